@@ -1,0 +1,137 @@
+"""The model card: what a bundle says of itself, and the only thing the service knows of a model.
+
+A bundle is a folder ``<name>/<version>/`` with one or more ``.onnx`` files and ``card.json``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CARD_FILE_NAME = "card.json"
+
+Task = Literal[
+    "speech-emotion",     # waveform, lengths -> probabilities and, where it has them, arousal, valence, embedding
+    "voice-activity",     # frames of waveform with context -> speech probability a frame
+    "face",               # detector, mesh and, where there are, blendshapes
+    "action-units",       # face features -> 17 action units
+    "affect",             # 37 columns -> arousal or valence
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Licence(_Frozen):
+    """What the weights may be used for."""
+
+    spdx: str = Field(description="SPDX identifier of the weights' licence")
+    commercial_use: bool = Field(description="whether the licence permits commercial use")
+    attribution: str = Field("", description="whom to name")
+
+
+class TrainingData(_Frozen):
+    """One data set that the weights saw."""
+
+    name: str
+    licence: str
+    utterances: int | None = None
+    speakers: int | None = None
+    reference: str = ""
+
+
+class Measurement(_Frozen):
+    """One figure, with everything needed to read it."""
+
+    metric: str = Field(description="such as 'unweighted_average_recall'")
+    value: float
+    interval_95: tuple[float, float] | None = Field(None, description="95 % bootstrap interval")
+    data: str = Field(description="corpus")
+    split: str = Field(description="partition")
+    n: int = Field(description="number of utterances or sequences")
+    protocol: str = Field(description="what was held out and how the figure came about, in words")
+    seen_corpus: bool = Field(True, description="whether other partitions of this corpus were trained on")
+    rivals: dict[str, float] = Field(default_factory=dict, description="the same figure of other systems")
+    command: str = Field("", description="command of this repository that prints the figure")
+
+
+class SpeechInput(_Frozen):
+    """What a speech model takes and how long recordings are cut for it."""
+
+    sample_rate_hz: int
+    window_s: float = Field(gt=0, description="default length of a window; longer recordings are windowed")
+    hop_s: float = Field(gt=0, description="default hop between windows")
+    min_length_s: float = Field(gt=0, description="a shorter clip is refused")
+    max_length_s: float = Field(gt=0, description="longest window that the model takes")
+    preset: str = Field(description="name of the front end inside the graph")
+
+
+class Parity(_Frozen):
+    """The export check: largest difference allowed between the trained network and the exported graph."""
+
+    tolerance: float
+    largest_difference: float
+    against: str
+
+
+class FileEntry(_Frozen):
+    """One file of the bundle."""
+
+    role: str = Field("model", description="what the file is for: 'model', or a stage such as 'detector', 'mesh'")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size_bytes: int = Field(ge=0)
+
+
+class Card(_Frozen):
+    """``card.json``."""
+
+    schema_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    version: str = Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$")
+    task: Task
+    title: str
+    description: str
+    labels: list[str] = Field(default_factory=list, description="classes, in the order of the graph's output")
+    speech: SpeechInput | None = None
+    settings: dict[str, float | int | str | bool | list[float] | list[int] | list[str]] = Field(
+        default_factory=dict, description="constants that the task's pipeline needs, such as thresholds"
+    )
+    licence: Licence
+    training_data: list[TrainingData] = Field(default_factory=list)
+    measurements: list[Measurement] = Field(default_factory=list)
+    intended_use: str
+    known_limits: list[str]
+    exporter: dict[str, str] = Field(description="program and versions that made the files")
+    parity: Parity | None = None
+    priority: int = Field(0, description="the highest of its task is the default model")
+    files: dict[str, FileEntry] = Field(min_length=1)
+
+    def file_with_role(self, role: str) -> str:
+        """Name of the bundle's file for ``role``.
+
+        Raises:
+            KeyError: the bundle has none.
+        """
+        for name, entry in self.files.items():
+            if entry.role == role:
+                return name
+        raise KeyError(role)
+
+
+def read_card(bundle: Path) -> Card:
+    """Read and validate ``bundle/card.json``.
+
+    Raises:
+        OSError: there is no such file.
+        pydantic.ValidationError: the card is not valid.
+    """
+    return Card.model_validate_json((bundle / CARD_FILE_NAME).read_bytes())
+
+
+def write_card(card: Card, bundle: Path) -> None:
+    """Write ``card`` into the folder ``bundle``."""
+    bundle.mkdir(parents=True, exist_ok=True)
+    (bundle / CARD_FILE_NAME).write_text(card.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")

@@ -1,0 +1,106 @@
+"""What goes into the speech pipeline beside the recording, and what comes out: plain data, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+ChannelChoice = Literal["mix", "left", "right", "each"]
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What was found in the container. Rates and sizes are the file's own, before any conversion."""
+
+    duration_s: float
+    container: str
+    codec: str
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    frame_rate_hz: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True)
+class AudioOptions:
+    """The query parameters of ``POST /v1/audio/emotion``; ``None`` means the model card's default."""
+
+    model: str | None = None
+    version: str | None = None
+    channel: ChannelChoice = "mix"
+    start_s: float | None = None
+    end_s: float | None = None
+    timeline: bool = False
+    window_s: float | None = None
+    hop_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One row a window. NaN in a float column stands for ``null``: nothing can be known there.
+
+    Attributes:
+        start_s, end_s: float64 [windows], seconds from the beginning of the recording.
+        probabilities: float32 [windows, classes].
+        arousal, valence: float32 [windows] in −1…1, or None where the model has no such output.
+        speech: float32 [windows], share of each window that is speech, 0…1, or None without voice activity.
+    """
+
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+    probabilities: FloatArray
+    arousal: FloatArray | None
+    valence: FloatArray | None
+    speech: FloatArray | None
+
+
+@dataclass(frozen=True)
+class ChannelEmotion:
+    """The answer for one channel (or for the mix).
+
+    Attributes:
+        channel: 'mix', 'left', 'right' or the channel's index as text.
+        probabilities: float32 [classes], or None where there is no speech to judge.
+        emotion: most probable label, or None.
+        arousal, valence: −1…1, or None.
+        flags: such as 'silent', 'padded', 'clipped', 'no_speech'.
+    """
+
+    channel: str
+    probabilities: FloatArray | None
+    emotion: str | None
+    arousal: float | None
+    valence: float | None
+    timeline: Timeline
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """Which weights gave the answer."""
+
+    name: str
+    version: str
+    sha256: str
+    licence: str
+    provider: str
+
+
+@dataclass(frozen=True)
+class AudioEmotion:
+    """The answer for a recording: one entry in ``channels``, or one a channel with ``channel='each'``.
+
+    ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32 [slices, 2], for plots.
+    """
+
+    media: MediaInfo
+    model: ModelReference
+    labels: tuple[str, ...]
+    channels: tuple[ChannelEmotion, ...]
+    envelope: FloatArray
+    stages_s: dict[str, float] = field(default_factory=dict)

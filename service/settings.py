@@ -1,0 +1,71 @@
+"""All limits and settings, each read from ``EMOSERVE_<NAME>`` in the environment.
+
+Nothing else in the service reads the environment. ``GET /v1/limits`` shows :class:`Limits`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+
+
+class Limits(BaseModel):
+    """What one request may hold. Exceeding a size gives 413, falling short of one 422."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_body_bytes: int = Field(64 * MEBIBYTE, gt=0, description="bytes of one request body")
+    max_header_bytes: int = Field(32 * 1024, gt=0, description="bytes of all request headers")
+    body_timeout_s: float = Field(30.0, gt=0, description="seconds within which the whole body must arrive")
+    max_fields: int = Field(32, gt=0, description="multipart fields")
+    max_field_bytes: int = Field(64 * 1024, gt=0, description="bytes of one multipart text field")
+    max_filename_characters: int = Field(1024, gt=0, description="characters of a file name")
+    min_duration_s: float = Field(0.08, ge=0, description="shortest recording")
+    max_duration_s: float = Field(3600.0, gt=0, description="longest recording, counted while decoding")
+    max_channels: int = Field(8, gt=0, description="audio channels")
+    min_sample_rate_hz: int = Field(4000, gt=0, description="lowest sample rate")
+    max_sample_rate_hz: int = Field(192_000, gt=0, description="highest sample rate")
+    max_sample_magnitude: float = Field(64.0, gt=0, description="largest float sample taken for audio; ±1 is full scale")
+    max_streams: int = Field(16, gt=0, description="streams in one container")
+    max_frame_pixels: int = Field(4096 * 2304, gt=0, description="pixels of a video frame")
+    max_frames: int = Field(60 * 3600, gt=0, description="frames of a video")
+    max_windows: int = Field(20_000, gt=0, description="windows of one timeline")
+    min_hop_s: float = Field(0.05, gt=0, description="shortest hop between windows")
+    decode_timeout_s: float = Field(30.0, gt=0, description="wall-clock seconds for decoding")
+    decode_memory_bytes: int = Field(2048 * MEBIBYTE, gt=0, description="address space of the decoder's process")
+    deadline_s: float = Field(120.0, gt=0, description="seconds from the last byte of the body to the answer")
+
+
+class Settings(BaseSettings):
+    """How the service runs."""
+
+    model_config = SettingsConfigDict(env_prefix="EMOSERVE_", env_nested_delimiter="__", frozen=True, protected_namespaces=())
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on")
+    model_dirs: list[Path] = Field(
+        default=[Path("models"), Path("var/models")],
+        description="folders of model bundles; later ones hold what was prepared on this machine",
+    )
+    default_model: str | None = Field(None, description="speech model used when a request names none")
+    licence_policy: Literal["any", "commercial"] = Field(
+        "any", description="'commercial' loads no weights whose licence forbids commercial use"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="'cuda' refuses to start without a GPU")
+    threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), gt=0, description="inference threads")
+    decode_workers: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)), gt=0, description="decoder processes"
+    )
+    max_batch: int = Field(8, gt=0, description="windows run at once")
+    capacity_s: float = Field(7200.0, gt=0, description="seconds of media in the system before 503")
+    drain_s: float = Field(30.0, ge=0, description="seconds that accepted work has after SIGTERM")
+    ready_grace_s: float = Field(0.0, ge=0, description="seconds between readiness going false and the socket closing")
+    docs: bool = Field(True, description="serve /docs")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+    limits: Limits = Field(default_factory=Limits)
