@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 CARD_FILE_NAME = "card.json"
 
 Task = Literal[
-    "speech-emotion",     # waveform, lengths -> probabilities and, where it has them, arousal, valence, embedding
-    "voice-activity",     # frames of waveform with context -> speech probability a frame
-    "face",               # detector, mesh and, where there are, blendshapes
-    "action-units",       # face features -> 17 action units
-    "affect",             # 37 columns -> arousal or valence
+    "speech-emotion",  # waveform, lengths -> probabilities, and arousal, valence, embedding where it has them
+    "voice-activity",  # frames of waveform with context -> speech probability a frame
+    "face",  # detector, mesh and, where there are, blendshapes
+    "action-units",  # face features -> 17 action units
+    "affect",  # 37 columns -> arousal or valence
 ]
 
 

@@ -206,7 +206,11 @@ class TooManyFrames(TooLarge):
 class UnsupportedContentType(Problem):
     """The request's own media type is not one that uploads may have."""
 
-    status, code, title = 415, "unsupported_content_type", "Uploads are multipart/form-data or a raw media body."
+    status, code, title = (
+        415,
+        "unsupported_content_type",
+        "Uploads are multipart/form-data or a raw media body.",
+    )
 
 
 class ContentEncodingUnsupported(UnsupportedContentType):

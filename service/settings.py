@@ -31,7 +31,9 @@ class Limits(BaseModel):
     max_channels: int = Field(8, gt=0, description="audio channels")
     min_sample_rate_hz: int = Field(4000, gt=0, description="lowest sample rate")
     max_sample_rate_hz: int = Field(192_000, gt=0, description="highest sample rate")
-    max_sample_magnitude: float = Field(64.0, gt=0, description="largest float sample taken for audio; ±1 is full scale")
+    max_sample_magnitude: float = Field(
+        64.0, gt=0, description="largest float sample taken for audio; ±1 is full scale"
+    )
     max_streams: int = Field(16, gt=0, description="streams in one container")
     max_frame_pixels: int = Field(4096 * 2304, gt=0, description="pixels of a video frame")
     max_frames: int = Field(60 * 3600, gt=0, description="frames of a video")
@@ -45,7 +47,9 @@ class Limits(BaseModel):
 class Settings(BaseSettings):
     """How the service runs."""
 
-    model_config = SettingsConfigDict(env_prefix="EMOSERVE_", env_nested_delimiter="__", frozen=True, protected_namespaces=())
+    model_config = SettingsConfigDict(
+        env_prefix="EMOSERVE_", env_nested_delimiter="__", frozen=True, protected_namespaces=()
+    )
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
@@ -68,4 +72,4 @@ class Settings(BaseSettings):
     ready_grace_s: float = Field(0.0, ge=0, description="seconds between readiness going false and the socket closing")
     docs: bool = Field(True, description="serve /docs")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
-    limits: Limits = Field(default_factory=Limits)
+    limits: Limits = Field(default_factory=lambda: Limits())

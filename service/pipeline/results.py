@@ -95,7 +95,8 @@ class ModelReference:
 class AudioEmotion:
     """The answer for a recording: one entry in ``channels``, or one a channel with ``channel='each'``.
 
-    ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32 [slices, 2], for plots.
+    ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32
+    [slices, 2], for plots.
     """
 
     media: MediaInfo

@@ -1,0 +1,60 @@
+# Two commands do all of the set-up: `make serve` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv
+PORT ?= 8000
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+
+.PHONY: help serve test test-code lint bench lock clean
+
+help:
+	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
+	@echo "make test    install all of it and run every check and test"
+	@echo "make bench   print one JSON line for each performance measurement"
+	@echo "make lock    compile requirements/*.txt anew from pyproject.toml"
+
+serve: .venv/online var/models/.prepared
+	EMOSERVE_PORT=$${EMOSERVE_PORT:-$(PORT)} $(BIN)/emoserve serve
+
+test: .venv/test var/models/.prepared lint test-code
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-code: .venv/test var/models/.prepared
+	$(BIN)/python -m pytest
+
+bench: .venv/test var/models/.prepared
+	$(BIN)/python -m benchmarks
+
+lock: $(UV)
+	$(UV) pip compile -q $(LOCK) requirements/uv.in -o requirements/uv.txt
+	$(UV) pip compile -q $(LOCK) pyproject.toml -o requirements/online.txt
+	$(UV) pip compile -q $(LOCK) pyproject.toml --extra offline --extra test -c requirements/online.txt -o requirements/test.txt
+	$(UV) pip compile -q $(LOCK) --no-deps requirements/no-deps.in -o requirements/no-deps.txt
+LOCK := --python-version 3.11 --generate-hashes --no-header --universal
+
+clean:
+	rm -rf .venv var build *.egg-info
+
+$(UV): requirements/uv.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	touch $@
+
+.venv/online: $(UV) requirements/online.txt requirements/no-deps.txt pyproject.toml
+	$(INSTALL) --require-hashes -r requirements/online.txt
+	$(INSTALL) --require-hashes --no-deps -r requirements/no-deps.txt
+	$(INSTALL) --no-deps --editable .
+	touch $@
+
+.venv/test: .venv/online requirements/test.txt
+	$(INSTALL) --require-hashes -r requirements/test.txt
+	touch $@
+
+# Bundles that are made on this machine from files of installed packages.
+var/models/.prepared: .venv/online
+	$(BIN)/emoserve-export voice-activity --out var/models
+	touch $@

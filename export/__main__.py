@@ -1,0 +1,45 @@
+"""``emoserve-export``: train, export and measure networks. Each command is a module of :mod:`export.cli`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = {
+    "networks": "every network that can be trained or exported, with its item in the literature checklist",
+    "train": "train a network on corpora",
+    "export": "write a trained network as a bundle",
+    "evaluate": "score a bundle on a corpus",
+    "verify": "check that bundles compute what their networks compute",
+    "rivals": "openSMILE functionals with a linear SVM on the same partitions",
+    "voice-activity": "make the voice-activity bundle from the installed silero-vad package",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 is success, 1 an expected failure, 2 wrong usage."""
+    parser = argparse.ArgumentParser(prog="emoserve-export", description="The offline half of Emoserve.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    wanted = (sys.argv[1:] if arguments is None else arguments)[:1]
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        # PyTorch takes seconds to import: only the command that is asked for is loaded.
+        if wanted == [name]:
+            importlib.import_module(f"export.cli.{name.replace('-', '_')}").configure(subparser)
+    chosen = parser.parse_args(arguments)
+    from export.cli.common import ExpectedFailure, note
+    from export.corpora.tables import CorpusError
+
+    try:
+        return int(chosen.run(chosen))
+    except (ExpectedFailure, CorpusError, OSError) as failure:
+        note(f"emoserve-export: {failure}")
+        return 1
+    except KeyboardInterrupt:
+        note("emoserve-export: stopped; training goes on from its last checkpoint when started again")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

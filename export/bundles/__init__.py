@@ -1,0 +1,1 @@
+"""Bundles: graphs with their cards."""

@@ -1,0 +1,193 @@
+"""From a trained EmoNet to a bundle: graph, weights, parity check, card."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from export.graphs.emonet_graph import emonet_model
+from export.graphs.front_end import PRESETS, FrontEnd
+from export.networks.emonet import EmoNet, EmoNetConfig
+from service.card import (
+    Card,
+    FileEntry,
+    Licence,
+    Measurement,
+    Parity,
+    SpeechInput,
+    TrainingData,
+    read_card,
+    write_card,
+)
+
+GRAPH_FILE_NAME = "emonet.onnx"
+WEIGHTS_FILE_NAME = "weights.safetensors"
+TOLERANCE = 1e-4
+"""Largest difference of a probability between PyTorch and ONNX Runtime; both run in fp32."""
+
+INTENDED_USE = (
+    "Estimating the vocal expression of emotion in recordings of one speaker, for research and as one input among "
+    "others to people in health care. Not a diagnosis, not a lie detector, not a judgement of what a person feels. "
+    "The EU AI Act (Regulation 2024/1689, article 5(1)(f)) prohibits emotion recognition at work and in education "
+    "except for medical or safety reasons; elsewhere it is high-risk and people must be told."
+)
+
+
+@dataclass(frozen=True)
+class EmotionBundle:
+    """What the card needs to know beyond the network."""
+
+    name: str
+    version: str
+    title: str
+    description: str
+    licence: Licence
+    training_data: tuple[TrainingData, ...]
+    known_limits: tuple[str, ...]
+    preset: str = "open"
+    hop_s: float = 1.0
+    min_length_s: float = 0.5
+    temperature: float = 1.0
+    priority: int = 0
+
+
+def write_emotion_bundle(network: EmoNet, about: EmotionBundle, out: Path, inputs: list[NDArray[np.float32]]) -> Path:
+    """Write ``out/<name>/<version>/`` and check the graph against the network on ``inputs``.
+
+    Args:
+        inputs: recordings, float32 [samples] at the preset's rate.
+
+    Raises:
+        ParityError: graph and network differ by more than :data:`TOLERANCE`; nothing is left behind.
+    """
+    preset = PRESETS[about.preset]
+    metadata = {
+        "author": "Emoserve",
+        "licence": about.licence.spdx,
+        "name": about.name,
+        "version": about.version,
+    }
+    model = emonet_model(network, preset, metadata, temperature=about.temperature)
+    folder = out / about.name / about.version
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, folder / GRAPH_FILE_NAME)
+    state = {key: value.contiguous() for key, value in network.state_dict().items()}
+    save_file(state, folder / WEIGHTS_FILE_NAME)
+    difference = largest_difference(folder / GRAPH_FILE_NAME, network, about.preset, about.temperature, inputs)
+    if difference > TOLERANCE:
+        raise ParityError(f"{about.name}: graph and network differ by {difference:.2e}, more than {TOLERANCE:.0e}")
+    window_s = preset.full_length_samples / preset.sample_rate_hz
+    card = Card(
+        name=about.name,
+        version=about.version,
+        task="speech-emotion",
+        title=about.title,
+        description=about.description,
+        labels=list(network.config.labels),
+        speech=SpeechInput(
+            sample_rate_hz=preset.sample_rate_hz,
+            window_s=window_s,
+            hop_s=about.hop_s,
+            min_length_s=about.min_length_s,
+            max_length_s=window_s,
+            preset=about.preset,
+        ),
+        settings={"temperature": about.temperature, "network": network.config.to_text()},
+        licence=about.licence,
+        training_data=list(about.training_data),
+        intended_use=INTENDED_USE,
+        known_limits=list(about.known_limits),
+        exporter={
+            "emoserve": version("emoserve"),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        parity=Parity(
+            tolerance=TOLERANCE,
+            largest_difference=difference,
+            against=f"PyTorch {torch.__version__} on {len(inputs)} recordings, alone and in one batch",
+        ),
+        priority=about.priority,
+        files={
+            GRAPH_FILE_NAME: file_entry(folder / GRAPH_FILE_NAME, "model"),
+            WEIGHTS_FILE_NAME: file_entry(folder / WEIGHTS_FILE_NAME, "weights"),
+        },
+    )
+    write_card(card, folder)
+    return folder
+
+
+class ParityError(Exception):
+    """A graph that does not compute what the network computes."""
+
+
+def add_measurements(folder: Path, measurements: list[Measurement]) -> None:
+    """Replace the card's measurements."""
+    write_card(read_card(folder).model_copy(update={"measurements": measurements}), folder)
+
+
+def load_network(folder: Path) -> EmoNet:
+    """The PyTorch network of a bundle, in evaluation mode, from its unfolded weights."""
+    card = read_card(folder)
+    settings = card.settings["network"]
+    assert isinstance(settings, str)
+    network = EmoNet(EmoNetConfig.from_text(settings))
+    network.load_state_dict(load_file(folder / card.file_with_role("weights")))
+    return network.eval()
+
+
+def torch_probabilities(
+    network: EmoNet,
+    preset: str,
+    temperature: float,
+    waveform: NDArray[np.float32],
+    lengths: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """What PyTorch answers, float32 [batch, classes]."""
+    with torch.inference_mode():
+        pictures, frames = FrontEnd(PRESETS[preset])(torch.from_numpy(waveform), torch.from_numpy(lengths))
+        logits = network(pictures[:, None], frames)["emotion"]
+        return torch.softmax(logits / temperature, dim=1).numpy()
+
+
+def largest_difference(
+    graph: Path, network: EmoNet, preset: str, temperature: float, inputs: list[NDArray[np.float32]]
+) -> float:
+    """Largest difference of a probability between graph and network, each clip alone and all in one batch."""
+    from service.pipeline.session import Session  # loads ONNX Runtime
+
+    session = Session(graph, device="cpu", threads=1)
+    limit = PRESETS[preset].full_length_samples
+    clips = [clip[:limit] for clip in inputs]
+    batches = [[clip] for clip in clips] + [clips]
+    worst = 0.0
+    for batch in batches:
+        waveform, lengths = stack(batch)
+        answer = session.run({"waveform": waveform, "lengths": lengths}, ("probabilities",))["probabilities"]
+        expected = torch_probabilities(network, preset, temperature, waveform, lengths)
+        worst = max(worst, float(np.abs(answer - expected).max()))
+    return worst
+
+
+def stack(clips: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Pad clips to the longest: waveform float32 [batch, samples], lengths int64 [batch]."""
+    lengths = np.array([len(clip) for clip in clips], dtype=np.int64)
+    waveform = np.zeros((len(clips), int(lengths.max())), dtype=np.float32)
+    for row, clip in enumerate(clips):
+        waveform[row, : len(clip)] = clip
+    return waveform, lengths
+
+
+def file_entry(file: Path, role: str) -> FileEntry:
+    """Hash and size of a bundle's file."""
+    content = file.read_bytes()
+    return FileEntry(role=role, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))

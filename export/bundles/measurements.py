@@ -1,0 +1,49 @@
+"""Figures of an evaluation as entries of a model card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from export.evaluation.report import EmotionReport
+from service.card import Measurement
+
+
+def corpus_measurements(
+    figures: EmotionReport, seen: bool, rivals: dict[str, float], folder: Path
+) -> list[Measurement]:
+    """UAR among the shared classes with its interval, UAR among all classes, calibration, arousal and valence."""
+    left_out = f"; {figures.left_out} utterances of classes that the model lacks left out" if figures.left_out else ""
+    origin = "speakers held out" if seen else "corpus never trained on"
+    shared = f"{origin}, choice among {len(figures.classes)} classes of corpus and model ({', '.join(figures.classes)})"
+    command = f"emoserve-export evaluate {'/'.join(folder.parts[-3:])} --corpus DIR/{figures.corpus} --partition test"
+
+    def entry(metric: str, value: float, protocol: str, **more: object) -> Measurement:
+        return Measurement(
+            metric=metric,
+            value=round(value, 4),
+            data=figures.corpus,
+            split=figures.partition,
+            n=figures.n,
+            protocol=protocol + left_out,
+            seen_corpus=seen,
+            command=command,
+            **more,  # type: ignore[arg-type]
+        )
+
+    return [
+        entry(
+            "unweighted_average_recall",
+            figures.uar.value,
+            shared,
+            interval_95=(round(figures.uar.low, 4), round(figures.uar.high, 4)),
+            rivals=rivals,
+        ),
+        entry(
+            "unweighted_average_recall_open",
+            figures.open_uar,
+            f"{origin}, choice among all classes of the model",
+        ),
+        entry("expected_calibration_error", figures.calibration_error, f"{shared}, 15 bins"),
+        entry("arousal_unweighted_average_recall", figures.arousal_uar, f"{origin}, 2 levels, cut at 0"),
+        entry("valence_unweighted_average_recall", figures.valence_uar, f"{origin}, 3 levels, cut at ±1/3"),
+    ]

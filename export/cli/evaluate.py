@@ -1,0 +1,100 @@
+"""``emoserve-export evaluate``: figures of a bundle on a partition of corpora, with intervals and a rival bundle."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from export.cli.common import (
+    ExpectedFailure,
+    add_corpus_argument,
+    advance,
+    available_threads,
+    note,
+    progress_bar,
+    say,
+)
+from export.corpora.tables import Corpus, read_corpora
+from export.evaluation.bundle import answer_corpus
+from export.evaluation.confusion_plot import draw_confusion
+from export.evaluation.metrics import mcnemar, proportion_z_test
+from export.evaluation.report import EmotionReport, report
+from service.card import CARD_FILE_NAME, read_card
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", type=Path, help="bundle folder, such as models/emonet-open/1")
+    add_corpus_argument(parser)
+    parser.add_argument("--partition", default="test", choices=["train", "devel", "test"])
+    parser.add_argument("--against", type=Path, metavar="MODEL", help="a second bundle, compared by McNemar's test")
+    parser.add_argument("--plot", type=Path, metavar="DIR", help="write a confusion matrix for each corpus")
+    parser.add_argument("--json", action="store_true", help="one JSON line a corpus instead of text")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate and print."""
+    for bundle in filter(None, (arguments.model, arguments.against)):
+        if not (bundle / CARD_FILE_NAME).is_file():
+            raise ExpectedFailure(f"{bundle} is not a bundle: it has no {CARD_FILE_NAME}")
+    for corpus in read_corpora(arguments.corpus):
+        part = corpus.partition(arguments.partition)
+        if not part.utterances:
+            raise ExpectedFailure(f"{corpus.name} has no partition '{arguments.partition}'")
+        figures, correct = evaluate(arguments.model, part, arguments.partition)
+        line: dict[str, object] = {"model": read_card(arguments.model).name, **figures.to_json()}
+        if arguments.against:
+            rival, rival_correct = evaluate(arguments.against, part, arguments.partition)
+            line["against"] = compare(figures, correct, rival, rival_correct)
+        if arguments.plot:
+            draw_confusion(figures, arguments.plot / f"confusion-{corpus.name}.png")
+        say(json.dumps(line) if arguments.json else describe(figures, line.get("against")))
+    return 0
+
+
+def evaluate(bundle: Path, corpus: Corpus, partition: str) -> tuple[EmotionReport, np.ndarray]:
+    """Figures of ``bundle`` on an already selected partition."""
+    with progress_bar(f"{read_card(bundle).name} on {corpus.name}", len(corpus.utterances)) as bar:
+        answers = answer_corpus(bundle, corpus, available_threads(), lambda: advance(bar))
+    if not np.isfinite(answers.probabilities).all():
+        note(f"{bundle}: some probabilities are not finite")
+    return report(answers, corpus, partition)
+
+
+def compare(
+    figures: EmotionReport, correct: np.ndarray, rival: EmotionReport, rival_correct: np.ndarray
+) -> dict[str, object]:
+    """McNemar's test where both answered the same utterances, else the z-test on accuracies."""
+    result: dict[str, object] = {"uar": rival.uar.value, "accuracy": rival.accuracy}
+    if len(correct) == len(rival_correct) and figures.left_out == rival.left_out:
+        return result | {"test": "McNemar", "p": mcnemar(correct, rival_correct)}
+    return result | {
+        "test": "z on accuracies",
+        "p": proportion_z_test(figures.accuracy, figures.n, rival.accuracy, rival.n),
+    }
+
+
+def describe(figures: EmotionReport, against: object) -> str:
+    """The figures as text."""
+    uar = figures.uar
+    lines = [
+        f"{figures.corpus} {figures.partition}: n {figures.n}"
+        + (f" ({figures.left_out} of other classes left out)" if figures.left_out else ""),
+        f"  UAR {uar.value:.1%} (95 % {uar.low:.1%} … {uar.high:.1%}), chance {1 / len(figures.classes):.1%}",
+        f"  accuracy {figures.accuracy:.1%}, macro F1 {figures.macro_f1:.1%}, "
+        f"UAR among all classes of the model {figures.open_uar:.1%}",
+        f"  expected calibration error {figures.calibration_error:.3f}, "
+        f"arousal UAR {figures.arousal_uar:.1%}, valence UAR {figures.valence_uar:.1%}",
+    ]
+    width = max(len(name) for name in figures.classes)
+    lines += [
+        f"  {name:>{width}} " + " ".join(f"{count:5d}" for count in row)
+        for name, row in zip(figures.classes, figures.confusion, strict=True)
+    ]
+    if isinstance(against, dict):
+        lines.append("  against: " + ", ".join(f"{key} {value}" for key, value in against.items()))
+    return "\n".join(lines)

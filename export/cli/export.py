@@ -1,0 +1,13 @@
+"""``emoserve-export export``: each network's export is a module that adds its own arguments."""
+
+from __future__ import annotations
+
+import argparse
+
+from export.cli import export_emonet
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the networks."""
+    networks = parser.add_subparsers(dest="network", required=True, metavar="NETWORK")
+    export_emonet.configure(networks.add_parser("emonet", help="a trained EmoNet as a bundle"))

@@ -1,0 +1,31 @@
+"""``emoserve-export networks``: the catalogue."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+from export.catalogue import CATALOGUE
+from export.cli.common import say
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--json", action="store_true", help="a JSON list instead of a table")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print every network."""
+    if arguments.json:
+        say(json.dumps([asdict(entry) for entry in CATALOGUE], ensure_ascii=False, indent=1))
+        return 0
+    table = Table("network", "items", "what", "differs from its source", "command", show_lines=True)
+    for entry in CATALOGUE:
+        table.add_row(entry.name, entry.items, entry.what, entry.differs, entry.command)
+    Console().print(table)
+    return 0

@@ -1,0 +1,70 @@
+"""``emoserve-export train emonet``: recipe 'open' or the paper's."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.progress import Progress
+
+from export.cli.common import add_cache_argument, add_corpus_argument, available_threads, progress_bar, say
+from export.corpora.tables import CorpusError, read_corpora
+from export.training.curves import draw_curves
+from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
+from export.training.open_recipe import OpenRecipe, train_open
+from export.training.paper_recipe import MODES, PaperRecipe, train_paper
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_corpus_argument(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and curves")
+    parser.add_argument("--recipe", choices=["open", "paper"], default="open")
+    parser.add_argument("--steps", type=int, help="steps in all (open; default 5000) or a stage (paper; 2500)")
+    parser.add_argument("--partitions", nargs="+", default=["train"], choices=["train", "devel", "test"])
+    parser.add_argument("--preset", choices=["paper", "code"], default="paper", help="front end of recipe 'paper'")
+    parser.add_argument("--mode", choices=MODES, default="scratch", help="transfer mode of recipe 'paper' (C22)")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="checkpoint to transfer from")
+    parser.add_argument("--seed", type=int, default=0)
+    add_cache_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or go on training."""
+    torch.set_num_threads(available_threads())
+    corpora = read_corpora(arguments.corpus)
+    if arguments.recipe == "open":
+        steps = arguments.steps or 5000
+        recipe = OpenRecipe(steps, arguments.seed, tuple(arguments.partitions), start=arguments.start)
+        with progress_bar("training", steps) as bar:
+            train_open(corpora, recipe, arguments.out, report_to(bar), arguments.cache)
+    else:
+        silent = [corpus.name for corpus in corpora if not corpus.has_audio]
+        if silent:
+            raise CorpusError(f"recipe 'paper' has a front end of its own and needs audio; {silent[0]} has none")
+        stage_steps = arguments.steps or 2500
+        paper = PaperRecipe(
+            arguments.preset,
+            arguments.mode,
+            stage_steps,
+            arguments.seed,
+            arguments.start,
+            tuple(arguments.partitions),
+        )
+        with progress_bar("training", stage_steps * 3) as bar:
+            train_paper(corpora, paper, arguments.out, report_to(bar))
+    draw_curves(arguments.out / LOG_FILE_NAME, arguments.out / "curves.png")
+    say(f"trained: {arguments.out / CHECKPOINT_FILE_NAME}")
+    return 0
+
+
+def report_to(bar: Progress) -> Callable[[int, float], None]:
+    """A function that shows step and loss on a progress bar."""
+
+    def show(step: int, loss: float) -> None:
+        bar.update(bar.task_ids[0], completed=step, description=f"loss {loss:.3f}")
+
+    return show

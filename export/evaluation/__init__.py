@@ -1,0 +1,1 @@
+"""Scoring networks and bundles."""

@@ -1,0 +1,111 @@
+"""Scoring a bundle on a corpus: the exported graph itself, over windows, as the service runs it."""
+
+from __future__ import annotations
+
+import lzma
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from service.pipeline.session import Session
+
+from export.bundles.emotion import stack
+from export.corpora.features import FEATURE_STEPS, read_waveform
+from export.corpora.tables import FEATURE_FILE_NAME, Corpus, Utterance
+from export.graphs.emonet_graph import FRAME_COUNTS, PICTURES
+from service.card import Card, read_card
+
+OUTPUTS = ("probabilities", "arousal", "valence")
+BATCH_WINDOWS = 16
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a bundle says of every utterance of a corpus.
+
+    Attributes:
+        probabilities: float32 [utterances, classes], mean over windows.
+        arousal, valence: float32 [utterances], mean over windows.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    arousal: NDArray[np.float32]
+    valence: NDArray[np.float32]
+
+
+def answer_corpus(bundle: Path, corpus: Corpus, threads: int, progress: Callable[[], None] | None = None) -> Answers:
+    """Run the bundle's graph over the corpus; corpora of features enter the graph behind its front end."""
+    card = read_card(bundle)
+    graph = bundle / card.file_with_role("model")
+    run = _audio_runner(card, graph, threads) if corpus.has_audio else _feature_runner(graph, corpus, threads)
+    rows = []
+    for utterance in corpus.utterances:
+        rows.append(run(utterance))
+        if progress:
+            progress()
+    columns = [np.stack(column) for column in zip(*rows, strict=True)]
+    return Answers(tuple(card.labels), *columns)
+
+
+def window_starts(samples: int, window_samples: int, hop_samples: int) -> list[int]:
+    """Windows every hop, the last one ending with the recording."""
+    if samples <= window_samples:
+        return [0]
+    starts = list(range(0, samples - window_samples + 1, hop_samples))
+    return starts if starts[-1] == samples - window_samples else [*starts, samples - window_samples]
+
+
+Runner = Callable[[Utterance], list[NDArray[np.float32]]]
+
+
+def _audio_runner(card: Card, graph: Path, threads: int) -> Runner:
+    assert card.speech is not None
+    session = Session(graph, device="auto", threads=threads)
+    rate_hz = card.speech.sample_rate_hz
+    window_samples = round(card.speech.window_s * rate_hz)
+    hop_samples = round(card.speech.hop_s * rate_hz)
+
+    def run(utterance: Utterance) -> list[NDArray[np.float32]]:
+        assert utterance.audio is not None
+        waveform = read_waveform(utterance.audio, rate_hz)
+        starts = window_starts(len(waveform), window_samples, hop_samples)
+        clips, lengths = stack([waveform[start : start + window_samples] for start in starts])
+        answer = session.run({"waveform": clips, "lengths": lengths}, OUTPUTS)
+        return [answer[name].mean(axis=0) for name in OUTPUTS]
+
+    return run
+
+
+def _feature_runner(graph: Path, corpus: Corpus, threads: int) -> Runner:
+    session = _session_behind_front_end(graph, threads)
+    with lzma.open(corpus.folder / FEATURE_FILE_NAME) as file:
+        features = np.load(file)
+
+    def run(utterance: Utterance) -> list[NDArray[np.float32]]:
+        assert utterance.frames is not None
+        first, count = utterance.frames
+        picture = features[first : first + count].T.astype(np.float32)[None] / FEATURE_STEPS
+        inputs = {PICTURES: picture, FRAME_COUNTS: np.array([count], dtype=np.int64)}
+        answer = session.run(inputs, OUTPUTS)
+        return [answer[name][0] for name in OUTPUTS]
+
+    return run
+
+
+def _session_behind_front_end(graph: Path, threads: int) -> Session:
+    model = onnx.shape_inference.infer_shapes(onnx.load(graph))
+    cut = onnx.utils.Extractor(model).extract_model([PICTURES, FRAME_COUNTS], list(OUTPUTS))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.onnx"
+        onnx.save(cut, file)
+        return Session(file, device="auto", threads=threads)
+
+
+def truth(corpus: Corpus, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Index of each utterance's emotion in ``labels``, −1 where the model has no such class."""
+    return np.array([labels.index(row.emotion) if row.emotion in labels else -1 for row in corpus.utterances])

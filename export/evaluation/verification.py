@@ -1,0 +1,92 @@
+"""Whether a speech bundle computes what its network computes: three implementations on the same recordings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from service.pipeline.session import Session
+
+from export.bundles.emotion import load_network, stack, torch_probabilities
+from export.evaluation.reference import librosa_picture
+from export.graphs.front_end import PRESETS
+from export.networks.emonet import EmoNet
+from service.card import read_card
+
+REFERENCE_TOLERANCE = 2e-3
+"""Largest difference of a probability between the graph and librosa's front end in float64 with PyTorch behind."""
+
+BATCH_TOLERANCE = 1e-5
+"""Largest difference that the company in a batch may make (contract: batch invariance)."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Largest differences of a probability, and whether all lie within their tolerances."""
+
+    model: str
+    recordings: int
+    torch_difference: float
+    torch_tolerance: float
+    batch_difference: float
+    batch_tolerance: float
+    reference_difference: float | None
+    reference_tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the bundle is right."""
+        return (
+            self.torch_difference <= self.torch_tolerance
+            and self.batch_difference <= self.batch_tolerance
+            and (self.reference_difference or 0.0) <= self.reference_tolerance
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """A plain dictionary."""
+        return asdict(self) | {"passed": self.passed}
+
+
+def verify_speech_bundle(folder: Path, recordings: list[NDArray[np.float32]]) -> Verification:
+    """Compare ONNX Runtime with PyTorch, with itself in a batch, and with librosa where the front end is 'open'."""
+    card = read_card(folder)
+    assert card.speech is not None
+    assert card.parity is not None
+    limit = round(card.speech.max_length_s * card.speech.sample_rate_hz)
+    clips = [recording[:limit] for recording in recordings]
+    session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
+    network = load_network(folder)
+    temperature = float(card.settings["temperature"])  # type: ignore[arg-type]
+
+    def answer(batch: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        waveform, lengths = stack(batch)
+        return session.run({"waveform": waveform, "lengths": lengths}, ("probabilities",))["probabilities"]
+
+    alone = np.concatenate([answer([clip]) for clip in clips])
+    expected = np.concatenate(
+        [torch_probabilities(network, card.speech.preset, temperature, *stack([clip])) for clip in clips]
+    )
+    reference = None
+    if card.speech.preset == PRESETS["open"].name:
+        by_librosa = np.concatenate([_reference(network, temperature, clip) for clip in clips])
+        reference = float(np.abs(alone - by_librosa).max())
+    return Verification(
+        model=f"{card.name}/{card.version}",
+        recordings=len(clips),
+        torch_difference=float(np.abs(alone - expected).max()),
+        torch_tolerance=card.parity.tolerance,
+        batch_difference=float(np.abs(answer(clips) - alone).max()),
+        batch_tolerance=BATCH_TOLERANCE,
+        reference_difference=reference,
+        reference_tolerance=REFERENCE_TOLERANCE,
+    )
+
+
+def _reference(network: EmoNet, temperature: float, clip: NDArray[np.float32]) -> NDArray[np.float32]:
+    picture = torch.from_numpy(librosa_picture(clip))
+    with torch.inference_mode():
+        logits = network(picture[None, None], torch.tensor([picture.shape[1]]))["emotion"]
+        return torch.softmax(logits / temperature, dim=1).numpy()

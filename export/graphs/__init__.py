@@ -1,0 +1,1 @@
+"""Front ends and networks as ONNX graphs."""

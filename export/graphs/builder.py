@@ -1,0 +1,77 @@
+"""A thin writer of ONNX graphs: nodes are calls, constants are arrays, names are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 18
+IR_VERSION = 10
+
+
+class GraphBuilder:
+    """Collects nodes and constants; :meth:`model` makes the file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def input(self, name: str, dtype: int, shape: Sequence[str | int]) -> str:
+        """Declare an input."""
+        self._inputs.append(helper.make_tensor_value_info(name, dtype, list(shape)))
+        return name
+
+    def output(self, name: str, value: str, dtype: int, shape: Sequence[str | int]) -> None:
+        """Declare ``value`` as the output ``name``."""
+        self._nodes.append(helper.make_node("Identity", [value], [name]))
+        self._outputs.append(helper.make_tensor_value_info(name, dtype, list(shape)))
+
+    def constant(self, value: NDArray[np.generic] | Sequence[int] | float, name: str | None = None) -> str:
+        """Add a constant; Python ints become int64, Python floats float32."""
+        if isinstance(value, float):
+            array: NDArray[np.generic] = np.array(value, dtype=np.float32)
+        elif isinstance(value, np.ndarray | np.generic):
+            array = np.asarray(value)
+        else:
+            array = np.array(value, dtype=np.int64)
+        name = name or f"constant_{len(self._constants)}"
+        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+        return name
+
+    def add(self, operator: str, *inputs: str, **attributes: object) -> str:
+        """Add a node with one output and return its name."""
+        output = f"{operator.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def rename(self, value: str, name: str) -> str:
+        """Give ``value`` a name that others can rely on."""
+        self._nodes.append(helper.make_node("Identity", [value], [name]))
+        return name
+
+    def split(self, value: str, parts: int, axis: int) -> list[str]:
+        """Split ``value`` into equal parts."""
+        outputs = [f"split_{len(self._nodes)}_{index}" for index in range(parts)]
+        self._nodes.append(helper.make_node("Split", [value], outputs, axis=axis, num_outputs=parts))
+        return outputs
+
+    def model(self, producer: str, metadata: dict[str, str]) -> onnx.ModelProto:
+        """Finish and check the model."""
+        graph = helper.make_graph(self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values()))
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=producer)
+        model.ir_version = IR_VERSION
+        helper.set_model_props(model, metadata)
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+FLOAT = TensorProto.FLOAT
+INT64 = TensorProto.INT64
+BOOL = TensorProto.BOOL

@@ -1,0 +1,224 @@
+"""EmoNet: a small residual network with parallel residual adapters and two-dimensional attention (C9–C18).
+
+Pictures are [batch, 1, bands, frames]. Clips of different length share a batch without touching each other: frames
+beyond a clip are set to zero after every layer, are left out of the attention, and the frame count is padded to a
+multiple of the total stride, so that strided windows start at the same places whatever the clip is batched with (F5).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from export.corpora.labels import AROUSAL_LEVELS, VALENCE_LEVELS
+
+STEM_CHANNELS = 32  # C9
+STACK_CHANNELS = (64, 128, 256)  # C10
+BLOCKS_PER_STACK = 2  # C10
+
+
+@dataclass(frozen=True)
+class EmoNetConfig:
+    """Shape of the network.
+
+    Attributes:
+        labels: classes of the head.
+        domains: each has its own adapters and batch normalisation (C15).
+        stem_kernel, stem_stride: 3 and 1 in the paper (C9); 5 and 2 halve both axes of a finer picture.
+        adapters: whether there are any; without, the network is the scratch model of C5.
+        attention_sharpness: λ of C14.
+        block_dropout: before the second convolution of a block; with adapters on the adapter's input only (C17).
+        head_dropout: C16.
+    """
+
+    labels: tuple[str, ...]
+    domains: tuple[str, ...] = ("any",)
+    stem_kernel: int = 3
+    stem_stride: int = 1
+    adapters: bool = True
+    attention_sharpness: float = 0.3
+    block_dropout: float = 0.5
+    head_dropout: float = 0.2
+    head_units: int = 128
+
+    @property
+    def time_stride(self) -> int:
+        """Frames a step of the last feature map."""
+        return self.stem_stride * 2 ** len(STACK_CHANNELS)
+
+    def to_json(self) -> dict[str, object]:
+        """A plain dictionary that :meth:`from_json` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, object]) -> EmoNetConfig:
+        """Inverse of :meth:`to_json`."""
+        lists = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return cls(**lists)  # type: ignore[arg-type]
+
+    def to_text(self) -> str:
+        """The configuration as one line of JSON."""
+        return json.dumps(self.to_json())
+
+    @classmethod
+    def from_text(cls, text: str) -> EmoNetConfig:
+        """Inverse of :meth:`to_text`."""
+        return cls.from_json(json.loads(text))
+
+
+class AdaptedConvolution(nn.Module):
+    """A shared convolution, a parallel 1×1 adapter a domain, and a batch normalisation a domain (C15)."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, config: EmoNetConfig, dropout: float
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.kernel = kernel
+        self.shared = nn.Conv2d(inputs, outputs, kernel, stride, bias=False)
+        nn.init.kaiming_normal_(self.shared.weight)
+        self.adapters = nn.ModuleDict()
+        if config.adapters:
+            for domain in config.domains:
+                self.adapters[domain] = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+                nn.init.kaiming_normal_(self.adapters[domain].weight)
+        self.norms = nn.ModuleDict({domain: nn.BatchNorm2d(outputs) for domain in config.domains})
+        # Whole channels, not cells: neighbouring cells tell the same, and drawing a mask a cell took a third of a step.
+        self.dropout = nn.Dropout2d(dropout)
+
+    def forward(self, x: Tensor, domain: str) -> Tensor:
+        if self.adapters:
+            y = self.shared(self._pad(x)) + self.adapters[domain](self.dropout(x))
+        else:
+            y = self.shared(self._pad(self.dropout(x)))
+        return self.norms[domain](y)
+
+    def _pad(self, x: Tensor) -> Tensor:
+        """TensorFlow's SAME padding for sizes that the stride divides: the odd cell goes last (G1)."""
+        total = self.kernel - self.stride
+        return functional.pad(x, (total // 2, total - total // 2, total // 2, total - total // 2))
+
+
+class ResidualBlock(nn.Module):
+    """Two adapted convolutions and a shortcut (C11, C12)."""
+
+    def __init__(self, inputs: int, outputs: int, config: EmoNetConfig) -> None:
+        super().__init__()
+        self.widens = outputs != inputs
+        self.first = AdaptedConvolution(inputs, outputs, 3, 2 if self.widens else 1, config, 0.0)
+        self.second = AdaptedConvolution(outputs, outputs, 3, 1, config, config.block_dropout)
+
+    def forward(self, x: Tensor, mask: Tensor, domain: str) -> Tensor:
+        y = functional.relu(self.first(x, domain)) * mask
+        y = self.second(y, domain)
+        if self.widens:
+            x = functional.avg_pool2d(x, 2, 2)
+            x = torch.cat([x, torch.zeros_like(x)], dim=1)
+        return functional.relu(x + y) * mask
+
+
+class Attention(nn.Module):
+    """Weighted mean over all cells inside the clip: α = softmax(λ·uᵀ tanh(W x + b)) (C14)."""
+
+    def __init__(self, channels: int, sharpness: float) -> None:
+        super().__init__()
+        self.sharpness = sharpness
+        self.projection = nn.Linear(channels, channels)
+        self.query = nn.Linear(channels, 1, bias=False)
+        for weights in (self.projection.weight, self.query.weight):
+            nn.init.normal_(weights, std=0.05)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        cells = x.flatten(2).transpose(1, 2)
+        energies = self.query(torch.tanh(self.projection(cells)))[..., 0] * self.sharpness
+        inside = mask.expand(-1, -1, x.shape[2], -1).flatten(1) > 0
+        weights = torch.softmax(energies.float().masked_fill(~inside, -torch.inf), dim=1)
+        return torch.einsum("bn,bnc->bc", weights, cells.float())
+
+
+class Head(nn.Module):
+    """Dense, batch normalisation, ReLU, dropout (C16), then one layer for each output."""
+
+    def __init__(self, channels: int, config: EmoNetConfig) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(channels, config.head_units)
+        self.norm = nn.BatchNorm1d(config.head_units)
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.emotion = nn.Linear(config.head_units, len(config.labels))
+        self.arousal = nn.Linear(config.head_units, len(AROUSAL_LEVELS))
+        self.valence = nn.Linear(config.head_units, len(VALENCE_LEVELS))
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = self.dropout(functional.relu(self.norm(self.hidden(x))))
+        return {"emotion": self.emotion(x), "arousal": self.arousal(x), "valence": self.valence(x)}
+
+
+class EmoNet(nn.Module):
+    """The whole network over pictures of a front end; see the module's text."""
+
+    def __init__(self, config: EmoNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = AdaptedConvolution(1, STEM_CHANNELS, config.stem_kernel, config.stem_stride, config, 0.0)
+        blocks: list[ResidualBlock] = []
+        inputs = STEM_CHANNELS
+        for outputs in STACK_CHANNELS:
+            for _ in range(BLOCKS_PER_STACK):
+                blocks.append(ResidualBlock(inputs, outputs, config))
+                inputs = outputs
+        self.blocks = nn.ModuleList(blocks)
+        self.final_norms = nn.ModuleDict({domain: nn.BatchNorm2d(inputs) for domain in config.domains})  # C13
+        self.attention = Attention(inputs, config.attention_sharpness)
+        self.heads = nn.ModuleDict({domain: Head(inputs, config) for domain in config.domains})
+
+    def embed(self, pictures: Tensor, frames: Tensor, domain: str = "any") -> Tensor:
+        """Attention-pooled features, float32 [batch, 256].
+
+        Args:
+            pictures: float32 [batch, 1, bands, steps].
+            frames: int64 [batch], the number of steps inside each clip.
+        """
+        stride = self.config.time_stride
+        pictures = functional.pad(pictures, (0, -pictures.shape[-1] % stride))
+        x = self.stem(pictures, domain)
+        frames = _ceil_divide(frames, self.config.stem_stride)
+        mask = _time_mask(frames, x)
+        x = x * mask
+        for block in self.blocks:
+            if block.widens:
+                frames = _ceil_divide(frames, 2)
+                mask = _time_mask(frames, x[..., ::2])
+            x = block(x, mask, domain)
+        x = functional.relu(self.final_norms[domain](x)) * mask
+        return self.attention(x, mask)
+
+    def forward(self, pictures: Tensor, frames: Tensor, domain: str = "any") -> dict[str, Tensor]:
+        """Logits by output name: emotion [batch, classes], arousal [batch, 2], valence [batch, 3]."""
+        return self.heads[domain](self.embed(pictures, frames, domain))
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """Parameters that all domains share: convolutions and attention."""
+        own = {id(parameter) for parameter in self.domain_parameters(self.config.domains)}
+        return [parameter for parameter in self.parameters() if id(parameter) not in own]
+
+    def domain_parameters(self, domains: Sequence[str]) -> list[nn.Parameter]:
+        """Adapters, batch normalisation and heads of ``domains``."""
+        parameters: list[nn.Parameter] = []
+        for module in self.modules():
+            if isinstance(module, nn.ModuleDict):
+                parameters += [p for domain in domains if domain in module for p in module[domain].parameters()]
+        return parameters
+
+
+def _ceil_divide(counts: Tensor, divisor: int) -> Tensor:
+    return (counts + divisor - 1) // divisor
+
+
+def _time_mask(frames: Tensor, like: Tensor) -> Tensor:
+    steps = torch.arange(like.shape[-1], device=like.device)
+    return (steps[None, :] < frames[:, None]).to(like.dtype)[:, None, None, :]
