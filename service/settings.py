@@ -72,4 +72,4 @@ class Settings(BaseSettings):
     ready_grace_s: float = Field(0.0, ge=0, description="seconds between readiness going false and the socket closing")
     docs: bool = Field(True, description="serve /docs")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
-    limits: Limits = Field(default_factory=lambda: Limits())
+    limits: Limits = Field(default_factory=Limits)

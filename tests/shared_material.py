@@ -1,0 +1,19 @@
+"""Where tests find recordings that are not part of the project, and how they skip without them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("EMOSERVE_SHARED", ROOT.parent / "shared"))
+
+
+def corpus_folder(name: str) -> Path:
+    """Folder of a corpus, or a loud skip."""
+    folder = SHARED / "corpora" / name
+    if not folder.is_dir():
+        pytest.skip(f"corpus {name} is not at {folder} (set EMOSERVE_SHARED)")
+    return folder

@@ -1,0 +1,139 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from export.corpora.features import load_pictures
+from export.corpora.labels import arousal_matrix, valence_matrix
+from export.corpora.tables import CorpusError, read_corpus
+from export.networks.emonet import EmoNet, EmoNetConfig
+from export.training.augmentation import AugmentationConfig
+from export.training.batches import MAX_FRAMES, BatchSampler, soft_targets
+from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME, LoopConfig, Trainer, load_trained
+from export.training.losses import AffectLoss, LossConfig
+from export.training.open_recipe import OpenRecipe, take_over, train_open
+from export.training.paper_recipe import PaperRecipe, load_shared, train_paper, tuned_parameters
+from tests.unit.small_corpus import write_small_corpus
+
+LABELS = ("anger", "boredom", "neutral", "sadness")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return read_corpus(write_small_corpus(tmp_path_factory.mktemp("corpora") / "small"))
+
+
+@pytest.fixture
+def sampler(corpus):
+    return BatchSampler([load_pictures(corpus)], LABELS, 8, AugmentationConfig(), seed=3)
+
+
+def make_loss() -> AffectLoss:
+    share = torch.tensor([0.3, 0.1, 0.3, 0.3])
+    planes = torch.from_numpy(arousal_matrix(LABELS)), torch.from_numpy(valence_matrix(LABELS))
+    return AffectLoss(LossConfig(), *planes, share)
+
+
+def test_batches_are_scaled_masked_and_soft(sampler):
+    batch = sampler.draw()
+    assert batch.pictures.shape == (8, 1, 128, MAX_FRAMES)
+    assert float(batch.pictures.min()) >= 0.0
+    assert float(batch.pictures.max()) <= 1.0
+    torch.testing.assert_close(batch.targets.sum(dim=1), torch.ones(8))
+    assert not batch.allowed[:, 1].any(), "the corpus has no boredom"
+    assert not batch.targets[:, 1].any()
+    for picture, frames in zip(batch.pictures, batch.frames.tolist(), strict=True):
+        assert not picture[..., frames:].any()
+
+
+def test_pictures_come_back_from_the_cache(corpus, tmp_path):
+    fresh = load_pictures(corpus, tmp_path)
+    cached = load_pictures(corpus, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    for one, other in zip(fresh.values, cached.values, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_listeners_shade_the_targets(tmp_path):
+    from dataclasses import replace
+
+    corpus = read_corpus(write_small_corpus(tmp_path / "small", per_class=1))
+    heard = replace(corpus, utterances=(replace(corpus.utterances[0], heard=("sadness",)),))
+    targets = soft_targets(type(load_pictures(corpus))(heard, ()), LABELS)
+    np.testing.assert_allclose(targets, [[0.85, 0.0, 0.0, 0.15]])
+
+
+def test_loss_ignores_what_the_corpus_lacks(sampler):
+    batch = sampler.draw()
+    loss = AffectLoss(LossConfig(open_set=0.0, plane=0.0), torch.eye(4)[:, :2], torch.eye(4)[:, :3], torch.ones(4))
+    logits = {"emotion": torch.randn(8, 4), "arousal": torch.zeros(8, 2), "valence": torch.zeros(8, 3)}
+    first = loss(logits, batch)
+    logits["emotion"][:, 1] += 50.0
+    torch.testing.assert_close(loss(logits, batch), first)
+
+
+def test_training_lowers_the_loss_and_goes_on_where_it_stopped(sampler, tmp_path):
+    def trainer(steps: int) -> Trainer:
+        torch.manual_seed(0)
+        network = EmoNet(EmoNetConfig(LABELS, stem_kernel=5, stem_stride=2))
+        config = LoopConfig(steps, batch_size=8, report_steps=4, half_precision=False)
+        return Trainer(network, sampler, make_loss(), config, tmp_path, seed=0)
+
+    losses: list[float] = []
+    trainer(8).run(lambda _: {}, lambda _, loss: losses.append(loss))
+    assert np.isfinite(losses).all()
+    assert min(losses[3:]) < losses[0]
+    rows = [json.loads(line) for line in (tmp_path / LOG_FILE_NAME).read_text().splitlines()]
+    assert [row["step"] for row in rows] == [4, 8]
+    again = trainer(8)
+    assert again.resume()
+    assert again.step == 8
+    loaded = load_trained(tmp_path / CHECKPOINT_FILE_NAME)
+    for one, other in zip(loaded.parameters(), again.averaged_network().parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_open_recipe_starts_from_another_run(corpus, tmp_path):
+    first = train_open([corpus], OpenRecipe(2, batch_size=4), tmp_path / "first", lambda *_: None)
+    assert first.config.labels == ("anger", "neutral", "sadness")
+    fresh = EmoNet(EmoNetConfig(LABELS, stem_kernel=5, stem_stride=2))
+    take_over(fresh, first)
+    assert torch.equal(fresh.stem.shared.weight, first.stem.shared.weight)
+    assert fresh.heads["any"].emotion.out_features == 4
+
+
+@pytest.mark.parametrize("mode", ["full", "head", "adapters"])
+def test_transfer_modes_change_only_what_they_should(corpus, tmp_path, mode):
+    train_paper([corpus], PaperRecipe(stage_steps=1), tmp_path / "source", lambda *_: None)
+    checkpoint = tmp_path / "source" / CHECKPOINT_FILE_NAME
+    start = EmoNet(EmoNetConfig(("anger", "neutral", "sadness"), domains=("small",)))
+    load_shared(start, checkpoint)
+    recipe = PaperRecipe(mode=mode, stage_steps=1, start=checkpoint)
+    tuned = train_paper([corpus], recipe, tmp_path / "tuned", lambda *_: None)
+    unchanged = torch.equal(start.blocks[0].first.shared.weight, tuned.blocks[0].first.shared.weight)
+    assert unchanged == (mode != "full")
+    trained = {id(p) for p in tuned_parameters(tuned, mode)}
+    assert id(tuned.blocks[0].first.adapters["small"].weight) in trained or mode == "head"
+    assert id(tuned.heads["small"].emotion.weight) in trained
+
+
+def test_transfer_without_a_start_is_refused(corpus, tmp_path):
+    with pytest.raises(CorpusError, match="--start"):
+        train_paper([corpus], PaperRecipe(mode="head"), tmp_path, lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("table", "cause"),
+    [
+        (None, "no utterances.csv"),
+        ("file,emotion\n", "no utterances"),
+        ("file,emotion\na.wav,anger\n", "lacks the columns"),
+        ("file,emotion,speaker,partition,duration_s\na.wav,anger,1,train,1.0\n", "missing"),
+    ],
+)
+def test_bad_corpora_are_refused_with_the_cause(tmp_path, table, cause):
+    if table is not None:
+        (tmp_path / "utterances.csv").write_text(table)
+    with pytest.raises(CorpusError, match=cause):
+        read_corpus(tmp_path)
