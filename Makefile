@@ -27,7 +27,7 @@ test-code: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest
 
 bench: .venv/test var/models/.prepared
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ONLY)
 
 lock: $(UV)
 	$(UV) pip compile -q $(LOCK) requirements/uv.in -o requirements/uv.txt

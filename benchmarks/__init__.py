@@ -1,0 +1,1 @@
+"""Performance measurements, each a command: ``python -m benchmarks [NAME…]`` prints one JSON line a figure."""
