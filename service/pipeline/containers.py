@@ -1,0 +1,49 @@
+"""The media formats that are let in: which demuxer reads each, and which audio codecs it may hold.
+
+Nothing outside these tables is ever opened. The names are FFmpeg's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PCM_IN_WAV: Final[dict[tuple[int, int], str]] = {
+    # (format tag, bits a sample): codec. Tags: 1 integer, 3 IEEE float, 6 A-law, 7 µ-law (RFC 2361).
+    (1, 8): "pcm_u8",
+    (1, 16): "pcm_s16le",
+    (1, 24): "pcm_s24le",
+    (1, 32): "pcm_s32le",
+    (3, 32): "pcm_f32le",
+    (3, 64): "pcm_f64le",
+    (6, 8): "pcm_alaw",
+    (7, 8): "pcm_mulaw",
+}
+
+_PCM: Final = frozenset(PCM_IN_WAV.values())
+_PCM_BIG_ENDIAN: Final = frozenset({"pcm_s16be", "pcm_s24be", "pcm_s32be", "pcm_f32be", "pcm_f64be"})
+
+AUDIO_CODECS: Final[dict[str, frozenset[str]]] = {
+    "wav": _PCM,
+    "flac": frozenset({"flac"}),
+    "ogg": frozenset({"opus", "vorbis", "flac"}),
+    "mp3": frozenset({"mp3"}),
+    "mp4": frozenset({"aac", "alac", "mp3", "opus", "flac"}) | _PCM | _PCM_BIG_ENDIAN,
+    "webm": frozenset({"opus", "vorbis", "flac", "aac", "mp3"}) | _PCM,
+}
+"""Container name → codecs (canonical names) that may be decoded from it."""
+
+DEMUXERS: Final[dict[str, str]] = {
+    "wav": "wav",
+    "flac": "flac",
+    "ogg": "ogg",
+    "mp3": "mp3",
+    "mp4": "mov",
+    "webm": "matroska",
+}
+"""Container name → the one demuxer that is asked to read it; no other is probed."""
+
+DEMUXER_NAMES: Final[dict[str, str]] = {
+    "mov": "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska": "matroska,webm",
+}
+"""Demuxer → the names under which FFmpeg lists it, where they are several."""

@@ -1,0 +1,97 @@
+"""How the service and a decoder process talk: a length, a JSON header of that length, and raw bytes.
+
+The decoder's side is not trusted: nothing it says is unpickled, and every length is checked by the receiver.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+MAX_HEADER_BYTES: Final = 65_536
+_LENGTH: Final = struct.Struct("<I")
+
+
+class Channel:
+    """One end of a connection.
+
+    Without a deadline it never polls, as a process that may hold no file descriptors cannot.
+
+    Args:
+        connection: a connected stream socket.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._deadline_s: float | None = None
+
+    def set_deadline(self, deadline_s: float | None) -> None:
+        """Let every later call raise TimeoutError once ``time.monotonic()`` has passed ``deadline_s``."""
+        self._deadline_s = deadline_s
+        if deadline_s is None:
+            self._connection.settimeout(None)
+
+    def send(self, header: Mapping[str, object], payload: bytes | memoryview = b"") -> None:
+        """Send one message. The header says what the payload is and how long."""
+        text = json.dumps(header).encode()
+        self._limit_wait()
+        self._connection.sendall(_LENGTH.pack(len(text)) + text)
+        if len(payload):
+            self._limit_wait()
+            self._connection.sendall(payload)
+
+    def receive_header(self) -> dict[str, Any]:
+        """Receive a header.
+
+        Raises:
+            EOFError: the other side has gone.
+            ValueError: no header, or a longer one than is allowed.
+        """
+        length = bytearray(_LENGTH.size)
+        self.receive_into(memoryview(length))
+        (size,) = _LENGTH.unpack(length)
+        if size > MAX_HEADER_BYTES:
+            raise ValueError("header too long")
+        text = bytearray(size)
+        self.receive_into(memoryview(text))
+        header = json.loads(text)
+        if not isinstance(header, dict):
+            raise ValueError("header is not an object")
+        return header
+
+    def receive_into(self, target: memoryview) -> None:
+        """Fill ``target`` (bytes, contiguous). Raises EOFError if the other side goes before."""
+        while len(target):
+            self._limit_wait()
+            count = self._connection.recv_into(target)
+            if count == 0:
+                raise EOFError
+            target = target[count:]
+
+    def peer_has_gone(self) -> bool:
+        """Whether the other side closed its end or died. Never blocks."""
+        self._connection.setblocking(False)
+        try:
+            return self._connection.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        finally:
+            self._connection.setblocking(True)
+
+    def close(self) -> None:
+        """Close this end."""
+        self._connection.close()
+
+    def _limit_wait(self) -> None:
+        if self._deadline_s is None:
+            return
+        left_s = self._deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)

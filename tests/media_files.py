@@ -1,0 +1,214 @@
+"""Good, odd and hostile media files, built as bytes."""
+
+from __future__ import annotations
+
+import io
+import struct
+from fractions import Fraction
+
+import av
+import numpy as np
+
+WAV_TYPES = {
+    "pcm_u8": (1, 8),
+    "pcm_s16le": (1, 16),
+    "pcm_s24le": (1, 24),
+    "pcm_s32le": (1, 32),
+    "pcm_f32le": (3, 32),
+    "pcm_f64le": (3, 64),
+}
+
+
+def tone(duration_s=1.0, rate_hz=16_000, channels=1, amplitude=0.5):
+    """Sines of 220 Hz, 330 Hz, … float32 [channels, samples]."""
+    time_s = np.arange(round(duration_s * rate_hz)) / rate_hz
+    frequencies_hz = 220.0 + 110.0 * np.arange(channels)[:, None]
+    return (amplitude * np.sin(2 * np.pi * frequencies_hz * time_s)).astype(np.float32)
+
+
+def pcm(samples, codec="pcm_s16le"):
+    """Interleave float [channels, samples] as PCM bytes."""
+    frames = np.ascontiguousarray(np.asarray(samples).T)
+    if codec == "pcm_f32le":
+        return frames.astype("<f4").tobytes()
+    if codec == "pcm_f64le":
+        return frames.astype("<f8").tobytes()
+    if codec == "pcm_u8":
+        return np.clip(np.round(frames * 128 + 128), 0, 255).astype("u1").tobytes()
+    bits = WAV_TYPES[codec][1]
+    full = 2 ** (bits - 1)
+    whole = np.clip(np.round(frames.astype("f8") * full), -full, full - 1).astype("<i4")
+    if codec == "pcm_s16le":
+        return whole.astype("<i2").tobytes()
+    if codec == "pcm_s24le":
+        return np.ascontiguousarray(whole).view("u1").reshape(-1, 4)[:, :3].tobytes()
+    return whole.tobytes()
+
+
+def chunk(name, content):
+    """One RIFF chunk with its padding."""
+    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) & 1)
+
+
+def wav_of(
+    payload,
+    rate_hz=16_000,
+    channels=1,
+    tag=1,
+    bits=16,
+    claimed_bytes=None,
+    before=b"",
+    after=b"",
+    extensible=False,
+):
+    """A WAV file whose header says exactly what it is told to."""
+    block = channels * bits // 8 & 0xFFFF
+    outer = 0xFFFE if extensible else tag
+    form = struct.pack(
+        "<HHIIHH", outer, channels & 0xFFFF, rate_hz, rate_hz * block & 0xFFFFFFFF, block, bits
+    )
+    if extensible:
+        tail = bytes.fromhex("000000001000800000aa00389b71")
+        form += struct.pack("<HHI", 22, bits, 0) + struct.pack("<H", tag) + tail
+    size = len(payload) if claimed_bytes is None else claimed_bytes
+    body = b"WAVE" + chunk(b"fmt ", form) + before + b"data" + struct.pack("<I", size) + payload + after
+    return b"RIFF" + struct.pack("<I", len(body) & 0xFFFFFFFF) + body
+
+
+def wav(samples, rate_hz=16_000, codec="pcm_s16le", **options):
+    """A WAV file of float [channels, samples]."""
+    samples = np.atleast_2d(samples)
+    tag, bits = WAV_TYPES[codec]
+    return wav_of(pcm(samples, codec), rate_hz, samples.shape[0], tag, bits, **options)
+
+
+def encode(container, codec, samples, rate_hz=48_000, metadata=None, tracks=1):
+    """Encode float32 [channels, samples] into a container, the same sound in every track."""
+    samples = np.atleast_2d(samples)
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[0]]
+    target = io.BytesIO()
+    with av.open(target, "w", format=container) as output:
+        output.metadata.update(metadata or {})
+        streams = [
+            output.add_stream(codec, rate=rate_hz, layout=layout, options={"strict": "experimental"})
+            for _ in range(tracks)
+        ]
+        for stream in streams:
+            sample_format = stream.codec_context.codec.audio_formats[0].name
+            resampler = av.AudioResampler(
+                sample_format, layout, rate_hz, stream.codec_context.frame_size or None
+            )
+            for packed in _frames(samples, layout, rate_hz):
+                for frame in resampler.resample(packed):
+                    output.mux(stream.encode(frame))
+            for frame in resampler.resample(None):
+                output.mux(stream.encode(frame))
+            output.mux(stream.encode(None))
+    return target.getvalue()
+
+
+def _frames(samples, layout, rate_hz, step=8192):
+    for first in range(0, samples.shape[1], step):
+        block = np.ascontiguousarray(samples[:, first : first + step], np.float32)
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+        frame.sample_rate = rate_hz
+        frame.pts = first
+        frame.time_base = Fraction(1, rate_hz)
+        yield frame
+
+
+def flac(samples, rate_hz=16_000, **options):
+    return encode("flac", "flac", samples, rate_hz, **options)
+
+
+def ogg_opus(samples, rate_hz=48_000, **options):
+    return encode("ogg", "libopus", samples, rate_hz, **options)
+
+
+def ogg_vorbis(samples, rate_hz=44_100, **options):
+    return encode("ogg", "vorbis", samples, rate_hz, **options)
+
+
+def mp3(samples, rate_hz=44_100, **options):
+    return encode("mp3", "libmp3lame", samples, rate_hz, **options)
+
+
+def m4a(samples, rate_hz=44_100, **options):
+    return encode("mp4", "aac", samples, rate_hz, **options)
+
+
+def mov(samples, rate_hz=44_100, **options):
+    return encode("mov", "aac", samples, rate_hz, **options)
+
+
+def webm(samples, rate_hz=48_000, **options):
+    return encode("webm", "libopus", samples, rate_hz, **options)
+
+
+def video_only_mp4(frames=5, size=64):
+    """Black pictures without sound."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="mp4") as output:
+        stream = output.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = size
+        stream.pix_fmt = "yuv420p"
+        for _ in range(frames):
+            output.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.zeros((size, size, 3), np.uint8), format="rgb24"))
+            )
+        output.mux(stream.encode(None))
+    return target.getvalue()
+
+
+def flac_silence(duration_s, rate_hz=8_000):
+    """A decompression bomb: an hour in a few hundred kilobytes."""
+    return flac(np.zeros((1, round(duration_s * rate_hz)), np.float32), rate_hz)
+
+
+def claiming_duration(movie, duration_s):
+    """Rewrite the durations in mvhd, tkhd and mdhd (version 0) of an MP4 file."""
+    data = bytearray(movie)
+    timescale_at = {b"mvhd": 16, b"mdhd": 16}
+    movie_scale = struct.unpack_from(">I", data, data.index(b"mvhd") + timescale_at[b"mvhd"])[0]
+    media_scale = struct.unpack_from(">I", data, data.index(b"mdhd") + timescale_at[b"mdhd"])[0]
+    for kind, offset, scale in (
+        (b"mvhd", 20, movie_scale),
+        (b"tkhd", 24, movie_scale),
+        (b"mdhd", 20, media_scale),
+    ):
+        at = data.index(kind)
+        struct.pack_into(">I", data, at + offset, min(int(duration_s * scale), 0xFFFFFFFE))
+    return bytes(data)
+
+
+def with_external_reference(movie):
+    """Clear the flag by which an MP4 file's data reference says 'this file'."""
+    data = bytearray(movie)
+    at = data.index(b"url ", data.index(b"dref"))
+    data[at + 4 : at + 8] = b"\0\0\0\0"
+    return bytes(data)
+
+
+def flipped(data, seed, flips=8, first=12):
+    """Change some bytes at random, keeping the magic number."""
+    rng = np.random.default_rng(seed)
+    changed = bytearray(data)
+    for at in rng.integers(first, len(data), flips):
+        changed[at] = rng.integers(0, 256)
+    return bytes(changed)
+
+
+SDP = (
+    b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    b"m=audio %d RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+)
+
+
+def playlist(address):
+    """An HLS playlist that points to ``address``."""
+    return b"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n" + address + b"\n#EXT-X-ENDLIST\n"
+
+
+def concat_script(name):
+    """An ffconcat script that points to ``name``."""
+    return b"ffconcat version 1.0\nfile '" + name + b"'\n"
