@@ -1,7 +1,8 @@
 """The model bundles that this process serves: found, checked and chosen by name, version and task.
 
-A bundle is ``<model dir>/<name>/<version>/`` with ``card.json`` and the files that the card lists. Whatever is
-wrong with one stops the start with a single line: a service that half loads would answer with the wrong weights.
+A bundle is ``<model dir>/<name>/<version>/`` with ``card.json`` and the files that the card lists. Whatever
+is wrong with one stops the start with a single line: a service that half loads would answer with the wrong
+weights.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class Bundle:
     def sha256(self) -> str:
         """Hex digest that stands for the weights.
 
-        Of a bundle of one file its digest; of several the digest over ``<digest>  <name>`` lines in the order of
-        the names, which ``sha256sum *.onnx | sha256sum`` prints too.
+        Of a bundle of one file its digest; of several the digest over ``<digest>  <name>`` lines in the
+        order of the names, which ``sha256sum *.onnx | sha256sum`` prints too.
         """
         if len(self.card.files) == 1:
             return next(iter(self.card.files.values())).sha256

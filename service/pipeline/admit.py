@@ -1,8 +1,9 @@
 """Admission: how many seconds of media may be in the system at once.
 
-A request is admitted twice. Before decoding nobody knows how long the recording is, so it is held for what its
-bytes usually are (:func:`estimate_s`); after decoding the hold is set to the true length, and a recording that
-turns out not to fit is refused then. So neither a burst of small files nor of compressed long ones piles up work.
+A request is admitted twice. Before decoding nobody knows how long the recording is, so it is held for what
+its bytes usually are (:func:`estimate_s`); after decoding the hold is set to the true length, and a
+recording that turns out not to fit is refused then. So neither a burst of small files nor of compressed long
+ones piles up work.
 """
 
 from __future__ import annotations

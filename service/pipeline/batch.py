@@ -1,15 +1,16 @@
-"""Work for the device: taken when it is free, shared fairly, tried twice, never waited for longer than allowed.
+"""Work for the device: taken when it is free, shared fairly, tried twice, never waited for too long.
 
-Pull-based: there is no delay timer. A device thread that becomes free takes what waits, one unit from each request in
-turn, so the windows of a long recording cannot starve a short one.
+Pull-based: there is no delay timer. A device thread that becomes free takes what waits, one unit from each
+request in turn, so the windows of a long recording cannot starve a short one.
 
-On a CPU one runner call carries one unit and ``threads`` device threads call at once, each graph on a single thread:
-for a four-layer CNN on 2 cores that gave 1,390 windows/s against 1,040 of one device thread whose graph uses both
-cores, and batches of 2 to 8 gave nothing more (measured). On a GPU one thread runs batches.
+On a CPU one runner call carries one unit and ``threads`` device threads call at once, each graph on a single
+thread: for a four-layer CNN on 2 cores that gave 1,390 windows/s against 1,040 of one device thread whose
+graph uses both cores, and batches of 2 to 8 gave nothing more (measured). On a GPU one thread runs batches.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -21,6 +22,8 @@ from service.problems import DeadlineExceeded, Draining, InferenceUnavailable
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+Taken = TypeVar("Taken", contravariant=True)
+Given = TypeVar("Given", covariant=True)
 
 WAKE_S = 0.1
 """How often a waiting caller looks whether it was cancelled; it wakes at once when its work is done."""
@@ -30,22 +33,22 @@ class Cancelled(Exception):  # noqa: N818 - not an error: nobody waits for the a
     """The caller's ``cancel`` event was set before the work was done."""
 
 
-class Runner(Protocol[Unit, Result]):
+class Runner(Protocol[Taken, Given]):
     """A model on its device."""
 
     max_batch: int
     """Units that one ``run`` takes at most."""
 
-    def key(self, unit: Unit) -> Hashable:
+    def key(self, unit: Taken) -> Hashable:
         """Units of equal keys may share a batch."""
 
-    def run(self, units: Sequence[Unit]) -> Sequence[Result]:
+    def run(self, units: Sequence[Taken]) -> Sequence[Given]:
         """One result for each unit, which must not depend on the others. Called from several threads."""
 
 
 @dataclass(frozen=True)
 class Done(Generic[Result]):
-    """Results in the order of the units, and how long they waited for the device and were on it, in seconds."""
+    """Results in the order of the units, and the seconds that they waited for the device and were on it."""
 
     results: list[Result]
     queue_s: float
@@ -145,7 +148,7 @@ class Batcher:
         return Done(request.results, started_at - queued_at, time.monotonic() - started_at)
 
     def stalled_for_s(self) -> float:
-        """Seconds since which the device thread that is longest in one runner call has been in it; 0 if idle."""
+        """Seconds that the longest runner call under way has taken so far; 0 if the device is idle."""
         with self._lock:
             return time.monotonic() - min(self._busy_since.values()) if self._busy_since else 0.0
 
@@ -156,7 +159,7 @@ class Batcher:
             return sum(len(request.units) - request.given for request in self._round)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Stop the device threads after the calls that are under way; whoever still waits is told ``Draining``."""
+        """Stop the device threads after the calls under way; whoever still waits is told ``Draining``."""
         with self._lock:
             self._closed = True
             for request in self._round:
@@ -236,21 +239,25 @@ class Batcher:
             return
         began_at = time.monotonic()
         try:
-            results = items[0].request.runner.run([item.unit for item in items])
+            results = list(items[0].request.runner.run([item.unit for item in items]))
+            if len(results) != len(items):
+                raise ValueError("a runner gave too few or too many results")
         except Exception:  # whatever a device throws: out of memory, a lost GPU, a kernel's failure
             self._after_failure(items, may_retry)
             return
-        if self._on_batch is not None:
-            self._on_batch(len(items), time.monotonic() - began_at)
+        took_s = time.monotonic() - began_at
         with self._lock:
             for item, result in zip(items, results, strict=True):
                 item.request.results[item.index] = result
                 item.request.finished += 1
                 if item.request.finished == len(item.request.units):
                     item.request.ended.set()
+        if self._on_batch is not None:
+            with contextlib.suppress(Exception):  # whoever watches cannot stop the device
+                self._on_batch(len(items), took_s)
 
     def _after_failure(self, items: list[_Item], may_retry: bool) -> None:
-        """Try once more in halves, which helps when memory was short; then give up on these requests alone."""
+        """Try once more in halves, which helps when memory is short; then give up on these requests alone."""
         if may_retry:
             half = (len(items) + 1) // 2
             for part in (items[:half], items[half:]):

@@ -56,10 +56,10 @@ def plan_windows(
 ) -> Windows:
     """Decide the windows of one recording.
 
-    A recording no longer than a window is one window of its own length: it is not padded, the graph is told how
-    long it is. A longer one gets a window at every multiple of the hop that fits, and one more that ends with the
-    recording where samples would be left over. Without ``hop_s`` the card's hop holds, or the window where that
-    is shorter.
+    A recording no longer than a window is one window of its own length: it is not padded, the graph is told
+    how long it is. A longer one gets a window at every multiple of the hop that fits, and one more that ends
+    with the recording where samples would be left over. Without ``hop_s`` the card's hop holds, or the
+    window where that is shorter.
 
     Args:
         n_samples: length of the recording at the model's sample rate.
