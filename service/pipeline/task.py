@@ -12,7 +12,7 @@ from typing import Protocol
 from service.pipeline.results import FloatArray, MediaInfo
 
 Observe = Callable[[str, float, dict[str, str]], None]
-"""Told ``stage_seconds`` {stage}, ``batch_windows`` and ``batch_seconds`` {device}, ``batch_padding_ratio``."""
+"""Told stage_seconds {stage}, batch_windows {device}, batch_seconds {device} and batch_padding_ratio {}."""
 
 
 def observe_nothing(name: str, value: float, labels: dict[str, str]) -> None:
