@@ -1,0 +1,265 @@
+"""The whole way of a recording: admit, decode, find speech, cut into windows, infer, put together.
+
+One :class:`SpeechPipeline` owns the device and every speech session of the process. ``analyse`` blocks and
+may be called from many threads at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from service.pipeline.admit import Admission, estimate_s
+from service.pipeline.batch import Batcher, Result, Runner, Unit
+from service.pipeline.channels import NamedChannel, select_channels
+from service.pipeline.emotion_model import EmotionModel, WindowAnswer
+from service.pipeline.load import load_models
+from service.pipeline.postprocess import channel_emotion, envelope, is_silent, judged_windows
+from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray, ModelReference
+from service.pipeline.session import CPU, Provider, resolve_provider
+from service.pipeline.speech import Chunk, ChunkAnswer
+from service.pipeline.task import AudioDecoder, Decoded, Observe, Task, observe_nothing
+from service.pipeline.windows import Windows, plan_windows
+from service.problems import Unprocessable
+from service.registry import Registry
+from service.settings import Settings
+
+VOICE_SHARE = 0.2
+"""Part of the progress that finding speech makes up; the windows make up the rest."""
+
+
+class SpeechPipeline:
+    """Speech emotion from uploads.
+
+    Args:
+        settings: device, threads, limits and capacity.
+        registry: the bundles; every speech model and the voice activity model are loaded here.
+        decoder: see :class:`AudioDecoder`.
+        observe: see :data:`Observe`; called from several threads.
+        admission: shared with other pipelines; None makes one of ``settings.capacity_s``.
+
+    Attributes:
+        provider: of the speech models, such as 'CPUExecutionProvider'.
+        admission: what is in the system, and the switch for draining.
+
+    Raises:
+        BundleError: a graph cannot be used.
+        DeviceError: the device that is asked for cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        decoder: AudioDecoder,
+        observe: Observe | None = None,
+        *,
+        admission: Admission | None = None,
+    ) -> None:
+        self.provider: Provider = resolve_provider(settings.device)
+        self.admission = admission or Admission(settings.capacity_s)
+        self._settings = settings
+        self._registry = registry
+        self._decoder = decoder
+        self._observe: Observe = observe or observe_nothing
+        self._models, self._voice = load_models(settings, registry, self.provider, self._padding)
+        self._host = Batcher(settings.threads, name="cpu", on_batch=self._batch_observer("cpu"))
+        on_cpu = self.provider == CPU
+        self._device = self._host if on_cpu else Batcher(1, name="gpu", on_batch=self._batch_observer("gpu"))
+
+    def warm_up(self) -> None:
+        """Run every model once.
+
+        Raises:
+            BundleError: a graph fails, or its classes are not the card's labels.
+        """
+        for model in self._models.values():
+            model.warm_up()
+        if self._voice is not None:
+            self._voice.warm_up()
+
+    def analyse(
+        self,
+        data: bytes | memoryview,
+        options: AudioOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> AudioEmotion:
+        """Judge one recording. Blocks; safe to call from many threads.
+
+        Args:
+            data: the upload.
+            options: the request's parameters.
+            cancel: set by someone else when nobody waits any more.
+            progress: called in this thread with the share of the work that is done, 0…1.
+
+        Raises:
+            Problem: whatever the client must be told.
+            Cancelled: ``cancel`` was set.
+        """
+        deadline = time.monotonic() + self._settings.limits.deadline_s
+        task = Task(deadline, cancel, progress)
+        bundle = self._registry.find(options.model, options.version)
+        model = self._models[bundle.card.name, bundle.card.version]
+        _check_times(options)
+        with self.admission.hold(estimate_s(len(data))) as hold:
+            rate_hz = model.speech.sample_rate_hz
+            with task.stage("decode"):
+                decoded = self._decoder.audio(
+                    data, target_rate_hz=rate_hz, start_s=options.start_s, end_s=options.end_s
+                )
+            hold.resize(decoded.samples.shape[-1] / rate_hz)
+            answer = self._judge(decoded, model, options, task)
+        for stage, seconds in answer.stages_s.items():
+            self._observe("stage_seconds", seconds, {"stage": stage})
+        task.report(1.0)
+        return answer
+
+    def stalled(self) -> bool:
+        """Whether a device call has gone on for longer than any request waits: a reason to be replaced."""
+        longest_s = max(self._device.stalled_for_s(), self._host.stalled_for_s())
+        return longest_s > self._settings.limits.deadline_s
+
+    @property
+    def waiting_windows(self) -> int:
+        """Windows and stretches of sound that wait for the device."""
+        return self._host.waiting + (self._device.waiting if self._device is not self._host else 0)
+
+    def close(self) -> None:
+        """Admit nothing more, stop the device threads; whoever still waits is told ``Draining``."""
+        self.admission.drain()
+        self._device.close()
+        self._host.close()
+
+    def _judge(
+        self, decoded: Decoded, model: EmotionModel, options: AudioOptions, task: Task
+    ) -> AudioEmotion:
+        channels = select_channels(decoded.samples, options.channel)
+        windows = plan_windows(
+            len(channels[0].samples),
+            model.speech,
+            self._settings.limits,
+            window_s=options.window_s,
+            hop_s=options.hop_s,
+        )
+        weights = [self._weights(channel.samples, windows, task, len(channels)) for channel in channels]
+        units = [
+            channel.samples[start : start + windows.length_samples]
+            for channel, weight in zip(channels, weights, strict=True)
+            for start in windows.start_samples[judged_windows(weight)]
+        ]
+        answers = iter(self._infer(model, units, task))
+        with task.stage("post"):
+            emotions = [
+                self._channel(channel, weight, windows, answers, model, options, decoded.flags)
+                for channel, weight in zip(channels, weights, strict=True)
+            ]
+            outline = envelope([channel.samples for channel in channels])
+        card = model.bundle.card
+        return AudioEmotion(
+            media=decoded.media,
+            model=ModelReference(
+                card.name, card.version, model.bundle.sha256, card.licence.spdx, model.session.provider
+            ),
+            labels=tuple(card.labels),
+            channels=tuple(emotions),
+            envelope=outline,
+            stages_s=task.stages_s,
+        )
+
+    def _channel(
+        self,
+        channel: NamedChannel,
+        weights: FloatArray,
+        windows: Windows,
+        answers: Iterator[WindowAnswer],
+        model: EmotionModel,
+        options: AudioOptions,
+        flags: Sequence[str],
+    ) -> ChannelEmotion:
+        silent = is_silent(channel.samples, windows.rate_hz)
+        return channel_emotion(
+            channel.name,
+            windows,
+            [next(answers) for _ in judged_windows(weights)],
+            labels=model.bundle.card.labels,
+            outputs=model.outputs,
+            weights=weights,
+            speech=None if self._voice is None else weights,
+            offset_s=options.start_s or 0.0,
+            flags=[
+                *flags,
+                *(["silent"] if silent else []),
+                *(["no_voice_activity"] if self._voice is None else []),
+            ],
+        )
+
+    def _weights(self, samples: FloatArray, windows: Windows, task: Task, channels: int) -> FloatArray:
+        """Share of speech in each window, float32 [windows]. Without voice activity all sound is speech."""
+        rate_hz = windows.rate_hz
+        if is_silent(samples, rate_hz):
+            return np.zeros(len(windows), np.float32)
+        if self._voice is None:
+            sounds = [
+                not is_silent(samples[start : start + windows.length_samples], rate_hz)
+                for start in windows.start_samples
+            ]
+            return np.asarray(sounds, np.float32)
+        voice = self._voice
+        done = 0
+
+        def run_chunk(chunk: Chunk) -> ChunkAnswer:
+            nonlocal done
+            answer = _run(self._host, voice, [chunk], task)[0]
+            done += len(chunk.frames)
+            task.report(VOICE_SHARE * done / (len(samples) / rate_hz * voice.steps_per_s) / channels)
+            return answer
+
+        return voice.detect(samples, rate_hz, run_chunk).share(windows.start_s, windows.end_s)
+
+    def _infer(self, model: EmotionModel, units: list[FloatArray], task: Task) -> list[WindowAnswer]:
+        if not units:
+            task.took("infer", 0.0)
+            return []
+
+        def report(finished: int) -> None:
+            task.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / len(units))
+
+        return _run(self._device, model, units, task, report)
+
+    def _padding(self, share: float) -> None:
+        self._observe("batch_padding_ratio", share, {})
+
+    def _batch_observer(self, device: str) -> Callable[[int, float], None]:
+        def on_batch(units: int, seconds: float) -> None:
+            self._observe("batch_windows", units, {"device": device})
+            self._observe("batch_seconds", seconds, {"device": device})
+
+        return on_batch
+
+
+def _run(
+    batcher: Batcher,
+    runner: Runner[Unit, Result],
+    units: Sequence[Unit],
+    task: Task,
+    report: Callable[[int], None] | None = None,
+) -> list[Result]:
+    """Have units run, and note how long they waited and took."""
+    watched = report if task.progress is not None else None
+    done = batcher.run(runner, units, deadline=task.deadline, cancel=task.cancel, progress=watched)
+    task.took("queue", done.queue_s)
+    task.took("infer", done.infer_s)
+    return done.results
+
+
+def _check_times(options: AudioOptions) -> None:
+    start_s, end_s = options.start_s or 0.0, options.end_s
+    if not (start_s >= 0 and np.isfinite(start_s)):
+        raise Unprocessable("start_s must be 0 or more.", pointer="/start_s")
+    if end_s is not None and not end_s > start_s:
+        raise Unprocessable("end_s must be after start_s.", pointer="/end_s")

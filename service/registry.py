@@ -1,0 +1,227 @@
+"""The model bundles that this process serves: found, checked and chosen by name, version and task.
+
+A bundle is ``<model dir>/<name>/<version>/`` with ``card.json`` and the files that the card lists. Whatever
+is wrong with one stops the start with a single line: a service that half loads would answer with the wrong
+weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from service.card import CARD_FILE_NAME, Card, Task, read_card
+from service.problems import ModelNotFound
+from service.settings import Settings
+
+SPEECH_EMOTION: Task = "speech-emotion"
+
+
+class BundleError(RuntimeError):
+    """A bundle that must not be served; the message is one line that names it and the cause."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle: its card and where its files lie."""
+
+    card: Card
+    folder: Path
+
+    def path(self, role: str = "model") -> Path:
+        """The file for ``role``.
+
+        Raises:
+            KeyError: the bundle has none.
+        """
+        return self.folder / self.card.file_with_role(role)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest that stands for the weights.
+
+        Of a bundle of one file its digest; of several the digest over ``<digest>  <name>`` lines in the
+        order of the names, which ``sha256sum *.onnx | sha256sum`` prints too.
+        """
+        if len(self.card.files) == 1:
+            return next(iter(self.card.files.values())).sha256
+        lines = (f"{entry.sha256}  {name}\n" for name, entry in sorted(self.card.files.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """A sound bundle that the licence policy keeps from being served."""
+
+    name: str
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All bundles of this process.
+
+    Attributes:
+        bundles: in the order of name and version.
+        withheld: what the licence policy forbids.
+        default_model: ``settings.default_model``.
+    """
+
+    bundles: tuple[Bundle, ...]
+    withheld: tuple[Withheld, ...] = ()
+    default_model: str | None = None
+
+    @classmethod
+    def load(cls, settings: Settings) -> Registry:
+        """Find and check every bundle below ``settings.model_dirs``; a folder that is missing is passed over.
+
+        Raises:
+            BundleError: a bundle is wrong, or the default model is not among those found.
+        """
+        found = [_checked(folder) for root in settings.model_dirs for folder in _bundle_folders(root)]
+        found.sort(key=lambda bundle: (bundle.card.name, _version_order(bundle.card.version)))
+        _refuse_doubles(found)
+        commercial = settings.licence_policy == "commercial"
+        withheld = [bundle for bundle in found if commercial and not bundle.card.licence.commercial_use]
+        registry = cls(
+            bundles=tuple(bundle for bundle in found if bundle not in withheld),
+            withheld=tuple(_withheld(bundle.card) for bundle in withheld),
+            default_model=settings.default_model,
+        )
+        registry._check_default()
+        return registry
+
+    def find(
+        self, name: str | None = None, version: str | None = None, task: Task = SPEECH_EMOTION
+    ) -> Bundle:
+        """Choose a bundle.
+
+        Args:
+            name: None takes the default speech model, or the highest ``priority`` of the task.
+            version: None takes the highest: numbers in versions are compared as numbers.
+            task: what the model must do.
+
+        Raises:
+            ModelNotFound: there is no such model, version or task.
+        """
+        candidates = self.of_task(task)
+        if name is None and task == SPEECH_EMOTION:
+            name = self.default_model
+        if name is None and candidates:
+            name = max(candidates, key=lambda bundle: bundle.card.priority).card.name
+        matches = [
+            bundle
+            for bundle in candidates
+            if bundle.card.name == name and version in (None, bundle.card.version)
+        ]
+        if not matches:
+            raise ModelNotFound
+        return matches[-1]
+
+    def versions(self, name: str) -> tuple[Bundle, ...]:
+        """All versions of the model ``name``, the highest last; empty where there is no such model."""
+        return tuple(bundle for bundle in self.bundles if bundle.card.name == name)
+
+    def of_task(self, task: Task) -> tuple[Bundle, ...]:
+        """All bundles for ``task``, in the order of name and version."""
+        return tuple(bundle for bundle in self.bundles if bundle.card.task == task)
+
+    def _check_default(self) -> None:
+        name = self.default_model
+        if name is None or any(bundle.card.name == name for bundle in self.of_task(SPEECH_EMOTION)):
+            return
+        reasons = [entry.reason for entry in self.withheld if entry.name == name]
+        raise BundleError(
+            f"default model '{name}': {reasons[0] if reasons else 'no such speech model was found'}"
+        )
+
+
+def _bundle_folders(root: Path) -> Iterator[Path]:
+    """Every ``<name>/<version>`` below ``root`` with a card or a graph; hidden folders are passed over."""
+    for folder in sorted(root.glob("*/*")):
+        hidden = folder.name.startswith(".") or folder.parent.name.startswith(".")
+        if (
+            not hidden
+            and folder.is_dir()
+            and ((folder / CARD_FILE_NAME).exists() or any(folder.glob("*.onnx")))
+        ):
+            yield folder
+
+
+def _checked(folder: Path) -> Bundle:
+    try:
+        card = read_card(folder)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise _wrong(folder, f"{CARD_FILE_NAME} is not valid at {place}: {first['msg']}") from error
+    except OSError as error:
+        raise _wrong(folder, f"{CARD_FILE_NAME} cannot be read: {error.strerror}") from error
+    if (card.name, card.version) != (folder.parent.name, folder.name):
+        raise _wrong(folder, f"its card says {card.name}/{card.version}")
+    _check_speech(card, folder)
+    for name in card.files:
+        _check_file(card, folder, name)
+    undeclared = sorted(path.name for path in folder.rglob("*.onnx") if path.name not in card.files)
+    if undeclared:
+        raise _wrong(folder, f"its card does not list {undeclared[0]}")
+    return Bundle(card, folder)
+
+
+def _check_speech(card: Card, folder: Path) -> None:
+    if card.task != SPEECH_EMOTION:
+        return
+    if card.speech is None or not card.labels:
+        raise _wrong(folder, "a speech model's card needs 'speech' and 'labels'")
+    if not card.speech.min_length_s <= card.speech.window_s <= card.speech.max_length_s:
+        raise _wrong(folder, "window_s is not between min_length_s and max_length_s")
+    if len(set(card.labels)) != len(card.labels):
+        raise _wrong(folder, "a label appears twice")
+
+
+def _check_file(card: Card, folder: Path, name: str) -> None:
+    if name in ("", ".", "..") or "/" in name or "\\" in name:
+        raise _wrong(folder, f"the file name '{name}' is not plain")
+    entry, path = card.files[name], folder / name
+    try:
+        size_bytes = path.stat().st_size
+        if size_bytes != entry.size_bytes:
+            raise _wrong(folder, f"{name} has {size_bytes} bytes, its card says {entry.size_bytes}")
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise _wrong(folder, f"{name} cannot be read: {error.strerror}") from error
+    if digest != entry.sha256:
+        raise _wrong(folder, f"the sha256 of {name} is {digest[:12]}…, its card says {entry.sha256[:12]}…")
+
+
+def _refuse_doubles(bundles: Iterable[Bundle]) -> None:
+    seen: dict[tuple[str, str], Bundle] = {}
+    for bundle in bundles:
+        other = seen.setdefault((bundle.card.name, bundle.card.version), bundle)
+        if other is not bundle:
+            raise _wrong(bundle.folder, f"{other.folder} holds the same name and version")
+
+
+def _withheld(card: Card) -> Withheld:
+    reason = f"the licence {card.licence.spdx} forbids commercial use and the licence policy is 'commercial'"
+    return Withheld(card.name, card.version, reason)
+
+
+def _wrong(folder: Path, cause: str) -> BundleError:
+    return BundleError(
+        f"bundle {folder.parent.name}/{folder.name} in {folder.parent.parent}: {cause}".replace("\n", " ")
+    )
+
+
+def _version_order(version: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which '10' is above '9' and '1.10' above '1.9'."""
+    parts = re.findall(r"\d+|[A-Za-z]+", version)
+    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
