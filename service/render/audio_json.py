@@ -21,8 +21,8 @@ def audio_emotion_json(result: AudioEmotion, request_id: str, *, timeline: bool)
 
     Returns:
         A tree of dict, list, str, float, int and None that any JSON encoder takes. NaN became None.
-        ``probabilities`` and ``emotion`` are None where there was no speech to judge; ``arousal`` and ``valence``
-        also where the model has no such output, and then the whole column of the timeline is None.
+        ``probabilities`` and ``emotion`` are None where there was no speech to judge; ``arousal`` and
+        ``valence`` also where the model has no such output, and then the timeline's whole column is None.
         With one answer a channel there is ``channels`` too, and the top-level values are the mean over those
         channels that have speech (window by window in the timeline).
     """
@@ -57,7 +57,9 @@ def _media(media: MediaInfo) -> dict[str, object]:
         "channels": media.channels,
         "container": media.container,
         "codec": media.codec,
-        "frame_rate_hz": None if media.frame_rate_hz is None else round(media.frame_rate_hz, SECONDS_DECIMALS),
+        "frame_rate_hz": None
+        if media.frame_rate_hz is None
+        else round(media.frame_rate_hz, SECONDS_DECIMALS),
         "width": media.width,
         "height": media.height,
     }

@@ -26,7 +26,7 @@ def merged_channel(result: AudioEmotion) -> ChannelEmotion:
     if len(channels) == 1:
         return channels[0]
     spoken = [channel.probabilities for channel in channels if channel.probabilities is not None]
-    probabilities = np.mean(np.stack(spoken), axis=0, dtype=np.float32) if spoken else None
+    probabilities = _mean_of_rows(spoken) if spoken else None
     return ChannelEmotion(
         channel="mean",
         probabilities=probabilities,
@@ -50,9 +50,11 @@ def plain_values(values: NDArray[np.floating], decimals: int) -> list[float | No
 
 def top_labels(probabilities: FloatArray, labels: Sequence[str]) -> list[str | None]:
     """Most probable label of each row of float32 [windows, classes]; None for a row with NaN."""
-    known = np.isfinite(probabilities).all(axis=1)
+    known = ~np.isnan(probabilities.sum(axis=1))
     best = np.argmax(np.where(known[:, None], probabilities, 0.0), axis=1)
-    return [labels[index] if there else None for index, there in zip(best.tolist(), known.tolist(), strict=True)]
+    return [
+        labels[index] if there else None for index, there in zip(best.tolist(), known.tolist(), strict=True)
+    ]
 
 
 def _mean_known(values: Sequence[float | None]) -> float | None:

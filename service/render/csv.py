@@ -18,8 +18,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 def audio_emotion_csv(result: AudioEmotion) -> str:
     """Render ``result`` as CSV with a header and CRLF line ends.
 
-    Columns: ``channel, start_s, end_s, emotion``, one probability a label, ``arousal, valence, speech``. A cell is
-    empty where nothing is known or the model has no such output.
+    Columns: ``channel, start_s, end_s, emotion``, one probability a label, ``arousal, valence, speech``. A
+    cell is empty where nothing is known or the model has no such output.
     """
     return csv_text([csv_header(result), *csv_rows(result)])
 

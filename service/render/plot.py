@@ -1,28 +1,49 @@
 """The PNG answer: one picture of a recording that can be read without instruction.
 
-Only matplotlib's object interface and the Agg canvas are used, never pyplot: there is no state beyond the figure,
-so that threads can draw at the same time.
+Only matplotlib's object interface and the Agg canvas are used, never pyplot: there is no state beyond the
+figure, so that threads can draw at the same time.
 """
 
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 from service.pipeline.results import AudioEmotion, ChannelEmotion, Timeline
 from service.render.channels import has_channel_list, merged_channel
 from service.render.plot_bars import draw_bars, draw_gauges
-from service.render.plot_style import DARK, LIGHT, Style, clock, one_line, percent, signed
-from service.render.plot_timeline import draw_affect, draw_clock, draw_lanes, draw_speech, draw_waveform, pooled
+from service.render.plot_style import (
+    DARK,
+    LIGHT,
+    PAGE_INCHES,
+    SHARE_INCHES,
+    Style,
+    clock,
+    one_line,
+    percent,
+    signed,
+)
+from service.render.plot_timeline import (
+    draw_affect,
+    draw_clock,
+    draw_lanes,
+    draw_speech,
+    draw_waveform,
+    pooled,
+)
 
-WIDTH_INCHES = 11.0
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 DOTS_PER_INCH = 120
 
 # Inches: margins, then the heights of the panels.
-_LEFT, _RIGHT, _TOP, _BOTTOM = 1.15, 1.3, 1.0, 1.0
+_LEAST_LEFT, _MOST_LEFT, _CHARACTER = 1.15, 2.6, 0.085
+_RIGHT, _TOP, _BOTTOM = 1.3, 1.0, 0.95
 _GAP, _HEADING = 0.14, 0.34
 _WAVE, _SPEECH, _AFFECT, _LANE, _BAR = 0.85, 0.14, 1.3, 0.4, 0.34
 _CLOCK = 0.3
+_GAUGE, _GAUGE_GAP = 2.3, 0.95
 
 
 def audio_emotion_png(result: AudioEmotion, *, title: str | None = None, dark: bool = False) -> bytes:
@@ -41,7 +62,7 @@ def audio_emotion_png(result: AudioEmotion, *, title: str | None = None, dark: b
     page = _Page(result, DARK if dark else LIGHT)
     page.draw(title or "Emotion in the voice")
     buffer = io.BytesIO()
-    FigureCanvasAgg(page.figure).print_png(buffer, metadata={"Software": None})
+    FigureCanvasAgg(page.figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 
@@ -54,6 +75,8 @@ class _Page:
         self.result = result
         self.style = style
         self.timelines = [pooled(channel.timeline) for channel in result.channels]
+        longest = max(map(len, result.labels))
+        self.left = min(max(_LEAST_LEFT, 0.3 + _CHARACTER * longest), _MOST_LEFT)
         self.over_time = len(result.channels[0].timeline.start_s) > 1
         self.with_affect = any(
             channel.arousal is not None or channel.valence is not None or channel.timeline.arousal is not None
@@ -62,9 +85,7 @@ class _Page:
         self.height = _TOP + _WAVE + _GAP + len(result.channels) * self._block_height() + _BOTTOM
         if not self.over_time:
             self.height += _CLOCK
-        self.figure: Any = Figure(
-            figsize=(WIDTH_INCHES, self.height), dpi=DOTS_PER_INCH, facecolor=style.paper, layout="none"
-        )
+        self.figure = Figure(figsize=(PAGE_INCHES, self.height), dpi=DOTS_PER_INCH, facecolor=style.paper)
         self.cursor = _TOP
 
     def draw(self, title: str) -> None:
@@ -84,9 +105,8 @@ class _Page:
         self._footer()
 
     def _span_s(self) -> tuple[float, float]:
+        """The windows cover what was analysed from end to end, and so does the envelope."""
         timeline = self.timelines[0]
-        if not self.over_time:
-            return 0.0, max(self.result.media.duration_s, 1e-3)
         return float(timeline.start_s[0]), float(timeline.end_s[-1])
 
     def _block_height(self) -> float:
@@ -98,7 +118,7 @@ class _Page:
         affect = (_AFFECT + _GAP) if self.with_affect else 0.0
         return _HEADING + speech + _LANE * classes + _GAP + affect
 
-    def _timeline(self, channel: ChannelEmotion, timeline: Timeline, shared: Any) -> Any:  # noqa: ANN401
+    def _timeline(self, channel: ChannelEmotion, timeline: Timeline, shared: Axes) -> Axes:
         self._heading(channel)
         if timeline.speech is not None:
             draw_speech(self._panel(_SPEECH, shared), timeline, self.style)
@@ -110,31 +130,40 @@ class _Page:
         draw_affect(affect, channel, timeline, self.style)
         return affect
 
-    def _window(self, channel: ChannelEmotion) -> Any:  # noqa: ANN401
-        self._heading(channel)
+    def _window(self, channel: ChannelEmotion) -> Axes:
+        top = self._heading(channel)
         height = max(_BAR * len(self.result.labels), 1.6)
         if self.with_affect:
-            bars = self._axes(self.cursor, height, right=_RIGHT + 3.2)
-            draw_gauges(self._axes(self.cursor, height, left=WIDTH_INCHES - 3.4, right=0.6), channel, self.style)
+            left = PAGE_INCHES - _RIGHT - _GAUGE
+            bars = self._axes(self.cursor, height, right=_RIGHT + _GAUGE + _GAUGE_GAP)
+            draw_gauges(self._axes(self.cursor, height, left=left), channel, self.style)
+            self._text("Arousal and valence", top, x=left, bold=True)
         else:
             bars = self._axes(self.cursor, height)
         draw_bars(bars, channel, self.result.labels, self.style)
         self.cursor += height + _CLOCK
         return bars
 
-    def _panel(self, height: float, shared: Any = None) -> Any:  # noqa: ANN401
+    def _panel(self, height: float, shared: Axes | None = None) -> Axes:
         axes = self._axes(self.cursor, height, shared=shared)
         self.cursor += height + _GAP
         return axes
 
     def _axes(
-        self, top: float, height: float, *, left: float = _LEFT, right: float = _RIGHT, shared: Any = None
-    ) -> Any:  # noqa: ANN401
+        self,
+        top: float,
+        height: float,
+        *,
+        left: float | None = None,
+        right: float = _RIGHT,
+        shared: Axes | None = None,
+    ) -> Axes:
+        left = self.left if left is None else left
         axes = self.figure.add_axes(
             (
-                left / WIDTH_INCHES,
+                left / PAGE_INCHES,
                 1 - (top + height) / self.height,
-                1 - (left + right) / WIDTH_INCHES,
+                1 - (left + right) / PAGE_INCHES,
                 height / self.height,
             )
         )
@@ -143,9 +172,28 @@ class _Page:
             axes.set_autoscalex_on(False)
         return axes
 
-    def _text(self, text: str, top: float, *, x: float = _LEFT, **look: Any) -> None:  # noqa: ANN401
-        look = {"fontsize": 10, "color": self.style.quiet_ink, "ha": "left", "va": "center"} | look
-        self.figure.text(x / WIDTH_INCHES, 1 - top / self.height, text, parse_math=False, **look)
+    def _text(
+        self,
+        text: str,
+        top: float,
+        *,
+        x: float | None = None,
+        size: float = 10.5,
+        bold: bool = False,
+        align: Literal["left", "right"] = "left",
+    ) -> None:
+        """Write a line whose middle is ``top`` inches below the upper edge; bold text is in full ink."""
+        self.figure.text(
+            (self.left if x is None else x) / PAGE_INCHES,
+            1 - top / self.height,
+            text,
+            parse_math=False,
+            fontsize=size,
+            fontweight="bold" if bold else "normal",
+            color=self.style.ink if bold else self.style.quiet_ink,
+            horizontalalignment=align,
+            verticalalignment="center",
+        )
 
     def _header(self, title: str) -> None:
         merged = merged_channel(self.result)
@@ -160,23 +208,26 @@ class _Page:
             for name, value in (("arousal", merged.arousal), ("valence", merged.valence))
             if value is not None
         ]
-        self._text(one_line(title, 80), 0.36, fontsize=16, fontweight="bold", color=self.style.ink)
-        self._text("  ·  ".join(facts), 0.68, fontsize=10.5)
+        self._text(one_line(title, 80), 0.36, size=16, bold=True)
+        self._text("  ·  ".join(facts), 0.68)
 
-    def _heading(self, channel: ChannelEmotion) -> None:
-        """The line above a channel's panels: which channel, its flags, and what the right margin holds."""
+    def _heading(self, channel: ChannelEmotion) -> float:
+        """Write the line above a channel's panels: which channel, its flags. Returns where it is."""
         words = []
         if has_channel_list(self.result) or channel.channel != "mix":
-            words.append(f"Channel {channel.channel}" if channel.channel.isdigit() else f"{channel.channel} channel")
+            words.append(
+                f"Channel {channel.channel}" if channel.channel.isdigit() else f"{channel.channel} channel"
+            )
         words.append("probability of each emotion")
         line = ", ".join(words)
         if channel.flags:
             line += "   (" + ", ".join(flag.replace("_", " ") for flag in channel.flags) + ")"
         top = self.cursor + _HEADING - 0.16
-        self._text(line[:1].upper() + one_line(line[1:], 110), top, fontsize=10.5, fontweight="bold", color=self.style.ink)
+        self._text(line[:1].upper() + one_line(line[1:], 110 if self.over_time else 70), top, bold=True)
         if self.over_time:
-            self._text("overall", top, x=WIDTH_INCHES - _RIGHT + 0.55, ha="right", fontsize=9.5)
+            self._text("overall", top, x=PAGE_INCHES - _RIGHT + SHARE_INCHES, align="right", size=9.5)
         self.cursor += _HEADING
+        return top
 
     def _footer(self) -> None:
         model = self.result.model
@@ -188,10 +239,10 @@ class _Page:
         self._text(
             f"{rules} Statistical estimates of how the voice sounds. Not a diagnosis.",
             self.height - 0.42,
-            fontsize=9,
+            size=9,
         )
         self._text(
             f"Model {model.name}, version {model.version} (sha256 {model.sha256[:12]}…, {model.licence})",
             self.height - 0.22,
-            fontsize=9,
+            size=9,
         )

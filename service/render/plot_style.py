@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-# Paul Tol, "Colour schemes" (technical note SRON/EPS/TN/09-002, issue 3.2, 2021): 'muted' on white, 'light' on dark.
-# Both stay apart for the common colour-vision deficiencies; lanes are labelled too, so that colour is never alone.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Paul Tol, "Colour schemes" (technical note SRON/EPS/TN/09-002, issue 3.2, 2021): 'muted' on white (its sand
+# darkened for contrast), 'light' on dark. Both stay apart for the common colour-vision deficiencies; rows are
+# labelled too, so that colour is never alone.
 _MUTED = ("#CC6677", "#332288", "#117733", "#DDAA33", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499")
 _LIGHT = ("#EE8866", "#77AADD", "#44BB99", "#EEDD88", "#99DDFF", "#FFAABB", "#BBCC33", "#AAAA00", "#DDDDDD")
 
 _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
-_MOST_TICKS = 12
+_MOST_TICKS, _MOST_LONG_TICKS = 12, 6
+
+
+PAGE_INCHES = 11.0
+"""Width of the whole picture."""
+
+SHARE_INCHES = 0.62
+"""Right edge of the percentages in the margin, from the edge of the panel."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +83,12 @@ def clock(seconds: float, decimals: int = 0) -> str:
 
 
 def time_ticks(start_s: float, end_s: float) -> tuple[list[float], list[str]]:
-    """Round times between ``start_s`` and ``end_s``, at most a dozen, with their labels."""
+    """Round times between ``start_s`` and ``end_s``, at most a dozen (six with tenths), with labels."""
     span_s = max(end_s - start_s, 1e-3)
-    step_s = next((step for step in _TICK_STEPS_S if span_s / step <= _MOST_TICKS), span_s / _MOST_TICKS)
+    fits = (
+        step for step in _TICK_STEPS_S if span_s / step <= (_MOST_LONG_TICKS if step < 1 else _MOST_TICKS)
+    )
+    step_s = next(fits, span_s / _MOST_TICKS)
     first = -int(-(start_s - 1e-9) // step_s)
     last = int((end_s + 1e-9) // step_s)
     ticks = [index * step_s for index in range(first, last + 1)]
@@ -83,7 +97,7 @@ def time_ticks(start_s: float, end_s: float) -> tuple[list[float], list[str]]:
 
 def signed(value: float) -> str:
     """Such as ``+0.40`` or ``−0.15``, with a real minus sign."""
-    return f"{value:+.2f}".replace("-", "−")
+    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")
 
 
 def percent(share: float) -> str:
@@ -102,7 +116,23 @@ def one_line(text: str, characters: int = 90) -> str:
     return clean if len(clean) <= characters else clean[: characters - 1] + "…"
 
 
-def bare(axes: Any, style: Style) -> None:  # noqa: ANN401 - matplotlib has no types
+def write_share(axes: Axes, row: float, share: float | None, *, leads: bool, style: Style) -> None:
+    """Write a probability into the right margin at the height ``row``, in bold where it ``leads``."""
+    width_inches = axes.get_position().width * PAGE_INCHES
+    axes.text(
+        1 + SHARE_INCHES / width_inches,
+        row,
+        "–" if share is None else percent(share),
+        transform=axes.get_yaxis_transform(),
+        ha="right",
+        va="center",
+        fontsize=10,
+        fontweight="bold" if leads else "normal",
+        color=style.ink if leads else style.quiet_ink,
+    )
+
+
+def bare(axes: Axes, style: Style) -> None:
     """Take away frame and ticks, set the panel's colour."""
     axes.set_facecolor(style.panel)
     for spine in axes.spines.values():

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import ChannelEmotion, FloatArray, Timeline
-from service.render.plot_style import Style, bare, percent, signed, time_ticks
+from service.render.plot_style import Style, bare, signed, time_ticks, write_share
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 LANE_HEIGHT = 0.86
 """Height of a probability of 1 in its lane, whose pitch is 1."""
 
+_LEAST_PEAK = 0.1  # quieter recordings look as quiet as they are
 _MARKED_WINDOWS = 60
 _MOST_COLUMNS = 1200
-_LABELLED_GAP = 0.06
+_LABELLED_GAP = 0.085
 
 
 def pooled(timeline: Timeline) -> Timeline:
@@ -64,46 +69,64 @@ def unknown_spans_s(timeline: Timeline) -> list[tuple[float, float]]:
     steps = np.diff(np.concatenate([[0], unknown.astype(np.int8), [0]]))
     edges_s = cell_edges_s(timeline)
     return list(
-        zip(edges_s[np.flatnonzero(steps == 1)].tolist(), edges_s[np.flatnonzero(steps == -1)].tolist(), strict=True)
+        zip(
+            edges_s[np.flatnonzero(steps == 1)].tolist(),
+            edges_s[np.flatnonzero(steps == -1)].tolist(),
+            strict=True,
+        )
     )
 
 
-def draw_waveform(axes: Any, envelope: FloatArray, span_s: tuple[float, float], style: Style) -> None:  # noqa: ANN401
+def draw_waveform(axes: Axes, envelope: FloatArray, span_s: tuple[float, float], style: Style) -> None:
     """Minimum and maximum of the waveform, scaled to its own largest magnitude."""
     bare(axes, style)
     axes.set_xlim(*span_s)
-    peak = max(0.02, float(np.abs(envelope).max(initial=0.0)))
+    peak = max(_LEAST_PEAK, float(np.abs(envelope).max(initial=0.0)))
     axes.set_ylim(-1.08 * peak, 1.08 * peak)
     axes.axhline(0, color=style.rule, linewidth=0.8, zorder=1)
     if len(envelope):
         times_s = np.linspace(*span_s, len(envelope))
         axes.fill_between(
-            times_s, envelope[:, 0], envelope[:, 1], color=style.wave, edgecolor=style.wave, linewidth=0.5, zorder=3
+            times_s,
+            envelope[:, 0],
+            envelope[:, 1],
+            color=style.wave,
+            edgecolor=style.wave,
+            linewidth=0.5,
+            zorder=3,
         )
     axes.set_yticks([0], ["sound"])
 
 
-def draw_speech(axes: Any, timeline: Timeline, style: Style) -> None:  # noqa: ANN401
+def draw_speech(axes: Axes, timeline: Timeline, style: Style) -> None:
     """Share of each window that is speech, as a strip: full colour is all speech."""
     bare(axes, style)
     assert timeline.speech is not None
     axes.set_ylim(0, 1)
     shares = np.nan_to_num(np.clip(timeline.speech, 0, 1))
     mesh = axes.pcolormesh(
-        cell_edges_s(timeline), [0.0, 1.0], shares[None, :], cmap=_speech_ramp(style), vmin=0, vmax=1, zorder=2
+        cell_edges_s(timeline),
+        [0.0, 1.0],
+        shares[None, :],
+        cmap=_speech_ramp(style),
+        vmin=0,
+        vmax=1,
+        zorder=2,
     )
     mesh.set_edgecolor("face")
     mesh.set_linewidth(0.2)
     axes.set_yticks([0.5], ["speech"])
 
 
-def _speech_ramp(style: Style) -> Any:  # noqa: ANN401
+def _speech_ramp(style: Style) -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("speech", [style.panel, style.ink])
+    return LinearSegmentedColormap.from_list("speech", [style.panel, style.wave])
 
 
-def draw_lanes(axes: Any, channel: ChannelEmotion, timeline: Timeline, labels: tuple[str, ...], style: Style) -> None:  # noqa: ANN401
+def draw_lanes(
+    axes: Axes, channel: ChannelEmotion, timeline: Timeline, labels: tuple[str, ...], style: Style
+) -> None:
     """One lane a class, first label on top: its probability as height, in full colour where it leads."""
     bare(axes, style)
     axes.set_ylim(0, len(labels))
@@ -116,7 +139,15 @@ def draw_lanes(axes: Any, channel: ChannelEmotion, timeline: Timeline, labels: t
         colour = style.class_colour(index)
         tops = floor + LANE_HEIGHT * timeline.probabilities[:, index].astype(np.float64)
         axes.axhline(floor, color=style.rule, linewidth=0.8, zorder=1)
-        axes.stairs(np.where(known, tops, floor), edges_s, baseline=floor, fill=True, color=colour, alpha=0.35, zorder=3)
+        axes.stairs(
+            np.where(known, tops, floor),
+            edges_s,
+            baseline=floor,
+            fill=True,
+            color=colour,
+            alpha=0.35,
+            zorder=3,
+        )
         axes.stairs(
             np.where(leader == index, tops, floor), edges_s, baseline=floor, fill=True, color=colour, zorder=4
         )
@@ -125,24 +156,14 @@ def draw_lanes(axes: Any, channel: ChannelEmotion, timeline: Timeline, labels: t
     _annotate_shares(axes, channel, labels, style)
 
 
-def _annotate_shares(axes: Any, channel: ChannelEmotion, labels: tuple[str, ...], style: Style) -> None:  # noqa: ANN401
+def _annotate_shares(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...], style: Style) -> None:
     for index, label in enumerate(labels):
         share = None if channel.probabilities is None else float(channel.probabilities[index])
-        leads = label == channel.emotion
-        axes.text(
-            1.058,
-            len(labels) - 1 - index + 0.4,
-            "–" if share is None else percent(share),
-            transform=axes.get_yaxis_transform(),
-            ha="right",
-            va="center",
-            fontsize=10,
-            fontweight="bold" if leads else "normal",
-            color=style.ink if leads else style.quiet_ink,
-        )
+        row = len(labels) - 1 - index + 0.4
+        write_share(axes, row, share, leads=label == channel.emotion, style=style)
 
 
-def draw_affect(axes: Any, channel: ChannelEmotion, timeline: Timeline, style: Style) -> None:  # noqa: ANN401
+def draw_affect(axes: Axes, channel: ChannelEmotion, timeline: Timeline, style: Style) -> None:
     """Arousal (solid) and valence (dashed) in −1…1 over the centres of the windows."""
     bare(axes, style)
     axes.set_ylim(-1.08, 1.08)
@@ -160,8 +181,22 @@ def draw_affect(axes: Any, channel: ChannelEmotion, timeline: Timeline, style: S
             continue
         axes.plot(centres_s, values, color=colour, linestyle=dashes, linewidth=1.7, zorder=4)
         marked = np.isfinite(values) & (_alone(values) | (len(values) <= _MARKED_WINDOWS))
-        axes.plot(centres_s[marked], values[marked], color=colour, linestyle="", marker="o", markersize=3.2, zorder=5)
-        ends.append((overall if overall is not None else 0.0, f"{name} {'–' if overall is None else signed(overall)}", colour))
+        axes.plot(
+            centres_s[marked],
+            values[marked],
+            color=colour,
+            linestyle="",
+            marker="o",
+            markersize=3.2,
+            zorder=5,
+        )
+        ends.append(
+            (
+                overall if overall is not None else 0.0,
+                f"{name} {'–' if overall is None else signed(overall)}",
+                colour,
+            )
+        )
     _annotate_ends(axes, ends)
 
 
@@ -172,16 +207,16 @@ def _alone(values: FloatArray) -> NDArray[np.bool_]:
     return alone
 
 
-def _annotate_ends(axes: Any, ends: list[tuple[float, str, str]]) -> None:  # noqa: ANN401
+def _annotate_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
     """Names and means of the lines beside the panel, the higher one above."""
-    ordered = sorted(ends, reverse=True)
+    ordered = sorted(ends, key=lambda end: -end[0])
     for (_, text, colour), height in zip(ordered, (0.64, 0.36) if len(ordered) == 2 else (0.5,), strict=True):
         axes.text(
             1.01, height, text, transform=axes.transAxes, ha="left", va="center", fontsize=9.5, color=colour
         )
 
 
-def shade_unknown(axes: Any, timeline: Timeline, style: Style, *, written: bool) -> None:  # noqa: ANN401
+def shade_unknown(axes: Axes, timeline: Timeline, style: Style, *, written: bool) -> None:
     """Grey the times of which nothing is known; with ``written``, say why where there is room."""
     low_s, high_s = float(timeline.start_s[0]), float(timeline.end_s[-1])
     for start_s, end_s in unknown_spans_s(timeline):
@@ -200,7 +235,7 @@ def shade_unknown(axes: Any, timeline: Timeline, style: Style, *, written: bool)
             )
 
 
-def draw_clock(axes: Any, span_s: tuple[float, float], style: Style) -> None:  # noqa: ANN401
+def draw_clock(axes: Axes, span_s: tuple[float, float], style: Style) -> None:
     """The time axis under the last panel."""
     ticks, names = time_ticks(*span_s)
     axes.set_xticks(ticks, names)

@@ -1,4 +1,4 @@
-"""Answers of the speech pipeline that look like real ones: smooth, and with everything that can be missing."""
+"""Answers of the speech pipeline that look like real ones, with everything that can be missing."""
 
 from __future__ import annotations
 
