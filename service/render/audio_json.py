@@ -1,4 +1,4 @@
-"""The JSON answer of ``POST /v1/audio/emotion``: columns, built from whole arrays, without an object a row."""
+"""The JSON answer of ``POST /v1/audio/emotion``: columns, built from whole arrays, no object a row."""
 
 from __future__ import annotations
 
