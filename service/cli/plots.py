@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from service.cli.sources import Source
-from service.cli.terminal import FileFailure, UsageError, printable
+from service.cli.terminal import FileError, UsageError, printable
 from service.pipeline.results import AudioEmotion
 
 NAME_FIELD = "{name}"
@@ -45,7 +45,7 @@ class Plots:
         """Draw and write the picture of one recording, making folders as needed.
 
         Raises:
-            FileFailure: the file cannot be written.
+            FileError: the file cannot be written.
         """
         from service.render.plot import audio_emotion_png
 
@@ -55,7 +55,7 @@ class Plots:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(picture)
         except OSError as error:
-            raise FileFailure(f"not_written: {printable(str(path))}: {error.strerror}") from error
+            raise FileError(f"not_written: {printable(str(path))}: {error.strerror}") from error
 
 
 def _wanted_path(target: str, source: Source, *, alone: bool) -> Path:

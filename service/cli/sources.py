@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.cli.terminal import FileFailure, printable
+from service.cli.terminal import FileError, printable
 from service.problems import TooLarge
 
 _AUDIO_SUFFIXES = frozenset(
@@ -53,13 +53,13 @@ class Source:
         """The whole file.
 
         Raises:
-            FileFailure: it cannot be read.
+            FileError: it cannot be read.
             TooLarge: it has more than :data:`MAX_FILE_BYTES`.
         """
         try:
             data = self._bounded()
         except OSError as error:
-            raise FileFailure(f"unreadable: {error.strerror}") from error
+            raise FileError(f"unreadable: {error.strerror}") from error
         if data is None or len(data) > MAX_FILE_BYTES:
             raise TooLarge(f"The file has more than {MAX_FILE_BYTES} bytes.")
         return data

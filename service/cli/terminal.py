@@ -11,20 +11,20 @@ from service.problems import Problem
 if TYPE_CHECKING:
     from rich.console import Console
 
-PLAIN_WIDTH = 120
-"""Columns of a table that is not written to a terminal."""
+PLAIN_WIDTH = 10_000
+"""Columns where there is no terminal: no line of a table is folded, so that programs can search it."""
 
 
 class UsageError(Exception):
     """Arguments that do not go together; exit status 2."""
 
 
-class FileFailure(Exception):
+class FileError(Exception):
     """One file that cannot be read or written; the message is ``code: detail``."""
 
 
 def printable(text: str) -> str:
-    """``text`` with control characters and undecodable bytes as escapes: no file name can steer a terminal."""
+    """``text`` with control characters and undecodable bytes escaped: no file name can steer a terminal."""
     clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()

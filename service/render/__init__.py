@@ -1,0 +1,1 @@
+"""Answers in the forms that clients ask for."""
