@@ -1,1 +1,1 @@
-"""Answers as JSON, CSV and pictures."""
+"""Answers in the forms that clients ask for."""

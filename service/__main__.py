@@ -1,0 +1,71 @@
+"""The console program ``emoserve``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from service import __version__
+from service.cli import analyze, check, models, openapi, serve
+from service.cli.terminal import UsageError, failure_line, say, silence_stdout
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+EXIT_READER_GONE = 141  # 128 + SIGPIPE
+
+_COMMANDS = (
+    ("serve", serve, "run the service"),
+    ("analyze", analyze, "judge recordings without a server"),
+    ("models", models, "list the model bundles"),
+    ("check", check, "test bundles, device, decoder and models"),
+    ("openapi", openapi, "print the OpenAPI document"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments without the program's name; None takes those of the process.
+
+    Returns:
+        Exit status: 0 success, 1 failure, 2 usage, 130 interrupted, 141 reader of the output gone.
+    """
+    try:
+        arguments = build_parser().parse_args(argv)
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        say("emoserve: interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        silence_stdout()
+        return EXIT_READER_GONE
+    except UsageError as error:
+        say(f"emoserve: {error}")
+        return EXIT_USAGE
+    except Exception as error:
+        line = failure_line(error)
+        if line is None:
+            raise
+        say(f"emoserve: {line}")
+        return EXIT_FAILED
+    return status
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands with their flags."""
+    parser = argparse.ArgumentParser(prog="emoserve", description="Speech and face affect, self-hosted.")
+    parser.add_argument("--version", action="version", version=f"emoserve {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, module, summary in _COMMANDS:
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""``emoserve analyze``: judge recordings in this process."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from service.cli.engine import speech_pipeline
+from service.cli.plots import Plots
+from service.cli.progress import FileProgress, progress_bar
+from service.cli.reports import Report, report_for
+from service.cli.settings_flags import add_model_flags, settings_from
+from service.cli.sources import Source, find_sources
+from service.cli.terminal import UsageError, failure_line
+from service.pipeline.results import AudioOptions
+
+if TYPE_CHECKING:
+    from service.pipeline.run import SpeechPipeline
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of this command."""
+    parser.add_argument("paths", nargs="+", metavar="FILE|FOLDER", help="recordings; '-' is standard input")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="JSON, one line a file")
+    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="CSV, one row a window")
+    parser.set_defaults(form="table")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write there instead of standard output")
+    parser.add_argument(
+        "--plot",
+        metavar="OUT.png",
+        help="a picture too; for several files a folder, or a name with {name} in it",
+    )
+    parser.add_argument("--dark", action="store_true", help="light ink on dark paper for --plot")
+    parser.add_argument("--timeline", action="store_true", help="every window in JSON and table, too")
+    parser.add_argument("--model", metavar="NAME", help="speech model; see 'emoserve models'")
+    parser.add_argument("--model-version", metavar="VERSION", help="its version; without, the highest")
+    parser.add_argument("--channel", choices=["mix", "left", "right", "each"], default="mix")
+    parser.add_argument("--window-s", type=float, metavar="SECONDS", help="length of a window")
+    parser.add_argument(
+        "--hop-s", type=float, metavar="SECONDS", help="from one window's start to the next one's"
+    )
+    parser.add_argument("--start-s", type=float, metavar="SECONDS", help="judge from here")
+    parser.add_argument("--end-s", type=float, metavar="SECONDS", help="judge up to here")
+    add_model_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge all recordings; returns the exit status: 1 where any failed, the others are judged nonetheless.
+
+    Raises:
+        UsageError: flags that do not go together.
+    """
+    settings = settings_from(arguments)
+    failures: list[tuple[str, str]] = []
+    sources = find_sources(arguments.paths, lambda name, reason: failures.append((name, reason)))
+    several = len(arguments.paths) > 1 or len(sources) > 1
+    plots = Plots(arguments.plot, sources, dark=arguments.dark) if arguments.plot and sources else None
+    _spare_sources(sources, [arguments.output, *(plots.paths.values() if plots else [])])
+    with progress_bar(sources, enabled=_progress_wanted(arguments, sources)) as progress:
+        for name, reason in failures:
+            progress.say(f"{name}: {reason}")
+        if not sources:
+            return 1
+        with speech_pipeline(settings) as pipeline, _opened(arguments.output) as stream:
+            report = report_for(arguments.form, stream, several=several, timeline=arguments.timeline)
+            failed = _analyse_all(pipeline, sources, _options(arguments), report, plots, progress)
+    return 1 if failures or failed else 0
+
+
+def _analyse_all(
+    pipeline: SpeechPipeline,
+    sources: Sequence[Source],
+    options: AudioOptions,
+    report: Report,
+    plots: Plots | None,
+    progress: FileProgress,
+) -> int:
+    """Judge one recording after the other; returns how many failed. Ctrl-C reports what is done."""
+    failed = 0
+    try:
+        for source in sources:
+            progress.begin(source)
+            try:
+                result = pipeline.analyse(source.read(), options, progress=progress.update)
+                if plots is not None:
+                    plots.draw(source, result)
+            except Exception as error:
+                reason = failure_line(error)
+                if reason is None:
+                    raise
+                failed += 1
+                progress.say(f"{source.name}: {reason}")
+            else:
+                report.add(source, result)
+            progress.end(source)
+    finally:
+        report.close()
+    return failed
+
+
+def _options(arguments: argparse.Namespace) -> AudioOptions:
+    return AudioOptions(
+        model=arguments.model,
+        version=arguments.model_version,
+        channel=arguments.channel,
+        start_s=arguments.start_s,
+        end_s=arguments.end_s,
+        timeline=arguments.timeline or arguments.form == "csv" or bool(arguments.plot),
+        window_s=arguments.window_s,
+        hop_s=arguments.hop_s,
+    )
+
+
+def _spare_sources(sources: Sequence[Source], targets: Sequence[Path | None]) -> None:
+    recordings = {source.path.resolve() for source in sources if source.path is not None}
+    for target in targets:
+        if target is not None and target.resolve() in recordings:
+            raise UsageError(f"{target} is one of the recordings; it would be overwritten")
+
+
+def _progress_wanted(arguments: argparse.Namespace, sources: Sequence[Source]) -> bool:
+    """Long work on a terminal, unless lines of output come on that terminal meanwhile."""
+    long = len(sources) > 3 or sum(source.size_bytes for source in sources) > 4 * 1024**2
+    streaming = arguments.form != "table" and len(sources) > 1 and arguments.output is None
+    return long and sys.stderr.isatty() and not (streaming and sys.stdout.isatty())
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    with output.open("w", encoding="utf-8", newline="") as stream:
+        yield stream

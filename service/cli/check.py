@@ -1,0 +1,174 @@
+"""``emoserve check``: does all of it work on this machine?"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import orjson
+
+from service.cli.probe import PROBE_RATE_HZ, probe_samples, probe_wav
+from service.cli.settings_flags import add_model_flags, settings_from
+from service.cli.terminal import failure_line, printable
+from service.pipeline.results import AudioOptions
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.pipeline.decode import Decoder
+    from service.pipeline.run import SpeechPipeline
+    from service.registry import Bundle, Registry
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of this command."""
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    add_model_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print one line a check; returns the exit status: 0 only if all is well."""
+    settings = settings_from(arguments)
+    checks = []
+    for check in run_checks(settings):
+        checks.append(check)
+        if not arguments.json:
+            sys.stdout.write(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}\n")
+            sys.stdout.flush()
+    well = all(check.ok for check in checks)
+    if arguments.json:
+        document = {"ok": well, "checks": [asdict(check) for check in checks]}
+        sys.stdout.write(
+            orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+        )
+    return 0 if well else 1
+
+
+def run_checks(settings: Settings) -> Iterator[Check]:
+    """Try bundles, decoder, device and models in this order, but nothing that needs what failed."""
+    with ExitStack() as stack:
+        registry, problem = _attempt(lambda: _load_registry(settings))
+        if registry is None:
+            yield Check("bundles", ok=False, detail=problem)
+        else:
+            yield from _bundle_checks(registry, settings)
+        decoder, problem = _attempt(lambda: _start_decoder(settings, stack))
+        if decoder is not None:
+            detail, problem = _attempt(lambda: _decode_probe(decoder))
+            yield Check("sandbox", ok=detail is not None, detail=detail or problem)
+        else:
+            yield Check("sandbox", ok=False, detail=problem)
+        if registry is None or decoder is None:
+            yield Check("models", ok=False, detail="not tried, because of the above")
+            return
+        pipeline, problem = _attempt(lambda: _start_pipeline(settings, registry, decoder, stack))
+        if pipeline is None:
+            yield Check("models", ok=False, detail=problem)
+            return
+        yield Check("provider", ok=True, detail=f"{pipeline.provider} (device={settings.device})")
+        for bundle in _speech_bundles(registry):
+            detail, problem = _attempt(lambda bundle=bundle: _judge_probe(pipeline, bundle))  # type: ignore[misc]
+            yield Check(f"model {_name(bundle)}", ok=detail is not None, detail=detail or problem)
+
+
+def _attempt(action: Callable[[], Made]) -> tuple[Made | None, str]:
+    """The result of ``action``, or None and the reason: whatever goes wrong is what a check is for."""
+    try:
+        return action(), ""
+    except Exception as error:
+        return None, failure_line(error) or printable(
+            f"{type(error).__name__}: {' '.join(str(error).split())}"
+        )
+
+
+def _load_registry(settings: Settings) -> Registry:
+    from service.registry import Registry
+
+    return Registry.load(settings)
+
+
+def _bundle_checks(registry: Registry, settings: Settings) -> Iterator[Check]:
+    for bundle in registry.bundles:
+        size = sum(entry.size_bytes for entry in bundle.card.files.values())
+        detail = (
+            f"{bundle.card.task}, {size / 1e6:.1f} MB, card and hashes right, sha256 {bundle.sha256[:12]}…"
+        )
+        yield Check(f"bundle {_name(bundle)}", ok=True, detail=detail)
+    for entry in registry.withheld:
+        yield Check(f"bundle {entry.name}/{entry.version}", ok=True, detail=f"withheld: {entry.reason}")
+    if not _speech_bundles(registry):
+        folders = ", ".join(map(str, settings.model_dirs))
+        yield Check("bundles", ok=False, detail=printable(f"there is no speech model in {folders}"))
+
+
+def _speech_bundles(registry: Registry) -> list[Bundle]:
+    return [bundle for bundle in registry.bundles if bundle.card.task == "speech-emotion"]
+
+
+def _start_decoder(settings: Settings, stack: ExitStack) -> Decoder:
+    from service.pipeline.decode import Decoder
+
+    decoder = Decoder(settings.limits, 1)
+    stack.callback(decoder.close)
+    decoder.start()
+    return decoder
+
+
+def _decode_probe(decoder: Decoder) -> str:
+    began_s = time.monotonic()
+    decoded = decoder.audio(probe_wav(), target_rate_hz=PROBE_RATE_HZ, start_s=None, end_s=None)
+    took_ms = 1000 * (time.monotonic() - began_s)
+    wanted = probe_samples()
+    if decoded.samples.shape != (1, len(wanted)) or np.abs(decoded.samples[0] - wanted).max() > 1e-4:
+        raise ValueError("a wav of known samples was decoded to others")
+    pids = decoder.worker_pids()
+    if not pids or os.getpid() in pids:
+        raise ValueError("decoding does not happen in a process of its own")
+    return f"{len(wanted) / PROBE_RATE_HZ:g} s of wav decoded in a process of its own in {took_ms:.0f} ms"
+
+
+def _start_pipeline(
+    settings: Settings, registry: Registry, decoder: Decoder, stack: ExitStack
+) -> SpeechPipeline:
+    from service.pipeline.run import SpeechPipeline
+
+    pipeline = SpeechPipeline(settings, registry, decoder)
+    stack.callback(pipeline.close)
+    pipeline.warm_up()
+    return pipeline
+
+
+def _judge_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
+    card = bundle.card
+    began_s = time.monotonic()
+    result = pipeline.analyse(probe_wav(), AudioOptions(model=card.name, version=card.version))
+    took_ms = 1000 * (time.monotonic() - began_s)
+    if result.model.sha256 != bundle.sha256:
+        raise ValueError("other weights answered")
+    probabilities = result.channels[0].probabilities
+    if probabilities is None:
+        return f"ran; found no speech in {result.media.duration_s:g} s of tone in {took_ms:.0f} ms"
+    if not np.isfinite(probabilities).all() or abs(float(probabilities.sum()) - 1) > 1e-3:
+        raise ValueError("the probabilities do not sum to 1")
+    return f"ran; {len(probabilities)} probabilities for {result.media.duration_s:g} s in {took_ms:.0f} ms"
+
+
+def _name(bundle: Bundle) -> str:
+    return f"{bundle.card.name}/{bundle.card.version}"

@@ -1,0 +1,43 @@
+"""The speech pipeline in this process, for commands that need no server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.pipeline.run import SpeechPipeline
+
+PATIENCE_S = 24 * 3600.0
+"""Nobody waits at the other end of a connection: one recording may take a day."""
+
+
+@contextmanager
+def speech_pipeline(settings: Settings) -> Iterator[SpeechPipeline]:
+    """Load models, start one decoder process, and stop all of it at the end.
+
+    Raises:
+        BundleError, DeviceError: models or device cannot be used.
+        DecoderUnavailable: the decoder process does not start.
+    """
+    from service.pipeline.decode import Decoder
+    from service.pipeline.run import SpeechPipeline
+    from service.registry import Registry
+
+    patient = settings.limits.model_copy(update={"deadline_s": PATIENCE_S})
+    settings = settings.model_copy(update={"limits": patient})
+    registry = Registry.load(settings)
+    decoder = Decoder(settings.limits, 1)
+    decoder.start()
+    try:
+        pipeline = SpeechPipeline(settings, registry, decoder)
+        try:
+            pipeline.warm_up()
+            yield pipeline
+        finally:
+            pipeline.close()
+    finally:
+        decoder.close()

@@ -1,0 +1,68 @@
+"""Where the pictures of ``emoserve analyze --plot`` go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from service.cli.sources import Source
+from service.cli.terminal import FileError, UsageError, printable
+from service.pipeline.results import AudioEmotion
+
+NAME_FIELD = "{name}"
+
+
+class Plots:
+    """One PNG a recording.
+
+    Args:
+        target: a file name for one recording; for several a folder, which then mirrors the folders that were
+            named, or a file name with ``{name}`` in it.
+        sources: all recordings.
+        dark: light ink on dark paper.
+
+    Attributes:
+        paths: where each recording's picture goes; no two are alike.
+
+    Raises:
+        UsageError: one file name for several recordings.
+    """
+
+    def __init__(self, target: str, sources: Sequence[Source], *, dark: bool) -> None:
+        self._dark = dark
+        self.paths: dict[Source, Path] = {}
+        taken: set[Path] = set()
+        for source in sources:
+            wanted = _wanted_path(target, source, alone=len(sources) == 1)
+            path, number = wanted, 2
+            while path in taken:
+                path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+                number += 1
+            taken.add(path)
+            self.paths[source] = path
+
+    def draw(self, source: Source, result: AudioEmotion) -> None:
+        """Draw and write the picture of one recording, making folders as needed.
+
+        Raises:
+            FileError: the file cannot be written.
+        """
+        from service.render.plot import audio_emotion_png
+
+        path = self.paths[source]
+        picture = audio_emotion_png(result, title=printable(source.relative.name), dark=self._dark)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(picture)
+        except OSError as error:
+            raise FileError(f"not_written: {printable(str(path))}: {error.strerror}") from error
+
+
+def _wanted_path(target: str, source: Source, *, alone: bool) -> Path:
+    if NAME_FIELD in target:
+        return Path(target.replace(NAME_FIELD, source.relative.stem))
+    if target.lower().endswith(".png") and not Path(target).is_dir():
+        if not alone:
+            raise UsageError(f"--plot for several files needs a folder, or a name with {NAME_FIELD} in it")
+        return Path(target)
+    return Path(target) / source.relative.with_suffix(".png")

@@ -1,0 +1,78 @@
+"""A progress bar on standard error for work that takes a while."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from service.cli.sources import Source
+from service.cli.terminal import printable, say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class FileProgress:
+    """Without a bar: only messages. Files count by their size."""
+
+    def begin(self, source: Source) -> None:
+        """A recording is begun."""
+
+    def update(self, share: float) -> None:
+        """So much of it is done, 0…1."""
+
+    def end(self, source: Source) -> None:
+        """It is finished, well or not."""
+
+    def say(self, text: str) -> None:
+        """Write a line to standard error."""
+        say(text)
+
+
+class _Bar(FileProgress):
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+        self._before = 0
+        self._size = 0
+
+    def begin(self, source: Source) -> None:
+        self._size = max(source.size_bytes, 1)
+        self._progress.update(self._task, description=printable(source.relative.name)[:40])
+
+    def update(self, share: float) -> None:
+        self._progress.update(self._task, completed=self._before + share * self._size)
+
+    def end(self, source: Source) -> None:  # noqa: ARG002
+        self._before += self._size
+        self._progress.update(self._task, completed=self._before)
+
+    def say(self, text: str) -> None:
+        self._progress.console.print(text, soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(sources: Sequence[Source], *, enabled: bool) -> Iterator[FileProgress]:
+    """Show a bar while the block runs, which vanishes at its end; nothing where not ``enabled``."""
+    if not enabled:
+        yield FileProgress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    # Standard output may be a file: rich must not send what is written there to the terminal.
+    with Progress(
+        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as progress:
+        total = sum(max(source.size_bytes, 1) for source in sources)
+        yield _Bar(progress, progress.add_task("", total=total))
+    sys.stderr.flush()

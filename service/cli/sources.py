@@ -1,0 +1,108 @@
+"""Which recordings are meant by the paths on the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.cli.terminal import FileError, printable
+from service.problems import TooLarge
+
+_AUDIO_SUFFIXES = frozenset(
+    {".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".weba"}
+)
+_VIDEO_SUFFIXES = frozenset({".3g2", ".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".ogv", ".webm"})
+MEDIA_SUFFIXES = _AUDIO_SUFFIXES | _VIDEO_SUFFIXES
+"""What is taken from folders; a file that is named outright is tried whatever it is called."""
+
+MAX_FILE_BYTES = 2 * 1024**3
+"""A local file is held in memory as a whole, so that it needs some bound; uploads have a lower one."""
+
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One recording.
+
+    Attributes:
+        path: where it lies; None is standard input.
+        relative: the path below the folder that was named, or the file's own name.
+    """
+
+    path: Path | None
+    relative: Path
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return STANDARD_INPUT if self.path is None else printable(str(self.path))
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the file; 0 where that is not known."""
+        try:
+            return 0 if self.path is None else self.path.stat().st_size
+        except OSError:
+            return 0
+
+    def read(self) -> bytes:
+        """The whole file.
+
+        Raises:
+            FileError: it cannot be read.
+            TooLarge: it has more than :data:`MAX_FILE_BYTES`.
+        """
+        try:
+            data = self._bounded()
+        except OSError as error:
+            raise FileError(f"unreadable: {error.strerror}") from error
+        if data is None or len(data) > MAX_FILE_BYTES:
+            raise TooLarge(f"The file has more than {MAX_FILE_BYTES} bytes.")
+        return data
+
+    def _bounded(self) -> bytes | None:
+        if self.path is None:
+            return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        if self.size_bytes > MAX_FILE_BYTES:
+            return None
+        with self.path.open("rb") as stream:
+            return stream.read(MAX_FILE_BYTES + 1)
+
+
+def find_sources(paths: Sequence[str], failed: Callable[[str, str], None]) -> list[Source]:
+    """Files as they are named, folders with all media below them in alphabetical order.
+
+    Hidden files and folders are passed over, links to folders are not followed.
+
+    Args:
+        paths: from the command line; ``-`` is standard input.
+        failed: told (name, reason) of each path without any recording.
+    """
+    sources: list[Source] = []
+    for text in paths:
+        path = Path(text)
+        if text == STANDARD_INPUT:
+            sources.append(Source(None, Path("stdin")))
+        elif not path.is_dir():
+            sources.append(Source(path, Path(path.name)))
+        elif found := list(_media_below(path, failed)):
+            sources.extend(found)
+        else:
+            failed(printable(text), "no_media: There is no media file in this folder.")
+    return sources
+
+
+def _media_below(folder: Path, failed: Callable[[str, str], None]) -> Iterator[Source]:
+    def unreadable(error: OSError) -> None:
+        failed(printable(str(error.filename)), f"unreadable: {error.strerror}")
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(parent, name)
+            if path.suffix.lower() in MEDIA_SUFFIXES and not name.startswith("."):
+                yield Source(path, path.relative_to(folder))

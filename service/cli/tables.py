@@ -1,0 +1,174 @@
+"""Answers as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+from service.cli.sources import Source
+from service.cli.terminal import console_for
+from service.pipeline.results import AudioEmotion, ChannelEmotion
+from service.render.channels import has_channel_list, plain_values, top_labels
+from service.render.plot_style import clock, percent, signed
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+BAR_CHARACTERS = 30
+
+
+class TableReport:
+    """One file: its probabilities as bars. Several: a line each, printed together at the end.
+
+    Args:
+        stream: where to.
+        several: whether there may be more than one file.
+        timeline: whether to add a table of all windows for each file.
+    """
+
+    def __init__(self, stream: TextIO, *, several: bool, timeline: bool) -> None:
+        self._console = console_for(stream)
+        self._several = several
+        self._timeline = timeline
+        self._lines: Table | None = None
+
+    def add(self, source: Source, result: AudioEmotion) -> None:
+        """Print the answer for one file, or keep its line."""
+        if self._several:
+            self._keep(source, result)
+        else:
+            self._print_bars(source, result)
+        if self._timeline:
+            self._print_windows(source, result)
+
+    def close(self) -> None:
+        """Print the lines that were kept."""
+        if self._lines is not None:
+            self._console.print(self._lines)
+            self._lines = None
+
+    def _keep(self, source: Source, result: AudioEmotion) -> None:
+        if self._lines is None:
+            self._lines = _table(
+                "file",
+                ("length", "r"),
+                "emotion",
+                ("share", "r"),
+                ("arousal", "r"),
+                ("valence", "r"),
+                "flags",
+            )
+        for channel in result.channels:
+            name = f"{source.name} [{channel.channel}]" if has_channel_list(result) else source.name
+            self._lines.add_row(
+                name,
+                clock(result.media.duration_s, 1),
+                channel.emotion or "–",
+                _share(channel, result.labels),
+                _signed(channel.arousal),
+                _signed(channel.valence),
+                ", ".join(channel.flags),
+            )
+
+    def _print_bars(self, source: Source, result: AudioEmotion) -> None:
+        media, model = result.media, result.model
+        rate = "" if media.sample_rate_hz is None else f", {media.sample_rate_hz} Hz"
+        self._console.print(
+            f"{source.name}   {clock(media.duration_s, 1)}   {media.container} {media.codec}{rate}"
+        )
+        for channel in result.channels:
+            if has_channel_list(result):
+                self._console.print(f"\nchannel {channel.channel}")
+            for line in _bar_lines(channel, result.labels):
+                self._console.print(line)
+        self._console.print(f"\nmodel {model.name} {model.version} ({model.licence}) on {model.provider}")
+        self._console.print("A statistical estimate of how the voice sounds. Not a diagnosis.")
+
+    def _print_windows(self, source: Source, result: AudioEmotion) -> None:
+        for channel in result.channels:
+            names = [source.name] if self._several else []
+            if has_channel_list(result):
+                names.append(f"channel {channel.channel}")
+            self._console.print()
+            if names:
+                self._console.print(", ".join(names))
+            self._console.print(_window_table(channel, result.labels))
+        if self._several:
+            self._console.print()
+
+
+def _bar_lines(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[str]:
+    if channel.probabilities is None:
+        yield "  no speech found"
+    else:
+        width = max(map(len, labels))
+        for label, share in zip(labels, channel.probabilities.tolist(), strict=True):
+            filled = round(share * BAR_CHARACTERS)
+            bar = "█" * filled + "·" * (BAR_CHARACTERS - filled)
+            mark = "  ◀" if label == channel.emotion else ""
+            yield f"  {label:<{width}}  {bar} {percent(share):>5}{mark}"
+    if channel.arousal is not None or channel.valence is not None:
+        yield f"  arousal {_signed(channel.arousal)}   valence {_signed(channel.valence)}   (−1…+1)"
+    if channel.flags:
+        yield f"  flags: {', '.join(channel.flags)}"
+
+
+def _window_table(channel: ChannelEmotion, labels: tuple[str, ...]) -> Table:
+    timeline = channel.timeline
+    table = _table(
+        ("start", "r"),
+        ("end", "r"),
+        "emotion",
+        ("share", "r"),
+        ("arousal", "r"),
+        ("valence", "r"),
+        ("speech", "r"),
+    )
+    nothing: list[float | None] = [None] * len(timeline.start_s)
+    columns = [
+        nothing if values is None else plain_values(values, 6)
+        for values in (
+            timeline.probabilities.max(axis=1),
+            timeline.arousal,
+            timeline.valence,
+            timeline.speech,
+        )
+    ]
+    emotions = top_labels(timeline.probabilities, labels)
+    times = zip(timeline.start_s.tolist(), timeline.end_s.tolist(), strict=True)
+    for (start_s, end_s), emotion, share, arousal, valence, speech in zip(
+        times, emotions, *columns, strict=True
+    ):
+        table.add_row(
+            clock(start_s, 1),
+            clock(end_s, 1),
+            emotion or "–",
+            "–" if share is None else percent(share),
+            _signed(arousal),
+            _signed(valence),
+            "–" if speech is None else percent(speech),
+        )
+    return table
+
+
+def _table(*headings: str | tuple[str, str]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in headings:
+        if isinstance(heading, tuple):
+            table.add_column(heading[0], justify="right", no_wrap=True)
+        else:
+            table.add_column(heading, overflow="fold")
+    return table
+
+
+def _share(channel: ChannelEmotion, labels: tuple[str, ...]) -> str:
+    if channel.probabilities is None or channel.emotion is None:
+        return "–"
+    return percent(float(channel.probabilities[labels.index(channel.emotion)]))
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else signed(value)

@@ -1,0 +1,104 @@
+"""The JSON answer of ``POST /v1/audio/emotion``: columns, built from whole arrays, no object a row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, MediaInfo, Timeline
+from service.render.channels import has_channel_list, merged_channel, plain_values
+
+PROBABILITY_DECIMALS = 6
+SECONDS_DECIMALS = 3
+
+
+def audio_emotion_json(result: AudioEmotion, request_id: str, *, timeline: bool) -> dict[str, object]:
+    """Render ``result`` with the names of the HTTP contract.
+
+    Args:
+        result: the answer of the speech pipeline.
+        request_id: what the response header ``X-Request-Id`` says.
+        timeline: whether to add the key ``timeline``, here and in every entry of ``channels``.
+
+    Returns:
+        A tree of dict, list, str, float, int and None that any JSON encoder takes. NaN became None.
+        ``probabilities`` and ``emotion`` are None where there was no speech to judge; ``arousal`` and
+        ``valence`` also where the model has no such output, and then the timeline's whole column is None.
+        With one answer a channel there is ``channels`` too, and the top-level values are the mean over those
+        channels that have speech (window by window in the timeline).
+    """
+    merged = merged_channel(result)
+    model = result.model
+    document: dict[str, object] = {
+        "request_id": request_id,
+        "media": _media(result.media),
+        "model": {
+            "name": model.name,
+            "version": model.version,
+            "sha256": model.sha256,
+            "licence": model.licence,
+            "provider": model.provider,
+        },
+        "labels": list(result.labels),
+        **_answer(merged, result.labels, timeline),
+    }
+    if has_channel_list(result):
+        document["channels"] = [
+            {"channel": channel.channel, **_answer(channel, result.labels, timeline)}
+            for channel in result.channels
+        ]
+    return document
+
+
+def _media(media: MediaInfo) -> dict[str, object]:
+    """What the file is; what it has not (a picture size, say) is left out."""
+    members: dict[str, object] = {
+        "duration_s": round(media.duration_s, SECONDS_DECIMALS),
+        "sample_rate_hz": media.sample_rate_hz,
+        "channels": media.channels,
+        "container": media.container,
+        "codec": media.codec,
+        "frame_rate_hz": None
+        if media.frame_rate_hz is None
+        else round(media.frame_rate_hz, SECONDS_DECIMALS),
+        "width": media.width,
+        "height": media.height,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _answer(channel: ChannelEmotion, labels: tuple[str, ...], timeline: bool) -> dict[str, object]:
+    answer: dict[str, object] = {
+        "probabilities": None
+        if channel.probabilities is None
+        else plain_values(channel.probabilities, PROBABILITY_DECIMALS),
+        "emotion": channel.emotion,
+        "arousal": _number(channel.arousal),
+        "valence": _number(channel.valence),
+    }
+    if timeline:
+        answer["timeline"] = _timeline(channel.timeline, labels)
+    answer["flags"] = list(channel.flags)
+    return answer
+
+
+def _number(value: float | None) -> float | None:
+    if value is None or not np.isfinite(value):
+        return None
+    return round(float(value), PROBABILITY_DECIMALS)
+
+
+def _timeline(timeline: Timeline, labels: tuple[str, ...]) -> dict[str, object]:
+    def column(values: FloatArray | None) -> list[float | None] | None:
+        return None if values is None else plain_values(values, PROBABILITY_DECIMALS)
+
+    return {
+        "start_s": plain_values(timeline.start_s, SECONDS_DECIMALS),
+        "end_s": plain_values(timeline.end_s, SECONDS_DECIMALS),
+        "probabilities": {
+            label: plain_values(timeline.probabilities[:, index], PROBABILITY_DECIMALS)
+            for index, label in enumerate(labels)
+        },
+        "arousal": column(timeline.arousal),
+        "valence": column(timeline.valence),
+        "speech": column(timeline.speech),
+    }

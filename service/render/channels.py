@@ -1,0 +1,96 @@
+"""Arithmetic that the renderers share: the mean over channels, and arrays as plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, Timeline
+
+
+def has_channel_list(result: AudioEmotion) -> bool:
+    """Whether each channel was asked for: several answers, or one that is named by its index."""
+    return len(result.channels) > 1 or result.channels[0].channel.isdigit()
+
+
+def merged_channel(result: AudioEmotion) -> ChannelEmotion:
+    """The answer for the whole recording.
+
+    One channel is returned as it is. Of several, probabilities, arousal and valence are the mean over those
+    that have speech, for the recording and window by window; ``speech`` is the largest share of any channel
+    (a window is spoken in as soon as one channel is); flags are those of all channels, each once.
+    """
+    channels = result.channels
+    if len(channels) == 1:
+        return channels[0]
+    spoken = [channel.probabilities for channel in channels if channel.probabilities is not None]
+    probabilities = _mean_of_rows(spoken) if spoken else None
+    return ChannelEmotion(
+        channel="mean",
+        probabilities=probabilities,
+        emotion=None if probabilities is None else result.labels[int(np.argmax(probabilities))],
+        arousal=_mean_known([channel.arousal for channel in channels]),
+        valence=_mean_known([channel.valence for channel in channels]),
+        timeline=_merged_timeline([channel.timeline for channel in channels]),
+        flags=tuple(dict.fromkeys(flag for channel in channels for flag in channel.flags)),
+    )
+
+
+def plain_values(values: NDArray[np.floating], decimals: int) -> list[float | None]:
+    """One-dimensional ``values`` as Python floats of so many decimals; None for NaN and infinities."""
+    rounded = np.round(values.astype(np.float64), decimals) + 0.0  # + 0.0 turns -0.0 into 0.0
+    plain: list[float | None] = rounded.tolist()
+    if not np.isfinite(rounded).all():
+        for index in np.flatnonzero(~np.isfinite(rounded)).tolist():
+            plain[index] = None
+    return plain
+
+
+def top_labels(probabilities: FloatArray, labels: Sequence[str]) -> list[str | None]:
+    """Most probable label of each row of float32 [windows, classes]; None for a row with NaN."""
+    known = ~np.isnan(probabilities.sum(axis=1))
+    best = np.argmax(np.where(known[:, None], probabilities, 0.0), axis=1)
+    return [
+        labels[index] if there else None for index, there in zip(best.tolist(), known.tolist(), strict=True)
+    ]
+
+
+def _mean_known(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None and np.isfinite(value)]
+    return float(np.mean(known)) if known else None
+
+
+def _merged_timeline(timelines: Sequence[Timeline]) -> Timeline:
+    """Channels of one recording are cut at the same times, so columns can be averaged row by row."""
+    first = timelines[0]
+    return Timeline(
+        start_s=first.start_s,
+        end_s=first.end_s,
+        probabilities=_mean_of_rows([timeline.probabilities for timeline in timelines]),
+        arousal=_optional_mean([timeline.arousal for timeline in timelines]),
+        valence=_optional_mean([timeline.valence for timeline in timelines]),
+        speech=_largest([timeline.speech for timeline in timelines]),
+    )
+
+
+def _mean_of_rows(columns: Sequence[FloatArray]) -> FloatArray:
+    """Mean over channels, element by element, of the numbers that are known; NaN where none is."""
+    stacked = np.stack(columns)
+    known = np.isfinite(stacked)
+    count = known.sum(axis=0)
+    total = np.where(known, stacked, 0.0).sum(axis=0, dtype=np.float64)
+    mean = np.full(count.shape, np.nan, dtype=np.float32)
+    np.divide(total, count, out=mean, where=count > 0, casting="same_kind")
+    return mean
+
+
+def _optional_mean(columns: Sequence[FloatArray | None]) -> FloatArray | None:
+    present = [column for column in columns if column is not None]
+    return _mean_of_rows(present) if present else None
+
+
+def _largest(columns: Sequence[FloatArray | None]) -> FloatArray | None:
+    present = [column for column in columns if column is not None]
+    return np.fmax.reduce(np.stack(present), axis=0) if present else None

@@ -1,0 +1,69 @@
+"""The CSV answer: one row a window of each channel, RFC 4180, safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray
+from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS
+from service.render.channels import plain_values, top_labels
+
+Cell = str | float | None
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def audio_emotion_csv(result: AudioEmotion) -> str:
+    """Render ``result`` as CSV with a header and CRLF line ends.
+
+    Columns: ``channel, start_s, end_s, emotion``, one probability a label, ``arousal, valence, speech``. A
+    cell is empty where nothing is known or the model has no such output.
+    """
+    return csv_text([csv_header(result), *csv_rows(result)])
+
+
+def csv_header(result: AudioEmotion) -> list[Cell]:
+    """Names of the columns."""
+    return ["channel", "start_s", "end_s", "emotion", *result.labels, "arousal", "valence", "speech"]
+
+
+def csv_rows(result: AudioEmotion) -> Iterator[list[Cell]]:
+    """The rows below the header, channel after channel, window after window."""
+    for channel in result.channels:
+        yield from _channel_rows(channel, result.labels)
+
+
+def csv_text(rows: list[list[Cell]]) -> str:
+    """Encode ``rows``. Text that a spreadsheet would take for a formula gets a leading apostrophe."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\r\n").writerows([_safe(cell) for cell in row] for row in rows)
+    return buffer.getvalue()
+
+
+def _channel_rows(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[list[Cell]]:
+    timeline = channel.timeline
+
+    def column(values: FloatArray | None) -> list[float | None]:
+        if values is None:
+            return [None] * len(timeline.start_s)
+        return plain_values(values, PROBABILITY_DECIMALS)
+
+    columns: list[list[float | None]] = [
+        *(column(timeline.probabilities[:, index]) for index in range(len(labels))),
+        column(timeline.arousal),
+        column(timeline.valence),
+        column(timeline.speech),
+    ]
+    starts_s = plain_values(timeline.start_s, SECONDS_DECIMALS)
+    ends_s = plain_values(timeline.end_s, SECONDS_DECIMALS)
+    emotions = top_labels(timeline.probabilities, labels)
+    for start_s, end_s, emotion, *numbers in zip(starts_s, ends_s, emotions, *columns, strict=True):
+        yield [channel.channel, start_s, end_s, emotion, *numbers]
+
+
+def _safe(cell: Cell) -> Cell:
+    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
+        return "'" + cell
+    return cell

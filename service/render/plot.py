@@ -1,0 +1,248 @@
+"""The PNG answer: one picture of a recording that can be read without instruction.
+
+Only matplotlib's object interface and the Agg canvas are used, never pyplot: there is no state beyond the
+figure, so that threads can draw at the same time.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Literal
+
+from service.pipeline.results import AudioEmotion, ChannelEmotion, Timeline
+from service.render.channels import has_channel_list, merged_channel
+from service.render.plot_bars import draw_bars, draw_gauges
+from service.render.plot_style import (
+    DARK,
+    LIGHT,
+    PAGE_INCHES,
+    SHARE_INCHES,
+    Style,
+    clock,
+    one_line,
+    percent,
+    signed,
+)
+from service.render.plot_timeline import (
+    draw_affect,
+    draw_clock,
+    draw_lanes,
+    draw_speech,
+    draw_waveform,
+    pooled,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DOTS_PER_INCH = 120
+
+# Inches: margins, then the heights of the panels.
+_LEAST_LEFT, _MOST_LEFT, _CHARACTER = 1.15, 2.6, 0.085
+_RIGHT, _TOP, _BOTTOM = 1.3, 1.0, 0.95
+_GAP, _HEADING = 0.14, 0.34
+_WAVE, _SPEECH, _AFFECT, _LANE, _BAR = 0.85, 0.14, 1.3, 0.4, 0.34
+_CLOCK = 0.3
+_GAUGE, _GAUGE_GAP = 2.3, 0.95
+
+
+def audio_emotion_png(result: AudioEmotion, *, title: str | None = None, dark: bool = False) -> bytes:
+    """Draw ``result``: lanes over time, or bars where there is but one window.
+
+    Args:
+        result: the answer of the speech pipeline.
+        title: the first line; without it, what the picture shows.
+        dark: light ink on dark paper.
+
+    Returns:
+        A PNG of 1320 pixels width, its height depending on classes and channels.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    page = _Page(result, DARK if dark else LIGHT)
+    page.draw(title or "Emotion in the voice")
+    buffer = io.BytesIO()
+    FigureCanvasAgg(page.figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    return buffer.getvalue()
+
+
+class _Page:
+    """One figure of just the height that its panels need, filled from the top."""
+
+    def __init__(self, result: AudioEmotion, style: Style) -> None:
+        from matplotlib.figure import Figure
+
+        self.result = result
+        self.style = style
+        self.timelines = [pooled(channel.timeline) for channel in result.channels]
+        longest = max(map(len, result.labels))
+        self.left = min(max(_LEAST_LEFT, 0.3 + _CHARACTER * longest), _MOST_LEFT)
+        self.over_time = len(result.channels[0].timeline.start_s) > 1
+        self.with_affect = any(
+            channel.arousal is not None or channel.valence is not None or channel.timeline.arousal is not None
+            for channel in result.channels
+        )
+        self.height = _TOP + _WAVE + _GAP + len(result.channels) * self._block_height() + _BOTTOM
+        if not self.over_time:
+            self.height += _CLOCK
+        self.figure = Figure(figsize=(PAGE_INCHES, self.height), dpi=DOTS_PER_INCH, facecolor=style.paper)
+        self.cursor = _TOP
+
+    def draw(self, title: str) -> None:
+        """Draw everything."""
+        self._header(title)
+        span_s = self._span_s()
+        wave = self._panel(_WAVE)
+        draw_waveform(wave, self.result.envelope, span_s, self.style)
+        if not self.over_time:
+            draw_clock(wave, span_s, self.style)
+            self.cursor += _CLOCK
+        last = wave
+        for channel, timeline in zip(self.result.channels, self.timelines, strict=True):
+            last = self._timeline(channel, timeline, wave) if self.over_time else self._window(channel)
+        if self.over_time:
+            draw_clock(last, span_s, self.style)
+        self._footer()
+
+    def _span_s(self) -> tuple[float, float]:
+        """The windows cover what was analysed from end to end, and so does the envelope."""
+        timeline = self.timelines[0]
+        return float(timeline.start_s[0]), float(timeline.end_s[-1])
+
+    def _block_height(self) -> float:
+        """Inches of one channel's panels with what separates them."""
+        classes = len(self.result.labels)
+        if not self.over_time:
+            return _HEADING + max(_BAR * classes, 1.6) + _CLOCK
+        speech = (_SPEECH + _GAP) if self.result.channels[0].timeline.speech is not None else 0.0
+        affect = (_AFFECT + _GAP) if self.with_affect else 0.0
+        return _HEADING + speech + _LANE * classes + _GAP + affect
+
+    def _timeline(self, channel: ChannelEmotion, timeline: Timeline, shared: Axes) -> Axes:
+        self._heading(channel)
+        if timeline.speech is not None:
+            draw_speech(self._panel(_SPEECH, shared), timeline, self.style)
+        lanes = self._panel(_LANE * len(self.result.labels), shared)
+        draw_lanes(lanes, channel, timeline, self.result.labels, self.style)
+        if not self.with_affect:
+            return lanes
+        affect = self._panel(_AFFECT, shared)
+        draw_affect(affect, channel, timeline, self.style)
+        return affect
+
+    def _window(self, channel: ChannelEmotion) -> Axes:
+        top = self._heading(channel)
+        height = max(_BAR * len(self.result.labels), 1.6)
+        if self.with_affect:
+            left = PAGE_INCHES - _RIGHT - _GAUGE
+            bars = self._axes(self.cursor, height, right=_RIGHT + _GAUGE + _GAUGE_GAP)
+            draw_gauges(self._axes(self.cursor, height, left=left), channel, self.style)
+            self._text("Arousal and valence", top, x=left, bold=True)
+        else:
+            bars = self._axes(self.cursor, height)
+        draw_bars(bars, channel, self.result.labels, self.style)
+        self.cursor += height + _CLOCK
+        return bars
+
+    def _panel(self, height: float, shared: Axes | None = None) -> Axes:
+        axes = self._axes(self.cursor, height, shared=shared)
+        self.cursor += height + _GAP
+        return axes
+
+    def _axes(
+        self,
+        top: float,
+        height: float,
+        *,
+        left: float | None = None,
+        right: float = _RIGHT,
+        shared: Axes | None = None,
+    ) -> Axes:
+        left = self.left if left is None else left
+        axes = self.figure.add_axes(
+            (
+                left / PAGE_INCHES,
+                1 - (top + height) / self.height,
+                1 - (left + right) / PAGE_INCHES,
+                height / self.height,
+            )
+        )
+        if shared is not None:
+            axes.set_xlim(shared.get_xlim())
+            axes.set_autoscalex_on(False)
+        return axes
+
+    def _text(
+        self,
+        text: str,
+        top: float,
+        *,
+        x: float | None = None,
+        size: float = 10.5,
+        bold: bool = False,
+        align: Literal["left", "right"] = "left",
+    ) -> None:
+        """Write a line whose middle is ``top`` inches below the upper edge; bold text is in full ink."""
+        self.figure.text(
+            (self.left if x is None else x) / PAGE_INCHES,
+            1 - top / self.height,
+            text,
+            parse_math=False,
+            fontsize=size,
+            fontweight="bold" if bold else "normal",
+            color=self.style.ink if bold else self.style.quiet_ink,
+            horizontalalignment=align,
+            verticalalignment="center",
+        )
+
+    def _header(self, title: str) -> None:
+        merged = merged_channel(self.result)
+        facts = [clock(self.result.media.duration_s, 1 if self.result.media.duration_s < 60 else 0)]
+        if merged.emotion is None or merged.probabilities is None:
+            facts.append("no speech found")
+        else:
+            share = float(merged.probabilities[self.result.labels.index(merged.emotion)])
+            facts.append(f"most probable over the whole recording: {merged.emotion}, {percent(share)}")
+        facts += [
+            f"{name} {signed(value)}"
+            for name, value in (("arousal", merged.arousal), ("valence", merged.valence))
+            if value is not None
+        ]
+        self._text(one_line(title, 80), 0.36, size=16, bold=True)
+        self._text("  ·  ".join(facts), 0.68)
+
+    def _heading(self, channel: ChannelEmotion) -> float:
+        """Write the line above a channel's panels: which channel, its flags. Returns where it is."""
+        words = []
+        if has_channel_list(self.result) or channel.channel != "mix":
+            words.append(
+                f"Channel {channel.channel}" if channel.channel.isdigit() else f"{channel.channel} channel"
+            )
+        words.append("probability of each emotion")
+        line = ", ".join(words)
+        if channel.flags:
+            line += "   (" + ", ".join(flag.replace("_", " ") for flag in channel.flags) + ")"
+        top = self.cursor + _HEADING - 0.16
+        self._text(line[:1].upper() + one_line(line[1:], 110 if self.over_time else 70), top, bold=True)
+        if self.over_time:
+            self._text("overall", top, x=PAGE_INCHES - _RIGHT + SHARE_INCHES, align="right", size=9.5)
+        self.cursor += _HEADING
+        return top
+
+    def _footer(self) -> None:
+        model = self.result.model
+        rules = (
+            "Height is probability; full colour marks the leading emotion."
+            if self.over_time
+            else "Full colour marks the leading emotion."
+        )
+        self._text(
+            f"{rules} Statistical estimates of how the voice sounds. Not a diagnosis.",
+            self.height - 0.42,
+            size=9,
+        )
+        self._text(
+            f"Model {model.name}, version {model.version} (sha256 {model.sha256[:12]}…, {model.licence})",
+            self.height - 0.22,
+            size=9,
+        )

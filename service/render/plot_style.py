@@ -1,0 +1,142 @@
+"""Colours, type and the time axis of the plots."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Paul Tol, "Colour schemes" (technical note SRON/EPS/TN/09-002, issue 3.2, 2021): 'muted' on white (its sand
+# darkened for contrast), 'light' on dark. Both stay apart for the common colour-vision deficiencies; rows are
+# labelled too, so that colour is never alone.
+_MUTED = ("#CC6677", "#332288", "#117733", "#DDAA33", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499")
+_LIGHT = ("#EE8866", "#77AADD", "#44BB99", "#EEDD88", "#99DDFF", "#FFAABB", "#BBCC33", "#AAAA00", "#DDDDDD")
+
+_TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+_MOST_TICKS, _MOST_LONG_TICKS = 12, 6
+
+
+PAGE_INCHES = 11.0
+"""Width of the whole picture."""
+
+SHARE_INCHES = 0.62
+"""Right edge of the percentages in the margin, from the edge of the panel."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """What differs between the light and the dark plot."""
+
+    paper: str
+    ink: str
+    quiet_ink: str
+    rule: str
+    panel: str
+    silence: str
+    wave: str
+    arousal: str
+    valence: str
+    classes: tuple[str, ...]
+
+    def class_colour(self, index: int) -> str:
+        """Colour of the class at ``index``; begins again after the last."""
+        return self.classes[index % len(self.classes)]
+
+
+LIGHT = Style(
+    paper="#FFFFFF",
+    ink="#1B1F24",
+    quiet_ink="#59616B",
+    rule="#D5DAE0",
+    panel="#F8F9FA",
+    silence="#DFE3E8",
+    wave="#7C8794",
+    arousal="#B5451B",
+    valence="#1F5FA8",
+    classes=_MUTED,
+)
+DARK = Style(
+    paper="#14171C",
+    ink="#ECEFF2",
+    quiet_ink="#A3ADB8",
+    rule="#363D47",
+    panel="#1B1F26",
+    silence="#333A44",
+    wave="#8C98A6",
+    arousal="#FF9D6E",
+    valence="#7DB8F7",
+    classes=_LIGHT,
+)
+
+
+def clock(seconds: float, decimals: int = 0) -> str:
+    """``m:ss`` or ``h:mm:ss``, with tenths where asked."""
+    units = round(max(seconds, 0.0) * 10**decimals)
+    whole, fraction = divmod(units, 10**decimals)
+    minutes, rest_s = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}:{minutes:02d}:{rest_s:02d}" if hours else f"{minutes}:{rest_s:02d}"
+    return f"{text}.{fraction:0{decimals}d}" if decimals else text
+
+
+def time_ticks(start_s: float, end_s: float) -> tuple[list[float], list[str]]:
+    """Round times between ``start_s`` and ``end_s``, at most a dozen (six with tenths), with labels."""
+    span_s = max(end_s - start_s, 1e-3)
+    fits = (
+        step for step in _TICK_STEPS_S if span_s / step <= (_MOST_LONG_TICKS if step < 1 else _MOST_TICKS)
+    )
+    step_s = next(fits, span_s / _MOST_TICKS)
+    first = -int(-(start_s - 1e-9) // step_s)
+    last = int((end_s + 1e-9) // step_s)
+    ticks = [index * step_s for index in range(first, last + 1)]
+    return ticks, [clock(tick, decimals=1 if step_s < 1 else 0) for tick in ticks]
+
+
+def signed(value: float) -> str:
+    """Such as ``+0.40`` or ``−0.15``, with a real minus sign."""
+    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """Such as ``62 %``; ``<1 %`` for the small that is not nothing."""
+    if 0 < share < 0.01:
+        return "<1 %"
+    return f"{100 * share:.0f} %"
+
+
+def one_line(text: str, characters: int = 90) -> str:
+    """``text`` without control characters, cut to a length."""
+    clean = "".join(
+        " " if unicodedata.category(character).startswith(("C", "Z")) else character for character in text
+    )
+    clean = " ".join(clean.split())
+    return clean if len(clean) <= characters else clean[: characters - 1] + "…"
+
+
+def write_share(axes: Axes, row: float, share: float | None, *, leads: bool, style: Style) -> None:
+    """Write a probability into the right margin at the height ``row``, in bold where it ``leads``."""
+    width_inches = axes.get_position().width * PAGE_INCHES
+    axes.text(
+        1 + SHARE_INCHES / width_inches,
+        row,
+        "–" if share is None else percent(share),
+        transform=axes.get_yaxis_transform(),
+        ha="right",
+        va="center",
+        fontsize=10,
+        fontweight="bold" if leads else "normal",
+        color=style.ink if leads else style.quiet_ink,
+    )
+
+
+def bare(axes: Axes, style: Style) -> None:
+    """Take away frame and ticks, set the panel's colour."""
+    axes.set_facecolor(style.panel)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.tick_params(length=0, colors=style.quiet_ink, labelsize=9, pad=5)
+    axes.set_xticks([])
+    axes.set_yticks([])

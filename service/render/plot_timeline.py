@@ -1,0 +1,242 @@
+"""Panels of a plot over time: waveform, speech, one lane a class, arousal and valence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.results import ChannelEmotion, FloatArray, Timeline
+from service.render.plot_style import Style, bare, signed, time_ticks, write_share
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+
+LANE_HEIGHT = 0.86
+"""Height of a probability of 1 in its lane, whose pitch is 1."""
+
+_LEAST_PEAK = 0.1  # quieter recordings look as quiet as they are
+_MARKED_WINDOWS = 60
+_MOST_COLUMNS = 1200
+_LABELLED_GAP = 0.085
+
+
+def pooled(timeline: Timeline) -> Timeline:
+    """``timeline`` with neighbours averaged until there are no more windows than a picture has columns.
+
+    A group with any NaN is averaged over what is known of it; it is NaN only where nothing is.
+    """
+    windows = len(timeline.start_s)
+    if windows <= _MOST_COLUMNS:
+        return timeline
+    bounds = np.linspace(0, windows, _MOST_COLUMNS + 1).astype(int)[:-1]
+
+    def mean(values: FloatArray | None) -> FloatArray | None:
+        if values is None:
+            return None
+        known = np.isfinite(values)
+        total = np.add.reduceat(np.where(known, values, 0.0), bounds, axis=0)
+        count = np.add.reduceat(known.astype(np.float32), bounds, axis=0)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+    probabilities = mean(timeline.probabilities)
+    assert probabilities is not None
+    return Timeline(
+        start_s=timeline.start_s[bounds],
+        end_s=np.append(timeline.end_s[bounds[1:] - 1], timeline.end_s[-1]),
+        probabilities=probabilities,
+        arousal=mean(timeline.arousal),
+        valence=mean(timeline.valence),
+        speech=mean(timeline.speech),
+    )
+
+
+def cell_edges_s(timeline: Timeline) -> NDArray[np.float64]:
+    """Where one window's picture ends and the next begins: float64 [windows + 1].
+
+    Overlapping windows share their overlap half and half; windows end to end keep their own bounds.
+    """
+    centres_s = (timeline.start_s + timeline.end_s) / 2
+    inner_s = (centres_s[1:] + centres_s[:-1]) / 2
+    return np.concatenate([timeline.start_s[:1], inner_s, timeline.end_s[-1:]])
+
+
+def unknown_spans_s(timeline: Timeline) -> list[tuple[float, float]]:
+    """Start and end in seconds of each run of windows of which nothing is known."""
+    unknown = ~np.isfinite(timeline.probabilities).all(axis=1)
+    steps = np.diff(np.concatenate([[0], unknown.astype(np.int8), [0]]))
+    edges_s = cell_edges_s(timeline)
+    return list(
+        zip(
+            edges_s[np.flatnonzero(steps == 1)].tolist(),
+            edges_s[np.flatnonzero(steps == -1)].tolist(),
+            strict=True,
+        )
+    )
+
+
+def draw_waveform(axes: Axes, envelope: FloatArray, span_s: tuple[float, float], style: Style) -> None:
+    """Minimum and maximum of the waveform, scaled to its own largest magnitude."""
+    bare(axes, style)
+    axes.set_xlim(*span_s)
+    peak = max(_LEAST_PEAK, float(np.abs(envelope).max(initial=0.0)))
+    axes.set_ylim(-1.08 * peak, 1.08 * peak)
+    axes.axhline(0, color=style.rule, linewidth=0.8, zorder=1)
+    if len(envelope):
+        times_s = np.linspace(*span_s, len(envelope))
+        axes.fill_between(
+            times_s,
+            envelope[:, 0],
+            envelope[:, 1],
+            color=style.wave,
+            edgecolor=style.wave,
+            linewidth=0.5,
+            zorder=3,
+        )
+    axes.set_yticks([0], ["sound"])
+
+
+def draw_speech(axes: Axes, timeline: Timeline, style: Style) -> None:
+    """Share of each window that is speech, as a strip: full colour is all speech."""
+    bare(axes, style)
+    assert timeline.speech is not None
+    axes.set_ylim(0, 1)
+    shares = np.nan_to_num(np.clip(timeline.speech, 0, 1))
+    mesh = axes.pcolormesh(
+        cell_edges_s(timeline),
+        [0.0, 1.0],
+        shares[None, :],
+        cmap=_speech_ramp(style),
+        vmin=0,
+        vmax=1,
+        zorder=2,
+    )
+    mesh.set_edgecolor("face")
+    mesh.set_linewidth(0.2)
+    axes.set_yticks([0.5], ["speech"])
+
+
+def _speech_ramp(style: Style) -> Colormap:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("speech", [style.panel, style.wave])
+
+
+def draw_lanes(
+    axes: Axes, channel: ChannelEmotion, timeline: Timeline, labels: tuple[str, ...], style: Style
+) -> None:
+    """One lane a class, first label on top: its probability as height, in full colour where it leads."""
+    bare(axes, style)
+    axes.set_ylim(0, len(labels))
+    shade_unknown(axes, timeline, style, written=True)
+    edges_s = cell_edges_s(timeline)
+    known = np.isfinite(timeline.probabilities).all(axis=1)
+    leader = np.where(known, np.argmax(np.nan_to_num(timeline.probabilities), axis=1), -1)
+    for index in range(len(labels)):
+        floor = float(len(labels) - 1 - index)
+        colour = style.class_colour(index)
+        tops = floor + LANE_HEIGHT * timeline.probabilities[:, index].astype(np.float64)
+        axes.axhline(floor, color=style.rule, linewidth=0.8, zorder=1)
+        axes.stairs(
+            np.where(known, tops, floor),
+            edges_s,
+            baseline=floor,
+            fill=True,
+            color=colour,
+            alpha=0.35,
+            zorder=3,
+        )
+        axes.stairs(
+            np.where(leader == index, tops, floor), edges_s, baseline=floor, fill=True, color=colour, zorder=4
+        )
+    axes.set_yticks([len(labels) - 1 - index + 0.4 for index in range(len(labels))], labels)
+    axes.tick_params(axis="y", labelcolor=style.ink)
+    _annotate_shares(axes, channel, labels, style)
+
+
+def _annotate_shares(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...], style: Style) -> None:
+    for index, label in enumerate(labels):
+        share = None if channel.probabilities is None else float(channel.probabilities[index])
+        row = len(labels) - 1 - index + 0.4
+        write_share(axes, row, share, leads=label == channel.emotion, style=style)
+
+
+def draw_affect(axes: Axes, channel: ChannelEmotion, timeline: Timeline, style: Style) -> None:
+    """Arousal (solid) and valence (dashed) in −1…1 over the centres of the windows."""
+    bare(axes, style)
+    axes.set_ylim(-1.08, 1.08)
+    shade_unknown(axes, timeline, style, written=False)
+    for level in (-1, -0.5, 0, 0.5, 1):
+        axes.axhline(level, color=style.quiet_ink if level == 0 else style.rule, linewidth=0.8, zorder=1)
+    axes.set_yticks([-1, 0, 1], ["−1", "0", "+1"])
+    centres_s = (timeline.start_s + timeline.end_s) / 2
+    ends: list[tuple[float, str, str]] = []
+    for name, values, overall, colour, dashes in (
+        ("arousal", timeline.arousal, channel.arousal, style.arousal, "-"),
+        ("valence", timeline.valence, channel.valence, style.valence, (0, (4, 1.6))),
+    ):
+        if values is None:
+            continue
+        axes.plot(centres_s, values, color=colour, linestyle=dashes, linewidth=1.7, zorder=4)
+        marked = np.isfinite(values) & (_alone(values) | (len(values) <= _MARKED_WINDOWS))
+        axes.plot(
+            centres_s[marked],
+            values[marked],
+            color=colour,
+            linestyle="",
+            marker="o",
+            markersize=3.2,
+            zorder=5,
+        )
+        ends.append(
+            (
+                overall if overall is not None else 0.0,
+                f"{name} {'–' if overall is None else signed(overall)}",
+                colour,
+            )
+        )
+    _annotate_ends(axes, ends)
+
+
+def _alone(values: FloatArray) -> NDArray[np.bool_]:
+    """Known values between unknown neighbours, which a line cannot show."""
+    known = np.concatenate([[False], np.isfinite(values), [False]])
+    alone: NDArray[np.bool_] = known[1:-1] & ~known[:-2] & ~known[2:]
+    return alone
+
+
+def _annotate_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
+    """Names and means of the lines beside the panel, the higher one above."""
+    ordered = sorted(ends, key=lambda end: -end[0])
+    for (_, text, colour), height in zip(ordered, (0.64, 0.36) if len(ordered) == 2 else (0.5,), strict=True):
+        axes.text(
+            1.01, height, text, transform=axes.transAxes, ha="left", va="center", fontsize=9.5, color=colour
+        )
+
+
+def shade_unknown(axes: Axes, timeline: Timeline, style: Style, *, written: bool) -> None:
+    """Grey the times of which nothing is known; with ``written``, say why where there is room."""
+    low_s, high_s = float(timeline.start_s[0]), float(timeline.end_s[-1])
+    for start_s, end_s in unknown_spans_s(timeline):
+        axes.axvspan(start_s, end_s, color=style.silence, linewidth=0, zorder=2)
+        if written and end_s - start_s > _LABELLED_GAP * (high_s - low_s):
+            axes.text(
+                (start_s + end_s) / 2,
+                0.5,
+                "no speech",
+                transform=axes.get_xaxis_transform(),
+                ha="center",
+                va="center",
+                fontsize=9,
+                color=style.quiet_ink,
+                zorder=6,
+            )
+
+
+def draw_clock(axes: Axes, span_s: tuple[float, float], style: Style) -> None:
+    """The time axis under the last panel."""
+    ticks, names = time_ticks(*span_s)
+    axes.set_xticks(ticks, names)
+    axes.tick_params(axis="x", length=3, color=style.quiet_ink)
