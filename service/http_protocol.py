@@ -9,10 +9,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,6 +25,8 @@ from service.problems import BodyTimeout, HeadersTooLarge, Malformed, Problem
 from service.settings import Limits
 
 LINGER_S = 2.0
+
+_FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
 
 Refused = Callable[[Problem, str], None]
 
@@ -35,9 +40,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for headers."""
         super().connection_made(transport)
+        self.logger = logging.getLogger("service.http")
         self._reading_headers = True
         self._message_complete = True
         self._lingering = False
+        self._resuming = False
+        self._data = b""
         self._unaccounted_bytes = 0  # since the last piece of body
         self._discarded_bytes = 0
         self._header_timer: asyncio.TimerHandle | None = None
@@ -59,17 +67,32 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._unaccounted_bytes += len(data)
         if self._reading_headers:
             self._await_headers()
+        self._data = data
         super().data_received(data)
+        self._data = b""
         if self._unaccounted_bytes > self.limits.max_header_bytes and not self._is_over:
             self._refuse(HeadersTooLarge() if self._reading_headers else Malformed())
 
     def on_message_begin(self) -> None:
         """A request line begins."""
-        self._message_complete = False
-        super().on_message_begin()
+        if not self._resuming:
+            self._message_complete = False
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        if not self._resuming:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        if not self._resuming:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """All headers are there: the application begins."""
+        if self._resuming:
+            return
         self._stop_awaiting_headers()
         self._reading_headers = False
         self._unaccounted_bytes = 0
@@ -93,7 +116,27 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._refuse(Malformed())
 
     def _unsupported_upgrade_warning(self) -> None:
-        """An upgrade that is not supported is ignored, as RFC 9110 permits, and is not worth a line."""
+        """Ignore an upgrade that is not supported, as RFC 9110 permits, and go on.
+
+        The parser has stopped after the headers and would never see a body. A new one takes the rest, after a
+        head that has nothing but the framing of the body. Called while the parser's exception is handled.
+        """
+        stopped = sys.exception()
+        assert isinstance(stopped, httptools.HttpParserUpgrade)
+        rest = self._data[stopped.args[0] :]
+        framing = [header for header in self.headers if header[0] in _FRAMING_HEADERS]
+        self.parser = httptools.HttpRequestParser(self)
+        if framing:
+            self.cycle.more_body = True
+            self._message_complete = self._reading_headers = False
+            self._resuming = True
+            self.parser.feed_data(
+                b"POST / HTTP/1.1\r\n" + b"%b: %b\r\n" * len(framing) % sum(framing, ()) + b"\r\n"
+            )
+            self._resuming = False
+        if rest:
+            self._data = rest
+            super().data_received(rest)
 
     @property
     def _is_over(self) -> bool:

@@ -88,7 +88,7 @@ class MultipartFile:
         """
         if not self._begun:
             # The parser does not say where the first part begins; a short first bite bounds the preamble.
-            bite = max(0, MAX_PREAMBLE_BYTES + len(self._terminator) - self._before_bytes)
+            bite = max(0, MAX_PREAMBLE_BYTES + len(self._terminator) - 2 - self._before_bytes)
             self._before_bytes += len(chunk[:bite])
             self._parse(chunk[:bite])
             chunk = chunk[bite:]

@@ -32,6 +32,8 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     root.setLevel(logging.WARNING)
     for name in ("service", "uvicorn.error"):
         logging.getLogger(name).setLevel(level.upper())
+    # Requests that the parser refuses have a line of their own among the requests.
+    logging.getLogger("service.http").setLevel(logging.ERROR)
     logging.getLogger("uvicorn.access").disabled = True
     for name in _LOGGERS_THAT_QUOTE:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
