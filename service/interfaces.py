@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -57,12 +58,26 @@ class ModelRegistry(Protocol):
 class MediaDecoder(Protocol):
     """The pool of decoder processes."""
 
-    @property
-    def alive(self) -> bool:
-        """Whether a recording could be decoded now."""
+    def worker_pids(self) -> list[int]:
+        """Processes that could decode a recording now; none means not ready."""
 
     def close(self) -> None:
         """End the processes."""
+
+
+class MediaAdmission(Protocol):
+    """Seconds of media in the system."""
+
+    @property
+    def held_s(self) -> float:
+        """Seconds of media in the system now."""
+
+    def check(self) -> None:
+        """Refuse early, before a body is read, what could not be admitted anyway.
+
+        Raises:
+            CapacityExceeded, Draining
+        """
 
 
 class AudioPipeline(Protocol):
@@ -70,13 +85,26 @@ class AudioPipeline(Protocol):
 
     @property
     def provider(self) -> str:
-        """What runs the models, such as 'CUDAExecutionProvider'; empty when nothing can."""
+        """What runs the models, such as 'CUDAExecutionProvider'."""
 
-    def analyse(self, data: memoryview, options: AudioOptions) -> AudioEmotion:
-        """Judge a recording.
+    @property
+    def admission(self) -> MediaAdmission:
+        """What is in the system."""
+
+    @property
+    def waiting_windows(self) -> int:
+        """Windows that wait for the device."""
+
+    def stalled(self) -> bool:
+        """Whether the device has stopped answering."""
+
+    def analyse(
+        self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
+    ) -> AudioEmotion:
+        """Judge a recording; ``cancel`` is set when nobody waits for the answer any more.
 
         Raises:
-            Problem: it cannot be.
+            Problem: it cannot be judged.
         """
 
     def close(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -15,11 +17,14 @@ from service.http_protocol import bounded_protocol
 from service.problems import Problem
 from service.services import Services
 from service.settings import Settings
-from service.telemetry.logs import configure_logging, request_logger
+from service.telemetry.logs import configure_logging, request_logger, service_logger
 
 # Longer than the 60 s after which common load balancers drop idle connections, so that they do it first.
 KEEP_ALIVE_S = 75
 REFUSED_ROUTE = "refused"  # the request never reached a route
+
+# For work to notice that it was told to stop.
+LAST_MOMENT_S = 1.0
 
 EXIT_OK = 0
 EXIT_COULD_NOT_START = 1
@@ -115,7 +120,13 @@ def serve(
     configure_logging(settings.log_level)
     services = services or Services(settings)
     make_server(settings, services, on_ready).run()
-    return EXIT_COULD_NOT_START if services.health.phase is Phase.FAILED else EXIT_OK
+    status = EXIT_COULD_NOT_START if services.health.phase is Phase.FAILED else EXIT_OK
+    if not services.work.wait_idle(LAST_MOMENT_S):
+        # The interpreter would wait for these threads for as long as they like.
+        service_logger.warning("left with work that did not stop")
+        logging.shutdown()
+        os._exit(status)
+    return status
 
 
 def _record_refusal(services: Services, problem: Problem, request_id: str) -> None:

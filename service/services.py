@@ -68,15 +68,26 @@ class Services:
         self._announce(self._loaded)
 
     def readiness_problem(self) -> Problem | None:
-        """Why the service should get no traffic, or None: phase, models, decoder, provider."""
+        """Why the service should get no traffic, or None: phase, models, decoder, device."""
         problem = self.health.readiness_problem()
         if problem is not None or self._loaded is None:
             return problem
-        if not self._loaded.decoder.alive:
+        if not self._loaded.decoder.worker_pids():
             return DecoderUnavailable(retry_after_s=1.0)
-        if not self._loaded.pipeline.provider:
+        if self._loaded.pipeline.stalled():
             return InferenceUnavailable(retry_after_s=1.0)
         return None
+
+    def check_capacity(self) -> None:
+        """Refuse work before its body is read, if it could not be done anyway.
+
+        Raises:
+            Unavailable: starting, stopping, or at capacity.
+        """
+        problem = self.health.work_problem()
+        if problem is not None:
+            raise problem
+        self.loaded.pipeline.admission.check()
 
     def close(self) -> None:
         """Give everything back, in the order of the data flow."""
@@ -90,6 +101,8 @@ class Services:
             self.metrics.model_info.labels(
                 bundle.card.name, bundle.card.version, bundle.sha256, loaded.pipeline.provider
             ).set(1)
+        self.metrics.queue_depth.set_function(lambda: loaded.pipeline.waiting_windows)
+        self.metrics.queue_audio_seconds.set_function(lambda: loaded.pipeline.admission.held_s)
         self.health.started()
 
 
@@ -100,10 +113,10 @@ def load(settings: Settings, metrics: Metrics) -> Loaded:
     from service.registry import Registry
 
     registry = Registry.load(settings)
-    decoder = Decoder(settings.limits, settings.decode_workers, on_event=metrics.observe)
+    decoder = Decoder(settings.limits, settings.decode_workers, on_event=metrics.decoder_event)
     decoder.start()
     try:
-        pipeline = SpeechPipeline(settings, registry, decoder, observe=metrics.observe)
+        pipeline = SpeechPipeline(settings, registry, decoder, observe=metrics.observe_pipeline)
         pipeline.warm_up()
     except BaseException:
         decoder.close()

@@ -24,12 +24,12 @@ class WorkPool:
     """Runs blocking functions in at most ``threads`` threads.
 
     Work that nobody waits for any more (client gone, deadline over) is dropped if it has not begun. Work that
-    has begun keeps its thread until it returns, so that the number of threads is a true bound.
+    has begun is told, and keeps its thread until it returns, so that the number of threads is a true bound.
     """
 
     def __init__(self, threads: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="work")
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._unfinished = 0
 
     @property
@@ -38,12 +38,16 @@ class WorkPool:
         return self._unfinished
 
     async def run(
-        self, function: Callable[[], Result], *, deadline_s: float, client_gone: Coroutine[Any, Any, None]
+        self,
+        function: Callable[[threading.Event], Result],
+        *,
+        deadline_s: float,
+        client_gone: Coroutine[Any, Any, None],
     ) -> Result:
         """Run ``function`` in a thread and wait for it.
 
         Args:
-            function: the work.
+            function: the work; its argument is set when nobody waits any more.
             deadline_s: seconds from now after which nobody waits any more.
             client_gone: returns when the client has closed the connection.
 
@@ -51,7 +55,8 @@ class WorkPool:
             ClientGoneError: ``client_gone`` returned first.
             DeadlineExceeded: the deadline passed first.
         """
-        work = self._submit(function)
+        abandoned = threading.Event()
+        work = self._submit(lambda: function(abandoned))
         waiting: asyncio.Future[Result] = asyncio.wrap_future(work)
         watcher = asyncio.create_task(client_gone)
         try:
@@ -63,6 +68,7 @@ class WorkPool:
                 raise ClientGoneError
             raise DeadlineExceeded
         finally:
+            abandoned.set()
             watcher.cancel()
             waiting.cancel()
 
@@ -70,16 +76,22 @@ class WorkPool:
         """Drop what has not begun and let the threads end."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Wait until nothing waits or runs; False when ``timeout_s`` passed before."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._unfinished == 0, timeout_s)
+
     def _submit(self, function: Callable[[], Result]) -> Future[Result]:
-        with self._lock:
+        with self._changed:
             self._unfinished += 1
         work = self._executor.submit(function)
         work.add_done_callback(self._finished)
         return work
 
     def _finished(self, _work: Future[Any]) -> None:
-        with self._lock:
+        with self._changed:
             self._unfinished -= 1
+            self._changed.notify_all()
 
 
 class HeldUpload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -14,7 +14,7 @@ from service.api.negotiation import choose_media_type
 from service.api.parameters import AudioQuery, refuse_repeated_parameters
 from service.api.uploads import client_gone, read_upload
 from service.pipeline.results import AudioOptions
-from service.problems import CapacityExceeded, MediaInvalid, Problem, TooLarge, UnsupportedContentType
+from service.problems import Unavailable
 from service.services import Services, services_of
 
 router = APIRouter(tags=["audio"])
@@ -37,48 +37,35 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Q
     """
     services, exchange = services_of(request), exchange_of(request.scope)
     limits = services.settings.limits
-    refuse_work_while_closing(services)
     options = query.options(limits)
     media_type = choose_media_type(",".join(request.headers.getlist("accept")), AUDIO_MEDIA_TYPES)
     try:
+        services.check_capacity()
         with services.uploads.hold() as held:
             data = await read_upload(request, limits, held)
             body = await services.work.run(
-                lambda: _analyse(services, exchange, data, options, media_type),
+                lambda abandoned: _analyse(services, exchange, data, options, media_type, abandoned),
                 deadline_s=limits.deadline_s,
                 client_gone=client_gone(request),
             )
-    except CapacityExceeded as problem:
+    except Unavailable as problem:
         services.metrics.shed_total.labels(problem.code).inc()
         raise
     return Response(body, media_type=media_type)
 
 
-def refuse_work_while_closing(services: Services) -> None:
-    """Raise when the service is not yet, or no longer, to be given work."""
-    problem = services.health.work_problem()
-    if problem is not None:
-        services.metrics.shed_total.labels(problem.code).inc()
-        raise problem
-
-
 def _analyse(
-    services: Services, exchange: Exchange, data: memoryview, options: AudioOptions, media_type: str
+    services: Services,
+    exchange: Exchange,
+    data: memoryview,
+    options: AudioOptions,
+    media_type: str,
+    abandoned: threading.Event,
 ) -> bytes:
     """The blocking half: pipeline and rendering, in a worker thread."""
-    try:
-        result = services.loaded.pipeline.analyse(data, options)
-    except (TooLarge, UnsupportedContentType, MediaInvalid) as problem:
-        _count_refusal(services, problem)
-        raise
+    result = services.loaded.pipeline.analyse(data, options, cancel=abandoned)
     exchange.stages_s.update(result.stages_s)
     exchange.media_s = result.media.duration_s
     services.metrics.audio_seconds_total.labels("ok").inc(result.media.duration_s)
-    began_s = time.perf_counter()
-    body = audio_answer(result, media_type, exchange.request_id, timeline=options.timeline)
-    exchange.stages_s["render"] = time.perf_counter() - began_s
-    return body
-
-
-def _count_refusal(services: Services, problem: Problem) -> None:
-    services.metrics.decode_failures_total.labels(problem.code).inc()
+    with exchange.stage("render"):
+        return audio_answer(result, media_type, exchange.request_id, timeline=options.timeline)

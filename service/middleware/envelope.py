@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from service.api.exchange import Exchange, begin_exchange
 from service.api.problem_response import problem_response
-from service.problems import HeadersTooLarge, InternalError, Problem
+from service.problems import Draining, HeadersTooLarge, InternalError, Problem
 from service.telemetry.logs import describe_exception, request_logger
 from service.work import ClientGoneError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 CLIENT_GONE_STATUS = 499  # what nginx writes into its log; never sent, for nobody is there to read it
 UNMATCHED_ROUTE = "unmatched"
+HTTP_STAGES = {"upload", "render"}  # the pipeline tells of its own
 
 
 class Envelope:
@@ -62,6 +64,11 @@ class Envelope:
             await self._app(scope, receive, answer.send)
         except ClientGoneError:
             raise
+        except asyncio.CancelledError:
+            # Only the server does that, when the time that accepted work has after SIGTERM is over.
+            if answer.status:
+                raise
+            await self._refuse(Draining(retry_after_s=1.0), scope, receive, answer)
         except Exception as error:
             request_logger.error(
                 "unexpected error",
@@ -87,8 +94,8 @@ class Envelope:
         metrics = self._services.metrics
         metrics.requests_total.labels(route, str(status)).inc()
         metrics.request_duration_seconds.labels(route).observe(elapsed_s)
-        for stage, seconds in exchange.stages_s.items():
-            metrics.stage_duration_seconds.labels(stage).observe(seconds)
+        for stage in HTTP_STAGES & exchange.stages_s.keys():
+            metrics.stage_duration_seconds.labels(stage).observe(exchange.stages_s[stage])
         fields = {
             "request_id": exchange.request_id,
             "route": route,

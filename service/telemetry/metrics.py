@@ -57,7 +57,7 @@ class Metrics:
             registry=self.registry,
         )
         self.audio_seconds_total = self._counter("audio_seconds", "Seconds of media analysed.", "outcome")
-        self.queue_depth = self._gauge("queue_depth", "Requests that wait for the model.")
+        self.queue_depth = self._gauge("queue_depth", "Windows that wait for the device.")
         self.queue_audio_seconds = self._gauge("queue_audio_seconds", "Seconds of media in the system.")
         self.shed_total = self._counter("shed", "Requests refused for want of capacity.", "reason")
         self.batch_size = Histogram(
@@ -81,23 +81,32 @@ class Metrics:
         self.ready = self._gauge("ready", "1 while the service should get traffic.")
         self.gpu_memory_bytes = self._gauge("gpu_memory_bytes", "GPU memory in use; 0 on a CPU.")
 
-    def observe(self, name: str, value: float = 1.0, **labels: str) -> None:
-        """Record ``value`` for the metric ``emotion_<name>``: count it, set it or put it in its histogram.
+    def observe_pipeline(self, name: str, value: float, labels: dict[str, str]) -> None:
+        """What the pipeline tells while it works; thread-safe. Names without a metric are passed over.
 
-        This is what the pipeline and the decoder call. It is thread-safe.
-
-        Raises:
-            AttributeError: no such metric.
-            ValueError: labels other than the metric's own.
+        Args:
+            name: 'stage_seconds' with the label ``stage``, 'batch_windows' or 'batch_padding_ratio'.
+            value: seconds, windows, or a share 0…1.
+            labels: further words on it.
         """
-        metric: Counter | Gauge | Histogram = getattr(self, name)
-        child = metric.labels(**labels) if labels else metric
-        if isinstance(child, Histogram):
-            child.observe(value)
-        elif isinstance(child, Counter):
-            child.inc(value)
-        else:
-            child.set(value)
+        if name == "stage_seconds":
+            self.stage_duration_seconds.labels(labels["stage"]).observe(value)
+        elif name == "batch_windows":
+            self.batch_size.observe(value)
+        elif name == "batch_padding_ratio":
+            self.batch_padding_ratio.observe(value)
+
+    def decoder_event(self, kind: str, value: str) -> None:
+        """What the decoder tells; thread-safe.
+
+        Args:
+            kind: 'failure' or 'worker_death'.
+            value: the problem's code, or the name of the signal.
+        """
+        if kind == "failure":
+            self.decode_failures_total.labels(value).inc()
+        elif kind == "worker_death":
+            self.decode_worker_deaths_total.labels(value).inc()
 
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format."""

@@ -21,7 +21,7 @@ from service.pipeline.results import (
     ModelReference,
     Timeline,
 )
-from service.problems import MediaEmpty, MediaInvalid, ModelNotFound
+from service.problems import MediaEmpty, MediaInvalid, ModelNotFound, Problem
 from service.services import Loaded, Services
 from service.settings import Settings
 
@@ -71,10 +71,23 @@ class FakeRegistry:
 
 @dataclass
 class FakeDecoder:
-    alive: bool = True
+    pids: list[int] = field(default_factory=lambda: [1])
+
+    def worker_pids(self) -> list[int]:
+        return self.pids
 
     def close(self) -> None:
-        self.alive = False
+        self.pids = []
+
+
+@dataclass
+class FakeAdmission:
+    held_s: float = 0.0
+    problem: Problem | None = None
+
+    def check(self) -> None:
+        if self.problem is not None:
+            raise self.problem
 
 
 @dataclass
@@ -82,11 +95,20 @@ class FakePipeline:
     """Answers by the first bytes of the upload: b'slow…' takes ``slow_s``, b'bug…' fails with their text."""
 
     provider: str = PROVIDER
+    admission: FakeAdmission = field(default_factory=FakeAdmission)
+    waiting_windows: int = 0
+    is_stalled: bool = False
+    closed: bool = False
     slow_s: float = 0.5
     seen: list[tuple[bytes, AudioOptions]] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
 
-    def analyse(self, data: memoryview, options: AudioOptions) -> AudioEmotion:
+    def stalled(self) -> bool:
+        return self.is_stalled
+
+    def analyse(
+        self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
+    ) -> AudioEmotion:
         content = bytes(data)
         self.seen.append((content, options))
         if options.model not in (None, "example") or options.version not in (None, "1", "2"):
@@ -104,7 +126,7 @@ class FakePipeline:
         return fake_result()
 
     def close(self) -> None:
-        self.provider = ""
+        self.closed = True
 
 
 def fake_result() -> AudioEmotion:

@@ -23,9 +23,9 @@ def test_result_and_error_come_back() -> None:
     pool = WorkPool(1)
 
     async def scenario() -> None:
-        assert await pool.run(lambda: 7, deadline_s=5, client_gone=never()) == 7
+        assert await pool.run(lambda _: 7, deadline_s=5, client_gone=never()) == 7
         with pytest.raises(ZeroDivisionError):
-            await pool.run(lambda: 1 // 0, deadline_s=5, client_gone=never())
+            await pool.run(lambda _: 1 // 0, deadline_s=5, client_gone=never())
 
     asyncio.run(scenario())
     pool.close()
@@ -35,27 +35,27 @@ def test_work_that_nobody_waits_for_is_skipped_unless_it_has_begun() -> None:
     pool, gate, begun = WorkPool(1), threading.Event(), threading.Event()
     done: list[str] = []
 
-    def blocking() -> None:
+    def blocking(abandoned: threading.Event) -> None:
         begun.set()
         gate.wait(10)
-        done.append("blocking")
+        done.append("blocking, abandoned" if abandoned.is_set() else "blocking")
 
     async def scenario() -> None:
         first = asyncio.create_task(pool.run(blocking, deadline_s=0.05, client_gone=never()))
         await asyncio.to_thread(begun.wait, 5)
         with pytest.raises(ClientGoneError):
-            await pool.run(lambda: done.append("gone"), deadline_s=5, client_gone=at_once())
+            await pool.run(lambda _: done.append("gone"), deadline_s=5, client_gone=at_once())
         with pytest.raises(DeadlineExceeded):
-            await pool.run(lambda: done.append("late"), deadline_s=0.01, client_gone=never())
+            await pool.run(lambda _: done.append("late"), deadline_s=0.01, client_gone=never())
         with pytest.raises(DeadlineExceeded):
             await first
         assert pool.unfinished == 1  # the thread is still taken
         gate.set()
-        assert await pool.run(lambda: "next", deadline_s=5, client_gone=never()) == "next"
+        assert await pool.run(lambda _: "next", deadline_s=5, client_gone=never()) == "next"
 
     asyncio.run(scenario())
     pool.close()
-    assert done == ["blocking"]
+    assert done == ["blocking, abandoned"]
     assert pool.unfinished == 0
 
 
