@@ -12,15 +12,14 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from service.pipeline.decode import Decoder
-from service.pipeline.run import SpeechPipeline
-from service.registry import Registry
-
 from benchmarks.clips import mixed_clips
 from benchmarks.load import LoadResult, open_loop
 from benchmarks.measurement import emit
 from benchmarks.server import running_server
+from service.pipeline.decode import Decoder
 from service.pipeline.results import AudioOptions
+from service.pipeline.run import SpeechPipeline
+from service.registry import Registry
 from service.settings import Settings
 
 LATENCY_LIMIT_S = 1.0

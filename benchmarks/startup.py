@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from statistics import median
 
-from service.registry import Registry
-
 from benchmarks.measurement import emit
 from benchmarks.server import running_server
+from service.registry import Registry
 from service.settings import Settings
 
 STARTS = 5

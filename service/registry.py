@@ -98,9 +98,7 @@ class Registry:
         registry._check_default()
         return registry
 
-    def find(
-        self, name: str | None = None, version: str | None = None, task: Task = SPEECH_EMOTION
-    ) -> Bundle:
+    def find(self, name: str | None = None, version: str | None = None, task: Task = SPEECH_EMOTION) -> Bundle:
         """Choose a bundle.
 
         Args:
@@ -117,9 +115,7 @@ class Registry:
         if name is None and candidates:
             name = max(candidates, key=lambda bundle: bundle.card.priority).card.name
         matches = [
-            bundle
-            for bundle in candidates
-            if bundle.card.name == name and version in (None, bundle.card.version)
+            bundle for bundle in candidates if bundle.card.name == name and version in (None, bundle.card.version)
         ]
         if not matches:
             raise ModelNotFound
@@ -138,20 +134,14 @@ class Registry:
         if name is None or any(bundle.card.name == name for bundle in self.of_task(SPEECH_EMOTION)):
             return
         reasons = [entry.reason for entry in self.withheld if entry.name == name]
-        raise BundleError(
-            f"default model '{name}': {reasons[0] if reasons else 'no such speech model was found'}"
-        )
+        raise BundleError(f"default model '{name}': {reasons[0] if reasons else 'no such speech model was found'}")
 
 
 def _bundle_folders(root: Path) -> Iterator[Path]:
     """Every ``<name>/<version>`` below ``root`` with a card or a graph; hidden folders are passed over."""
     for folder in sorted(root.glob("*/*")):
         hidden = folder.name.startswith(".") or folder.parent.name.startswith(".")
-        if (
-            not hidden
-            and folder.is_dir()
-            and ((folder / CARD_FILE_NAME).exists() or any(folder.glob("*.onnx")))
-        ):
+        if not hidden and folder.is_dir() and ((folder / CARD_FILE_NAME).exists() or any(folder.glob("*.onnx"))):
             yield folder
 
 

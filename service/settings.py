@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     )
     max_batch: int = Field(8, gt=0, description="windows run at once")
     capacity_s: float = Field(7200.0, gt=0, description="seconds of media in the system before 503")
+    max_requests: int = Field(128, gt=0, description="uploads in hand at once before 503")
+    upload_memory_bytes: int = Field(
+        1024 * MEBIBYTE, gt=0, description="bytes of all uploads held in memory at once before 503"
+    )
     drain_s: float = Field(30.0, ge=0, description="seconds that accepted work has after SIGTERM")
     ready_grace_s: float = Field(0.0, ge=0, description="seconds between readiness going false and the socket closing")
     docs: bool = Field(True, description="serve /docs")

@@ -64,9 +64,7 @@ def wav_of(
     """A WAV file whose header says exactly what it is told to."""
     block = channels * bits // 8 & 0xFFFF
     outer = 0xFFFE if extensible else tag
-    form = struct.pack(
-        "<HHIIHH", outer, channels & 0xFFFF, rate_hz, rate_hz * block & 0xFFFFFFFF, block, bits
-    )
+    form = struct.pack("<HHIIHH", outer, channels & 0xFFFF, rate_hz, rate_hz * block & 0xFFFFFFFF, block, bits)
     if extensible:
         tail = bytes.fromhex("000000001000800000aa00389b71")
         form += struct.pack("<HHI", 22, bits, 0) + struct.pack("<H", tag) + tail
@@ -95,9 +93,7 @@ def encode(container, codec, samples, rate_hz=48_000, metadata=None, tracks=1):
         ]
         for stream in streams:
             sample_format = stream.codec_context.codec.audio_formats[0].name
-            resampler = av.AudioResampler(
-                sample_format, layout, rate_hz, stream.codec_context.frame_size or None
-            )
+            resampler = av.AudioResampler(sample_format, layout, rate_hz, stream.codec_context.frame_size or None)
             for packed in _frames(samples, layout, rate_hz):
                 for frame in resampler.resample(packed):
                     output.mux(stream.encode(frame))
@@ -153,9 +149,7 @@ def video_only_mp4(frames=5, size=64):
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"
         for _ in range(frames):
-            output.mux(
-                stream.encode(av.VideoFrame.from_ndarray(np.zeros((size, size, 3), np.uint8), format="rgb24"))
-            )
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((size, size, 3), np.uint8), format="rgb24")))
         output.mux(stream.encode(None))
     return target.getvalue()
 

@@ -187,9 +187,7 @@ def _value(name: str, shape: list[Any], kind: int = TensorProto.FLOAT) -> Any:
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def _model(
-    nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: dict[str, np.ndarray]
-) -> bytes:
+def _model(nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: dict[str, np.ndarray]) -> bytes:
     tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, tensors)
     opset = [helper.make_opsetid("", OPSET)]

@@ -43,9 +43,7 @@ def write_voice_activity_bundle(out: Path) -> Path:
     graph = _graph()
     digest = hashlib.sha256(graph.read_bytes()).hexdigest()
     if digest != GRAPH_SHA256:
-        raise SourceError(
-            f"the sha256 of {graph.name} in {PACKAGE} is {digest[:12]}…, not {GRAPH_SHA256[:12]}…"
-        )
+        raise SourceError(f"the sha256 of {graph.name} in {PACKAGE} is {digest[:12]}…, not {GRAPH_SHA256[:12]}…")
     version = importlib.metadata.version(PACKAGE)
     return write_bundle(out, {"model.onnx": Content(graph)}, lambda files: _card(version, files))
 

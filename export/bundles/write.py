@@ -20,9 +20,7 @@ class Content:
     role: str = "model"
 
 
-def write_bundle(
-    out: Path, contents: Mapping[str, Content], make_card: Callable[[dict[str, FileEntry]], Card]
-) -> Path:
+def write_bundle(out: Path, contents: Mapping[str, Content], make_card: Callable[[dict[str, FileEntry]], Card]) -> Path:
     """Write ``<out>/<name>/<version>/`` with all files and ``card.json``; a former bundle there is replaced.
 
     Args:

@@ -41,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-version", metavar="VERSION", help="its version; without, the highest")
     parser.add_argument("--channel", choices=["mix", "left", "right", "each"], default="mix")
     parser.add_argument("--window-s", type=float, metavar="SECONDS", help="length of a window")
-    parser.add_argument(
-        "--hop-s", type=float, metavar="SECONDS", help="from one window's start to the next one's"
-    )
+    parser.add_argument("--hop-s", type=float, metavar="SECONDS", help="from one window's start to the next one's")
     parser.add_argument("--start-s", type=float, metavar="SECONDS", help="judge from here")
     parser.add_argument("--end-s", type=float, metavar="SECONDS", help="judge up to here")
     add_model_flags(parser)

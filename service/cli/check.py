@@ -55,9 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     well = all(check.ok for check in checks)
     if arguments.json:
         document = {"ok": well, "checks": [asdict(check) for check in checks]}
-        sys.stdout.write(
-            orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
-        )
+        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
     return 0 if well else 1
 
 
@@ -93,9 +91,7 @@ def _attempt(action: Callable[[], Made]) -> tuple[Made | None, str]:
     try:
         return action(), ""
     except Exception as error:
-        return None, failure_line(error) or printable(
-            f"{type(error).__name__}: {' '.join(str(error).split())}"
-        )
+        return None, failure_line(error) or printable(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _load_registry(settings: Settings) -> Registry:
@@ -107,9 +103,7 @@ def _load_registry(settings: Settings) -> Registry:
 def _bundle_checks(registry: Registry, settings: Settings) -> Iterator[Check]:
     for bundle in registry.bundles:
         size = sum(entry.size_bytes for entry in bundle.card.files.values())
-        detail = (
-            f"{bundle.card.task}, {size / 1e6:.1f} MB, card and hashes right, sha256 {bundle.sha256[:12]}…"
-        )
+        detail = f"{bundle.card.task}, {size / 1e6:.1f} MB, card and hashes right, sha256 {bundle.sha256[:12]}…"
         yield Check(f"bundle {_name(bundle)}", ok=True, detail=detail)
     for entry in registry.withheld:
         yield Check(f"bundle {entry.name}/{entry.version}", ok=True, detail=f"withheld: {entry.reason}")
@@ -144,9 +138,7 @@ def _decode_probe(decoder: Decoder) -> str:
     return f"{len(wanted) / PROBE_RATE_HZ:g} s of wav decoded in a process of its own in {took_ms:.0f} ms"
 
 
-def _start_pipeline(
-    settings: Settings, registry: Registry, decoder: Decoder, stack: ExitStack
-) -> SpeechPipeline:
+def _start_pipeline(settings: Settings, registry: Registry, decoder: Decoder, stack: ExitStack) -> SpeechPipeline:
     from service.pipeline.run import SpeechPipeline
 
     pipeline = SpeechPipeline(settings, registry, decoder)

@@ -53,8 +53,7 @@ def _document(registry: Registry) -> str:
             for bundle in registry.bundles
         ],
         "withheld": [
-            {"name": entry.name, "version": entry.version, "reason": entry.reason}
-            for entry in registry.withheld
+            {"name": entry.name, "version": entry.version, "reason": entry.reason} for entry in registry.withheld
         ],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()

@@ -70,9 +70,7 @@ def progress_bar(sources: Sequence[Source], *, enabled: bool) -> Iterator[FilePr
         TimeRemainingColumn(),
     )
     # Standard output may be a file: rich must not send what is written there to the terminal.
-    with Progress(
-        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
-    ) as progress:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
         total = sum(max(source.size_bytes, 1) for source in sources)
         yield _Bar(progress, progress.add_task("", total=total))
     sys.stderr.flush()

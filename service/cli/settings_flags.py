@@ -30,9 +30,7 @@ def add_server_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (default 8000)")
     parser.add_argument("--default-model", metavar="NAME", help="speech model used when a request names none")
-    parser.add_argument(
-        "--log-level", choices=["debug", "info", "warning", "error"], help="least level logged"
-    )
+    parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], help="least level logged")
 
 
 def settings_from(arguments: argparse.Namespace) -> Settings:
@@ -43,8 +41,6 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         pydantic_settings.SettingsError: a value of the environment that cannot be parsed.
     """
     given: dict[str, Any] = {
-        name: value
-        for name, value in vars(arguments).items()
-        if name in Settings.model_fields and value is not None
+        name: value for name, value in vars(arguments).items() if name in Settings.model_fields and value is not None
     }
     return Settings(**given)

@@ -11,9 +11,7 @@ from pathlib import Path
 from service.cli.terminal import FileError, printable
 from service.problems import TooLarge
 
-_AUDIO_SUFFIXES = frozenset(
-    {".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".weba"}
-)
+_AUDIO_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".weba"})
 _VIDEO_SUFFIXES = frozenset({".3g2", ".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".ogv", ".webm"})
 MEDIA_SUFFIXES = _AUDIO_SUFFIXES | _VIDEO_SUFFIXES
 """What is taken from folders; a file that is named outright is tried whatever it is called."""

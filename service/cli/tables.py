@@ -73,9 +73,7 @@ class TableReport:
     def _print_bars(self, source: Source, result: AudioEmotion) -> None:
         media, model = result.media, result.model
         rate = "" if media.sample_rate_hz is None else f", {media.sample_rate_hz} Hz"
-        self._console.print(
-            f"{source.name}   {clock(media.duration_s, 1)}   {media.container} {media.codec}{rate}"
-        )
+        self._console.print(f"{source.name}   {clock(media.duration_s, 1)}   {media.container} {media.codec}{rate}")
         for channel in result.channels:
             if has_channel_list(result):
                 self._console.print(f"\nchannel {channel.channel}")
@@ -136,9 +134,7 @@ def _window_table(channel: ChannelEmotion, labels: tuple[str, ...]) -> Table:
     ]
     emotions = top_labels(timeline.probabilities, labels)
     times = zip(timeline.start_s.tolist(), timeline.end_s.tolist(), strict=True)
-    for (start_s, end_s), emotion, share, arousal, valence, speech in zip(
-        times, emotions, *columns, strict=True
-    ):
+    for (start_s, end_s), emotion, share, arousal, valence, speech in zip(times, emotions, *columns, strict=True):
         table.add_row(
             clock(start_s, 1),
             clock(end_s, 1),

@@ -27,8 +27,7 @@ def printable(text: str) -> str:
     """``text`` with control characters and undecodable bytes escaped: no file name can steer a terminal."""
     clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in clean
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in clean
     )
 
 
@@ -69,9 +68,7 @@ def failure_line(error: Exception) -> str | None:
     if isinstance(error, SettingsError):
         return _one_line(f"{error}; a setting that is a list or has parts is written as JSON")
     if isinstance(error, OSError):
-        return _one_line(
-            f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
-        )
+        return _one_line(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
     if type(error).__module__.startswith("service."):
         return _one_line(str(error))
     return None

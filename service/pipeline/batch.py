@@ -29,7 +29,7 @@ WAKE_S = 0.1
 """How often a waiting caller looks whether it was cancelled; it wakes at once when its work is done."""
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error: nobody waits for the answer any more
+class Cancelled(Exception):
     """The caller's ``cancel`` event was set before the work was done."""
 
 
@@ -101,8 +101,7 @@ class Batcher:
         self._closed = False
         self._busy_since: dict[int, float] = {}
         self._threads = [
-            threading.Thread(target=self._serve, name=f"{name}-{number}", daemon=True)
-            for number in range(threads)
+            threading.Thread(target=self._serve, name=f"{name}-{number}", daemon=True) for number in range(threads)
         ]
         for thread in self._threads:
             thread.start()

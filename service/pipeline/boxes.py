@@ -11,9 +11,7 @@ from service.problems import ContainerUnsupported, MediaExternalReference, Media
 MAX_BOXES: Final = 65_536
 """Boxes of one level; an hour in half-second fragments has 14,400."""
 
-STILL_IMAGE_BRANDS: Final = frozenset(
-    {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"crx "}
-)
+STILL_IMAGE_BRANDS: Final = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"crx "})
 
 _TO_DATA_REFERENCES: Final = (b"mdia", b"minf", b"dinf", b"dref")
 _SELF_CONTAINED: Final = 1

@@ -52,9 +52,7 @@ class Decoder:
         on_event: called with ('failure', problem code) and ('worker_death', signal name or 'exit').
     """
 
-    def __init__(
-        self, limits: Limits, workers: int, on_event: Callable[[str, str], None] | None = None
-    ) -> None:
+    def __init__(self, limits: Limits, workers: int, on_event: Callable[[str, str], None] | None = None) -> None:
         self._limits = limits
         self._on_event = on_event or (lambda *_: None)
         self._crashers = _KnownCrashers()
@@ -109,9 +107,7 @@ class Decoder:
             self._on_event("failure", problem.code)
             raise
 
-    def _job(
-        self, container: Container, target_rate_hz: int, start_s: float | None, end_s: float | None
-    ) -> AudioJob:
+    def _job(self, container: Container, target_rate_hz: int, start_s: float | None, end_s: float | None) -> AudioJob:
         limits = self._limits
         return AudioJob(
             container=container.name,

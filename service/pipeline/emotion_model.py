@@ -54,9 +54,7 @@ class EmotionModel:
         self.speech: SpeechInput = bundle.card.speech
         self.session = session
         self._on_padding = on_padding
-        self.outputs = tuple(
-            name for name in ("probabilities", "arousal", "valence") if name in session.output_names
-        )
+        self.outputs = tuple(name for name in ("probabilities", "arousal", "valence") if name in session.output_names)
         fixed_shapes = session.provider != CPU
         self.max_batch = max_batch if fixed_shapes else 1
         self._length_step = self.speech.sample_rate_hz // LENGTH_STEPS_PER_S if fixed_shapes else 1
@@ -73,9 +71,7 @@ class EmotionModel:
         """
         rows = min(2 ** math.ceil(math.log2(len(units))), self.max_batch)
         waveform = np.zeros((rows, self.key(units[0])), np.float32)
-        lengths = np.full(
-            rows, len(units[0]), np.int64
-        )  # rows beyond the units repeat the first one's length
+        lengths = np.full(rows, len(units[0]), np.int64)  # rows beyond the units repeat the first one's length
         for row, unit in enumerate(units):
             waveform[row, : len(unit)] = unit
             lengths[row] = len(unit)
@@ -103,9 +99,7 @@ class EmotionModel:
             raise BundleError(f"bundle {card.name}/{card.version}: its graph fails: {cause}") from error
         classes = answers[0]["probabilities"].size
         if classes != len(card.labels):
-            raise BundleError(
-                f"bundle {card.name}/{card.version}: {classes} classes, but {len(card.labels)} labels"
-            )
+            raise BundleError(f"bundle {card.name}/{card.version}: {classes} classes, but {len(card.labels)} labels")
 
 
 def _row(outputs: dict[str, Array], row: int) -> WindowAnswer:

@@ -26,8 +26,7 @@ _STOP_TIMEOUT_S: Final = 2.0
 _REPLY_TIMEOUT_S: Final = 20.0
 
 _COMMAND: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from service.pipeline.forkserver import main; main(int(sys.argv[2]))"
+    "import sys; sys.path.insert(0, sys.argv[1]); from service.pipeline.forkserver import main; main(int(sys.argv[2]))"
 )
 _PASSED_ON: Final = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
 

@@ -50,8 +50,6 @@ def _open(bundle: Bundle, device: Device) -> Session:
     try:
         return Session(bundle.path(), device=device, threads=1)
     except KeyError as error:
-        raise BundleError(
-            f"bundle {bundle.card.name}/{bundle.card.version}: no file has the role {error}"
-        ) from error
+        raise BundleError(f"bundle {bundle.card.name}/{bundle.card.version}: no file has the role {error}") from error
     except GraphError as error:
         raise BundleError(f"bundle {bundle.card.name}/{bundle.card.version}: {error}") from error

@@ -103,9 +103,7 @@ class WorkerPool:
         with self._lock:
             return list(self._live)
 
-    def run(
-        self, kind: str, arguments: dict[str, object], data: memoryview, on_message: OnMessage
-    ) -> dict[str, Any]:
+    def run(self, kind: str, arguments: dict[str, object], data: memoryview, on_message: OnMessage) -> dict[str, Any]:
         """Run one job to its end. ``on_message`` gets every message but the last and reads its payload.
 
         Returns:

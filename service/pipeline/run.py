@@ -135,9 +135,7 @@ class SpeechPipeline:
         self._device.close()
         self._host.close()
 
-    def _judge(
-        self, decoded: Decoded, model: EmotionModel, options: AudioOptions, task: Task
-    ) -> AudioEmotion:
+    def _judge(self, decoded: Decoded, model: EmotionModel, options: AudioOptions, task: Task) -> AudioEmotion:
         channels = select_channels(decoded.samples, options.channel)
         windows = plan_windows(
             len(channels[0].samples),

@@ -62,9 +62,7 @@ class SampleSink:
         TooManyChannels, SampleRateUnsupported: the recording is outside the limits.
     """
 
-    def __init__(
-        self, job: AudioJob, sample_rate_hz: int, channels: int, emit: Callable[[FloatArray], None]
-    ) -> None:
+    def __init__(self, job: AudioJob, sample_rate_hz: int, channels: int, emit: Callable[[FloatArray], None]) -> None:
         check_format(job, sample_rate_hz, channels)
         self._job = job
         self._emit = emit
@@ -76,9 +74,7 @@ class SampleSink:
         self._resampler = (
             None
             if sample_rate_hz == job.target_rate_hz
-            else soxr.ResampleStream(
-                sample_rate_hz, job.target_rate_hz, channels, dtype="float32", quality="HQ"
-            )
+            else soxr.ResampleStream(sample_rate_hz, job.target_rate_hz, channels, dtype="float32", quality="HQ")
         )
         self._pending: list[NDArray[Any]] = []
         self._pending_samples = 0

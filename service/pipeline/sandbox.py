@@ -226,9 +226,7 @@ class _Frames:
 def _result(sink: SampleSink, codec: str, truncated: bool, *, damaged: bool) -> dict[str, object]:
     duration_s = sink.finish()
     flags = [
-        name
-        for name, is_set in (("clipped", sink.clipped), ("truncated", truncated), ("damaged", damaged))
-        if is_set
+        name for name, is_set in (("clipped", sink.clipped), ("truncated", truncated), ("damaged", damaged)) if is_set
     ]
     return {
         "duration_s": duration_s,

@@ -118,9 +118,7 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = ERRORS_ONLY
     options.enable_mem_pattern = False  # patterns are kept for every shape seen, and clips have any length
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # spinning halved throughput (measured)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning halved throughput (measured)
     return options
 
 
@@ -146,9 +144,7 @@ def _why_cuda_is_unusable() -> str | None:
     options = _options(threads=1)
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        with contextlib.redirect_stdout(
-            io.StringIO()
-        ):  # the loader prints its troubles; the probe reports them
+        with contextlib.redirect_stdout(io.StringIO()):  # the loader prints its troubles; the probe reports them
             onnxruntime.preload_dlls()
         session = _create(_probe_graph(), CUDA, options)
         session.run(["y"], {"x": np.ones((1, 1, 8), np.float32)})

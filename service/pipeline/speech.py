@@ -119,15 +119,11 @@ class VoiceActivity:
         """Run the graph once for each chunk."""
         answers = []
         for unit in units:
-            outputs = self._session.run(
-                {"input": unit.frames, "h": unit.h, "c": unit.c}, ("speech_probs", "hn", "cn")
-            )
+            outputs = self._session.run({"input": unit.frames, "h": unit.h, "c": unit.c}, ("speech_probs", "hn", "cn"))
             answers.append(ChunkAnswer(outputs["speech_probs"], outputs["hn"], outputs["cn"]))
         return answers
 
-    def detect(
-        self, samples: FloatArray, rate_hz: int, run_chunk: Callable[[Chunk], ChunkAnswer]
-    ) -> Activity:
+    def detect(self, samples: FloatArray, rate_hz: int, run_chunk: Callable[[Chunk], ChunkAnswer]) -> Activity:
         """Find the speech in one channel.
 
         Args:

@@ -43,8 +43,7 @@ def audio_emotion_json(result: AudioEmotion, request_id: str, *, timeline: bool)
     }
     if has_channel_list(result):
         document["channels"] = [
-            {"channel": channel.channel, **_answer(channel, result.labels, timeline)}
-            for channel in result.channels
+            {"channel": channel.channel, **_answer(channel, result.labels, timeline)} for channel in result.channels
         ]
     return document
 
@@ -57,9 +56,7 @@ def _media(media: MediaInfo) -> dict[str, object]:
         "channels": media.channels,
         "container": media.container,
         "codec": media.codec,
-        "frame_rate_hz": None
-        if media.frame_rate_hz is None
-        else round(media.frame_rate_hz, SECONDS_DECIMALS),
+        "frame_rate_hz": None if media.frame_rate_hz is None else round(media.frame_rate_hz, SECONDS_DECIMALS),
         "width": media.width,
         "height": media.height,
     }

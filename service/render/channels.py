@@ -52,9 +52,7 @@ def top_labels(probabilities: FloatArray, labels: Sequence[str]) -> list[str | N
     """Most probable label of each row of float32 [windows, classes]; None for a row with NaN."""
     known = ~np.isnan(probabilities.sum(axis=1))
     best = np.argmax(np.where(known[:, None], probabilities, 0.0), axis=1)
-    return [
-        labels[index] if there else None for index, there in zip(best.tolist(), known.tolist(), strict=True)
-    ]
+    return [labels[index] if there else None for index, there in zip(best.tolist(), known.tolist(), strict=True)]
 
 
 def _mean_known(values: Sequence[float | None]) -> float | None:

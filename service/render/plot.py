@@ -215,9 +215,7 @@ class _Page:
         """Write the line above a channel's panels: which channel, its flags. Returns where it is."""
         words = []
         if has_channel_list(self.result) or channel.channel != "mix":
-            words.append(
-                f"Channel {channel.channel}" if channel.channel.isdigit() else f"{channel.channel} channel"
-            )
+            words.append(f"Channel {channel.channel}" if channel.channel.isdigit() else f"{channel.channel} channel")
         words.append("probability of each emotion")
         line = ", ".join(words)
         if channel.flags:

@@ -29,9 +29,7 @@ def draw_bars(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...], styl
     for row, index in enumerate(order):
         share = float(channel.probabilities[index])
         leads = labels[index] == channel.emotion
-        axes.barh(
-            row, share, height=0.68, color=style.class_colour(index), alpha=1.0 if leads else 0.55, zorder=3
-        )
+        axes.barh(row, share, height=0.68, color=style.class_colour(index), alpha=1.0 if leads else 0.55, zorder=3)
         write_share(axes, row, share, leads=leads, style=style)
     axes.set_yticks(range(len(labels)), [labels[index] for index in order])
     axes.tick_params(axis="y", labelcolor=style.ink, labelsize=10)
@@ -50,12 +48,8 @@ def draw_gauges(axes: Axes, channel: ChannelEmotion, style: Style) -> None:
     rows = (("arousal", channel.arousal, style.arousal), ("valence", channel.valence, style.valence))
     for row, (name, value, colour) in enumerate(rows):
         text = f"{name} –" if value is None else f"{name} {signed(value)}"
-        axes.text(
-            -1.0, row - 0.36, text, ha="left", va="center", fontsize=10, color=colour, zorder=5, bbox=ground
-        )
-        axes.barh(
-            row, 0.0 if value is None else float(np.clip(value, -1, 1)), height=0.34, color=colour, zorder=3
-        )
+        axes.text(-1.0, row - 0.36, text, ha="left", va="center", fontsize=10, color=colour, zorder=5, bbox=ground)
+        axes.barh(row, 0.0 if value is None else float(np.clip(value, -1, 1)), height=0.34, color=colour, zorder=3)
     axes.set_xticks([-1, 0, 1], ["−1", "0", "+1"])
 
 

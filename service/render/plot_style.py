@@ -85,9 +85,7 @@ def clock(seconds: float, decimals: int = 0) -> str:
 def time_ticks(start_s: float, end_s: float) -> tuple[list[float], list[str]]:
     """Round times between ``start_s`` and ``end_s``, at most a dozen (six with tenths), with labels."""
     span_s = max(end_s - start_s, 1e-3)
-    fits = (
-        step for step in _TICK_STEPS_S if span_s / step <= (_MOST_LONG_TICKS if step < 1 else _MOST_TICKS)
-    )
+    fits = (step for step in _TICK_STEPS_S if span_s / step <= (_MOST_LONG_TICKS if step < 1 else _MOST_TICKS))
     step_s = next(fits, span_s / _MOST_TICKS)
     first = -int(-(start_s - 1e-9) // step_s)
     last = int((end_s + 1e-9) // step_s)
@@ -109,9 +107,7 @@ def percent(share: float) -> str:
 
 def one_line(text: str, characters: int = 90) -> str:
     """``text`` without control characters, cut to a length."""
-    clean = "".join(
-        " " if unicodedata.category(character).startswith(("C", "Z")) else character for character in text
-    )
+    clean = "".join(" " if unicodedata.category(character).startswith(("C", "Z")) else character for character in text)
     clean = " ".join(clean.split())
     return clean if len(clean) <= characters else clean[: characters - 1] + "…"
 

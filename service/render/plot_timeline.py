@@ -124,9 +124,7 @@ def _speech_ramp(style: Style) -> Colormap:
     return LinearSegmentedColormap.from_list("speech", [style.panel, style.wave])
 
 
-def draw_lanes(
-    axes: Axes, channel: ChannelEmotion, timeline: Timeline, labels: tuple[str, ...], style: Style
-) -> None:
+def draw_lanes(axes: Axes, channel: ChannelEmotion, timeline: Timeline, labels: tuple[str, ...], style: Style) -> None:
     """One lane a class, first label on top: its probability as height, in full colour where it leads."""
     bare(axes, style)
     axes.set_ylim(0, len(labels))
@@ -148,9 +146,7 @@ def draw_lanes(
             alpha=0.35,
             zorder=3,
         )
-        axes.stairs(
-            np.where(leader == index, tops, floor), edges_s, baseline=floor, fill=True, color=colour, zorder=4
-        )
+        axes.stairs(np.where(leader == index, tops, floor), edges_s, baseline=floor, fill=True, color=colour, zorder=4)
     axes.set_yticks([len(labels) - 1 - index + 0.4 for index in range(len(labels))], labels)
     axes.tick_params(axis="y", labelcolor=style.ink)
     _annotate_shares(axes, channel, labels, style)
@@ -211,9 +207,7 @@ def _annotate_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
     """Names and means of the lines beside the panel, the higher one above."""
     ordered = sorted(ends, key=lambda end: -end[0])
     for (_, text, colour), height in zip(ordered, (0.64, 0.36) if len(ordered) == 2 else (0.5,), strict=True):
-        axes.text(
-            1.01, height, text, transform=axes.transAxes, ha="left", va="center", fontsize=9.5, color=colour
-        )
+        axes.text(1.01, height, text, transform=axes.transAxes, ha="left", va="center", fontsize=9.5, color=colour)
 
 
 def shade_unknown(axes: Axes, timeline: Timeline, style: Style, *, written: bool) -> None:

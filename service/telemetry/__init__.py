@@ -1,1 +1,1 @@
-"""Metrics and logs, without content."""
+"""What the service says of itself: metrics and logs, never content."""

@@ -254,7 +254,5 @@ def test_rows_70_to_72_the_sandbox_alone_opens_nothing(decoder, demuxer, tmp_pat
 def test_memory_of_a_decoder_process_stays_bounded(decoder):
     """After all the bombs above (they run in file order)."""
     for pid in decoder.worker_pids():
-        peak = next(
-            line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")
-        )
+        peak = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
         assert int(peak.split()[1]) * 1024 < 300 * MIB

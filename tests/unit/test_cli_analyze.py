@@ -37,9 +37,7 @@ def folder_fixture(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_one_file_as_a_readable_table(
-    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_file_as_a_readable_table(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", str(folder / "good.wav")]) == 0
     output = capsys.readouterr()
     result = example_result()
@@ -66,9 +64,7 @@ def test_failures_are_told_and_the_rest_goes_on(
     assert "bad.ogg" not in output.out
 
 
-def test_json_lines_name_their_file(
-    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_lines_name_their_file(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", "--json", "--timeline", str(folder)]) == 1
     documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [document["file"] for document in documents] == [
@@ -89,9 +85,7 @@ def test_json_of_one_file_is_the_answer_of_the_service(
     assert document["emotion"] == example_result().channels[0].emotion
 
 
-def test_csv_of_several_has_one_header(
-    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_csv_of_several_has_one_header(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", "--csv", str(folder)]) == 1
     rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
     assert rows[0][:3] == ["file", "channel", "start_s"]
@@ -108,10 +102,23 @@ def test_csv_of_one_has_no_file_column(engine: FakeEngine, folder: Path, tmp_pat
 
 
 def test_options_reach_the_pipeline(engine: FakeEngine, folder: Path) -> None:
-    flags = ["--model", "m", "--model-version", "3", "--channel", "each", "--window-s", "2", "--hop-s", "0.5", "--start-s", "1", "--end-s", "9"]
-    assert (
-        main(["analyze", "--csv", *flags, "--device", "cpu", "--threads", "3", str(folder / "good.wav")]) == 0
-    )
+    flags = [
+        "--model",
+        "m",
+        "--model-version",
+        "3",
+        "--channel",
+        "each",
+        "--window-s",
+        "2",
+        "--hop-s",
+        "0.5",
+        "--start-s",
+        "1",
+        "--end-s",
+        "9",
+    ]
+    assert main(["analyze", "--csv", *flags, "--device", "cpu", "--threads", "3", str(folder / "good.wav")]) == 0
     (options,) = engine.options
     assert (options.model, options.version, options.channel) == ("m", "3", "each")
     assert (options.window_s, options.hop_s, options.start_s, options.end_s) == (2, 0.5, 1, 9)
@@ -133,18 +140,14 @@ def test_plots_of_several_mirror_the_folder(engine: FakeEngine, folder: Path, tm
     assert found == ["good.png", "sub/also.png"]
 
 
-def test_plots_of_like_names_do_not_overwrite_each_other(
-    engine: FakeEngine, folder: Path, tmp_path: Path
-) -> None:
+def test_plots_of_like_names_do_not_overwrite_each_other(engine: FakeEngine, folder: Path, tmp_path: Path) -> None:
     (folder / "good.mp3").write_bytes(b"good")
     pattern = str(tmp_path / "{name}-emotion.png")
     assert main(["analyze", "--plot", pattern, str(folder / "good.wav"), str(folder / "good.mp3")]) == 0
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["good-emotion-2.png", "good-emotion.png"]
 
 
-def test_unwritable_plot_is_one_failure(
-    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unwritable_plot_is_one_failure(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = folder / "good.wav" / "x.png"
     assert main(["analyze", "--plot", str(target), str(folder / "good.wav")]) == 1
     assert "not_written: " in capsys.readouterr().err
@@ -192,9 +195,7 @@ def test_empty_folder_fails_without_loading_models(
     assert engine.settings is None
 
 
-def test_interrupt_reports_what_is_done(
-    engine: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_interrupt_reports_what_is_done(engine: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.wav").write_bytes(b"good")
     (tmp_path / "b.wav").write_bytes(b"interrupt")
     assert main(["analyze", str(tmp_path)]) == 130
@@ -231,12 +232,8 @@ def test_names_in_odd_bytes_come_out_as_json(
     assert names == [f"{tmp_path}/good.wav", f"{tmp_path}/latin-\\xe9.wav"]
 
 
-def test_channels_and_windows_in_tables(
-    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    engine.answer = lambda data, options: example_result(
-        4, channels=("0", "1"), gaps=((1, 2),), flags=("clipped",)
-    )
+def test_channels_and_windows_in_tables(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    engine.answer = lambda data, options: example_result(4, channels=("0", "1"), gaps=((1, 2),), flags=("clipped",))
     assert main(["analyze", "--timeline", str(folder / "good.wav")]) == 0
     output = capsys.readouterr().out
     assert output.count("channel 0") == output.count("channel 1") == 2

@@ -54,9 +54,7 @@ def test_wrong_bundle_is_one_line(engine: FakeEngine, capsys: Captured, command:
     assert capsys.readouterr().err == f"emoserve: {engine.bundle_error}\n"
 
 
-def test_wrong_setting_is_one_line(
-    engine: FakeEngine, capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_setting_is_one_line(engine: FakeEngine, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMOSERVE_LIMITS__MAX_CHANNELS", "many")
     assert main(["models"]) == 1
     errors = capsys.readouterr().err
@@ -121,9 +119,7 @@ def test_check_of_a_decoder_without_processes(engine: FakeEngine, capsys: Captur
 
 
 @pytest.mark.parametrize("probabilities", [[0.9, 0.9], [float("nan"), 0.5]])
-def test_check_of_a_model_that_gives_nonsense(
-    engine: FakeEngine, capsys: Captured, probabilities: list[float]
-) -> None:
+def test_check_of_a_model_that_gives_nonsense(engine: FakeEngine, capsys: Captured, probabilities: list[float]) -> None:
     engine.answer = sound(probabilities)
     assert main(["check", "--json"]) == 1
     assert not checks(capsys)["model tiny-emotion/1"]["ok"]

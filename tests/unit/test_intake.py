@@ -86,9 +86,7 @@ def test_nothing_is_empty():
         sniff(b"")
 
 
-@pytest.mark.parametrize(
-    "head", [b"R", b"RIFF", b"RIFF\0\0\0\0WA", b"fL", b"Ogg", b"\x1a\x45", b"\0\0\0\x18ftyp"]
-)
+@pytest.mark.parametrize("head", [b"R", b"RIFF", b"RIFF\0\0\0\0WA", b"fL", b"Ogg", b"\x1a\x45", b"\0\0\0\x18ftyp"])
 def test_the_beginning_of_a_container_is_cut_off(head):
     with pytest.raises(problems.MediaTruncated):
         sniff(head)

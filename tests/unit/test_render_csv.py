@@ -24,9 +24,7 @@ def test_one_row_a_window_below_the_header() -> None:
     for index, row in enumerate(rows[1:]):
         assert row[0] == "mix"
         assert float(row[1]) == timeline.start_s[index]
-        assert [float(cell) for cell in row[4:10]] == pytest.approx(
-            timeline.probabilities[index].tolist(), abs=1e-6
-        )
+        assert [float(cell) for cell in row[4:10]] == pytest.approx(timeline.probabilities[index].tolist(), abs=1e-6)
         assert row[3] == SIX_LABELS[int(timeline.probabilities[index].argmax())]
 
 

@@ -45,9 +45,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "dark"), [*((name, False) for name in CASES), ("gaps", True), ("one window", True)]
-)
+@pytest.mark.parametrize(("name", "dark"), [*((name, False) for name in CASES), ("gaps", True), ("one window", True)])
 def test_every_kind_of_result_fills_the_page(name: str, dark: bool) -> None:
     image = pixels(CASES[name], dark=dark)
     assert image.shape[1] == WIDTH_PIXELS
@@ -59,9 +57,7 @@ def test_every_kind_of_result_fills_the_page(name: str, dark: bool) -> None:
     for top, bottom in ((0.0, 0.12), (0.12, 0.3), (0.3, 0.6), (0.6, 0.88), (0.9, 1.0)):
         region = inked[int(top * height) : int(bottom * height)]
         assert region.mean() > 0.005, f"nothing between {top} and {bottom}"
-    border = np.concatenate(
-        [inked[:8].ravel(), inked[-8:].ravel(), inked[:, :8].ravel(), inked[:, -8:].ravel()]
-    )
+    border = np.concatenate([inked[:8].ravel(), inked[-8:].ravel(), inked[:, :8].ravel(), inked[:, -8:].ravel()])
     assert not border.any(), "something is cut off at the edge"
 
 

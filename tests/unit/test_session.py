@@ -53,9 +53,7 @@ def test_cuda_libraries_that_do_not_load_are_an_error_although_cuda_is_listed(mo
         session_module._why_cuda_is_unusable.cache_clear()
 
 
-@pytest.mark.parametrize(
-    "model", [b"", b"no graph at all", speech_model()[:200]], ids=["empty", "text", "cut"]
-)
+@pytest.mark.parametrize("model", [b"", b"no graph at all", speech_model()[:200]], ids=["empty", "text", "cut"])
 def test_broken_graph_is_one_line(model):
     with pytest.raises(GraphError) as caught:
         Session(model, device="cpu")

@@ -11,9 +11,7 @@ from service.problems import MediaTooShort, Unprocessable
 from service.settings import Limits
 
 LIMITS = Limits()
-SPEECH = SpeechInput(
-    sample_rate_hz=16000, window_s=3.0, hop_s=1.0, min_length_s=0.5, max_length_s=10.0, preset="any"
-)
+SPEECH = SpeechInput(sample_rate_hz=16000, window_s=3.0, hop_s=1.0, min_length_s=0.5, max_length_s=10.0, preset="any")
 
 
 def plan(n_samples, window_s=None, hop_s=None, speech=SPEECH, limits=LIMITS):

@@ -1,0 +1,37 @@
+"""A result as the bytes of the chosen media type. Blocking: runs in a worker thread."""
+
+from __future__ import annotations
+
+import orjson
+
+from service.api.negotiation import CSV, JSON, PNG
+from service.pipeline.results import AudioEmotion
+
+AUDIO_MEDIA_TYPES = (JSON, CSV, PNG)
+
+
+def audio_answer(result: AudioEmotion, media_type: str, request_id: str, *, timeline: bool) -> bytes:
+    """Render ``result``.
+
+    Args:
+        result: what the pipeline found.
+        media_type: one of :data:`AUDIO_MEDIA_TYPES`.
+        request_id: for the JSON document.
+        timeline: whether the JSON document holds the timeline; CSV and plot always do.
+    """
+    if media_type == CSV:
+        from service.render.csv import audio_emotion_csv
+
+        return audio_emotion_csv(result).encode()
+    if media_type == PNG:
+        from service.render.plot import audio_emotion_png
+
+        return audio_emotion_png(result)
+    from service.render.audio_json import audio_emotion_json
+
+    return orjson.dumps(audio_emotion_json(result, request_id, timeline=timeline))
+
+
+def json_bytes(document: object) -> bytes:
+    """Encode a JSON document; NaN becomes null."""
+    return orjson.dumps(document)

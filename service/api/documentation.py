@@ -1,0 +1,220 @@
+"""What the OpenAPI document says beyond the signatures: bodies, media types, problems, examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from service.api.negotiation import CSV, PNG
+from service.api.problem_response import MEDIA_TYPE, problem_document
+from service.problems import (
+    BodyMissing,
+    BodyTimeout,
+    CapacityExceeded,
+    CodecUnsupported,
+    ContainerUnsupported,
+    ContentEncodingUnsupported,
+    DeadlineExceeded,
+    DecoderUnavailable,
+    Draining,
+    FieldMissing,
+    FieldNotFile,
+    FieldTooLarge,
+    FilenameInvalid,
+    FrameTooLarge,
+    HeadersTooLarge,
+    InferenceUnavailable,
+    InternalError,
+    Malformed,
+    MediaInvalid,
+    MediaTooLong,
+    MethodNotAllowed,
+    ModelNotFound,
+    MultipartInvalid,
+    MultipartTruncated,
+    NotAcceptable,
+    NotFound,
+    Problem,
+    TooLarge,
+    TooManyChannels,
+    TooManyFields,
+    TooManyFiles,
+    Unavailable,
+    Unprocessable,
+    UnsupportedContentType,
+    all_problems,
+)
+from service.schemas import AudioEmotionAnswer, ProblemDocument
+
+Responses = dict[int | str, dict[str, Any]]
+
+_EXAMPLE_REQUEST_ID = "0b5c2f4e8d1a4c6f9e3b7a2d5c8f1e4b"
+_BINARY = {"type": "string", "format": "binary"}
+
+_DESCRIPTION = """
+Emotion in speech, behind one REST call. Times are seconds, frequencies hertz, arousal and valence lie in
+−1…1, series are columns, and `null` stands for what cannot be known.
+
+Errors are `application/problem+json` with a `code` that never changes its meaning: see `/v1/problems`.
+Every response carries `X-Request-Id` and `Server-Timing`. Nothing of an upload is kept or logged.
+
+Emotion recognition at work and in education is prohibited in the European Union except for medical or safety
+reasons. Each model's card states its intended use and its limits.
+""".strip()
+
+_AUDIO_EXAMPLE = {
+    "request_id": _EXAMPLE_REQUEST_ID,
+    "media": {
+        "duration_s": 2.0,
+        "sample_rate_hz": 16000,
+        "channels": 1,
+        "container": "wav",
+        "codec": "pcm_s16le",
+    },
+    "model": {"name": "example", "version": "1", "sha256": "9f2b…", "licence": "CC0-1.0"},
+    "labels": ["anger", "neutral"],
+    "probabilities": [0.91, 0.09],
+    "emotion": "anger",
+    "arousal": 0.7,
+    "valence": -0.5,
+    "timeline": {
+        "start_s": [0.0],
+        "end_s": [2.0],
+        "probabilities": {"anger": [0.91], "neutral": [0.09]},
+        "arousal": [0.7],
+        "valence": [-0.5],
+        "speech": [0.98],
+    },
+    "flags": [],
+}
+
+UPLOAD_BODY: dict[str, Any] = {
+    "required": True,
+    "description": "One recording: raw, or as the multipart part `file`. What it is is found in its bytes.",
+    "content": {
+        **{
+            media_type: {"schema": _BINARY}
+            for media_type in ("audio/wav", "audio/*", "video/mp4", "video/*", "application/octet-stream")
+        },
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "additionalProperties": False,
+                "properties": {"file": {**_BINARY, "description": "The recording."}},
+            }
+        },
+    },
+}
+
+
+def problem_responses(*kinds: type[Problem]) -> Responses:
+    """OpenAPI responses for ``kinds``, grouped by status, with an example of each."""
+    responses: Responses = {}
+    for kind in kinds:
+        response = responses.setdefault(kind.status, _problem_response(""))
+        separator = " · " if response["description"] else ""
+        response["description"] += f"{separator}`{kind.code}`: {kind.title}"
+        example = problem_document(kind(), _EXAMPLE_REQUEST_ID)
+        response["content"][MEDIA_TYPE].setdefault("examples", {})[kind.code] = {"value": example}
+    return responses
+
+
+def _problem_response(description: str) -> dict[str, Any]:
+    reference = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": reference}}}
+
+
+PROBLEM_RESPONSES: Responses = {
+    "default": _problem_response("Any other error."),
+    **problem_responses(MethodNotAllowed, HeadersTooLarge, InternalError),
+}
+
+AUDIO_RESPONSES: Responses = {
+    200: {
+        "model": AudioEmotionAnswer,
+        "description": "The emotion of the recording, and of each window when asked for.",
+        "content": {
+            "application/json": {"example": _AUDIO_EXAMPLE},
+            CSV: {"schema": {"type": "string", "description": "One row a window."}},
+            PNG: {"schema": _BINARY},
+        },
+    },
+    **PROBLEM_RESPONSES,
+    **problem_responses(
+        Malformed,
+        BodyMissing,
+        MultipartInvalid,
+        MultipartTruncated,
+        FieldNotFile,
+        FieldMissing,
+        TooManyFiles,
+        TooManyFields,
+        FieldTooLarge,
+        FilenameInvalid,
+        ModelNotFound,
+        NotAcceptable,
+        BodyTimeout,
+        TooLarge,
+        MediaTooLong,
+        TooManyChannels,
+        FrameTooLarge,
+        UnsupportedContentType,
+        ContentEncodingUnsupported,
+        ContainerUnsupported,
+        CodecUnsupported,
+        Unprocessable,
+        MediaInvalid,
+        *(kind for kind in all_problems() if issubclass(kind, MediaInvalid) and kind is not MediaInvalid),
+        Unavailable,
+        CapacityExceeded,
+        Draining,
+        DecoderUnavailable,
+        InferenceUnavailable,
+        DeadlineExceeded,
+    ),
+}
+
+NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(NotFound, ModelNotFound)
+
+
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of ``app``, with the problem's schema and the common response headers."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary="Self-hosted speech emotion behind one REST call.",
+        description=_DESCRIPTION,
+        routes=app.routes,
+        tags=[
+            {"name": "audio", "description": "Recordings in, emotion out."},
+            {"name": "models", "description": "What is served, from what data, for what use."},
+            {"name": "about", "description": "Limits and errors."},
+            {"name": "health", "description": "For orchestrators and monitoring."},
+        ],
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schema.pop("$defs", {}))
+    schemas[ProblemDocument.__name__] = schema
+    document["components"]["headers"] = _COMMON_HEADERS
+    for path in document["paths"].values():
+        for operation in path.values():
+            for response in operation["responses"].values():
+                response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in _COMMON_HEADERS}
+    return document
+
+
+_COMMON_HEADERS: dict[str, Any] = {
+    "X-Request-Id": {
+        "description": "Echo of the request's own where it is valid, else new.",
+        "schema": {"type": "string", "maxLength": 128},
+    },
+    "Server-Timing": {
+        "description": "Milliseconds by stage.",
+        "schema": {"type": "string"},
+        "example": "upload;dur=1.20, decode;dur=9.80, infer;dur=14.10, total;dur=27.30",
+    },
+}

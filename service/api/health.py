@@ -1,0 +1,49 @@
+"""The Open Inference Protocol's health half, and the server's own metadata."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import APIRouter, Request
+
+from service.api.documentation import PROBLEM_RESPONSES, problem_responses
+from service.problems import DecoderUnavailable, Draining, InferenceUnavailable, Unavailable
+from service.schemas import Live, Ready, ServerMetadata
+from service.services import services_of
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/v2", operation_id="server_metadata", summary="Name and version", responses=PROBLEM_RESPONSES)
+async def server_metadata() -> ServerMetadata:
+    """Name, version and extensions of this server."""
+    return ServerMetadata(name="emoserve", version=service_version(), extensions=[])
+
+
+@router.get("/v2/health/live", operation_id="live", summary="Is the process alive", responses=PROBLEM_RESPONSES)
+async def live() -> Live:
+    """Answers as long as the event loop runs; never depends on models, decoder or GPU."""
+    return Live(live=True)
+
+
+@router.get(
+    "/v2/health/ready",
+    operation_id="ready",
+    summary="Should it get traffic",
+    responses=PROBLEM_RESPONSES | problem_responses(Unavailable, Draining, DecoderUnavailable, InferenceUnavailable),
+)
+async def ready(request: Request) -> Ready:
+    """200 when models are loaded, decoder and device work, and no shutdown is under way; else 503."""
+    services = services_of(request)
+    problem = services.readiness_problem()
+    if problem is not None:
+        raise problem
+    return Ready(ready=True, provider=services.loaded.pipeline.provider)
+
+
+def service_version() -> str:
+    """Version of the installed distribution."""
+    try:
+        return version("emoserve")
+    except PackageNotFoundError:
+        return "0"  # run from a source tree that is not installed

@@ -1,0 +1,26 @@
+"""``/v1/limits``: what one request may hold."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from service.api.answers import AUDIO_MEDIA_TYPES
+from service.api.documentation import PROBLEM_RESPONSES
+from service.api.uploads import MULTIPART, RAW_KINDS, RAW_TYPES
+from service.schemas import LimitsAnswer
+from service.services import services_of
+from service.settings import Limits
+
+router = APIRouter(tags=["about"])
+
+
+@router.get("/v1/limits", operation_id="read_limits", summary="All limits", responses=PROBLEM_RESPONSES)
+async def read_limits(request: Request) -> LimitsAnswer:
+    """Every limit with its unit. More than a size is answered with 413, less than a minimum with 422."""
+    settings = services_of(request).settings
+    return LimitsAnswer(
+        limits=settings.limits,
+        descriptions={name: field.description or "" for name, field in Limits.model_fields.items()},
+        request_media_types=[MULTIPART, *(f"{kind}*" for kind in RAW_KINDS), *RAW_TYPES],
+        response_media_types=list(AUDIO_MEDIA_TYPES),
+    )

@@ -1,0 +1,141 @@
+"""``/v1/models``: what is served, from what data, for what use; ``/v2/models``: the same for machines."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from service.api.documentation import NOT_FOUND_RESPONSES, PROBLEM_RESPONSES, problem_responses
+from service.api.inference_protocol import PLATFORM, inputs_of, outputs_of
+from service.interfaces import ModelBundle
+from service.problems import ModelNotFound, Unavailable
+from service.schemas import ModelEntry, ModelMetadata, ModelReady, ModelsAnswer, WithheldEntry
+from service.services import services_of
+
+router = APIRouter(tags=["models"])
+
+_STARTING = problem_responses(Unavailable)
+
+
+@router.get("/v1/models", operation_id="list_models", summary="All models", responses=PROBLEM_RESPONSES | _STARTING)
+async def list_models(request: Request) -> ModelsAnswer:
+    """Every model with its card (intended use, limits, measurements), and those withheld with the reason."""
+    registry = services_of(request).loaded.registry
+    return ModelsAnswer(
+        models=[_entry(bundle) for bundle in registry.bundles],
+        withheld=[
+            WithheldEntry(name=model.name, version=model.version, reason=model.reason) for model in registry.withheld
+        ],
+    )
+
+
+@router.get(
+    "/v1/models/{name}",
+    operation_id="read_model",
+    summary="All versions of a model",
+    responses=NOT_FOUND_RESPONSES | _STARTING,
+)
+async def read_model(request: Request, name: str) -> ModelsAnswer:
+    """The cards of every version of one model."""
+    registry = services_of(request).loaded.registry
+    withheld = [
+        WithheldEntry(name=model.name, version=model.version, reason=model.reason)
+        for model in registry.withheld
+        if model.name == name
+    ]
+    models = [_entry(bundle) for bundle in registry.bundles if bundle.card.name == name]
+    if not models and not withheld:
+        raise ModelNotFound
+    return ModelsAnswer(models=models, withheld=withheld)
+
+
+@router.get(
+    "/v1/models/{name}/{version}",
+    operation_id="read_model_version",
+    summary="One version of a model",
+    responses=NOT_FOUND_RESPONSES | _STARTING,
+)
+async def read_model_version(request: Request, name: str, version: str) -> ModelEntry:
+    """The card of one version of one model."""
+    return _entry(_versions(request, name, version)[0])
+
+
+@router.get(
+    "/v2/models/{model}",
+    operation_id="model_metadata",
+    summary="Tensors of a model",
+    responses=NOT_FOUND_RESPONSES | _STARTING,
+)
+async def model_metadata(request: Request, model: str) -> ModelMetadata:
+    """Open Inference Protocol metadata of the newest version."""
+    return _metadata(_versions(request, model))
+
+
+@router.get(
+    "/v2/models/{model}/ready",
+    operation_id="model_ready",
+    summary="Is a model ready",
+    responses=NOT_FOUND_RESPONSES | _STARTING,
+)
+async def model_ready(request: Request, model: str) -> ModelReady:
+    """200 when the model can take requests now."""
+    return _ready(request, _versions(request, model))
+
+
+@router.get(
+    "/v2/models/{model}/versions/{version}",
+    operation_id="model_version_metadata",
+    summary="Tensors of one version of a model",
+    responses=NOT_FOUND_RESPONSES | _STARTING,
+)
+async def model_version_metadata(request: Request, model: str, version: str) -> ModelMetadata:
+    """Open Inference Protocol metadata of one version."""
+    return _metadata(_versions(request, model, version))
+
+
+@router.get(
+    "/v2/models/{model}/versions/{version}/ready",
+    operation_id="model_version_ready",
+    summary="Is one version of a model ready",
+    responses=NOT_FOUND_RESPONSES | _STARTING,
+)
+async def model_version_ready(request: Request, model: str, version: str) -> ModelReady:
+    """200 when this version of the model can take requests now."""
+    return _ready(request, _versions(request, model, version))
+
+
+def _versions(request: Request, name: str, version: str | None = None) -> list[ModelBundle]:
+    """Bundles of that name (and version), as the registry orders them.
+
+    Raises:
+        ModelNotFound: there are none.
+    """
+    found = [
+        bundle
+        for bundle in services_of(request).loaded.registry.bundles
+        if bundle.card.name == name and version in (None, bundle.card.version)
+    ]
+    if not found:
+        raise ModelNotFound
+    return found
+
+
+def _entry(bundle: ModelBundle) -> ModelEntry:
+    return ModelEntry(sha256=bundle.sha256, loaded=True, card=bundle.card)
+
+
+def _metadata(bundles: list[ModelBundle]) -> ModelMetadata:
+    card = bundles[-1].card
+    return ModelMetadata(
+        name=card.name,
+        versions=[bundle.card.version for bundle in bundles],
+        platform=PLATFORM,
+        inputs=inputs_of(card),
+        outputs=outputs_of(card),
+    )
+
+
+def _ready(request: Request, bundles: list[ModelBundle]) -> ModelReady:
+    problem = services_of(request).readiness_problem()
+    if problem is not None:
+        raise problem
+    return ModelReady(name=bundles[-1].card.name, ready=True)

@@ -1,0 +1,192 @@
+"""One file out of a multipart/form-data body (RFC 7578), in memory, limits applied while it arrives."""
+
+from __future__ import annotations
+
+import re
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from service.problems import (
+    FieldMissing,
+    FieldNotFile,
+    FieldTooLarge,
+    FilenameInvalid,
+    MultipartInvalid,
+    MultipartTruncated,
+    TooManyFields,
+    TooManyFiles,
+    Unprocessable,
+)
+from service.settings import Limits
+
+FILE_FIELD = b"file"
+MAX_BOUNDARY_BYTES = 70  # RFC 2046, section 5.1.1
+MAX_PART_HEADERS = 8
+MAX_PART_HEADER_BYTES = 8 * 1024
+MAX_PREAMBLE_BYTES = 1024
+MAX_EPILOGUE_BYTES = 1024
+
+_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]*[0-9A-Za-z'()+_,./:=?-]")
+# C0 and C1 controls and the marks that turn the direction of writing.
+_UNSAFE_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_PLAIN_ENCODINGS = (b"", b"7bit", b"8bit", b"binary")
+
+
+def boundary_of(content_type: str) -> bytes:
+    """The boundary named by a multipart ``Content-Type``.
+
+    Raises:
+        MultipartInvalid: there is none, or one that RFC 2046 forbids.
+    """
+    _, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary", b"")
+    if not 0 < len(boundary) <= MAX_BOUNDARY_BYTES or not _BOUNDARY.fullmatch(boundary):
+        raise MultipartInvalid("The content type names no valid boundary.")
+    return boundary
+
+
+class MultipartFile:
+    """Takes a body in chunks and keeps the bytes of the part ``file``, nothing else.
+
+    Args:
+        boundary: without the leading hyphens.
+        limits: of the service.
+    """
+
+    def __init__(self, boundary: bytes, limits: Limits) -> None:
+        self._limits = limits
+        self._terminator = b"\r\n--" + boundary + b"--"
+        self._content = bytearray()
+        self._fields = self._files = self._extra_fields = 0
+        self._begun = self._ended = False
+        self._before_bytes = self._after_bytes = 0
+        self._header_name, self._header_value = bytearray(), bytearray()
+        self._part_headers: dict[bytes, bytes] = {}
+        self._in_file = False
+        self._text_bytes = 0
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._on_part_begin,
+                "on_header_field": self._on_header_field,
+                "on_header_value": self._on_header_value,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": self._on_part_data,
+                "on_end": self._on_end,
+            },
+            max_header_count=MAX_PART_HEADERS,
+            max_header_size=MAX_PART_HEADER_BYTES,
+        )
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes of the body.
+
+        Raises:
+            Malformed: the framing is broken, or one of the limits is exceeded.
+        """
+        if not self._begun:
+            # The parser does not say where the first part begins; a short first bite bounds the preamble.
+            bite = max(0, MAX_PREAMBLE_BYTES + len(self._terminator) - 2 - self._before_bytes)
+            self._before_bytes += len(chunk[:bite])
+            self._parse(chunk[:bite])
+            chunk = chunk[bite:]
+            if chunk and not (self._begun or self._ended):
+                raise MultipartInvalid("The body does not begin with the boundary.")
+        if chunk:
+            self._parse(chunk)
+
+    def finish(self) -> bytearray:
+        """The content of the part ``file``, after the whole body was written.
+
+        Raises:
+            MultipartTruncated: the closing boundary never came.
+            FieldMissing: no part of that name.
+            Unprocessable: there were other fields; parameters are query parameters.
+        """
+        if not self._ended:
+            raise MultipartTruncated
+        if not self._files:
+            raise FieldMissing
+        if self._extra_fields:
+            raise Unprocessable("Parameters are query parameters; the body holds the part 'file' alone.")
+        return self._content
+
+    def _parse(self, chunk: bytes) -> None:
+        if self._ended:
+            self._count_epilogue(len(chunk))
+            return
+        try:
+            self._parser.write(chunk)
+        except FormParserError:
+            raise MultipartInvalid from None  # the parser's own text quotes the body
+        if self._ended:
+            end = chunk.find(self._terminator)
+            self._count_epilogue(len(chunk) - (end if end >= 0 else 0) - len(self._terminator))
+
+    def _count_epilogue(self, size_bytes: int) -> None:
+        self._after_bytes += max(0, size_bytes)
+        if self._after_bytes > MAX_EPILOGUE_BYTES:
+            raise MultipartInvalid("There is too much after the closing boundary.")
+
+    def _on_part_begin(self) -> None:
+        self._begun = True
+        self._fields += 1
+        if self._fields > self._limits.max_fields:
+            raise TooManyFields(f"At most {self._limits.max_fields} fields are accepted.")
+        self._part_headers = {}
+        self._text_bytes = 0
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        name = bytes(self._header_name).lower()
+        if name in self._part_headers:
+            raise MultipartInvalid("A part repeats a header.")
+        self._part_headers[name] = bytes(self._header_value)
+        self._header_name.clear()
+        self._header_value.clear()
+
+    def _on_headers_finished(self) -> None:
+        name, filename = self._disposition()
+        if self._part_headers.get(b"content-transfer-encoding", b"").strip().lower() not in _PLAIN_ENCODINGS:
+            raise MultipartInvalid("Parts are sent as they are, without transfer encoding.")
+        self._in_file = filename is not None
+        if filename is None:
+            if name == FILE_FIELD:
+                raise FieldNotFile
+            self._extra_fields += 1
+            return
+        self._check_filename(filename)
+        if name != FILE_FIELD:
+            raise FieldMissing("The file part must be named 'file'.")
+        self._files += 1
+        if self._files > 1:
+            raise TooManyFiles
+
+    def _disposition(self) -> tuple[bytes, bytes | None]:
+        kind, options = parse_options_header(self._part_headers.get(b"content-disposition"))
+        if kind != b"form-data" or b"name" not in options:
+            raise MultipartInvalid("A part has no content disposition with a name.")
+        return options[b"name"], options.get(b"filename")
+
+    def _check_filename(self, filename: bytes) -> None:
+        text = filename.decode("utf-8", errors="replace")
+        if len(text) > self._limits.max_filename_characters or _UNSAFE_CHARACTERS.search(text):
+            raise FilenameInvalid
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file:
+            self._content += memoryview(data)[start:end]
+            return
+        self._text_bytes += end - start
+        if self._text_bytes > self._limits.max_field_bytes:
+            raise FieldTooLarge
+
+    def _on_end(self) -> None:
+        self._ended = True

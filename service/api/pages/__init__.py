@@ -1,0 +1,1 @@
+"""The served reference: static files without outside assets."""

@@ -1,0 +1,96 @@
+"""Query parameters: what they are, their bounds, and how a bad one is reported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.pipeline.results import AudioOptions, ChannelChoice
+from service.problems import Unprocessable
+from service.settings import Limits
+
+MAX_ERRORS = 16
+
+
+class ParameterErrors(Unprocessable):
+    """One or more parameters that cannot be used, each with its pointer."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__(f"{errors[0]['pointer']}: {errors[0]['detail']}", pointer=errors[0]["pointer"])
+        self.errors = errors
+
+
+class AudioQuery(BaseModel):
+    """Query parameters of ``POST /v1/audio/emotion``."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    model: str | None = Field(
+        None,
+        max_length=64,
+        description="Name of the model; left out: the service's default.",
+        examples=["serval"],
+    )
+    version: str | None = Field(
+        None, max_length=32, description="Version of the model; left out: the newest.", examples=["1"]
+    )
+    timeline: bool = Field(False, description="Whether to answer with a value for every window of the recording.")
+    window_s: float | None = Field(
+        None, gt=0, le=3600, allow_inf_nan=False, description="Length of a window, in seconds."
+    )
+    hop_s: float | None = Field(
+        None,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="Time between the beginnings of windows, in seconds.",
+    )
+    channel: ChannelChoice = Field(
+        "mix", description="Judge the mean of all channels, one of a stereo pair, or each for itself."
+    )
+    start_s: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Where in the recording to begin, in seconds."
+    )
+    end_s: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Where in the recording to end, in seconds."
+    )
+
+    def options(self, limits: Limits) -> AudioOptions:
+        """Check the parameters beside one another and hand them on.
+
+        Raises:
+            Unprocessable: one is out of bounds, or two contradict each other.
+        """
+        if self.hop_s is not None and self.hop_s < limits.min_hop_s:
+            raise Unprocessable(f"The hop must be at least {limits.min_hop_s} s.", pointer="/hop_s")
+        if self.end_s is not None and self.end_s <= (self.start_s or 0.0):
+            raise Unprocessable("The end must lie after the start.", pointer="/end_s")
+        return AudioOptions(**self.model_dump())
+
+
+def refuse_repeated_parameters(request: Request) -> None:
+    """Dependency of every route with parameters: each may be given once.
+
+    Raises:
+        ParameterErrors: one is given more than once.
+    """
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    errors = [{"pointer": pointer_to(name), "detail": "Given more than once."} for name, n in counts.items() if n > 1]
+    if errors:
+        raise ParameterErrors(errors[:MAX_ERRORS])
+
+
+def parameter_errors(errors: Sequence[Any]) -> ParameterErrors:
+    """The problem for what pydantic found, without the values that it quotes."""
+    return ParameterErrors(
+        [{"pointer": pointer_to(*error["loc"][1:]), "detail": str(error["msg"])} for error in errors[:MAX_ERRORS]]
+    )
+
+
+def pointer_to(*path: object) -> str:
+    """JSON pointer (RFC 6901) to ``path``."""
+    return "".join("/" + str(part)[:64].replace("~", "~0").replace("/", "~1") for part in path)

@@ -1,0 +1,56 @@
+"""Problems as RFC 9457 answers."""
+
+from __future__ import annotations
+
+import math
+
+import orjson
+from fastapi import Response
+
+from service.problems import Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem_type(code: str) -> str:
+    """The problem's ``type``: the address that describes it, relative to the service."""
+    return f"/v1/problems/{code}"
+
+
+def problem_document(problem: Problem, request_id: str) -> dict[str, object]:
+    """Members of the answer for ``problem``."""
+    document: dict[str, object] = {
+        "type": problem_type(problem.code),
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": f"urn:emoserve:request:{request_id}",
+        "code": problem.code,
+        "request_id": request_id,
+    }
+    errors = getattr(problem, "errors", None) or (
+        [{"pointer": problem.pointer, "detail": problem.detail}] if problem.pointer else []
+    )
+    if errors:
+        document["errors"] = errors
+    return document
+
+
+def problem_headers(problem: Problem) -> dict[str, str]:
+    """Headers that go with the problem's status."""
+    headers = {}
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after_s)))
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="emoserve"'
+    return headers
+
+
+def problem_response(problem: Problem, request_id: str, headers: dict[str, str] | None = None) -> Response:
+    """The whole answer for ``problem``, with more ``headers`` where there are any."""
+    return Response(
+        orjson.dumps(problem_document(problem, request_id)),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers={**problem_headers(problem), **(headers or {})},
+    )

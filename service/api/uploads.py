@@ -1,0 +1,133 @@
+"""The request body into memory: multipart or raw, counted while it arrives, never on disk."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from fastapi import Request
+
+from service.api.exchange import exchange_of
+from service.api.multipart import MultipartFile, boundary_of
+from service.middleware.envelope import has_body
+from service.problems import (
+    BodyMissing,
+    BodyTimeout,
+    ContentEncodingUnsupported,
+    Malformed,
+    TooLarge,
+    UnsupportedContentType,
+)
+from service.settings import Limits
+from service.work import ClientGoneError, HeldUpload
+
+MULTIPART = "multipart/form-data"
+RAW_KINDS = ("audio/", "video/")
+RAW_TYPES = ("application/octet-stream", "application/mp4", "application/ogg")
+
+
+class BodySink(Protocol):
+    """What takes the body's bytes."""
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+
+    def finish(self) -> bytearray:
+        """The recording's bytes, after all were written."""
+
+
+class RawBody:
+    """The body is the recording."""
+
+    def __init__(self) -> None:
+        self._content = bytearray()
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self._content += chunk
+
+    def finish(self) -> bytearray:
+        """All of them.
+
+        Raises:
+            BodyMissing: there were none.
+        """
+        if not self._content:
+            raise BodyMissing
+        return self._content
+
+
+async def read_upload(request: Request, limits: Limits, held: HeldUpload) -> memoryview:
+    """Read the recording out of the request's body.
+
+    Args:
+        request: its headers are checked first, so that a hopeless body is not even read.
+        limits: of the service.
+        held: accounts for the memory.
+
+    Raises:
+        Problem: 400, 408, 413, 415 or 503 as the module's problems say.
+        ClientGoneError: the client closed the connection meanwhile.
+    """
+    sink = choose_sink(request, limits)
+    with exchange_of(request.scope).stage("upload"):
+        try:
+            async with asyncio.timeout(limits.body_timeout_s):
+                await _pour(request, sink, limits.max_body_bytes, held)
+        except TimeoutError:
+            raise BodyTimeout from None
+        return memoryview(sink.finish())
+
+
+def choose_sink(request: Request, limits: Limits) -> BodySink:
+    """Judge the body by its headers alone.
+
+    Raises:
+        BodyMissing, TooLarge, ContentEncodingUnsupported, UnsupportedContentType, MultipartInvalid
+    """
+    headers = request.headers
+    if not has_body(headers):
+        raise BodyMissing
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise ContentEncodingUnsupported
+    if _declared_bytes(headers.get("content-length")) > limits.max_body_bytes:
+        raise _too_large(limits.max_body_bytes)
+    content_type = headers.get("content-type", RAW_TYPES[0])
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == MULTIPART:
+        return MultipartFile(boundary_of(content_type), limits)
+    if media_type.startswith(RAW_KINDS) or media_type in RAW_TYPES:
+        return RawBody()
+    raise UnsupportedContentType
+
+
+async def client_gone(request: Request) -> None:
+    """Return when the client has closed the connection; to be awaited after the body was read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _pour(request: Request, sink: BodySink, max_bytes: int, held: HeldUpload) -> None:
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
+        if held.size_bytes + len(chunk) > max_bytes:
+            raise _too_large(max_bytes)
+        held.add(len(chunk))
+        sink.write(chunk)
+
+
+def _declared_bytes(content_length: str | None) -> int:
+    if content_length is None:
+        return 0
+    if not (content_length.isascii() and content_length.isdigit()):
+        raise Malformed("The content length is not a number.")
+    return int(content_length[:20])
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"The request body may hold {max_bytes} bytes.")

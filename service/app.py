@@ -1,0 +1,116 @@
+"""The application: routers, middleware, error handlers, and the life of its services."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from service.api import audio, docs, health, limits, metrics, models, problems
+from service.api.documentation import openapi_document
+from service.api.exchange import exchange_of
+from service.api.parameters import parameter_errors
+from service.api.problem_response import problem_response
+from service.middleware.envelope import Envelope
+from service.problems import InternalError, Malformed, MethodNotAllowed, NotFound, Problem
+from service.services import Services
+from service.settings import Settings
+from service.telemetry.logs import describe_exception, service_logger
+
+_ROUTERS = (audio, models, limits, problems, health, metrics, docs)
+
+
+def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: how to run.
+        services: with models loaded already, for tests; otherwise loading begins when the application starts,
+            and readiness says 503 until it is done.
+    """
+    services = services or Services(settings)
+    app = FastAPI(
+        title="Emoserve",
+        version=health.service_version(),
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            Problem: _on_problem,
+            RequestValidationError: _on_validation_error,
+            HTTPException: _on_http_exception,
+        },
+    )
+    app.state.services = services
+    app.add_middleware(Envelope, services=services)
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    app.openapi = _cached_openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    loading = asyncio.create_task(_load(services)) if services.needs_start else None
+    try:
+        yield
+    finally:
+        if loading is not None:
+            await loading
+        await asyncio.to_thread(services.close)
+
+
+async def _load(services: Services) -> None:
+    """Load in a thread, so that the liveness probe is answered meanwhile."""
+    try:
+        await asyncio.to_thread(services.start)
+    except Exception as error:
+        reason = " ".join(str(error).split())  # one line; no request was served, so it quotes no upload
+        fields = {"reason": reason, **describe_exception(type(error), error.__traceback__)}
+        service_logger.error("could not start", extra={"fields": fields})
+        services.health.failed()
+    else:
+        service_logger.info("ready", extra={"fields": {"provider": services.loaded.pipeline.provider}})
+
+
+def _cached_openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = openapi_document(app)
+        return app.openapi_schema
+
+    return openapi
+
+
+def _answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    exchange = exchange_of(request.scope)
+    exchange.code = problem.code
+    return problem_response(problem, exchange.request_id, headers)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _answer(request, error)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _answer(request, parameter_errors(error.errors()))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses."""
+    assert isinstance(error, HTTPException)
+    kinds: dict[int, Callable[[], Problem]] = {404: NotFound, 405: MethodNotAllowed, 400: Malformed}
+    headers = dict(error.headers or {})
+    if "Allow" in headers and "GET" in headers["Allow"] and "HEAD" not in headers["Allow"]:
+        headers["Allow"] += ", HEAD"
+    return _answer(request, kinds.get(error.status_code, InternalError)(), headers)

@@ -1,0 +1,111 @@
+"""What the HTTP side needs of the models and of what runs them; anything of this shape will do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from service.card import Card
+from service.pipeline.results import AudioEmotion, AudioOptions
+
+
+class ModelBundle(Protocol):
+    """A model that is loaded."""
+
+    @property
+    def card(self) -> Card:
+        """What the model says of itself."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the bundle, hexadecimal."""
+
+
+class WithheldModel(Protocol):
+    """A model that was found and is not served."""
+
+    @property
+    def name(self) -> str:
+        """Name on its card."""
+
+    @property
+    def version(self) -> str:
+        """Version on its card."""
+
+    @property
+    def reason(self) -> str:
+        """Why, such as its licence; one sentence."""
+
+
+class ModelRegistry(Protocol):
+    """All models that were found. Versions of one name are ordered oldest first."""
+
+    @property
+    def bundles(self) -> Sequence[ModelBundle]:
+        """Those that are served."""
+
+    @property
+    def withheld(self) -> Sequence[WithheldModel]:
+        """Those that are not."""
+
+
+class MediaDecoder(Protocol):
+    """The pool of decoder processes."""
+
+    def worker_pids(self) -> list[int]:
+        """Processes that could decode a recording now; none means not ready."""
+
+    def close(self) -> None:
+        """End the processes."""
+
+
+class MediaAdmission(Protocol):
+    """Seconds of media in the system."""
+
+    @property
+    def held_s(self) -> float:
+        """Seconds of media in the system now."""
+
+    def check(self) -> None:
+        """Refuse early, before a body is read, what could not be admitted anyway.
+
+        Raises:
+            CapacityExceeded, Draining
+        """
+
+
+class AudioPipeline(Protocol):
+    """Recording in, emotion out; blocking and thread-safe."""
+
+    @property
+    def provider(self) -> str:
+        """What runs the models, such as 'CUDAExecutionProvider'."""
+
+    @property
+    def admission(self) -> MediaAdmission:
+        """What is in the system."""
+
+    @property
+    def waiting_windows(self) -> int:
+        """Windows that wait for the device."""
+
+    def stalled(self) -> bool:
+        """Whether the device has stopped answering."""
+
+    def analyse(
+        self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
+    ) -> AudioEmotion:
+        """Judge a recording; ``cancel`` is set when nobody waits for the answer any more.
+
+        Raises:
+            Problem: it cannot be judged.
+        """
+
+    def close(self) -> None:
+        """Give threads and device memory back."""

@@ -1,0 +1,142 @@
+"""Run the application with uvicorn, and stop it without losing accepted work."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from service.app import create_app
+from service.health import Phase
+from service.http_protocol import bounded_protocol
+from service.problems import Problem
+from service.services import Services
+from service.settings import Settings
+from service.telemetry.logs import configure_logging, request_logger, service_logger
+
+# Longer than the 60 s after which common load balancers drop idle connections, so that they do it first.
+KEEP_ALIVE_S = 75
+REFUSED_ROUTE = "refused"  # the request never reached a route
+
+# For work to notice that it was told to stop.
+LAST_MOMENT_S = 1.0
+
+EXIT_OK = 0
+EXIT_COULD_NOT_START = 1
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, with readiness going false before the socket closes.
+
+    Args:
+        config: uvicorn's.
+        services: of the application.
+        on_ready: called once with the service's address when it is ready for work.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, services: Services, on_ready: Callable[[str], None] | None = None
+    ) -> None:
+        super().__init__(config)
+        self._services = services
+        self._on_ready = on_ready
+        self._drain_began_s: float | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the service listens, once it does."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """First signal: drain. Second: close at once and wait for accepted work. Third: leave."""
+        if self._drain_began_s is None:
+            self.drain()
+        elif not self.should_exit:
+            self.should_exit = True
+        else:
+            self.force_exit = True
+
+    def drain(self) -> None:
+        """Readiness goes false now; the socket closes after ``ready_grace_s``."""
+        self._services.health.drain()
+        self._drain_began_s = time.monotonic()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the phases, ten times a second."""
+        if self._services.health.phase is Phase.FAILED:
+            self.should_exit = True
+        elif self._drain_began_s is not None:
+            grace_s = self._services.settings.ready_grace_s
+            self.should_exit |= time.monotonic() - self._drain_began_s >= grace_s
+        elif self._on_ready is not None and self._services.health.phase is Phase.READY:
+            self._on_ready(self.address)
+            self._on_ready = None
+        if self.should_exit:
+            self._services.health.close()
+        return await super().on_tick(counter)
+
+
+def make_server(
+    settings: Settings, services: Services | None = None, on_ready: Callable[[str], None] | None = None
+) -> DrainingServer:
+    """The server for ``settings``, not yet running.
+
+    Args:
+        settings: how to run.
+        services: with models loaded already, for tests.
+        on_ready: called once with the service's address when it is ready for work.
+    """
+    services = services or Services(settings)
+    config = uvicorn.Config(
+        create_app(settings, services),
+        host=settings.host,
+        port=settings.port,
+        http=bounded_protocol(settings.limits, lambda *refusal: _record_refusal(services, *refusal)),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=math.ceil(settings.drain_s),
+    )
+    return DrainingServer(config, services, on_ready)
+
+
+def serve(settings: Settings, services: Services | None = None, on_ready: Callable[[str], None] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Returns:
+        Exit status: 0 after a shutdown on request, 1 when the models could not be loaded.
+    """
+    configure_logging(settings.log_level)
+    services = services or Services(settings)
+    make_server(settings, services, on_ready).run()
+    status = EXIT_COULD_NOT_START if services.health.phase is Phase.FAILED else EXIT_OK
+    if not services.work.wait_idle(LAST_MOMENT_S):
+        # The interpreter would wait for these threads for as long as they like.
+        service_logger.warning("left with work that did not stop")
+        logging.shutdown()
+        os._exit(status)
+    return status
+
+
+def _record_refusal(services: Services, problem: Problem, request_id: str) -> None:
+    """Metrics and log line of a request that the HTTP parser or its bounds refused."""
+    services.metrics.requests_total.labels(REFUSED_ROUTE, str(problem.status)).inc()
+    fields = {
+        "request_id": request_id,
+        "route": REFUSED_ROUTE,
+        "status": problem.status,
+        "code": problem.code,
+        "duration_ms": None,
+        "bytes": None,
+        "media_s": None,
+    }
+    request_logger.info("request", extra={"fields": fields})

@@ -1,0 +1,130 @@
+"""The long-lived objects of one application, built once at start-up and handed to the routers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from service.health import Health
+from service.interfaces import AudioPipeline, MediaDecoder, ModelRegistry
+from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.work import UploadMemory, WorkPool
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What takes time to load."""
+
+    registry: ModelRegistry
+    decoder: MediaDecoder
+    pipeline: AudioPipeline
+
+
+class Services:
+    """The container. Health, metrics and work pool exist from the beginning, models once they are loaded.
+
+    Args:
+        settings: how to run.
+        loaded: models that are ready already; None means that :meth:`start` loads them.
+    """
+
+    def __init__(self, settings: Settings, loaded: Loaded | None = None) -> None:
+        self.settings = settings
+        self.health = Health()
+        self.metrics = Metrics()
+        self.metrics.ready.set_function(lambda: float(self.readiness_problem() is None))
+        self.work = WorkPool(threads=2 * settings.decode_workers + settings.max_batch)
+        self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
+        self._loaded = loaded
+        if loaded is not None:
+            self._announce(loaded)
+
+    @property
+    def loaded(self) -> Loaded:
+        """The models and what runs them.
+
+        Raises:
+            Unavailable: they are not loaded yet.
+        """
+        if self._loaded is None:
+            raise self.health.readiness_problem() or Unavailable()
+        return self._loaded
+
+    @property
+    def needs_start(self) -> bool:
+        """Whether :meth:`start` is still to be called."""
+        return self._loaded is None
+
+    def start(self) -> None:
+        """Load and warm everything up. Blocks for as long as that takes.
+
+        Raises:
+            Exception: whatever keeps the service from running; its text is one line for the operator.
+        """
+        self._loaded = load(self.settings, self.metrics)
+        self._announce(self._loaded)
+
+    def readiness_problem(self) -> Problem | None:
+        """Why the service should get no traffic, or None: phase, models, decoder, device."""
+        problem = self.health.readiness_problem()
+        if problem is not None or self._loaded is None:
+            return problem
+        if not self._loaded.decoder.worker_pids():
+            return DecoderUnavailable(retry_after_s=1.0)
+        if self._loaded.pipeline.stalled():
+            return InferenceUnavailable(retry_after_s=1.0)
+        return None
+
+    def check_capacity(self) -> None:
+        """Refuse work before its body is read, if it could not be done anyway.
+
+        Raises:
+            Unavailable: starting, stopping, or at capacity.
+        """
+        problem = self.health.work_problem()
+        if problem is not None:
+            raise problem
+        self.loaded.pipeline.admission.check()
+
+    def close(self) -> None:
+        """Give everything back, in the order of the data flow."""
+        self.work.close()
+        if self._loaded is not None:
+            self._loaded.pipeline.close()
+            self._loaded.decoder.close()
+
+    def _announce(self, loaded: Loaded) -> None:
+        for bundle in loaded.registry.bundles:
+            self.metrics.model_info.labels(
+                bundle.card.name, bundle.card.version, bundle.sha256, loaded.pipeline.provider
+            ).set(1)
+        self.metrics.queue_depth.set_function(lambda: loaded.pipeline.waiting_windows)
+        self.metrics.queue_audio_seconds.set_function(lambda: loaded.pipeline.admission.held_s)
+        self.health.started()
+
+
+def load(settings: Settings, metrics: Metrics) -> Loaded:
+    """Build registry, decoder and pipeline, and warm the pipeline up."""
+    from service.pipeline.decode import Decoder
+    from service.pipeline.run import SpeechPipeline
+    from service.registry import Registry
+
+    registry = Registry.load(settings)
+    decoder = Decoder(settings.limits, settings.decode_workers, on_event=metrics.decoder_event)
+    decoder.start()
+    try:
+        pipeline = SpeechPipeline(settings, registry, decoder, observe=metrics.observe_pipeline)
+        pipeline.warm_up()
+    except BaseException:
+        decoder.close()
+        raise
+    return Loaded(registry, decoder, pipeline)
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that answers ``request``."""
+    services: Services = request.app.state.services
+    return services

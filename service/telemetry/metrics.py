@@ -1,0 +1,117 @@
+"""Prometheus metrics of one application. Base units, no label that a client can choose."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# The OpenTelemetry HTTP buckets, continued to the default deadline of a request.
+_DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120)
+_STAGE_BUCKETS_S = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+    30,
+    60,
+    120,
+)
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """Every metric, by its name without the prefix ``emotion_``; the registry is this object's own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self.requests_total = self._counter("requests", "HTTP requests by route and status.", "route", "code")
+        self.request_duration_seconds = Histogram(
+            "emotion_request_duration_seconds",
+            "From the request's headers to the end of the answer.",
+            ["route"],
+            buckets=_DURATION_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.stage_duration_seconds = Histogram(
+            "emotion_stage_duration_seconds",
+            "Time of one request in one stage.",
+            ["stage"],
+            buckets=_STAGE_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.audio_seconds_total = self._counter("audio_seconds", "Seconds of media analysed.", "outcome")
+        self.queue_depth = self._gauge("queue_depth", "Windows that wait for the device.")
+        self.queue_audio_seconds = self._gauge("queue_audio_seconds", "Seconds of media in the system.")
+        self.shed_total = self._counter("shed", "Requests refused for want of capacity.", "reason")
+        self.batch_size = Histogram(
+            "emotion_batch_size", "Windows run at once.", buckets=_BATCH_BUCKETS, registry=self.registry
+        )
+        self.batch_padding_ratio = Histogram(
+            "emotion_batch_padding_ratio",
+            "Share of a batch that is padding.",
+            buckets=(0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0),
+            registry=self.registry,
+        )
+        self.decode_failures_total = self._counter("decode_failures", "Recordings refused, by problem.", "code")
+        self.decode_worker_deaths_total = self._counter(
+            "decode_worker_deaths", "Decoder processes that died, by signal.", "signal"
+        )
+        self.model_info = self._gauge(
+            "model_info", "1 for each model that is loaded.", "name", "version", "sha256", "provider"
+        )
+        self.ready = self._gauge("ready", "1 while the service should get traffic.")
+        self.gpu_memory_bytes = self._gauge("gpu_memory_bytes", "GPU memory in use; 0 on a CPU.")
+
+    def observe_pipeline(self, name: str, value: float, labels: dict[str, str]) -> None:
+        """What the pipeline tells while it works; thread-safe. Names without a metric are passed over.
+
+        Args:
+            name: 'stage_seconds' with the label ``stage``, 'batch_windows' or 'batch_padding_ratio'.
+            value: seconds, windows, or a share 0…1.
+            labels: further words on it.
+        """
+        if name == "stage_seconds":
+            self.stage_duration_seconds.labels(labels["stage"]).observe(value)
+        elif name == "batch_windows":
+            self.batch_size.observe(value)
+        elif name == "batch_padding_ratio":
+            self.batch_padding_ratio.observe(value)
+
+    def decoder_event(self, kind: str, value: str) -> None:
+        """What the decoder tells; thread-safe.
+
+        Args:
+            kind: 'failure' or 'worker_death'.
+            value: the problem's code, or the name of the signal.
+        """
+        if kind == "failure":
+            self.decode_failures_total.labels(value).inc()
+        elif kind == "worker_death":
+            self.decode_worker_deaths_total.labels(value).inc()
+
+    def exposition(self) -> bytes:
+        """All metrics in the Prometheus text format."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"emotion_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"emotion_{name}", text, labels, registry=self.registry)

@@ -1,0 +1,101 @@
+"""The OpenAPI document: complete, consistent, and the same as what the service does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from service.app import create_app
+from service.problems import MediaInvalid, all_problems
+from service.settings import Settings
+
+Json = dict | list | str | int | float | bool | None
+
+
+@pytest.fixture(scope="module")
+def document() -> dict:
+    return create_app(Settings()).openapi()
+
+
+def operations(document: dict) -> Iterator[tuple[str, str, dict]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def nodes(node: Json) -> Iterator[dict]:
+    if isinstance(node, dict):
+        yield node
+        for child in node.values():
+            yield from nodes(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from nodes(child)
+
+
+def test_version_and_info(document: dict) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["title"] == "Emoserve"
+    assert "prohibited" in document["info"]["description"]
+
+
+def test_references_lead_somewhere(document: dict) -> None:
+    references = [node["$ref"] for node in nodes(document) if isinstance(node.get("$ref"), str)]
+    assert references
+    for reference in references:
+        target = document
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
+
+
+def test_operations_are_described(document: dict) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    tags = {tag["name"] for tag in document["tags"]}
+    for path, _, operation in operations(document):
+        assert operation["summary"], path
+        assert operation["description"], path
+        assert set(operation["tags"]) <= tags
+        placeholders = {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        given = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+        assert placeholders == given
+
+
+def test_errors_are_problem_documents(document: dict) -> None:
+    for path, _, operation in operations(document):
+        assert "default" in operation["responses"], path
+        for status, response in operation["responses"].items():
+            assert response["description"], (path, status)
+            assert {"X-Request-Id", "Server-Timing"} <= set(response["headers"])
+            if status == "default" or int(status) >= 400:
+                assert list(response["content"]) == ["application/problem+json"], (path, status)
+
+
+def test_audio_call_is_complete(document: dict) -> None:
+    operation = document["paths"]["/v1/audio/emotion"]["post"]
+    content = operation["requestBody"]["content"]
+    assert {"multipart/form-data", "audio/wav", "application/octet-stream"} <= set(content)
+    assert content["multipart/form-data"]["schema"]["required"] == ["file"]
+    parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
+    assert set(parameters) == {*("model", "version", "timeline", "window_s", "hop_s", "channel", "start_s", "end_s")}
+    for name, parameter in parameters.items():
+        assert parameter["description"]
+        assert not name.endswith("_s") or "seconds" in parameter["description"]
+    answer = operation["responses"]["200"]["content"]
+    assert set(answer) == {"application/json", "text/csv", "image/png"}
+    assert answer["application/json"]["schema"]["$ref"].endswith("AudioEmotionAnswer")
+    assert answer["application/json"]["example"]["labels"]
+
+
+def test_audio_call_names_every_problem_of_media(document: dict) -> None:
+    responses = document["paths"]["/v1/audio/emotion"]["post"]["responses"]
+    examples = {
+        code: status
+        for status, response in responses.items()
+        for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    }
+    for kind in all_problems():
+        if issubclass(kind, MediaInvalid):
+            assert examples[kind.code] == str(kind.status)
+    assert {"body_too_large", "media_too_long", "container_unsupported", "capacity_exceeded"} <= set(examples)

@@ -1,0 +1,346 @@
+"""Hostile and broken HTTP, one row of a table each. After every row the service must still answer.
+
+The numbers are those of the project's table of hostile inputs. Rows 31 and 32 speak of a ``config`` part;
+here parameters are query parameters, so their counterparts are rows with bad queries.
+"""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from tests.support.live_server import LiveServer, RawAnswer, exchange, read_answers, serving, small_settings
+
+EMOTION = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: test\r\n"
+WAV_TYPE = b"Content-Type: audio/wav\r\n"
+FORM_TYPE = b"Content-Type: multipart/form-data; boundary=limit0\r\n"
+MAX_BODY_BYTES = 4 * 1024 * 1024
+BODY_TIMEOUT_S = 1.0
+
+
+def part(content: bytes = b"RIFF", name: bytes = b"file", filename: bytes | None = b"a.wav", more: bytes = b""):
+    tail = b"" if filename is None else b'; filename="' + filename + b'"'
+    head = b'--limit0\r\nContent-Disposition: form-data; name="' + name + b'"' + tail + b"\r\n"
+    return head + more + b"\r\n" + content + b"\r\n"
+
+
+END = b"--limit0--\r\n"
+
+
+def sized(body: bytes, headers: bytes = WAV_TYPE) -> bytes:
+    return EMOTION + headers + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def chunked(body: bytes, headers: bytes = WAV_TYPE, piece: int = 65536) -> bytes:
+    pieces = (body[start : start + piece] for start in range(0, len(body), piece))
+    framed = b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in pieces)
+    return EMOTION + headers + b"Transfer-Encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n"
+
+
+def form(body: bytes) -> bytes:
+    return sized(body, FORM_TYPE)
+
+
+def with_query(query: bytes) -> bytes:
+    return sized(b"RIFF").replace(b"/v1/audio/emotion", b"/v1/audio/emotion?" + query, 1)
+
+
+def filename(name: bytes) -> bytes:
+    return form(part(filename=name) + END)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is sent, and what must come back within ``within_s``."""
+
+    number: str
+    request: bytes = field(repr=False)
+    status: int
+    code: str | None = None
+    within_s: float = 2.0
+
+
+FULL = b"R" * MAX_BODY_BYTES
+TABLE = [
+    Row("1 no body", EMOTION + b"\r\n", 400, "body_missing"),
+    Row("1 empty body", sized(b""), 400, "body_missing"),
+    Row("1 empty chunked body", chunked(b""), 400, "body_missing"),
+    Row(
+        "2 no boundary",
+        sized(part() + END, b"Content-Type: multipart/form-data\r\n"),
+        400,
+        "multipart_invalid",
+    ),
+    Row("3 other boundary", form((part() + END).replace(b"limit0", b"other0")), 400, "multipart_invalid"),
+    Row("4 truncated", form(part()), 400, "multipart_truncated"),
+    Row("4 truncated in the part", form(part(b"R" * 1000)[:-100]), 400, "multipart_truncated"),
+    Row(
+        "5 body never comes",
+        EMOTION + WAV_TYPE + b"Content-Length: 100\r\n\r\nRIFF",
+        408,
+        "body_timeout",
+        2.5,
+    ),
+    Row("6 headers never end", EMOTION + b"X-Slow: ", 408, "body_timeout", 2.5),
+    Row("7 negative length", EMOTION + WAV_TYPE + b"Content-Length: -5\r\n\r\n", 400, "http_invalid"),
+    Row("7 length in words", EMOTION + WAV_TYPE + b"Content-Length: five\r\n\r\n", 400, "http_invalid"),
+    Row(
+        "8 length and chunks",
+        EMOTION + WAV_TYPE + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nRIFF\r\n0\r\n\r\n",
+        400,
+        "http_invalid",
+    ),
+    Row("9 TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), 400, "http_invalid"),
+    Row("9 no HTTP", b"hello\r\n\r\n", 400, "http_invalid"),
+    Row("9 HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "http_invalid"),
+    Row(
+        "10 large header",
+        sized(b"RIFF", WAV_TYPE + b"X: " + b"x" * 100_000 + b"\r\n"),
+        431,
+        "headers_too_large",
+    ),
+    Row(
+        "10 many headers",
+        sized(b"RIFF", WAV_TYPE + b"".join(b"X-%d: 1\r\n" % n for n in range(5000))),
+        431,
+        "headers_too_large",
+    ),
+    Row("10 large target", with_query(b"model=" + b"x" * 40_000), 431, "headers_too_large"),
+    Row("10 header without end", EMOTION + b"X: " + b"x" * 1_000_000, 431, "headers_too_large"),
+    Row(
+        "10 large trailer",
+        EMOTION + WAV_TYPE + b"Transfer-Encoding: chunked\r\n\r\n4\r\nRIFF\r\n0\r\nX: " + b"x" * 500_000,
+        400,
+        "http_invalid",
+    ),
+    Row("11 JSON", sized(b"{}", b"Content-Type: application/json\r\n"), 415, "unsupported_content_type"),
+    Row(
+        "11 form",
+        sized(b"a=b", b"Content-Type: application/x-www-form-urlencoded\r\n"),
+        415,
+        "unsupported_content_type",
+    ),
+    Row("12 text part", form(part(filename=None) + END), 400, "field_not_file"),
+    Row("13 wrong name", form(part(name=b"audio") + END), 400, "field_missing"),
+    Row("14 two files", form(part() + part() + END), 400, "too_many_files"),
+    Row("15 1001 fields", form(part(name=b"x", filename=None) * 1001 + END), 400, "too_many_fields"),
+    Row(
+        "16 2000 part headers",
+        form(part(more=b"".join(b"X-%d: 1\r\n" % n for n in range(2000))) + END),
+        400,
+        "multipart_invalid",
+    ),
+    Row("17 large part header", form(part(more=b"X: " + b"x" * 1_000_000) + END), 400, "multipart_invalid"),
+    Row(
+        "18 long boundary",
+        sized(part() + END, b"Content-Type: multipart/form-data; boundary=" + b"x" * 300 + b"\r\n"),
+        400,
+        "multipart_invalid",
+    ),
+    Row("19 large preamble", form(b"\r\n" * 1_000_000 + part() + END), 400, "multipart_invalid"),
+    Row("19 large epilogue", form(part() + END + b"x" * 2_000_000), 400, "multipart_invalid"),
+    Row("20 large field", form(part(b"x" * 2_000_000, name=b"x", filename=None) + END), 400, "field_too_large"),
+    Row("21 dense line breaks", form(part(b"\r\n" * 2_000_000) + END), 200),
+    Row("21 dense false boundaries", form(part(b"\r\n--limit" * 400_000) + END), 200, within_s=4.0),
+    Row("22 body of the limit", sized(FULL), 200),
+    Row("22 body of the limit, chunked", chunked(FULL), 200),
+    Row("23 one byte more", sized(FULL + b"R"), 413, "body_too_large"),
+    Row("24 one byte more, chunked", chunked(FULL + b"R"), 413, "body_too_large"),
+    Row("24 tiny chunks", chunked(b"R" * 50_000, piece=1), 200, within_s=4.0),
+    Row(
+        "25 10 GB promised",
+        EMOTION + WAV_TYPE + b"Content-Length: 10000000000\r\n\r\n",
+        413,
+        "body_too_large",
+    ),
+    Row(
+        "25 10^30 promised",
+        EMOTION + WAV_TYPE + b"Content-Length: 1" + b"0" * 30 + b"\r\n\r\n",
+        400,
+        "http_invalid",
+    ),
+    Row(
+        "26 expectation over the limit",
+        EMOTION + WAV_TYPE + b"Expect: 100-continue\r\nContent-Length: 10000000\r\n\r\n",
+        413,
+        "body_too_large",
+    ),
+    Row(
+        "27 gzip",
+        sized(gzip.compress(b"RIFF"), WAV_TYPE + b"Content-Encoding: gzip\r\n"),
+        415,
+        "content_encoding_unsupported",
+    ),
+    Row("28 path as file name", filename(b"../../etc/passwd"), 200),
+    Row("29 NUL in the file name", filename(b"a\0.wav"), 400, "filename_invalid"),
+    Row("29 escape in the file name", filename(b"a\x1b[2J.wav"), 400, "filename_invalid"),
+    Row("29 line break in the file name", filename(b"a\r\nX: y.wav"), 200),
+    Row("29 long file name", filename(b"a" * 2000), 400, "filename_invalid"),
+    Row("29 very long file name", filename(b"a" * 65536), 400),
+    Row("29 direction mark in the file name", filename("a\u202egnp.wav".encode()), 400, "filename_invalid"),
+    Row("30 extended file name", filename(b"a.wav\"; filename*=\"UTF-8''%2e%2e%2fb"), 200),
+    Row(
+        "31 config part",
+        form(part() + part(b"{", name=b"config", filename=None) + END),
+        422,
+        "config_invalid",
+    ),
+    Row("32 unknown key", with_query(b"top=1"), 422, "config_invalid"),
+    Row("32 NaN", with_query(b"hop_s=NaN"), 422, "config_invalid"),
+    Row("32 1e400", with_query(b"window_s=1e400"), 422, "config_invalid"),
+    Row("33 hop of zero", with_query(b"hop_s=0"), 422, "config_invalid"),
+    Row("33 negative hop", with_query(b"hop_s=-1"), 422, "config_invalid"),
+    Row("33 long window", with_query(b"window_s=1000000000"), 422, "config_invalid"),
+    Row("34 unknown model", with_query(b"model=unknown"), 404, "model_not_found"),
+    Row("34 unknown version", with_query(b"model=example&version=9"), 404, "model_not_found"),
+    Row("34 hostile model", with_query(b"model=..%2f..%2fetc"), 404, "model_not_found"),
+    Row("35 XML", sized(b"RIFF", WAV_TYPE + b"Accept: application/xml\r\n"), 406, "not_acceptable"),
+    Row("36 GET", b"GET /v1/audio/emotion HTTP/1.1\r\nHost: test\r\n\r\n", 405, "method_not_allowed"),
+    Row("36 PUT", sized(b"RIFF").replace(b"POST", b"PUT", 1), 405, "method_not_allowed"),
+    Row("36 unknown method", b"FETCH / HTTP/1.1\r\nHost: test\r\n\r\n", 400, "http_invalid"),
+    Row("bytes beyond ASCII in the path", b"GET /\xff\xfe HTTP/1.1\r\nHost: test\r\n\r\n", 400, "http_invalid"),
+    Row("escaped bytes in the path", b"GET /v1/models/%ff%00%0d%0a HTTP/1.1\r\nHost: test\r\n\r\n", 404),
+    Row("escaped bytes in the query", with_query(b"model=%ff%00"), 404),
+    Row(
+        "broken chunk size",
+        EMOTION + WAV_TYPE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        400,
+        "http_invalid",
+    ),
+    Row("tunnel", b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n", 400, "http_invalid"),
+    Row("upgrade", sized(b"RIFF", WAV_TYPE + b"Connection: Upgrade\r\nUpgrade: h2c\r\n"), 200),
+]
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[LiveServer]:
+    with serving(small_settings(limits={"max_body_bytes": MAX_BODY_BYTES, "body_timeout_s": BODY_TIMEOUT_S})) as server:
+        yield server
+    routes = [line for line in server.log_lines() if line["message"] == "request"]
+    assert routes
+    assert not [line for line in routes if line["status"] == 500]
+    assert not [line for line in server.log_lines() if line["level"] in ("error", "warning")]
+
+
+def assert_still_answers(live: LiveServer) -> None:
+    began_s = time.perf_counter()
+    assert httpx.post(f"{live.url}/v1/audio/emotion", content=b"RIFF").status_code == 200
+    assert time.perf_counter() - began_s < 1.0
+    assert (live.services.uploads.uploads, live.services.uploads.held_bytes) == (0, 0)
+
+
+def assert_problem(answer: RawAnswer, status: int, code: str | None) -> None:
+    assert answer.status == status
+    assert answer.headers["x-request-id"]
+    assert answer.headers["server-timing"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    if status >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json["status"] == status
+        assert answer.json["request_id"] == answer.headers["x-request-id"]
+        assert code is None or answer.json["code"] == code
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.number)
+def test_row(live: LiveServer, row: Row) -> None:
+    began_s = time.perf_counter()
+    answers = exchange(live.port, row.request)
+    assert time.perf_counter() - began_s < row.within_s
+    assert [answer.status for answer in answers if answer.status < 200] == []  # never 100 before a refusal
+    assert len(answers) == 1
+    assert_problem(answers[0], row.status, row.code)
+    assert_still_answers(live)
+
+
+def test_row_6_one_byte_at_a_time(live: LiveServer) -> None:
+    began_s = time.perf_counter()
+    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+        connection.sendall(EMOTION + WAV_TYPE + b"Content-Length: 1000\r\n\r\n")
+        answers: list[RawAnswer] = []
+        connection.settimeout(0.1)
+        while not answers:
+            connection.sendall(b"R")
+            try:
+                answers = read_answers(connection)
+            except TimeoutError:
+                assert time.perf_counter() - began_s < 2 * BODY_TIMEOUT_S + 1
+    assert_problem(answers[0], 408, "body_timeout")
+    assert_still_answers(live)
+
+
+def test_row_6_silent_connections_are_closed(live: LiveServer) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+        assert connection.recv(1) == b""
+    assert_still_answers(live)
+
+
+def test_row_6_second_request_on_a_kept_connection(live: LiveServer) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert read_answers(connection)[0].status == 200
+        connection.sendall(b"GET /v2 HT")
+        assert_problem(read_answers(connection)[0], 408, "body_timeout")
+    assert_still_answers(live)
+
+
+def test_row_26_expectation_within_the_limit(live: LiveServer) -> None:
+    request = EMOTION + WAV_TYPE + b"Expect: 100-continue\r\nContent-Length: 4\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+        connection.sendall(request)
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"RIFF")
+        assert read_answers(connection)[0].status == 200
+
+
+def test_row_23_answer_survives_a_client_that_keeps_sending(live: LiveServer) -> None:
+    """The client writes megabytes before it reads: closing too early would reset the connection."""
+    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+        connection.sendall(EMOTION + WAV_TYPE + b"Content-Length: 6000000\r\n\r\n")
+        for _ in range(50):
+            connection.sendall(b"R" * 60_000)
+            time.sleep(0.001)
+        assert_problem(read_answers(connection)[0], 413, "body_too_large")
+
+
+def test_upgrade_offer_is_ignored_and_the_connection_kept(live: LiveServer) -> None:
+    """Some clients offer HTTP/2 on their first request, whether or not it has a body."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+        for request in (sized(b"RIFFa", WAV_TYPE + offer), chunked(b"RIFFb" * 100, WAV_TYPE + offer, 7)):
+            connection.sendall(request[:-3])
+            time.sleep(0.02)
+            connection.sendall(request[-3:])
+            assert read_answers(connection)[0].status == 200
+        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: test\r\n" + offer + b"\r\n")
+        assert read_answers(connection)[0].status == 200
+        connection.sendall(sized(b"RIFFc"))
+        assert read_answers(connection)[0].status == 200
+    assert [content for content, _ in live.pipeline.seen[-3:]] == [b"RIFFa", b"RIFFb" * 100, b"RIFFc"]
+
+
+def test_pipelined_requests_are_answered_in_order(live: LiveServer) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+        connection.sendall(sized(b"RIFF") + b"GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n" + sized(b"RIFF"))
+        assert [answer.status for answer in read_answers(connection, 3)] == [200, 404, 200]
+
+
+def test_rest_of_a_refused_body_is_no_request(live: LiveServer) -> None:
+    """What follows a refused body must never be taken for the next request."""
+    smuggled = b"GET /v1/models HTTP/1.1\r\nHost: test\r\n\r\n"
+    body = smuggled * 10
+    head = EMOTION + b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+        connection.sendall(head)
+        answers = read_answers(connection)
+        connection.sendall(body)
+        answers += read_answers(connection, 5)
+    assert [answer.status for answer in answers] == [415]

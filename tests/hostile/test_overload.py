@@ -1,0 +1,113 @@
+"""Rows 77 and 78: too many uploads at once, clients that leave, work that takes too long."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections import Counter
+
+import httpx
+
+from tests.support.live_server import LiveServer, serving, small_settings
+
+EMOTION = "/v1/audio/emotion"
+
+
+def wait_until(condition, timeout_s: float = 5.0) -> None:
+    ends_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < ends_s
+        time.sleep(0.005)
+
+
+def send_without_reading(live: LiveServer, body: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", live.port), timeout=5)
+    head = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % len(body)
+    connection.sendall(head + body)
+    return connection
+
+
+def test_row_77_what_is_over_capacity_is_refused_at_once() -> None:
+    async def burst(live: LiveServer) -> tuple[list[httpx.Response], list[float]]:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=live.url, timeout=30, limits=limits) as client:
+            work = [asyncio.create_task(client.post(EMOTION, content=b"gate")) for _ in range(200)]
+            while live.services.metrics.shed_total.labels("capacity_exceeded")._value.get() < 168:
+                await asyncio.sleep(0.01)
+            waits_s = []
+            for _ in range(9):
+                began_s = time.perf_counter()
+                assert (await client.get("/v2/health/live")).status_code == 200
+                waits_s.append(time.perf_counter() - began_s)
+            live.pipeline.gate.set()
+            return await asyncio.gather(*work), waits_s
+
+    with serving(small_settings(max_requests=32)) as live:
+        responses, waits_s = asyncio.run(burst(live))
+        assert Counter(response.status_code for response in responses) == {200: 32, 503: 168}
+        for response in responses:
+            if response.status_code == 503:
+                assert response.json()["code"] == "capacity_exceeded"
+                assert int(response.headers["retry-after"]) >= 1
+        assert min(waits_s) < 0.5  # though 32 are still at work
+        assert live.services.uploads.uploads == 0
+
+
+def test_memory_of_all_uploads_is_bounded() -> None:
+    with serving(small_settings(upload_memory_bytes=1_000_000)) as live:
+        connection = send_without_reading(live, b"gate" + bytes(900_000))
+        wait_until(lambda: live.pipeline.seen)
+        refused = httpx.post(live.url + EMOTION, content=bytes(200_000))
+        assert (refused.status_code, refused.json()["code"]) == (503, "capacity_exceeded")
+        live.pipeline.gate.set()
+        connection.recv(10)
+        connection.close()
+        wait_until(lambda: live.services.uploads.held_bytes == 0)
+        assert httpx.post(live.url + EMOTION, content=bytes(200_000)).status_code == 200
+
+
+def test_row_78_client_leaves_while_uploading() -> None:
+    with serving(small_settings()) as live:
+        connection = socket.create_connection(("127.0.0.1", live.port), timeout=5)
+        connection.sendall(b"POST /v1/audio/emotion HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\nRIFF")
+        wait_until(lambda: live.services.uploads.held_bytes == 4)
+        connection.close()
+        wait_until(lambda: live.services.uploads.uploads == 0)
+        assert live.pipeline.seen == []
+        wait_until(lambda: any(line.get("code") == "client_gone" for line in live.log_lines()))
+
+
+def test_row_78_client_leaves_while_queued() -> None:
+    with serving(small_settings()) as live:
+        threads = live.services.work._executor._max_workers
+        busy = [send_without_reading(live, b"gate") for _ in range(threads)]
+        wait_until(lambda: len(live.pipeline.seen) == threads)
+        queued = send_without_reading(live, b"queued")
+        wait_until(lambda: live.services.work.unfinished == threads + 1)
+        queued.close()
+        wait_until(lambda: live.services.work.unfinished == threads)
+        live.pipeline.gate.set()
+        for connection in busy:
+            assert connection.recv(12).endswith(b"200")
+            connection.close()
+        wait_until(lambda: live.services.work.unfinished == 0)
+        assert b"queued" not in [content for content, _ in live.pipeline.seen]
+
+
+def test_deadline() -> None:
+    with serving(small_settings(limits={"deadline_s": 0.1})) as live:
+        response = httpx.post(live.url + EMOTION, content=b"slow")
+        assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+        assert httpx.post(live.url + EMOTION, content=b"RIFF").status_code == 200
+
+
+def test_event_loop_stays_free_while_work_runs() -> None:
+    with serving(small_settings()) as live:
+        connection = send_without_reading(live, b"gate")
+        wait_until(lambda: live.pipeline.seen)
+        began_s = time.perf_counter()
+        assert httpx.get(live.url + "/v2/health/live").status_code == 200
+        assert time.perf_counter() - began_s < 0.5
+        live.pipeline.gate.set()
+        connection.close()

@@ -1,0 +1,191 @@
+"""Stand-ins for models and pipeline, so that the HTTP side is tested alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import threading
+import time
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from service.card import Card, FileEntry, Licence, SpeechInput
+from service.pipeline.results import (
+    AudioEmotion,
+    AudioOptions,
+    ChannelEmotion,
+    MediaInfo,
+    ModelReference,
+    Timeline,
+)
+from service.problems import MediaEmpty, MediaInvalid, ModelNotFound, Problem
+from service.services import Loaded, Services
+from service.settings import Settings
+
+LABELS = ("anger", "neutral")
+SHA256 = "ab" * 32
+PROVIDER = "CPUExecutionProvider"
+
+
+def fake_card(name: str = "example", version: str = "1") -> Card:
+    return Card(
+        name=name,
+        version=version,
+        task="speech-emotion",
+        title="Example",
+        description="For tests.",
+        labels=list(LABELS),
+        speech=SpeechInput(
+            sample_rate_hz=16000, window_s=2.0, hop_s=1.0, min_length_s=0.08, max_length_s=10.0, preset="none"
+        ),
+        licence=Licence(spdx="CC0-1.0", commercial_use=True),
+        intended_use="Tests.",
+        known_limits=["Knows nothing."],
+        exporter={"tests": "1"},
+        files={"model.onnx": FileEntry(sha256=SHA256, size_bytes=1)},
+    )
+
+
+@dataclass(frozen=True)
+class FakeBundle:
+    card: Card
+    folder: Path = Path("models/example/1")
+    sha256: str = SHA256
+
+
+@dataclass(frozen=True)
+class FakeWithheld:
+    name: str = "restricted"
+    version: str = "1"
+    reason: str = "Its licence forbids commercial use."
+
+
+@dataclass
+class FakeRegistry:
+    bundles: tuple[FakeBundle, ...] = (FakeBundle(fake_card()), FakeBundle(fake_card(version="2")))
+    withheld: tuple[FakeWithheld, ...] = (FakeWithheld(),)
+
+
+@dataclass
+class FakeDecoder:
+    pids: list[int] = field(default_factory=lambda: [1])
+
+    def worker_pids(self) -> list[int]:
+        return self.pids
+
+    def close(self) -> None:
+        self.pids = []
+
+
+@dataclass
+class FakeAdmission:
+    held_s: float = 0.0
+    problem: Problem | None = None
+
+    def check(self) -> None:
+        if self.problem is not None:
+            raise self.problem
+
+
+@dataclass
+class FakePipeline:
+    """Answers by the first bytes of the upload: b'slow…' takes ``slow_s``, b'bug…' fails with their text."""
+
+    provider: str = PROVIDER
+    admission: FakeAdmission = field(default_factory=FakeAdmission)
+    waiting_windows: int = 0
+    is_stalled: bool = False
+    closed: bool = False
+    slow_s: float = 0.5
+    seen: list[tuple[bytes, AudioOptions]] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def stalled(self) -> bool:
+        return self.is_stalled
+
+    def analyse(
+        self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
+    ) -> AudioEmotion:
+        content = bytes(data)
+        self.seen.append((content, options))
+        if options.model not in (None, "example") or options.version not in (None, "1", "2"):
+            raise ModelNotFound
+        if not content:
+            raise MediaEmpty
+        if content.startswith(b"slow"):
+            time.sleep(self.slow_s)
+        if content.startswith(b"gate"):
+            self.gate.wait(10)
+        if content.startswith(b"bug"):
+            raise RuntimeError(content.decode())
+        if content.startswith(b"invalid"):
+            raise MediaInvalid
+        return fake_result()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def fake_result() -> AudioEmotion:
+    timeline = Timeline(
+        start_s=np.array([0.0, 1.0]),
+        end_s=np.array([1.0, 2.0]),
+        probabilities=np.array([[0.9, 0.1], [np.nan, np.nan]], np.float32),
+        arousal=np.array([0.7, np.nan], np.float32),
+        valence=None,
+        speech=np.array([1.0, 0.0], np.float32),
+    )
+    channel = ChannelEmotion("mix", np.array([0.9, 0.1], np.float32), "anger", 0.7, None, timeline, flags=("clipped",))
+    return AudioEmotion(
+        media=MediaInfo(2.0, "wav", "pcm_s16le", sample_rate_hz=16000, channels=1),
+        model=ModelReference("example", "1", SHA256, "CC0-1.0", PROVIDER),
+        labels=LABELS,
+        channels=(channel,),
+        envelope=np.zeros((10, 2), np.float32),
+        stages_s={"decode": 0.002, "queue": 0.001, "infer": 0.003, "post": 0.0005},
+    )
+
+
+def fake_services(settings: Settings) -> Services:
+    return Services(settings, Loaded(FakeRegistry(), FakeDecoder(), FakePipeline()))
+
+
+def install_missing_renderers() -> None:
+    """Stand in for those renderers that are not there."""
+    fakes = {
+        "service.render.audio_json": {"audio_emotion_json": _json},
+        "service.render.csv": {"audio_emotion_csv": lambda result: "channel,start_s\r\nmix,0.0\r\n"},
+        "service.render.plot": {"audio_emotion_png": lambda result: b"\x89PNG\r\n\x1a\n"},
+    }
+    for name, members in fakes.items():
+        if name not in sys.modules and importlib.util.find_spec(name) is None:
+            module = types.ModuleType(name)
+            module.__dict__.update(members)
+            sys.modules[name] = module
+
+
+def _json(result: AudioEmotion, request_id: str, *, timeline: bool) -> dict[str, object]:
+    document: dict[str, object] = {
+        "request_id": request_id,
+        "media": {"duration_s": 2.0, "container": "wav", "codec": "pcm_s16le"},
+        "model": {"name": "example", "version": "1", "sha256": SHA256, "licence": "CC0-1.0"},
+        "labels": list(LABELS),
+        "probabilities": [0.9, 0.1],
+        "emotion": "anger",
+        "arousal": 0.7,
+        "valence": None,
+        "flags": ["clipped"],
+    }
+    if timeline:
+        document["timeline"] = {
+            "start_s": [0.0, 1.0],
+            "end_s": [1.0, 2.0],
+            "probabilities": {"anger": [0.9, None], "neutral": [0.1, None]},
+            "arousal": [0.7, None],
+            "valence": None,
+            "speech": [1.0, 0.0],
+        }
+    return document

@@ -1,0 +1,44 @@
+"""``Accept``: quality, specificity, order, and what is malformed."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.api.negotiation import CSV, JSON, PNG, choose_media_type
+from service.problems import NotAcceptable
+
+OFFERED = (JSON, CSV, PNG)
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        (None, JSON),
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        ("text/csv", CSV),
+        ("TEXT/CSV", CSV),
+        ("text/*", CSV),
+        ("image/*", PNG),
+        ("image/png;q=0.9, text/csv;q=0.8", PNG),
+        ("application/json;q=0.1, text/csv", CSV),
+        ("application/json;q=0, */*", CSV),
+        ("text/csv, */*", CSV),
+        ("text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.8", JSON),
+        ("application/json; charset=utf-8", JSON),
+        ("nonsense, text/csv;q=2, image/png", PNG),
+        (" text/csv ; q=0.5 , image/png ; q=0.4 ", CSV),
+    ],
+)
+def test_chosen(accept: str | None, chosen: str) -> None:
+    assert choose_media_type(accept, OFFERED) == chosen
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["application/xml", "text/html", "application/json;q=0", "*/*;q=0", "*/json", "nonsense", "text/csv;q=x"],
+)
+def test_refused(accept: str) -> None:
+    with pytest.raises(NotAcceptable):
+        choose_media_type(accept, OFFERED)

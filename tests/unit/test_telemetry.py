@@ -1,0 +1,92 @@
+"""Metrics by their names, logs without content."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+
+import httpx
+import pytest
+
+from service.telemetry.logs import JsonFormatter
+from service.telemetry.metrics import Metrics
+from tests.support.live_server import LiveServer
+
+NAMES = [
+    "emotion_requests_total",
+    "emotion_request_duration_seconds",
+    "emotion_stage_duration_seconds",
+    "emotion_audio_seconds_total",
+    "emotion_queue_depth",
+    "emotion_queue_audio_seconds",
+    "emotion_shed_total",
+    "emotion_batch_size",
+    "emotion_batch_padding_ratio",
+    "emotion_decode_failures_total",
+    "emotion_decode_worker_deaths_total",
+    "emotion_model_info",
+    "emotion_ready",
+    "emotion_gpu_memory_bytes",
+    "process_resident_memory_bytes",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metric_is_there(client: httpx.Client, name: str) -> None:
+    assert f"# TYPE {name} " in client.get("/metrics").text
+
+
+def test_requests_are_counted_by_route_template(live: LiveServer, client: httpx.Client) -> None:
+    for address in ("/v1/models/example/1", "/v1/models/example/77", "/nowhere"):
+        client.get(address)
+    client.post("/v1/audio/emotion", content=b"RIFF")
+    client.post("/v1/audio/emotion", content=b"invalid")
+    text = client.get("/metrics").text
+    assert 'emotion_requests_total{code="200",route="/v1/models/{name}/{version}"} 1.0' in text
+    assert 'emotion_requests_total{code="404",route="/v1/models/{name}/{version}"} 1.0' in text
+    assert 'emotion_requests_total{code="404",route="unmatched"} 1.0' in text
+    assert 'emotion_requests_total{code="422",route="/v1/audio/emotion"} 1.0' in text
+    assert 'emotion_stage_duration_seconds_count{stage="upload"} 2.0' in text
+    assert 'emotion_audio_seconds_total{outcome="ok"} 2.0' in text
+    assert 'provider="CPUExecutionProvider"' in text
+    assert "nowhere" not in text
+
+
+def test_pipeline_and_decoder_report() -> None:
+    metrics = Metrics()
+    metrics.observe_pipeline("stage_seconds", 0.2, {"stage": "decode"})
+    metrics.observe_pipeline("batch_windows", 4, {"device": "cpu"})
+    metrics.observe_pipeline("batch_padding_ratio", 0.1, {})
+    metrics.observe_pipeline("something_new", 1, {})
+    metrics.decoder_event("failure", "media_empty")
+    metrics.decoder_event("worker_death", "SIGSEGV")
+    text = metrics.exposition().decode()
+    assert 'emotion_stage_duration_seconds_sum{stage="decode"} 0.2' in text
+    assert "emotion_batch_size_sum 4.0" in text
+    assert "emotion_batch_padding_ratio_count 1.0" in text
+    assert 'emotion_decode_failures_total{code="media_empty"} 1.0' in text
+    assert 'emotion_decode_worker_deaths_total{signal="SIGSEGV"} 1.0' in text
+
+
+def test_two_applications_do_not_share_metrics() -> None:
+    first, second = Metrics(), Metrics()
+    first.shed_total.labels("draining").inc()
+    assert b'reason="draining"' in first.exposition()
+    assert b'reason="draining"' not in second.exposition()
+
+
+def test_exceptions_are_logged_without_their_text() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    try:
+        raise ValueError("secret")
+    except ValueError:
+        record = logging.LogRecord("service", logging.ERROR, __file__, 1, "failed", None, sys.exc_info())
+    handler.emit(record)
+    line = json.loads(stream.getvalue())
+    assert line["exception"] == "builtins.ValueError"
+    assert line["trace"]
+    assert "secret" not in stream.getvalue()
