@@ -38,6 +38,8 @@ class ForkServer:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._handles: dict[int, int] = {}  # process id → pidfd, which never means another process
+        self._closed = False
 
     def start(self) -> None:
         """Start the process and wait until it is warm (about half a second, once).
@@ -46,6 +48,7 @@ class ForkServer:
             OSError, EOFError: it could not be started; its own message is on standard error.
         """
         with self._lock:
+            self._closed = False
             self._start()
 
     def fork(self, connection: socket.socket, memory_bytes: int) -> int:
@@ -57,9 +60,13 @@ class ForkServer:
             OSError, EOFError: no process could be had.
         """
         with self._lock:
+            if self._closed:
+                raise EOFError
             if self._process is None or self._process.poll() is not None:
                 self._start()
-            return self._ask(_START, memory_bytes, connection)
+            pid = self._ask(_START, memory_bytes, connection)
+            self._handles[pid] = os.pidfd_open(pid)
+            return pid
 
     def end(self, pid: int) -> str | None:
         """Kill process ``pid`` if it still runs, and return the name of the signal that ended it.
@@ -68,10 +75,12 @@ class ForkServer:
             'SIGSEGV' and the like, or None where it exited by itself or nobody knows.
         """
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
+            handle = self._handles.pop(pid, None)
+            if handle is None:
                 return None
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)  # not reaped yet, so the id cannot be another process's
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            os.close(handle)
             try:
                 status = self._ask(_REAP, pid)
             except (OSError, EOFError):
@@ -83,6 +92,7 @@ class ForkServer:
     def close(self) -> None:
         """Stop the process; decoder processes stop when their own connections close."""
         with self._lock:
+            self._closed = True
             self._stop()
 
     def _start(self) -> None:
@@ -91,6 +101,8 @@ class ForkServer:
         root = str(Path(__file__).resolve().parents[2])
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+        self._control = ours
+        ours.settimeout(_REPLY_TIMEOUT_S)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _COMMAND, root, str(theirs.fileno())],
@@ -100,8 +112,6 @@ class ForkServer:
                 env=environment | threads | {"LANG": "C.UTF-8"},
                 start_new_session=True,  # Ctrl-C in a terminal is for the service, which drains
             )
-        ours.settimeout(_REPLY_TIMEOUT_S)
-        self._control = ours
         self._receive()
 
     def _stop(self) -> None:

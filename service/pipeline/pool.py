@@ -83,6 +83,9 @@ class WorkerPool:
         self._open = True
         for _ in range(self._size):
             self._free.put(self._new_worker())
+        if len(self.pids()) < self._size:
+            self.close()
+            raise DecoderUnavailable("The decoder processes cannot be started.")
 
     def close(self) -> None:
         """End all processes; jobs that still run fail with WorkerDiedError."""
@@ -193,6 +196,9 @@ class WorkerPool:
         worker = _Worker(pid, channel)
         with self._lock:
             self._live[pid] = worker
+        if not self._open:  # closed meanwhile
+            self._end(worker)
+            return None
         return worker
 
     def _bury(self, worker: _Worker) -> str | None:

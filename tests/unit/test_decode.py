@@ -3,6 +3,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -230,6 +232,21 @@ def test_a_process_has_no_environment_of_ours(decoder, monkeypatch):
     assert b"LANG=C.UTF-8" in environment
 
 
+def test_the_service_itself_never_loads_the_decoder():
+    script = "import sys, service.pipeline.decode; sys.exit('av' in sys.modules)"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/nonexistent"])
+def test_processes_that_cannot_be_had_are_told_at_the_start(monkeypatch, program):
+    monkeypatch.setattr(sys, "executable", program)
+    decoder = Decoder(Limits(), 1)
+    with pytest.raises(problems.DecoderUnavailable):
+        decoder.start()
+    assert decoder.worker_pids() == []
+
+
 @contextlib.contextmanager
 def running(decoder):
     decoder.start()
@@ -307,6 +324,13 @@ def test_the_fork_server_is_started_again():
         os.kill(server, signal.SIGKILL)
         os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
+        assert decode(decoder, GOOD).samples.shape == (1, 8000)
+
+
+def test_a_file_that_needs_too_much_memory_is_a_bad_file():
+    with running(Decoder(Limits(decode_memory_bytes=256 * 1024 * 1024), 1)) as decoder:
+        with pytest.raises(problems.MediaInvalid):
+            decode(decoder, files.wav_of(bytes(64_000_000), bits=8))
         assert decode(decoder, GOOD).samples.shape == (1, 8000)
 
 
