@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from export.graphs.emonet_graph import emonet_model
 from export.graphs.front_end import PRESETS, FrontEnd
 from export.networks.emonet import EmoNet, EmoNetConfig
+from service import __version__
 from service.card import (
     Card,
     FileEntry,
@@ -107,7 +107,7 @@ def write_emotion_bundle(network: EmoNet, about: EmotionBundle, out: Path, input
         intended_use=INTENDED_USE,
         known_limits=list(about.known_limits),
         exporter={
-            "emoserve": version("emoserve"),
+            "emoserve": __version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
         },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lzma
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,10 +99,7 @@ def _feature_runner(graph: Path, corpus: Corpus, threads: int) -> Runner:
 def _session_behind_front_end(graph: Path, threads: int) -> Session:
     model = onnx.shape_inference.infer_shapes(onnx.load(graph))
     cut = onnx.utils.Extractor(model).extract_model([PICTURES, FRAME_COUNTS], list(OUTPUTS))
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "network.onnx"
-        onnx.save(cut, file)
-        return Session(file, device="auto", threads=threads)
+    return Session(cut.SerializeToString(), device="auto", threads=threads)
 
 
 def truth(corpus: Corpus, labels: Sequence[str]) -> NDArray[np.int64]:

@@ -102,23 +102,9 @@ def test_csv_of_one_has_no_file_column(engine: FakeEngine, folder: Path, tmp_pat
 
 
 def test_options_reach_the_pipeline(engine: FakeEngine, folder: Path) -> None:
-    flags = [
-        "--model",
-        "m",
-        "--model-version",
-        "3",
-        "--channel",
-        "each",
-        "--window-s",
-        "2",
-        "--hop-s",
-        "0.5",
-        "--start-s",
-        "1",
-        "--end-s",
-        "9",
-    ]
-    assert main(["analyze", "--csv", *flags, "--device", "cpu", "--threads", "3", str(folder / "good.wav")]) == 0
+    flags = ["--model=m", "--model-version=3", "--channel=each", "--window-s=2", "--hop-s=0.5"]
+    flags += ["--start-s=1", "--end-s=9", "--csv", "--device=cpu", "--threads=3"]
+    assert main(["analyze", *flags, str(folder / "good.wav")]) == 0
     (options,) = engine.options
     assert (options.model, options.version, options.channel) == ("m", "3", "each")
     assert (options.window_s, options.hop_s, options.start_s, options.end_s) == (2, 0.5, 1, 9)

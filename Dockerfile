@@ -1,0 +1,65 @@
+# syntax=docker/dockerfile:1
+# Two images from one file:
+#   docker build --target cpu  --tag emoserve:cpu  .
+#   docker build --target cuda --tag emoserve:cuda .
+# Everything is fetched while building; a running container needs no network but its own port.
+ARG PYTHON_VERSION=3.11
+ARG UV_VERSION=0.13
+
+FROM ghcr.io/astral-sh/uv:${UV_VERSION} AS uv
+
+FROM python:${PYTHON_VERSION}-slim-bookworm AS builder
+COPY --from=uv /uv /usr/local/bin/uv
+ENV UV_COMPILE_BYTECODE=1 \
+    UV_LINK_MODE=copy \
+    UV_PYTHON_DOWNLOADS=never \
+    VIRTUAL_ENV=/opt/emoserve
+RUN uv venv "$VIRTUAL_ENV"
+WORKDIR /build
+COPY pyproject.toml README.md ./
+COPY deploy/docker deploy/docker
+
+# Dependencies lie in layers of their own, which a change of the code leaves alone.
+FROM builder AS builder-cpu
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv pip install --requirements pyproject.toml --requirements deploy/docker/cpu.txt \
+        --overrides deploy/docker/cpu-overrides.txt
+COPY service service
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv pip install --no-deps . && rm -f "$VIRTUAL_ENV/bin/emoserve-export"
+
+FROM builder AS builder-cuda
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv pip install --requirements pyproject.toml --requirements deploy/docker/cuda.txt
+COPY service service
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv pip install --no-deps . && rm -f "$VIRTUAL_ENV/bin/emoserve-export"
+
+FROM python:${PYTHON_VERSION}-slim-bookworm AS runtime
+# No home, no shell: the process can write nowhere but to /tmp and /dev/shm, which are memory under compose.
+RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin emoserve
+ENV PATH=/opt/emoserve/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    EMOSERVE_HOST=0.0.0.0 \
+    EMOSERVE_PORT=8000 \
+    EMOSERVE_DOCS=false
+WORKDIR /app
+COPY models models
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['EMOSERVE_PORT'] + '/v2/health/live', timeout=4)"]
+ENTRYPOINT ["emoserve"]
+CMD ["serve"]
+
+FROM runtime AS cpu
+ENV EMOSERVE_DEVICE=cpu
+COPY --from=builder-cpu /opt/emoserve /opt/emoserve
+
+FROM runtime AS cuda
+ENV EMOSERVE_DEVICE=cuda \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY --from=builder-cuda /opt/emoserve /opt/emoserve
