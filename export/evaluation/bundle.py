@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from service.pipeline.session import Session
 
 from export.bundles.emotion import stack
 from export.corpora.features import FEATURE_STEPS, read_waveform
 from export.corpora.tables import FEATURE_FILE_NAME, Corpus, Utterance
 from export.graphs.emonet_graph import FRAME_COUNTS, PICTURES
 from service.card import Card, read_card
+from service.pipeline.session import Session
 
 OUTPUTS = ("probabilities", "arousal", "valence")
 BATCH_WINDOWS = 16
