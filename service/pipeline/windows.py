@@ -74,7 +74,7 @@ def plan_windows(
     """
     window_s, hop_s = _checked_lengths(speech, limits, window_s, hop_s)
     rate_hz = speech.sample_rate_hz
-    if n_samples < math.floor(speech.min_length_s * rate_hz):
+    if n_samples < max(1, math.floor(speech.min_length_s * rate_hz)):
         raise MediaTooShort(f"This model needs at least {speech.min_length_s:g} s of audio.")
     length = max(1, round(window_s * rate_hz))
     if n_samples <= length:

@@ -348,6 +348,8 @@ def test_a_session_that_hangs_is_a_504_and_stalls_the_pipeline(tmp_path, monkeyp
     time.sleep(0.05)
     assert pipeline.stalled()
     assert pipeline.admission.held_s == 0
+    with pytest.raises(DeadlineExceeded):
+        pipeline.analyse(wav(LOUD), AudioOptions(), deadline_s=0.05)
     gate.set()
     assert judge(pipeline, LOUD).channels[0].probabilities is not None
     assert not pipeline.stalled()
@@ -369,7 +371,7 @@ def test_capacity_counts_seconds_before_and_after_decoding(tmp_path):
     with pipeline.admission.hold(2.5):
         with pytest.raises(CapacityExceeded):
             judge(pipeline, LOUD)
-        with pytest.raises(CapacityExceeded):  # 4,000 bytes seem little and are half a second at 4 kHz
+        with pytest.raises(CapacityExceeded):  # its bytes are estimated as 0.3 s
             judge(pipeline, tone(0.6, 4000), rate_hz=4000)
         assert pipeline.admission.held_s == 2.5
     judge(pipeline, LOUD)
