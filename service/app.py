@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from service.api import audio, docs, health, limits, metrics, models, problems
+from service.api.answers import warm_up_rendering
 from service.api.documentation import openapi_document
 from service.api.exchange import exchange_of
 from service.api.parameters import parameter_errors
@@ -71,7 +72,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _load(services: Services) -> None:
     """Load in a thread, so that the liveness probe is answered meanwhile."""
     try:
-        await asyncio.to_thread(services.start)
+        # Plots are warmed up beside the models, which wait for disk and device most of the time.
+        await asyncio.gather(asyncio.to_thread(services.start), asyncio.to_thread(warm_up_rendering))
     except Exception as error:
         reason = " ".join(str(error).split())  # one line; no request was served, so it quotes no upload
         fields = {"reason": reason, **describe_exception(type(error), error.__traceback__)}

@@ -32,6 +32,11 @@ def audio_answer(result: AudioEmotion, media_type: str, request_id: str, *, time
     return orjson.dumps(audio_emotion_json(result, request_id, timeline=timeline))
 
 
+def warm_up_rendering() -> None:
+    """Import what draws plots, which takes seconds, before the first plot is asked for."""
+    import service.render.plot  # noqa: F401
+
+
 def json_bytes(document: object) -> bytes:
     """Encode a JSON document; NaN becomes null."""
     return orjson.dumps(document)

@@ -9,16 +9,9 @@ from collections import Counter
 
 import httpx
 
-from tests.support.live_server import LiveServer, serving, small_settings
+from tests.support.live_server import LiveServer, serving, small_settings, wait_until
 
 EMOTION = "/v1/audio/emotion"
-
-
-def wait_until(condition, timeout_s: float = 5.0) -> None:
-    ends_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < ends_s
-        time.sleep(0.005)
 
 
 def send_without_reading(live: LiveServer, body: bytes) -> socket.socket:

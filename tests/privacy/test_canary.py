@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.live_server import LiveServer, exchange, serving, small_settings
+from tests.support.live_server import LiveServer, exchange, serving, small_settings, wait_until
 
 CANARY = "CanaryPatientDoe1961"
 EMOTION = "/v1/audio/emotion"
@@ -73,8 +73,7 @@ def test_canary_appears_nowhere(live: LiveServer, case: str, tmp_path: Path) -> 
     assert CANARY not in response.text
     assert CANARY not in str(response.headers)
     assert CANARY not in httpx.get(f"{live.url}/metrics").text
-    lines = [line for line in live.log_lines() if line["message"] == "request"]
-    assert len(lines) == 2
+    wait_until(lambda: len(live.request_lines()) == 2)
     assert CANARY not in live.log.getvalue()
 
 
@@ -116,7 +115,8 @@ def test_uploads_touch_no_file(live: LiveServer, tmp_path: Path, monkeypatch: py
 
 def test_log_line_has_these_fields_and_no_others(live: LiveServer) -> None:
     httpx.post(f"{live.url}{EMOTION}?timeline=true", content=TAGGED)
-    line = next(line for line in live.log_lines() if line["message"] == "request")
+    wait_until(lambda: len(live.request_lines()) == 1)
+    line = live.request_lines()[0]
     assert set(line) == {
         *("ts", "level", "logger", "message", "request_id", "route", "status", "code"),
         *("duration_ms", "bytes", "media_s"),

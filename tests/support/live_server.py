@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -36,10 +36,14 @@ class LiveServer:
     def log_lines(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
+    def request_lines(self) -> list[dict[str, object]]:
+        """One a request, written after its answer was sent."""
+        return [line for line in self.log_lines() if line["message"] == "request"]
+
 
 def small_settings(**changes: object) -> Settings:
     """Limits small enough to run into within a test."""
-    limits = {"max_body_bytes": 4 * 1024 * 1024, "body_timeout_s": 1.0, "deadline_s": 5.0}
+    limits = {"max_body_bytes": 4 * 1024 * 1024, "body_timeout_s": 1.0, "deadline_s": 60.0}
     limits.update(changes.pop("limits", {}))  # type: ignore[call-overload]
     values = {
         "port": 0,
@@ -73,6 +77,13 @@ def serving(settings: Settings, services: Services | None = None) -> Iterator[Li
         server.should_exit = True
         thread.join()
         root.handlers = handlers
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    ends_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < ends_s
+        time.sleep(0.005)
 
 
 @dataclass
