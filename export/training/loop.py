@@ -63,7 +63,9 @@ class Trainer:
         seed: int,
     ) -> None:
         torch.manual_seed(seed)
-        self.network = network.to(memory_format=torch.channels_last)
+        # Channels last is the fast layout for bfloat16; in fp32 PyTorch 2.13's backward pass corrupts memory with it.
+        self._layout = torch.channels_last if config.half_precision else torch.contiguous_format
+        self.network = network.to(memory_format=self._layout)
         self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
         self._sampler = sampler
         self._loss = loss
@@ -113,7 +115,7 @@ class Trainer:
     def _one_step(self) -> float:
         self.network.train()
         batch = self._sampler.draw()
-        pictures = batch.pictures.to(memory_format=torch.channels_last)
+        pictures = batch.pictures.to(memory_format=self._layout)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._config.half_precision):
             logits = self.network(pictures, batch.frames)
         loss = self._loss(logits, batch)

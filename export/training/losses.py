@@ -42,7 +42,8 @@ class AffectLoss:
         self._level_weight = {}
         for name, matrix in self._plane.items():
             share = class_share @ matrix
-            self._level_weight[name] = share.sum() / (share * share.numel())
+            weight = share.sum() / (share.clamp(min=1e-6) * share.numel())
+            self._level_weight[name] = torch.where(share > 0, weight, 0.0)
 
     def __call__(self, logits: dict[str, Tensor], batch: Batch) -> Tensor:
         """Mean loss of the batch."""

@@ -15,11 +15,13 @@ from service.cli.progress import FileProgress, progress_bar
 from service.cli.reports import Report, report_for
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.sources import Source, find_sources
-from service.cli.terminal import UsageError, failure_line
+from service.cli.terminal import UsageError, failure_line, say
 from service.pipeline.results import AudioOptions
 
 if TYPE_CHECKING:
     from service.pipeline.run import SpeechPipeline
+
+_LONG_WORK_BYTES = 4 * 1024**2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,14 +61,17 @@ def run(arguments: argparse.Namespace) -> int:
     several = len(arguments.paths) > 1 or len(sources) > 1
     plots = Plots(arguments.plot, sources, dark=arguments.dark) if arguments.plot and sources else None
     _spare_sources(sources, [arguments.output, *(plots.paths.values() if plots else [])])
-    with progress_bar(sources, enabled=_progress_wanted(arguments, sources)) as progress:
-        for name, reason in failures:
-            progress.say(f"{name}: {reason}")
-        if not sources:
-            return 1
-        with speech_pipeline(settings) as pipeline, _opened(arguments.output) as stream:
-            report = report_for(arguments.form, stream, several=several, timeline=arguments.timeline)
-            failed = _analyse_all(pipeline, sources, _options(arguments), report, plots, progress)
+    for name, reason in failures:
+        say(f"{name}: {reason}")
+    if not sources:
+        return 1
+    with speech_pipeline(settings) as pipeline, _opened(arguments.output) as stream:
+        report = report_for(arguments.form, stream, several=several, timeline=arguments.timeline)
+        try:
+            with progress_bar(sources, enabled=_progress_wanted(arguments, sources)) as progress:
+                failed = _analyse_all(pipeline, sources, _options(arguments), report, plots, progress)
+        finally:
+            report.close()  # after the bar has gone, and on Ctrl-C with what is done
     return 1 if failures or failed else 0
 
 
@@ -78,26 +83,23 @@ def _analyse_all(
     plots: Plots | None,
     progress: FileProgress,
 ) -> int:
-    """Judge one recording after the other; returns how many failed. Ctrl-C reports what is done."""
+    """Judge one recording after the other; returns how many failed."""
     failed = 0
-    try:
-        for source in sources:
-            progress.begin(source)
-            try:
-                result = pipeline.analyse(source.read(), options, progress=progress.update)
-                if plots is not None:
-                    plots.draw(source, result)
-            except Exception as error:
-                reason = failure_line(error)
-                if reason is None:
-                    raise
-                failed += 1
-                progress.say(f"{source.name}: {reason}")
-            else:
-                report.add(source, result)
-            progress.end(source)
-    finally:
-        report.close()
+    for source in sources:
+        progress.begin(source)
+        try:
+            result = pipeline.analyse(source.read(), options, progress=progress.update)
+            if plots is not None:
+                plots.draw(source, result)
+        except Exception as error:
+            reason = failure_line(error)
+            if reason is None:
+                raise
+            failed += 1
+            progress.say(f"{source.name}: {reason}")
+        else:
+            report.add(source, result)
+        progress.end(source)
     return failed
 
 
@@ -122,10 +124,10 @@ def _spare_sources(sources: Sequence[Source], targets: Sequence[Path | None]) ->
 
 
 def _progress_wanted(arguments: argparse.Namespace, sources: Sequence[Source]) -> bool:
-    """Long work on a terminal, unless lines of output come on that terminal meanwhile."""
-    long = len(sources) > 3 or sum(source.size_bytes for source in sources) > 4 * 1024**2
-    streaming = arguments.form != "table" and len(sources) > 1 and arguments.output is None
-    return long and sys.stderr.isatty() and not (streaming and sys.stdout.isatty())
+    """Long work on a terminal, unless output comes on that terminal meanwhile."""
+    long = len(sources) > 3 or sum(source.size_bytes for source in sources) > _LONG_WORK_BYTES
+    streaming = arguments.form != "table" and arguments.output is None and sys.stdout.isatty()
+    return long and sys.stderr.isatty() and not streaming
 
 
 @contextmanager

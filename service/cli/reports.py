@@ -18,7 +18,7 @@ class Report(Protocol):
     """Takes answers one after the other."""
 
     def add(self, source: Source, result: AudioEmotion) -> None:
-        """Write the answer for ``source``, or keep it."""
+        """Write the answer for ``source``, or keep it; a bar may be on the terminal."""
 
     def close(self) -> None:
         """Write what was kept."""

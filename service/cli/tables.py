@@ -18,7 +18,7 @@ BAR_CHARACTERS = 30
 
 
 class TableReport:
-    """One file: its probabilities as bars. Several: a line each, printed together at the end.
+    """One file: its probabilities as bars. Several: a line each. All is printed at the end.
 
     Args:
         stream: where to.
@@ -30,24 +30,27 @@ class TableReport:
         self._console = console_for(stream)
         self._several = several
         self._timeline = timeline
+        self._parts: list[str | Table] = []
         self._lines: Table | None = None
 
     def add(self, source: Source, result: AudioEmotion) -> None:
-        """Print the answer for one file, or keep its line."""
+        """Keep the answer for one file."""
         if self._several:
-            self._keep(source, result)
+            self._keep_line(source, result)
         else:
-            self._print_bars(source, result)
+            self._keep_bars(source, result)
         if self._timeline:
-            self._print_windows(source, result)
+            self._keep_windows(source, result)
 
     def close(self) -> None:
-        """Print the lines that were kept."""
+        """Print what was kept."""
+        for part in self._parts:
+            self._console.print(part)
         if self._lines is not None:
             self._console.print(self._lines)
-            self._lines = None
+        self._parts, self._lines = [], None
 
-    def _keep(self, source: Source, result: AudioEmotion) -> None:
+    def _keep_line(self, source: Source, result: AudioEmotion) -> None:
         if self._lines is None:
             self._lines = _table(
                 "file",
@@ -70,29 +73,35 @@ class TableReport:
                 ", ".join(channel.flags),
             )
 
-    def _print_bars(self, source: Source, result: AudioEmotion) -> None:
+    def _keep_bars(self, source: Source, result: AudioEmotion) -> None:
         media, model = result.media, result.model
         rate = "" if media.sample_rate_hz is None else f", {media.sample_rate_hz} Hz"
+<<<<<<< HEAD
         self._console.print(f"{source.name}   {clock(media.duration_s, 1)}   {media.container} {media.codec}{rate}")
+=======
+        self._parts.append(
+            f"{source.name}   {clock(media.duration_s, 1)}   {media.container} {media.codec}{rate}"
+        )
+>>>>>>> look
         for channel in result.channels:
             if has_channel_list(result):
-                self._console.print(f"\nchannel {channel.channel}")
+                self._parts.append(f"\nchannel {channel.channel}")
             for line in _bar_lines(channel, result.labels):
-                self._console.print(line)
-        self._console.print(f"\nmodel {model.name} {model.version} ({model.licence}) on {model.provider}")
-        self._console.print("A statistical estimate of how the voice sounds. Not a diagnosis.")
+                self._parts.append(line)
+        self._parts.append(f"\nmodel {model.name} {model.version} ({model.licence}) on {model.provider}")
+        self._parts.append("A statistical estimate of how the voice sounds. Not a diagnosis.")
 
-    def _print_windows(self, source: Source, result: AudioEmotion) -> None:
+    def _keep_windows(self, source: Source, result: AudioEmotion) -> None:
         for channel in result.channels:
             names = [source.name] if self._several else []
             if has_channel_list(result):
                 names.append(f"channel {channel.channel}")
-            self._console.print()
+            self._parts.append("")
             if names:
-                self._console.print(", ".join(names))
-            self._console.print(_window_table(channel, result.labels))
+                self._parts.append(", ".join(names))
+            self._parts.append(_window_table(channel, result.labels))
         if self._several:
-            self._console.print()
+            self._parts.append("")
 
 
 def _bar_lines(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[str]:

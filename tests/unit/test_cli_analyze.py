@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -269,3 +270,32 @@ def test_reader_that_leaves_early_gets_no_traceback(folder: Path) -> None:
     process.stderr.close()
     assert process.wait(60) == 128 + signal.SIGPIPE
     assert errors == b""
+
+
+def test_bar_is_gone_before_the_table_comes(folder: Path) -> None:
+    """On a terminal of its own, for both streams, as people have it."""
+    for name in "cdef":
+        (folder / f"{name}.wav").write_bytes(b"good")
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN_WITH_FAKES, "analyze", str(folder)],
+        stdout=terminal,
+        stderr=terminal,
+        cwd=REPOSITORY,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "150"},
+    )
+    os.close(terminal)
+    shown = b""
+    try:
+        while chunk := os.read(master, 4096):
+            shown += chunk
+    except OSError:  # how Linux says that the other side of a terminal has been closed
+        pass
+    os.close(master)
+    assert process.wait(60) == 1
+    text = shown.decode()
+    assert "100%" in text
+    assert "media_invalid" in text
+    table = text[text.index("length") :]
+    assert "%\x1b" not in table, "the bar was drawn after the table began"
+    assert table.count("disgust") == 6
