@@ -76,13 +76,7 @@ class TableReport:
     def _keep_bars(self, source: Source, result: AudioEmotion) -> None:
         media, model = result.media, result.model
         rate = "" if media.sample_rate_hz is None else f", {media.sample_rate_hz} Hz"
-<<<<<<< HEAD
-        self._console.print(f"{source.name}   {clock(media.duration_s, 1)}   {media.container} {media.codec}{rate}")
-=======
-        self._parts.append(
-            f"{source.name}   {clock(media.duration_s, 1)}   {media.container} {media.codec}{rate}"
-        )
->>>>>>> look
+        self._parts.append(f"{source.name}   {clock(media.duration_s, 1)}   {media.container} {media.codec}{rate}")
         for channel in result.channels:
             if has_channel_list(result):
                 self._parts.append(f"\nchannel {channel.channel}")
