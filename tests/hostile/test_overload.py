@@ -37,7 +37,7 @@ def test_row_77_what_is_over_capacity_is_refused_at_once() -> None:
             live.pipeline.gate.set()
             return await asyncio.gather(*work), waits_s
 
-    with serving(small_settings(max_requests=32)) as live:
+    with serving(small_settings(max_requests=32, limits={"body_timeout_s": 30.0})) as live:
         responses, waits_s = asyncio.run(burst(live))
         assert Counter(response.status_code for response in responses) == {200: 32, 503: 168}
         for response in responses:
