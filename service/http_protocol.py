@@ -25,6 +25,7 @@ from service.problems import BodyTimeout, HeadersTooLarge, Malformed, Problem
 from service.settings import Limits
 
 LINGER_S = 2.0
+LAST_CHANCE_S = 0.1
 
 _FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
 
@@ -142,12 +143,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _await_headers(self) -> None:
         if self._header_timer is None:
-            self._header_timer = self.loop.call_later(self.limits.body_timeout_s, self._headers_late)
+            timeout_s = self.limits.body_timeout_s
+            self._header_timer = self.loop.call_later(timeout_s, self._headers_almost_late)
 
     def _stop_awaiting_headers(self) -> None:
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+    def _headers_almost_late(self) -> None:
+        # After a stall of the whole process timers come before sockets: what lies there must be read first.
+        self._header_timer = self.loop.call_later(LAST_CHANCE_S, self._headers_late)
 
     def _headers_late(self) -> None:
         self._header_timer = None

@@ -33,10 +33,9 @@ class AudioQuery(BaseModel):
         None,
         max_length=64,
         description="Name of the model; left out: the service's default.",
-        examples=["serval"],
     )
     version: str | None = Field(
-        None, max_length=32, description="Version of the model; left out: the newest.", examples=["1"]
+        None, max_length=32, description="Version of the model; left out: the newest."
     )
     timeline: bool = Field(False, description="Whether to answer with a value for every window of the recording.")
     window_s: float | None = Field(

@@ -118,7 +118,7 @@ class FakePipeline:
         if content.startswith(b"slow"):
             time.sleep(self.slow_s)
         if content.startswith(b"gate"):
-            self.gate.wait(10)
+            self.gate.wait(60)
         if content.startswith(b"bug"):
             raise RuntimeError(content.decode())
         if content.startswith(b"invalid"):
