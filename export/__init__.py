@@ -1,0 +1,1 @@
+"""Offline programs: train, evaluate and export what the service runs."""
