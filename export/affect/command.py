@@ -1,0 +1,107 @@
+"""Commands of ``emoserve-export`` about affect: ``train shallow-fau`` and ``prior``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from service.card import Card
+
+
+def add_affect_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``prior``; a caller with a ``train`` command adds ``shallow-fau`` with ``add_train_arguments``."""
+    prior = subparsers.add_parser("prior", help="fit the affect prior to a table of human ratings")
+    prior.add_argument("--ratings", type=Path, required=True, help="haines2019.csv")
+    prior.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+    prior.add_argument("--seed", type=int, default=0, help="of folds and bootstrap")
+    prior.set_defaults(run=run_prior)
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``train shallow-fau`` to its parser, and set ``run``."""
+    parser.add_argument("--features", type=Path, required=True, help="folder of OpenFace or AVEC tables")
+    parser.add_argument("--labels", type=Path, required=True, help="folder of labels of the same names")
+    parser.add_argument("--turns", type=Path, help="folder of stretches of speech: start and end in seconds")
+    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints, report and bundle")
+    parser.add_argument("--network", choices=["A", "B", "C", "D", "E", "lstm"], default="D")
+    parser.add_argument("--name", default="affect-cnn", help="of the bundle")
+    parser.add_argument("--corpus-name", default="own recordings", help="of the data, for the card")
+    parser.add_argument("--epochs", type=int, default=0, help="0: the paper's number")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--delay-s", type=float, help="of the annotators; default 4.0 arousal, 2.8 valence")
+    parser.add_argument("--l1", type=float, default=0.0, help="penalty that makes the filter sparse")
+    parser.add_argument("--columns", nargs="+", help="of network E")
+    parser.add_argument(
+        "--scope", choices=["sequence", "concatenated"], default="sequence", help="of the loss"
+    )
+    parser.add_argument("--fps", type=float, help="replaces the time stamps of the tables")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=run_train)
+
+
+def run_prior(arguments: argparse.Namespace) -> int:
+    """Write the bundle of the prior; 0."""
+    from export.affect.prior import write_prior  # imports torch, too slow for --help
+
+    _print(write_prior(arguments.ratings, arguments.out, arguments.seed), arguments.out)
+    return 0
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    """Train with a progress bar for each target; 0."""
+    from export.affect.train import RELEVANT_COLUMNS, TrainingPlan
+    from export.affect.train_bundle import train_shallow_fau
+
+    plan = TrainingPlan(
+        network=arguments.network,
+        epochs=arguments.epochs,
+        learning_rate=arguments.learning_rate,
+        delay_s=arguments.delay_s,
+        l1=arguments.l1,
+        columns=tuple(arguments.columns or RELEVANT_COLUMNS),
+        scope=arguments.scope,
+        seed=arguments.seed,
+    )
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(target: str, epoch: int, epochs: int, loss: float, devel: float) -> None:
+            if target not in tasks:
+                tasks[target] = progress.add_task(target, total=epochs, figures="")
+            progress.update(tasks[target], completed=epoch, figures=f"loss {loss:.3f}, devel CCC {devel:.3f}")
+
+        card = train_shallow_fau(
+            arguments.features,
+            arguments.labels,
+            arguments.out,
+            plan,
+            name=arguments.name,
+            corpus=arguments.corpus_name,
+            turns=arguments.turns,
+            fps=arguments.fps,
+            device=arguments.device,
+            on_epoch=show,
+        )
+    _print(card, arguments.out)
+    return 0
+
+
+def _print(card: Card, folder: Path) -> None:
+    from rich.console import Console
+
+    console = Console()
+    for figure in card.measurements:
+        interval = "" if figure.interval_95 is None else " ({:.3f} to {:.3f})".format(*figure.interval_95)
+        console.print(
+            f"{figure.metric} {figure.value:.3f}{interval}  {figure.data}, {figure.split}, n = {figure.n}"
+        )
+    console.print(f"{card.name} {card.version} written below {folder}")

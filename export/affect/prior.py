@@ -1,0 +1,173 @@
+"""The affect model that needs no restricted corpus: a prior over the 37 columns.
+
+It is written down and not trained in time.
+
+What each unit says comes from human ratings (``ratings.py``); the scale on which units arrive, the
+smoothing over time and the small weights of movement and speech are choices of this project, each named
+below. It is a network D (E14), so everything that reads the filter works alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.affect.bundle import affect_settings, graph_parity, write_affect_bundle
+from export.affect.graph import one_filter_graph
+from export.affect.prior_card import DESCRIPTION, KNOWN_LIMITS, LICENCE, NAME, TITLE, TRAINING_DATA, VERSION
+from export.affect.rating_model import HeldOut, Signs, fit_coefficients, held_out
+from export.affect.ratings import LOWEST_RATING, RATING_RANGE, SHARED_UNITS, Ratings, read_ratings
+from service.card import Card, Measurement
+from service.pipeline.affect_columns import COLUMNS
+from service.pipeline.attribution import AffectFilter, answers, steps_before
+from service.pipeline.functionals import HOP_S
+
+KERNEL = 100  # E12
+#: Half width of the smoothing window: one second of the past and one of the future. Longer windows would
+#: lose the edges of short recordings to the zeros beyond them.
+SMOOTHING_HALF_S = 1.0
+#: One standard deviation of FACET evidence stands for one standard deviation of the unit on the 0…5 scale, as
+#: measured on 4,160 rendered faces of 320 identities whose units are known (the set that the service's own
+#: unit head learns from). E6's ranges are those of one corpus and hold only medians, so they are not used.
+UNIT_DEVIATION = {
+    "AU01": 1.29,
+    "AU02": 1.09,
+    "AU04": 1.34,
+    "AU05": 1.07,
+    "AU06": 1.10,
+    "AU07": 1.15,
+    "AU09": 1.00,
+    "AU10": 0.98,
+    "AU12": 1.26,
+    "AU14": 0.95,
+    "AU15": 1.09,
+    "AU17": 0.99,
+    "AU20": 0.83,
+    "AU23": 0.98,
+    "AU25": 1.50,
+    "AU26": 1.06,
+}
+#: Movement and speech raise arousal a little. Which columns matter is E15's finding (deviation of AU05,
+#: confidence, turn); that movement adds to shape is Brick, Hunter and Cohn 2009's. The sizes are chosen:
+#: small beside the units.
+AU05_MOVEMENT_WEIGHT = 0.05
+MOVEMENT_WEIGHT = 0.02
+TURN_WEIGHT = 0.05
+#: OpenFace's confidence of a face that it holds; ours reports the same (face notes, section 4).
+TRACKED_CONFIDENCE = 0.98
+
+SIGNS: dict[str, Signs] = {"arousal": "positive", "valence": "own"}
+COMMAND = "emoserve-export prior --ratings FILE --out DIR"
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Column weights of both targets, float64 [37] each, and the units' fit on people held out."""
+
+    weights: dict[str, NDArray[np.float64]]
+    fits: dict[str, HeldOut]
+    free_fits: dict[str, HeldOut]
+
+
+def target_ratings(ratings: Ratings) -> dict[str, NDArray[np.float64]]:
+    """Valence as positive minus negative, −6…6, and arousal as their sum, 2…14; float64 [clips]."""
+    return {
+        "arousal": ratings.positive + ratings.negative,
+        "valence": ratings.positive - ratings.negative,
+    }
+
+
+def fit_prior(ratings: Ratings, seed: int = 0) -> Prior:
+    """Make the column weights: one point of −1…1 is a whole rating scale of six points.
+
+    A face at rest (all units 0, tracked) gets a valence of 0 and the arousal of a clip rated 'nothing' on
+    both scales, where 0 is the average clip. That offset sits on the confidence and not in the bias, so a
+    lost face and the zeros beyond the recording give 0.
+    """
+    weights, fits, free_fits = {}, {}, {}
+    for target, rating in target_ratings(ratings).items():
+        coefficients = fit_coefficients(ratings.evidence, rating, SIGNS[target])
+        column = np.zeros(len(COLUMNS))
+        for unit, coefficient in zip(SHARED_UNITS, coefficients, strict=True):
+            column[COLUMNS.index(f"{unit}_mean")] = coefficient / UNIT_DEVIATION[unit] / RATING_RANGE
+        if target == "arousal":
+            rest = (2 * LOWEST_RATING - rating.mean()) / RATING_RANGE
+            column[COLUMNS.index("confidence_mean")] = rest / TRACKED_CONFIDENCE
+            for unit in SHARED_UNITS:
+                column[COLUMNS.index(f"{unit}_deviation")] = MOVEMENT_WEIGHT
+            column[COLUMNS.index("AU05_deviation")] = AU05_MOVEMENT_WEIGHT
+            column[COLUMNS.index("turn")] = TURN_WEIGHT
+        weights[target] = column
+        fits[target] = held_out(ratings.evidence, rating, ratings.subject, SIGNS[target], seed)
+        free_fits[target] = held_out(ratings.evidence, rating, ratings.subject, "free", seed)
+    return Prior(weights, fits, free_fits)
+
+
+def smoothing_window() -> NDArray[np.float64]:
+    """Raised cosine around lag 0 that adds up to 1, float64 [100]; zero beyond one second on either side."""
+    half = round(SMOOTHING_HALF_S / HOP_S)
+    window = np.zeros(KERNEL)
+    offsets = np.arange(-half, half + 1)
+    window[steps_before(KERNEL) + offsets] = 1 + np.cos(np.pi * offsets / (half + 1))
+    return window / window.sum()
+
+
+def write_prior(ratings_path: Path, folder: Path, seed: int = 0) -> Card:
+    """Fit the prior and write its bundle into ``folder``; the same table and seed give the same files.
+
+    Raises:
+        OSError: the table cannot be read.
+        ValueError: the table is unusable, or an exported graph is not equal to its filter.
+    """
+    prior = fit_prior(read_ratings(ratings_path), seed)
+    rng = np.random.default_rng(seed)
+    features = rng.uniform(0, 5, (2, 300, len(COLUMNS))).astype(np.float32)
+    graphs, cases = {}, []
+    for target, column in prior.weights.items():
+        weights = np.outer(column, smoothing_window()).astype(np.float32)
+        graphs[target] = one_filter_graph(weights[None], np.zeros(1, np.float32))
+        model = AffectFilter(weights.astype(np.float64), 0.0)
+        cases.append(
+            (graphs[target], features, np.stack([answers(sequence, model) for sequence in features]))
+        )
+    return write_affect_bundle(
+        folder,
+        graphs,
+        name=NAME,
+        version=VERSION,
+        title=TITLE,
+        description=DESCRIPTION,
+        settings=affect_settings(KERNEL, list(graphs), [0.0, 0.0], "prior", SMOOTHING_HALF_S),
+        licence=LICENCE,
+        training_data=[TRAINING_DATA],
+        measurements=[_measurement(target, prior) for target in graphs],
+        known_limits=KNOWN_LIMITS,
+        parity=graph_parity(cases, "the filter applied in float64"),
+    )
+
+
+def _measurement(target: str, prior: Prior) -> Measurement:
+    fit, free = prior.fits[target], prior.free_fits[target]
+    rating = "positive + negative" if target == "arousal" else "positive − negative"
+    return Measurement(
+        metric="pearson_correlation",
+        value=round(fit.correlation, 4),
+        interval_95=(round(fit.interval_95[0], 4), round(fit.interval_95[1], 4)),
+        data=f"Haines et al. 2019, {rating} rating",
+        split="10 folds over people",
+        n=fit.clips,
+        protocol=(
+            f"Of {target}. FACET evidence of 16 units against the mean of three raters, a figure a clip; "
+            f"each of {fit.people} people held out once, signs and scaling refitted in each fold; interval: "
+            "people drawn with replacement. It measures the units' weights on the classifier they were "
+            "fitted to, not the time series, not the other columns, and not units of OpenFace or of ours."
+        ),
+        rivals={
+            "concordance of the same predictions": round(fit.concordance, 4),
+            "same units without bound signs": round(free.correlation, 4),
+        },
+        command=COMMAND,
+    )

@@ -1,0 +1,112 @@
+"""Fit units to ratings, one coefficient a unit, and measure the fit on people that it has not seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+FloatArray = NDArray[np.float64]
+#: How the coefficients' signs are bound: to that of the unit's own correlation with the rating, to be
+#: positive, or not.
+Signs = Literal["own", "positive", "free"]
+
+#: Of the values 1, 100, 300 and 1000 the held-out correlations differ by less than 0.02; measured.
+RIDGE = 300.0
+FOLDS = 10
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A figure over clips of people that were not in training.
+
+    Attributes:
+        correlation: Pearson, of all held-out clips.
+        concordance: CCC of the same.
+        interval_95: of the correlation, people drawn with replacement.
+        clips: how many.
+        people: how many.
+    """
+
+    correlation: float
+    concordance: float
+    interval_95: tuple[float, float]
+    clips: int
+    people: int
+
+
+def fit_coefficients(
+    evidence: FloatArray, rating: FloatArray, signs: Signs, ridge: float = RIDGE
+) -> FloatArray:
+    """Ridge coefficients of standardised units on the centred rating, with bound signs.
+
+    Units of one classifier correlate, so a free fit gives some the sign opposite to what they show alone, to
+    correct others. Such corrections do not carry over to another classifier; bound signs keep them out.
+
+    Args:
+        evidence: float64 [clips, units].
+        rating: float64 [clips].
+        signs: how the signs are bound.
+        ridge: penalty on the squared coefficients, in clips.
+
+    Returns:
+        float64 [units], rating points per standard deviation of the unit, stretched so that the
+        predictions of the
+        given clips spread as much as the ratings: a regression's answers are too flat for a time series,
+            and CCC
+        counts that.
+    """
+    units = (evidence - evidence.mean(axis=0)) / evidence.std(axis=0)
+    centred = rating - rating.mean()
+    count = units.shape[1]
+    if signs == "free":
+        coefficients = np.linalg.solve(units.T @ units + ridge * np.eye(count), units.T @ centred)
+    else:
+        direction = np.ones(count) if signs == "positive" else np.sign(units.T @ centred)
+        stacked = np.vstack([units * direction, np.sqrt(ridge) * np.eye(count)])
+        coefficients = direction * nnls(stacked, np.concatenate([centred, np.zeros(count)]))[0]
+    return coefficients * (centred.std() / (units @ coefficients).std())
+
+
+def held_out(
+    evidence: FloatArray, rating: FloatArray, subject: NDArray[np.int64], signs: Signs, seed: int = 0
+) -> HeldOut:
+    """Cross-validate over people: nobody is in training and test at once.
+
+    Args:
+        evidence: float64 [clips, units].
+        rating: float64 [clips].
+        subject: int64 [clips].
+        signs: how the signs are bound.
+        seed: of the folds and of the bootstrap.
+    """
+    rng = np.random.default_rng(seed)
+    people = rng.permutation(np.unique(subject))
+    predicted = np.zeros(len(rating))
+    for fold in np.array_split(people, FOLDS):
+        test = np.isin(subject, fold)
+        coefficients = fit_coefficients(evidence[~test], rating[~test], signs)
+        mean, deviation = evidence[~test].mean(axis=0), evidence[~test].std(axis=0)
+        predicted[test] = (evidence[test] - mean) / deviation @ coefficients + rating[~test].mean()
+    low, high = np.percentile(_bootstrap(predicted, rating, subject, rng), [2.5, 97.5])
+    spread = predicted.var() + rating.var() + (predicted.mean() - rating.mean()) ** 2
+    concordance = 2 * np.mean((predicted - predicted.mean()) * (rating - rating.mean())) / spread
+    correlation = float(np.corrcoef(predicted, rating)[0, 1])
+    return HeldOut(correlation, float(concordance), (float(low), float(high)), len(rating), len(people))
+
+
+def _bootstrap(
+    predicted: FloatArray, rating: FloatArray, subject: NDArray[np.int64], rng: np.random.Generator
+) -> FloatArray:
+    """Correlations of samples of people, float64 [resamples], from each person's sums of products."""
+    _, person = np.unique(subject, return_inverse=True)
+    products = np.ones_like(rating), predicted, rating, predicted**2, rating**2, predicted * rating
+    sums = np.stack([np.bincount(person, weights=product) for product in products])
+    people = sums.shape[1]
+    times = rng.multinomial(people, np.full(people, 1 / people), size=RESAMPLES)
+    _, x, y, xx, yy, xy = (sums @ times.T) / (sums[0] @ times.T)
+    return (xy - x * y) / np.sqrt((xx - x**2) * (yy - y**2))
