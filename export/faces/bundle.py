@@ -11,13 +11,11 @@ import onnx
 from export.faces import constants, stages
 from export.faces.bundle_folder import exporter, write_bundle
 from export.faces.sources import BLENDSHAPES, DETECTOR, MESH, FaceNetworks, choose
-from service.card import Card, FileEntry, Licence
+from service.card import CARD_FILE_NAME, Card, FileEntry, Licence
 
 NAME = "mediapipe-faces"
-VERSIONS = {
-    "wheel": "1",
-    "task": "2",
-}  # the better mesh has the higher version, which is the one that is served
+# The better mesh has the higher version, which is the one that is served.
+VERSIONS = {"wheel": "1", "task": "2"}
 
 LICENCE = "Apache-2.0"
 ATTRIBUTION = (
@@ -25,9 +23,9 @@ ATTRIBUTION = (
     "(Google LLC), Apache License 2.0, https://www.apache.org/licenses/LICENSE-2.0"
 )
 CHANGES = (
-    "Changed from the publisher's files: converted from TFLite to ONNX with float32 weights and a free batch; "
-    "PReLU rewritten as a·x + (1−a)·ReLU(x); the detector's anchors, the sigmoids and the choice of points "
-    "taken into the graphs."
+    "Changed from the publisher's files: converted from TFLite to ONNX with float32 weights and a free "
+    "batch; PReLU rewritten as a·x + (1−a)·ReLU(x); the detector's anchors, the sigmoids and the choice of "
+    "points taken into the graphs."
 )
 
 
@@ -50,6 +48,15 @@ def write_face_bundle(out: Path, task: Path | None = None, wheel: Path | None = 
     """
     source = choose(task, wheel)
     return write_bundle(out, _convert(source), lambda files: _card(source, files))
+
+
+def existing_face_bundle(out: Path) -> Path | None:
+    """The best face bundle made below ``out`` before, if there is one; its hashes are not checked."""
+    for version in sorted(VERSIONS.values(), reverse=True):
+        bundle = out / NAME / version
+        if (bundle / CARD_FILE_NAME).is_file():
+            return bundle
+    return None
 
 
 def _mesh_shape(source: FaceNetworks) -> tuple[int, int]:

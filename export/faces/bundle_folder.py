@@ -18,9 +18,10 @@ from service.card import Card, FileEntry, write_card
 def write_bundle(
     out: Path, graphs: Mapping[str, onnx.ModelProto], card: Callable[[dict[str, FileEntry]], Card]
 ) -> Path:
-    """Write ``graphs`` (role → model) and their card as ``out/<name>/<version>/``, replacing what was there.
+    """Write ``graphs`` and their card as ``out/<name>/<version>/``, replacing what was there.
 
-    Everything is written beside it into a hidden folder, which the service passes over, and renamed at the end.
+    Everything is written beside it into a hidden folder, which the service passes over, and renamed at the
+    end.
 
     Args:
         out: folder of bundles.

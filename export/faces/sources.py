@@ -163,8 +163,8 @@ def best_reachable() -> FaceNetworks:
         except FaceSourceError as error:
             reasons.append(str(error))
     raise FaceSourceError(
-        f"no source of the face networks can be reached ({'; '.join(reasons)}). Download {TASK_URL} elsewhere "
-        f"and pass it with --task, or a wheel of {WHEEL_REQUIREMENT} with --wheel."
+        f"no source of the face networks can be reached ({'; '.join(reasons)}). Download {TASK_URL} "
+        f"elsewhere and pass it with --task, or a wheel of {WHEEL_REQUIREMENT} with --wheel."
     )
 
 
