@@ -6,6 +6,7 @@ from export.faces.action_unit_graphs import LABELS, MAX_INTENSITY
 from export.faces.agreement import Evaluation
 from export.faces.bundle_folder import exporter
 from export.faces.constants import PipelineSetting
+from export.faces.synthetic_faces import HELD_OUT_IDENTITIES, TrainingSize
 from service.card import Card, FileEntry, Licence, Measurement, TrainingData
 
 VERSION = "1"
@@ -57,7 +58,11 @@ RULE_LIMITS = [
 
 
 def head_card(
-    points: int, evaluations: list[Evaluation], rule: Evaluation, files: dict[str, FileEntry]
+    points: int,
+    training: TrainingSize,
+    evaluations: list[Evaluation],
+    rule: Evaluation,
+    files: dict[str, FileEntry],
 ) -> Card:
     """Card of the trained heads for the mesh of ``points`` points."""
     with_blendshapes = points == 478
@@ -92,8 +97,8 @@ def head_card(
             TrainingData(
                 name=SYNTHETIC,
                 licence="MIT",
-                utterances=3120,
-                speakers=240,
+                utterances=training.frames,
+                speakers=training.identities,
                 reference="https://github.com/ICT-VGL/ICT-FaceKit",
             )
         ],
@@ -136,9 +141,11 @@ def rule_card(evaluation: Evaluation, files: dict[str, FileEntry]) -> Card:
 def _measurements(evaluation: Evaluation, rule: Evaluation | None, by_unit: bool) -> list[Measurement]:
     """Means with intervals and, with ``by_unit``, every action unit."""
     protocol = (
-        f"80 of 320 rendered identities held out, expressive frames; {NEUTRALS[evaluation.neutral]}; labels "
-        "are 5 × blend weight; computed through the exported graphs; interval by bootstrap over identities"
+        f"{HELD_OUT_IDENTITIES} rendered identities held out, expressive frames; "
+        f"{NEUTRALS[evaluation.neutral]}; labels are 5 × blend weight; computed through the exported "
+        "graphs; interval by bootstrap over identities"
     )
+    suffix = "" if by_unit else f"_neutral_{evaluation.neutral}"
     found = []
     for metric, own, other in (
         ("pearson_r", evaluation.correlation, rule.correlation if rule else None),
@@ -152,7 +159,7 @@ def _measurements(evaluation: Evaluation, rule: Evaluation | None, by_unit: bool
             ]
         found += [
             Measurement(
-                metric=f"{metric}_{column}",
+                metric=f"{metric}_{column}{suffix}",
                 value=_rounded(value),
                 interval_95=(_rounded(interval[0]), _rounded(interval[1])) if interval else None,
                 data=SYNTHETIC,

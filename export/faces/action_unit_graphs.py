@@ -94,7 +94,7 @@ def _rules(writer: GraphWriter, blendshapes: str) -> dict[int, str]:
         return mean(f"{name}Left", f"{name}Right")
 
     smile, squint, blink, jaw_open = both("mouthSmile"), both("eyeSquint"), both("eyeBlink"), mean("jawOpen")
-    smiling_eyes = writer.node("Sqrt", writer.node("Mul", smile, squint))
+    smiling_eyes = writer.node("Sqrt", writer.node("Relu", writer.node("Mul", smile, squint)))
     open_eye = writer.node("Sub", writer.floats(1), writer.node("Mul", blink, writer.floats(0.5)))
     lips_apart = writer.node("Max", jaw_open, both("mouthLowerDown"), both("mouthUpperUp"))
     return {

@@ -21,6 +21,7 @@ from export.faces.synthetic_faces import (
     held_out,
     load_synthetic_faces,
     neutral_by_identity,
+    training_size,
 )
 
 FILES = {478: "synth478.npz", 468: "synth468.npz"}
@@ -51,8 +52,10 @@ def train_action_units(data: Path, out: Path, seed: int) -> list[Path]:
 
 
 def _write_heads(data: Path, out: Path, points: int, rule: Evaluation, seed: int) -> Path:
-    graphs, evaluations = train_heads(load_synthetic_faces(data / FILES[points]), seed)
-    return write_bundle(out, graphs, lambda files: head_card(points, evaluations, rule, files))
+    faces = load_synthetic_faces(data / FILES[points])
+    graphs, evaluations = train_heads(faces, seed)
+    size = training_size(faces, held_out(faces, seed))
+    return write_bundle(out, graphs, lambda files: head_card(points, size, evaluations, rule, files))
 
 
 def train_heads(faces: SyntheticFaces, seed: int) -> tuple[dict[str, onnx.ModelProto], list[Evaluation]]:

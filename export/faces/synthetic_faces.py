@@ -43,6 +43,19 @@ class SyntheticFaces:
     blendshapes: NDArray[np.float32] | None
 
 
+@dataclass(frozen=True)
+class TrainingSize:
+    """How much a head was trained on."""
+
+    frames: int
+    identities: int
+
+
+def training_size(faces: SyntheticFaces, test: NDArray[np.bool_]) -> TrainingSize:
+    """Frames and identities that are not in the mask ``test`` [frames]."""
+    return TrainingSize(int((~test).sum()), len(np.unique(faces.identity[~test])))
+
+
 def load_synthetic_faces(path: Path) -> SyntheticFaces:
     """Read a set from ``path`` (.npz with arrays ``pid``, ``k``, ``Y``, ``L`` and, where there are, ``B``).
 
@@ -79,9 +92,7 @@ def held_out(faces: SyntheticFaces, seed: int) -> NDArray[np.bool_]:
 def neutral_by_identity(
     values: NDArray[np.float32], faces: SyntheticFaces, use: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Median over the frames in ``use`` of each identity, for every one of its frames; shape of "
-    "``values``.
-    """
+    """Median over each identity's frames in ``use``, repeated for all its frames; shape of ``values``."""
     neutral = np.zeros_like(values)
     for identity in np.unique(faces.identity):
         own = faces.identity == identity
