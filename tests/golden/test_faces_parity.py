@@ -1,6 +1,6 @@
 """The converted face networks and the trained heads against what others published or measured.
 
-Reads the publisher's file and test vectors from ``EMOSERVE_SHARED`` (default: ``../shared`` beside the repository).
+Reads the publisher's file and test vectors from ``EMOSERVE_SHARED``, by default ``../shared``.
 """
 
 import os
@@ -204,7 +204,7 @@ def test_a_face_is_not_changed_by_its_batch(faces: Bundle, role: str) -> None:
     for row in range(len(inputs)):
         alone = faces.run(role, **{name: inputs[row : row + 1]})
         for output, values in alone.items():
-            np.testing.assert_allclose(values[0], together[output][row], atol=1e-4 if size_px else 1e-6)
+            np.testing.assert_allclose(values[0], together[output][row], atol=1e-4 if size_px else 1e-5)
 
 
 def test_there_is_no_prelu_node(faces: Bundle) -> None:
@@ -215,8 +215,9 @@ def test_there_is_no_prelu_node(faces: Bundle) -> None:
 def test_anchors_are_the_centres_of_two_grids() -> None:
     anchors = detector_anchors()
     assert anchors.shape == (896, 2)
-    np.testing.assert_allclose(anchors[[0, 1, 2, 511, 512, 517, 518, 895]] * 128,
-                               [[4, 4], [4, 4], [12, 4], [124, 124], [8, 8], [8, 8], [24, 8], [120, 120]])  # fmt: skip
+    rows = [0, 1, 2, 511, 512, 517, 518, 895]
+    places_px = [[4, 4], [4, 4], [12, 4], [124, 124], [8, 8], [8, 8], [24, 8], [120, 120]]
+    np.testing.assert_allclose(anchors[rows] * 128, places_px)
 
 
 def test_one_face_is_found_and_followed(faces: Bundle) -> None:
