@@ -129,11 +129,12 @@ def rule_card(evaluation: Evaluation, files: dict[str, FileEntry]) -> Card:
         labels=list(LABELS),
         settings={"needs_blendshapes": True, "max_intensity": MAX_INTENSITY, "smoothing_frames": 3,
                   "confidence_tracked": 0.98},
-        licence=Licence(spdx="MIT", commercial_use=True),
+        licence=Licence(spdx="MIT", commercial_use=True, attribution=""),
         measurements=_measurements(evaluation, None, by_unit=True),
         intended_use=INTENDED_USE,
         known_limits=[*UNVERIFIED, *RULE_LIMITS],
         exporter=exporter(COMMAND),
+        priority=0,
         files=files,
     )  # fmt: skip
 
@@ -152,7 +153,9 @@ def _measurements(evaluation: Evaluation, rule: Evaluation | None, by_unit: bool
         ("concordance", evaluation.concordance, rule.concordance if rule else None),
     ):
         rivals = {RULE_NAME: _rounded(other.mean)} if other else {}
-        columns = [("mean", own.mean, own.interval_95, rivals)]
+        columns: list[tuple[str, float, tuple[float, float] | None, dict[str, float]]] = [
+            ("mean", own.mean, own.interval_95, rivals)
+        ]
         if by_unit:
             columns += [
                 (label, float(value), None, {}) for label, value in zip(LABELS, own.by_column, strict=True)
@@ -166,6 +169,7 @@ def _measurements(evaluation: Evaluation, rule: Evaluation | None, by_unit: bool
                 split="held-out identities",
                 n=evaluation.frames,
                 protocol=protocol,
+                seen_corpus=rule is not None,
                 rivals=column_rivals,
                 command=COMMAND,
             )

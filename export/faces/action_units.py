@@ -116,12 +116,10 @@ def _run(model: onnx.ModelProto, inputs: dict[str, NDArray[np.float32]], output:
     """Output ``output`` of ``model`` for all rows of ``inputs``, by the ONNX reference implementation."""
     evaluator = ReferenceEvaluator(model)
     rows = len(next(iter(inputs.values())))
-    parts = [
-        evaluator.run(
-            [output], {name: rows_of[i : i + EVALUATION_BATCH] for name, rows_of in inputs.items()}
-        )[0]
-        for i in range(0, rows, EVALUATION_BATCH)
-    ]
+    parts: list[NDArray[np.float32]] = []
+    for begin in range(0, rows, EVALUATION_BATCH):
+        batch = {name: values[begin : begin + EVALUATION_BATCH] for name, values in inputs.items()}
+        parts.append(np.asarray(list(evaluator.run([output], batch))[0]))
     return np.concatenate(parts)
 
 

@@ -103,6 +103,7 @@ def _card(source: FaceNetworks, files: dict[str, FileEntry]) -> Card:
         intended_use="Finding a face in a video and following its shape, for the action-unit stage.",
         known_limits=_known_limits(has_blendshapes),
         exporter=exporter("emoserve-export faces"),
+        priority=0,
         files=files,
     )
 

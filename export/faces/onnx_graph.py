@@ -15,7 +15,6 @@ BATCH = "batch"
 PRODUCER = "emoserve-export"
 
 Dimension = int | str
-Attribute = int | float | str | list[int]
 
 
 class GraphWriter:
@@ -56,7 +55,7 @@ class GraphWriter:
         """Name of an int64 constant."""
         return self.constant(np.asarray(values, np.int64))
 
-    def node(self, kind: str, *inputs: str, **attributes: Attribute) -> str:
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401 - a number, a text or a list of either
         """Append one ONNX operator with one output; returns the output's name."""
         name = f"{kind.lower()}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
@@ -87,4 +86,5 @@ class GraphWriter:
 
 def model_bytes(model: onnx.ModelProto) -> bytes:
     """Serialised form; the same model gives the same bytes."""
-    return model.SerializeToString(deterministic=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
