@@ -1,0 +1,56 @@
+"""TFLite graph → nodes of an ONNX graph, with a free batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from export.faces import image_operators, tensor_operators
+from export.faces.onnx_graph import GraphWriter
+from export.faces.tflite import Builtin, Graph, Operator, TFLiteError
+from export.faces.translation import Translation
+
+Rule = Callable[[Translation, Operator], None]
+
+RULES: dict[Builtin, Rule] = {
+    Builtin.ADD: tensor_operators.binary,
+    Builtin.CONCATENATION: tensor_operators.concatenation,
+    Builtin.CONV_2D: image_operators.convolution,
+    Builtin.DEPTHWISE_CONV_2D: image_operators.depthwise_convolution,
+    Builtin.DEQUANTIZE: tensor_operators.dequantize,
+    Builtin.LOGISTIC: tensor_operators.unary,
+    Builtin.MAX_POOL_2D: image_operators.max_pool,
+    Builtin.MUL: tensor_operators.binary,
+    Builtin.RELU: tensor_operators.unary,
+    Builtin.RESHAPE: tensor_operators.reshape,
+    Builtin.PAD: image_operators.pad,
+    Builtin.TRANSPOSE: tensor_operators.transpose,
+    Builtin.MEAN: tensor_operators.reduce_mean,
+    Builtin.SUB: tensor_operators.binary,
+    Builtin.DIV: tensor_operators.binary,
+    Builtin.STRIDED_SLICE: tensor_operators.strided_slice,
+    Builtin.PRELU: image_operators.parametric_relu,
+    Builtin.NEG: tensor_operators.unary,
+    Builtin.SUM: tensor_operators.reduce_sum,
+    Builtin.SQRT: tensor_operators.unary,
+    Builtin.RSQRT: tensor_operators.reciprocal_square_root,
+    Builtin.SQUARED_DIFFERENCE: tensor_operators.squared_difference,
+}
+
+
+def translate(graph: Graph, writer: GraphWriter, inputs: list[str]) -> list[str]:
+    """Write ``graph`` into ``writer``, fed with the values ``inputs`` (channels last, batch first).
+
+    Returns:
+        The names of the graph's results, in its own order and layout, with the batch kept as first axis.
+
+    Raises:
+        TFLiteError: the graph does something that cannot be translated.
+    """
+    if len(inputs) != len(graph.inputs):
+        raise TFLiteError(f"the graph has {len(graph.inputs)} inputs, not {len(inputs)}")
+    translation = Translation(graph, writer)
+    for tensor, name in zip(graph.inputs, inputs, strict=True):
+        translation.set_value(tensor, name)
+    for operator in graph.operators:
+        RULES[operator.code](translation, operator)
+    return [translation.value(tensor) for tensor in graph.outputs]
