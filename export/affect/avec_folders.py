@@ -91,9 +91,7 @@ def read_labels(path: Path, hop_s: float = HOP_S) -> dict[str, NDArray[np.float3
         raise ValueError(f"{path.name}: the times of the labels do not increase")
     grid_s = time_grid(float(time_s[-1]), hop_s)
     return {
-        target: np.interp(grid_s, time_s, _numbers(path, rows, [header.index(target)])[:, 0]).astype(
-            np.float32
-        )
+        target: np.interp(grid_s, time_s, _numbers(path, rows, [header.index(target)])[:, 0]).astype(np.float32)
         for target in TARGETS
         if target in header
     }

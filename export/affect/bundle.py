@@ -125,9 +125,7 @@ def run_graph(graph: onnx.ModelProto, features: NDArray[np.float32]) -> NDArray[
     return session.run(["affect"], {"features": features})[0]
 
 
-def graph_parity(
-    cases: list[tuple[onnx.ModelProto, NDArray[np.float32], NDArray[np.float64]]], against: str
-) -> Parity:
+def graph_parity(cases: list[tuple[onnx.ModelProto, NDArray[np.float32], NDArray[np.float64]]], against: str) -> Parity:
     """Largest difference between graphs and their references.
 
     Args:

@@ -33,9 +33,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delay-s", type=float, help="of the annotators; default 4.0 arousal, 2.8 valence")
     parser.add_argument("--l1", type=float, default=0.0, help="penalty that makes the filter sparse")
     parser.add_argument("--columns", nargs="+", help="of network E")
-    parser.add_argument(
-        "--scope", choices=["sequence", "concatenated"], default="sequence", help="of the loss"
-    )
+    parser.add_argument("--scope", choices=["sequence", "concatenated"], default="sequence", help="of the loss")
     parser.add_argument("--fps", type=float, help="replaces the time stamps of the tables")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
@@ -101,7 +99,5 @@ def _print(card: Card, folder: Path) -> None:
     console = Console()
     for figure in card.measurements:
         interval = "" if figure.interval_95 is None else " ({:.3f} to {:.3f})".format(*figure.interval_95)
-        console.print(
-            f"{figure.metric} {figure.value:.3f}{interval}  {figure.data}, {figure.split}, n = {figure.n}"
-        )
+        console.print(f"{figure.metric} {figure.value:.3f}{interval}  {figure.data}, {figure.split}, n = {figure.n}")
     console.print(f"{card.name} {card.version} written below {folder}")

@@ -130,9 +130,7 @@ def write_prior(ratings_path: Path, folder: Path, seed: int = 0) -> Card:
         weights = np.outer(column, smoothing_window()).astype(np.float32)
         graphs[target] = one_filter_graph(weights[None], np.zeros(1, np.float32))
         model = AffectFilter(weights.astype(np.float64), 0.0)
-        cases.append(
-            (graphs[target], features, np.stack([answers(sequence, model) for sequence in features]))
-        )
+        cases.append((graphs[target], features, np.stack([answers(sequence, model) for sequence in features])))
     return write_affect_bundle(
         folder,
         graphs,

@@ -21,24 +21,15 @@ DESCRIPTION = (
     "'valence'."
 )
 KNOWN_LIMITS = [
-    (
-        "Good for change within one recording of one person: more or less smiling, frowning, movement "
-        "than before."
-    ),
+    ("Good for change within one recording of one person: more or less smiling, frowning, movement than before."),
     (
         "Not good for levels: tools disagree on how strong a resting face is, so figures of two "
         "people or of two tools must not be compared, and 0 is not a person's neutral unless the "
         "neutral face was subtracted."
     ),
     ("It has never seen a time series with labels. Nothing was measured on continuous arousal or valence."),
-    (
-        "The ratings are of facial expression as others see it, posed or evoked in young adults; they "
-        "are not feelings."
-    ),
-    (
-        "Arousal here is the intensity of expression: a calm and a bored face look alike, and silent "
-        "tension is missed."
-    ),
+    ("The ratings are of facial expression as others see it, posed or evoked in young adults; they are not feelings."),
+    ("Arousal here is the intensity of expression: a calm and a bored face look alike, and silent tension is missed."),
     (
         "The weights were fitted to FACET evidence; for OpenFace intensities and for this service's "
         "own units they are carried over, unverified."

@@ -39,9 +39,7 @@ class HeldOut:
     people: int
 
 
-def fit_coefficients(
-    evidence: FloatArray, rating: FloatArray, signs: Signs, ridge: float = RIDGE
-) -> FloatArray:
+def fit_coefficients(evidence: FloatArray, rating: FloatArray, signs: Signs, ridge: float = RIDGE) -> FloatArray:
     """Ridge coefficients of standardised units on the centred rating, with bound signs.
 
     Units of one classifier correlate, so a free fit gives some the sign opposite to what they show alone, to

@@ -41,9 +41,7 @@ def read_sequences(
     Raises:
         ValueError: no recording has both, no development recordings, or an unusable file.
     """
-    names = sorted(
-        {path.stem for path in features.glob("*.csv")} & {path.stem for path in labels.glob("*.csv")}
-    )
+    names = sorted({path.stem for path in features.glob("*.csv")} & {path.stem for path in labels.glob("*.csv")})
     if not names:
         raise ValueError("no file of one name lies in both folders")
     partitions = _partitions(names, seed)

@@ -211,9 +211,7 @@ def score(network: nn.Module, part: list[AffectSequence], target: str, delay: in
     return concordance(gold, [shift_to_back(predict(network, sequence), delay) for sequence in part])
 
 
-def _joined_ccc(
-    network: nn.Module, part: list[AffectSequence], target: str, delay: int, device: str
-) -> float:
+def _joined_ccc(network: nn.Module, part: list[AffectSequence], target: str, delay: int, device: str) -> float:
     predicted = [shift_to_back(predict(network, sequence, device), delay) for sequence in part]
     value = concordance_coefficient(
         np.concatenate([sequence.labels[target] for sequence in part]).astype(np.float64),

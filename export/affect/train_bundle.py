@@ -70,9 +70,7 @@ def train_shallow_fau(
             on_epoch=listener,
         )
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(
-        json.dumps(report(trained, sequences), indent=1) + "\n", encoding="utf-8"
-    )
+    (out / "report.json").write_text(json.dumps(report(trained, sequences), indent=1) + "\n", encoding="utf-8")
     plot_curves(trained, out / "curves.png")
     return _write(out / "bundle" / name / version, trained, sequences, plan, name, version, corpus)
 
@@ -95,11 +93,7 @@ def report(trained: dict[str, TrainedAffect], sequences: list[AffectSequence]) -
                     "interval_95": scores.interval_95 and [plain(value) for value in scores.interval_95],
                     "per_sequence": dict(
                         zip(
-                            [
-                                one.name
-                                for one in sequences
-                                if one.partition == partition and target in one.labels
-                            ],
+                            [one.name for one in sequences if one.partition == partition and target in one.labels],
                             [plain(value) for value in scores.per_sequence],
                             strict=True,
                         )

@@ -29,8 +29,7 @@ UNVERIFIED = [
     "Accuracy on real faces is essentially unverified: only two public recordings with frame-matched "
     "OpenFace output were found, 306 frames of two near-neutral subjects. Only AU01 (r 0.8 to 0.9) and AU45 "
     "(r 0.95 on the clip with blinks, -0.25 to 0.55 on the one without) carry enough signal there.",
-    "AU12, the most important unit for valence, could not be compared at all: OpenFace gives 0 on both "
-    "recordings.",
+    "AU12, the most important unit for valence, could not be compared at all: OpenFace gives 0 on both recordings.",
     "On those two recordings the trained head was not better than the rule mapping on average; the ranking "
     "on synthetic faces did not carry over.",
     "An affect model that was trained on OpenFace's action units sees other scales, other zeros and another "
@@ -41,8 +40,7 @@ TRAINED_LIMITS = [
     "All correlations and concordances are in-domain: the same renderer, held-out identities. They rank "
     "methods and are not accuracies on real faces.",
     "One renderer; ARKit shapes are not FACS-coded action units; labels are blend weights.",
-    "The held-out identities were looked at for about 20 variants, so differences of 0.01 to 0.02 mean "
-    "nothing.",
+    "The held-out identities were looked at for about 20 variants, so differences of 0.01 to 0.02 mean nothing.",
     "A person who smiles through a whole recording has no neutral median: give a neutral segment or none.",
     "Weak units: AU05, AU07, AU14, AU15, and AU06, which partly copies AU12. Muscle detail without "
     "movement of landmarks is out of reach.",
@@ -51,8 +49,7 @@ MESH_ONLY_LIMITS = [
     "The comparisons with OpenFace were made with the 478-point mesh; this head was not part of them.",
 ]
 RULE_LIMITS = [
-    "AU09 and half of AU06 rest on blendshapes that are almost always zero; AU05, AU14 and AU15 on weak "
-    "ones.",
+    "AU09 and half of AU06 rest on blendshapes that are almost always zero; AU05, AU14 and AU15 on weak ones.",
     "No person's neutral is taken into account.",
 ]
 
@@ -157,9 +154,7 @@ def _measurements(evaluation: Evaluation, rule: Evaluation | None, by_unit: bool
             ("mean", own.mean, own.interval_95, rivals)
         ]
         if by_unit:
-            columns += [
-                (label, float(value), None, {}) for label, value in zip(LABELS, own.by_column, strict=True)
-            ]
+            columns += [(label, float(value), None, {}) for label, value in zip(LABELS, own.by_column, strict=True)]
         found += [
             Measurement(
                 metric=f"{metric}_{column}{suffix}",

@@ -37,9 +37,7 @@ def write_bundle(
     contents = {role: model_bytes(model) for role, model in graphs.items()}
     written = card(
         {
-            f"{role}.onnx": FileEntry(
-                role=role, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data)
-            )
+            f"{role}.onnx": FileEntry(role=role, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
             for role, data in contents.items()
         }
     )

@@ -22,9 +22,7 @@ def add_faces_command(subparsers: Subparsers) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--task", type=Path, metavar="FILE", help="the publisher's face_landmarker.task")
     source.add_argument("--wheel", type=Path, metavar="FILE", help="a wheel of mediapipe==0.10.21")
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_FACES_OUT, metavar="DIR", help="folder of bundles"
-    )
+    parser.add_argument("--out", type=Path, default=DEFAULT_FACES_OUT, metavar="DIR", help="folder of bundles")
     parser.add_argument("--if-missing", action="store_true", help="do nothing where there is a face bundle")
     parser.set_defaults(run=run_faces)
 
@@ -37,9 +35,7 @@ def add_action_units_command(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="folder with synth478.npz and synth468.npz"
     )
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_HEADS_OUT, metavar="DIR", help="folder of bundles"
-    )
+    parser.add_argument("--out", type=Path, default=DEFAULT_HEADS_OUT, metavar="DIR", help="folder of bundles")
     parser.add_argument("--seed", type=int, default=0, help="draws the held-out identities (default 0)")
     parser.set_defaults(run=run_action_units)
 

@@ -87,9 +87,7 @@ class Table:
             return []
         begin = target + OFFSET_BYTES
         offsets = self.vector(field, np.uint32)
-        return [
-            Table(self.buffer, begin + OFFSET_BYTES * i + int(offset)) for i, offset in enumerate(offsets)
-        ]
+        return [Table(self.buffer, begin + OFFSET_BYTES * i + int(offset)) for i, offset in enumerate(offsets)]
 
     def text(self, field: int) -> str:
         """String below ``field``; empty where the field is absent."""

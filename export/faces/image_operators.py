@@ -138,6 +138,4 @@ def pad(translation: Translation, operator: Operator) -> None:
         amounts = amounts[list(TO_CHANNELS_FIRST)]
     writer = translation.writer
     pads = writer.integers(np.concatenate([amounts[:, 0], amounts[:, 1]]))
-    translation.finish(
-        operator, writer.node("Pad", translation.value(operator.inputs[0], layout), pads), layout
-    )
+    translation.finish(operator, writer.node("Pad", translation.value(operator.inputs[0], layout), pads), layout)

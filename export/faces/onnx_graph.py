@@ -75,9 +75,7 @@ class GraphWriter:
             list(self._constants.values()),
             doc_string=description,
         )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=PRODUCER
-        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=PRODUCER)
         model.ir_version = IR_VERSION
         helper.set_model_props(model, metadata)
         onnx.checker.check_model(onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True))

@@ -20,8 +20,7 @@ from pathlib import Path
 from export.faces.wheel_download import download_wheel
 
 TASK_URL = (
-    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
-    "face_landmarker.task"
+    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
 )
 TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 TASK_MAX_BYTES = 16 * 1024 * 1024  # the file has 3.76 MB
@@ -46,15 +45,9 @@ class _Member:
 
 # Measured on the publisher's files.
 TASK_MEMBERS = {
-    DETECTOR: _Member(
-        "face_detector.tflite", "b4578f35940bf5a1a655214a1cce5cab13eba73c1297cd78e1a04c2380b0152f"
-    ),
-    MESH: _Member(
-        "face_landmarks_detector.tflite", "c7d54204ce0448474c7f3fa9af494787c0965cbdd6f20fc72867e43046bd43d5"
-    ),
-    BLENDSHAPES: _Member(
-        "face_blendshapes.tflite", "4f36dded049db18d76048567439b2a7f58f1daabc00d78bfe8f3ad396a2d2082"
-    ),
+    DETECTOR: _Member("face_detector.tflite", "b4578f35940bf5a1a655214a1cce5cab13eba73c1297cd78e1a04c2380b0152f"),
+    MESH: _Member("face_landmarks_detector.tflite", "c7d54204ce0448474c7f3fa9af494787c0965cbdd6f20fc72867e43046bd43d5"),
+    BLENDSHAPES: _Member("face_blendshapes.tflite", "4f36dded049db18d76048567439b2a7f58f1daabc00d78bfe8f3ad396a2d2082"),
 }
 WHEEL_MEMBERS = {
     DETECTOR: _Member(
@@ -96,9 +89,7 @@ def from_task(data: bytes) -> FaceNetworks:
             "download it again"
         )
     networks = _read_members(data, TASK_MEMBERS)
-    return FaceNetworks(
-        "task", f"face_landmarker.task (float16, 1), {TASK_URL}, sha256 {TASK_SHA256}", networks
-    )
+    return FaceNetworks("task", f"face_landmarker.task (float16, 1), {TASK_URL}, sha256 {TASK_SHA256}", networks)
 
 
 def from_wheel(data: bytes) -> FaceNetworks:

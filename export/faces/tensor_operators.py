@@ -132,12 +132,8 @@ def strided_slice(translation: Translation, operator: Operator) -> None:
 
     Dropping the batch, which the blendshape graph does with its result, is undone: the batch stays.
     """
-    begin, end, stride = (
-        translation.constant(tensor).astype(np.int64).copy() for tensor in operator.inputs[1:4]
-    )
-    begin_mask, end_mask, ellipsis_mask, new_axis_mask, drop_mask = (
-        operator.option(k, "i") for k in range(5)
-    )
+    begin, end, stride = (translation.constant(tensor).astype(np.int64).copy() for tensor in operator.inputs[1:4])
+    begin_mask, end_mask, ellipsis_mask, new_axis_mask, drop_mask = (operator.option(k, "i") for k in range(5))
     if ellipsis_mask or new_axis_mask or (stride <= 0).any():
         raise TFLiteError("a slice with an ellipsis, a new axis or a negative stride is not supported")
     if begin[0] != 0 or stride[0] != 1:

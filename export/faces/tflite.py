@@ -157,9 +157,7 @@ def _operator(table: Table, codes: list[int]) -> Operator:
 def _check_references(graph: Graph) -> None:
     count = len(graph.tensors)
     for operator in graph.operators:
-        if any(not -1 <= i < count for i in operator.inputs) or any(
-            not 0 <= i < count for i in operator.outputs
-        ):
+        if any(not -1 <= i < count for i in operator.inputs) or any(not 0 <= i < count for i in operator.outputs):
             raise TFLiteError(f"an operator {operator.code.name} refers to a tensor that is not there")
     if any(not 0 <= i < count for i in (*graph.inputs, *graph.outputs)):
         raise TFLiteError("the graph's inputs or outputs refer to a tensor that is not there")

@@ -53,9 +53,7 @@ def _download(installer: list[str], requirement: str, folder: str) -> str:
         f"--platform={PLATFORM}", f"--python-version={PYTHON_VERSION}", f"--dest={folder}", requirement,
     ]  # fmt: skip
     try:
-        ended = subprocess.run(
-            [*installer, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
+        ended = subprocess.run([*installer, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         return f"no answer from the package index within {TIMEOUT_S:.0f} s"
     lines = [line for line in ended.stderr.splitlines() if line.strip()]

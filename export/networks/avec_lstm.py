@@ -26,9 +26,7 @@ class AvecLstm(nn.Module):
             Keras.
     """
 
-    def __init__(
-        self, mean: Tensor | None = None, deviation: Tensor | None = None, dropout: float = DROPOUT
-    ) -> None:
+    def __init__(self, mean: Tensor | None = None, deviation: Tensor | None = None, dropout: float = DROPOUT) -> None:
         super().__init__()
         widths = (COLUMN_COUNT, *UNITS)
         self.register_buffer("mean", torch.zeros(COLUMN_COUNT) if mean is None else mean)

@@ -34,9 +34,7 @@ class AudioQuery(BaseModel):
         max_length=64,
         description="Name of the model; left out: the service's default.",
     )
-    version: str | None = Field(
-        None, max_length=32, description="Version of the model; left out: the newest."
-    )
+    version: str | None = Field(None, max_length=32, description="Version of the model; left out: the newest.")
     timeline: bool = Field(False, description="Whether to answer with a value for every window of the recording.")
     window_s: float | None = Field(
         None, gt=0, le=3600, allow_inf_nan=False, description="Length of a window, in seconds."

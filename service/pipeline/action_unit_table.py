@@ -79,16 +79,12 @@ def read_action_unit_table(
         Unprocessable: ``fps`` out of range.
     """
     if fps is not None and not (1 / MAX_STEP_S <= fps <= 1 / MIN_STEP_S):
-        raise Unprocessable(
-            f"fps must lie between {1 / MAX_STEP_S:g} and {1 / MIN_STEP_S:g}.", pointer="/fps"
-        )
+        raise Unprocessable(f"fps must lie between {1 / MAX_STEP_S:g} and {1 / MIN_STEP_S:g}.", pointer="/fps")
     values = _read_columns(content, limits, fps)
     chosen, faces, keep = _choose_face(values, face)
     values = {name: column[keep] for name, column in values.items()}
     confidence = _within_scale(values["confidence"], "confidence", 1.0)
-    units = np.stack(
-        [_within_scale(values[f"{unit}_r"], f"{unit}_r", MAX_INTENSITY) for unit in ACTION_UNITS], axis=1
-    )
+    units = np.stack([_within_scale(values[f"{unit}_r"], f"{unit}_r", MAX_INTENSITY) for unit in ACTION_UNITS], axis=1)
     tracked = values["success"] > 0.5 if "success" in values else confidence > 0.0
     time_s = _frame_times(values, fps)
     if time_s[-1] > limits.max_duration_s:
@@ -189,11 +185,7 @@ def _frame_times(values: dict[str, NDArray[np.float64]], fps: float | None) -> N
     """Seconds of each row: from ``fps`` where given, else from the time stamps after checking them."""
     if fps is not None:
         # Frames of a lost face are absent from tables of several faces: the frame's number keeps the gap.
-        numbers = (
-            values["frame"] - 1.0
-            if "frame" in values
-            else np.arange(values["confidence"].size, dtype=np.float64)
-        )
+        numbers = values["frame"] - 1.0 if "frame" in values else np.arange(values["confidence"].size, dtype=np.float64)
         if np.any(np.diff(numbers) <= 0.0) or numbers[0] < 0.0:
             raise FeaturesInvalid("The frame numbers do not increase from 1.")
         return numbers / fps

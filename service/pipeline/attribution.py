@@ -96,9 +96,7 @@ def by_column(features: NDArray[np.float32], model: AffectFilter) -> NDArray[np.
     """
     before, after = steps_before(model.kernel), steps_after(model.kernel)
     padded = np.pad(features.astype(np.float64), ((before, after), (0, 0)))
-    parts = [
-        np.correlate(padded[:, column], weights, mode="valid") for column, weights in enumerate(model.weights)
-    ]
+    parts = [np.correlate(padded[:, column], weights, mode="valid") for column, weights in enumerate(model.weights)]
     return np.stack(parts, axis=1) + model.bias / len(model.weights)
 
 

@@ -141,9 +141,7 @@ def speaker_turn(
     turn = np.zeros(grid_s.size)
     for track in speech:
         active = _prefix((track > threshold).astype(np.float64)[:, None])[:, 0]
-        first = np.clip(np.floor((grid_s - half_s) / step_s + EDGE_TOLERANCE_S), 0, track.size).astype(
-            np.int64
-        )
+        first = np.clip(np.floor((grid_s - half_s) / step_s + EDGE_TOLERANCE_S), 0, track.size).astype(np.int64)
         stop = np.clip(np.ceil((grid_s + half_s) / step_s - EDGE_TOLERANCE_S), 0, track.size).astype(np.int64)
         turn = np.maximum(turn, active[np.maximum(stop, first)] > active[first])
     return turn

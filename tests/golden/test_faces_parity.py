@@ -88,9 +88,7 @@ def image_batch(size_px: int, count: int = 3) -> np.ndarray:
     return np.random.default_rng(0).random((count, size_px, size_px, 3), np.float32)
 
 
-def crop(
-    picture: Image.Image, centre: np.ndarray, edge: np.ndarray, angle: float, size_px: int
-) -> np.ndarray:
+def crop(picture: Image.Image, centre: np.ndarray, edge: np.ndarray, angle: float, size_px: int) -> np.ndarray:
     """A rotated rectangle as an image [1, size_px, size_px, 3] in 0…1; corners map to corners."""
     cosine, sine = np.cos(angle), np.sin(angle)
     scale = edge / size_px
@@ -121,9 +119,7 @@ def find_faces(bundle: Bundle, picture: Image.Image) -> list[tuple[np.ndarray, n
             for values in (found["boxes"], found["keypoints"])
         )
         middle = box.mean(0)
-        if all(
-            np.abs(middle - other.mean(0)).max() > np.ptp(other, axis=0).max() / 2 for other, _, _ in kept
-        ):
+        if all(np.abs(middle - other.mean(0)).max() > np.ptp(other, axis=0).max() / 2 for other, _, _ in kept):
             kept.append((box, keypoints, float(scores[anchor])))
     return kept
 
@@ -197,9 +193,7 @@ def test_the_card_names_source_licence_and_changes(faces: Bundle) -> None:
 def test_a_face_is_not_changed_by_its_batch(faces: Bundle, role: str) -> None:
     name = "landmarks" if role == "blendshapes" else "image"
     size_px = {"detector": 128, "mesh": 256, "blendshapes": 0}[role]
-    inputs = (
-        image_batch(size_px) if size_px else np.random.default_rng(1).random((3, 478, 3), np.float32) * 200
-    )
+    inputs = image_batch(size_px) if size_px else np.random.default_rng(1).random((3, 478, 3), np.float32) * 200
     together = faces.run(role, **{name: inputs})
     for row in range(len(inputs)):
         alone = faces.run(role, **{name: inputs[row : row + 1]})
@@ -303,17 +297,13 @@ def test_training_gives_the_committed_heads_and_figures(tmp_path: Path) -> None:
     """Mean r of 0.748 with 478 points and 0.604 with 468, rule 0.481: as measured before by other code."""
     data = shared("face_synth/synth478.npz").parent
     bundles = train_action_units(data, tmp_path, seed=0)
-    for bundle, correlation, concordance in zip(
-        bundles, (0.748, 0.604, 0.481), (0.672, 0.498, 0.351), strict=True
-    ):
+    for bundle, correlation, concordance in zip(bundles, (0.748, 0.604, 0.481), (0.672, 0.498, 0.351), strict=True):
         card = read_card(bundle)
         measured = {measurement.metric: measurement.value for measurement in card.measurements}
         assert measured["pearson_r_mean"] == pytest.approx(correlation, abs=2e-3)
         assert measured["concordance_mean"] == pytest.approx(concordance, abs=2e-3)
         committed = REPOSITORY / "models" / card.name / card.version
-        assert {m.metric: m.value for m in read_card(committed).measurements} == pytest.approx(
-            measured, abs=1e-3
-        )
+        assert {m.metric: m.value for m in read_card(committed).measurements} == pytest.approx(measured, abs=1e-3)
         for name in card.files:
             for ours, theirs in zip(
                 onnx.load(bundle / name).graph.initializer,
@@ -336,7 +326,5 @@ def test_the_exported_heads_run_the_same_in_onnx_runtime() -> None:
     units = heads.run("head", features=features - np.median(features[1:], axis=0))["action_units"]
     assert np.abs(units[1:] - archive["Y"][rows][1:]).mean() < 1.0
     elsewhere = archive["L"][rows].astype(np.float32) * 3 + np.array([40, -25, 0], np.float32)
-    moved = heads.run("features", landmarks=elsewhere, blendshapes=archive["B"][rows].astype(np.float32))[
-        "features"
-    ]
+    moved = heads.run("features", landmarks=elsewhere, blendshapes=archive["B"][rows].astype(np.float32))["features"]
     np.testing.assert_allclose(moved, features, atol=1e-3)

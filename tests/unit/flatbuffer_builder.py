@@ -92,9 +92,7 @@ class TinyGraph:
         for number, entry in enumerate(self.inputs):
             if isinstance(entry, np.ndarray):
                 buffers.append({0: Vector(np.frombuffer(entry.tobytes(), np.uint8))})
-                tensors.append(
-                    self._tensor(entry.shape, TYPES[entry.dtype], len(buffers) - 1, f"constant{number}")
-                )
+                tensors.append(self._tensor(entry.shape, TYPES[entry.dtype], len(buffers) - 1, f"constant{number}"))
             else:
                 graph_inputs.append(number)
                 tensors.append(self._tensor(entry, 0, 0, f"input{number}"))

@@ -145,9 +145,7 @@ def test_folders_to_bundle(tmp_path, header):
         write_recording(features, labels, name, number, delimiter=";" if header else ",", header=header)
     heard = []
     plan = TrainingPlan(network="D", kernel=20, epochs=40, delay_s=0.0)
-    card = train_shallow_fau(
-        features, labels, tmp_path / "out", plan, on_epoch=lambda *figures: heard.append(figures)
-    )
+    card = train_shallow_fau(features, labels, tmp_path / "out", plan, on_epoch=lambda *figures: heard.append(figures))
     bundle = tmp_path / "out" / "bundle" / "affect-cnn" / "1"
     assert read_card(bundle) == card
     assert {entry.role for entry in card.files.values()} == {"arousal", "valence"}

@@ -20,9 +20,7 @@ def direct_answer(features, model, step):
 
 
 @settings(deadline=None, max_examples=40)
-@given(
-    steps=st.integers(1, 60), columns=st.integers(1, 5), kernel=st.integers(1, 30), seed=st.integers(0, 2**16)
-)
+@given(steps=st.integers(1, 60), columns=st.integers(1, 5), kernel=st.integers(1, 30), seed=st.integers(0, 2**16))
 def test_cells_and_columns_add_up_to_the_output(steps, columns, kernel, seed):
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(steps, columns)).astype(np.float32)
@@ -36,9 +34,7 @@ def test_cells_and_columns_add_up_to_the_output(steps, columns, kernel, seed):
     assert cells.sum() == pytest.approx(expected[step], abs=1e-9)
     np.testing.assert_allclose(cells.sum(axis=1), by_column(features, model)[step], atol=1e-9)
     start, stop = steps // 3, steps // 3 + max(1, steps // 2)
-    assert mean_cells(features, model, start, stop).sum() == pytest.approx(
-        np.mean(expected[start:stop]), abs=1e-9
-    )
+    assert mean_cells(features, model, start, stop).sum() == pytest.approx(np.mean(expected[start:stop]), abs=1e-9)
 
 
 def test_one_cell_is_product_plus_its_share_of_the_bias():

@@ -185,9 +185,7 @@ def test_reshape_and_transpose_leave_the_batch() -> None:
 
 
 def slice_graph(start, stop, step, shape, output, **masks: int) -> TinyGraph:
-    options = {
-        {"begin": 0, "end": 1, "new": 3, "drop": 4}[name]: Scalar(INT, bits) for name, bits in masks.items()
-    }
+    options = {{"begin": 0, "end": 1, "new": 3, "drop": 4}[name]: Scalar(INT, bits) for name, bits in masks.items()}
     constants = [np.array(part, np.int32) for part in (start, stop, step)]
     return TinyGraph(Builtin.STRIDED_SLICE, [shape, *constants], output, options)
 

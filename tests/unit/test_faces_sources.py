@@ -104,9 +104,7 @@ def test_an_installer_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_
         wheel_download.download_wheel("nothing==1")
 
 
-def test_the_wheel_that_an_installer_leaves_is_returned(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_wheel_that_an_installer_leaves_is_returned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     leaving = tmp_path / "pip"
     leaving.write_text(
         '#!/bin/sh\nfor word in "$@"; do\n'
