@@ -8,7 +8,6 @@ import pytest
 from export.__main__ import COMMANDS, main
 from export.catalogue import CATALOGUE
 from export.cli.evaluate import compare
-from export.evaluation.bundle import window_starts
 from service.card import read_card
 from tests.shared_material import ROOT, corpus_folder
 from tests.unit.small_corpus import write_small_corpus
@@ -111,13 +110,6 @@ def test_help_does_not_load_torch():
         "except SystemExit: pass\nassert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
-
-
-def test_windows_cover_the_recording_to_its_end():
-    assert window_starts(100, 300, 50) == [0]
-    assert window_starts(300, 300, 100) == [0]
-    assert window_starts(450, 300, 100) == [0, 100, 150]
-    assert window_starts(500, 300, 100) == [0, 100, 200]
 
 
 def test_unpaired_answers_are_compared_by_the_z_test(trained):
