@@ -55,7 +55,7 @@ class EmotionBundle:
     known_limits: tuple[str, ...]
     preset: str = "open"
     hop_s: float = 1.0
-    min_length_s: float = 0.5
+    min_length_s: float = 0.08
     temperature: float = 1.0
     priority: int = 0
 
