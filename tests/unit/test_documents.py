@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from service.card import read_card
 from service.settings import Limits, Settings
 from tests.shared_material import ROOT
 
@@ -34,3 +35,11 @@ def test_links_of_the_readme_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if not target.startswith("http"):
             assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("model", ["emonet-open", "emonet-research"])
+def test_figures_of_the_readme_are_those_of_the_cards(model):
+    for entry in read_card(ROOT / "models" / model / "1").measurements:
+        if entry.metric == "unweighted_average_recall":
+            low, high = entry.interval_95
+            assert f"{100 * entry.value:.1f} ({100 * low:.1f}–{100 * high:.1f})" in README, entry.data
