@@ -128,7 +128,7 @@ class FaceTracker:
         low, high = mesh.points[:, :2].min(axis=0), mesh.points[:, :2].max(axis=0)
         track.box = np.concatenate([low, high])
         blendshapes = self._networks.blendshapes(points) if self._networks.has_blendshapes else None
-        return TrackedFace(track.number, points, blendshapes, float(np.sqrt(np.prod(high - low))))
+        return TrackedFace(track.number, points, blendshapes, _size(track.box))
 
     def _is_followed(self, detection: Detection) -> bool:
         middle = (detection.box[:2] + detection.box[2:]) / 2
@@ -155,6 +155,11 @@ class FaceTracker:
     def _is_same(self, track: _Track, detection: Detection) -> bool:
         if overlaps(detection.box, track.box[None])[0] > SAME_PLACE_OVERLAP:
             return True
-        ratio = np.sqrt(_area(detection.box) / max(_area(track.box), 1e-9))
+        ratio = _size(detection.box) / max(_size(track.box), 1e-9)
         alone = not self._live and track is self._lost[-1]
         return bool(alone and 1 / SAME_SIZE_RATIO < ratio < SAME_SIZE_RATIO)
+
+
+def _size(box: Points) -> float:
+    """Geometric mean of a box's sides, pixels."""
+    return float(np.sqrt(max(np.prod(box[2:] - box[:2]), 0.0)))
