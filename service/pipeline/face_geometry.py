@@ -89,12 +89,12 @@ def crop(picture: Picture, region: Region, size_px: int) -> FloatArray:
         float32 [size_px, size_px, 3] in 0…1.
     """
     words, left, top = _framed_words(picture, region)
-    x, y = _source_positions(region, size_px)
+    source_x, source_y = _source_positions(region, size_px)
     rows, columns = words.shape
-    x = np.clip(x - left, 0.0, columns - 2).astype(np.float32)
-    y = np.clip(y - top, 0.0, rows - 2).astype(np.float32)
+    x: FloatArray = np.clip(source_x - left, 0.0, columns - 2).astype(np.float32)
+    y: FloatArray = np.clip(source_y - top, 0.0, rows - 2).astype(np.float32)
     column, row = x.astype(np.int32), y.astype(np.int32)
-    first = (row * columns + column).ravel()
+    first = (row * np.int32(columns) + column).ravel()
     right = (x - column.astype(np.float32)).reshape(-1, 1)
     below = (y - row.astype(np.float32)).reshape(-1, 1)
     flat = words.ravel()

@@ -65,6 +65,18 @@ class FaceNetworks:
         """What the graphs run on."""
         return self._mesh.provider
 
+    def warm_up(self) -> None:
+        """Run every graph once on a black picture.
+
+        Raises:
+            Exception: whatever a kernel fails with.
+        """
+        black = np.zeros((64, 64, 3), np.uint8)
+        self.detect(black)
+        mesh = self.mesh(black, letterbox(black))
+        if self.has_blendshapes:
+            self.blendshapes(mesh.points)
+
     def detect(self, picture: Picture) -> list[Detection]:
         """Find faces, the surest first.
 

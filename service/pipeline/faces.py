@@ -7,6 +7,7 @@ size while nobody else is in the picture. Nobody is recognised.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,4 +163,4 @@ class FaceTracker:
 
 def _size(box: Points) -> float:
     """Geometric mean of a box's sides, pixels."""
-    return float(np.sqrt(max(np.prod(box[2:] - box[:2]), 0.0)))
+    return math.sqrt(max(float(np.prod(box[2:] - box[:2])), 0.0))

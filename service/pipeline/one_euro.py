@@ -39,12 +39,12 @@ class OneEuroFilter:
 
         Args:
             points: float64 [n, k], pixels.
-            time_s: seconds, later than the last.
+            time_s: seconds, later than the last; else the last answer is given again.
             scale_px: size of the face.
         """
         if self._raw is None or self._smooth is None or self._speed is None:
             self._raw, self._smooth, self._speed = points, points, np.zeros_like(points)
-        else:
+        elif time_s > self._time_s:
             step_s = time_s - self._time_s
             speed = (points - self._raw) / (max(scale_px, LEAST_SCALE_PX) * step_s)
             held = _alpha(self._settings.derivative_cutoff_hz, step_s)
