@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -63,6 +63,7 @@ def find_turn(
     try:
         with task.stage("decode"):
             decoded = decoder.audio(data, target_rate_hz=rate_hz, start_s=None, end_s=None)
+        listening = replace(task, progress=None)  # it counts from 0; the stages' times stay shared
     except NoAudioStream:
         return Turn(None, ("no_audio",))
     except MediaCrashedDecoder:
@@ -71,7 +72,7 @@ def find_turn(
         return Turn(None, ("audio_unusable",))
     tracks, step_s = [], 0.0
     for samples in _heard(decoded.samples, channel):
-        activity = finder.find_speech(samples, rate_hz, task)
+        activity = finder.find_speech(samples, rate_hz, listening)
         if activity is not None:
             tracks.append(activity.is_speech.astype(np.float64))
             step_s = activity.step_s

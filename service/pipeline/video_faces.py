@@ -87,7 +87,8 @@ class VideoFaces:
         lost = bool(np.any(np.diff(time_s[log.frames]) > LOST_S)) or time_s[-1] - time_s[log.frames[-1]] > LOST_S
         found = {"several_faces": self._at_once > 1 or len(self._logs) > 1, "face_lost": lost}
         names = [name for name, is_set in found.items() if is_set]
-        return FaceSeries(time_s, units, tracked * self._units.confidence, tracked, (*names, *flags))
+        confidence = np.where(tracked, self._units.confidence, 0.0)
+        return FaceSeries(time_s, units, confidence, tracked, (*names, *flags))
 
     def _choose(self, face: str) -> FaceLog | None:
         if not self._logs:

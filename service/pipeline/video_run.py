@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from service.pipeline.action_unit_table import read_action_unit_table
+from service.pipeline.action_unit_table import FaceChoice, read_action_unit_table
 from service.pipeline.action_units import ActionUnitModel, choose_action_units
 from service.pipeline.admit import Admission, Hold
 from service.pipeline.affect import AffectModel, summarise
@@ -198,7 +198,7 @@ class VideoPipeline:
         _check_include(options.include - {"audio"})
         model = self._affect_model(options.model, options.version)
         with self.admission.hold(0.0) as hold:
-            face = "largest" if options.face == "largest" else int(options.face)
+            face: FaceChoice = "largest" if options.face == "largest" else int(options.face)
             with task.stage("decode"):
                 table = read_action_unit_table(bytes(data), self._settings.limits, fps=options.fps, face=face)
             hold.resize(float(table.time_s[-1]))
@@ -262,7 +262,7 @@ class VideoPipeline:
     def _on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
         """Run ``call`` on a device thread: as many at once as there are threads, whoever asks."""
         done = self._device.run(_CALLS, [call], deadline=task.deadline, cancel=task.cancel)
-        answer = done.results[0]
+        answer: Answer | Problem = done.results[0]
         if isinstance(answer, Problem):
             raise answer
         return answer
@@ -331,8 +331,8 @@ class _Calls:
     max_batch = 1
 
     def key(self, unit: Callable[[], Any]) -> Hashable:
-        """All are alike."""
-        return 0
+        """None share a run."""
+        return id(unit)
 
     def run(self, units: Sequence[Callable[[], Any]]) -> list[Any]:
         """Run each."""
