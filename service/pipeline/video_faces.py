@@ -20,6 +20,10 @@ LOST_S = 0.5
 """A face that is away for longer than this between two sights of it is flagged 'face_lost'."""
 
 
+LEAST_SIGHTS = 3
+"""A face that is seen in fewer frames of a longer video is taken for a mistake of the detector."""
+
+
 @dataclass(frozen=True)
 class FaceSeries:
     """One face over all frames of a video.
@@ -52,7 +56,6 @@ class VideoFaces:
         self._units = units
         self._time_s: list[float] = []
         self._logs: dict[int, FaceLog] = {}
-        self._at_once = 0
 
     def look(self, frame: VideoFrame) -> None:
         """Take the next frame."""
@@ -63,7 +66,6 @@ class VideoFaces:
             if face.number not in self._logs:
                 self._logs[face.number] = FaceLog(features)
             self._logs[face.number].add(index, features, face.size_px)
-        self._at_once = max(self._at_once, len(faces))
         self._time_s.append(frame.time_s)
 
     def series(self, face: str, neutral: Neutral) -> FaceSeries:
@@ -78,27 +80,32 @@ class VideoFaces:
         """
         time_s = np.asarray(self._time_s, np.float64)
         tracked = np.zeros(len(time_s), np.bool_)
-        log = self._choose(face)
+        logs = self._sure()
+        log = _choose(logs, face)
         if log is None:
             units = np.zeros((len(time_s), len(ACTION_UNITS)))
             return FaceSeries(time_s, units, np.zeros(len(time_s)), tracked, ("no_face",))
         units, flags = self._units.intensities(log, time_s, neutral)
         tracked[log.frames] = True
         lost = bool(np.any(np.diff(time_s[log.frames]) > LOST_S)) or time_s[-1] - time_s[log.frames[-1]] > LOST_S
-        found = {"several_faces": self._at_once > 1 or len(self._logs) > 1, "face_lost": lost}
+        found = {"several_faces": len(logs) > 1, "face_lost": lost}
         names = [name for name, is_set in found.items() if is_set]
         confidence = np.where(tracked, self._units.confidence, 0.0)
         return FaceSeries(time_s, units, confidence, tracked, (*names, *flags))
 
-    def _choose(self, face: str) -> FaceLog | None:
-        if not self._logs:
-            return None
-        if face == "largest":
-            return max(self._logs.values(), key=lambda log: log.presence)
-        chosen = self._logs.get(int(face))
-        if chosen is None:
-            raise Unprocessable(f"The video has no face {int(face)}.", pointer="/face")
-        return chosen
+    def _sure(self) -> dict[int, FaceLog]:
+        least = min(LEAST_SIGHTS, len(self._time_s))
+        return {face: log for face, log in self._logs.items() if len(log) >= least}
+
+
+def _choose(logs: dict[int, FaceLog], face: str) -> FaceLog | None:
+    if not logs:
+        return None
+    if face == "largest":
+        return max(logs.values(), key=lambda log: log.presence)
+    if int(face) not in logs:
+        raise Unprocessable(f"The video has no face {int(face)}.", pointer="/face")
+    return logs[int(face)]
 
 
 def check_face(face: str) -> None:

@@ -177,6 +177,11 @@ def test_a_gap_is_flagged_and_untracked():
     assert not series.action_units[5:25].any()
 
 
+def test_a_sight_of_a_frame_or_two_is_no_face():
+    assert watch(([], 20), ([Face(100)], 2), ([], 5)).series("largest", Neutral("none")).flags == ("no_face",)
+    assert watch(([Face(100)], 1)).series("largest", Neutral("none")).tracked.tolist() == [True]
+
+
 @pytest.mark.parametrize("face", ["", "biggest", "-1", "1.0", "٣", "9" * 40])
 def test_a_choice_that_cannot_be_is_refused(face):
     with pytest.raises(Unprocessable):

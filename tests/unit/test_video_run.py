@@ -131,6 +131,12 @@ def test_before_the_face_appears_nothing_is_known(pipeline):
     np.testing.assert_array_equal(answer.face_confidence > 0, known)
 
 
+def test_a_video_without_a_face_has_no_numbers(pipeline):
+    answer = pipeline.analyse(media("no_face.mp4"), VideoOptions())
+    assert np.isnan(answer.arousal).all()
+    assert "no_face" in answer.flags
+
+
 @pytest.fixture(scope="module")
 def grey_talk():
     """A second of grey pictures; the second half is loud."""
