@@ -18,7 +18,7 @@ from service.pipeline.action_units import ActionUnitModel, choose_action_units
 from service.pipeline.admit import Admission, Hold
 from service.pipeline.affect import AffectModel, summarise
 from service.pipeline.affect_columns import ACTION_UNITS, SIGNALS
-from service.pipeline.batch import Batcher, Cancelled
+from service.pipeline.batch import Batcher
 from service.pipeline.face_networks import FaceNetworks
 from service.pipeline.frame_stream import OnFrame, VideoFrame, VideoSummary
 from service.pipeline.functionals import AffectFeatures, affect_features, time_grid
@@ -261,8 +261,6 @@ class VideoPipeline:
 
     def _on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
         """Run ``call`` on a device thread: as many at once as there are threads, whoever asks."""
-        if task.cancel is not None and task.cancel.is_set():
-            raise Cancelled
         done = self._device.run(_CALLS, [call], deadline=task.deadline, cancel=task.cancel)
         answer: Answer | Problem = done.results[0]
         if isinstance(answer, Problem):
