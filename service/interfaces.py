@@ -9,6 +9,7 @@ from typing import Protocol
 
 from service.card import Card
 from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
 
 
 class ModelBundle(Protocol):
@@ -102,6 +103,29 @@ class AudioPipeline(Protocol):
         self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
     ) -> AudioEmotion:
         """Judge a recording; ``cancel`` is set when nobody waits for the answer any more.
+
+        Raises:
+            Problem: it cannot be judged.
+        """
+
+    def close(self) -> None:
+        """Give threads and device memory back."""
+
+
+class AffectPipeline(Protocol):
+    """Video or table of action units in, arousal and valence out; blocking and thread-safe."""
+
+    def analyse(self, data: memoryview, options: VideoOptions, *, cancel: threading.Event | None = None) -> VideoAffect:
+        """Judge a video; ``cancel`` is set when nobody waits for the answer any more.
+
+        Raises:
+            Problem: it cannot be judged.
+        """
+
+    def analyse_table(
+        self, data: memoryview, options: TableOptions, *, cancel: threading.Event | None = None
+    ) -> VideoAffect:
+        """The same for a table of action units.
 
         Raises:
             Problem: it cannot be judged.

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from service.health import Health
-from service.interfaces import AudioPipeline, MediaDecoder, ModelRegistry
+from service.interfaces import AffectPipeline, AudioPipeline, MediaDecoder, ModelRegistry
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from service.video_setup import FacesNotPrepared
 from service.work import UploadMemory, WorkPool
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What takes time to load."""
+    """What takes time to load; ``video`` is None where no face or affect bundle is prepared."""
 
     registry: ModelRegistry
     decoder: MediaDecoder
     pipeline: AudioPipeline
+    video: AffectPipeline | None = None
 
 
 class Services:
@@ -52,6 +54,17 @@ class Services:
         if self._loaded is None:
             raise self.health.readiness_problem() or Unavailable()
         return self._loaded
+
+    @property
+    def video(self) -> AffectPipeline:
+        """What judges faces.
+
+        Raises:
+            Unavailable: no face or affect bundle is prepared, or models are not loaded yet.
+        """
+        if self.loaded.video is None:
+            raise FacesNotPrepared
+        return self.loaded.video
 
     @property
     def needs_start(self) -> bool:

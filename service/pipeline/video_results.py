@@ -1,0 +1,131 @@
+"""What goes into the video pipeline beside the upload, and what comes out: plain data, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.results import AudioEmotion, ChannelChoice, FloatArray, MediaInfo, ModelReference
+
+Include = Literal["action_units", "attribution", "audio"]
+INCLUDES: tuple[Include, ...] = ("action_units", "attribution", "audio")
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """The query parameters of ``POST /v1/video/affect``.
+
+    Attributes:
+        neutral: what counts as the person's resting face: 'median' of the recording, 'none', or 'START:END'
+            in seconds of the recording.
+        face: 'largest', or the number of a face from 0 in the order in which faces appear.
+        include: parts of the answer beyond arousal and valence, of ``INCLUDES``.
+        model, version: affect model; None means the one of the highest priority.
+        channel: channel of the sound track for speech and, with 'audio', for the speech emotion.
+        audio_model, audio_version: speech model for 'audio'; None means the default.
+    """
+
+    neutral: str = "median"
+    face: str = "largest"
+    include: frozenset[str] = frozenset()
+    model: str | None = None
+    version: str | None = None
+    channel: ChannelChoice = "mix"
+    audio_model: str | None = None
+    audio_version: str | None = None
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """The query parameters of ``POST /v1/action-units/affect``.
+
+    Attributes:
+        fps: frames per second that replace the table's time stamps; None takes the time stamps.
+        face: 'largest', or a ``face_id`` of the table.
+        include: as in :class:`VideoOptions`; a table has no 'audio'.
+        model, version: affect model; None means the one of the highest priority.
+    """
+
+    fps: float | None = None
+    face: str = "largest"
+    include: frozenset[str] = frozenset()
+    model: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Which input moved the answer, exact for the linear filter: mean over the steps at which a face is known.
+
+    Attributes:
+        features: names of the inputs.
+        lags_s: float64 [lags], seconds relative to the answer; negative ones are the past.
+        arousal, valence: float64 [features, lags]; all cells of one add up to the mean of its answers before
+            they are clipped to −1…1.
+        arousal_by_feature, valence_by_feature: float64 [features], the sums over the lags.
+    """
+
+    features: tuple[str, ...]
+    lags_s: NDArray[np.float64]
+    arousal: NDArray[np.float64]
+    valence: NDArray[np.float64]
+    arousal_by_feature: NDArray[np.float64]
+    valence_by_feature: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of the known values of one series: mean, population standard deviation, least and greatest."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+
+
+@dataclass(frozen=True)
+class VideoAffect:
+    """The answer for a video or a table of action units. NaN stands for ``null``: nothing can be known there.
+
+    Attributes:
+        media: the file's own rate and size; of a table, container and codec are 'csv' and 'action-units'.
+        models: which weights gave the answer, by part: 'faces', 'action_units', 'affect', 'voice_activity';
+            parts that were not used are absent.
+        time_s: float64 [steps], seconds, ten a second from 0.
+        arousal, valence: float32 [steps] in −1…1; NaN where no face is known.
+        face_confidence: float32 [steps], mean confidence 0…0.98 of the second around each step.
+        speech: float32 [steps], 1 where somebody speaks, else 0; None without a sound track or without voice
+            activity.
+        action_units: float32 [steps, 17] in 0…5, mean of the second around each step, NaN where no face is
+            known; None unless asked for.
+        action_unit_names: the 17 names, in the order of the columns.
+        attribution: None unless asked for, or where no step is known.
+        audio: emotion of the sound track; None unless asked for, or without a sound track.
+        summary: by 'arousal' and 'valence'; a series without known values is absent.
+        flags: such as 'no_face', 'face_lost', 'several_faces', 'no_audio', 'no_voice_activity',
+            'no_neutral', 'damaged', 'trained: prior'.
+        trained: what the affect model was trained on, as its card says: 'prior' means that it has seen no
+            labelled time series.
+        look_ahead_s: seconds of the future that an answer takes.
+        stages_s: seconds of each stage of the work.
+    """
+
+    media: MediaInfo
+    models: dict[str, ModelReference]
+    time_s: NDArray[np.float64]
+    arousal: FloatArray
+    valence: FloatArray
+    face_confidence: FloatArray
+    speech: FloatArray | None
+    action_units: FloatArray | None
+    action_unit_names: tuple[str, ...]
+    attribution: Attribution | None
+    audio: AudioEmotion | None
+    summary: dict[str, Statistics]
+    flags: tuple[str, ...]
+    trained: str
+    look_ahead_s: float
+    stages_s: dict[str, float] = field(default_factory=dict)
