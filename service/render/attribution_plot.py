@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Inches.
 _LEFT, _ROW, _MAP, _BARS, _BETWEEN, _AXIS = 2.75, 0.215, 2.3, 1.35, 0.3, 0.42
 _NAMED_BARS = 5
+_RULE = "Green raises the answer, pink lowers it; bars add up to the mean. Lag 0 is the moment that is answered."
 _LEAST = 1e-9  # keeps the scale of an attribution of zeros finite
 
 
@@ -73,19 +74,11 @@ class _AttributionPage(Page):
             draw_sums(self._beside(left + _MAP + 0.1, _BARS), sums, largest_sum, self.style)
             left += _MAP + 0.1 + _BARS + _BETWEEN
         self.cursor += self.rows_height + _AXIS
-        self._scale()
+        self.text(_RULE, self.cursor - 0.02, size=9.5)
         self.footer(*footnotes(self.result))
 
     def _beside(self, left: float, width: float) -> Axes:
         return self.axes(self.cursor, self.rows_height, left=left, right=PAGE_INCHES - left - width)
-
-    def _scale(self) -> None:
-        top = self.cursor - 0.02
-        self.text(
-            "Green raises the answer, pink lowers it; the bars add up to the mean. Lag 0 is the moment that is answered.",
-            top,
-            size=9.5,
-        )
 
 
 def draw_lags(
@@ -144,5 +137,4 @@ def diverging(style: Style) -> Colormap:
 
     if style.paper == LIGHT.paper:
         return colormaps["PiYG"]
-    ends = colormaps["PiYG"]
-    return LinearSegmentedColormap.from_list("PiYG-dark", [ends(0.12), style.panel, ends(0.88)])
+    return LinearSegmentedColormap.from_list("PiYG-dark", ["#DE77AE", style.panel, "#7FBC41"])

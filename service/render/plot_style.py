@@ -41,6 +41,8 @@ class Style:
     valence: str
     classes: tuple[str, ...]
     intensity: tuple[str, str, str]
+    raises: str
+    lowers: str
 
     def class_colour(self, index: int) -> str:
         """Colour of the class at ``index``; begins again after the last."""
@@ -59,6 +61,8 @@ LIGHT = Style(
     valence="#1F5FA8",
     classes=_MUTED,
     intensity=("#C3B1E1", "#8055BD", "#35125F"),
+    raises="#4D9221",
+    lowers="#C51B7D",
 )
 DARK = Style(
     paper="#14171C",
@@ -72,6 +76,8 @@ DARK = Style(
     valence="#7DB8F7",
     classes=_LIGHT,
     intensity=("#4B3A75", "#8F6BD1", "#E9DDFF"),
+    raises="#7FBC41",
+    lowers="#DE77AE",
 )
 
 

@@ -62,8 +62,8 @@ def draw_units(axes: Axes, timeline: Timeline, names: list[str], style: Style) -
     cells = np.ma.masked_invalid(units[::-1])
     draw_cells(axes, cell_edges_s(timeline), cells, intensity_ramp(style), (0, MAX_INTENSITY))
     shade_unknown(axes, timeline, style, written="no face")
-    for row in range(1, len(names)):
-        axes.axhline(row, color=style.paper, linewidth=1.2, zorder=4)
+    for line in range(1, len(names)):
+        axes.axhline(line, color=style.paper, linewidth=1.2, zorder=4)
     rows = [len(names) - 0.5 - index for index in range(len(names))]
     axes.set_yticks(rows, names)
     axes.tick_params(axis="y", labelcolor=style.ink)

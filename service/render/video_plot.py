@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from service.pipeline.video_results import VideoAffect
 from service.render.action_unit_names import unit_in_words
-from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page, in_words
-from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style, clock, signed
-from service.render.plot_timeline import draw_affect, draw_clock, draw_strip
+from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page
+from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style
+from service.render.plot_timeline import draw_affect, draw_clock, draw_strip, shade_unknown
+from service.render.video_facts import facts_of, footnotes
 from service.render.video_panels import draw_scale, draw_units, face_timeline, overall
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-PRIOR_NOTE = "Documented prior, not trained on continuous ratings; read changes within a recording; not a diagnosis."
-TRAINED_NOTE = "Statistical estimates from the movement of the face; read changes within a recording; not a diagnosis."
 
 # Inches.
 _LEFT, _AFFECT, _STRIP, _UNIT, _SCALE = 2.15, 2.4, 0.16, 0.235, 1.5
@@ -48,26 +44,6 @@ def video_affect_png(result: VideoAffect, *, title: str | None = None, dark: boo
     return page.png()
 
 
-def footnotes(result: VideoAffect) -> tuple[str, str]:
-    """The last two lines of a picture: how to read it, and which model it is from."""
-    model = result.models.get("affect")
-    return (
-        PRIOR_NOTE if result.trained == "prior" else TRAINED_NOTE,
-        "" if model is None else f"Model {in_words(model)}",
-    )
-
-
-def facts_of(result: VideoAffect) -> list[str]:
-    """Length, means, and share of the time in which a face was seen."""
-    duration_s = result.media.duration_s
-    facts = [clock(duration_s, 1 if duration_s < 60 else 0)]
-    if not result.summary:
-        return [*facts, "no face found"]
-    facts += [f"mean {name} {signed(statistics.mean)}" for name, statistics in result.summary.items()]
-    facts.append(f"face known in {100 * float(np.isfinite(result.arousal).mean()):.0f} % of the time")
-    return facts
-
-
 class _AffectPage(Page):
     def __init__(self, result: VideoAffect, style: Style) -> None:
         self.result = result
@@ -92,6 +68,7 @@ class _AffectPage(Page):
         affect.set_yticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "+0.5", "+1"])
         last = self.panel(_STRIP, affect)
         draw_strip(last, self.timeline, self.timeline.probabilities[:, 0], "face confidence", self.style)
+        shade_unknown(last, self.timeline, self.style)
         if self.timeline.speech is not None:
             last = self.panel(_STRIP, affect)
             draw_strip(last, self.timeline, self.timeline.speech, "speech", self.style)
