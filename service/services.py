@@ -11,18 +11,18 @@ from service.interfaces import AffectPipeline, AudioPipeline, MediaDecoder, Mode
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from service.video_setup import FacesNotPrepared
+from service.video_setup import load_affect
 from service.work import UploadMemory, WorkPool
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What takes time to load; ``video`` is None where no face or affect bundle is prepared."""
+    """What takes time to load; ``affect`` is None where there is no affect bundle."""
 
     registry: ModelRegistry
     decoder: MediaDecoder
     pipeline: AudioPipeline
-    video: AffectPipeline | None = None
+    affect: AffectPipeline | None = None
 
 
 class Services:
@@ -54,17 +54,6 @@ class Services:
         if self._loaded is None:
             raise self.health.readiness_problem() or Unavailable()
         return self._loaded
-
-    @property
-    def video(self) -> AffectPipeline:
-        """What judges faces.
-
-        Raises:
-            Unavailable: no face or affect bundle is prepared, or models are not loaded yet.
-        """
-        if self.loaded.video is None:
-            raise FacesNotPrepared
-        return self.loaded.video
 
     @property
     def needs_start(self) -> bool:
@@ -106,6 +95,8 @@ class Services:
         """Give everything back, in the order of the data flow."""
         self.work.close()
         if self._loaded is not None:
+            if self._loaded.affect is not None:
+                self._loaded.affect.close()
             self._loaded.pipeline.close()
             self._loaded.decoder.close()
 
@@ -131,10 +122,11 @@ def load(settings: Settings, metrics: Metrics) -> Loaded:
     try:
         pipeline = SpeechPipeline(settings, registry, decoder, observe=metrics.observe_pipeline)
         pipeline.warm_up()
+        affect = load_affect(settings, registry, decoder, pipeline, metrics.observe_pipeline)
     except BaseException:
         decoder.close()
         raise
-    return Loaded(registry, decoder, pipeline)
+    return Loaded(registry, decoder, pipeline, affect)
 
 
 def services_of(request: Request) -> Services:

@@ -13,6 +13,7 @@ from service.api.uploads import RAW_TABLES
 from service.api.video_documentation import TABLE_BODY, TABLE_RESPONSES
 from service.api.video_parameters import TableQuery
 from service.services import services_of
+from service.video_setup import require_affect
 
 router = APIRouter(tags=["video"])
 
@@ -34,11 +35,11 @@ async def analyse_action_units_affect(request: Request, query: Annotated[TableQu
     """
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
-    video = services_of(request).video
+    affect = require_affect(services_of(request).loaded.affect)
     return await answer_upload(
         request,
         lambda data, abandoned: respond_with_affect(
-            request, video.analyse_table(data, options, cancel=abandoned), options.include, media_type
+            request, affect.analyse_table(data, options, cancel=abandoned), options.include, media_type
         ),
         media_type,
         RAW_TABLES,

@@ -13,6 +13,7 @@ from service.api.upload_answer import answer_media_type, answer_upload
 from service.api.video_documentation import VIDEO_RESPONSES
 from service.api.video_parameters import VideoQuery
 from service.services import services_of
+from service.video_setup import require_faces
 
 router = APIRouter(tags=["video"])
 
@@ -36,11 +37,11 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
     """
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
-    video = services_of(request).video
+    affect = require_faces(services_of(request).loaded.affect)
     return await answer_upload(
         request,
         lambda data, abandoned: respond_with_affect(
-            request, video.analyse(data, options, cancel=abandoned), options.include, media_type
+            request, affect.analyse(data, options, cancel=abandoned), options.include, media_type
         ),
         media_type,
     )
