@@ -34,7 +34,7 @@ def example_affect(
     table = np.stack([drivers.get(unit, np.full(steps, 0.15)) for unit in ACTION_UNITS], axis=1)
     smooth = np.ones(7) / 7
     table += rng.normal(0, 0.35, table.shape)
-    table = np.stack([np.convolve(column, smooth, mode="same") for column in table.T], axis=1).clip(0, 5)
+    table = np.stack([np.convolve(column, smooth, mode="same")[:steps] for column in table.T], axis=1).clip(0, 5)
     arousal = np.clip(-0.05 + 0.13 * table[:, 8] + 0.08 * table[:, 14], -1, 1)
     valence = np.clip(-0.1 + 0.28 * table[:, 8] - 0.3 * table[:, 2], -1, 1)
     confidence = np.clip(rng.normal(0.93, 0.03, steps), 0, 0.98)
