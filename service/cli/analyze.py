@@ -97,13 +97,14 @@ def _analyse_all(
             result = judge.judge(engine, source, progress.update)
             if plots is not None:
                 plots.draw(source, result)
-            report.add(source, result)
         except Exception as error:
             reason = failure_line(error)
             if reason is None:
                 raise
             failed += 1
             progress.say(f"{source.name}: {reason}")
+        else:
+            failed += not _reported(report, source, result, progress)
         progress.end(source)
     return failed
 

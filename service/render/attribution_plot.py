@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 # Inches.
 _LEFT, _ROW, _MAP, _BARS, _BETWEEN, _AXIS = 2.75, 0.215, 2.3, 1.35, 0.3, 0.42
 _NAMED_BARS = 5
-_RULE = "Green raises the answer, pink lowers it; bars add up to the mean. Lag 0 is the moment that is answered."
+_RULE = (
+    "Green raises the answer, pink lowers it; bars add up to the mean before clipping. Lag 0 is the moment answered."
+)
 _LEAST = 1e-9  # keeps the scale of an attribution of zeros finite
 
 
@@ -64,7 +66,7 @@ class _AttributionPage(Page):
         names = [feature_in_words(feature) for feature in parts.features]
         left = self.left
         for name, cells, sums in targets:
-            self.text(f"{name}, mean {signed(float(sums.sum()))}", top, x=left, bold=True)
+            self.text(f"{name}, {signed(float(sums.sum()))} in all", top, x=left, bold=True)
             self.text("sum over time", top, x=left + _MAP + 0.1, size=9.5)
             chart = self._beside(left, _MAP)
             draw_lags(chart, parts.lags_s, cells, largest_cell, self.style)
@@ -102,7 +104,7 @@ def draw_sums(axes: Axes, sums: NDArray[np.float64], largest: float, style: Styl
     """Bars of the sums over the lags, in the order of the rows; the largest few carry their number."""
     bare(axes, style)
     axes.set_ylim(0, len(sums))
-    limit = 1.75 * largest
+    limit = 1.7 * largest
     axes.set_xlim(-limit, limit)
     axes.axvline(0, color=style.quiet_ink, linewidth=1, zorder=4)
     rows = np.arange(len(sums))[::-1] + 0.5

@@ -28,11 +28,13 @@ def face_timeline(result: VideoAffect) -> Timeline:
     columns = [result.face_confidence[:, None]]
     if result.action_units is not None:
         columns.append(result.action_units)
+    end_s = result.time_s + _HOP_S / 2
+    end_s[-1] = max(end_s[-1], min(result.media.duration_s, end_s[-1] + _HOP_S))  # the rest of the last step
     seen = np.isfinite(result.arousal) & np.isfinite(result.valence)
     return pooled(
         Timeline(
             start_s=result.time_s - _HOP_S / 2,
-            end_s=result.time_s + _HOP_S / 2,
+            end_s=end_s,
             probabilities=np.where(seen[:, None], np.concatenate(columns, axis=1), np.nan).astype(np.float32),
             arousal=result.arousal,
             valence=result.valence,

@@ -39,9 +39,7 @@ def test_auto_takes_faces_of_videos_and_voices_of_sound(faces: FakeEngine, folde
     assert len(faces.options) == 2
 
 
-def test_without_face_bundle_videos_are_judged_by_their_sound(
-    engine: FakeEngine, folder: Path, capsys: Capture
-) -> None:
+def test_without_face_bundle_videos_go_by_their_sound(engine: FakeEngine, folder: Path, capsys: Capture) -> None:
     affect = example_card("tiny-affect").model_copy(update={"task": "affect"})
     for bundles in (engine.bundles, (*engine.bundles, FakeBundle(affect))):
         engine.bundles = bundles
