@@ -104,7 +104,7 @@ def draw_sums(axes: Axes, sums: NDArray[np.float64], largest: float, style: Styl
     """Bars of the sums over the lags, in the order of the rows; the largest few carry their number."""
     bare(axes, style)
     axes.set_ylim(0, len(sums))
-    limit = 1.7 * largest
+    limit = 2.0 * largest
     axes.set_xlim(-limit, limit)
     axes.axvline(0, color=style.quiet_ink, linewidth=1, zorder=4)
     rows = np.arange(len(sums))[::-1] + 0.5
