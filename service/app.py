@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from service import __version__
 from service.api import action_units, audio, docs, health, limits, metrics, models, problems, video
 from service.api.answers import warm_up_rendering
 from service.api.documentation import openapi_document
@@ -37,7 +38,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     services = services or Services(settings)
     app = FastAPI(
         title="Emoserve",
-        version=health.service_version(),
+        version=__version__,
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import threading
 import time
-import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,41 +189,3 @@ def fake_result() -> AudioEmotion:
 
 def fake_services(settings: Settings) -> Services:
     return Services(settings, Loaded(FakeRegistry(), FakeDecoder(), FakePipeline(), FakeVideoPipeline()))
-
-
-def install_missing_renderers() -> None:
-    """Stand in for those renderers that are not there."""
-    fakes = {
-        "service.render.audio_json": {"audio_emotion_json": _json},
-        "service.render.csv": {"audio_emotion_csv": lambda result: "channel,start_s\r\nmix,0.0\r\n"},
-        "service.render.plot": {"audio_emotion_png": lambda result: b"\x89PNG\r\n\x1a\n"},
-    }
-    for name, members in fakes.items():
-        if name not in sys.modules and importlib.util.find_spec(name) is None:
-            module = types.ModuleType(name)
-            module.__dict__.update(members)
-            sys.modules[name] = module
-
-
-def _json(result: AudioEmotion, request_id: str, *, timeline: bool) -> dict[str, object]:
-    document: dict[str, object] = {
-        "request_id": request_id,
-        "media": {"duration_s": 2.0, "container": "wav", "codec": "pcm_s16le"},
-        "model": {"name": "example", "version": "1", "sha256": SHA256, "licence": "CC0-1.0"},
-        "labels": list(LABELS),
-        "probabilities": [0.9, 0.1],
-        "emotion": "anger",
-        "arousal": 0.7,
-        "valence": None,
-        "flags": ["clipped"],
-    }
-    if timeline:
-        document["timeline"] = {
-            "start_s": [0.0, 1.0],
-            "end_s": [1.0, 2.0],
-            "probabilities": {"anger": [0.9, None], "neutral": [0.1, None]},
-            "arousal": [0.7, None],
-            "valence": None,
-            "speech": [1.0, 0.0],
-        }
-    return document

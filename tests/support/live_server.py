@@ -16,7 +16,7 @@ from service.server import make_server
 from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
-from tests.support.fakes import FakePipeline, FakeVideoPipeline, fake_services, install_missing_renderers
+from tests.support.fakes import FakePipeline, FakeVideoPipeline, fake_services
 
 
 @dataclass
@@ -62,7 +62,6 @@ def small_settings(**changes: object) -> Settings:
 
 @contextmanager
 def serving(settings: Settings, services: Services | None = None) -> Iterator[LiveServer]:
-    install_missing_renderers()
     services = services or fake_services(settings)
     log = io.StringIO()
     root = logging.getLogger()
@@ -81,6 +80,15 @@ def serving(settings: Settings, services: Services | None = None) -> Iterator[Li
         server.should_exit = True
         thread.join()
         root.handlers = handlers
+
+
+@contextmanager
+def serving_models(settings: Settings) -> Iterator[LiveServer]:
+    """The whole service with the project's own bundles, decoder and all."""
+    services = Services(settings)
+    services.start()
+    with serving(settings, services) as server:
+        yield server
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
