@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from service.pipeline.results import (
     ModelReference,
     Timeline,
 )
+from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
 from service.problems import MediaEmpty, MediaInvalid, ModelNotFound, Problem
 from service.services import Loaded, Services
 from service.settings import Settings
+from tests.unit.example_affect import example_affect
 
 LABELS = ("anger", "neutral")
 SHA256 = "ab" * 32
@@ -126,6 +129,44 @@ class FakePipeline:
         self.closed = True
 
 
+@dataclass
+class FakeVideoPipeline:
+    """Answers like the pipeline for faces; b'bug…' and b'invalid…' fail as with the voice."""
+
+    seen: list[tuple[bytes, VideoOptions | TableOptions]] = field(default_factory=list)
+    closed: bool = False
+    has_faces: bool = True
+
+    def warm_up(self) -> None: ...
+
+    def analyse(
+        self,
+        data: bytes | memoryview,
+        options: VideoOptions | TableOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> VideoAffect:
+        content = bytes(data)
+        self.seen.append((content, options))
+        if options.model not in (None, "affect-prior"):
+            raise ModelNotFound
+        if content.startswith(b"invalid"):
+            raise MediaInvalid
+        return example_affect(
+            40,
+            gaps=((10, 20),),
+            units="action_units" in options.include,
+            attribution="attribution" in options.include,
+            audio="audio" in options.include,
+        )
+
+    analyse_table = analyse
+
+    def close(self) -> None:
+        self.closed = True
+
+
 def fake_result() -> AudioEmotion:
     timeline = Timeline(
         start_s=np.array([0.0, 1.0]),
@@ -147,4 +188,4 @@ def fake_result() -> AudioEmotion:
 
 
 def fake_services(settings: Settings) -> Services:
-    return Services(settings, Loaded(FakeRegistry(), FakeDecoder(), FakePipeline()))
+    return Services(settings, Loaded(FakeRegistry(), FakeDecoder(), FakePipeline(), FakeVideoPipeline()))

@@ -16,7 +16,7 @@ from service.server import make_server
 from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
-from tests.support.fakes import FakePipeline, fake_services
+from tests.support.fakes import FakePipeline, FakeVideoPipeline, fake_services
 
 
 @dataclass
@@ -32,6 +32,10 @@ class LiveServer:
     @property
     def pipeline(self) -> FakePipeline:
         return self.services.loaded.pipeline  # type: ignore[return-value]
+
+    @property
+    def affect(self) -> FakeVideoPipeline:
+        return self.services.loaded.affect  # type: ignore[return-value]
 
     def log_lines(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
