@@ -38,7 +38,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 FROM builder-cpu AS prepared
 RUN --mount=type=cache,target=/root/.cache/uv uv pip install --no-deps --require-hashes -r requirements/no-deps.txt
 COPY export export
-RUN python -m export voice-activity --out /prepared
+RUN python -m export voice-activity --out /prepared && python -m export faces --out /prepared
 
 FROM python:${PYTHON_VERSION}-slim-bookworm AS runtime
 # No home, no shell: the process can write nowhere but to /tmp and /dev/shm, which are memory under compose.

@@ -59,4 +59,6 @@ $(UV): requirements/uv.txt
 # Bundles that are made on this machine from files of installed packages.
 var/models/.prepared: .venv/online
 	$(BIN)/emoserve-export voice-activity --out var/models
+	$(BIN)/emoserve-export faces --if-missing --out var/models || \
+		echo "No source of the face networks can be reached: video answers stay off. See 'emoserve-export faces --help'."
 	touch $@
