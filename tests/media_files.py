@@ -154,6 +154,77 @@ def video_only_mp4(frames=5, size=64):
     return target.getvalue()
 
 
+def video(pictures, container="mp4", codec="mpeg4", rate=25, times=None, sound=None, **options):
+    """Encode uint8 [height, width, 3] pictures, at the given times in ms if any, with float32 [1, n] at 48 kHz."""
+    target = io.BytesIO()
+    with av.open(target, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=rate, options=options)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        speech = None
+        if sound is not None:
+            speech = output.add_stream("libopus" if container == "webm" else "aac", rate=48_000, layout="mono")
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = times[index], Fraction(1, 1000)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+        if speech is not None:
+            resampler = av.AudioResampler(speech.codec_context.format.name, "mono", 48_000, speech.frame_size or None)
+            for packed in [*_frames(sound, "mono", 48_000), None]:
+                for frame in resampler.resample(packed):
+                    output.mux(speech.encode(frame))
+            output.mux(speech.encode(None))
+    return target.getvalue()
+
+
+def changing_size(first, second):
+    """A WebM file of VP8 whose pictures change their size on the way: uint8 [height, width, 3] in two lists."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="webm") as output:
+        stream = output.add_stream("libvpx", rate=25)
+        stream.height, stream.width = first[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        output.start_encoding()
+        shown = 0
+        for pictures in (first, second):
+            encoder = av.CodecContext.create("libvpx", "w")
+            encoder.height, encoder.width = pictures[0].shape[:2]
+            encoder.pix_fmt, encoder.time_base, encoder.thread_count = "yuv420p", Fraction(1, 25), 1
+            frames = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures]
+            for index, frame in enumerate(frames):
+                frame.pts, frame.time_base = index, Fraction(1, 25)
+            for packet in [packet for frame in [*frames, None] for packet in encoder.encode(frame)]:
+                packet.pts, packet.dts = packet.pts + shown, packet.pts + shown
+                packet.time_base, packet.stream = Fraction(1, 25), stream
+                output.mux_one(packet)
+            shown += len(pictures)
+    return target.getvalue()
+
+
+def greys(count, width=64, height=48):
+    """Pictures that brighten from frame to frame, left half dark."""
+    pictures = []
+    for index in range(count):
+        picture = np.full((height, width, 3), 40 + 150 * index // max(count - 1, 1), np.uint8)
+        picture[:, : width // 2] = 10
+        pictures.append(picture)
+    return pictures
+
+
+def rotated_90(movie):
+    """Set the display matrix of the first track of an MP4 file: to be shown a quarter turn clockwise."""
+    data = bytearray(movie)
+    at = data.index(b"tkhd") + 4 + 40
+    matrix = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    data[at : at + 36] = matrix
+    return bytes(data)
+
+
 def flac_silence(duration_s, rate_hz=8_000):
     """A decompression bomb: an hour in a few hundred kilobytes."""
     return flac(np.zeros((1, round(duration_s * rate_hz)), np.float32), rate_hz)

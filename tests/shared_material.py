@@ -17,3 +17,11 @@ def corpus_folder(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"corpus {name} is not at {folder} (set EMOSERVE_SHARED)")
     return folder
+
+
+def shared_file(relative: str) -> Path:
+    """A file of the test material, or a loud skip."""
+    path = SHARED / relative
+    if not path.is_file():
+        pytest.skip(f"{relative} is not at {path} (set EMOSERVE_SHARED)")
+    return path

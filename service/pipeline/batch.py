@@ -130,6 +130,8 @@ class Batcher:
             InferenceUnavailable: the runner failed twice on a unit.
             Draining: the batcher is closed.
         """
+        if cancel is not None and cancel.is_set():  # short work would be done before anybody looks
+            raise Cancelled
         request = _Request(runner, units, [None] * len(units))
         queued_at = time.monotonic()
         with self._lock:

@@ -32,6 +32,12 @@ AUDIO_CODECS: Final[dict[str, frozenset[str]]] = {
 }
 """Container name → codecs (canonical names) that may be decoded from it."""
 
+VIDEO_CODECS: Final[dict[str, frozenset[str]]] = {
+    "mp4": frozenset({"h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg"}),
+    "webm": frozenset({"vp8", "vp9", "av1", "h264", "hevc", "mpeg4", "mjpeg"}),
+}
+"""Container name → codecs (canonical names) whose pictures may be decoded from it; the others hold none."""
+
 DEMUXERS: Final[dict[str, str]] = {
     "wav": "wav",
     "flac": "flac",

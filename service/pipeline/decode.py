@@ -12,12 +12,22 @@ from typing import Any, Final
 
 import numpy as np
 
+from service.pipeline.containers import VIDEO_CODECS
+from service.pipeline.frame_stream import FrameReceiver, HandlerFailedError, OnFrame, VideoSummary
 from service.pipeline.intake import Container, sniff
-from service.pipeline.pool import WorkerDiedError, WorkerPool
+from service.pipeline.pool import OnMessage, WorkerDiedError, WorkerPool
 from service.pipeline.protocol import Channel
 from service.pipeline.results import FloatArray, MediaInfo
 from service.pipeline.sampling import AudioJob
-from service.problems import DecoderUnavailable, MediaCrashedDecoder, MediaInvalid, Problem, Unprocessable
+from service.pipeline.video_frames import VideoJob
+from service.problems import (
+    DecoderUnavailable,
+    MediaCrashedDecoder,
+    MediaInvalid,
+    NoVideoStream,
+    Problem,
+    Unprocessable,
+)
 from service.settings import Limits
 
 MAX_KNOWN_CRASHERS: Final = 1024
@@ -107,6 +117,54 @@ class Decoder:
             self._on_event("failure", problem.code)
             raise
 
+    def video(self, data: bytes | memoryview, on_frame: OnFrame, *, timeout_s: float) -> VideoSummary:
+        """Decode the pictures of an upload, one at a time; the next is decoded while ``on_frame`` runs.
+
+        Args:
+            data: the upload.
+            on_frame: called in this thread with each frame, never before it has returned from the last.
+                What it raises ends the decoding and is raised here.
+            timeout_s: seconds for all of it, ``on_frame`` included.
+
+        Raises:
+            Problem: whatever is wrong with the file (413, 415, 422) or with the decoder (503, 504).
+        """
+        try:
+            view = memoryview(data).cast("B")
+            self._crashers.refuse(view)
+            container = sniff(view)
+            if container.name not in VIDEO_CODECS:
+                raise NoVideoStream
+            job = self._video_job(container)
+            receiver = FrameReceiver(self._limits, on_frame)
+            facts = self._run("video", asdict(job), view, receiver.receive, timeout_s)
+        except HandlerFailedError as failure:
+            raise failure.__cause__ or failure from None
+        except Problem as problem:
+            self._on_event("failure", problem.code)
+            raise
+        media = MediaInfo(
+            duration_s=float(facts["duration_s"]),
+            container=job.container,
+            codec=str(facts["codec"]),
+            frame_rate_hz=float(facts["frame_rate_hz"]),
+            width=int(facts["width"]),
+            height=int(facts["height"]),
+        )
+        return VideoSummary(media, receiver.frames, tuple(str(flag) for flag in facts["flags"]))
+
+    def _video_job(self, container: Container) -> VideoJob:
+        limits = self._limits
+        return VideoJob(
+            container=container.name,
+            demuxer=container.demuxer,
+            video_codecs=tuple(sorted(VIDEO_CODECS[container.name])),
+            max_duration_s=limits.max_duration_s,
+            max_frame_pixels=limits.max_frame_pixels,
+            max_frames=limits.max_frames,
+            max_streams=limits.max_streams,
+        )
+
     def _job(self, container: Container, target_rate_hz: int, start_s: float | None, end_s: float | None) -> AudioJob:
         limits = self._limits
         return AudioJob(
@@ -129,13 +187,7 @@ class Decoder:
     def _decode(self, view: memoryview, job: AudioJob) -> DecodedAudio:
         most = math.ceil((self._limits.max_duration_s + 1) * job.target_rate_hz)
         buffer = SampleBuffer(self._limits.max_channels, most)
-        try:
-            facts = self._pool.run("audio", asdict(job), view, buffer.receive)
-        except WorkerDiedError as death:
-            if death.signal_name in EXTERNAL_SIGNALS or not self._pool.is_open:
-                raise DecoderUnavailable(retry_after_s=1.0) from None
-            self._crashers.add(view)
-            raise MediaCrashedDecoder from None
+        facts = self._run("audio", asdict(job), view, buffer.receive)
         samples = buffer.finish()
         media = MediaInfo(
             duration_s=float(facts["duration_s"]),
@@ -145,6 +197,23 @@ class Decoder:
             channels=int(facts["channels"]),
         )
         return DecodedAudio(samples, media, tuple(str(flag) for flag in facts["flags"]))
+
+    def _run(
+        self,
+        kind: str,
+        arguments: dict[str, object],
+        view: memoryview,
+        on_message: OnMessage,
+        timeout_s: float | None = None,
+    ) -> dict[str, Any]:
+        """Run a job; a process that died of the file makes the file known."""
+        try:
+            return self._pool.run(kind, arguments, view, on_message, total_timeout_s=timeout_s)
+        except WorkerDiedError as death:
+            if death.signal_name in EXTERNAL_SIGNALS or not self._pool.is_open:
+                raise DecoderUnavailable(retry_after_s=1.0) from None
+            self._crashers.add(view)
+            raise MediaCrashedDecoder from None
 
 
 def check_range(start_s: float | None, end_s: float | None) -> None:

@@ -106,8 +106,19 @@ class WorkerPool:
         with self._lock:
             return list(self._live)
 
-    def run(self, kind: str, arguments: dict[str, object], data: memoryview, on_message: OnMessage) -> dict[str, Any]:
+    def run(
+        self,
+        kind: str,
+        arguments: dict[str, object],
+        data: memoryview,
+        on_message: OnMessage,
+        *,
+        total_timeout_s: float | None = None,
+    ) -> dict[str, Any]:
         """Run one job to its end. ``on_message`` gets every message but the last and reads its payload.
+
+        With ``total_timeout_s`` the whole job may take that long, as its pace is that of ``on_message``, and
+        the pool's time limit is for each message alone. An exception of ``on_message`` ends the process.
 
         Returns:
             The last message.
@@ -121,7 +132,7 @@ class WorkerPool:
         worker = self._take()
         retire = True
         try:
-            last = self._converse(worker, kind, arguments, data, on_message)
+            last = self._converse(worker, kind, arguments, data, on_message, total_timeout_s)
             worker.jobs += 1
             retire = worker.jobs >= JOBS_A_PROCESS or bool(last.get("retire"))
         except TimeoutError:
@@ -145,12 +156,16 @@ class WorkerPool:
         arguments: dict[str, object],
         data: memoryview,
         on_message: OnMessage,
+        total_timeout_s: float | None,
     ) -> dict[str, Any]:
         channel = worker.channel
-        channel.set_deadline(time.monotonic() + self._job_timeout_s)
-        header = {"kind": kind, "bytes": len(data), "cpu_s": self._job_timeout_s, "arguments": arguments}
+        total_s = self._job_timeout_s if total_timeout_s is None else total_timeout_s
+        ends_at = time.monotonic() + total_s
+        channel.set_deadline(ends_at)
+        header = {"kind": kind, "bytes": len(data), "cpu_s": total_s, "arguments": arguments}
         channel.send(header, data)
         while True:
+            channel.set_deadline(min(ends_at, time.monotonic() + self._job_timeout_s))
             message = channel.receive_header()
             if message.get("type") in ("done", "problem"):
                 return message

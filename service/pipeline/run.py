@@ -20,7 +20,7 @@ from service.pipeline.load import load_models
 from service.pipeline.postprocess import channel_emotion, envelope, is_silent, judged_windows
 from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray, ModelReference
 from service.pipeline.session import CPU, Provider, resolve_provider
-from service.pipeline.speech import Chunk, ChunkAnswer
+from service.pipeline.speech import Activity, Chunk, ChunkAnswer, VoiceActivity
 from service.pipeline.task import AudioDecoder, Decoded, Observe, Task, observe_nothing
 from service.pipeline.windows import Windows, plan_windows
 from service.problems import Unprocessable
@@ -203,13 +203,35 @@ class SpeechPipeline:
         rate_hz = windows.rate_hz
         if is_silent(samples, rate_hz):
             return np.zeros(len(windows), np.float32)
-        if self._voice is None:
+        voice = self._voice
+        if voice is None:
             sounds = [
                 not is_silent(samples[start : start + windows.length_samples], rate_hz)
                 for start in windows.start_samples
             ]
             return np.asarray(sounds, np.float32)
-        voice = self._voice
+        found = self._find_speech(voice, samples, rate_hz, task, channels)
+        return found.share(windows.start_s, windows.end_s)
+
+    def find_speech(self, samples: FloatArray, rate_hz: int, task: Task) -> Activity | None:
+        """Where somebody speaks in one channel, float32 [n]; None where no voice activity model is loaded.
+
+        Raises:
+            Problem: as :meth:`analyse`.
+            Cancelled: the task was cancelled.
+        """
+        if self._voice is None:
+            return None
+        return self._find_speech(self._voice, samples, rate_hz, task, 1)
+
+    @property
+    def voice_rate_hz(self) -> int | None:
+        """Sample rate of the voice activity model, if there is one."""
+        return None if self._voice is None else self._voice.rate_hz
+
+    def _find_speech(
+        self, voice: VoiceActivity, samples: FloatArray, rate_hz: int, task: Task, channels: int
+    ) -> Activity:
         done = 0
 
         def run_chunk(chunk: Chunk) -> ChunkAnswer:
@@ -219,7 +241,7 @@ class SpeechPipeline:
             task.report(VOICE_SHARE * done / (len(samples) / rate_hz * voice.steps_per_s) / channels)
             return answer
 
-        return voice.detect(samples, rate_hz, run_chunk).share(windows.start_s, windows.end_s)
+        return voice.detect(samples, rate_hz, run_chunk)
 
     def _infer(self, model: EmotionModel, units: list[FloatArray], task: Task) -> list[WindowAnswer]:
         if not units:

@@ -6,34 +6,43 @@ Every number a file claims is doubted: limits are held against the samples that 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import av
 import numpy as np
-from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container.input import InputContainer
 from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from service.pipeline.containers import DEMUXER_NAMES
 from service.pipeline.results import FloatArray
 from service.pipeline.sampling import AudioJob, SampleSink, check_format
+from service.pipeline.video_frames import FrameClock, Picture, VideoJob, check_size, scaled_size, turned
 from service.pipeline.wav import WavLayout
 from service.problems import (
     CodecUnsupported,
+    MediaEmpty,
     MediaExternalReference,
     MediaInconsistent,
     MediaInvalid,
     MediaTooLong,
     NoAudioStream,
+    NoVideoStream,
     TooManyStreams,
 )
 
 WAV_BLOCK_FRAMES: Final = 65_536
 TRUNCATED_S: Final = 0.1
 """A recording that ends this much before what its header promises is flagged 'truncated'."""
+
+TRUNCATED_VIDEO_S: Final = 0.5
+"""The same of a video, whose sound may go on a little."""
 
 DAMAGED_PACKETS_SHARE: Final = 0.5
 """With more undecodable packets than this the recording is refused, with fewer it is flagged 'damaged'."""
@@ -46,10 +55,17 @@ _PLAIN_PCM: Final[dict[str, str]] = {
     "pcm_f32le": "<f4",
     "pcm_f64le": "<f8",
 }
-_DECODERS: Final[dict[str, tuple[str, ...]]] = {"mp3": ("mp3", "mp3float"), "opus": ("opus", "libopus")}
+_DECODERS: Final[dict[str, tuple[str, ...]]] = {
+    "mp3": ("mp3", "mp3float"),
+    "opus": ("opus", "libopus"),
+    "vp8": ("vp8", "libvpx"),
+    "vp9": ("vp9", "libvpx-vp9"),
+    "av1": ("libdav1d",),  # FFmpeg's own needs hardware
+}
 _CLAIMS_SAMPLES: Final = frozenset({"flac"})
 
 Emit = Callable[[FloatArray], None]
+EmitFrame = Callable[[float, Picture, float], None]
 
 
 def silence_logs() -> None:
@@ -102,27 +118,29 @@ def _unpack(rows: memoryview, layout: WavLayout) -> NDArray[Any]:
 
 def decode_any(upload: io.BytesIO, job: AudioJob, emit: Emit) -> dict[str, object]:
     """Decode with FFmpeg, whatever the container. Arguments, result and errors as :func:`decode_audio`."""
-    with _open(upload, job) as container:
+    with _open(upload, job.demuxer, job.audio_codecs) as container:
         stream = _sound_track(container, job)
         if _claimed_s(container, stream) > job.max_duration_s:
             _refuse_if_too_long(container, stream, job)
     upload.seek(0)
-    with _open(upload, job) as container:
+    with _open(upload, job.demuxer, job.audio_codecs) as container:
         return _decode(container, _sound_track(container, job), job, emit)
 
 
-def _open(upload: io.BytesIO, job: AudioJob) -> InputContainer:
-    decoders = [name for codec in sorted(job.audio_codecs) for name in _DECODERS.get(codec, (codec,))]
+def _open(upload: io.BytesIO, demuxer: str, codecs: Iterable[str], max_pixels: int = 1) -> InputContainer:
+    """Open with one demuxer and these codecs alone, of which video ones may not make larger frames."""
+    decoders = [name for codec in sorted(codecs) for name in _DECODERS.get(codec, (codec,))]
     options = {
-        "format_whitelist": DEMUXER_NAMES.get(job.demuxer, job.demuxer),
+        "format_whitelist": DEMUXER_NAMES.get(demuxer, demuxer),
         "codec_whitelist": ",".join(decoders),
         "protocol_whitelist": "none",
     }
     return av.open(
         upload,
         "r",
-        format=job.demuxer,
+        format=demuxer,
         container_options=options,
+        options={"max_pixels": str(max_pixels)},
         metadata_errors="replace",
         io_open=_refuse_to_open,
     )
@@ -134,9 +152,7 @@ def _refuse_to_open(*_: object) -> None:
 
 def _sound_track(container: InputContainer, job: AudioJob) -> AudioStream:
     """Return the first audio stream, ready to decode on one thread, all others discarded."""
-    streams = list(container.streams)
-    if len(streams) > job.max_streams:
-        raise TooManyStreams
+    streams = _all_streams(container, job.max_streams)
     sound = next((stream for stream in streams if isinstance(stream, AudioStream)), None)
     if sound is None:
         raise NoAudioStream
@@ -144,13 +160,24 @@ def _sound_track(container: InputContainer, job: AudioJob) -> AudioStream:
     if context is None or context.codec.canonical_name not in job.audio_codecs:
         raise CodecUnsupported
     context.thread_count = 1
-    for stream in streams:
-        if stream is not sound:
-            stream.discard = av.stream.Discard.all
+    _discard_others(streams, sound)
     return sound
 
 
-def _claimed_s(container: InputContainer, stream: AudioStream) -> float:
+def _all_streams(container: InputContainer, max_streams: int) -> list[Stream]:
+    streams = list(container.streams)
+    if len(streams) > max_streams:
+        raise TooManyStreams
+    return streams
+
+
+def _discard_others(streams: list[Stream], chosen: Stream) -> None:
+    for stream in streams:
+        if stream is not chosen:
+            stream.discard = av.stream.Discard.all
+
+
+def _claimed_s(container: InputContainer, stream: Stream) -> float:
     """Return the duration that the headers claim in seconds, 0 if none. Only ever a reason to look closer."""
     claims = [0.0]
     if container.duration:
@@ -197,13 +224,13 @@ def _decode(container: InputContainer, stream: AudioStream, job: AudioJob, emit:
 class _Frames:
     """Iterates over decoded frames, stepping over packets that cannot be decoded and counting them."""
 
-    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+    def __init__(self, container: InputContainer, stream: AudioStream | VideoStream) -> None:
         self._container = container
         self._stream = stream
         self.packets = 0
         self.damaged = 0
 
-    def __iter__(self) -> Iterator[AudioFrame]:
+    def __iter__(self) -> Iterator[Any]:
         for packet in self._packets():
             self.packets += 1
             try:
@@ -215,7 +242,7 @@ class _Frames:
                 return
             yield from frames
 
-    def _packets(self) -> Iterator[Packet[AudioStream]]:
+    def _packets(self) -> Iterator[Packet[Any]]:
         """Demux up to the first error of the container itself."""
         try:
             yield from self._container.demux(self._stream)
@@ -235,3 +262,112 @@ def _result(sink: SampleSink, codec: str, truncated: bool, *, damaged: bool) -> 
         "channels": sink.channels,
         "flags": flags,
     }
+
+
+def decode_video(upload: io.BytesIO, job: VideoJob, emit: EmitFrame) -> dict[str, object]:
+    """Decode the first picture track.
+
+    Args:
+        upload: the whole file.
+        job: what was sniffed and what is allowed.
+        emit: called with the time in seconds, uint8 [height, width, 3] RGB and the share of the claimed length
+            that lies before, 0 where none is claimed. It may block: no frame is made meanwhile.
+
+    Returns:
+        ``duration_s``, ``codec``, ``frame_rate_hz``, ``width``, ``height``, ``flags``.
+
+    Raises:
+        Problem: whatever is wrong with the file. Any other exception is FFmpeg's and means the same.
+    """
+    with _open(upload, job.demuxer, job.video_codecs, job.max_frame_pixels) as container:
+        stream = _picture_track(container, job)
+        return _decode_pictures(container, stream, job, emit)
+
+
+def _picture_track(container: InputContainer, job: VideoJob) -> VideoStream:
+    """Return the first video stream that is no cover picture, ready to decode on one thread."""
+    streams = _all_streams(container, job.max_streams)
+    moving = (stream for stream in streams if isinstance(stream, VideoStream))
+    pictures = next((stream for stream in moving if not stream.disposition & Disposition.attached_pic), None)
+    if pictures is None:
+        raise NoVideoStream
+    context = pictures.codec_context
+    if context is None or context.codec.canonical_name not in job.video_codecs:
+        raise CodecUnsupported
+    check_size(job, context.width, context.height)
+    context.thread_count = 1
+    _discard_others(streams, pictures)
+    return pictures
+
+
+def _decode_pictures(
+    container: InputContainer, stream: VideoStream, job: VideoJob, emit: EmitFrame
+) -> dict[str, object]:
+    clock = FrameClock(job, float(stream.average_rate or 0))
+    claimed_s = _claimed_s(container, stream)
+    reformatter = VideoReformatter()
+    frames = _Frames(container, stream)
+    size = (0, 0)
+    skipped = corrupt = 0
+    for frame in frames:
+        check_size(job, frame.width, frame.height)
+        if frame.is_corrupt:
+            corrupt += 1
+            continue
+        time_s = clock.tick(None if frame.pts is None else float(frame.pts * frame.time_base))
+        size = size if any(size) else (frame.width, frame.height)
+        if not clock.takes(time_s):
+            skipped += 1
+            continue
+        picture = _picture(reformatter, frame, float(stream.sample_aspect_ratio or 1))
+        emit(time_s, picture, min(time_s / claimed_s, 1.0) if claimed_s > 0 else 0.0)
+    damaged = frames.damaged + corrupt
+    if clock.frames == 0:
+        raise MediaInvalid if damaged else MediaEmpty("The video has no frames.")
+    if damaged > DAMAGED_PACKETS_SHARE * frames.packets:
+        raise MediaInvalid
+    late_s = claimed_s - clock.duration_s if job.container == "webm" else 0.0
+    found = {
+        "damaged": damaged > 0,
+        "truncated": late_s > TRUNCATED_VIDEO_S,
+        "times_repaired": clock.repaired > 0,
+        "thinned": skipped > 0,
+    }
+    return {
+        "duration_s": clock.duration_s,
+        "codec": stream.codec_context.codec.canonical_name,
+        "frame_rate_hz": clock.rate_hz,
+        "width": size[0],
+        "height": size[1],
+        "flags": [name for name, is_set in found.items() if is_set],
+    }
+
+
+def _picture(reformatter: VideoReformatter, frame: VideoFrame, pixel_aspect: float) -> Picture:
+    """RGB, upright, scaled down, uint8 [height, width, 3]. FFmpeg's own threads are forbidden here."""
+    width, height = scaled_size(frame.width, frame.height, pixel_aspect)
+    scaled = reformatter.reformat(frame, width, height, "rgb24", interpolation="AREA", threads=1)
+    return turned(np.asarray(scaled.to_ndarray(), np.uint8), frame.rotation)
+
+
+def warm_up_video() -> None:
+    """Encode and decode two frames, so that all that FFmpeg's picture half loads late is in memory.
+
+    Raises:
+        RuntimeError: they cannot be decoded: this installation is broken.
+    """
+    target = io.BytesIO()
+    with av.open(target, "w", format="mp4") as output:
+        stream = output.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.thread_count = 1
+        for level in (0, 255):
+            picture = np.full((48, 64, 3), level, np.uint8)
+            output.mux(stream.encode(VideoFrame.from_ndarray(picture, format="rgb24")))
+        output.mux(stream.encode(None))
+    target.seek(0)
+    job = VideoJob("mp4", "mov", ("mpeg4",), 60.0, 64 * 48, 10, 1)
+    times_s: list[float] = []
+    decode_video(target, job, lambda time_s, *_: times_s.append(time_s))
+    if len(times_s) != 2:
+        raise RuntimeError("the decoder does not decode video")

@@ -19,6 +19,7 @@ from service.pipeline import sandbox
 from service.pipeline.protocol import Channel
 from service.pipeline.results import FloatArray
 from service.pipeline.sampling import AudioJob
+from service.pipeline.video_frames import Picture, VideoJob
 from service.problems import MediaInvalid, Problem
 
 Reply = Callable[[dict[str, object], bytes | memoryview], None]
@@ -106,7 +107,27 @@ def _audio(upload: io.BytesIO, arguments: dict[str, Any], reply: Reply) -> dict[
     return sandbox.decode_audio(upload, AudioJob(**arguments), emit)
 
 
-JOB_KINDS: Final[dict[str, JobKind]] = {"audio": _audio}
+def _video(upload: io.BytesIO, arguments: dict[str, Any], reply: Reply) -> dict[str, object]:
+    """Kind 'video': replies with one uint8 [height, width, 3] a frame, then the facts of the video.
+
+    A reply blocks until the service has taken it, so at most one frame waits here.
+    """
+
+    def emit(time_s: float, picture: Picture, share: float) -> None:
+        height, width, _ = picture.shape
+        header: dict[str, object] = {
+            "type": "frame",
+            "time_s": time_s,
+            "width": width,
+            "height": height,
+            "share": share,
+        }
+        reply(header, picture.reshape(-1).data)
+
+    return sandbox.decode_video(upload, VideoJob(**arguments), emit)
+
+
+JOB_KINDS: Final[dict[str, JobKind]] = {"audio": _audio, "video": _video}
 """What can be asked. Arguments are JSON, replies a header and bytes."""
 
 
@@ -124,6 +145,7 @@ def warm_up() -> None:
     sandbox.decode_any(io.BytesIO(good), _warm_up_job(), emitted.append)
     if sum(block.shape[1] for block in emitted) != 1600:
         raise RuntimeError("the decoder does not decode")
+    sandbox.warm_up_video()
     header = {"kind": "audio", "arguments": {}}
     _answer(header, io.BytesIO(), lambda *_: None)
     for bad in (good[:20], b"junk" * 64):

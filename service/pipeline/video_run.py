@@ -1,0 +1,366 @@
+"""The whole way of a video: decode and follow faces frame by frame, action units, speech, affect.
+
+One :class:`VideoPipeline` owns the face sessions of the process. Its calls block and may come from many threads
+at once; frames of different videos share the device threads, one step at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from service.pipeline.action_unit_table import FaceChoice, read_action_unit_table
+from service.pipeline.action_units import ActionUnitModel, choose_action_units
+from service.pipeline.admit import Admission, Hold
+from service.pipeline.affect import AffectModel, summarise
+from service.pipeline.affect_columns import ACTION_UNITS, SIGNALS
+from service.pipeline.batch import Batcher
+from service.pipeline.face_networks import FaceNetworks
+from service.pipeline.frame_stream import OnFrame, VideoFrame, VideoSummary
+from service.pipeline.functionals import AffectFeatures, affect_features, time_grid
+from service.pipeline.neutral import read_neutral
+from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray, MediaInfo, ModelReference
+from service.pipeline.session import CPU
+from service.pipeline.sound_track import SpeechFinder, Turn, find_turn
+from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
+from service.pipeline.video_faces import VideoFaces, check_face
+from service.pipeline.video_results import INCLUDES, TableOptions, VideoAffect, VideoOptions
+from service.problems import ModelNotFound, NoAudioStream, Problem, Unprocessable
+from service.registry import Bundle, BundleError, Registry
+from service.settings import Settings
+
+Answer = TypeVar("Answer")
+
+TYPICAL_BYTES_PER_S = 125_000
+"""1 Mbit/s, of which an upload's length is guessed before it is decoded."""
+
+FACES_SHARE, TURN_SHARE, AUDIO_SHARE = 0.85, 0.9, 0.98
+"""Progress after each part."""
+
+
+class VideoDecoder(AudioDecoder, Protocol):
+    """Turns uploads into frames as well as into samples."""
+
+    def video(self, data: bytes | memoryview, on_frame: OnFrame, *, timeout_s: float) -> VideoSummary:
+        """Decode the pictures of ``data``, one at a time."""
+
+
+class Speech(SpeechFinder, Protocol):
+    """What the speech pipeline does for videos."""
+
+    @property
+    def admission(self) -> Admission:
+        """What is in the system."""
+
+    def analyse(
+        self,
+        data: bytes | memoryview,
+        options: AudioOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+        deadline_s: float | None = None,
+    ) -> AudioEmotion:
+        """Judge the sound track."""
+
+
+class VideoPipeline:
+    """Arousal and valence from uploads of videos and of tables.
+
+    Models that are not there make requests fail with ``ModelNotFound``, not the start: a service may serve
+    speech alone.
+
+    Args:
+        settings: threads and limits.
+        registry: the bundles.
+        decoder: see :class:`VideoDecoder`.
+        speech: see :class:`Speech`; its admission is shared.
+        observe: told stage_seconds; called from several threads.
+
+    Raises:
+        BundleError: a graph cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        decoder: VideoDecoder,
+        speech: Speech,
+        observe: Observe | None = None,
+    ) -> None:
+        self.admission = speech.admission
+        self._settings = settings
+        self._registry = registry
+        self._decoder = decoder
+        self._speech = speech
+        self._observe: Observe = observe or observe_nothing
+        self._faces = FaceNetworks(registry.find(task="face")) if registry.of_task("face") else None
+        fitting = None if self._faces is None else choose_action_units(registry, self._faces)
+        self._units = None if fitting is None else ActionUnitModel(fitting)
+        self._affect = {
+            (bundle.card.name, bundle.card.version): AffectModel(bundle) for bundle in registry.of_task("affect")
+        }
+        self._device = Batcher(settings.threads, name="faces")
+
+    @property
+    def has_faces(self) -> bool:
+        """Whether videos can be analysed; tables need no face model."""
+        return self._faces is not None and self._units is not None
+
+    def warm_up(self) -> None:
+        """Run every graph once.
+
+        Raises:
+            BundleError: one fails.
+        """
+        empty = AffectFeatures(np.zeros(2), np.zeros((2, 2 * len(SIGNALS) + 1), np.float32), np.ones(2))
+        try:
+            for model in self._affect.values():
+                model.series(empty)
+            if self._faces is not None:
+                self._faces.warm_up()
+        except Exception as error:  # a graph that loads can still fail in any of its kernels
+            raise BundleError(f"a face or affect graph fails: {str(error).strip().splitlines()[0]}") from error
+
+    def analyse(
+        self,
+        data: bytes | memoryview,
+        options: VideoOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+        deadline_s: float | None = None,
+    ) -> VideoAffect:
+        """Judge one video. Blocks; safe to call from many threads.
+
+        Args:
+            data: the upload.
+            options: the request's parameters.
+            cancel: set by someone else when nobody waits any more.
+            progress: called in this thread with the share of the work that is done, 0…1.
+            deadline_s: seconds from now to the answer; None means the limit of that name.
+
+        Raises:
+            Problem: whatever the client must be told.
+            Cancelled: ``cancel`` was set.
+        """
+        task = self._task(cancel, progress, deadline_s)
+        check_face(options.face)
+        _check_include(options.include)
+        neutral = read_neutral(options.neutral)
+        model = self._affect_model(options.model, options.version)
+        if self._faces is None or self._units is None:
+            raise ModelNotFound("No face model is installed.")
+        if "audio" in options.include:
+            self._registry.find(options.audio_model, options.audio_version)
+        watching = VideoFaces(self._faces, self._units)
+        with self.admission.hold(len(data) / TYPICAL_BYTES_PER_S) as hold:
+            summary = self._watch(data, watching, hold, task)
+            with task.stage("action_units"):
+                series = self._on_device(lambda: watching.series(options.face, neutral), task)
+            grid_s = time_grid(summary.media.duration_s, model.hop_s)
+            turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, task)
+            task.report(TURN_SHARE)
+            features = affect_features(
+                series.time_s,
+                series.confidence,
+                series.action_units,
+                series.tracked,
+                turn=turn.turn,
+                duration_s=summary.media.duration_s,
+                window_s=model.window_s,
+                hop_s=model.hop_s,
+            )
+            audio, audio_flags = self._sound(data, options, turn, task)
+            models = {"faces": self._faces.bundle, "action_units": self._units.bundle}
+            if turn.turn is not None:
+                models["voice_activity"] = self._registry.find(task="voice-activity")
+            flags = (*summary.flags, *series.flags, *turn.flags, *audio_flags)
+            return self._answer(summary.media, features, model, options.include, flags, task, models, turn, audio)
+
+    def analyse_table(
+        self,
+        data: bytes | memoryview,
+        options: TableOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+        deadline_s: float | None = None,
+    ) -> VideoAffect:
+        """Judge a table of action units. Arguments, result and errors as :meth:`analyse`."""
+        task = self._task(cancel, progress, deadline_s)
+        check_face(options.face)
+        _check_include(options.include - {"audio"})
+        model = self._affect_model(options.model, options.version)
+        with self.admission.hold(0.0) as hold:
+            face: FaceChoice = "largest" if options.face == "largest" else int(options.face)
+            with task.stage("decode"):
+                table = read_action_unit_table(bytes(data), self._settings.limits, fps=options.fps, face=face)
+            hold.resize(float(table.time_s[-1]))
+            features = affect_features(
+                table.time_s,
+                table.confidence,
+                table.action_units,
+                table.tracked,
+                window_s=model.window_s,
+                hop_s=model.hop_s,
+            )
+            duration_s = float(table.time_s[-1])
+            rate_hz = (len(table.time_s) - 1) / duration_s if duration_s > 0 else None
+            media = MediaInfo(duration_s, container="csv", codec="action-units", frame_rate_hz=rate_hz)
+            found = {
+                "no_face": not table.tracked.any(),
+                "face_lost": bool(table.tracked.any() and not table.tracked.all()),
+                "several_faces": len(table.faces) > 1,
+            }
+            flags = (*(name for name, is_set in found.items() if is_set), "no_audio")
+            return self._answer(media, features, model, options.include, flags, task, {}, Turn(None), None)
+
+    def stalled(self) -> bool:
+        """Whether a device call has gone on for longer than any request waits: a reason to be replaced."""
+        return self._device.stalled_for_s() > self._settings.limits.deadline_s
+
+    def close(self) -> None:
+        """Stop the device threads; whoever still waits is told ``Draining``."""
+        self._device.close()
+
+    def _task(
+        self, cancel: threading.Event | None, progress: Callable[[float], None] | None, deadline_s: float | None
+    ) -> Task:
+        return Task(time.monotonic() + (deadline_s or self._settings.limits.deadline_s), cancel, progress)
+
+    def _affect_model(self, name: str | None, version: str | None) -> AffectModel:
+        card = self._registry.find(name, version, task="affect").card
+        return self._affect[card.name, card.version]
+
+    def _watch(self, data: bytes | memoryview, watching: VideoFaces, hold: Hold, task: Task) -> VideoSummary:
+        """Look at every frame as it is decoded."""
+        looked_s = 0.0
+
+        def on_frame(frame: VideoFrame) -> None:
+            nonlocal looked_s
+            began_at = time.monotonic()
+            if frame.time_s > hold.seconds:
+                hold.resize(1.5 * frame.time_s)
+            self._on_device(lambda: watching.look(frame), task)
+            task.report(FACES_SHARE * frame.share)
+            looked_s += time.monotonic() - began_at
+
+        began_at = time.monotonic()
+        summary = self._decoder.video(data, on_frame, timeout_s=max(task.deadline - began_at, 0.0))
+        task.took("faces", looked_s)
+        task.took("decode", time.monotonic() - began_at - looked_s)
+        hold.resize(summary.media.duration_s)
+        task.report(FACES_SHARE)
+        return summary
+
+    def _on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
+        """Run ``call`` on a device thread: as many at once as there are threads, whoever asks."""
+        done = self._device.run(_CALLS, [call], deadline=task.deadline, cancel=task.cancel)
+        answer: Answer | Problem = done.results[0]
+        if isinstance(answer, Problem):
+            raise answer
+        return answer
+
+    def _sound(
+        self, data: bytes | memoryview, options: VideoOptions, turn: Turn, task: Task
+    ) -> tuple[AudioEmotion | None, tuple[str, ...]]:
+        """Emotion of the sound track, where it is asked for and there is one."""
+        if "audio" not in options.include or {"no_audio", "audio_unusable"} & set(turn.flags):
+            return None, ()
+        asked = AudioOptions(options.audio_model, options.audio_version, channel=options.channel)
+        left_s = max(task.deadline - time.monotonic(), 0.001)
+
+        def report(share: float) -> None:
+            task.report(TURN_SHARE + (AUDIO_SHARE - TURN_SHARE) * share)
+
+        try:
+            with task.stage("audio"):
+                return self._speech.analyse(data, asked, cancel=task.cancel, progress=report, deadline_s=left_s), ()
+        except NoAudioStream:
+            return None, ("no_audio",)
+
+    def _answer(
+        self,
+        media: MediaInfo,
+        features: AffectFeatures,
+        model: AffectModel,
+        include: frozenset[str],
+        flags: Sequence[str],
+        task: Task,
+        models: dict[str, Bundle],
+        turn: Turn,
+        audio: AudioEmotion | None,
+    ) -> VideoAffect:
+        with task.stage("affect"):
+            series = self._on_device(lambda: model.series(features), task)
+            attribution = model.attribution(features) if "attribution" in include else None
+        for stage, seconds in task.stages_s.items():
+            self._observe("stage_seconds", seconds, {"stage": stage})
+        unexplained = "attribution" in include and attribution is None and bool(features.tracked.any())
+        own = [*(["no_attribution"] if unexplained else []), *(["trained: prior"] if model.trained == "prior" else [])]
+        task.report(1.0)
+        return VideoAffect(
+            media=media,
+            models={part: _reference(bundle) for part, bundle in {**models, "affect": model.bundle}.items()},
+            time_s=features.time_s,
+            arousal=series["arousal"],
+            valence=series["valence"],
+            face_confidence=features.columns[:, 0],
+            speech=None if turn.turn is None else turn.turn.astype(np.float32),
+            action_units=_mean_units(features) if "action_units" in include else None,
+            action_unit_names=ACTION_UNITS,
+            attribution=attribution,
+            audio=audio,
+            summary=summarise(series),
+            flags=tuple(dict.fromkeys([*flags, *own])),
+            trained=model.trained,
+            look_ahead_s=model.look_ahead_s,
+            stages_s=task.stages_s,
+        )
+
+
+class _Calls:
+    """Runs anything, one at a time: a step of a video is no batch. A problem is an answer, not a failure."""
+
+    max_batch = 1
+
+    def key(self, unit: Callable[[], Any]) -> Hashable:
+        """None share a run."""
+        return id(unit)
+
+    def run(self, units: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Run each."""
+        return [_attempt(unit) for unit in units]
+
+
+_CALLS = _Calls()
+
+
+def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call gives what it gives
+    try:
+        return call()
+    except Problem as problem:
+        return problem
+
+
+def _mean_units(features: AffectFeatures) -> FloatArray:
+    """Means of the action units over each window, float32 [steps, 17]; NaN where no face is known."""
+    means = features.columns[:, 1 : len(SIGNALS)]
+    return np.where(features.tracked[:, None] > 0, means, np.float32(np.nan))
+
+
+def _reference(bundle: Bundle) -> ModelReference:
+    card = bundle.card
+    return ModelReference(card.name, card.version, bundle.sha256, card.licence.spdx, CPU)
+
+
+def _check_include(include: frozenset[str]) -> None:
+    unknown = sorted(include - set(INCLUDES))
+    if unknown:
+        raise Unprocessable(f"include may name {', '.join(INCLUDES)}.", pointer="/include")
