@@ -10,30 +10,35 @@ FROM ghcr.io/astral-sh/uv:${UV_VERSION} AS uv
 
 FROM python:${PYTHON_VERSION}-slim-bookworm AS builder
 COPY --from=uv /uv /usr/local/bin/uv
-ENV UV_COMPILE_BYTECODE=1 \
+ENV PATH=/opt/emoserve/bin:$PATH \
+    UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
     UV_PYTHON_DOWNLOADS=never \
     VIRTUAL_ENV=/opt/emoserve
 RUN uv venv "$VIRTUAL_ENV"
 WORKDIR /build
-COPY pyproject.toml README.md ./
-COPY deploy/docker deploy/docker
+COPY requirements requirements
 
-# Dependencies lie in layers of their own, which a change of the code leaves alone.
+# Dependencies are locked with hashes and lie in layers of their own, which a change of the code leaves alone.
 FROM builder AS builder-cpu
-RUN --mount=type=cache,target=/root/.cache/uv \
-    uv pip install --requirements pyproject.toml --requirements deploy/docker/cpu.txt \
-        --overrides deploy/docker/cpu-overrides.txt
+RUN --mount=type=cache,target=/root/.cache/uv uv pip install --require-hashes -r requirements/image-cpu.txt
+COPY pyproject.toml README.md ./
 COPY service service
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --no-deps . && rm -f "$VIRTUAL_ENV/bin/emoserve-export"
 
 FROM builder AS builder-cuda
-RUN --mount=type=cache,target=/root/.cache/uv \
-    uv pip install --requirements pyproject.toml --requirements deploy/docker/cuda.txt
+RUN --mount=type=cache,target=/root/.cache/uv uv pip install --require-hashes -r requirements/image-cuda.txt
+COPY pyproject.toml README.md ./
 COPY service service
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --no-deps . && rm -f "$VIRTUAL_ENV/bin/emoserve-export"
+
+# Bundles that are made from files of installed packages; the exporters themselves stay out of the images.
+FROM builder-cpu AS prepared
+RUN --mount=type=cache,target=/root/.cache/uv uv pip install --no-deps --require-hashes -r requirements/no-deps.txt
+COPY export export
+RUN python -m export voice-activity --out /prepared && python -m export faces --out /prepared
 
 FROM python:${PYTHON_VERSION}-slim-bookworm AS runtime
 # No home, no shell: the process can write nowhere but to /tmp and /dev/shm, which are memory under compose.
@@ -47,6 +52,7 @@ ENV PATH=/opt/emoserve/bin:$PATH \
     EMOSERVE_DOCS=false
 WORKDIR /app
 COPY models models
+COPY --from=prepared /prepared models
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \

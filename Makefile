@@ -34,6 +34,8 @@ lock: $(UV)
 	$(UV) pip compile -q $(LOCK) pyproject.toml -o requirements/online.txt
 	$(UV) pip compile -q $(LOCK) pyproject.toml --extra offline --extra test -c requirements/online.txt -o requirements/test.txt
 	$(UV) pip compile -q $(LOCK) --no-deps requirements/no-deps.in -o requirements/no-deps.txt
+	$(UV) pip compile -q $(LOCK) pyproject.toml requirements/image-cpu.in --overrides requirements/image-cpu-overrides.in -o requirements/image-cpu.txt
+	$(UV) pip compile -q $(LOCK) pyproject.toml requirements/image-cuda.in -o requirements/image-cuda.txt
 LOCK := --python-version 3.11 --generate-hashes --no-header --universal
 
 clean:
@@ -57,4 +59,6 @@ $(UV): requirements/uv.txt
 # Bundles that are made on this machine from files of installed packages.
 var/models/.prepared: .venv/online
 	$(BIN)/emoserve-export voice-activity --out var/models
+	$(BIN)/emoserve-export faces --if-missing --out var/models || \
+		echo "No source of the face networks can be reached: video answers stay off. See 'emoserve-export faces --help'."
 	touch $@

@@ -13,6 +13,9 @@ COMMANDS = {
     "evaluate": "score a bundle on a corpus",
     "verify": "check that bundles compute what their networks compute",
     "rivals": "openSMILE functionals with a linear SVM on the same partitions",
+    "faces": "make the face bundle from the publisher's file, or from the package index",
+    "action-units": "train the action-unit heads on synthetic faces, evaluate and export them",
+    "affect-prior": "fit the affect prior to a table of human ratings",
     "voice-activity": "make the voice-activity bundle from the installed silero-vad package",
 }
 

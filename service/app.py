@@ -11,7 +11,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from service.api import audio, docs, health, limits, metrics, models, problems
+from service import __version__
+from service.api import action_units, audio, docs, health, limits, metrics, models, problems, video
 from service.api.answers import warm_up_rendering
 from service.api.documentation import openapi_document
 from service.api.exchange import exchange_of
@@ -23,7 +24,7 @@ from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import describe_exception, service_logger
 
-_ROUTERS = (audio, models, limits, problems, health, metrics, docs)
+_ROUTERS = (audio, video, action_units, models, limits, problems, health, metrics, docs)
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
@@ -37,7 +38,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     services = services or Services(settings)
     app = FastAPI(
         title="Emoserve",
-        version=health.service_version(),
+        version=__version__,
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from service.card import Card
 from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
 
 
 class ModelBundle(Protocol):
@@ -102,6 +103,54 @@ class AudioPipeline(Protocol):
         self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
     ) -> AudioEmotion:
         """Judge a recording; ``cancel`` is set when nobody waits for the answer any more.
+
+        Raises:
+            Problem: it cannot be judged.
+        """
+
+    def close(self) -> None:
+        """Give threads and device memory back."""
+
+
+class AffectPipeline(Protocol):
+    """Video or table of action units in, arousal and valence out; blocking and thread-safe."""
+
+    @property
+    def has_faces(self) -> bool:
+        """Whether videos can be judged; tables need no face model."""
+
+    def warm_up(self) -> None:
+        """Run every model once."""
+
+    def analyse(
+        self,
+        data: bytes | memoryview,
+        options: VideoOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> VideoAffect:
+        """Judge a video.
+
+        Args:
+            data: the upload.
+            options: the request's parameters.
+            cancel: set when nobody waits for the answer any more.
+            progress: called with the share of the work that is done, 0…1.
+
+        Raises:
+            Problem: it cannot be judged.
+        """
+
+    def analyse_table(
+        self,
+        data: bytes | memoryview,
+        options: TableOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> VideoAffect:
+        """The same for a table of action units.
 
         Raises:
             Problem: it cannot be judged.

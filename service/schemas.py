@@ -12,18 +12,20 @@ from service.settings import Limits
 Column = list[float | None]
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """Base of all answers."""
+
     model_config = ConfigDict(protected_namespaces=())
 
 
-class FieldError(_Answer):
+class FieldError(Answer):
     """One parameter at fault."""
 
     pointer: str = Field(description="JSON pointer to the parameter", examples=["/hop_s"])
     detail: str
 
 
-class ProblemDocument(_Answer):
+class ProblemDocument(Answer):
     """An error (RFC 9457)."""
 
     type: str = Field(description="address that describes the problem", examples=["/v1/problems/media_too_long"])
@@ -36,7 +38,7 @@ class ProblemDocument(_Answer):
     errors: list[FieldError] | None = None
 
 
-class Media(_Answer):
+class Media(Answer):
     """What was found in the file, before any conversion."""
 
     duration_s: float = Field(description="seconds", examples=[2.0])
@@ -49,7 +51,7 @@ class Media(_Answer):
     height: int | None = Field(None, description="pixels, for video")
 
 
-class AnsweringModel(_Answer):
+class AnsweringModel(Answer):
     """Which weights gave the answer."""
 
     name: str
@@ -59,7 +61,7 @@ class AnsweringModel(_Answer):
     provider: str | None = Field(None, description="what runs the model", examples=["CPUExecutionProvider"])
 
 
-class AudioTimeline(_Answer):
+class AudioTimeline(Answer):
     """One value a window in each column, all of one length."""
 
     start_s: list[float] = Field(description="seconds", examples=[[0.0]])
@@ -70,7 +72,7 @@ class AudioTimeline(_Answer):
     speech: Column | None = Field(None, description="share of the window that is speech, 0…1", examples=[[0.98]])
 
 
-class AudioJudgement(_Answer):
+class AudioJudgement(Answer):
     """What is said of a recording, or of one of its channels."""
 
     probabilities: list[float] | None = Field(
@@ -99,7 +101,7 @@ class AudioEmotionAnswer(AudioJudgement):
     channels: list[ChannelJudgement] | None = Field(None, description="with channel=each")
 
 
-class ModelEntry(_Answer):
+class ModelEntry(Answer):
     """A model that is served."""
 
     sha256: str = Field(description="of the bundle")
@@ -107,7 +109,7 @@ class ModelEntry(_Answer):
     card: Card
 
 
-class WithheldEntry(_Answer):
+class WithheldEntry(Answer):
     """A model that was found and is not served."""
 
     name: str
@@ -115,14 +117,14 @@ class WithheldEntry(_Answer):
     reason: str
 
 
-class ModelsAnswer(_Answer):
+class ModelsAnswer(Answer):
     """All models."""
 
     models: list[ModelEntry]
     withheld: list[WithheldEntry]
 
 
-class LimitsAnswer(_Answer):
+class LimitsAnswer(Answer):
     """What one request may hold."""
 
     limits: Limits
@@ -131,7 +133,7 @@ class LimitsAnswer(_Answer):
     response_media_types: list[str]
 
 
-class ProblemEntry(_Answer):
+class ProblemEntry(Answer):
     """One error code."""
 
     type: str
@@ -141,26 +143,26 @@ class ProblemEntry(_Answer):
     description: str
 
 
-class ProblemsAnswer(_Answer):
+class ProblemsAnswer(Answer):
     """All error codes."""
 
     problems: list[ProblemEntry]
 
 
-class Live(_Answer):
+class Live(Answer):
     """The process is alive."""
 
     live: Literal[True]
 
 
-class Ready(_Answer):
+class Ready(Answer):
     """The service should get traffic."""
 
     ready: Literal[True]
     provider: str = Field(description="what runs the models", examples=["CUDAExecutionProvider"])
 
 
-class ServerMetadata(_Answer):
+class ServerMetadata(Answer):
     """Open Inference Protocol: the server."""
 
     name: str
@@ -168,7 +170,7 @@ class ServerMetadata(_Answer):
     extensions: list[str]
 
 
-class TensorMetadata(_Answer):
+class TensorMetadata(Answer):
     """Open Inference Protocol: one input or output."""
 
     name: str
@@ -176,7 +178,7 @@ class TensorMetadata(_Answer):
     shape: list[int] = Field(description="−1 stands for any size", examples=[[-1, -1]])
 
 
-class ModelMetadata(_Answer):
+class ModelMetadata(Answer):
     """Open Inference Protocol: one model."""
 
     name: str
@@ -186,7 +188,7 @@ class ModelMetadata(_Answer):
     outputs: list[TensorMetadata]
 
 
-class ModelReady(_Answer):
+class ModelReady(Answer):
     """Open Inference Protocol: one model is ready."""
 
     name: str

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from service.health import Health
-from service.interfaces import AudioPipeline, MediaDecoder, ModelRegistry
+from service.interfaces import AffectPipeline, AudioPipeline, MediaDecoder, ModelRegistry
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from service.video_setup import load_affect
 from service.work import UploadMemory, WorkPool
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What takes time to load."""
+    """What takes time to load; ``affect`` is None where there is no affect bundle."""
 
     registry: ModelRegistry
     decoder: MediaDecoder
     pipeline: AudioPipeline
+    affect: AffectPipeline | None = None
 
 
 class Services:
@@ -93,6 +95,8 @@ class Services:
         """Give everything back, in the order of the data flow."""
         self.work.close()
         if self._loaded is not None:
+            if self._loaded.affect is not None:
+                self._loaded.affect.close()
             self._loaded.pipeline.close()
             self._loaded.decoder.close()
 
@@ -118,10 +122,11 @@ def load(settings: Settings, metrics: Metrics) -> Loaded:
     try:
         pipeline = SpeechPipeline(settings, registry, decoder, observe=metrics.observe_pipeline)
         pipeline.warm_up()
+        affect = load_affect(settings, registry, decoder, pipeline, metrics.observe_pipeline)
     except BaseException:
         decoder.close()
         raise
-    return Loaded(registry, decoder, pipeline)
+    return Loaded(registry, decoder, pipeline, affect)
 
 
 def services_of(request: Request) -> Services:

@@ -1,4 +1,4 @@
-"""Commands of ``emoserve-export`` about affect: ``train shallow-fau`` and ``prior``."""
+"""Commands of ``emoserve-export`` about affect: ``train shallow-fau`` and ``affect-prior``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from service.card import Card
 
 
-def add_affect_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``prior``; a caller with a ``train`` command adds ``shallow-fau`` with ``add_train_arguments``."""
-    prior = subparsers.add_parser("prior", help="fit the affect prior to a table of human ratings")
-    prior.add_argument("--ratings", type=Path, required=True, help="haines2019.csv")
-    prior.add_argument("--out", type=Path, required=True, help="folder of the bundle")
-    prior.add_argument("--seed", type=int, default=0, help="of folds and bootstrap")
-    prior.set_defaults(run=run_prior)
+def configure_prior(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``affect-prior``."""
+    parser.add_argument("--ratings", type=Path, required=True, help="haines2019.csv")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+    parser.add_argument("--seed", type=int, default=0, help="of folds and bootstrap")
+    parser.set_defaults(run=run_prior)
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ KNOWN_LIMITS = [
         "neutral face was subtracted."
     ),
     ("It has never seen a time series with labels. Nothing was measured on continuous arousal or valence."),
-    ("The ratings are of facial expression as others see it, posed or evoked in young adults; they are not feelings."),
+    "The ratings are of facial expression as others see it; they are not feelings.",
     ("Arousal here is the intensity of expression: a calm and a bored face look alike, and silent tension is missed."),
     (
         "The weights were fitted to FACET evidence; for OpenFace intensities and for this service's "

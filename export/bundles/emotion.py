@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from export.bundles.write import Content, write_bundle
 from export.graphs.emonet_graph import emonet_model
 from export.graphs.front_end import PRESETS, FrontEnd
 from export.networks.emonet import EmoNet, EmoNetConfig
@@ -28,6 +27,7 @@ from service.card import (
     read_card,
     write_card,
 )
+from service.pipeline.session import Session
 
 GRAPH_FILE_NAME = "emonet.onnx"
 WEIGHTS_FILE_NAME = "weights.safetensors"
@@ -55,7 +55,7 @@ class EmotionBundle:
     known_limits: tuple[str, ...]
     preset: str = "open"
     hop_s: float = 1.0
-    min_length_s: float = 0.5
+    min_length_s: float = 0.08
     temperature: float = 1.0
     priority: int = 0
 
@@ -70,60 +70,47 @@ def write_emotion_bundle(network: EmoNet, about: EmotionBundle, out: Path, input
         ParityError: graph and network differ by more than :data:`TOLERANCE`; nothing is left behind.
     """
     preset = PRESETS[about.preset]
-    metadata = {
-        "author": "Emoserve",
-        "licence": about.licence.spdx,
-        "name": about.name,
-        "version": about.version,
-    }
-    model = emonet_model(network, preset, metadata, temperature=about.temperature)
-    folder = out / about.name / about.version
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, folder / GRAPH_FILE_NAME)
-    state = {key: value.contiguous() for key, value in network.state_dict().items()}
-    save_file(state, folder / WEIGHTS_FILE_NAME)
-    difference = largest_difference(folder / GRAPH_FILE_NAME, network, about.preset, about.temperature, inputs)
+    metadata = {"author": "Emoserve", "licence": about.licence.spdx, "name": about.name, "version": about.version}
+    graph = emonet_model(network, preset, metadata, temperature=about.temperature).SerializeToString()
+    difference = largest_difference(graph, network, about.preset, about.temperature, inputs)
     if difference > TOLERANCE:
         raise ParityError(f"{about.name}: graph and network differ by {difference:.2e}, more than {TOLERANCE:.0e}")
     window_s = preset.full_length_samples / preset.sample_rate_hz
-    card = Card(
-        name=about.name,
-        version=about.version,
-        task="speech-emotion",
-        title=about.title,
-        description=about.description,
-        labels=list(network.config.labels),
-        speech=SpeechInput(
-            sample_rate_hz=preset.sample_rate_hz,
-            window_s=window_s,
-            hop_s=about.hop_s,
-            min_length_s=about.min_length_s,
-            max_length_s=window_s,
-            preset=about.preset,
-        ),
-        settings={"temperature": about.temperature, "network": network.config.to_text()},
-        licence=about.licence,
-        training_data=list(about.training_data),
-        intended_use=INTENDED_USE,
-        known_limits=list(about.known_limits),
-        exporter={
-            "emoserve": __version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-        parity=Parity(
-            tolerance=TOLERANCE,
-            largest_difference=difference,
-            against=f"PyTorch {torch.__version__} on {len(inputs)} recordings, alone and in one batch",
-        ),
-        priority=about.priority,
-        files={
-            GRAPH_FILE_NAME: file_entry(folder / GRAPH_FILE_NAME, "model"),
-            WEIGHTS_FILE_NAME: file_entry(folder / WEIGHTS_FILE_NAME, "weights"),
-        },
-    )
-    write_card(card, folder)
-    return folder
+
+    def card(files: dict[str, FileEntry]) -> Card:
+        return Card(
+            name=about.name,
+            version=about.version,
+            task="speech-emotion",
+            title=about.title,
+            description=about.description,
+            labels=list(network.config.labels),
+            speech=SpeechInput(
+                sample_rate_hz=preset.sample_rate_hz,
+                window_s=window_s,
+                hop_s=about.hop_s,
+                min_length_s=about.min_length_s,
+                max_length_s=window_s,
+                preset=about.preset,
+            ),
+            settings={"temperature": about.temperature, "network": network.config.to_text()},
+            licence=about.licence,
+            training_data=list(about.training_data),
+            intended_use=INTENDED_USE,
+            known_limits=list(about.known_limits),
+            exporter={"emoserve": __version__, "torch": torch.__version__, "python": platform.python_version()},
+            parity=Parity(
+                tolerance=TOLERANCE,
+                largest_difference=difference,
+                against=f"PyTorch {torch.__version__} on {len(inputs)} recordings, alone and in one batch",
+            ),
+            priority=about.priority,
+            files=files,
+        )
+
+    weights = save({key: value.contiguous() for key, value in network.state_dict().items()})
+    contents = {GRAPH_FILE_NAME: Content(graph), WEIGHTS_FILE_NAME: Content(weights, "weights")}
+    return write_bundle(out, contents, card)
 
 
 class ParityError(Exception):
@@ -160,11 +147,9 @@ def torch_probabilities(
 
 
 def largest_difference(
-    graph: Path, network: EmoNet, preset: str, temperature: float, inputs: list[NDArray[np.float32]]
+    graph: bytes, network: EmoNet, preset: str, temperature: float, inputs: list[NDArray[np.float32]]
 ) -> float:
     """Largest difference of a probability between graph and network, each clip alone and all in one batch."""
-    from service.pipeline.session import Session  # loads ONNX Runtime
-
     session = Session(graph, device="cpu", threads=1)
     limit = PRESETS[preset].full_length_samples
     clips = [clip[:limit] for clip in inputs]
@@ -185,9 +170,3 @@ def stack(clips: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArra
     for row, clip in enumerate(clips):
         waveform[row, : len(clip)] = clip
     return waveform, lengths
-
-
-def file_entry(file: Path, role: str) -> FileEntry:
-    """Hash and size of a bundle's file."""
-    content = file.read_bytes()
-    return FileEntry(role=role, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))

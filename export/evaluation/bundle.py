@@ -17,9 +17,10 @@ from export.corpora.tables import FEATURE_FILE_NAME, Corpus, Utterance
 from export.graphs.emonet_graph import FRAME_COUNTS, PICTURES
 from service.card import Card, read_card
 from service.pipeline.session import Session
+from service.pipeline.windows import plan_windows
+from service.settings import Limits
 
 OUTPUTS = ("probabilities", "arousal", "valence")
-BATCH_WINDOWS = 16
 
 
 @dataclass(frozen=True)
@@ -51,29 +52,20 @@ def answer_corpus(bundle: Path, corpus: Corpus, threads: int, progress: Callable
     return Answers(tuple(card.labels), *columns)
 
 
-def window_starts(samples: int, window_samples: int, hop_samples: int) -> list[int]:
-    """Windows every hop, the last one ending with the recording."""
-    if samples <= window_samples:
-        return [0]
-    starts = list(range(0, samples - window_samples + 1, hop_samples))
-    return starts if starts[-1] == samples - window_samples else [*starts, samples - window_samples]
-
-
 Runner = Callable[[Utterance], list[NDArray[np.float32]]]
 
 
 def _audio_runner(card: Card, graph: Path, threads: int) -> Runner:
     assert card.speech is not None
     session = Session(graph, device="auto", threads=threads)
-    rate_hz = card.speech.sample_rate_hz
-    window_samples = round(card.speech.window_s * rate_hz)
-    hop_samples = round(card.speech.hop_s * rate_hz)
+    speech, limits = card.speech, Limits()
 
     def run(utterance: Utterance) -> list[NDArray[np.float32]]:
         assert utterance.audio is not None
-        waveform = read_waveform(utterance.audio, rate_hz)
-        starts = window_starts(len(waveform), window_samples, hop_samples)
-        clips, lengths = stack([waveform[start : start + window_samples] for start in starts])
+        waveform = read_waveform(utterance.audio, speech.sample_rate_hz)
+        windows = plan_windows(len(waveform), speech, limits, window_s=None, hop_s=None)
+        spans = zip(windows.start_samples, windows.end_samples, strict=True)
+        clips, lengths = stack([waveform[start:end] for start, end in spans])
         answer = session.run({"waveform": clips, "lengths": lengths}, OUTPUTS)
         return [answer[name].mean(axis=0) for name in OUTPUTS]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from service.pipeline.session import Session
 
 from export.bundles.emotion import load_network, stack, torch_probabilities
 from export.evaluation.reference import librosa_picture
 from export.graphs.front_end import PRESETS
 from export.networks.emonet import EmoNet
 from service.card import read_card
+from service.pipeline.session import Session
 
 REFERENCE_TOLERANCE = 2e-3
 """Largest difference of a probability between the graph and librosa's front end in float64 with PyTorch behind."""

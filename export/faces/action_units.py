@@ -119,7 +119,7 @@ def _run(model: onnx.ModelProto, inputs: dict[str, NDArray[np.float32]], output:
     parts: list[NDArray[np.float32]] = []
     for begin in range(0, rows, EVALUATION_BATCH):
         batch = {name: values[begin : begin + EVALUATION_BATCH] for name, values in inputs.items()}
-        parts.append(np.asarray(list(evaluator.run([output], batch))[0]))
+        parts.append(np.asarray(next(iter(evaluator.run([output], batch)))))
     return np.concatenate(parts)
 
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 DEFAULT_FACES_OUT = Path("var/models")  # what is made on this machine, beside the models of the repository
 DEFAULT_HEADS_OUT = Path("models")
 
 
-def add_faces_command(subparsers: Subparsers) -> None:
-    """Add ``faces`` to the parser of ``subparsers``; the parsed arguments carry ``run``."""
-    parser = subparsers.add_parser(
-        "faces", help="make the face bundle from the publisher's file, or from the package index"
-    )
+def configure_faces(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``faces``."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--task", type=Path, metavar="FILE", help="the publisher's face_landmarker.task")
     source.add_argument("--wheel", type=Path, metavar="FILE", help="a wheel of mediapipe==0.10.21")
@@ -27,11 +20,8 @@ def add_faces_command(subparsers: Subparsers) -> None:
     parser.set_defaults(run=run_faces)
 
 
-def add_action_units_command(subparsers: Subparsers) -> None:
-    """Add ``action-units`` to the parser of ``subparsers``; the parsed arguments carry ``run``."""
-    parser = subparsers.add_parser(
-        "action-units", help="train the action-unit heads on synthetic faces, evaluate and export them"
-    )
+def configure_action_units(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``action-units``."""
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="folder with synth478.npz and synth468.npz"
     )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ L2 = 1e-6  # C19
 RATE_DECAY = 1e-6  # C19, a update
 BATCH_SIZE = 64  # C19
 EVALUATE_STEPS = 100
+RESUME_FILE_NAME = "resume.pt"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class PaperRecipe:
 def train_paper(
     corpora: Sequence[Corpus], recipe: PaperRecipe, out: Path, progress: Callable[[int, float], None]
 ) -> EmoNet:
-    """Train with a domain a corpus and keep the weights of the best mean devel UAR.
+    """Train with a domain a corpus and keep the weights of the best mean devel UAR; resumable.
 
     Raises:
         CorpusError: a transfer mode without a checkpoint to start from.
@@ -108,7 +110,6 @@ class _Run:
         self._best = -1.0
         self._weights = [corpus.class_weights() for corpus in training]
         out.mkdir(parents=True, exist_ok=True)
-        (out / LOG_FILE_NAME).unlink(missing_ok=True)
 
     def train(
         self,
@@ -117,20 +118,43 @@ class _Run:
         stage_steps: int,
         progress: Callable[[int, float], None],
     ) -> None:
-        step = 0
         tuned = {id(parameter) for parameter in parameters}
         for parameter in self._network.parameters():
             parameter.requires_grad_(id(parameter) in tuned)
-        for rate in rates:
-            optimizer = torch.optim.SGD(parameters, rate, momentum=MOMENTUM, weight_decay=L2)
+        step, state = self._resume()
+        for stage in range(step // stage_steps, len(rates)):
+            optimizer = torch.optim.SGD(parameters, rates[stage], momentum=MOMENTUM, weight_decay=L2)
             schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda update: 1.0 / (1.0 + RATE_DECAY * update))
+            if state is not None and step % stage_steps:
+                optimizer.load_state_dict(state["optimizer"])
+                schedule.load_state_dict(state["schedule"])
+            state = None
             losses = []
-            for _ in range(stage_steps):
+            while step < (stage + 1) * stage_steps:
                 losses.append(self._one_step(optimizer, schedule))
                 step += 1
                 progress(step, losses[-1])
                 if step % EVALUATE_STEPS == 0 or step == stage_steps * len(rates):
-                    self._report(step, rate, sum(losses[-EVALUATE_STEPS:]) / len(losses[-EVALUATE_STEPS:]))
+                    self._report(step, rates[stage], sum(losses[-EVALUATE_STEPS:]) / len(losses[-EVALUATE_STEPS:]))
+                    self._save(step, optimizer, schedule)
+
+    def _resume(self) -> tuple[int, dict[str, Any] | None]:
+        """Step reached before, and the optimiser's state then."""
+        file = self._out / RESUME_FILE_NAME
+        if not file.is_file():
+            return 0, None
+        state = torch.load(file, weights_only=True)
+        self._network.load_state_dict(state["network"])
+        self._best = state["best"]
+        return state["step"], state
+
+    def _save(
+        self, step: int, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler
+    ) -> None:
+        partial = self._out / (RESUME_FILE_NAME + ".partial")
+        state = {"step": step, "best": self._best, "network": self._network.state_dict()}
+        torch.save(state | {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}, partial)
+        partial.replace(self._out / RESUME_FILE_NAME)
 
     def _one_step(self, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> float:
         """One batch of each corpus in turn (C21)."""

@@ -34,7 +34,8 @@ def audio_answer(result: AudioEmotion, media_type: str, request_id: str, *, time
 
 def warm_up_rendering() -> None:
     """Import what draws plots, which takes seconds, before the first plot is asked for."""
-    import service.render.plot  # noqa: F401
+    import service.render.plot
+    import service.render.video_plot  # noqa: F401
 
 
 def json_bytes(document: object) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -50,11 +51,11 @@ from service.schemas import AudioEmotionAnswer, ProblemDocument
 
 Responses = dict[int | str, dict[str, Any]]
 
-_EXAMPLE_REQUEST_ID = "0b5c2f4e8d1a4c6f9e3b7a2d5c8f1e4b"
-_BINARY = {"type": "string", "format": "binary"}
+EXAMPLE_REQUEST_ID = "0b5c2f4e8d1a4c6f9e3b7a2d5c8f1e4b"
+BINARY = {"type": "string", "format": "binary"}
 
 _DESCRIPTION = """
-Emotion in speech, behind one REST call. Times are seconds, frequencies hertz, arousal and valence lie in
+Emotion in speech and faces, behind one REST call. Times are seconds, frequencies hertz, arousal and valence lie in
 −1…1, series are columns, and `null` stands for what cannot be known.
 
 Errors are `application/problem+json` with a `code` that never changes its meaning: see `/v1/problems`.
@@ -65,7 +66,7 @@ reasons. Each model's card states its intended use and its limits.
 """.strip()
 
 _AUDIO_EXAMPLE = {
-    "request_id": _EXAMPLE_REQUEST_ID,
+    "request_id": EXAMPLE_REQUEST_ID,
     "media": {
         "duration_s": 2.0,
         "sample_rate_hz": 16000,
@@ -90,24 +91,29 @@ _AUDIO_EXAMPLE = {
     "flags": [],
 }
 
-UPLOAD_BODY: dict[str, Any] = {
-    "required": True,
-    "description": "One recording: raw, or as the multipart part `file`. What it is is found in its bytes.",
-    "content": {
-        **{
-            media_type: {"schema": _BINARY}
-            for media_type in ("audio/wav", "audio/*", "video/mp4", "video/*", "application/octet-stream")
+
+def upload_body(description: str, part: str, media_types: Sequence[str]) -> dict[str, Any]:
+    """OpenAPI request body of one file: raw with one of ``media_types``, or as the multipart part ``file``."""
+    return {
+        "required": True,
+        "description": f"{description}: raw, or as the multipart part `file`. What it is is found in its bytes.",
+        "content": {
+            **{media_type: {"schema": BINARY} for media_type in media_types},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {"file": {**BINARY, "description": part}},
+                }
+            },
         },
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "additionalProperties": False,
-                "properties": {"file": {**_BINARY, "description": "The recording."}},
-            }
-        },
-    },
-}
+    }
+
+
+UPLOAD_BODY = upload_body(
+    "One recording", "The recording.", ("audio/wav", "audio/*", "video/mp4", "video/*", "application/octet-stream")
+)
 
 
 def problem_responses(*kinds: type[Problem]) -> Responses:
@@ -117,7 +123,7 @@ def problem_responses(*kinds: type[Problem]) -> Responses:
         response = responses.setdefault(kind.status, _problem_response(""))
         separator = " · " if response["description"] else ""
         response["description"] += f"{separator}`{kind.code}`: {kind.title}"
-        example = problem_document(kind(), _EXAMPLE_REQUEST_ID)
+        example = problem_document(kind(), EXAMPLE_REQUEST_ID)
         response["content"][MEDIA_TYPE].setdefault("examples", {})[kind.code] = {"value": example}
     return responses
 
@@ -132,6 +138,44 @@ PROBLEM_RESPONSES: Responses = {
     **problem_responses(MethodNotAllowed, HeadersTooLarge, InternalError),
 }
 
+UPLOAD_PROBLEMS: tuple[type[Problem], ...] = (
+    Malformed,
+    BodyMissing,
+    MultipartInvalid,
+    MultipartTruncated,
+    FieldNotFile,
+    FieldMissing,
+    TooManyFiles,
+    TooManyFields,
+    FieldTooLarge,
+    FilenameInvalid,
+    ModelNotFound,
+    NotAcceptable,
+    BodyTimeout,
+    TooLarge,
+    UnsupportedContentType,
+    ContentEncodingUnsupported,
+    Unprocessable,
+    Unavailable,
+    CapacityExceeded,
+    Draining,
+    InferenceUnavailable,
+    DeadlineExceeded,
+)
+"""What every call that takes a file can be refused with."""
+
+MEDIA_PROBLEMS: tuple[type[Problem], ...] = (
+    *UPLOAD_PROBLEMS,
+    MediaTooLong,
+    TooManyChannels,
+    FrameTooLarge,
+    ContainerUnsupported,
+    CodecUnsupported,
+    *(kind for kind in all_problems() if issubclass(kind, MediaInvalid)),
+    DecoderUnavailable,
+)
+"""The same for a call that takes a recording."""
+
 AUDIO_RESPONSES: Responses = {
     200: {
         "model": AudioEmotionAnswer,
@@ -139,42 +183,11 @@ AUDIO_RESPONSES: Responses = {
         "content": {
             "application/json": {"example": _AUDIO_EXAMPLE},
             CSV: {"schema": {"type": "string", "description": "One row a window."}},
-            PNG: {"schema": _BINARY},
+            PNG: {"schema": BINARY},
         },
     },
     **PROBLEM_RESPONSES,
-    **problem_responses(
-        Malformed,
-        BodyMissing,
-        MultipartInvalid,
-        MultipartTruncated,
-        FieldNotFile,
-        FieldMissing,
-        TooManyFiles,
-        TooManyFields,
-        FieldTooLarge,
-        FilenameInvalid,
-        ModelNotFound,
-        NotAcceptable,
-        BodyTimeout,
-        TooLarge,
-        MediaTooLong,
-        TooManyChannels,
-        FrameTooLarge,
-        UnsupportedContentType,
-        ContentEncodingUnsupported,
-        ContainerUnsupported,
-        CodecUnsupported,
-        Unprocessable,
-        MediaInvalid,
-        *(kind for kind in all_problems() if issubclass(kind, MediaInvalid) and kind is not MediaInvalid),
-        Unavailable,
-        CapacityExceeded,
-        Draining,
-        DecoderUnavailable,
-        InferenceUnavailable,
-        DeadlineExceeded,
-    ),
+    **problem_responses(*MEDIA_PROBLEMS),
 }
 
 NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(NotFound, ModelNotFound)
@@ -185,11 +198,12 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
-        summary="Self-hosted speech emotion behind one REST call.",
+        summary="Self-hosted speech and face affect behind one REST call.",
         description=_DESCRIPTION,
         routes=app.routes,
         tags=[
             {"name": "audio", "description": "Recordings in, emotion out."},
+            {"name": "video", "description": "Faces in, arousal and valence over time out."},
             {"name": "models", "description": "What is served, from what data, for what use."},
             {"name": "about", "description": "Limits and errors."},
             {"name": "health", "description": "For orchestrators and monitoring."},

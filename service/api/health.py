@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from fastapi import APIRouter, Request
 
+from service import __version__
 from service.api.documentation import PROBLEM_RESPONSES, problem_responses
 from service.problems import DecoderUnavailable, Draining, InferenceUnavailable, Unavailable
 from service.schemas import Live, Ready, ServerMetadata
@@ -17,7 +16,7 @@ router = APIRouter(tags=["health"])
 @router.get("/v2", operation_id="server_metadata", summary="Name and version", responses=PROBLEM_RESPONSES)
 async def server_metadata() -> ServerMetadata:
     """Name, version and extensions of this server."""
-    return ServerMetadata(name="emoserve", version=service_version(), extensions=[])
+    return ServerMetadata(name="emoserve", version=__version__, extensions=[])
 
 
 @router.get("/v2/health/live", operation_id="live", summary="Is the process alive", responses=PROBLEM_RESPONSES)
@@ -39,11 +38,3 @@ async def ready(request: Request) -> Ready:
     if problem is not None:
         raise problem
     return Ready(ready=True, provider=services.loaded.pipeline.provider)
-
-
-def service_version() -> str:
-    """Version of the installed distribution."""
-    try:
-        return version("emoserve")
-    except PackageNotFoundError:
-        return "0"  # run from a source tree that is not installed

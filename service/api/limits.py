@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 
 from service.api.answers import AUDIO_MEDIA_TYPES
 from service.api.documentation import PROBLEM_RESPONSES
-from service.api.uploads import MULTIPART, RAW_KINDS, RAW_TYPES
+from service.api.uploads import MULTIPART, RAW_KINDS, RAW_TABLES, RAW_TYPES
 from service.schemas import LimitsAnswer
 from service.services import services_of
 from service.settings import Limits
@@ -21,6 +21,6 @@ async def read_limits(request: Request) -> LimitsAnswer:
     return LimitsAnswer(
         limits=settings.limits,
         descriptions={name: field.description or "" for name, field in Limits.model_fields.items()},
-        request_media_types=[MULTIPART, *(f"{kind}*" for kind in RAW_KINDS), *RAW_TYPES],
+        request_media_types=[MULTIPART, *(f"{kind}*" for kind in RAW_KINDS), *RAW_TYPES, RAW_TABLES[0]],
         response_media_types=list(AUDIO_MEDIA_TYPES),
     )

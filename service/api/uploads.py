@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from fastapi import Request
@@ -24,6 +25,10 @@ from service.work import ClientGoneError, HeldUpload
 MULTIPART = "multipart/form-data"
 RAW_KINDS = ("audio/", "video/")
 RAW_TYPES = ("application/octet-stream", "application/mp4", "application/ogg")
+RAW_MEDIA = RAW_KINDS + RAW_TYPES
+"""Media types of a recording as the whole body; those that end in ``/`` stand for all of their kind."""
+RAW_TABLES = ("text/csv", "application/octet-stream")
+"""Media types of a table as the whole body."""
 
 
 class BodySink(Protocol):
@@ -57,19 +62,22 @@ class RawBody:
         return self._content
 
 
-async def read_upload(request: Request, limits: Limits, held: HeldUpload) -> memoryview:
-    """Read the recording out of the request's body.
+async def read_upload(
+    request: Request, limits: Limits, held: HeldUpload, raw_types: Sequence[str] = RAW_MEDIA
+) -> memoryview:
+    """Read the recording or table out of the request's body.
 
     Args:
         request: its headers are checked first, so that a hopeless body is not even read.
         limits: of the service.
         held: accounts for the memory.
+        raw_types: media types that the body may have where it is not multipart.
 
     Raises:
         Problem: 400, 408, 413, 415 or 503 as the module's problems say.
         ClientGoneError: the client closed the connection meanwhile.
     """
-    sink = choose_sink(request, limits)
+    sink = choose_sink(request, limits, raw_types)
     with exchange_of(request.scope).stage("upload"):
         try:
             async with asyncio.timeout(limits.body_timeout_s):
@@ -79,7 +87,7 @@ async def read_upload(request: Request, limits: Limits, held: HeldUpload) -> mem
         return memoryview(sink.finish())
 
 
-def choose_sink(request: Request, limits: Limits) -> BodySink:
+def choose_sink(request: Request, limits: Limits, raw_types: Sequence[str] = RAW_MEDIA) -> BodySink:
     """Judge the body by its headers alone.
 
     Raises:
@@ -96,7 +104,7 @@ def choose_sink(request: Request, limits: Limits) -> BodySink:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == MULTIPART:
         return MultipartFile(boundary_of(content_type), limits)
-    if media_type.startswith(RAW_KINDS) or media_type in RAW_TYPES:
+    if any(media_type == one or (one.endswith("/") and media_type.startswith(one)) for one in raw_types):
         return RawBody()
     raise UnsupportedContentType
 

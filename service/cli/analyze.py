@@ -7,19 +7,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from service.cli.engine import speech_pipeline
+from service.cli.answers import Answer
+from service.cli.engine import Engine, running_engine
+from service.cli.judge import Judge, add_face_flags, suffixes_of
 from service.cli.plots import Plots
 from service.cli.progress import FileProgress, progress_bar
 from service.cli.reports import Report, report_for
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.sources import Source, find_sources
-from service.cli.terminal import UsageError, failure_line, say
-from service.pipeline.results import AudioOptions
-
-if TYPE_CHECKING:
-    from service.pipeline.run import SpeechPipeline
+from service.cli.terminal import FileError, UsageError, failure_line, say
 
 _LONG_WORK_BYTES = 4 * 1024**2
 
@@ -46,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hop-s", type=float, metavar="SECONDS", help="from one window's start to the next one's")
     parser.add_argument("--start-s", type=float, metavar="SECONDS", help="judge from here")
     parser.add_argument("--end-s", type=float, metavar="SECONDS", help="judge up to here")
+    add_face_flags(parser)
     add_model_flags(parser)
 
 
@@ -56,29 +55,36 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: flags that do not go together.
     """
     settings = settings_from(arguments)
+    judge = Judge(arguments)
     failures: list[tuple[str, str]] = []
-    sources = find_sources(arguments.paths, lambda name, reason: failures.append((name, reason)))
+    sources = find_sources(
+        arguments.paths, lambda name, reason: failures.append((name, reason)), suffixes_of(arguments.mode)
+    )
     several = len(arguments.paths) > 1 or len(sources) > 1
-    plots = Plots(arguments.plot, sources, dark=arguments.dark) if arguments.plot and sources else None
+    plots = (
+        Plots(arguments.plot, sources, dark=arguments.dark, include=judge.include)
+        if arguments.plot and sources
+        else None
+    )
     _spare_sources(sources, [arguments.output, *(plots.paths.values() if plots else [])])
     for name, reason in failures:
         say(f"{name}: {reason}")
     if not sources:
         return 1
-    with speech_pipeline(settings) as pipeline, _opened(arguments.output) as stream:
-        report = report_for(arguments.form, stream, several=several, timeline=arguments.timeline)
+    with running_engine(settings) as engine, _opened(arguments.output) as stream:
+        report = report_for(arguments.form, stream, several=several, timeline=arguments.timeline, include=judge.include)
         try:
             with progress_bar(sources, enabled=_progress_wanted(arguments, sources)) as progress:
-                failed = _analyse_all(pipeline, sources, _options(arguments), report, plots, progress)
+                failed = _analyse_all(engine, judge, sources, report, plots, progress)
         finally:
             report.close()  # after the bar has gone, and on Ctrl-C with what is done
     return 1 if failures or failed else 0
 
 
 def _analyse_all(
-    pipeline: SpeechPipeline,
+    engine: Engine,
+    judge: Judge,
     sources: Sequence[Source],
-    options: AudioOptions,
     report: Report,
     plots: Plots | None,
     progress: FileProgress,
@@ -88,7 +94,7 @@ def _analyse_all(
     for source in sources:
         progress.begin(source)
         try:
-            result = pipeline.analyse(source.read(), options, progress=progress.update)
+            result = judge.judge(engine, source, progress.update)
             if plots is not None:
                 plots.draw(source, result)
         except Exception as error:
@@ -98,22 +104,19 @@ def _analyse_all(
             failed += 1
             progress.say(f"{source.name}: {reason}")
         else:
-            report.add(source, result)
+            failed += not _reported(report, source, result, progress)
         progress.end(source)
     return failed
 
 
-def _options(arguments: argparse.Namespace) -> AudioOptions:
-    return AudioOptions(
-        model=arguments.model,
-        version=arguments.model_version,
-        channel=arguments.channel,
-        start_s=arguments.start_s,
-        end_s=arguments.end_s,
-        timeline=arguments.timeline or arguments.form == "csv" or bool(arguments.plot),
-        window_s=arguments.window_s,
-        hop_s=arguments.hop_s,
-    )
+def _reported(report: Report, source: Source, result: Answer, progress: FileProgress) -> bool:
+    """Hand an answer to the report; False where it does not fit in."""
+    try:
+        report.add(source, result)
+    except FileError as error:
+        progress.say(f"{source.name}: {error}")
+        return False
+    return True
 
 
 def _spare_sources(sources: Sequence[Source], targets: Sequence[Path | None]) -> None:

@@ -1,22 +1,33 @@
-"""The speech pipeline in this process, for commands that need no server."""
+"""The pipelines in this process, for commands that need no server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.settings import Settings
+from service.video_setup import load_affect
 
 if TYPE_CHECKING:
+    from service.interfaces import AffectPipeline
     from service.pipeline.run import SpeechPipeline
 
 PATIENCE_S = 24 * 3600.0
 """Nobody waits at the other end of a connection: one recording may take a day."""
 
 
+@dataclass(frozen=True)
+class Engine:
+    """What judges recordings; ``affect`` is None where there is no affect bundle."""
+
+    speech: SpeechPipeline
+    affect: AffectPipeline | None
+
+
 @contextmanager
-def speech_pipeline(settings: Settings) -> Iterator[SpeechPipeline]:
+def running_engine(settings: Settings) -> Iterator[Engine]:
     """Load models, start one decoder process, and stop all of it at the end.
 
     Raises:
@@ -36,7 +47,12 @@ def speech_pipeline(settings: Settings) -> Iterator[SpeechPipeline]:
         pipeline = SpeechPipeline(settings, registry, decoder)
         try:
             pipeline.warm_up()
-            yield pipeline
+            affect = load_affect(settings, registry, decoder, pipeline)
+            try:
+                yield Engine(pipeline, affect)
+            finally:
+                if affect is not None:
+                    affect.close()
         finally:
             pipeline.close()
     finally:

@@ -70,7 +70,8 @@ def _print_table(registry: Registry) -> None:
     for bundle in registry.bundles:
         card = bundle.card
         licence = card.licence.spdx + ("" if card.licence.commercial_use else " (not commercial)")
-        figures = "\n".join(figure(measurement) for measurement in card.measurements)
+        # The figures with an interval are the headlines; --json and the card have the rest.
+        figures = "\n".join(figure(entry) for entry in card.measurements if entry.interval_95 is not None)
         mark = "*" if is_default(registry, bundle) else ""
         table.add_row(mark, card.name, card.version, card.task, licence, figures or "–")
     console = console_for(sys.stdout)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from service.cli.answers import Answer, picture
 from service.cli.sources import Source
 from service.cli.terminal import FileError, UsageError, printable
-from service.pipeline.results import AudioEmotion
 
 NAME_FIELD = "{name}"
 
@@ -20,6 +20,7 @@ class Plots:
             named, or a file name with ``{name}`` in it.
         sources: all recordings.
         dark: light ink on dark paper.
+        include: with 'attribution', a face's picture shows what moved the answer.
 
     Attributes:
         paths: where each recording's picture goes; no two are alike.
@@ -28,8 +29,9 @@ class Plots:
         UsageError: one file name for several recordings.
     """
 
-    def __init__(self, target: str, sources: Sequence[Source], *, dark: bool) -> None:
+    def __init__(self, target: str, sources: Sequence[Source], *, dark: bool, include: frozenset[str]) -> None:
         self._dark = dark
+        self._include = include
         self.paths: dict[Source, Path] = {}
         taken: set[Path] = set()
         for source in sources:
@@ -41,19 +43,18 @@ class Plots:
             taken.add(path)
             self.paths[source] = path
 
-    def draw(self, source: Source, result: AudioEmotion) -> None:
+    def draw(self, source: Source, result: Answer) -> None:
         """Draw and write the picture of one recording, making folders as needed.
 
         Raises:
             FileError: the file cannot be written.
         """
-        from service.render.plot import audio_emotion_png
-
         path = self.paths[source]
-        picture = audio_emotion_png(result, title=printable(source.relative.name), dark=self._dark)
+        title = printable(source.relative.name)
+        content = picture(result, title=title, dark=self._dark, include=self._include)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(picture)
+            path.write_bytes(content)
         except OSError as error:
             raise FileError(f"not_written: {printable(str(path))}: {error.strerror}") from error
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Protocol, TextIO
 
 import orjson
 
+from service.cli.answers import Answer, csv_table, json_document
 from service.cli.sources import Source
 from service.cli.tables import TableReport
-from service.pipeline.results import AudioEmotion
-from service.render.audio_json import audio_emotion_json
-from service.render.csv import csv_header, csv_rows, csv_text
+from service.cli.terminal import FileError
+from service.render.csv import Cell, csv_text
 
 
 class Report(Protocol):
     """Takes answers one after the other."""
 
-    def add(self, source: Source, result: AudioEmotion) -> None:
+    def add(self, source: Source, result: Answer) -> None:
         """Write the answer for ``source``, or keep it; a bar may be on the terminal."""
 
     def close(self) -> None:
         """Write what was kept."""
 
 
-def report_for(form: str, stream: TextIO, *, several: bool, timeline: bool) -> Report:
+def report_for(form: str, stream: TextIO, *, several: bool, timeline: bool, include: frozenset[str]) -> Report:
     """The report of that form.
 
     Args:
@@ -32,9 +31,10 @@ def report_for(form: str, stream: TextIO, *, several: bool, timeline: bool) -> R
         stream: where to.
         several: whether there may be more than one file, so that each answer must name its own.
         timeline: whether to show every window.
+        include: further parts of a face's answer.
     """
     if form == "json":
-        return JsonReport(stream, several=several, timeline=timeline)
+        return JsonReport(stream, several=several, timeline=timeline, include=include)
     if form == "csv":
         return CsvReport(stream, several=several)
     return TableReport(stream, several=several, timeline=timeline)
@@ -43,15 +43,16 @@ def report_for(form: str, stream: TextIO, *, several: bool, timeline: bool) -> R
 class JsonReport:
     """One line a file, as the service would answer; with several, ``file`` comes first."""
 
-    def __init__(self, stream: TextIO, *, several: bool, timeline: bool) -> None:
+    def __init__(self, stream: TextIO, *, several: bool, timeline: bool, include: frozenset[str]) -> None:
         self._stream = stream
         self._several = several
         self._timeline = timeline
+        self._include = include
 
-    def add(self, source: Source, result: AudioEmotion) -> None:
+    def add(self, source: Source, result: Answer) -> None:
         """Write one line."""
         named: dict[str, object] = {"file": source.name} if self._several else {}
-        document = named | audio_emotion_json(result, uuid.uuid4().hex, timeline=self._timeline)
+        document = named | json_document(result, timeline=self._timeline, include=self._include)
         self._stream.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE).decode())
         self._stream.flush()
 
@@ -65,20 +66,25 @@ class CsvReport:
     def __init__(self, stream: TextIO, *, several: bool) -> None:
         self._stream = stream
         self._several = several
-        self._begun = False
+        self._header: list[Cell] | None = None
 
-    def add(self, source: Source, result: AudioEmotion) -> None:
-        """Write the rows of one file."""
-        rows = csv_rows(result)
-        if not self._begun:
-            header = csv_header(result)
+    def add(self, source: Source, result: Answer) -> None:
+        """Write the rows of one file.
+
+        Raises:
+            FileError: they have other columns than those of the first.
+        """
+        header, rows = csv_table(result)
+        if self._header is None:
+            self._header = header
             self._write([["file", *header] if self._several else header])
-            self._begun = True
+        if header != self._header:
+            raise FileError("other_columns: voices and faces do not fit one table: choose --mode, or --json")
         self._write([[source.name, *row] if self._several else row for row in rows])
 
     def close(self) -> None:
         """All is written already."""
 
-    def _write(self, rows: list[list[str | float | None]]) -> None:
+    def _write(self, rows: list[list[Cell]]) -> None:
         self._stream.write(csv_text(rows))
         self._stream.flush()

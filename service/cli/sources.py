@@ -12,9 +12,11 @@ from service.cli.terminal import FileError, printable
 from service.problems import TooLarge
 
 _AUDIO_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".weba"})
-_VIDEO_SUFFIXES = frozenset({".3g2", ".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".ogv", ".webm"})
-MEDIA_SUFFIXES = _AUDIO_SUFFIXES | _VIDEO_SUFFIXES
+VIDEO_SUFFIXES = frozenset({".3g2", ".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".ogv", ".webm"})
+MEDIA_SUFFIXES = _AUDIO_SUFFIXES | VIDEO_SUFFIXES
 """What is taken from folders; a file that is named outright is tried whatever it is called."""
+
+TABLE_SUFFIXES = frozenset({".csv"})
 
 MAX_FILE_BYTES = 2 * 1024**3
 """A local file is held in memory as a whole, so that it needs some bound; uploads have a lower one."""
@@ -71,7 +73,9 @@ class Source:
             return stream.read(MAX_FILE_BYTES + 1)
 
 
-def find_sources(paths: Sequence[str], failed: Callable[[str, str], None]) -> list[Source]:
+def find_sources(
+    paths: Sequence[str], failed: Callable[[str, str], None], suffixes: frozenset[str] | None = None
+) -> list[Source]:
     """Files as they are named, folders with all media below them in alphabetical order.
 
     Hidden files and folders are passed over, links to folders are not followed.
@@ -79,6 +83,7 @@ def find_sources(paths: Sequence[str], failed: Callable[[str, str], None]) -> li
     Args:
         paths: from the command line; ``-`` is standard input.
         failed: told (name, reason) of each path without any recording.
+        suffixes: of the files that are taken from folders; None takes all media.
     """
     sources: list[Source] = []
     for text in paths:
@@ -87,14 +92,14 @@ def find_sources(paths: Sequence[str], failed: Callable[[str, str], None]) -> li
             sources.append(Source(None, Path("stdin")))
         elif not path.is_dir():
             sources.append(Source(path, Path(path.name)))
-        elif found := list(_media_below(path, failed)):
+        elif found := list(_media_below(path, failed, suffixes or MEDIA_SUFFIXES)):
             sources.extend(found)
         else:
-            failed(printable(text), "no_media: There is no media file in this folder.")
+            failed(printable(text), "no_media: There is no such file in this folder.")
     return sources
 
 
-def _media_below(folder: Path, failed: Callable[[str, str], None]) -> Iterator[Source]:
+def _media_below(folder: Path, failed: Callable[[str, str], None], suffixes: frozenset[str]) -> Iterator[Source]:
     def unreadable(error: OSError) -> None:
         failed(printable(str(error.filename)), f"unreadable: {error.strerror}")
 
@@ -102,5 +107,5 @@ def _media_below(folder: Path, failed: Callable[[str, str], None]) -> Iterator[S
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(parent, name)
-            if path.suffix.lower() in MEDIA_SUFFIXES and not name.startswith("."):
+            if path.suffix.lower() in suffixes and not name.startswith("."):
                 yield Source(path, path.relative_to(folder))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
+from service.cli.affect_tables import affect_line, affect_lines, affect_table
 from service.cli.sources import Source
+from service.cli.table_parts import plain_table, signed_or_dash
 from service.cli.terminal import console_for
 from service.pipeline.results import AudioEmotion, ChannelEmotion
+from service.pipeline.video_results import VideoAffect
 from service.render.channels import has_channel_list, plain_values, top_labels
-from service.render.plot_style import clock, percent, signed
+from service.render.plot_style import clock, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,8 +36,11 @@ class TableReport:
         self._parts: list[str | Table] = []
         self._lines: Table | None = None
 
-    def add(self, source: Source, result: AudioEmotion) -> None:
+    def add(self, source: Source, result: AudioEmotion | VideoAffect) -> None:
         """Keep the answer for one file."""
+        if isinstance(result, VideoAffect):
+            self._keep_face(source, result)
+            return
         if self._several:
             self._keep_line(source, result)
         else:
@@ -50,9 +56,17 @@ class TableReport:
             self._console.print(self._lines)
         self._parts, self._lines = [], None
 
-    def _keep_line(self, source: Source, result: AudioEmotion) -> None:
+    def _keep_face(self, source: Source, result: VideoAffect) -> None:
+        if self._several:
+            self._overview().add_row(*affect_line(source.name, result))
+        else:
+            self._parts += affect_lines(source.name, result)
+        if self._timeline:
+            self._parts += ["", *([source.name] if self._several else []), affect_table(result)]
+
+    def _overview(self) -> Table:
         if self._lines is None:
-            self._lines = _table(
+            self._lines = plain_table(
                 "file",
                 ("length", "r"),
                 "emotion",
@@ -61,15 +75,18 @@ class TableReport:
                 ("valence", "r"),
                 "flags",
             )
+        return self._lines
+
+    def _keep_line(self, source: Source, result: AudioEmotion) -> None:
         for channel in result.channels:
             name = f"{source.name} [{channel.channel}]" if has_channel_list(result) else source.name
-            self._lines.add_row(
+            self._overview().add_row(
                 name,
                 clock(result.media.duration_s, 1),
                 channel.emotion or "–",
                 _share(channel, result.labels),
-                _signed(channel.arousal),
-                _signed(channel.valence),
+                signed_or_dash(channel.arousal),
+                signed_or_dash(channel.valence),
                 ", ".join(channel.flags),
             )
 
@@ -109,14 +126,14 @@ def _bar_lines(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[str
             mark = "  ◀" if label == channel.emotion else ""
             yield f"  {label:<{width}}  {bar} {percent(share):>5}{mark}"
     if channel.arousal is not None or channel.valence is not None:
-        yield f"  arousal {_signed(channel.arousal)}   valence {_signed(channel.valence)}   (−1…+1)"
+        yield f"  arousal {signed_or_dash(channel.arousal)}   valence {signed_or_dash(channel.valence)}   (−1…+1)"
     if channel.flags:
         yield f"  flags: {', '.join(channel.flags)}"
 
 
 def _window_table(channel: ChannelEmotion, labels: tuple[str, ...]) -> Table:
     timeline = channel.timeline
-    table = _table(
+    table = plain_table(
         ("start", "r"),
         ("end", "r"),
         "emotion",
@@ -143,23 +160,10 @@ def _window_table(channel: ChannelEmotion, labels: tuple[str, ...]) -> Table:
             clock(end_s, 1),
             emotion or "–",
             "–" if share is None else percent(share),
-            _signed(arousal),
-            _signed(valence),
+            signed_or_dash(arousal),
+            signed_or_dash(valence),
             "–" if speech is None else percent(speech),
         )
-    return table
-
-
-def _table(*headings: str | tuple[str, str]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in headings:
-        if isinstance(heading, tuple):
-            table.add_column(heading[0], justify="right", no_wrap=True)
-        else:
-            table.add_column(heading, overflow="fold")
     return table
 
 
@@ -167,7 +171,3 @@ def _share(channel: ChannelEmotion, labels: tuple[str, ...]) -> str:
     if channel.probabilities is None or channel.emotion is None:
         return "–"
     return percent(float(channel.probabilities[labels.index(channel.emotion)]))
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else signed(value)

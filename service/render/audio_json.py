@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 
 from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, MediaInfo, Timeline
@@ -27,28 +29,22 @@ def audio_emotion_json(result: AudioEmotion, request_id: str, *, timeline: bool)
         channels that have speech (window by window in the timeline).
     """
     merged = merged_channel(result)
-    model = result.model
     document: dict[str, object] = {
         "request_id": request_id,
-        "media": _media(result.media),
-        "model": {
-            "name": model.name,
-            "version": model.version,
-            "sha256": model.sha256,
-            "licence": model.licence,
-            "provider": model.provider,
-        },
+        "media": media_members(result.media),
+        "model": asdict(result.model),
         "labels": list(result.labels),
-        **_answer(merged, result.labels, timeline),
+        **channel_members(merged, result.labels, timeline),
     }
     if has_channel_list(result):
         document["channels"] = [
-            {"channel": channel.channel, **_answer(channel, result.labels, timeline)} for channel in result.channels
+            {"channel": channel.channel, **channel_members(channel, result.labels, timeline)}
+            for channel in result.channels
         ]
     return document
 
 
-def _media(media: MediaInfo) -> dict[str, object]:
+def media_members(media: MediaInfo) -> dict[str, object]:
     """What the file is; what it has not (a picture size, say) is left out."""
     members: dict[str, object] = {
         "duration_s": round(media.duration_s, SECONDS_DECIMALS),
@@ -63,14 +59,15 @@ def _media(media: MediaInfo) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _answer(channel: ChannelEmotion, labels: tuple[str, ...], timeline: bool) -> dict[str, object]:
+def channel_members(channel: ChannelEmotion, labels: tuple[str, ...], timeline: bool) -> dict[str, object]:
+    """What is said of one channel; None in place of NaN."""
     answer: dict[str, object] = {
         "probabilities": None
         if channel.probabilities is None
         else plain_values(channel.probabilities, PROBABILITY_DECIMALS),
         "emotion": channel.emotion,
-        "arousal": _number(channel.arousal),
-        "valence": _number(channel.valence),
+        "arousal": plain_number(channel.arousal),
+        "valence": plain_number(channel.valence),
     }
     if timeline:
         answer["timeline"] = _timeline(channel.timeline, labels)
@@ -78,7 +75,8 @@ def _answer(channel: ChannelEmotion, labels: tuple[str, ...], timeline: bool) ->
     return answer
 
 
-def _number(value: float | None) -> float | None:
+def plain_number(value: float | None) -> float | None:
+    """``value`` rounded for JSON; None for NaN."""
     if value is None or not np.isfinite(value):
         return None
     return round(float(value), PROBABILITY_DECIMALS)

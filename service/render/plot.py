@@ -1,22 +1,17 @@
-"""The PNG answer: one picture of a recording that can be read without instruction.
-
-Only matplotlib's object interface and the Agg canvas are used, never pyplot: there is no state beyond the
-figure, so that threads can draw at the same time.
-"""
+"""The PNG answer: one picture of a recording that can be read without instruction."""
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from service.pipeline.results import AudioEmotion, ChannelEmotion, Timeline
 from service.render.channels import has_channel_list, merged_channel
 from service.render.plot_bars import draw_bars, draw_gauges
+from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page, in_words
 from service.render.plot_style import (
     DARK,
     LIGHT,
     PAGE_INCHES,
-    SHARE_INCHES,
     Style,
     clock,
     one_line,
@@ -35,12 +30,8 @@ from service.render.plot_timeline import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DOTS_PER_INCH = 120
-
 # Inches: margins, then the heights of the panels.
 _LEAST_LEFT, _MOST_LEFT, _CHARACTER = 1.15, 2.6, 0.085
-_RIGHT, _TOP, _BOTTOM = 1.3, 1.0, 0.95
-_GAP, _HEADING = 0.14, 0.34
 _WAVE, _SPEECH, _AFFECT, _LANE, _BAR = 0.85, 0.14, 1.3, 0.4, 0.34
 _CLOCK = 0.3
 _GAUGE, _GAUGE_GAP = 2.3, 0.95
@@ -57,42 +48,33 @@ def audio_emotion_png(result: AudioEmotion, *, title: str | None = None, dark: b
     Returns:
         A PNG of 1320 pixels width, its height depending on classes and channels.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    page = _Page(result, DARK if dark else LIGHT)
+    page = _EmotionPage(result, DARK if dark else LIGHT)
     page.draw(title or "Emotion in the voice")
-    buffer = io.BytesIO()
-    FigureCanvasAgg(page.figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
-    return buffer.getvalue()
+    return page.png()
 
 
-class _Page:
-    """One figure of just the height that its panels need, filled from the top."""
+class _EmotionPage(Page):
+    """The voice over time, or one window of it."""
 
     def __init__(self, result: AudioEmotion, style: Style) -> None:
-        from matplotlib.figure import Figure
-
         self.result = result
-        self.style = style
         self.timelines = [pooled(channel.timeline) for channel in result.channels]
         longest = max(map(len, result.labels))
-        self.left = min(max(_LEAST_LEFT, 0.3 + _CHARACTER * longest), _MOST_LEFT)
         self.over_time = len(result.channels[0].timeline.start_s) > 1
         self.with_affect = any(
             channel.arousal is not None or channel.valence is not None or channel.timeline.arousal is not None
             for channel in result.channels
         )
-        self.height = _TOP + _WAVE + _GAP + len(result.channels) * self._block_height() + _BOTTOM
+        height = TOP + _WAVE + GAP + len(result.channels) * self._block_height() + BOTTOM
         if not self.over_time:
-            self.height += _CLOCK
-        self.figure = Figure(figsize=(PAGE_INCHES, self.height), dpi=DOTS_PER_INCH, facecolor=style.paper)
-        self.cursor = _TOP
+            height += _CLOCK
+        super().__init__(style, height, left=min(max(_LEAST_LEFT, 0.3 + _CHARACTER * longest), _MOST_LEFT))
 
     def draw(self, title: str) -> None:
         """Draw everything."""
         self._header(title)
         span_s = self._span_s()
-        wave = self._panel(_WAVE)
+        wave = self.panel(_WAVE)
         draw_waveform(wave, self.result.envelope, span_s, self.style)
         if not self.over_time:
             draw_clock(wave, span_s, self.style)
@@ -113,20 +95,20 @@ class _Page:
         """Inches of one channel's panels with what separates them."""
         classes = len(self.result.labels)
         if not self.over_time:
-            return _HEADING + max(_BAR * classes, 1.6) + _CLOCK
-        speech = (_SPEECH + _GAP) if self.result.channels[0].timeline.speech is not None else 0.0
-        affect = (_AFFECT + _GAP) if self.with_affect else 0.0
-        return _HEADING + speech + _LANE * classes + _GAP + affect
+            return HEADING + max(_BAR * classes, 1.6) + _CLOCK
+        speech = (_SPEECH + GAP) if self.result.channels[0].timeline.speech is not None else 0.0
+        affect = (_AFFECT + GAP) if self.with_affect else 0.0
+        return HEADING + speech + _LANE * classes + GAP + affect
 
     def _timeline(self, channel: ChannelEmotion, timeline: Timeline, shared: Axes) -> Axes:
         self._heading(channel)
         if timeline.speech is not None:
-            draw_speech(self._panel(_SPEECH, shared), timeline, self.style)
-        lanes = self._panel(_LANE * len(self.result.labels), shared)
+            draw_speech(self.panel(_SPEECH, shared), timeline, self.style)
+        lanes = self.panel(_LANE * len(self.result.labels), shared)
         draw_lanes(lanes, channel, timeline, self.result.labels, self.style)
         if not self.with_affect:
             return lanes
-        affect = self._panel(_AFFECT, shared)
+        affect = self.panel(_AFFECT, shared)
         draw_affect(affect, channel, timeline, self.style)
         return affect
 
@@ -134,66 +116,15 @@ class _Page:
         top = self._heading(channel)
         height = max(_BAR * len(self.result.labels), 1.6)
         if self.with_affect:
-            left = PAGE_INCHES - _RIGHT - _GAUGE
-            bars = self._axes(self.cursor, height, right=_RIGHT + _GAUGE + _GAUGE_GAP)
-            draw_gauges(self._axes(self.cursor, height, left=left), channel, self.style)
-            self._text("Arousal and valence", top, x=left, bold=True)
+            left = PAGE_INCHES - RIGHT - _GAUGE
+            bars = self.axes(self.cursor, height, right=RIGHT + _GAUGE + _GAUGE_GAP)
+            draw_gauges(self.axes(self.cursor, height, left=left), channel, self.style)
+            self.text("Arousal and valence", top, x=left, bold=True)
         else:
-            bars = self._axes(self.cursor, height)
+            bars = self.axes(self.cursor, height)
         draw_bars(bars, channel, self.result.labels, self.style)
         self.cursor += height + _CLOCK
         return bars
-
-    def _panel(self, height: float, shared: Axes | None = None) -> Axes:
-        axes = self._axes(self.cursor, height, shared=shared)
-        self.cursor += height + _GAP
-        return axes
-
-    def _axes(
-        self,
-        top: float,
-        height: float,
-        *,
-        left: float | None = None,
-        right: float = _RIGHT,
-        shared: Axes | None = None,
-    ) -> Axes:
-        left = self.left if left is None else left
-        axes = self.figure.add_axes(
-            (
-                left / PAGE_INCHES,
-                1 - (top + height) / self.height,
-                1 - (left + right) / PAGE_INCHES,
-                height / self.height,
-            )
-        )
-        if shared is not None:
-            axes.set_xlim(shared.get_xlim())
-            axes.set_autoscalex_on(False)
-        return axes
-
-    def _text(
-        self,
-        text: str,
-        top: float,
-        *,
-        x: float | None = None,
-        size: float = 10.5,
-        bold: bool = False,
-        align: Literal["left", "right"] = "left",
-    ) -> None:
-        """Write a line whose middle is ``top`` inches below the upper edge; bold text is in full ink."""
-        self.figure.text(
-            (self.left if x is None else x) / PAGE_INCHES,
-            1 - top / self.height,
-            text,
-            parse_math=False,
-            fontsize=size,
-            fontweight="bold" if bold else "normal",
-            color=self.style.ink if bold else self.style.quiet_ink,
-            horizontalalignment=align,
-            verticalalignment="center",
-        )
 
     def _header(self, title: str) -> None:
         merged = merged_channel(self.result)
@@ -208,8 +139,7 @@ class _Page:
             for name, value in (("arousal", merged.arousal), ("valence", merged.valence))
             if value is not None
         ]
-        self._text(one_line(title, 80), 0.36, size=16, bold=True)
-        self._text("  ·  ".join(facts), 0.68)
+        self.title(title, facts)
 
     def _heading(self, channel: ChannelEmotion) -> float:
         """Write the line above a channel's panels: which channel, its flags. Returns where it is."""
@@ -220,12 +150,8 @@ class _Page:
         line = ", ".join(words)
         if channel.flags:
             line += "   (" + ", ".join(flag.replace("_", " ") for flag in channel.flags) + ")"
-        top = self.cursor + _HEADING - 0.16
-        self._text(line[:1].upper() + one_line(line[1:], 110 if self.over_time else 70), top, bold=True)
-        if self.over_time:
-            self._text("overall", top, x=PAGE_INCHES - _RIGHT + SHARE_INCHES, align="right", size=9.5)
-        self.cursor += _HEADING
-        return top
+        line = line[:1].upper() + one_line(line[1:], 110 if self.over_time else 70)
+        return self.heading(line, margin="overall" if self.over_time else "")
 
     def _footer(self) -> None:
         model = self.result.model
@@ -234,13 +160,6 @@ class _Page:
             if self.over_time
             else "Full colour marks the leading emotion."
         )
-        self._text(
-            f"{rules} Statistical estimates of how the voice sounds. Not a diagnosis.",
-            self.height - 0.42,
-            size=9,
-        )
-        self._text(
-            f"Model {model.name}, version {model.version} (sha256 {model.sha256[:12]}…, {model.licence})",
-            self.height - 0.22,
-            size=9,
+        self.footer(
+            f"{rules} Statistical estimates of how the voice sounds. Not a diagnosis.", f"Model {in_words(model)}"
         )

@@ -40,6 +40,9 @@ class Style:
     arousal: str
     valence: str
     classes: tuple[str, ...]
+    intensity: tuple[str, str, str]
+    raises: str
+    lowers: str
 
     def class_colour(self, index: int) -> str:
         """Colour of the class at ``index``; begins again after the last."""
@@ -57,6 +60,9 @@ LIGHT = Style(
     arousal="#B5451B",
     valence="#1F5FA8",
     classes=_MUTED,
+    intensity=("#C3B1E1", "#8055BD", "#35125F"),
+    raises="#4D9221",
+    lowers="#C51B7D",
 )
 DARK = Style(
     paper="#14171C",
@@ -69,6 +75,9 @@ DARK = Style(
     arousal="#FF9D6E",
     valence="#7DB8F7",
     classes=_LIGHT,
+    intensity=("#4B3A75", "#8F6BD1", "#E9DDFF"),
+    raises="#7FBC41",
+    lowers="#DE77AE",
 )
 
 
@@ -114,17 +123,22 @@ def one_line(text: str, characters: int = 90) -> str:
 
 def write_share(axes: Axes, row: float, share: float | None, *, leads: bool, style: Style) -> None:
     """Write a probability into the right margin at the height ``row``, in bold where it ``leads``."""
+    write_margin(axes, row, "–" if share is None else percent(share), bold=leads, style=style)
+
+
+def write_margin(axes: Axes, row: float, text: str, *, bold: bool, style: Style) -> None:
+    """Write a number into the right margin at the height ``row``."""
     width_inches = axes.get_position().width * PAGE_INCHES
     axes.text(
         1 + SHARE_INCHES / width_inches,
         row,
-        "–" if share is None else percent(share),
+        text,
         transform=axes.get_yaxis_transform(),
         ha="right",
         va="center",
         fontsize=10,
-        fontweight="bold" if leads else "normal",
-        color=style.ink if leads else style.quiet_ink,
+        fontweight="bold" if bold else "normal",
+        color=style.ink if bold else style.quiet_ink,
     )
 
 

@@ -100,25 +100,33 @@ def draw_waveform(axes: Axes, envelope: FloatArray, span_s: tuple[float, float],
 
 def draw_speech(axes: Axes, timeline: Timeline, style: Style) -> None:
     """Share of each window that is speech, as a strip: full colour is all speech."""
-    bare(axes, style)
     assert timeline.speech is not None
+    draw_strip(axes, timeline, timeline.speech, "speech", style)
+
+
+def draw_strip(axes: Axes, timeline: Timeline, shares: FloatArray, name: str, style: Style) -> None:
+    """Shares 0…1, float32 [windows], as a strip: full colour is 1."""
+    bare(axes, style)
     axes.set_ylim(0, 1)
-    shares = np.nan_to_num(np.clip(timeline.speech, 0, 1))
-    mesh = axes.pcolormesh(
-        cell_edges_s(timeline),
-        [0.0, 1.0],
-        shares[None, :],
-        cmap=_speech_ramp(style),
-        vmin=0,
-        vmax=1,
-        zorder=2,
-    )
+    draw_cells(axes, cell_edges_s(timeline), np.nan_to_num(np.clip(shares, 0, 1))[None, :], _ramp(style), (0, 1))
+    axes.set_yticks([0.5], [name])
+
+
+def draw_cells(
+    axes: Axes,
+    columns: NDArray[np.float64],
+    cells: NDArray[np.floating],
+    colours: Colormap | str,
+    limits: tuple[float, float],
+) -> None:
+    """Coloured cells: row after row from the bottom in steps of 1, between the edges ``columns``."""
+    rows = np.linspace(0.0, len(cells), len(cells) + 1)
+    mesh = axes.pcolormesh(columns, rows, cells, cmap=colours, vmin=limits[0], vmax=limits[1], zorder=2)
     mesh.set_edgecolor("face")
     mesh.set_linewidth(0.2)
-    axes.set_yticks([0.5], ["speech"])
 
 
-def _speech_ramp(style: Style) -> Colormap:
+def _ramp(style: Style) -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("speech", [style.panel, style.wave])
@@ -128,7 +136,7 @@ def draw_lanes(axes: Axes, channel: ChannelEmotion, timeline: Timeline, labels: 
     """One lane a class, first label on top: its probability as height, in full colour where it leads."""
     bare(axes, style)
     axes.set_ylim(0, len(labels))
-    shade_unknown(axes, timeline, style, written=True)
+    shade_unknown(axes, timeline, style, written="no speech")
     edges_s = cell_edges_s(timeline)
     known = np.isfinite(timeline.probabilities).all(axis=1)
     leader = np.where(known, np.argmax(np.nan_to_num(timeline.probabilities), axis=1), -1)
@@ -159,11 +167,11 @@ def _annotate_shares(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...
         write_share(axes, row, share, leads=label == channel.emotion, style=style)
 
 
-def draw_affect(axes: Axes, channel: ChannelEmotion, timeline: Timeline, style: Style) -> None:
-    """Arousal (solid) and valence (dashed) in −1…1 over the centres of the windows."""
+def draw_affect(axes: Axes, channel: ChannelEmotion, timeline: Timeline, style: Style, *, unknown: str = "") -> None:
+    """Arousal (solid) and valence (dashed) in −1…1 over the centres of the windows; ``unknown`` names gaps."""
     bare(axes, style)
     axes.set_ylim(-1.08, 1.08)
-    shade_unknown(axes, timeline, style, written=False)
+    shade_unknown(axes, timeline, style, written=unknown)
     for level in (-1, -0.5, 0, 0.5, 1):
         axes.axhline(level, color=style.quiet_ink if level == 0 else style.rule, linewidth=0.8, zorder=1)
     axes.set_yticks([-1, 0, 1], ["−1", "0", "+1"])
@@ -210,8 +218,8 @@ def _annotate_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
         axes.text(1.01, height, text, transform=axes.transAxes, ha="left", va="center", fontsize=9.5, color=colour)
 
 
-def shade_unknown(axes: Axes, timeline: Timeline, style: Style, *, written: bool) -> None:
-    """Grey the times of which nothing is known; with ``written``, say why where there is room."""
+def shade_unknown(axes: Axes, timeline: Timeline, style: Style, *, written: str = "") -> None:
+    """Grey the times of which nothing is known; ``written`` says why where there is room."""
     low_s, high_s = float(timeline.start_s[0]), float(timeline.end_s[-1])
     for start_s, end_s in unknown_spans_s(timeline):
         axes.axvspan(start_s, end_s, color=style.silence, linewidth=0, zorder=2)
@@ -219,7 +227,7 @@ def shade_unknown(axes: Axes, timeline: Timeline, style: Style, *, written: bool
             axes.text(
                 (start_s + end_s) / 2,
                 0.5,
-                "no speech",
+                written,
                 transform=axes.get_xaxis_transform(),
                 ha="center",
                 va="center",

@@ -127,8 +127,6 @@ def test_what_cannot_start_says_so_in_one_line_and_leaves() -> None:
         "import service.services, service.server, sys\n"
         "def load(settings, metrics): raise RuntimeError('example/1: card.json\\nis not valid')\n"
         "service.services.load = load\n"
-        "from tests.support.fakes import install_missing_renderers\n"
-        "install_missing_renderers()\n"
         "from service.settings import Settings\n"
         "sys.exit(service.server.serve(Settings(port=0)))\n"
     )

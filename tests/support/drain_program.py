@@ -8,12 +8,11 @@ from __future__ import annotations
 import sys
 
 from service.server import serve
-from tests.support.fakes import fake_services, install_missing_renderers
+from tests.support.fakes import fake_services
 from tests.support.live_server import small_settings
 
 
 def main() -> int:
-    install_missing_renderers()
     settings = small_settings(ready_grace_s=float(sys.argv[1]), drain_s=float(sys.argv[2]))
     services = fake_services(settings)
     services.loaded.pipeline.slow_s = 1.5  # type: ignore[attr-defined]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import threading
 import time
-import types
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,9 +19,11 @@ from service.pipeline.results import (
     ModelReference,
     Timeline,
 )
+from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
 from service.problems import MediaEmpty, MediaInvalid, ModelNotFound, Problem
 from service.services import Loaded, Services
 from service.settings import Settings
+from tests.unit.example_affect import example_affect
 
 LABELS = ("anger", "neutral")
 SHA256 = "ab" * 32
@@ -129,6 +129,44 @@ class FakePipeline:
         self.closed = True
 
 
+@dataclass
+class FakeVideoPipeline:
+    """Answers like the pipeline for faces; b'bug…' and b'invalid…' fail as with the voice."""
+
+    seen: list[tuple[bytes, VideoOptions | TableOptions]] = field(default_factory=list)
+    closed: bool = False
+    has_faces: bool = True
+
+    def warm_up(self) -> None: ...
+
+    def analyse(
+        self,
+        data: bytes | memoryview,
+        options: VideoOptions | TableOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> VideoAffect:
+        content = bytes(data)
+        self.seen.append((content, options))
+        if options.model not in (None, "affect-prior"):
+            raise ModelNotFound
+        if content.startswith(b"invalid"):
+            raise MediaInvalid
+        return example_affect(
+            40,
+            gaps=((10, 20),),
+            units="action_units" in options.include,
+            attribution="attribution" in options.include,
+            audio="audio" in options.include,
+        )
+
+    analyse_table = analyse
+
+    def close(self) -> None:
+        self.closed = True
+
+
 def fake_result() -> AudioEmotion:
     timeline = Timeline(
         start_s=np.array([0.0, 1.0]),
@@ -150,42 +188,4 @@ def fake_result() -> AudioEmotion:
 
 
 def fake_services(settings: Settings) -> Services:
-    return Services(settings, Loaded(FakeRegistry(), FakeDecoder(), FakePipeline()))
-
-
-def install_missing_renderers() -> None:
-    """Stand in for those renderers that are not there."""
-    fakes = {
-        "service.render.audio_json": {"audio_emotion_json": _json},
-        "service.render.csv": {"audio_emotion_csv": lambda result: "channel,start_s\r\nmix,0.0\r\n"},
-        "service.render.plot": {"audio_emotion_png": lambda result: b"\x89PNG\r\n\x1a\n"},
-    }
-    for name, members in fakes.items():
-        if name not in sys.modules and importlib.util.find_spec(name) is None:
-            module = types.ModuleType(name)
-            module.__dict__.update(members)
-            sys.modules[name] = module
-
-
-def _json(result: AudioEmotion, request_id: str, *, timeline: bool) -> dict[str, object]:
-    document: dict[str, object] = {
-        "request_id": request_id,
-        "media": {"duration_s": 2.0, "container": "wav", "codec": "pcm_s16le"},
-        "model": {"name": "example", "version": "1", "sha256": SHA256, "licence": "CC0-1.0"},
-        "labels": list(LABELS),
-        "probabilities": [0.9, 0.1],
-        "emotion": "anger",
-        "arousal": 0.7,
-        "valence": None,
-        "flags": ["clipped"],
-    }
-    if timeline:
-        document["timeline"] = {
-            "start_s": [0.0, 1.0],
-            "end_s": [1.0, 2.0],
-            "probabilities": {"anger": [0.9, None], "neutral": [0.1, None]},
-            "arousal": [0.7, None],
-            "valence": None,
-            "speech": [1.0, 0.0],
-        }
-    return document
+    return Services(settings, Loaded(FakeRegistry(), FakeDecoder(), FakePipeline(), FakeVideoPipeline()))

@@ -16,7 +16,7 @@ from service.server import make_server
 from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
-from tests.support.fakes import FakePipeline, fake_services, install_missing_renderers
+from tests.support.fakes import FakePipeline, FakeVideoPipeline, fake_services
 
 
 @dataclass
@@ -32,6 +32,10 @@ class LiveServer:
     @property
     def pipeline(self) -> FakePipeline:
         return self.services.loaded.pipeline  # type: ignore[return-value]
+
+    @property
+    def affect(self) -> FakeVideoPipeline:
+        return self.services.loaded.affect  # type: ignore[return-value]
 
     def log_lines(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
@@ -58,7 +62,6 @@ def small_settings(**changes: object) -> Settings:
 
 @contextmanager
 def serving(settings: Settings, services: Services | None = None) -> Iterator[LiveServer]:
-    install_missing_renderers()
     services = services or fake_services(settings)
     log = io.StringIO()
     root = logging.getLogger()
@@ -77,6 +80,15 @@ def serving(settings: Settings, services: Services | None = None) -> Iterator[Li
         server.should_exit = True
         thread.join()
         root.handlers = handlers
+
+
+@contextmanager
+def serving_models(settings: Settings) -> Iterator[LiveServer]:
+    """The whole service with the project's own bundles, decoder and all."""
+    services = Services(settings)
+    services.start()
+    with serving(settings, services) as server:
+        yield server
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:

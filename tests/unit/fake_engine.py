@@ -14,8 +14,10 @@ import pytest
 
 from service.card import Card, FileEntry, Licence, Measurement
 from service.pipeline.results import AudioEmotion, AudioOptions
-from service.problems import MediaInvalid, ModelNotFound
+from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
+from service.problems import MediaInvalid, ModelNotFound, NoVideoStream
 from service.settings import Settings
+from tests.unit.example_affect import example_affect
 from tests.unit.example_results import example_result
 
 
@@ -76,9 +78,17 @@ class FakeEngine:
     answer: Callable[[bytes, AudioOptions], AudioEmotion] = lambda data, options: example_result()
     decoded_gain: float = 1.0
     worker_pids: list[int] = field(default_factory=lambda: [1])
+    video_options: list[VideoOptions | TableOptions] = field(default_factory=list)
     options: list[AudioOptions] = field(default_factory=list)
     settings: Settings | None = None
     open: int = 0
+
+
+def face_bundles() -> tuple[FakeBundle, ...]:
+    """One bundle for each step from picture to arousal and valence, beside the speech model."""
+    tasks = ("face", "action-units", "affect")
+    cards = (example_card(f"tiny-{task}").model_copy(update={"task": task}) for task in tasks)
+    return FakeBundle(), *(FakeBundle(card) for card in cards)
 
 
 def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +105,9 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
             if engine.bundle_error:
                 raise BundleError(engine.bundle_error)
             return cls(engine.bundles, engine.withheld)
+
+        def of_task(self, task: str) -> tuple[FakeBundle, ...]:
+            return tuple(bundle for bundle in self.bundles if bundle.card.task == task)
 
         def find(self, name=None, version=None, task="speech-emotion") -> FakeBundle:
             if not self.bundles:
@@ -120,6 +133,7 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
 
     class SpeechPipeline:
         provider = "CPUExecutionProvider"
+        admission = None
 
         def __init__(self, settings: Settings, registry: Registry, decoder: Decoder) -> None:
             engine.settings = settings
@@ -149,10 +163,35 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         def close(self) -> None:
             engine.open -= 1
 
+    class VideoPipeline:
+        def __init__(
+            self, settings: Settings, registry: Registry, decoder: Decoder, speech: object, observe: object
+        ) -> None:
+            self.has_faces = bool(registry.of_task("face"))
+            engine.open += 1
+
+        def warm_up(self) -> None: ...
+
+        def analyse(self, data: bytes, options: VideoOptions, *, cancel=None, progress=None) -> VideoAffect:
+            engine.video_options.append(options)
+            if data == b"sound":
+                raise NoVideoStream
+            if progress is not None:
+                progress(0.5)
+            return example_affect(units="action_units" in options.include, attribution="attribution" in options.include)
+
+        def analyse_table(self, data: bytes, options: TableOptions, *, cancel=None, progress=None) -> VideoAffect:
+            engine.video_options.append(options)
+            return example_affect(units=False, attribution=False, speech=False)
+
+        def close(self) -> None:
+            engine.open -= 1
+
     for name, members in {
         "service.registry": {"Registry": Registry, "BundleError": BundleError},
         "service.pipeline.decode": {"Decoder": Decoder},
         "service.pipeline.run": {"SpeechPipeline": SpeechPipeline},
+        "service.pipeline.video_run": {"VideoPipeline": VideoPipeline},
     }.items():
         module = types.ModuleType(name)
         module.__dict__.update(members)

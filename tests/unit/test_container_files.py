@@ -56,6 +56,6 @@ def test_both_images_pin_the_runtime_of_the_project() -> None:
     project = (REPOSITORY / "pyproject.toml").read_text()
     wanted = re.search(r'"onnxruntime-gpu(>=[^"]+)"', project)
     assert wanted is not None
-    for name in ("cpu.txt", "cuda.txt"):
-        lines = (REPOSITORY / "deploy" / "docker" / name).read_text().splitlines()
+    for name in ("image-cpu.in", "image-cuda.in"):
+        lines = (REPOSITORY / "requirements" / name).read_text().splitlines()
         assert lines[-1].endswith(wanted[1])

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from export.faces.command import add_action_units_command, add_faces_command
+from export.faces.command import configure_action_units, configure_faces
 
 
 def run(*words: str) -> int:
     parser = argparse.ArgumentParser()
     subparsers = parser.add_subparsers(required=True)
-    add_faces_command(subparsers)
-    add_action_units_command(subparsers)
+    configure_faces(subparsers.add_parser("faces"))
+    configure_action_units(subparsers.add_parser("action-units"))
     arguments = parser.parse_args(words)
     return arguments.run(arguments)
 

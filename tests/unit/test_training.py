@@ -8,6 +8,7 @@ from export.corpora.features import load_pictures
 from export.corpora.labels import arousal_matrix, valence_matrix
 from export.corpora.tables import CorpusError, read_corpus
 from export.networks.emonet import EmoNet, EmoNetConfig
+from export.training import paper_recipe
 from export.training.augmentation import AugmentationConfig
 from export.training.batches import MAX_FRAMES, BatchSampler, soft_targets
 from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME, LoopConfig, Trainer, load_trained
@@ -116,6 +117,21 @@ def test_transfer_modes_change_only_what_they_should(corpus, tmp_path, mode):
     trained = {id(p) for p in tuned_parameters(tuned, mode)}
     assert id(tuned.blocks[0].first.adapters["small"].weight) in trained or mode == "head"
     assert id(tuned.heads["small"].emotion.weight) in trained
+
+
+def test_paper_recipe_goes_on_where_it_stopped(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(paper_recipe, "EVALUATE_STEPS", 1)
+    steps: list[int] = []
+
+    def stop_at_two(step: int, loss: float) -> None:
+        steps.append(step)
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_paper([corpus], PaperRecipe(stage_steps=1), tmp_path, stop_at_two)
+    train_paper([corpus], PaperRecipe(stage_steps=1), tmp_path, lambda step, loss: steps.append(step))
+    assert steps == [1, 2, 2, 3], "the step whose checkpoint was not written yet is done again"
 
 
 def test_transfer_without_a_start_is_refused(corpus, tmp_path):

@@ -1,0 +1,46 @@
+"""``/v1/action-units``: parse, call the pipeline, render."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
+from service.api.parameters import refuse_repeated_parameters
+from service.api.upload_answer import answer_media_type, answer_upload
+from service.api.uploads import RAW_TABLES
+from service.api.video_documentation import TABLE_BODY, TABLE_RESPONSES
+from service.api.video_parameters import TableQuery
+from service.services import services_of
+from service.video_setup import require_affect
+
+router = APIRouter(tags=["video"])
+
+
+@router.post(
+    "/v1/action-units/affect",
+    operation_id="analyse_action_units_affect",
+    summary="Arousal and valence from a table of action units",
+    responses=TABLE_RESPONSES,
+    openapi_extra={"requestBody": TABLE_BODY},
+    dependencies=[Depends(refuse_repeated_parameters)],
+    response_class=Response,
+)
+async def analyse_action_units_affect(request: Request, query: Annotated[TableQuery, Query()]) -> Response:
+    """The answer of the video call for a table that OpenFace 2.x has written, or one in the form of AVEC.
+
+    Send the file as the raw request body (`text/csv` or `application/octet-stream`) or as the multipart part
+    `file`. Columns are found by name: time stamp, confidence and 17 intensities such as `AU01_r`.
+    """
+    options = query.options()
+    media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
+    affect = require_affect(services_of(request).loaded.affect)
+    return await answer_upload(
+        request,
+        lambda data, abandoned: respond_with_affect(
+            request, affect.analyse_table(data, options, cancel=abandoned), options.include, media_type
+        ),
+        media_type,
+        RAW_TABLES,
+    )

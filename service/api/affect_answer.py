@@ -1,0 +1,41 @@
+"""Arousal and valence over time as the bytes of the chosen media type. Blocking: runs in a worker thread."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from service.api.answers import json_bytes
+from service.api.negotiation import CSV, JSON, PNG
+from service.api.upload_answer import note_analysis
+from service.pipeline.video_results import VideoAffect
+
+AFFECT_MEDIA_TYPES = (JSON, CSV, PNG)
+
+
+def respond_with_affect(request: Request, result: VideoAffect, include: frozenset[str], media_type: str) -> bytes:
+    """Note what the work took, and render ``result``."""
+    exchange = note_analysis(request, result.media, result.stages_s)
+    with exchange.stage("render"):
+        return affect_answer(result, media_type, exchange.request_id, include)
+
+
+def affect_answer(result: VideoAffect, media_type: str, request_id: str, include: frozenset[str]) -> bytes:
+    """Render ``result``.
+
+    Args:
+        result: what the pipeline found.
+        media_type: one of :data:`AFFECT_MEDIA_TYPES`.
+        request_id: for the JSON document.
+        include: parts that were asked for; with 'attribution' the plot is the attribution's.
+    """
+    if media_type == CSV:
+        from service.render.video_csv import video_affect_csv
+
+        return video_affect_csv(result).encode()
+    if media_type == PNG:
+        from service.render.video_plot import affect_png
+
+        return affect_png(result, include)
+    from service.render.video_json import video_affect_json
+
+    return json_bytes(video_affect_json(result, request_id, include))

@@ -1,0 +1,68 @@
+"""The way of every call that takes an upload: capacity, body, work in a thread, answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from fastapi import Request, Response
+
+from service.api.exchange import Exchange, exchange_of
+from service.api.negotiation import choose_media_type
+from service.api.uploads import RAW_MEDIA, client_gone, read_upload
+from service.pipeline.results import MediaInfo
+from service.problems import Unavailable
+from service.services import services_of
+
+Answer = Callable[[memoryview, threading.Event], bytes]
+"""The blocking half of a call: upload in, body of the answer out; the event is set when nobody waits."""
+
+
+def answer_media_type(request: Request, offered: Sequence[str]) -> str:
+    """Which of ``offered`` the request's ``Accept`` headers want.
+
+    Raises:
+        NotAcceptable: none of them.
+    """
+    return choose_media_type(",".join(request.headers.getlist("accept")), offered)
+
+
+async def answer_upload(
+    request: Request, answer: Answer, media_type: str, raw_types: Sequence[str] = RAW_MEDIA
+) -> Response:
+    """Read the upload, run ``answer`` in a worker thread, and respond with its bytes.
+
+    Args:
+        request: with multipart or raw body.
+        answer: the work.
+        media_type: of the response.
+        raw_types: media types that the body may have where it is not multipart.
+
+    Raises:
+        Problem: the upload is refused or cannot be judged.
+        ClientGoneError: the client closed the connection meanwhile.
+    """
+    services = services_of(request)
+    limits = services.settings.limits
+    try:
+        services.check_capacity()
+        with services.uploads.hold() as held:
+            data = await read_upload(request, limits, held, raw_types)
+            body = await services.work.run(
+                lambda abandoned: answer(data, abandoned),
+                deadline_s=limits.deadline_s,
+                client_gone=client_gone(request),
+            )
+    except Unavailable as problem:
+        services.metrics.shed_total.labels(problem.code).inc()
+        raise
+    return Response(body, media_type=media_type)
+
+
+def note_analysis(request: Request, media: MediaInfo, stages_s: dict[str, float]) -> Exchange:
+    """Put what the pipeline took into ``Server-Timing``, log and metrics; returns the request's exchange."""
+    exchange = exchange_of(request.scope)
+    exchange.stages_s.update(stages_s)
+    exchange.media_s = media.duration_s
+    services_of(request).metrics.audio_seconds_total.labels("ok").inc(media.duration_s)
+    return exchange

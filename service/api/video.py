@@ -1,0 +1,47 @@
+"""``/v1/video``: parse, call the pipeline, render."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
+from service.api.documentation import UPLOAD_BODY
+from service.api.parameters import refuse_repeated_parameters
+from service.api.upload_answer import answer_media_type, answer_upload
+from service.api.video_documentation import VIDEO_RESPONSES
+from service.api.video_parameters import VideoQuery
+from service.services import services_of
+from service.video_setup import require_faces
+
+router = APIRouter(tags=["video"])
+
+
+@router.post(
+    "/v1/video/affect",
+    operation_id="analyse_video_affect",
+    summary="Arousal and valence of a face over time",
+    responses=VIDEO_RESPONSES,
+    openapi_extra={"requestBody": UPLOAD_BODY},
+    dependencies=[Depends(refuse_repeated_parameters)],
+    response_class=Response,
+)
+async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Query()]) -> Response:
+    """Arousal and valence ten times a second from the face in a video; on request the action units that they
+    are made of, what moved them, and the emotion of the sound track.
+
+    Send the file as the raw request body with its media type or as the multipart part `file`. `Accept` chooses
+    between JSON, CSV (one row a step) and a PNG plot; with `include=attribution` the plot shows what moved the
+    answer.
+    """
+    options = query.options()
+    media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
+    affect = require_faces(services_of(request).loaded.affect)
+    return await answer_upload(
+        request,
+        lambda data, abandoned: respond_with_affect(
+            request, affect.analyse(data, options, cancel=abandoned), options.include, media_type
+        ),
+        media_type,
+    )

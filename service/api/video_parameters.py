@@ -1,0 +1,116 @@
+"""Query parameters of the calls that answer with arousal and valence over time."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from service.pipeline.video_results import INCLUDES, TableOptions, VideoOptions
+from service.problems import Unprocessable
+
+_MAX_LIST_CHARACTERS = 128
+_FACE = re.compile(r"largest|[0-9]{1,6}")
+_SECONDS = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
+_NEUTRAL_SPAN = re.compile(f"{_SECONDS}:{_SECONDS}")
+
+
+def _check_face(text: str) -> str:
+    if not _FACE.fullmatch(text):
+        raise ValueError("must be 'largest' or the number of a face")
+    return text if text == "largest" else str(int(text))
+
+
+def _check_neutral(text: str) -> str:
+    if text in ("median", "none"):
+        return text
+    span = _NEUTRAL_SPAN.fullmatch(text)
+    if span is None:
+        raise ValueError("must be 'median', 'none' or START:END in seconds")
+    start_s, end_s = float(span[1]), float(span[2])
+    if not (math.isfinite(end_s) and end_s > start_s):
+        raise ValueError("the end must lie after the start")
+    return text
+
+
+Face = Annotated[str, AfterValidator(_check_face)]
+Neutral = Annotated[str, AfterValidator(_check_neutral)]
+
+
+class _AffectQuery(BaseModel):
+    """What both calls take."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    include: str = Field(
+        "",
+        max_length=_MAX_LIST_CHARACTERS,
+        description=f"Further parts of the answer, separated by commas: {', '.join(INCLUDES)}.",
+        examples=["action_units,attribution"],
+    )
+    model: str | None = Field(
+        None, max_length=64, description="Name of the affect model; left out: the one of the highest priority."
+    )
+    version: str | None = Field(None, max_length=32, description="Version of the model; left out: the newest.")
+
+    def _included(self, permitted: tuple[str, ...]) -> frozenset[str]:
+        """The parts that are asked for.
+
+        Raises:
+            Unprocessable: one that is not ``permitted``.
+        """
+        names = frozenset(part for name in self.include.split(",") if (part := name.strip()))
+        if not names <= set(permitted):
+            raise Unprocessable(f"include takes: {', '.join(permitted)}.", pointer="/include")
+        return names
+
+
+class VideoQuery(_AffectQuery):
+    """Query parameters of ``POST /v1/video/affect``."""
+
+    neutral: Neutral = Field(
+        "median",
+        description="The person's resting face: 'median' of the recording, 'none', or 'START:END' in seconds.",
+    )
+    face: Face = Field(
+        "largest", description="'largest', or the number of a face from 0 in the order in which they appear."
+    )
+
+    def options(self) -> VideoOptions:
+        """The pipeline's options.
+
+        Raises:
+            Unprocessable: ``include`` names something else.
+        """
+        return VideoOptions(
+            neutral=self.neutral,
+            face=self.face,
+            include=self._included(INCLUDES),
+            model=self.model,
+            version=self.version,
+        )
+
+
+class TableQuery(_AffectQuery):
+    """Query parameters of ``POST /v1/action-units/affect``."""
+
+    fps: float | None = Field(
+        None, ge=1, le=240, allow_inf_nan=False, description="Frames per second, in place of the table's time stamps."
+    )
+    face: Face = Field("largest", description="'largest', or a face_id of the table.")
+
+    def options(self) -> TableOptions:
+        """The pipeline's options.
+
+        Raises:
+            Unprocessable: ``include`` names something else, or sound, which a table has not.
+        """
+        return TableOptions(
+            fps=self.fps,
+            face=self.face,
+            include=self._included(tuple(name for name in INCLUDES if name != "audio")),
+            model=self.model,
+            version=self.version,
+        )

@@ -1,0 +1,48 @@
+"""Either kind of answer, of a voice or of a face, in the forms that the commands write."""
+
+from __future__ import annotations
+
+import uuid
+
+from service.pipeline.results import AudioEmotion
+from service.pipeline.video_results import VideoAffect
+from service.render.csv import Cell
+
+Answer = AudioEmotion | VideoAffect
+
+
+def json_document(answer: Answer, *, timeline: bool, include: frozenset[str]) -> dict[str, object]:
+    """As the service would answer.
+
+    Args:
+        answer: of the pipeline.
+        timeline: whether a voice's windows are in it; those of a face always are.
+        include: further parts of a face's answer.
+    """
+    from service.render.audio_json import audio_emotion_json
+    from service.render.video_json import video_affect_json
+
+    if isinstance(answer, VideoAffect):
+        return video_affect_json(answer, uuid.uuid4().hex, include)
+    return audio_emotion_json(answer, uuid.uuid4().hex, timeline=timeline)
+
+
+def csv_table(answer: Answer) -> tuple[list[Cell], list[list[Cell]]]:
+    """Header and rows."""
+    from service.render.csv import csv_header, csv_rows
+    from service.render.video_csv import video_csv_header, video_csv_rows
+
+    if isinstance(answer, VideoAffect):
+        return video_csv_header(answer), list(video_csv_rows(answer))
+    return csv_header(answer), list(csv_rows(answer))
+
+
+def picture(answer: Answer, *, title: str, dark: bool, include: frozenset[str]) -> bytes:
+    """As a PNG."""
+    if isinstance(answer, VideoAffect):
+        from service.render.video_plot import affect_png
+
+        return affect_png(answer, include, title=title, dark=dark)
+    from service.render.plot import audio_emotion_png
+
+    return audio_emotion_png(answer, title=title, dark=dark)

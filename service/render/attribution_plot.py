@@ -1,0 +1,142 @@
+"""The PNG answer with ``include=attribution``: which input, at which lag, moved arousal and valence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.video_results import Attribution, VideoAffect
+from service.render.action_unit_names import feature_in_words
+from service.render.plot_page import BOTTOM, GAP, HEADING, TOP, Page
+from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style, bare, signed
+from service.render.plot_timeline import draw_cells
+from service.render.video_facts import facts_of, footnotes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+
+# Inches.
+_LEFT, _ROW, _MAP, _BARS, _BETWEEN, _AXIS = 2.75, 0.215, 2.3, 1.35, 0.3, 0.42
+_NAMED_BARS = 5
+_RULE = (
+    "Green raises the answer, pink lowers it; bars add up to the mean before clipping. Lag 0 is the moment answered."
+)
+_LEAST = 1e-9  # keeps the scale of an attribution of zeros finite
+
+
+def attribution_png(result: VideoAffect, *, title: str | None = None, dark: bool = False) -> bytes:
+    """Draw the attribution of ``result``, which must have one.
+
+    Args:
+        result: the answer of the video pipeline.
+        title: the first line; without it, what the picture shows.
+        dark: light ink on dark paper.
+
+    Returns:
+        A PNG of 1320 pixels width.
+    """
+    assert result.attribution is not None
+    page = _AttributionPage(result, result.attribution, DARK if dark else LIGHT)
+    page.draw(title or "Which action units drove this recording")
+    return page.png()
+
+
+class _AttributionPage(Page):
+    def __init__(self, result: VideoAffect, attribution: Attribution, style: Style) -> None:
+        self.result = result
+        self.attribution = attribution
+        self.rows_height = _ROW * len(attribution.features)
+        super().__init__(style, TOP + HEADING + self.rows_height + _AXIS + GAP + BOTTOM, _LEFT)
+
+    def draw(self, title: str) -> None:
+        """Draw everything."""
+        parts = self.attribution
+        targets = (
+            ("Arousal", parts.arousal, parts.arousal_by_feature),
+            ("Valence", parts.valence, parts.valence_by_feature),
+        )
+        largest_cell = max(_LEAST, *(float(np.abs(cells).max()) for _, cells, _ in targets))
+        largest_sum = max(_LEAST, *(float(np.abs(sums).max()) for _, _, sums in targets))
+        self.title(title, facts_of(self.result))
+        top = self.cursor + HEADING - 0.16
+        self.cursor += HEADING
+        names = [feature_in_words(feature) for feature in parts.features]
+        left = self.left
+        for name, cells, sums in targets:
+            self.text(f"{name}, {signed(float(sums.sum()))} in all", top, x=left, bold=True)
+            self.text("sum over time", top, x=left + _MAP + 0.1, size=9.5)
+            chart = self._beside(left, _MAP)
+            draw_lags(chart, parts.lags_s, cells, largest_cell, self.style)
+            if left == self.left:
+                chart.set_yticks(np.arange(len(names))[::-1] + 0.5, names)
+                chart.tick_params(axis="y", labelcolor=self.style.ink)
+            draw_sums(self._beside(left + _MAP + 0.1, _BARS), sums, largest_sum, self.style)
+            left += _MAP + 0.1 + _BARS + _BETWEEN
+        self.cursor += self.rows_height + _AXIS
+        self.text(_RULE, self.cursor - 0.02, size=9.5)
+        self.footer(*footnotes(self.result))
+
+    def _beside(self, left: float, width: float) -> Axes:
+        return self.axes(self.cursor, self.rows_height, left=left, right=PAGE_INCHES - left - width)
+
+
+def draw_lags(
+    axes: Axes, lags_s: NDArray[np.float64], cells: NDArray[np.float64], largest: float, style: Style
+) -> None:
+    """Cells [features, lags], first feature on top; colour from −``largest`` to ``largest``, 0 in the middle."""
+    bare(axes, style)
+    step_s = float(lags_s[1] - lags_s[0]) if len(lags_s) > 1 else 1.0
+    edges_s = np.append(lags_s - step_s / 2, lags_s[-1] + step_s / 2)
+    axes.set_ylim(0, len(cells))
+    axes.set_xlim(edges_s[0], edges_s[-1])
+    draw_cells(axes, edges_s, cells[::-1], diverging(style), (-largest, largest))
+    axes.axvline(0, color=style.quiet_ink, linewidth=0.8, linestyle=(0, (2, 2)), zorder=5)
+    ticks = [place for place in (-4.0, -2.0, 0.0, 2.0, 4.0) if edges_s[0] <= place <= edges_s[-1]]
+    axes.set_xticks(ticks, [f"{place:+.0f} s".replace("-", "−") if place else "0" for place in ticks])
+    axes.tick_params(axis="x", length=3, color=style.quiet_ink)
+    _separate(axes, len(cells), style)
+
+
+def draw_sums(axes: Axes, sums: NDArray[np.float64], largest: float, style: Style) -> None:
+    """Bars of the sums over the lags, in the order of the rows; the largest few carry their number."""
+    bare(axes, style)
+    axes.set_ylim(0, len(sums))
+    limit = 2.0 * largest
+    axes.set_xlim(-limit, limit)
+    axes.axvline(0, color=style.quiet_ink, linewidth=1, zorder=4)
+    rows = np.arange(len(sums))[::-1] + 0.5
+    colours = [style.raises if value > 0 else style.lowers for value in sums]
+    axes.barh(rows, sums, height=0.7, color=colours, zorder=3)
+    for index in np.argsort(-np.abs(sums))[:_NAMED_BARS].tolist():
+        value = float(sums[index])
+        side = 1 if value > 0 else -1
+        axes.text(
+            value + side * 0.05 * limit,
+            float(rows[index]),
+            signed(value),
+            ha="left" if side > 0 else "right",
+            va="center",
+            fontsize=8.5,
+            color=style.ink,
+            zorder=5,
+        )
+    _separate(axes, len(sums), style)
+
+
+def _separate(axes: Axes, rows: int, style: Style) -> None:
+    """Thin lines between levels, movements and speech: after half of the rows, and above the last."""
+    for row in {1, (rows + 1) // 2}:
+        axes.axhline(row, color=style.quiet_ink, linewidth=0.8, zorder=6)
+
+
+def diverging(style: Style) -> Colormap:
+    """PiYG; on dark paper its middle is the panel's colour, so that nothing looks like nothing."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
+
+    if style.paper == LIGHT.paper:
+        return colormaps["PiYG"]
+    return LinearSegmentedColormap.from_list("PiYG-dark", ["#DE77AE", style.panel, "#7FBC41"])

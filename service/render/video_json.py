@@ -1,0 +1,95 @@
+"""The JSON answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``: columns, no object a step."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.results import AudioEmotion
+from service.pipeline.video_results import Attribution, VideoAffect
+from service.render.audio_json import (
+    PROBABILITY_DECIMALS,
+    SECONDS_DECIMALS,
+    channel_members,
+    media_members,
+    plain_number,
+)
+from service.render.channels import merged_channel, plain_values
+
+ACTION_UNIT_DECIMALS = 3
+CELL_DECIMALS = 9  # of 3,700 cells, so that rounding moves their sum by less than 1e-5
+
+
+def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[str]) -> dict[str, object]:
+    """Render ``result`` with the names of the HTTP contract.
+
+    Args:
+        result: the answer of the video pipeline.
+        request_id: what the response header ``X-Request-Id`` says.
+        include: parts that were asked for: each is a key, None where the recording has no such thing.
+
+    Returns:
+        A tree of dict, list, str, float, int and None that any JSON encoder takes. NaN became None.
+    """
+    document: dict[str, object] = {
+        "request_id": request_id,
+        "media": media_members(result.media),
+        "models": {part: asdict(model) for part, model in result.models.items()},
+        "timeline": {
+            "time_s": plain_values(result.time_s, SECONDS_DECIMALS),
+            "arousal": plain_values(result.arousal, PROBABILITY_DECIMALS),
+            "valence": plain_values(result.valence, PROBABILITY_DECIMALS),
+            "face_confidence": plain_values(result.face_confidence, PROBABILITY_DECIMALS),
+            "speech": None if result.speech is None else plain_values(result.speech, PROBABILITY_DECIMALS),
+        },
+        "summary": {name: _summary(result, name) for name in ("arousal", "valence")},
+        "trained": result.trained,
+        "look_ahead_s": round(result.look_ahead_s, SECONDS_DECIMALS),
+        "flags": list(result.flags),
+    }
+    parts = {
+        "action_units": _action_units(result),
+        "attribution": None if result.attribution is None else _attribution(result.attribution),
+        "audio": None if result.audio is None else _audio(result.audio),
+    }
+    return document | {name: part for name, part in parts.items() if name in include}
+
+
+def _summary(result: VideoAffect, name: str) -> dict[str, float | None] | None:
+    statistics = result.summary.get(name)
+    if statistics is None:
+        return None
+    return {member: plain_number(value) for member, value in asdict(statistics).items()}
+
+
+def _action_units(result: VideoAffect) -> dict[str, object] | None:
+    if result.action_units is None:
+        return None
+    return {
+        name: plain_values(result.action_units[:, index], ACTION_UNIT_DECIMALS)
+        for index, name in enumerate(result.action_unit_names)
+    }
+
+
+def _attribution(attribution: Attribution) -> dict[str, object]:
+    def rows(cells: NDArray[np.float64]) -> list[list[float | None]]:
+        return [plain_values(row, CELL_DECIMALS) for row in cells]
+
+    return {
+        "features": list(attribution.features),
+        "lags_s": plain_values(attribution.lags_s, SECONDS_DECIMALS),
+        "arousal": rows(attribution.arousal),
+        "valence": rows(attribution.valence),
+        "arousal_by_feature": plain_values(attribution.arousal_by_feature, CELL_DECIMALS),
+        "valence_by_feature": plain_values(attribution.valence_by_feature, CELL_DECIMALS),
+    }
+
+
+def _audio(audio: AudioEmotion) -> dict[str, object]:
+    return {
+        "model": asdict(audio.model),
+        "labels": list(audio.labels),
+        **channel_members(merged_channel(audio), audio.labels, timeline=True),
+    }

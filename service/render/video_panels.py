@@ -1,0 +1,94 @@
+"""Panels of the plot about a face: its series as windows, and the heat map of action units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from service.pipeline.results import ChannelEmotion, Timeline
+from service.pipeline.video_results import VideoAffect
+from service.render.plot_style import Style, bare, write_margin
+from service.render.plot_timeline import cell_edges_s, draw_cells, pooled, shade_unknown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+
+MAX_INTENSITY = 5.0
+_HOP_S = 0.1  # the contract's 10 Hz
+
+
+def face_timeline(result: VideoAffect) -> Timeline:
+    """The series as windows of one step, so that the panels of the voice's plot draw them too.
+
+    ``probabilities`` holds the face confidence (column 0) and the action units (the rest); a row is NaN where
+    no face is known.
+    """
+    columns = [result.face_confidence[:, None]]
+    if result.action_units is not None:
+        columns.append(result.action_units)
+    end_s = result.time_s + _HOP_S / 2
+    end_s[-1] = max(end_s[-1], min(result.media.duration_s, end_s[-1] + _HOP_S))  # the rest of the last step
+    seen = np.isfinite(result.arousal) & np.isfinite(result.valence)
+    return pooled(
+        Timeline(
+            start_s=result.time_s - _HOP_S / 2,
+            end_s=end_s,
+            probabilities=np.where(seen[:, None], np.concatenate(columns, axis=1), np.nan).astype(np.float32),
+            arousal=result.arousal,
+            valence=result.valence,
+            speech=result.speech,
+        )
+    )
+
+
+def overall(result: VideoAffect) -> ChannelEmotion:
+    """The means of the recording, for the panel of arousal and valence."""
+    means = {name: statistics.mean for name, statistics in result.summary.items()}
+    return ChannelEmotion(
+        channel="mix",
+        probabilities=None,
+        emotion=None,
+        arousal=means.get("arousal"),
+        valence=means.get("valence"),
+        timeline=face_timeline(result),
+    )
+
+
+def draw_units(axes: Axes, timeline: Timeline, names: list[str], style: Style) -> None:
+    """One row a unit, the first on top, colour is intensity; means in the margin, the three strongest in bold."""
+    bare(axes, style)
+    axes.set_ylim(0, len(names))
+    units = timeline.probabilities[:, 1:].T
+    cells = np.ma.masked_invalid(units[::-1])
+    draw_cells(axes, cell_edges_s(timeline), cells, intensity_ramp(style), (0, MAX_INTENSITY))
+    shade_unknown(axes, timeline, style, written="no face")
+    for line in range(1, len(names)):
+        axes.axhline(line, color=style.paper, linewidth=1.2, zorder=4)
+    rows = [len(names) - 0.5 - index for index in range(len(names))]
+    axes.set_yticks(rows, names)
+    axes.tick_params(axis="y", labelcolor=style.ink)
+    known = units[:, np.isfinite(units).all(axis=0)]
+    means = known.mean(axis=1) if known.size else np.full(len(names), np.nan)
+    strongest = set(np.argsort(-means)[:3].tolist()) if known.size else set()
+    for index, (row, mean) in enumerate(zip(rows, means.tolist(), strict=True)):
+        text = f"{mean:.1f}" if np.isfinite(mean) else "–"
+        write_margin(axes, row, text, bold=index in strongest, style=style)
+
+
+def draw_scale(axes: Axes, style: Style) -> None:
+    """The colours of the intensities from 0 to 5, as a small bar."""
+    bare(axes, style)
+    edges = np.linspace(0, MAX_INTENSITY, 65)
+    draw_cells(axes, edges, ((edges[1:] + edges[:-1]) / 2)[None, :], intensity_ramp(style), (0, MAX_INTENSITY))
+    for place, text, side in ((-0.03, "0", "right"), (1.03, "5", "left")):
+        axes.text(place, 0.5, text, transform=axes.transAxes, ha=side, va="center", fontsize=9, color=style.quiet_ink)
+
+
+def intensity_ramp(style: Style) -> Colormap:
+    """From the panel's colour to full ink; low intensities, which are the common ones, get more of the range."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    stops = list(zip((0.0, 0.2, 0.5, 1.0), (style.panel, *style.intensity), strict=True))
+    return LinearSegmentedColormap.from_list("intensity", stops)

@@ -1,0 +1,91 @@
+"""The PNG answer about a face: arousal, valence, face, speech and action units over one axis of time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.pipeline.video_results import VideoAffect
+from service.render.action_unit_names import unit_in_words
+from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page
+from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style
+from service.render.plot_timeline import draw_affect, draw_clock, draw_strip, shade_unknown
+from service.render.video_facts import facts_of, footnotes
+from service.render.video_panels import draw_scale, draw_units, face_timeline, overall
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Inches.
+_LEFT, _AFFECT, _STRIP, _UNIT, _SCALE = 2.15, 2.4, 0.16, 0.235, 1.5
+
+
+def affect_png(result: VideoAffect, include: frozenset[str], *, title: str | None = None, dark: bool = False) -> bytes:
+    """The picture that was asked for: with 'attribution' among ``include``, and one known, what moved the answer."""
+    if "attribution" in include and result.attribution is not None:
+        from service.render.attribution_plot import attribution_png
+
+        return attribution_png(result, title=title, dark=dark)
+    return video_affect_png(result, title=title, dark=dark)
+
+
+def video_affect_png(result: VideoAffect, *, title: str | None = None, dark: bool = False) -> bytes:
+    """Draw ``result`` over time.
+
+    Args:
+        result: the answer of the video pipeline; action units are drawn where it has them.
+        title: the first line; without it, what the picture shows.
+        dark: light ink on dark paper.
+
+    Returns:
+        A PNG of 1320 pixels width.
+    """
+    page = _AffectPage(result, DARK if dark else LIGHT)
+    page.draw(title or "Arousal and valence in the face")
+    return page.png()
+
+
+class _AffectPage(Page):
+    def __init__(self, result: VideoAffect, style: Style) -> None:
+        self.result = result
+        self.timeline = face_timeline(result)
+        height = TOP + HEADING + _AFFECT + GAP + _STRIP + GAP + BOTTOM
+        if result.speech is not None:
+            height += _STRIP + GAP
+        if result.action_units is not None:
+            height += HEADING + _UNIT * len(result.action_unit_names) + GAP
+        super().__init__(style, height, _LEFT)
+
+    def draw(self, title: str) -> None:
+        """Draw everything."""
+        self.title(title, facts_of(self.result))
+        self._flags()
+        self.heading("Arousal (−1 calm … +1 excited) and valence (−1 unpleasant … +1 pleasant)")
+        span_s = (0.0, max(self.result.media.duration_s, float(self.timeline.end_s[-1])))
+        affect = self.panel(_AFFECT)
+        affect.set_xlim(*span_s)
+        affect.set_autoscalex_on(False)
+        draw_affect(affect, overall(self.result), self.timeline, self.style, unknown="no face")
+        affect.set_yticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "+0.5", "+1"])
+        last = self.panel(_STRIP, affect)
+        draw_strip(last, self.timeline, self.timeline.probabilities[:, 0], "face confidence", self.style)
+        shade_unknown(last, self.timeline, self.style)
+        if self.timeline.speech is not None:
+            last = self.panel(_STRIP, affect)
+            draw_strip(last, self.timeline, self.timeline.speech, "speech", self.style)
+        if self.result.action_units is not None:
+            last = self._units(affect)
+        draw_clock(last, span_s, self.style)
+        self.footer(*footnotes(self.result))
+
+    def _flags(self) -> None:
+        flags = [flag.replace("_", " ") for flag in self.result.flags if not flag.startswith("trained")]
+        if flags:
+            self.text(", ".join(flags), 0.36, x=PAGE_INCHES - 0.3, align="right")
+
+    def _units(self, shared: Axes) -> Axes:
+        top = self.heading("Action units, intensity 0 … 5", margin="mean")
+        draw_scale(self.axes(top - 0.05, 0.1, left=PAGE_INCHES - RIGHT - _SCALE - 0.2, right=RIGHT + 0.2), self.style)
+        axes = self.panel(_UNIT * len(self.result.action_unit_names), shared)
+        names = [unit_in_words(unit) for unit in self.result.action_unit_names]
+        draw_units(axes, self.timeline, names, self.style)
+        return axes

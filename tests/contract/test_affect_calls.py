@@ -1,0 +1,171 @@
+"""The calls about faces over a real socket: shapes, negotiation, parameters, and what is not prepared."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from service.pipeline.affect_columns import ACTION_UNITS, COLUMNS
+from service.schemas import ProblemDocument
+from service.services import Loaded, Services
+from service.video_schemas import VideoAffectAnswer
+from tests.support.fakes import FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline
+from tests.support.live_server import LiveServer, serving, small_settings
+
+VIDEO, TABLE = "/v1/video/affect", "/v1/action-units/affect"
+MP4 = {"content": b"\0\0\0\x18ftyp", "headers": {"content-type": "video/mp4"}}
+CSV = {"content": b"frame,timestamp", "headers": {"content-type": "text/csv"}}
+CALLS = [(VIDEO, MP4), (TABLE, CSV)]
+
+
+@pytest.mark.parametrize(("address", "send"), CALLS)
+def test_json_answer(client: httpx.Client, address: str, send: dict) -> None:
+    response = client.post(address, params={"include": "attribution,action_units"}, **send)
+    assert response.status_code == 200
+    answer = VideoAffectAnswer.model_validate(response.json())
+    assert answer.request_id == response.headers["x-request-id"]
+    assert answer.timeline.time_s[:2] == [0.0, 0.1]
+    lengths = {len(column) for name, column in answer.timeline if column is not None}
+    assert lengths == {40}
+    assert answer.timeline.arousal[10:20] == [None] * 10
+    assert answer.action_units is not None
+    assert list(answer.action_units) == list(ACTION_UNITS)
+    assert answer.attribution is not None
+    assert answer.attribution.features == list(COLUMNS)
+    assert sum(map(sum, answer.attribution.arousal)) == pytest.approx(sum(answer.attribution.arousal_by_feature))
+    assert answer.models["affect"].name == "affect-prior"
+    assert "face_lost" in answer.flags
+    stages = re.findall(r"(\w+);dur=", response.headers["server-timing"])
+    assert stages == ["upload", "decode", "faces", "affect", "post", "render", "total"]
+
+
+def test_parts_are_left_out_unless_asked_for(client: httpx.Client) -> None:
+    assert not {"action_units", "attribution", "audio"} & set(client.post(VIDEO, **MP4).json())
+    audio = client.post(VIDEO, params={"include": "audio"}, **MP4).json()["audio"]
+    assert len(audio["labels"]) == len(audio["probabilities"])
+
+
+@pytest.mark.parametrize(("address", "send"), CALLS)
+def test_multipart_and_plain_bytes(client: httpx.Client, live: LiveServer, address: str, send: dict) -> None:
+    assert client.post(address, files={"file": ("a", b"content", "x/y")}).status_code == 200
+    assert live.affect.seen[-1][0] == b"content"
+    plain = {"content-type": "application/octet-stream"}
+    assert client.post(address, content=b"other", headers=plain).status_code == 200
+    assert live.affect.seen[-1][0] == b"other"
+
+
+@pytest.mark.parametrize(("address", "content_type"), [(VIDEO, "text/csv"), (TABLE, "video/mp4"), (TABLE, "text/csv2")])
+def test_other_content_types_are_refused(client: httpx.Client, address: str, content_type: str) -> None:
+    response = client.post(address, content=b"x", headers={"content-type": content_type})
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_content_type")
+
+
+@pytest.mark.parametrize(("address", "send"), CALLS)
+def test_csv_and_png(client: httpx.Client, address: str, send: dict) -> None:
+    def post(accept: str, include: str) -> httpx.Response:
+        headers = send["headers"] | {"accept": accept}
+        return client.post(address, params={"include": include}, content=send["content"], headers=headers)
+
+    table = post("text/csv", "action_units")
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.reader(io.StringIO(table.text)))
+    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS]
+    assert len(rows) == 41
+    pictures = {post("image/png", include).content for include in ("", "action_units", "attribution")}
+    assert len(pictures) == 3
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert post("audio/wav", "").status_code == 406
+
+
+def test_parameters_reach_the_pipeline(client: httpx.Client, live: LiveServer) -> None:
+    query = "include=audio,,action_units&neutral=1.5:3&face=02&model=affect-prior&version=1"
+    assert client.post(f"{VIDEO}?{query}", **MP4).status_code == 200
+    options = live.affect.seen[-1][1]
+    assert (options.neutral, options.face, options.model, options.version) == ("1.5:3", "2", "affect-prior", "1")
+    assert options.include == {"audio", "action_units"}
+    assert client.post(f"{TABLE}?fps=25&face=3", **CSV).status_code == 200
+    options = live.affect.seen[-1][1]
+    assert (options.fps, options.face) == (25.0, "3")
+
+
+@pytest.mark.parametrize(
+    ("address", "query", "pointer"),
+    [
+        *((address, "include=everything", "/include") for address in (VIDEO, TABLE)),
+        *((address, "include=" + "audio," * 30, "/include") for address in (VIDEO, TABLE)),
+        *(
+            (address, f"face={face}", "/face")
+            for face in ("-1", "smallest", "1e3", "9999999", "")
+            for address in (VIDEO,)
+        ),
+        *(
+            (VIDEO, f"neutral={neutral}", "/neutral")
+            for neutral in ("mean", "3:1", "1:1", "1:", ":", "-1:2", "nan:2", "1:inf", "1:2:3", "1e9:2e9", "٣:٤")
+        ),
+        (VIDEO, "fps=25", "/fps"),
+        (VIDEO, "neutral=none&neutral=median", "/neutral"),
+        (TABLE, "include=audio", "/include"),
+        (TABLE, "neutral=none", "/neutral"),
+        *((TABLE, f"fps={fps}", "/fps") for fps in ("0", "0.5", "241", "nan", "inf", "-25", "fast", "")),
+        (TABLE, "model=" + "x" * 65, "/model"),
+    ],
+)
+def test_bad_parameters_are_pointed_at(client: httpx.Client, address: str, query: str, pointer: str) -> None:
+    response = client.post(f"{address}?{query}", **dict(CALLS)[address])
+    assert response.status_code == 422
+    problem = ProblemDocument.model_validate(response.json())
+    assert problem.code == "config_invalid"
+    assert problem.errors is None or problem.errors[0].pointer == pointer
+    assert problem.errors or pointer.strip("/") in problem.detail
+
+
+@pytest.mark.parametrize(("address", "send"), CALLS)
+def test_problems_of_the_pipeline_are_told(client: httpx.Client, address: str, send: dict) -> None:
+    assert client.post(f"{address}?model=unknown", **send).json()["code"] == "model_not_found"
+    response = client.post(address, content=b"invalid", headers=send["headers"])
+    assert (response.status_code, response.json()["code"]) == (422, "media_invalid")
+
+
+@pytest.fixture
+def unprepared() -> Iterator[LiveServer]:
+    settings = small_settings()
+    with serving(settings, Services(settings, Loaded(FakeRegistry(), FakeDecoder(), FakePipeline()))) as server:
+        yield server
+
+
+def test_what_is_not_prepared_is_told_and_the_rest_works(unprepared: LiveServer) -> None:
+    for address, send in CALLS:
+        response = httpx.post(unprepared.url + address, **send)
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        assert "emoserve-export faces" in response.json()["detail"]
+    assert httpx.get(unprepared.url + "/v2/health/ready").status_code == 200
+    wav = {"content-type": "audio/wav"}
+    assert httpx.post(unprepared.url + "/v1/audio/emotion", content=b"RIFF", headers=wav).status_code == 200
+
+
+def test_tables_need_no_face_model() -> None:
+    settings = small_settings()
+    affect = FakeVideoPipeline(has_faces=False)
+    with serving(settings, Services(settings, Loaded(FakeRegistry(), FakeDecoder(), FakePipeline(), affect))) as server:
+        assert httpx.post(server.url + TABLE, **CSV).status_code == 200
+        assert httpx.post(server.url + VIDEO, **MP4).json()["code"] == "unavailable"
+    assert affect.closed
+
+
+def test_documented_with_example_and_problems(client: httpx.Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    for address, parameters in ((VIDEO, {"neutral"}), (TABLE, {"fps"})):
+        operation = paths[address]["post"]
+        named = {parameter["name"] for parameter in operation["parameters"]}
+        assert named == {"include", "face", "model", "version"} | parameters
+        answer = operation["responses"]["200"]["content"]
+        assert set(answer) == {"application/json", "text/csv", "image/png"}
+        VideoAffectAnswer.model_validate(answer["application/json"]["example"])
+    assert "text/csv" in paths[TABLE]["post"]["requestBody"]["content"]
+    assert "columns_missing" in str(paths[TABLE]["post"]["responses"]["422"])
+    assert "no_video_stream" in str(paths[VIDEO]["post"]["responses"]["422"])
