@@ -21,8 +21,8 @@ class FaceLog:
 
     def __init__(self, features: FloatArray) -> None:
         self._base = features.astype(np.float32)
-        self._differences = np.zeros((64, len(features)), HALF)
-        self._frames = np.zeros(64, np.int64)
+        self._differences = np.empty((64, len(features)), HALF)
+        self._frames = np.empty(64, np.int64)
         self._count = 0
         self.presence = 0.0
 
@@ -38,13 +38,18 @@ class FaceLog:
             size_px: size of the face; ``presence`` sums it up.
         """
         if self._count == len(self._frames):
-            self._differences = np.concatenate([self._differences, np.zeros_like(self._differences)])
-            self._frames = np.concatenate([self._frames, np.zeros_like(self._frames)])
+            self._grow()
         difference = np.clip(features - self._base, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE)
         self._differences[self._count] = difference
         self._frames[self._count] = frame
         self._count += 1
         self.presence += size_px
+
+    def _grow(self) -> None:
+        differences = np.empty((2 * self._count, self._differences.shape[1]), HALF)  # untouched pages cost nothing
+        frames = np.empty(2 * self._count, np.int64)
+        differences[: self._count], frames[: self._count] = self._differences, self._frames
+        self._differences, self._frames = differences, frames
 
     @property
     def frames(self) -> NDArray[np.int64]:
