@@ -60,7 +60,7 @@ def pipeline(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     write_face_bundle(folder, task=shared_file("weights/face_landmarker.task"))
     write_voice_bundle(folder)
-    write_speech_bundle(folder)
+    write_speech_bundle(folder, priority=100)
     yield from closing(build(folder))
 
 
