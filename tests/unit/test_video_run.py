@@ -156,7 +156,7 @@ def test_without_a_face_there_are_no_numbers(pipeline, grey_talk):
 
 
 def test_speech_comes_from_the_sound_track(pipeline, grey_talk):
-    answer = pipeline.analyse(grey_talk, VideoOptions(include=frozenset({"audio"})))
+    answer = pipeline.analyse(grey_talk, VideoOptions(include=frozenset({"audio"}), audio_model="tiny"))
     assert answer.speech[:4].max() == 0
     assert answer.speech[6:9].min() == 1
     assert answer.audio.labels == ("anger", "neutral")
@@ -164,7 +164,9 @@ def test_speech_comes_from_the_sound_track(pipeline, grey_talk):
 
 
 def test_without_sound_nobody_speaks(pipeline):
-    answer = pipeline.analyse(files.video(files.greys(5)), VideoOptions(include=frozenset({"audio"})))
+    answer = pipeline.analyse(
+        files.video(files.greys(5)), VideoOptions(include=frozenset({"audio"}), audio_model="tiny")
+    )
     assert answer.speech is None
     assert answer.audio is None
     assert "no_audio" in answer.flags
