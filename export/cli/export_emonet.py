@@ -75,8 +75,8 @@ def parity_recordings(corpora: list[Corpus]) -> list[np.ndarray]:
 
 
 def calibrate(network: EmoNet, about: EmotionBundle, corpora: list[Corpus], recordings: list[np.ndarray]) -> float:
-    """Temperature that makes the bundle's answers on devel most likely, corpora pooled (Guo 2017)."""
-    logits, targets = [], []
+    """Temperature that makes the bundle's answers on devel most likely (Guo 2017); all corpora count the same."""
+    logits, targets, weights = [], [], []
     with tempfile.TemporaryDirectory() as scratch:
         folder = write_emotion_bundle(network, about, Path(scratch), recordings)
         for corpus in corpora:
@@ -85,7 +85,8 @@ def calibrate(network: EmoNet, about: EmotionBundle, corpora: list[Corpus], reco
             scores = np.where(own, np.log(np.maximum(answers.probabilities, 1e-12)), -1e9)
             logits.append(scores)
             targets.append(truth(corpus, answers.labels))
-    return fit_temperature(np.concatenate(logits), np.concatenate(targets))
+            weights.append(np.full(len(corpus.utterances), 1.0 / len(corpus.utterances)))
+    return fit_temperature(np.concatenate(logits), np.concatenate(targets), np.concatenate(weights))
 
 
 def read_rivals(file: Path | None) -> dict[str, dict[str, float]]:

@@ -72,15 +72,21 @@ def expected_calibration_error(probabilities: NDArray[np.float32], truth: Labels
     return float(error)
 
 
-def fit_temperature(logits: NDArray[np.float32], truth: Labels) -> float:
-    """Temperature that makes softmax(logits / T) most likely on held-out data (Guo 2017), within 0.2 … 5."""
+def fit_temperature(logits: NDArray[np.float32], truth: Labels, weights: NDArray[np.float64] | None = None) -> float:
+    """Temperature that makes softmax(logits / T) most likely on held-out data (Guo 2017), within 0.2 … 5.
+
+    Args:
+        logits: float32 [utterances, classes].
+        truth: int64 [utterances].
+        weights: float64 [utterances], how much each utterance counts; all the same if None.
+    """
     grid = np.exp(np.linspace(math.log(0.2), math.log(5.0), 321))
     losses = []
     for temperature in grid:
         scaled = logits / temperature
         scaled = scaled - scaled.max(axis=1, keepdims=True)
         normaliser = np.log(np.exp(scaled).sum(axis=1))
-        losses.append((normaliser - scaled[np.arange(len(truth)), truth]).mean())
+        losses.append(np.average(normaliser - scaled[np.arange(len(truth)), truth], weights=weights))
     return float(grid[int(np.argmin(losses))])
 
 

@@ -44,6 +44,13 @@ def test_temperature_undoes_overconfidence():
     assert metrics.fit_temperature(logits * 2.5, truth) == pytest.approx(2.5, rel=0.1)
 
 
+def test_temperature_follows_the_weights():
+    logits = np.array([[2.0, 0.0]] * 10, dtype=np.float32)
+    truth = np.array([0] * 5 + [0, 0, 1, 1, 1])
+    surer, doubting = np.repeat([1.0, 0.0], 5), np.repeat([0.0, 1.0], 5)
+    assert metrics.fit_temperature(logits, truth, surer) < 0.5 < metrics.fit_temperature(logits, truth, doubting)
+
+
 def test_calibration_error_of_certain_and_wrong_answers_is_one():
     probabilities = np.tile(np.array([[1.0, 0.0]], dtype=np.float32), (10, 1))
     assert metrics.expected_calibration_error(probabilities, np.ones(10, dtype=np.int64)) == pytest.approx(1.0)
