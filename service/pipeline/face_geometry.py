@@ -21,6 +21,7 @@ ROWS_AT_ONCE = 64
 """Rows of a crop that are cut together."""
 
 SCALE = np.float32(1 / 255)
+SHIFTS = np.array([[0], [8], [16]], np.uint32)
 
 
 @dataclass(frozen=True)
@@ -99,18 +100,19 @@ def crop(picture: Picture, region: Region, size_px: int) -> FloatArray:
     image = np.empty((size_px, size_px, 3), np.float32)
     for first in range(0, size_px, ROWS_AT_ONCE):
         block = slice(first, first + ROWS_AT_ONCE)
-        x = _bounded(down_x[block, None] + across_x, columns - 2)
-        y = _bounded(down_y[block, None] + across_y, rows - 2)
+        x = _sums(down_x[block], across_x, columns - 2)
+        y = _sums(down_y[block], across_y, rows - 2)
         for channel, plane in enumerate(_bilinear(words, x.ravel(), y.ravel())):
             np.multiply(plane.reshape(x.shape), SCALE, out=image[block, :, channel])
     return image
 
 
-def _bounded(places: FloatArray, last: int) -> FloatArray:
-    """``places`` moved to 0…``last``, in place."""
-    if places.min() < 0 or places.max() > last:  # seldom, and looking is cheaper than moving
-        np.clip(places, np.float32(0), np.float32(last), out=places)
-    return places
+def _sums(down: FloatArray, across: FloatArray, last: int) -> FloatArray:
+    """Every sum of two, moved to 0…``last``: float32 [down, across]."""
+    sums = down[:, None] + across
+    if down.min() + across.min() < 0 or down.max() + across.max() > last:  # seldom, and rounding keeps the order
+        np.clip(sums, np.float32(0), np.float32(last), out=sums)
+    return sums
 
 
 def _bilinear(words: NDArray[np.uint32], x: FloatArray, y: FloatArray) -> FloatArray:
@@ -141,10 +143,7 @@ def _mixed(words: NDArray[np.uint32], index: NDArray[np.intp], share: FloatArray
 
 def _planes(words: NDArray[np.uint32]) -> FloatArray:
     """The three colours of each word, float32 [3, n]."""
-    planes = np.empty((3, len(words)), np.float32)
-    for channel, plane in enumerate(planes):
-        plane[:] = words.view(np.uint8)[channel::4]
-    return planes
+    return ((words >> SHIFTS) & np.uint32(255)).astype(np.float32)
 
 
 def _source_positions(
@@ -180,8 +179,8 @@ def _framed_words(picture: Picture, region: Region) -> tuple[NDArray[np.uint32],
     rows, columns = high_y - low_y + 3, high_x - low_x + 3
     colours = np.zeros(rows * columns * 3 + 1, np.uint8)  # a byte more: the last word reaches beyond its pixel
     colours[:-1].reshape(rows, columns, 3)[1:-2, 1:-2] = picture[low_y:high_y, low_x:high_x]
-    overlapping = np.ndarray((rows, columns), np.uint32, colours, strides=(columns * 3, 3))
-    return overlapping.copy(), low_x - 1, low_y - 1
+    overlapping = np.ndarray((rows, columns), "<u4", colours, strides=(columns * 3, 3))
+    return overlapping.astype(np.uint32), low_x - 1, low_y - 1
 
 
 def _clipped_span(centre: float, reach: float, size: int) -> tuple[int, int]:
