@@ -50,9 +50,13 @@ def test_a_failure_is_raised_where_items_come_from_and_ends_the_thread():
         handled.extend(items)
         raise BrokenError
 
-    with pytest.raises(BrokenError), Relay(handle, capacity=1, name="relay-broken") as relay:
-        for item in range(100):
-            relay.put(item)
+    def feed():
+        with Relay(handle, capacity=1, name="relay-broken") as relay:
+            for item in range(100):
+                relay.put(item)
+
+    with pytest.raises(BrokenError):
+        feed()
     assert handled == [0]
     assert not alive("relay-broken")
 
