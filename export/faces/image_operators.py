@@ -120,22 +120,41 @@ def parametric_relu(translation: Translation, operator: Operator) -> None:
     ONNX's own PRelu breaks the blocked layout of ONNX Runtime's CPU convolutions: 15.4 ms a mesh against 4.8
     ms in this form (measured). Both coefficients are float32: rounding a and 1−a apart from each other in
     half precision moved landmarks by up to 0.66 pixels (measured).
+
+    Where no slope is above 1, ReLU comes last, (1−a)·ReLU(x) being ReLU((1−a)·x): the runtime then does it within
+    the multiplication, 0.3 ms less a mesh (measured).
     """
     slope = translation.constant(operator.inputs[1]).astype(np.float32)
     slope = slope.reshape((1,) * (3 - slope.ndim) + slope.shape).transpose(2, 0, 1)
     writer = translation.writer
     value = translation.value(operator.inputs[0], Layout.CHANNELS_FIRST)
     linear = writer.node("Mul", value, writer.floats(slope))
-    positive = writer.node("Mul", writer.node("Relu", value), writer.floats(np.float32(1) - slope))
+    rest = np.float32(1) - slope
+    if (rest >= 0).all():
+        positive = writer.node("Relu", writer.node("Mul", value, writer.floats(rest)))
+    else:
+        positive = writer.node("Mul", writer.node("Relu", value), writer.floats(rest))
     translation.finish(operator, writer.node("Add", linear, positive), Layout.CHANNELS_FIRST)
 
 
 def pad(translation: Translation, operator: Operator) -> None:
-    """PAD with zeros; input 1 holds (before, after) for each axis."""
+    """PAD with zeros; input 1 holds (before, after) for each axis.
+
+    Channels that are added to an image come from a 1×1 convolution with the identity: ONNX's Pad ends the blocked
+    layout of ONNX Runtime's CPU convolutions for all that follows, 5.5 ms a mesh against 4.8 (measured).
+    """
     amounts = translation.constant(operator.inputs[1]).astype(np.int64)
     layout = translation.common_layout(operator.inputs[:1])
     if layout is Layout.CHANNELS_FIRST and len(amounts) == IMAGE_RANK:
         amounts = amounts[list(TO_CHANNELS_FIRST)]
     writer = translation.writer
+    image = len(amounts) == IMAGE_RANK and layout is Layout.CHANNELS_FIRST
+    if image and not np.delete(amounts, 1, axis=0).any():
+        channels = int(translation.shape(operator.inputs[0])[-1])
+        identity = np.pad(np.eye(channels, dtype=np.float32), (tuple(amounts[1]), (0, 0)))
+        value = translation.value(operator.inputs[0], layout)
+        padded = writer.node("Conv", value, writer.floats(identity[:, :, None, None]))
+        translation.finish(operator, padded, layout)
+        return
     pads = writer.integers(np.concatenate([amounts[:, 0], amounts[:, 1]]))
     translation.finish(operator, writer.node("Pad", translation.value(operator.inputs[0], layout), pads), layout)

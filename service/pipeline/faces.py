@@ -42,14 +42,14 @@ class TrackedFace:
     Attributes:
         number: from 0, in the order in which faces appear.
         points: float64 [points, 3], pixels of the picture, smoothed.
-        blendshapes: float32 [52], or None where the bundle has none.
         size_px: geometric mean of the sides of its box.
+        blendshapes: float32 [52]; None until they are asked for, and where the bundle has none.
     """
 
     number: int
     points: Points
-    blendshapes: FloatArray | None
     size_px: float
+    blendshapes: FloatArray | None = None
 
 
 @dataclass
@@ -128,8 +128,7 @@ class FaceTracker:
         track.region = self._networks.next_region(mesh.points)
         low, high = mesh.points[:, :2].min(axis=0), mesh.points[:, :2].max(axis=0)
         track.box = np.concatenate([low, high])
-        blendshapes = self._networks.blendshapes(points) if self._networks.has_blendshapes else None
-        return TrackedFace(track.number, points, blendshapes, _size(track.box))
+        return TrackedFace(track.number, points, _size(track.box))
 
     def _is_followed(self, detection: Detection) -> bool:
         middle = (detection.box[:2] + detection.box[2:]) / 2

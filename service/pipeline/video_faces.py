@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from service.pipeline.action_units import ActionUnitModel
 from service.pipeline.affect_columns import ACTION_UNITS
 from service.pipeline.face_log import FaceLog
 from service.pipeline.face_networks import FaceNetworks
-from service.pipeline.faces import FaceTracker
+from service.pipeline.faces import FaceTracker, TrackedFace
 from service.pipeline.frame_stream import VideoFrame
 from service.pipeline.neutral import Neutral
 from service.problems import Unprocessable
@@ -43,8 +44,17 @@ class FaceSeries:
     flags: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Sight:
+    """The faces of one frame, of which ``frame`` is the index."""
+
+    frame: int
+    faces: Sequence[TrackedFace]
+
+
 class VideoFaces:
-    """Watches one video. Not thread-safe: frames follow each other.
+    """Watches one video. Frames follow each other, but one thread may follow the faces while another notes what the
+    first has seen.
 
     Args:
         networks: the face bundle's graphs.
@@ -52,21 +62,33 @@ class VideoFaces:
     """
 
     def __init__(self, networks: FaceNetworks, units: ActionUnitModel) -> None:
+        self._networks = networks
         self._tracker = FaceTracker(networks)
         self._units = units
         self._time_s: list[float] = []
         self._logs: dict[int, FaceLog] = {}
 
     def look(self, frame: VideoFrame) -> None:
-        """Take the next frame."""
-        index = len(self._time_s)
-        faces = self._tracker.step(frame.image, frame.time_s)
-        for face in faces:
-            features = self._units.features(face)
+        """Take the next frame: :meth:`follow` and :meth:`note`."""
+        self.note([self.follow(frame)])
+
+    def follow(self, frame: VideoFrame) -> Sight:
+        """Follow the faces into the next frame."""
+        sight = Sight(len(self._time_s), self._tracker.step(frame.image, frame.time_s))
+        self._time_s.append(frame.time_s)
+        return sight
+
+    def note(self, sights: Sequence[Sight]) -> None:
+        """Keep the features of faces that were followed, frame after frame."""
+        seen = [(sight.frame, face) for sight in sights for face in sight.faces]
+        if seen and self._networks.has_blendshapes:
+            found = self._networks.blendshapes(np.stack([face.points for _, face in seen]))
+            seen = [(frame, replace(face, blendshapes=row)) for (frame, face), row in zip(seen, found, strict=True)]
+        rows = [self._units.features(face) for _, face in seen]  # all before any is kept: a failed call is repeated
+        for (frame, face), features in zip(seen, rows, strict=True):
             if face.number not in self._logs:
                 self._logs[face.number] = FaceLog(features)
-            self._logs[face.number].add(index, features, face.size_px)
-        self._time_s.append(frame.time_s)
+            self._logs[face.number].add(frame, features, face.size_px)
 
     def series(self, face: str, neutral: Neutral) -> FaceSeries:
         """Action units of the chosen face.

@@ -6,6 +6,7 @@ at once; frames of different videos share the device threads, one step at a time
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -23,11 +24,12 @@ from service.pipeline.face_networks import FaceNetworks
 from service.pipeline.frame_stream import OnFrame, VideoFrame, VideoSummary
 from service.pipeline.functionals import AffectFeatures, affect_features, time_grid
 from service.pipeline.neutral import read_neutral
+from service.pipeline.relay import Relay
 from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray, MediaInfo, ModelReference
 from service.pipeline.session import CPU
 from service.pipeline.sound_track import SpeechFinder, Turn, find_turn
 from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
-from service.pipeline.video_faces import VideoFaces, check_face
+from service.pipeline.video_faces import Sight, VideoFaces, check_face
 from service.pipeline.video_results import INCLUDES, TableOptions, VideoAffect, VideoOptions
 from service.problems import ModelNotFound, NoAudioStream, Problem, Unprocessable
 from service.registry import Bundle, BundleError, Registry
@@ -37,6 +39,12 @@ Answer = TypeVar("Answer")
 
 TYPICAL_BYTES_PER_S = 125_000
 """1 Mbit/s, of which an upload's length is guessed before it is decoded."""
+
+FRAMES_WAITING = 2
+"""Frames that are received while faces are followed in an earlier one."""
+
+SIGHTS_WAITING, SIGHTS_AT_ONCE = 8, 4
+"""Frames whose features are still to be taken, and those of which they are taken together."""
 
 FACES_SHARE, TURN_SHARE, AUDIO_SHARE = 0.85, 0.9, 0.98
 """Progress after each part."""
@@ -239,22 +247,34 @@ class VideoPipeline:
         return self._affect[card.name, card.version]
 
     def _watch(self, data: bytes | memoryview, watching: VideoFaces, hold: Hold, task: Task) -> VideoSummary:
-        """Look at every frame as it is decoded."""
-        looked_s = 0.0
+        """Look at every frame as it is decoded: one is received, one followed and four noted at the same time."""
+        decoded_s = 0.0
+        began_at = received_at = time.monotonic()
+
+        def note(sights: list[Sight]) -> None:
+            self._on_device(lambda: watching.note(sights), task)
+
+        def follow(frames: list[VideoFrame]) -> None:
+            for frame in frames:
+                sights.put(self._on_device(functools.partial(watching.follow, frame), task))
 
         def on_frame(frame: VideoFrame) -> None:
-            nonlocal looked_s
-            began_at = time.monotonic()
+            nonlocal decoded_s, received_at
+            decoded_s += time.monotonic() - received_at
             if frame.time_s > hold.seconds:
                 hold.resize(1.5 * frame.time_s)
-            self._on_device(lambda: watching.look(frame), task)
+            frames.put(frame)
             task.report(FACES_SHARE * frame.share)
-            looked_s += time.monotonic() - began_at
+            received_at = time.monotonic()
 
-        began_at = time.monotonic()
-        summary = self._decoder.video(data, on_frame, timeout_s=max(task.deadline - began_at, 0.0))
-        task.took("faces", looked_s)
-        task.took("decode", time.monotonic() - began_at - looked_s)
+        with (
+            Relay(note, capacity=SIGHTS_WAITING, batch=SIGHTS_AT_ONCE, name="sights") as sights,
+            Relay(follow, capacity=FRAMES_WAITING, name="frames") as frames,
+        ):
+            summary = self._decoder.video(data, on_frame, timeout_s=max(task.deadline - began_at, 0.0))
+            decoded_s += time.monotonic() - received_at
+        task.took("decode", decoded_s)
+        task.took("faces", time.monotonic() - began_at - decoded_s)
         hold.resize(summary.media.duration_s)
         task.report(FACES_SHARE)
         return summary

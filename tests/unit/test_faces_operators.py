@@ -102,8 +102,9 @@ def test_max_pool() -> None:
 
 def test_parametric_relu_keeps_float32_slopes() -> None:
     x, slope = values(BATCH_SIZE, 3, 3, 4), np.array([[[0.1, 0.9999, -0.3, 1.7]]], np.float32)
-    result = run(TinyGraph(Builtin.PRELU, [(1, 3, 3, 4), slope], (1, 3, 3, 4)), x)
-    np.testing.assert_allclose(result, np.where(x > 0, x, slope * x), atol=1e-6)
+    for slopes in (slope, np.minimum(slope, 1)):
+        result = run(TinyGraph(Builtin.PRELU, [(1, 3, 3, 4), slopes], (1, 3, 3, 4)), x)
+        np.testing.assert_allclose(result, np.where(x > 0, x, slopes * x), atol=1e-6)
 
 
 def test_pad() -> None:
