@@ -14,6 +14,8 @@ CARD_FILE_NAME = "card.json"
 
 Task = Literal[
     "speech-emotion",  # waveform, lengths -> probabilities, and arousal, valence, embedding where it has them
+    "speech-embedding",  # waveform, lengths -> embedding
+    "denoiser",  # waveform, lengths -> denoised waveform
     "voice-activity",  # frames of waveform with context -> speech probability a frame
     "face",  # detector, mesh and, where there are, blendshapes
     "action-units",  # face features -> 17 action units
@@ -85,6 +87,16 @@ class FileEntry(_Frozen):
     size_bytes: int = Field(ge=0)
 
 
+class Member(_Frozen):
+    """One network among those that a bundle's graph holds, such as the backbone below a classifier."""
+
+    network: str = Field(description="name in the list of networks, such as 'squeezenet'")
+    weights_sha256: str = Field("", description="digest of the file that its weights came from")
+    weights_source: str = Field("", description="publisher's release, or 'file'")
+    licence: Licence
+    dimensions: int | None = Field(None, description="length of its embedding")
+
+
 class Card(_Frozen):
     """``card.json``."""
 
@@ -100,6 +112,7 @@ class Card(_Frozen):
         default_factory=dict, description="constants that the task's pipeline needs, such as thresholds"
     )
     licence: Licence
+    members: list[Member] = Field(default_factory=list, description="networks inside the graph")
     training_data: list[TrainingData] = Field(default_factory=list)
     measurements: list[Measurement] = Field(default_factory=list)
     intended_use: str
