@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from service.api.answers import json_bytes
-from service.api.negotiation import CSV, JSON, PNG
+from service.api.answers import fhir_version, json_bytes
+from service.api.negotiation import CSV, FHIR, JSON, PNG
 from service.api.upload_answer import note_analysis
 from service.pipeline.video_results import VideoAffect
 
-AFFECT_MEDIA_TYPES = (JSON, CSV, PNG)
+AFFECT_MEDIA_TYPES = (JSON, CSV, PNG, FHIR)
 
 
 def respond_with_affect(request: Request, result: VideoAffect, include: frozenset[str], media_type: str) -> bytes:
@@ -24,7 +24,7 @@ def affect_answer(result: VideoAffect, media_type: str, request_id: str, include
 
     Args:
         result: what the pipeline found.
-        media_type: one of :data:`AFFECT_MEDIA_TYPES`.
+        media_type: one of :data:`AFFECT_MEDIA_TYPES`; FHIR with its parameter ``fhirVersion``.
         request_id: for the JSON document.
         include: parts that were asked for; with 'attribution' the plot is the attribution's.
     """
@@ -36,6 +36,11 @@ def affect_answer(result: VideoAffect, media_type: str, request_id: str, include
         from service.render.video_plot import affect_png
 
         return affect_png(result, include)
+    if media_type.startswith(FHIR):
+        from service.render.fhir.bundle import fhir_bundle
+        from service.render.fhir.findings import findings_of_affect
+
+        return fhir_bundle(findings_of_affect(result), request_id, fhir_version(media_type))
     from service.render.video_json import video_affect_json
 
     return json_bytes(video_affect_json(result, request_id, include))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import orjson
 
-from service.api.negotiation import CSV, JSON, PNG
+from service.api.negotiation import CSV, FHIR, JSON, PNG
 from service.pipeline.results import AudioEmotion
 
-AUDIO_MEDIA_TYPES = (JSON, CSV, PNG)
+AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR)
 
 
 def audio_answer(result: AudioEmotion, media_type: str, request_id: str, *, timeline: bool) -> bytes:
@@ -15,7 +15,7 @@ def audio_answer(result: AudioEmotion, media_type: str, request_id: str, *, time
 
     Args:
         result: what the pipeline found.
-        media_type: one of :data:`AUDIO_MEDIA_TYPES`.
+        media_type: one of :data:`AUDIO_MEDIA_TYPES`; FHIR with its parameter ``fhirVersion``.
         request_id: for the JSON document.
         timeline: whether the JSON document holds the timeline; CSV and plot always do.
     """
@@ -27,9 +27,19 @@ def audio_answer(result: AudioEmotion, media_type: str, request_id: str, *, time
         from service.render.plot import audio_emotion_png
 
         return audio_emotion_png(result)
+    if media_type.startswith(FHIR):
+        from service.render.fhir.bundle import fhir_bundle
+        from service.render.fhir.findings import findings_of_audio
+
+        return fhir_bundle(findings_of_audio(result), request_id, fhir_version(media_type))
     from service.render.audio_json import audio_emotion_json
 
     return orjson.dumps(audio_emotion_json(result, request_id, timeline=timeline))
+
+
+def fhir_version(media_type: str) -> str:
+    """The value of ``fhirVersion`` in a media type as :func:`~service.api.upload_answer.answer_media_type` gives it."""
+    return media_type.rpartition("=")[2]
 
 
 def warm_up_rendering() -> None:

@@ -30,7 +30,7 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Q
     """Probabilities of the emotion classes for any audio file or the sound track of a video.
 
     Send the file as the raw request body with its media type (the fast way) or as the multipart part `file`.
-    `Accept` chooses between JSON, CSV (one row a window) and a PNG plot.
+    `Accept` chooses between JSON, CSV (one row a window), a PNG plot and FHIR.
     """
     options = query.options(services_of(request).settings.limits)
     media_type = answer_media_type(request, AUDIO_MEDIA_TYPES)

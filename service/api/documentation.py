@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.api.negotiation import CSV, PNG
+from service.api.negotiation import CSV, FHIR, PNG
 from service.api.problem_response import MEDIA_TYPE, problem_document
 from service.problems import (
     BodyMissing,
@@ -52,6 +52,17 @@ from service.schemas import AudioEmotionAnswer, ProblemDocument
 Responses = dict[int | str, dict[str, Any]]
 
 EXAMPLE_REQUEST_ID = "0b5c2f4e8d1a4c6f9e3b7a2d5c8f1e4b"
+FHIR_BUNDLE = {
+    "type": "object",
+    "description": "A Bundle of Observations with SampledData, Devices and a Provenance; FHIR 4.0 (default), 4.3 or "
+    "5.0 by the parameter `fhirVersion` of the media type.",
+    "required": ["resourceType", "type", "entry"],
+    "properties": {
+        "resourceType": {"const": "Bundle"},
+        "type": {"const": "collection"},
+        "entry": {"type": "array", "items": {"type": "object"}},
+    },
+}
 BINARY = {"type": "string", "format": "binary"}
 
 _DESCRIPTION = """
@@ -184,6 +195,7 @@ AUDIO_RESPONSES: Responses = {
             "application/json": {"example": _AUDIO_EXAMPLE},
             CSV: {"schema": {"type": "string", "description": "One row a window."}},
             PNG: {"schema": BINARY},
+            FHIR: {"schema": FHIR_BUNDLE},
         },
     },
     **PROBLEM_RESPONSES,

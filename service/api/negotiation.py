@@ -11,6 +11,9 @@ from service.problems import NotAcceptable
 JSON = "application/json"
 CSV = "text/csv"
 PNG = "image/png"
+FHIR = "application/fhir+json"
+FHIR_VERSIONS = ("4.0", "4.3", "5.0")
+"""Values of the media type's parameter ``fhirVersion``; the first where there is none."""
 
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 _MAX_RANGES = 64
@@ -56,6 +59,24 @@ def choose_media_type(accept: str | None, offered: Sequence[str]) -> str:
     if chosen is None:
         raise NotAcceptable(f"This address answers with {', '.join(offered)}.")
     return chosen
+
+
+def choose_fhir_version(accept: str) -> str:
+    """The FHIR version that ``accept`` asks for, by the parameter ``fhirVersion`` of the media type.
+
+    Raises:
+        NotAcceptable: it cannot be produced.
+    """
+    for entry in accept.split(",")[:_MAX_RANGES]:
+        media_range, *parameters = (part.strip() for part in entry.split(";"))
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if media_range.lower() == FHIR and name.strip().lower() == "fhirversion":
+                version = value.strip().strip('"')
+                if version not in FHIR_VERSIONS:
+                    raise NotAcceptable(f"This address answers with fhirVersion {', '.join(FHIR_VERSIONS)}.")
+                return version
+    return FHIR_VERSIONS[0]
 
 
 def parse_accept(accept: str) -> list[MediaRange]:

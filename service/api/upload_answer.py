@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from fastapi import Request, Response
 
 from service.api.exchange import Exchange, exchange_of
-from service.api.negotiation import choose_media_type
+from service.api.negotiation import FHIR, choose_fhir_version, choose_media_type
 from service.api.uploads import RAW_MEDIA, client_gone, read_upload
 from service.pipeline.results import MediaInfo
 from service.problems import Unavailable
@@ -19,12 +19,14 @@ Answer = Callable[[memoryview, threading.Event], bytes]
 
 
 def answer_media_type(request: Request, offered: Sequence[str]) -> str:
-    """Which of ``offered`` the request's ``Accept`` headers want.
+    """Which of ``offered`` the request's ``Accept`` headers want; FHIR comes with its parameter ``fhirVersion``.
 
     Raises:
         NotAcceptable: none of them.
     """
-    return choose_media_type(",".join(request.headers.getlist("accept")), offered)
+    accept = ",".join(request.headers.getlist("accept"))
+    media_type = choose_media_type(accept, offered)
+    return f"{FHIR}; fhirVersion={choose_fhir_version(accept)}" if media_type == FHIR else media_type
 
 
 async def answer_upload(

@@ -32,8 +32,8 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
     are made of, what moved them, and the emotion of the sound track.
 
     Send the file as the raw request body with its media type or as the multipart part `file`. `Accept` chooses
-    between JSON, CSV (one row a step) and a PNG plot; with `include=attribution` the plot shows what moved the
-    answer.
+    between JSON, CSV (one row a step), a PNG plot and FHIR; with `include=attribution` the plot shows what moved
+    the answer.
     """
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from service.api.documentation import (
     BINARY,
     EXAMPLE_REQUEST_ID,
+    FHIR_BUNDLE,
     MEDIA_PROBLEMS,
     PROBLEM_RESPONSES,
     UPLOAD_PROBLEMS,
@@ -12,7 +13,7 @@ from service.api.documentation import (
     problem_responses,
     upload_body,
 )
-from service.api.negotiation import CSV, PNG
+from service.api.negotiation import CSV, FHIR, PNG
 from service.api.uploads import RAW_TABLES
 from service.problems import (
     ColumnsMissing,
@@ -80,6 +81,7 @@ _ANSWER: Responses = {
             "application/json": {"example": _EXAMPLE},
             CSV: {"schema": {"type": "string", "description": "One row a step."}},
             PNG: {"schema": BINARY},
+            FHIR: {"schema": FHIR_BUNDLE},
         },
     },
 }

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from fhir.resources.bundle import Bundle
 
 from service.pipeline.affect_columns import ACTION_UNITS, COLUMNS
 from service.schemas import ProblemDocument
@@ -42,6 +43,17 @@ def test_json_answer(client: httpx.Client, address: str, send: dict) -> None:
     assert "face_lost" in answer.flags
     stages = re.findall(r"(\w+);dur=", response.headers["server-timing"])
     assert stages == ["upload", "decode", "faces", "affect", "post", "render", "total"]
+
+
+@pytest.mark.parametrize(("address", "send"), CALLS)
+def test_fhir_answer(client: httpx.Client, address: str, send: dict) -> None:
+    headers = {**send["headers"], "accept": "application/fhir+json; fhirVersion=5.0"}
+    response = client.post(address, content=send["content"], headers=headers)
+    assert response.status_code == 200
+    bundle = Bundle.model_validate_json(response.content)
+    assert bundle.identifier.value == response.headers["x-request-id"]
+    found = {entry.resource.code.text for entry in bundle.entry if entry.resource.get_resource_type() == "Observation"}
+    assert {"Arousal of the face", "Valence of the face"} <= found
 
 
 def test_parts_are_left_out_unless_asked_for(client: httpx.Client) -> None:

@@ -69,6 +69,12 @@ def test_timeline_is_left_out_unless_asked_for(client: httpx.Client) -> None:
         ("image/png", "image/png", b"\x89PNG"),
         ("application/json;q=0.5, text/csv", "text/csv; charset=utf-8", b"channel,"),
         ("*/*", "application/json", b"{"),
+        ("application/fhir+json", "application/fhir+json; fhirVersion=4.0", b'{"resourceType":"Bundle"'),
+        (
+            "application/fhir+json;fhirVersion=5.0",
+            "application/fhir+json; fhirVersion=5.0",
+            b'{"resourceType":"Bundle"',
+        ),
     ],
 )
 def test_negotiation(client: httpx.Client, accept: str, media_type: str, begin: bytes) -> None:
@@ -76,6 +82,14 @@ def test_negotiation(client: httpx.Client, accept: str, media_type: str, begin: 
     assert response.status_code == 200
     assert response.headers["content-type"] == media_type
     assert response.content.startswith(begin)
+
+
+def test_fhir_versions_that_are_not_there(client: httpx.Client, live: LiveServer) -> None:
+    before = len(live.pipeline.seen)
+    response = client.post(EMOTION, content=b"RIFF....", headers={"accept": "application/fhir+json; fhirVersion=3.0"})
+    assert response.status_code == 406
+    assert "4.0, 4.3, 5.0" in response.json()["detail"]
+    assert len(live.pipeline.seen) == before
 
 
 @pytest.mark.parametrize("content_type", ["audio/x-anything", "video/mp4", "application/octet-stream", None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.api.negotiation import CSV, JSON, PNG, choose_media_type
+from service.api.negotiation import CSV, JSON, PNG, choose_fhir_version, choose_media_type
 from service.problems import NotAcceptable
 
 OFFERED = (JSON, CSV, PNG)
@@ -42,3 +42,22 @@ def test_chosen(accept: str | None, chosen: str) -> None:
 def test_refused(accept: str) -> None:
     with pytest.raises(NotAcceptable):
         choose_media_type(accept, OFFERED)
+
+
+@pytest.mark.parametrize(
+    ("accept", "version"),
+    [
+        ("application/fhir+json", "4.0"),
+        ("application/*", "4.0"),
+        ("application/fhir+json; fhirVersion=5.0", "5.0"),
+        ('text/csv;q=0.1, Application/FHIR+json ; FhirVersion = "4.3"; q=0.7', "4.3"),
+        ("text/csv; fhirVersion=5.0, application/fhir+json", "4.0"),
+    ],
+)
+def test_fhir_versions(accept: str, version: str) -> None:
+    assert choose_fhir_version(accept) == version
+
+
+def test_an_unknown_fhir_version_is_refused() -> None:
+    with pytest.raises(NotAcceptable, match="4.0, 4.3, 5.0"):
+        choose_fhir_version("application/fhir+json; fhirVersion=3.0")

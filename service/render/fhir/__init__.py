@@ -1,0 +1,1 @@
+"""Results as FHIR resources (``application/fhir+json``): see docs/fhir.md for the mapping."""

@@ -1,0 +1,89 @@
+"""One validated Bundle: the observations, the models as devices, and where it all comes from.
+
+The resources are built as documents and read by fhir.resources, which refuses whatever the release does not know.
+It takes a third of a second to import, so it is imported here, when the first answer of this kind is asked for.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from service.render.fhir.findings import SPEECH, Findings
+from service.render.fhir.resources import (
+    Resource,
+    all_notes,
+    device,
+    emotion_observation,
+    provenance,
+    series_observation,
+)
+
+RELEASES = {"4.0": "R4B", "4.3": "R4B", "5.0": "R5"}
+"""By ``fhirVersion``. What is used of R4B (4.3) is the same in R4 (4.0)."""
+
+
+def fhir_bundle(findings: Findings, request_id: str, version: str, recorded: datetime | None = None) -> bytes:
+    """Render ``findings`` as a Bundle of the type 'collection'.
+
+    Args:
+        findings: what to say.
+        request_id: of the answer; addresses inside the bundle are derived from it and the time.
+        version: one of :data:`RELEASES`.
+        recorded: when the estimate was made; None is now.
+
+    Returns:
+        JSON, UTF-8.
+    """
+    release = RELEASES[version]
+    moment = (recorded or datetime.now(UTC)).isoformat(timespec="milliseconds")
+    address = _addresses(f"{request_id}/{moment}")
+    makers = {part: address(f"device/{part}") for part in findings.models}
+    devices = {makers[part]: device(part, model, release) for part, model in findings.models.items()}
+    notes = all_notes(findings)
+    observations: dict[str, Resource] = {}
+    for series in findings.series:
+        observations[address(f"observation/{series.code}")] = series_observation(
+            series, release, makers[series.part], notes, moment
+        )
+    if findings.emotion is not None:
+        observations[address("observation/emotion")] = emotion_observation(
+            *findings.emotion, makers[SPEECH], notes, moment
+        )
+    origin = {address("provenance"): provenance(list(observations), list(devices), moment, request_id)}
+    entries = [
+        {"fullUrl": url, "resource": resource}
+        for resources in (observations, devices, origin)
+        for url, resource in resources.items()
+    ]
+    document: Resource = {
+        "resourceType": "Bundle",
+        "identifier": {"type": {"text": "request"}, "value": request_id},
+        "type": "collection",
+        "timestamp": moment,
+        "entry": entries,
+    }
+    return _validated(document, release)
+
+
+def _addresses(seed: str) -> Callable[[str], str]:
+    def address(name: str) -> str:
+        return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{seed}/{name}')}"
+
+    return address
+
+
+def _validated(document: Resource, release: str) -> bytes:
+    bundle: Any
+    if release == "R4B":
+        from fhir.resources.R4B.bundle import Bundle as BundleR4B
+
+        bundle = BundleR4B.model_validate(document)
+    else:
+        from fhir.resources.bundle import Bundle
+
+        bundle = Bundle.model_validate(document)
+    text: str = bundle.model_dump_json()
+    return text.encode()

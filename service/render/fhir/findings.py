@@ -1,0 +1,149 @@
+"""What a result says, without regard to where it came from: series, values and the models behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.results import AudioEmotion, ChannelEmotion, ModelReference, Timeline
+from service.pipeline.video_results import VideoAffect
+from service.render.channels import has_channel_list, merged_channel
+
+SPEECH = "speech"
+AFFECT = "affect"
+FACES = "faces"
+
+SIGNED = (-1.0, 1.0)
+SHARE = (0.0, 1.0)
+STEP_S = 0.1  # the face is judged ten times a second
+GRID_TOLERANCE_S = 1e-3
+"""Windows are cut at whole samples, so their starts lie this close to a regular grid."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One quantity over time.
+
+    Attributes:
+        code: such as 'arousal' or 'probability-anger'.
+        title: for people.
+        part: which of the findings' models made it.
+        values: float64 [steps] on the grid; NaN where nothing is known.
+        period_s: seconds between values.
+        start_s: second of the recording to which the first value belongs.
+        span_s: seconds of the recording that a value covers from its time on; 0 for a moment.
+        bounds: least and greatest possible value.
+        off_grid: (start_s, value) of a last window that is not on the grid, because it ends with the recording.
+        mean: value of the whole recording, or None where it is not known.
+    """
+
+    code: str
+    title: str
+    part: str
+    values: NDArray[np.float64]
+    period_s: float
+    start_s: float
+    span_s: float
+    bounds: tuple[float, float]
+    off_grid: tuple[float, float] | None = None
+    mean: float | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A result.
+
+    Attributes:
+        series: what was found over time.
+        emotion: the most probable class and every class's probability, or None where nobody speaks or no class
+            is judged.
+        models: by part, such as 'affect' or 'speech'.
+        notes: flags and whatever else must be read beside the values.
+    """
+
+    series: tuple[Series, ...]
+    models: Mapping[str, ModelReference]
+    notes: tuple[str, ...]
+    emotion: tuple[str, Mapping[str, float]] | None = None
+
+
+def findings_of_audio(result: AudioEmotion) -> Findings:
+    """Class probabilities, arousal and valence; with several channels also those of each."""
+    merged = merged_channel(result)
+    series = _channel_series(merged, result.labels, "", "")
+    if has_channel_list(result):
+        for channel in result.channels:
+            series += _channel_series(
+                channel, result.labels, f"-channel-{channel.channel}", f", channel {channel.channel}"
+            )
+    emotion = None
+    if merged.emotion is not None and merged.probabilities is not None:
+        emotion = (merged.emotion, dict(zip(result.labels, merged.probabilities.tolist(), strict=True)))
+    return Findings(tuple(series), {SPEECH: result.model}, tuple(f"flag: {flag}" for flag in merged.flags), emotion)
+
+
+def findings_of_affect(result: VideoAffect) -> Findings:
+    """Arousal and valence of a face; with the sound track's emotion where that was asked for."""
+    notes = [f"flag: {flag}" for flag in result.flags]
+    notes.append(f"Each value takes {result.look_ahead_s:g} s of the future into account.")
+    series = []
+    for code, values in (("arousal", result.arousal), ("valence", result.valence)):
+        mean = result.summary[code].mean if code in result.summary else None
+        series.append(_steps(code, f"{code.capitalize()} of the face", result, values, mean))
+    confidence = _steps("face-confidence", "Confidence of the face detection", result, result.face_confidence, None)
+    detector = FACES if FACES in result.models else AFFECT
+    series.append(replace(confidence, bounds=SHARE, part=detector))
+    if result.audio is None:
+        return Findings(tuple(series), result.models, tuple(notes))
+    sound = findings_of_audio(result.audio)
+    series += [replace(one, code=f"speech-{one.code}", title=f"{one.title}, sound track") for one in sound.series]
+    notes += [f"sound track, {note}" for note in sound.notes]
+    return Findings(tuple(series), result.models | dict(sound.models), tuple(notes), sound.emotion)
+
+
+def _steps(
+    code: str,
+    title: str,
+    result: VideoAffect,
+    values: NDArray[np.float32],
+    mean: float | None,
+) -> Series:
+    start_s = float(result.time_s[0]) if len(result.time_s) else 0.0
+    return Series(code, title, AFFECT, values.astype(np.float64), STEP_S, start_s, 0.0, SIGNED, mean=mean)
+
+
+def _channel_series(channel: ChannelEmotion, labels: tuple[str, ...], suffix: str, place: str) -> list[Series]:
+    timeline = channel.timeline
+    series = []
+    for code, column, mean in (
+        ("arousal", timeline.arousal, channel.arousal),
+        ("valence", timeline.valence, channel.valence),
+    ):
+        if column is not None:
+            title = f"{code.capitalize()} of the voice{place}"
+            series.append(_windows(code + suffix, title, timeline, column, mean, SIGNED))
+    for index, label in enumerate(labels):
+        mean = None if channel.probabilities is None else float(channel.probabilities[index])
+        title = f"Probability of {label}{place}"
+        column = timeline.probabilities[:, index]
+        series.append(_windows(f"probability-{label}{suffix}", title, timeline, column, mean, SHARE))
+    return series
+
+
+def _windows(
+    code: str,
+    title: str,
+    timeline: Timeline,
+    column: NDArray[np.float32],
+    mean: float | None,
+    bounds: tuple[float, float],
+) -> Series:
+    starts, values = timeline.start_s, column.astype(np.float64)
+    span_s = float(timeline.end_s[0] - starts[0])
+    period_s = float(starts[1] - starts[0]) if len(starts) > 2 else span_s
+    on_grid = np.abs(starts - starts[0] - np.arange(len(starts)) * period_s) < GRID_TOLERANCE_S
+    off_grid = None if on_grid.all() else (float(starts[-1]), float(values[-1]))
+    return Series(code, title, SPEECH, values[on_grid], period_s, float(starts[0]), span_s, bounds, off_grid, mean)
