@@ -22,6 +22,7 @@ lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict client/emoserve_client
 
 test-code: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest

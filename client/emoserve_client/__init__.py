@@ -1,0 +1,33 @@
+"""Typed client of Emoserve: :class:`Emoserve` blocks, :class:`AsyncEmoserve` does not."""
+
+from emoserve_client.async_client import AsyncEmoserve
+from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion, AudioTimeline, ChannelEmotion
+from emoserve_client.client import Emoserve
+from emoserve_client.common_answers import AnsweringModel, Media
+from emoserve_client.job_answers import Job, JobState
+from emoserve_client.problems import EmoserveError, Problem, ServiceUnreachable
+from emoserve_client.retries import Retries
+from emoserve_client.uploads import Upload
+from emoserve_client.video_answers import AffectTimeline, Attribution, Summary, VideoAffect
+
+__all__ = [
+    "AffectTimeline",
+    "AnsweringModel",
+    "AsyncEmoserve",
+    "Attribution",
+    "AudioEmbedding",
+    "AudioEmotion",
+    "AudioTimeline",
+    "ChannelEmotion",
+    "Emoserve",
+    "EmoserveError",
+    "Job",
+    "JobState",
+    "Media",
+    "Problem",
+    "Retries",
+    "ServiceUnreachable",
+    "Summary",
+    "Upload",
+    "VideoAffect",
+]

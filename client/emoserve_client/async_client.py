@@ -1,0 +1,183 @@
+"""The asynchronous client: the same methods as coroutines."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from types import TracebackType
+from typing import TypeVar, Unpack
+
+import anyio
+import httpx
+
+from emoserve_client import calls
+from emoserve_client.attempts import Attempts
+from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion
+from emoserve_client.calls import Call, JobKind
+from emoserve_client.common_answers import Document
+from emoserve_client.connection import client_options, is_ready
+from emoserve_client.job_answers import Job
+from emoserve_client.options import EmotionOptions, SoundOptions, TableOptions, VideoOptions
+from emoserve_client.retries import Retries
+from emoserve_client.uploads import Upload
+from emoserve_client.video_answers import VideoAffect
+
+Answer = TypeVar("Answer")
+
+
+class AsyncEmoserve:
+    """One service. Use it as an asynchronous context manager, or await :meth:`close`; tasks may share it.
+
+    Args:
+        base_url: such as ``http://127.0.0.1:8000``.
+        api_key: key or token; None where the service asks for none.
+        timeout_s: for an answer, once the file is sent.
+        retries: when to try again.
+        transport: for tests.
+
+    Every method raises :class:`Problem` when the service refuses, :class:`ServiceUnreachable` when no answer comes,
+    and OSError when a path leads to no file.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = 150.0,
+        retries: Retries | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(**client_options(base_url, api_key, timeout_s), transport=transport)
+        self._retries = retries or Retries()
+
+    async def audio_emotion(self, file: Upload, **options: Unpack[EmotionOptions]) -> AudioEmotion:
+        """Emotion of a recording or of a video's sound track."""
+        return await self._run(calls.audio_emotion(file, options))
+
+    async def audio_emotion_as(self, media_type: str, file: Upload, **options: Unpack[EmotionOptions]) -> bytes:
+        """The same as 'text/csv', 'image/png' or 'application/fhir+json'."""
+        return await self._run(calls.analyse_as(calls.AUDIO_EMOTION, media_type, file, options))
+
+    async def audio_embedding(self, file: Upload, **options: Unpack[SoundOptions]) -> AudioEmbedding:
+        """Features of a recording, a row a window."""
+        return await self._run(calls.audio_embedding(file, options))
+
+    async def audio_embedding_as(self, media_type: str, file: Upload, **options: Unpack[SoundOptions]) -> bytes:
+        """The same as 'text/csv'."""
+        return await self._run(calls.analyse_as(calls.AUDIO_EMBEDDING, media_type, file, options))
+
+    async def video_affect(self, file: Upload, **options: Unpack[VideoOptions]) -> VideoAffect:
+        """Arousal and valence of a face over time."""
+        return await self._run(calls.video_affect(file, options))
+
+    async def video_affect_as(self, media_type: str, file: Upload, **options: Unpack[VideoOptions]) -> bytes:
+        """The same as 'text/csv', 'image/png' or 'application/fhir+json'."""
+        return await self._run(calls.analyse_as(calls.VIDEO_AFFECT, media_type, file, options))
+
+    async def table_affect(self, file: Upload, **options: Unpack[TableOptions]) -> VideoAffect:
+        """Arousal and valence from a table of action units by OpenFace or AVEC."""
+        return await self._run(calls.table_affect(file, options))
+
+    async def table_affect_as(self, media_type: str, file: Upload, **options: Unpack[TableOptions]) -> bytes:
+        """The same as 'text/csv', 'image/png' or 'application/fhir+json'."""
+        return await self._run(calls.analyse_as(calls.TABLE_AFFECT, media_type, file, options))
+
+    async def submit_audio_emotion(
+        self, file: Upload, *, idempotency_key: str | None = None, **options: Unpack[EmotionOptions]
+    ) -> Job:
+        """Start a job for a long recording; the same key with the same file starts it only once."""
+        return await self._submit("audio-emotion", file, idempotency_key, dict(options))
+
+    async def submit_video_affect(
+        self, file: Upload, *, idempotency_key: str | None = None, **options: Unpack[VideoOptions]
+    ) -> Job:
+        """Start a job for a long video; the same key with the same file starts it only once."""
+        return await self._submit("video-affect", file, idempotency_key, dict(options))
+
+    async def job(self, job_id: str) -> Job:
+        """Where a job stands."""
+        return await self._run(calls.job(job_id))
+
+    async def wait(self, job_id: str, *, timeout_s: float | None = None, poll_s: float = 1.0) -> Job:
+        """Wait until a job has ended, however it did.
+
+        Raises:
+            TimeoutError: it has not after ``timeout_s``.
+        """
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while not (job := await self.job(job_id)).state.is_final:
+            if until is not None and time.monotonic() + poll_s > until:
+                raise TimeoutError(f"the job is {job.state.value} after {timeout_s:g} s")
+            await anyio.sleep(poll_s)
+        return job
+
+    async def audio_emotion_result(self, job_id: str) -> AudioEmotion:
+        """Answer of a job that has succeeded."""
+        return await self._run(calls.result(job_id, AudioEmotion.read))
+
+    async def video_affect_result(self, job_id: str) -> VideoAffect:
+        """Answer of a job that has succeeded."""
+        return await self._run(calls.result(job_id, VideoAffect.read))
+
+    async def result_as(self, media_type: str, job_id: str) -> bytes:
+        """Answer of a job as the bytes of a media type."""
+        return await self._run(calls.result_as(job_id, media_type))
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job, or delete the result of one that has ended."""
+        await self._run(calls.cancel(job_id))
+
+    async def models(self) -> Document:
+        """Cards of all models."""
+        return await self._run(calls.document("/v1/models"))
+
+    async def model(self, name: str, version: str | None = None) -> Document:
+        """Card of one model."""
+        return await self._run(calls.model(name, version))
+
+    async def limits(self) -> Document:
+        """Every limit in force."""
+        return await self._run(calls.document("/v1/limits"))
+
+    async def problems(self) -> Document:
+        """Every error code."""
+        return await self._run(calls.document("/v1/problems"))
+
+    async def ready(self) -> bool:
+        """Whether the service takes work now; one attempt."""
+        try:
+            return is_ready(await self._http.get("/v2/health/ready"))
+        except httpx.HTTPError:
+            return False
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> AsyncEmoserve:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _submit(self, kind: JobKind, file: Upload, key: str | None, options: dict[str, object]) -> Job:
+        return await self._run(calls.submit(kind, file, options, key or uuid.uuid4().hex))
+
+    async def _run(self, call: Call[Answer]) -> Answer:
+        attempts = Attempts(self._retries, repeatable=call.repeatable)
+        while True:
+            content = None if call.source is None else call.source.async_pieces()
+            try:
+                response = await self._http.request(
+                    call.method, call.path, params=call.params, headers=call.all_headers, content=content
+                )
+            except httpx.HTTPError as error:
+                pause_s = attempts.pause_after_failure(error)
+            else:
+                if response.is_success:
+                    return call.read(response)
+                pause_s = attempts.pause_after_refusal(response)
+            await anyio.sleep(pause_s)

@@ -1,0 +1,51 @@
+"""The attempts of one request: after each that failed, the pause before the next, or the error that ends them."""
+
+from __future__ import annotations
+
+import httpx
+
+from emoserve_client.connection import failure
+from emoserve_client.problems import EmoserveError, problem_of
+from emoserve_client.retries import RETRIED_FAILURES, RETRIED_STATUS, Retries, retry_after_s
+
+
+class Attempts:
+    """Counts attempts and seconds waited.
+
+    Args:
+        retries: the policy.
+        repeatable: whether the request can be sent again at all.
+    """
+
+    def __init__(self, retries: Retries, *, repeatable: bool) -> None:
+        self._retries = retries
+        self._repeatable = repeatable
+        self._made = 0
+        self._waited_s = 0.0
+
+    def pause_after_failure(self, error: httpx.HTTPError) -> float:
+        """Seconds to wait after a connection failed.
+
+        Raises:
+            ServiceUnreachable: there is to be no further attempt.
+        """
+        return self._pause(failure(error), isinstance(error, RETRIED_FAILURES), None)
+
+    def pause_after_refusal(self, response: httpx.Response) -> float:
+        """Seconds to wait after the service refused.
+
+        Raises:
+            Problem: there is to be no further attempt.
+        """
+        after_s = retry_after_s(response)
+        return self._pause(problem_of(response, after_s), response.status_code in RETRIED_STATUS, after_s)
+
+    def _pause(self, error: EmoserveError, may_pass: bool, after_s: float | None) -> float:
+        self._made += 1
+        pause_s = None
+        if may_pass and self._repeatable:
+            pause_s = self._retries.pause_s(self._made, self._waited_s, after_s)
+        if pause_s is None:
+            raise error
+        self._waited_s += pause_s
+        return pause_s

@@ -1,0 +1,117 @@
+"""Answers about sound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from emoserve_client.common_answers import AnsweringModel, Column, Document, Media
+
+
+@dataclass(frozen=True)
+class AudioTimeline:
+    """One value a window in each column; times in seconds, arousal and valence in −1…1, speech 0…1."""
+
+    start_s: Sequence[float]
+    end_s: Sequence[float]
+    probabilities: Mapping[str, Column]
+    arousal: Column | None
+    valence: Column | None
+    speech: Column | None
+
+    @classmethod
+    def read(cls, raw: Document) -> AudioTimeline:
+        """Out of a JSON document."""
+        columns = (raw.get(name) for name in ("arousal", "valence", "speech"))
+        return cls(raw["start_s"], raw["end_s"], raw["probabilities"], *columns)
+
+
+@dataclass(frozen=True)
+class ChannelEmotion:
+    """What is said of a recording or of one of its channels; None where nobody speaks."""
+
+    channel: str | None
+    probabilities: Sequence[float] | None
+    emotion: str | None
+    arousal: float | None
+    valence: float | None
+    timeline: AudioTimeline | None
+    flags: Sequence[str]
+
+    @classmethod
+    def read(cls, raw: Document) -> ChannelEmotion:
+        """Out of a JSON document."""
+        timeline = raw.get("timeline")
+        return cls(
+            raw.get("channel"),
+            raw["probabilities"],
+            raw["emotion"],
+            raw.get("arousal"),
+            raw.get("valence"),
+            None if timeline is None else AudioTimeline.read(timeline),
+            tuple(raw["flags"]),
+        )
+
+
+@dataclass(frozen=True)
+class AudioEmotion(ChannelEmotion):
+    """Answer of ``POST /v1/audio/emotion``; ``channels`` only with ``channel='each'``."""
+
+    request_id: str
+    media: Media
+    model: AnsweringModel
+    labels: Sequence[str]
+    channels: Sequence[ChannelEmotion]
+    raw: Document = field(repr=False)
+
+    @classmethod
+    def read(cls, raw: Document) -> AudioEmotion:
+        """Out of a JSON document."""
+        return cls(
+            **ChannelEmotion.read(raw).__dict__,
+            request_id=raw["request_id"],
+            media=Media.read(raw["media"]),
+            model=AnsweringModel.read(raw["model"]),
+            labels=tuple(raw["labels"]),
+            channels=tuple(ChannelEmotion.read(channel) for channel in raw.get("channels") or ()),
+            raw=raw,
+        )
+
+    def probability(self, label: str) -> float | None:
+        """Of one class; None where nobody speaks.
+
+        Raises:
+            ValueError: the model has no such class.
+        """
+        index = list(self.labels).index(label)
+        return None if self.probabilities is None else self.probabilities[index]
+
+
+@dataclass(frozen=True)
+class AudioEmbedding:
+    """Answer of ``POST /v1/audio/embedding``: a row of ``dimensions`` numbers a window, None for a silent one."""
+
+    request_id: str
+    media: Media
+    model: AnsweringModel
+    dimensions: int
+    start_s: Sequence[float]
+    end_s: Sequence[float]
+    embedding: Sequence[Sequence[float] | None]
+    flags: Sequence[str]
+    raw: Document = field(repr=False)
+
+    @classmethod
+    def read(cls, raw: Document) -> AudioEmbedding:
+        """Out of a JSON document."""
+        return cls(
+            raw["request_id"],
+            Media.read(raw["media"]),
+            AnsweringModel.read(raw["model"]),
+            raw["dimensions"],
+            raw["timeline"]["start_s"],
+            raw["timeline"]["end_s"],
+            raw["embedding"],
+            tuple(raw["flags"]),
+            raw,
+        )

@@ -1,0 +1,154 @@
+"""Every call as plain data: what to send, and how to read the answer. Nothing here touches a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion
+from emoserve_client.common_answers import Document
+from emoserve_client.job_answers import Job
+from emoserve_client.uploads import Source, Upload, source_of
+from emoserve_client.video_answers import VideoAffect
+
+Answer = TypeVar("Answer")
+JobKind = Literal["audio-emotion", "video-affect"]
+
+JSON = "application/json"
+AUDIO_EMOTION = "/v1/audio/emotion"
+AUDIO_EMBEDDING = "/v1/audio/embedding"
+VIDEO_AFFECT = "/v1/video/affect"
+TABLE_AFFECT = "/v1/action-units/affect"
+
+
+@dataclass(frozen=True)
+class Call(Generic[Answer]):
+    """One request.
+
+    Attributes:
+        read: makes the answer of a response with a good status.
+        source: the file to send, if there is one.
+    """
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], Answer]
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    source: Source | None = None
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """Those of the call and those of its file."""
+        return {**self.headers, **({} if self.source is None else self.source.headers)}
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it can be sent again."""
+        return self.source is None or self.source.repeatable
+
+
+def analyse(path: str, upload: Upload, options: Mapping[str, Any], read: Callable[[Document], Answer]) -> Call[Answer]:
+    """A file in, a typed answer out."""
+    return Call(
+        "POST",
+        path,
+        lambda response: read(response.json()),
+        parameters(options),
+        {"accept": JSON},
+        source_of(upload, table=path == TABLE_AFFECT),
+    )
+
+
+def audio_emotion(upload: Upload, options: Mapping[str, Any]) -> Call[AudioEmotion]:
+    """``POST /v1/audio/emotion``."""
+    return analyse(AUDIO_EMOTION, upload, options, AudioEmotion.read)
+
+
+def audio_embedding(upload: Upload, options: Mapping[str, Any]) -> Call[AudioEmbedding]:
+    """``POST /v1/audio/embedding``."""
+    return analyse(AUDIO_EMBEDDING, upload, options, AudioEmbedding.read)
+
+
+def video_affect(upload: Upload, options: Mapping[str, Any]) -> Call[VideoAffect]:
+    """``POST /v1/video/affect``."""
+    return analyse(VIDEO_AFFECT, upload, options, VideoAffect.read)
+
+
+def table_affect(upload: Upload, options: Mapping[str, Any]) -> Call[VideoAffect]:
+    """``POST /v1/action-units/affect``."""
+    return analyse(TABLE_AFFECT, upload, options, VideoAffect.read)
+
+
+def analyse_as(path: str, media_type: str, upload: Upload, options: Mapping[str, Any]) -> Call[bytes]:
+    """A file in, the bytes of another media type out: a plot, a table, FHIR."""
+    source = source_of(upload, table=path == TABLE_AFFECT)
+    return Call("POST", path, lambda response: response.content, parameters(options), {"accept": media_type}, source)
+
+
+def document(path: str) -> Call[Document]:
+    """A GET for a JSON document."""
+    return Call("GET", path, lambda response: dict(response.json()), headers={"accept": JSON})
+
+
+def model(name: str, version: str | None) -> Call[Document]:
+    """``GET /v1/models/{name}[/{version}]``."""
+    return document(f"/v1/models/{quote(name, safe='')}" + (f"/{quote(version, safe='')}" if version else ""))
+
+
+def submit(kind: JobKind, upload: Upload, options: Mapping[str, Any], idempotency_key: str) -> Call[Job]:
+    """``POST /v1/jobs/{kind}``."""
+    return Call(
+        "POST",
+        f"/v1/jobs/{kind}",
+        _job,
+        parameters(options),
+        {"accept": JSON, "idempotency-key": idempotency_key},
+        source_of(upload),
+    )
+
+
+def job(job_id: str) -> Call[Job]:
+    """``GET /v1/jobs/{id}``."""
+    return Call("GET", job_path(job_id), _job, headers={"accept": JSON})
+
+
+def cancel(job_id: str) -> Call[None]:
+    """``DELETE /v1/jobs/{id}``."""
+    return Call("DELETE", job_path(job_id), lambda _: None)
+
+
+def result(job_id: str, read: Callable[[Document], Answer]) -> Call[Answer]:
+    """``GET /v1/jobs/{id}/result`` as a typed answer."""
+    return Call("GET", f"{job_path(job_id)}/result", lambda response: read(response.json()), headers={"accept": JSON})
+
+
+def result_as(job_id: str, media_type: str) -> Call[bytes]:
+    """``GET /v1/jobs/{id}/result`` as the bytes of another media type."""
+    return Call("GET", f"{job_path(job_id)}/result", lambda response: response.content, headers={"accept": media_type})
+
+
+def job_path(job_id: str) -> str:
+    """Address of a job."""
+    return f"/v1/jobs/{quote(job_id, safe='')}"
+
+
+def parameters(options: Mapping[str, Any]) -> dict[str, str]:
+    """Options as query parameters; None is left out."""
+    return {name: _text(value) for name, value in options.items() if value is not None}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def _job(response: httpx.Response) -> Job:
+    return Job.read(response.json())

@@ -1,0 +1,54 @@
+"""The query parameters of the calls; what is left out is the service's default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+Channel = Literal["mix", "left", "right", "each"]
+Include = Literal["action_units", "attribution", "audio"]
+
+
+class SoundOptions(TypedDict, total=False):
+    """What the calls about sound have in common; times in seconds."""
+
+    model: str
+    version: str
+    window_s: float
+    hop_s: float
+    channel: Channel
+    start_s: float
+    end_s: float
+    denoise: bool
+
+
+class EmotionOptions(SoundOptions, total=False):
+    """Parameters of ``POST /v1/audio/emotion``; ``timeline`` asks for a value for every window."""
+
+    timeline: bool
+
+
+class VideoOptions(TypedDict, total=False):
+    """Parameters of ``POST /v1/video/affect``.
+
+    ``neutral`` is 'median', 'none' or 'START:END' in seconds; ``face`` is 'largest' or a number.
+    """
+
+    model: str
+    version: str
+    include: Sequence[Include]
+    neutral: str
+    face: str
+    channel: Channel
+    audio_model: str
+    audio_version: str
+
+
+class TableOptions(TypedDict, total=False):
+    """Parameters of ``POST /v1/action-units/affect``; ``fps`` replaces the table's time stamps."""
+
+    model: str
+    version: str
+    include: Sequence[Include]
+    face: str
+    fps: float

@@ -1,0 +1,96 @@
+"""The file of a request: a path, bytes, or an open binary file; sent in pieces, again if need be."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio.to_thread
+
+Upload = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""What can be sent as a file."""
+
+PIECE_BYTES = 256 * 1024
+UNKNOWN_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to be sent.
+
+    Attributes:
+        media_type: what the file seems to be by its name; the service looks at the bytes itself.
+        size_bytes: None where it is not known beforehand.
+        repeatable: whether it can be sent again.
+    """
+
+    stream: BinaryIO | Path
+    media_type: str
+    size_bytes: int | None
+    repeatable: bool
+    start: int = 0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Type and, where it is known, length of the body."""
+        length = {} if self.size_bytes is None else {"content-length": str(self.size_bytes)}
+        return {"content-type": self.media_type, **length}
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes, from the beginning."""
+        if isinstance(self.stream, Path):
+            with self.stream.open("rb") as stream:
+                yield from _pieces(stream)
+            return
+        if self.repeatable:
+            self.stream.seek(self.start)
+        yield from _pieces(self.stream)
+
+    async def async_pieces(self) -> AsyncIterator[bytes]:
+        """The same; the file is read in a thread."""
+        pieces = self.pieces()
+        while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
+            yield piece
+
+
+def source_of(upload: Upload, *, table: bool = False) -> Source:
+    """Get ``upload`` ready to be sent.
+
+    Args:
+        upload: what to send.
+        table: whether it is a table of action units and not a recording.
+
+    Raises:
+        OSError: the path leads to no file that can be read.
+    """
+    if isinstance(upload, bytes | bytearray | memoryview):
+        return Source(io.BytesIO(upload), "text/csv" if table else UNKNOWN_TYPE, len(upload), repeatable=True)
+    if isinstance(upload, str | os.PathLike):
+        path = Path(upload)
+        with path.open("rb") as stream:
+            size_bytes = os.fstat(stream.fileno()).st_size
+        return Source(path, _media_type(path.name, table), size_bytes, repeatable=True)
+    name = getattr(upload, "name", "")
+    media_type = _media_type(name if isinstance(name, str) else "", table)
+    if not upload.seekable():
+        return Source(upload, media_type, None, repeatable=False)
+    start = upload.tell()
+    size_bytes = upload.seek(0, os.SEEK_END) - start
+    return Source(upload, media_type, size_bytes, repeatable=True, start=start)
+
+
+def _media_type(name: str, table: bool) -> str:
+    if table:
+        return "text/csv"
+    guess = mimetypes.guess_type(name)[0] or UNKNOWN_TYPE
+    return guess if guess.startswith(("audio/", "video/")) else UNKNOWN_TYPE
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    while piece := stream.read(PIECE_BYTES):
+        yield piece

@@ -1,0 +1,92 @@
+"""Answers about faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from emoserve_client.common_answers import AnsweringModel, Column, Document, Media
+
+
+@dataclass(frozen=True)
+class AffectTimeline:
+    """Ten values a second in each column; None where no face is known."""
+
+    time_s: Sequence[float]
+    arousal: Column
+    valence: Column
+    face_confidence: Column
+    speech: Column | None
+
+    @classmethod
+    def read(cls, raw: Document) -> AffectTimeline:
+        """Out of a JSON document."""
+        return cls(raw["time_s"], raw["arousal"], raw["valence"], raw["face_confidence"], raw.get("speech"))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of the known values of one series."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What moved the answer: rows are ``features``, columns ``lags_s`` (seconds relative to the answer)."""
+
+    features: Sequence[str]
+    lags_s: Sequence[float]
+    arousal: Sequence[Sequence[float]]
+    valence: Sequence[Sequence[float]]
+    arousal_by_feature: Sequence[float]
+    valence_by_feature: Sequence[float]
+
+    @classmethod
+    def read(cls, raw: Document) -> Attribution:
+        """Out of a JSON document."""
+        return cls(*(raw[name] for name in cls.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class VideoAffect:
+    """Answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``.
+
+    ``action_units``, ``attribution`` and ``audio`` are None unless asked for with ``include``. ``summary`` has None
+    for a series without a known value. ``trained`` is 'prior' where the model has seen no continuous ratings.
+    """
+
+    request_id: str
+    media: Media
+    models: Mapping[str, AnsweringModel]
+    timeline: AffectTimeline
+    summary: Mapping[str, Summary | None]
+    action_units: Mapping[str, Column] | None
+    attribution: Attribution | None
+    audio: Document | None
+    trained: str
+    look_ahead_s: float
+    flags: Sequence[str]
+    raw: Document = field(repr=False)
+
+    @classmethod
+    def read(cls, raw: Document) -> VideoAffect:
+        """Out of a JSON document."""
+        attribution = raw.get("attribution")
+        return cls(
+            raw["request_id"],
+            Media.read(raw["media"]),
+            {part: AnsweringModel.read(model) for part, model in raw["models"].items()},
+            AffectTimeline.read(raw["timeline"]),
+            {name: None if one is None else Summary(**one) for name, one in raw["summary"].items()},
+            raw.get("action_units"),
+            None if attribution is None else Attribution.read(attribution),
+            raw.get("audio"),
+            raw["trained"],
+            raw["look_ahead_s"],
+            tuple(raw["flags"]),
+            raw,
+        )

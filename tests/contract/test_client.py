@@ -1,0 +1,190 @@
+"""The Python client against a real service with made-up answers, and its package on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from emoserve_client import AsyncEmoserve, Emoserve, Problem, Retries, ServiceUnreachable
+
+from tests.support.live_server import LiveServer, serving, small_settings
+
+CLIENT = Path(__file__).parents[2] / "client"
+OF_THE_CLIENT = "httpx httpcore h11 h2 hpack hyperframe anyio certifi idna sniffio typing_extensions emoserve_client"
+IMPORT_ALONE = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in sys.stdlib_module_names and top not in {allowed}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Refuse())
+sys.path.insert(0, {wheel!r})
+import emoserve_client
+assert emoserve_client.__file__.startswith({wheel!r}), emoserve_client.__file__
+print(len(emoserve_client.__all__), not {{"service", "numpy", "fastapi", "pydantic"}} & set(sys.modules))
+"""
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[LiveServer]:
+    with serving(small_settings()) as server:
+        yield server
+
+
+@pytest.fixture
+def client(live: LiveServer) -> Iterator[Emoserve]:
+    with Emoserve(live.url) as emoserve:
+        yield emoserve
+
+
+def test_audio_emotion(client: Emoserve, live: LiveServer, tmp_path: Path) -> None:
+    file = tmp_path / "talk.wav"
+    file.write_bytes(b"RIFF....")
+    answer = client.audio_emotion(file, timeline=True, channel="left", hop_s=0.5)
+    data, options = live.pipeline.seen[-1]
+    assert data == b"RIFF...."
+    assert (options.timeline, options.channel, options.hop_s) == (True, "left", 0.5)
+    assert answer.emotion == answer.raw["emotion"]
+    assert answer.probability(answer.emotion) == max(answer.probabilities)
+    assert len(answer.timeline.arousal) == len(answer.timeline.start_s)
+    assert answer.model.sha256
+    with pytest.raises(ValueError, match="list"):
+        answer.probability("no such class")
+
+
+@pytest.mark.parametrize(
+    "upload",
+    [b"RIFF....", bytearray(b"RIFF...."), io.BytesIO(b"RIFF...."), "file"],
+    ids=["bytes", "array", "io", "path"],
+)
+def test_whatever_holds_bytes_can_be_sent(client: Emoserve, live: LiveServer, tmp_path: Path, upload: object) -> None:
+    if upload == "file":
+        upload = tmp_path / "a.wav"
+        upload.write_bytes(b"RIFF....")
+    assert client.audio_emotion(upload).emotion
+    assert live.pipeline.seen[-1][0] == b"RIFF...."
+
+
+def test_an_open_file_is_sent_from_where_it_stands(client: Emoserve, live: LiveServer) -> None:
+    stream = io.BytesIO(b"skipRIFF....")
+    stream.seek(4)
+    client.audio_emotion(stream)
+    assert live.pipeline.seen[-1][0] == b"RIFF...."
+
+
+def test_video_and_tables(client: Emoserve) -> None:
+    answer = client.video_affect(b"\0\0\0\x18ftyp", include=["action_units", "attribution"], face="largest")
+    assert len(answer.action_units) == 17
+    assert len(answer.attribution.arousal) == len(answer.attribution.features)
+    assert answer.timeline.arousal[10] is None
+    assert answer.summary["arousal"].mean <= answer.summary["arousal"].max
+    assert answer.trained == "prior"
+    assert client.table_affect(b"frame,timestamp", fps=25.0).models["affect"].name == "affect-prior"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "begin"), [("text/csv", b"channel,"), ("image/png", b"\x89PNG"), ("application/fhir+json", b"{")]
+)
+def test_other_media_types(client: Emoserve, media_type: str, begin: bytes) -> None:
+    assert client.audio_emotion_as(media_type, b"RIFF....").startswith(begin)
+
+
+def test_what_the_service_says_of_itself(client: Emoserve) -> None:
+    assert client.ready()
+    names = [entry["card"]["name"] for entry in client.models()["models"]]
+    assert client.model(names[0])["models"][0]["card"]["name"] == names[0]
+    assert client.limits()["limits"]["max_body_bytes"] > 0
+    assert "media_too_long" in {entry["code"] for entry in client.problems()["problems"]}
+
+
+def test_refusals_are_problems(client: Emoserve) -> None:
+    with pytest.raises(Problem) as caught:
+        client.audio_emotion(b"RIFF....", hop_s=-1)
+    problem = caught.value
+    assert (problem.status, problem.code) == (422, "config_invalid")
+    assert problem.errors[0]["pointer"] == "/hop_s"
+    assert problem.request_id == problem.raw["request_id"]
+    with pytest.raises(Problem) as caught:
+        client.audio_emotion(bytes(5 * 1024 * 1024))
+    assert (caught.value.status, caught.value.code) == (413, "body_too_large")
+    with pytest.raises(Problem) as caught:
+        client.model("no such model")
+    assert (caught.value.status, caught.value.code) == (404, "model_not_found")
+
+
+def test_nobody_there() -> None:
+    with Emoserve("http://127.0.0.1:9", retries=Retries(attempts=1)) as emoserve:
+        assert not emoserve.ready()
+        with pytest.raises(ServiceUnreachable):
+            emoserve.models()
+
+
+def test_a_file_that_is_not_there_is_told_before_anything_is_sent(client: Emoserve) -> None:
+    with pytest.raises(FileNotFoundError):
+        client.audio_emotion("no such file.wav")
+
+
+def test_the_asynchronous_client_answers_the_same(client: Emoserve, live: LiveServer, tmp_path: Path) -> None:
+    file = tmp_path / "talk.wav"
+    file.write_bytes(b"RIFF....")
+
+    async def ask() -> tuple[object, object, bool]:
+        async with AsyncEmoserve(live.url) as emoserve:
+            sound, face = await asyncio.gather(
+                emoserve.audio_emotion(file), emoserve.video_affect(b"\0\0\0\x18ftyp", include=["action_units"])
+            )
+            with pytest.raises(Problem):
+                await emoserve.audio_emotion(b"RIFF....", hop_s=-1)
+            return sound, face, await emoserve.ready()
+
+    sound, face, ready = asyncio.run(ask())
+    assert ready
+    assert sound.probabilities == client.audio_emotion(file).probabilities
+    assert face.timeline == client.video_affect(b"\0\0\0\x18ftyp").timeline
+
+
+def test_the_package_needs_nothing_of_the_service(tmp_path: Path) -> None:
+    sources = shutil.copytree(CLIENT, tmp_path / "client", ignore=shutil.ignore_patterns("__pycache__"))
+    build = "from setuptools import build_meta; print(build_meta.build_wheel('..'))"
+    built = subprocess.run(
+        [sys.executable, "-c", build], capture_output=True, text=True, timeout=60, check=True, cwd=sources
+    )
+    wheel = tmp_path / built.stdout.split()[-1]
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "alone")
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
+    assert sorted(line for line in metadata.splitlines() if line.startswith("Requires-Dist")) == [
+        "Requires-Dist: anyio>=4",
+        "Requires-Dist: httpx>=0.28",
+    ]
+    code = IMPORT_ALONE.format(allowed=set(OF_THE_CLIENT.split()), wheel=str(tmp_path / "alone"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.stdout.split() == ["19", "True"], done.stderr
+
+
+def test_no_base_address_is_needed_twice(live: LiveServer) -> None:
+    with Emoserve(live.url + "/") as emoserve:
+        assert emoserve.ready()
+
+
+def test_keys_are_sent_as_bearer_tokens() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={})
+
+    with Emoserve("http://service", "emo_key", transport=httpx.MockTransport(answer)) as emoserve:
+        emoserve.limits()
+    assert seen[0].headers["authorization"] == "Bearer emo_key"
