@@ -1,0 +1,22 @@
+"""Arousal and valence of a face with nothing but httpx.
+
+Usage: python python_httpx.py ADDRESS VIDEO
+"""
+
+import os
+import sys
+
+import httpx
+
+address, video = sys.argv[1:]
+headers = {"authorization": f"Bearer {os.environ['EMOSERVE_KEY']}"} if "EMOSERVE_KEY" in os.environ else {}
+with open(video, "rb") as file, httpx.Client(base_url=address, headers=headers, timeout=150) as client:
+    response = client.post("/v1/video/affect", params={"include": "action_units"}, files={"file": file})
+document = response.json()
+if response.is_error:
+    sys.exit(f"{document['code']}: {document['detail']}")
+for name in ("arousal", "valence"):
+    summary = document["summary"][name]
+    print(name, "unknown" if summary is None else f"mean {summary['mean']:+.2f}, from {summary['min']:+.2f}")
+print("smiles up to", max(value for value in document["action_units"]["AU12"] if value is not None))
+print("flags:", ", ".join(document["flags"]) or "none")
