@@ -98,6 +98,7 @@ class AudioEmotionAnswer(AudioJudgement):
     media: Media
     model: AnsweringModel
     labels: list[str] = Field(examples=[["anger", "neutral"]])
+    denoiser: AnsweringModel | None = Field(None, description="with denoise=true: what took the noise out")
     channels: list[ChannelJudgement] | None = Field(None, description="with channel=each")
 
 

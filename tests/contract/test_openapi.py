@@ -78,7 +78,7 @@ def test_audio_call_is_complete(document: dict) -> None:
     assert {"multipart/form-data", "audio/wav", "application/octet-stream"} <= set(content)
     assert content["multipart/form-data"]["schema"]["required"] == ["file"]
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
-    assert set(parameters) == {*("model", "version", "timeline", "window_s", "hop_s", "channel", "start_s", "end_s")}
+    assert set(parameters) == {*("model", "version", "timeline", "window_s", "hop_s", "channel", "start_s", "end_s", "denoise")}
     for name, parameter in parameters.items():
         assert parameter["description"]
         assert not name.endswith("_s") or "seconds" in parameter["description"]
