@@ -128,6 +128,9 @@ class AudioPipeline(Protocol):
     def stalled(self) -> bool:
         """Whether the device has stopped answering."""
 
+    def gpu_memory_bytes(self) -> float:
+        """GPU memory in use; 0 on a CPU, NaN where it cannot be known."""
+
     def analyse(
         self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
     ) -> AudioEmotion:

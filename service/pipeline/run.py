@@ -20,6 +20,7 @@ from service.pipeline.embedding_model import choose_embedding
 from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.embedding_run import embed_sound
 from service.pipeline.emotion_model import EmotionModel
+from service.pipeline.gpu_memory import GpuMemory
 from service.pipeline.load import load_models
 from service.pipeline.postprocess import channel_emotion, envelope, is_silent, judged_windows
 from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray
@@ -74,6 +75,7 @@ class SpeechPipeline:
         self._host = Batcher(settings.threads, name="cpu", on_batch=self._batch_observer("cpu"))
         on_cpu = self.provider == CPU
         self._device = self._host if on_cpu else Batcher(1, name="gpu", on_batch=self._batch_observer("gpu"))
+        self._gpu_memory = None if on_cpu else GpuMemory()
         self._sounds = SoundSource(decoder, self._models.denoiser, self._device)
 
     def warm_up(self) -> None:
@@ -154,6 +156,10 @@ class SpeechPipeline:
     def waiting_windows(self) -> int:
         """Windows and stretches of sound that wait for the device."""
         return self._host.waiting + (self._device.waiting if self._device is not self._host else 0)
+
+    def gpu_memory_bytes(self) -> float:
+        """GPU memory in use, by every process; 0 on a CPU, NaN where the driver does not tell."""
+        return 0.0 if self._gpu_memory is None else self._gpu_memory.used_bytes()
 
     def close(self) -> None:
         """Admit nothing more, stop the device threads; whoever still waits is told ``Draining``."""

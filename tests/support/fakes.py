@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from service.card import Card, FileEntry, Licence, SpeechInput
+from service.card import Card, FileEntry, Licence, Member, SpeechInput
 from service.pipeline.embedding_results import AudioEmbedding, ChannelEmbedding, EmbeddingOptions
 from service.pipeline.results import (
     AudioEmotion,
@@ -44,6 +44,7 @@ def fake_card(name: str = "example", version: str = "1") -> Card:
             sample_rate_hz=16000, window_s=2.0, hop_s=1.0, min_length_s=0.08, max_length_s=10.0, preset="none"
         ),
         licence=Licence(spdx="CC0-1.0", commercial_use=True),
+        members=[Member(network="squeezenet", licence=Licence(spdx="CC0-1.0", commercial_use=True), dimensions=3)],
         intended_use="Tests.",
         known_limits=["Knows nothing."],
         exporter={"tests": "1"},
@@ -107,6 +108,9 @@ class FakePipeline:
 
     def stalled(self) -> bool:
         return self.is_stalled
+
+    def gpu_memory_bytes(self) -> float:
+        return 5e9
 
     def analyse(
         self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
