@@ -55,7 +55,7 @@ class Denoiser(SpeechModel):
             float32 [n].
         """
         least = math.ceil(self.speech.min_length_s * self.speech.sample_rate_hz)
-        padded = np.pad(samples, (0, max(0, least - len(samples))))
+        padded = samples if len(samples) >= least else np.pad(samples, (0, least - len(samples)))
         starts, length = plan_chunks(len(padded), self.speech)
         fade = CrossFade(len(padded))
         for first in range(0, len(starts), CHUNKS_AT_ONCE):
