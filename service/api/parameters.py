@@ -56,7 +56,7 @@ class RecordingQuery(BaseModel):
         None, gt=0, allow_inf_nan=False, description="Where in the recording to end, in seconds."
     )
     denoise: bool = Field(
-        False, description="Whether to take noise out first; 422 `denoiser_unavailable` where no denoiser is loaded."
+        False, description="Whether to take noise out first, which needs a denoiser among the models."
     )
 
     def check(self, limits: Limits) -> None:
