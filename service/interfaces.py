@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from service.card import Card
+from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
 
@@ -81,8 +82,36 @@ class MediaAdmission(Protocol):
         """
 
 
+class GraphTensor(Protocol):
+    """One input or output of a graph."""
+
+    @property
+    def name(self) -> str:
+        """As in the graph."""
+
+    @property
+    def datatype(self) -> str:
+        """Such as 'FP32'."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """−1 stands for any size."""
+
+
+class GraphSignature(Protocol):
+    """What a graph takes and gives."""
+
+    @property
+    def inputs(self) -> Sequence[GraphTensor]:
+        """All of them."""
+
+    @property
+    def outputs(self) -> Sequence[GraphTensor]:
+        """All of them."""
+
+
 class AudioPipeline(Protocol):
-    """Recording in, emotion out; blocking and thread-safe."""
+    """Recording in, emotion or embeddings out; blocking and thread-safe."""
 
     @property
     def provider(self) -> str:
@@ -99,6 +128,9 @@ class AudioPipeline(Protocol):
     def stalled(self) -> bool:
         """Whether the device has stopped answering."""
 
+    def gpu_memory_bytes(self) -> float:
+        """GPU memory in use; 0 on a CPU, NaN where it cannot be known."""
+
     def analyse(
         self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
     ) -> AudioEmotion:
@@ -107,6 +139,18 @@ class AudioPipeline(Protocol):
         Raises:
             Problem: it cannot be judged.
         """
+
+    def embed(
+        self, data: memoryview, options: EmbeddingOptions, *, cancel: threading.Event | None = None
+    ) -> AudioEmbedding:
+        """Embed the windows of a recording; otherwise as :meth:`analyse`.
+
+        Raises:
+            Problem: it cannot be done.
+        """
+
+    def signature(self, name: str, version: str) -> GraphSignature | None:
+        """What a model's graph takes and gives; None where the model is not one graph of this pipeline."""
 
     def close(self) -> None:
         """Give threads and device memory back."""

@@ -22,6 +22,7 @@ Problem
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import ClassVar
 
 
@@ -48,11 +49,7 @@ class Problem(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling across the decoder's process boundary with keyword arguments kept."""
-        return (_rebuild, (type(self), self.detail, self.pointer, self.retry_after_s))
-
-
-def _rebuild(kind: type[Problem], detail: str, pointer: str | None, retry_after_s: float | None) -> Problem:
-    return kind(detail, pointer=pointer, retry_after_s=retry_after_s)
+        return partial(type(self), self.detail, pointer=self.pointer, retry_after_s=self.retry_after_s), ()
 
 
 class InternalError(Problem):
@@ -200,17 +197,19 @@ class TooManyFrames(TooLarge):
     code, title = "too_many_frames", "The video has more frames than the limit."
 
 
+class AnswerTooLarge(TooLarge):
+    """An answer of more numbers than the limit; a longer hop makes fewer windows."""
+
+    code, title = "answer_too_large", "The answer would hold more numbers than the limit."
+
+
 # 415 -------------------------------------------------------------------------------------------------------
 
 
 class UnsupportedContentType(Problem):
     """The request's own media type is not one that uploads may have."""
 
-    status, code, title = (
-        415,
-        "unsupported_content_type",
-        "Uploads are multipart/form-data or a raw media body.",
-    )
+    status, code, title = 415, "unsupported_content_type", "Uploads are multipart/form-data or a raw media body."
 
 
 class ContentEncodingUnsupported(UnsupportedContentType):
@@ -238,6 +237,12 @@ class Unprocessable(Problem):
     """A parameter that cannot be used, alone or beside the others."""
 
     status, code, title = 422, "config_invalid", "A parameter has a value that cannot be used."
+
+
+class DenoiserUnavailable(Unprocessable):
+    """``denoise=true`` where no denoiser is loaded."""
+
+    code, title = "denoiser_unavailable", "This service has no denoiser: ask without denoise."
 
 
 class MediaInvalid(Unprocessable):
@@ -389,8 +394,7 @@ def all_problems() -> Iterator[type[Problem]]:
             yield child
             yield from below(child)
 
-    seen: set[str] = set()
+    first: dict[str, type[Problem]] = {}
     for kind in below(Problem):
-        if kind.code not in seen:
-            seen.add(kind.code)
-            yield kind
+        first.setdefault(kind.code, kind)
+    yield from first.values()

@@ -21,6 +21,8 @@ from service.problems import ModelNotFound
 from service.settings import Settings
 
 SPEECH_EMOTION: Task = "speech-emotion"
+SPEECH_EMBEDDING: Task = "speech-embedding"
+DENOISER: Task = "denoiser"
 
 
 class BundleError(RuntimeError):
@@ -166,12 +168,18 @@ def _checked(folder: Path) -> Bundle:
 
 
 def _check_speech(card: Card, folder: Path) -> None:
-    if card.task != SPEECH_EMOTION:
+    """What the card of a model that takes the waveform must say."""
+    names = {SPEECH_EMOTION: "speech model", SPEECH_EMBEDDING: "speech embedding model", DENOISER: "denoiser"}
+    name = names.get(card.task)
+    if name is None:
         return
-    if card.speech is None or not card.labels:
-        raise _wrong(folder, "a speech model's card needs 'speech' and 'labels'")
+    if card.speech is None or (card.task == SPEECH_EMOTION and not card.labels):
+        needs = "'speech' and 'labels'" if card.task == SPEECH_EMOTION else "'speech'"
+        raise _wrong(folder, f"a {name}'s card needs {needs}")
     if not card.speech.min_length_s <= card.speech.window_s <= card.speech.max_length_s:
         raise _wrong(folder, "window_s is not between min_length_s and max_length_s")
+    if card.task == DENOISER and card.speech.hop_s > card.speech.window_s:
+        raise _wrong(folder, "a denoiser's hop_s is longer than its window_s, which leaves gaps")
     if len(set(card.labels)) != len(card.labels):
         raise _wrong(folder, "a label appears twice")
 

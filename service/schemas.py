@@ -82,7 +82,7 @@ class AudioJudgement(Answer):
     arousal: float | None = Field(description="−1…1; null where the model has none", examples=[0.7])
     valence: float | None = Field(description="−1…1; null where the model has none", examples=[-0.5])
     timeline: AudioTimeline | None = Field(None, description="with timeline=true")
-    flags: list[str] = Field(description="such as 'silent', 'no_speech', 'clipped'")
+    flags: list[str] = Field(description="such as 'silent', 'no_speech', 'clipped', 'denoised'")
 
 
 class ChannelJudgement(AudioJudgement):
@@ -98,6 +98,7 @@ class AudioEmotionAnswer(AudioJudgement):
     media: Media
     model: AnsweringModel
     labels: list[str] = Field(examples=[["anger", "neutral"]])
+    denoiser: AnsweringModel | None = Field(None, description="with denoise=true: what took the noise out")
     channels: list[ChannelJudgement] | None = Field(None, description="with channel=each")
 
 

@@ -107,6 +107,7 @@ class Services:
             ).set(1)
         self.metrics.queue_depth.set_function(lambda: loaded.pipeline.waiting_windows)
         self.metrics.queue_audio_seconds.set_function(lambda: loaded.pipeline.admission.held_s)
+        self.metrics.gpu_memory_bytes.set_function(loaded.pipeline.gpu_memory_bytes)
         self.health.started()
 
 

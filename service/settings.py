@@ -38,6 +38,9 @@ class Limits(BaseModel):
     max_frame_pixels: int = Field(4096 * 2304, gt=0, description="pixels of a video frame")
     max_frames: int = Field(60 * 3600, gt=0, description="frames of a video")
     max_windows: int = Field(20_000, gt=0, description="windows of one timeline")
+    max_embedding_values: int = Field(
+        4_000_000, gt=0, description="numbers of one answer with embeddings: windows times dimensions"
+    )
     min_hop_s: float = Field(0.05, gt=0, description="shortest hop between windows")
     decode_timeout_s: float = Field(30.0, gt=0, description="wall-clock seconds for decoding")
     decode_memory_bytes: int = Field(2048 * MEBIBYTE, gt=0, description="address space of the decoder's process")

@@ -15,7 +15,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from export.bundles.write import Content, write_bundle
-from service.card import Card, FileEntry, Licence, SpeechInput
+from service.card import Card, FileEntry, Licence, Member, SpeechInput, Task
 
 OPSET, IR_VERSION = 17, 8
 LOUD = 1e-4
@@ -36,7 +36,15 @@ def expected_probabilities(samples: np.ndarray, classes: int = 2) -> np.ndarray:
     return powers / powers.sum()
 
 
-def speech_model(classes: int = 2, *, dimensions: bool = True, embedding: bool = True) -> bytes:
+def expected_embedding(samples: np.ndarray) -> np.ndarray:
+    """What the tiny speech model gives as embedding of float32 [n]: float64 [2]."""
+    clip = samples.astype(np.float64)
+    return np.array([clip.mean(), (clip**2).mean()])
+
+
+def speech_model(
+    classes: int = 2, *, dimensions: bool = True, embedding: bool = True, probabilities: bool = True
+) -> bytes:
     """An ONNX model with the inputs and outputs of a speech bundle."""
     nodes = [
         _node("Shape", ["waveform"], ["samples"], start=1, end=2),
@@ -54,7 +62,7 @@ def speech_model(classes: int = 2, *, dimensions: bool = True, embedding: bool =
         _node("MatMul", ["embedding", "weights"], ["logits"]),
         _node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
-    outputs = [_value("probabilities", ["batch", classes])]
+    outputs = [_value("probabilities", ["batch", classes])] if probabilities else []
     if dimensions:
         nodes += [
             _node("Squeeze", ["mean_square", "last"], ["loudness"]),
@@ -74,6 +82,23 @@ def speech_model(classes: int = 2, *, dimensions: bool = True, embedding: bool =
     }
     inputs = [_value("waveform", ["batch", "samples"]), _value("lengths", ["batch"], TensorProto.INT64)]
     return _model(nodes, inputs, outputs, constants)
+
+
+def denoiser_model(gain: float = 0.5, *, cut: int = 0, output: str = "denoised") -> bytes:
+    """A denoiser that multiplies by ``gain``, and leaves out the last ``cut`` samples."""
+    nodes = [
+        _node("Mul", ["waveform", "gain"], ["quieter"]),
+        _node("Identity", ["lengths"], ["unused"]),
+        _node("Slice", ["quieter", "begin", "end", "axis"], [output]),
+    ]
+    constants = {
+        "gain": np.array(gain, np.float32),
+        "begin": np.array([0], np.int64),
+        "end": np.array([-cut if cut else np.iinfo(np.int64).max], np.int64),
+        "axis": np.array([1], np.int64),
+    }
+    inputs = [_value("waveform", ["batch", "samples"]), _value("lengths", ["batch"], TensorProto.INT64)]
+    return _model(nodes, inputs, [_value(output, ["batch", "denoised_samples"])], constants)
 
 
 def voice_model(frame: int = 576, state: int = 128) -> bytes:
@@ -113,6 +138,8 @@ def write_speech_bundle(
     commercial_use: bool = True,
     dimensions: bool = True,
     model: bytes | None = None,
+    task: Task = "speech-emotion",
+    members: Sequence[Member] = (),
 ) -> Path:
     """Write ``folder/<name>/<version>``; returns the bundle's folder. ``model`` replaces the tiny graph."""
     graph = model or speech_model(len(labels), dimensions=dimensions)
@@ -129,10 +156,11 @@ def write_speech_bundle(
         return Card(
             name=name,
             version=version,
-            task="speech-emotion",
+            task=task,
             title="Tiny speech model",
             description="Judges the mean and the mean square of a clip.",
             labels=list(labels),
+            members=list(members),
             speech=speech,
             licence=_licence(commercial_use),
             intended_use="Tests.",
@@ -143,6 +171,17 @@ def write_speech_bundle(
         )
 
     return write_bundle(folder, {"model.onnx": Content(graph)}, card)
+
+
+def write_embedding_bundle(folder: Path, name: str = "tiny-embedding", version: str = "1", **changes: Any) -> Path:
+    """Write a bundle of the task 'speech-embedding': mean and mean square of a window."""
+    model = speech_model(dimensions=False, probabilities=False)
+    return write_speech_bundle(folder, name, version, (), **{"task": "speech-embedding", "model": model} | changes)
+
+
+def write_denoiser_bundle(folder: Path, name: str = "tiny-denoiser", version: str = "1", **changes: Any) -> Path:
+    """Write a bundle of the task 'denoiser': it halves; chunks of a second, half a second apart."""
+    return write_speech_bundle(folder, name, version, (), **{"task": "denoiser", "model": denoiser_model()} | changes)
 
 
 def write_voice_bundle(

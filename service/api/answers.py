@@ -5,9 +5,12 @@ from __future__ import annotations
 import orjson
 
 from service.api.negotiation import CSV, FHIR, JSON, PNG
+from service.pipeline.embedding_results import AudioEmbedding
 from service.pipeline.results import AudioEmotion
 
 AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR)
+
+EMBEDDING_MEDIA_TYPES = (JSON, CSV)
 
 
 def audio_answer(result: AudioEmotion, media_type: str, request_id: str, *, timeline: bool) -> bytes:
@@ -40,6 +43,23 @@ def audio_answer(result: AudioEmotion, media_type: str, request_id: str, *, time
 def fhir_version(media_type: str) -> str:
     """The value of ``fhirVersion`` in a media type as :func:`~service.api.upload_answer.answer_media_type` gives it."""
     return media_type.rpartition("=")[2]
+
+
+def embedding_answer(result: AudioEmbedding, media_type: str, request_id: str) -> bytes:
+    """Render ``result``.
+
+    Args:
+        result: what the pipeline found.
+        media_type: one of :data:`EMBEDDING_MEDIA_TYPES`.
+        request_id: for the JSON document.
+    """
+    if media_type == CSV:
+        from service.render.embedding_csv import audio_embedding_csv
+
+        return audio_embedding_csv(result)
+    from service.render.embedding_json import audio_embedding_json
+
+    return orjson.dumps(audio_embedding_json(result, request_id), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def warm_up_rendering() -> None:

@@ -19,6 +19,7 @@ from service.problems import (
     ContentEncodingUnsupported,
     DeadlineExceeded,
     DecoderUnavailable,
+    DenoiserUnavailable,
     Draining,
     FieldMissing,
     FieldNotFile,
@@ -199,7 +200,7 @@ AUDIO_RESPONSES: Responses = {
         },
     },
     **PROBLEM_RESPONSES,
-    **problem_responses(*MEDIA_PROBLEMS),
+    **problem_responses(*MEDIA_PROBLEMS, DenoiserUnavailable),
 }
 
 NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(NotFound, ModelNotFound)
@@ -214,7 +215,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         description=_DESCRIPTION,
         routes=app.routes,
         tags=[
-            {"name": "audio", "description": "Recordings in, emotion out."},
+            {"name": "audio", "description": "Recordings in, emotion or embeddings out."},
             {"name": "video", "description": "Faces in, arousal and valence over time out."},
             {"name": "models", "description": "What is served, from what data, for what use."},
             {"name": "about", "description": "Limits and errors."},

@@ -1,35 +1,37 @@
-"""Tensors of a model in the words of the Open Inference Protocol, from its card.
-
-Inputs and outputs of each task are fixed: ``waveform`` [batch, samples] and ``lengths`` [batch] give
-``probabilities`` [batch, classes]; ``features`` [batch, steps, 37] give ``affect`` [batch, steps].
-"""
+"""Tensors of a model in the words of the Open Inference Protocol."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from service.card import Card
-from service.schemas import TensorMetadata
+from service.interfaces import GraphSignature, GraphTensor
+from service.schemas import ModelMetadata, TensorMetadata
 
 PLATFORM = "onnxruntime_onnx"
 ANY = -1
 AFFECT_FEATURES = 37
 
 
-def inputs_of(card: Card) -> list[TensorMetadata]:
-    """Inputs of the model; empty for tasks that are chains of several graphs."""
-    if card.task == "speech-emotion":
-        return [
-            TensorMetadata(name="waveform", datatype="FP32", shape=[ANY, ANY]),
-            TensorMetadata(name="lengths", datatype="INT64", shape=[ANY]),
-        ]
-    if card.task == "affect":
-        return [TensorMetadata(name="features", datatype="FP32", shape=[ANY, ANY, AFFECT_FEATURES])]
-    return []
+def metadata_of(card: Card, versions: list[str], signature: GraphSignature | None) -> ModelMetadata:
+    """What a client of the protocol must know to call the model.
+
+    Args:
+        card: of the model.
+        versions: that are served.
+        signature: of its graph, or None where it is not a single graph: an affect model is two graphs alike,
+            ``features`` [batch, steps, 37] → ``affect`` [batch, steps]; of chains of different graphs, such
+            as those of faces, nothing is said.
+    """
+    inputs: list[TensorMetadata] = []
+    outputs: list[TensorMetadata] = []
+    if signature is not None:
+        inputs, outputs = _tensors(signature.inputs), _tensors(signature.outputs)
+    elif card.task == "affect":
+        inputs = [TensorMetadata(name="features", datatype="FP32", shape=[ANY, ANY, AFFECT_FEATURES])]
+        outputs = [TensorMetadata(name="affect", datatype="FP32", shape=[ANY, ANY])]
+    return ModelMetadata(name=card.name, versions=versions, platform=PLATFORM, inputs=inputs, outputs=outputs)
 
 
-def outputs_of(card: Card) -> list[TensorMetadata]:
-    """Outputs that every model of the task has; empty for tasks that are chains of several graphs."""
-    if card.task == "speech-emotion":
-        return [TensorMetadata(name="probabilities", datatype="FP32", shape=[ANY, len(card.labels)])]
-    if card.task == "affect":
-        return [TensorMetadata(name="affect", datatype="FP32", shape=[ANY, ANY])]
-    return []
+def _tensors(tensors: Sequence[GraphTensor]) -> list[TensorMetadata]:
+    return [TensorMetadata(name=tensor.name, datatype=tensor.datatype, shape=list(tensor.shape)) for tensor in tensors]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from service.api.documentation import NOT_FOUND_RESPONSES, PROBLEM_RESPONSES, problem_responses
-from service.api.inference_protocol import PLATFORM, inputs_of, outputs_of
+from service.api.inference_protocol import metadata_of
 from service.interfaces import ModelBundle
 from service.problems import ModelNotFound, Unavailable
 from service.schemas import ModelEntry, ModelMetadata, ModelReady, ModelsAnswer, WithheldEntry
@@ -67,7 +67,7 @@ async def read_model_version(request: Request, name: str, version: str) -> Model
 )
 async def model_metadata(request: Request, model: str) -> ModelMetadata:
     """Open Inference Protocol metadata of the newest version."""
-    return _metadata(_versions(request, model))
+    return _metadata(request, _versions(request, model))
 
 
 @router.get(
@@ -89,7 +89,7 @@ async def model_ready(request: Request, model: str) -> ModelReady:
 )
 async def model_version_metadata(request: Request, model: str, version: str) -> ModelMetadata:
     """Open Inference Protocol metadata of one version."""
-    return _metadata(_versions(request, model, version))
+    return _metadata(request, _versions(request, model, version))
 
 
 @router.get(
@@ -123,15 +123,10 @@ def _entry(bundle: ModelBundle) -> ModelEntry:
     return ModelEntry(sha256=bundle.sha256, loaded=True, card=bundle.card)
 
 
-def _metadata(bundles: list[ModelBundle]) -> ModelMetadata:
+def _metadata(request: Request, bundles: list[ModelBundle]) -> ModelMetadata:
     card = bundles[-1].card
-    return ModelMetadata(
-        name=card.name,
-        versions=[bundle.card.version for bundle in bundles],
-        platform=PLATFORM,
-        inputs=inputs_of(card),
-        outputs=outputs_of(card),
-    )
+    signature = services_of(request).loaded.pipeline.signature(card.name, card.version)
+    return metadata_of(card, [bundle.card.version for bundle in bundles], signature)
 
 
 def _ready(request: Request, bundles: list[ModelBundle]) -> ModelReady:

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.pipeline.embedding_results import EmbeddingOptions
 from service.pipeline.results import AudioOptions, ChannelChoice
 from service.problems import Unprocessable
 from service.settings import Limits
@@ -24,8 +25,8 @@ class ParameterErrors(Unprocessable):
         self.errors = errors
 
 
-class AudioQuery(BaseModel):
-    """Query parameters of ``POST /v1/audio/emotion``."""
+class RecordingQuery(BaseModel):
+    """What every call about the sound of a recording takes."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
@@ -35,7 +36,6 @@ class AudioQuery(BaseModel):
         description="Name of the model; left out: the service's default.",
     )
     version: str | None = Field(None, max_length=32, description="Version of the model; left out: the newest.")
-    timeline: bool = Field(False, description="Whether to answer with a value for every window of the recording.")
     window_s: float | None = Field(
         None, gt=0, le=3600, allow_inf_nan=False, description="Length of a window, in seconds."
     )
@@ -55,9 +55,12 @@ class AudioQuery(BaseModel):
     end_s: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="Where in the recording to end, in seconds."
     )
+    denoise: bool = Field(
+        False, description="Whether to take noise out first, which needs a denoiser among the models."
+    )
 
-    def options(self, limits: Limits) -> AudioOptions:
-        """Check the parameters beside one another and hand them on.
+    def check(self, limits: Limits) -> None:
+        """Check the parameters beside one another.
 
         Raises:
             Unprocessable: one is out of bounds, or two contradict each other.
@@ -66,7 +69,34 @@ class AudioQuery(BaseModel):
             raise Unprocessable(f"The hop must be at least {limits.min_hop_s} s.", pointer="/hop_s")
         if self.end_s is not None and self.end_s <= (self.start_s or 0.0):
             raise Unprocessable("The end must lie after the start.", pointer="/end_s")
+
+
+class AudioQuery(RecordingQuery):
+    """Query parameters of ``POST /v1/audio/emotion``."""
+
+    timeline: bool = Field(False, description="Whether to answer with a value for every window of the recording.")
+
+    def options(self, limits: Limits) -> AudioOptions:
+        """Check the parameters beside one another and hand them on.
+
+        Raises:
+            Unprocessable: one is out of bounds, or two contradict each other.
+        """
+        self.check(limits)
         return AudioOptions(**self.model_dump())
+
+
+class EmbeddingQuery(RecordingQuery):
+    """Query parameters of ``POST /v1/audio/embedding``."""
+
+    def options(self, limits: Limits) -> EmbeddingOptions:
+        """Check the parameters beside one another and hand them on.
+
+        Raises:
+            Unprocessable: one is out of bounds, or two contradict each other.
+        """
+        self.check(limits)
+        return EmbeddingOptions(**self.model_dump())
 
 
 def refuse_repeated_parameters(request: Request) -> None:

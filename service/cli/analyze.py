@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from service.cli.answers import Answer
+from service.cli.embeddings import EmbeddingFile, add_embedding_flags, check_embedding_flags, embedding_file
 from service.cli.engine import Engine, running_engine
 from service.cli.judge import Judge, add_face_flags, suffixes_of
 from service.cli.plots import Plots
@@ -44,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hop-s", type=float, metavar="SECONDS", help="from one window's start to the next one's")
     parser.add_argument("--start-s", type=float, metavar="SECONDS", help="judge from here")
     parser.add_argument("--end-s", type=float, metavar="SECONDS", help="judge up to here")
+    parser.add_argument("--denoise", action="store_true", help="take noise out of the sound first")
+    add_embedding_flags(parser)
     add_face_flags(parser)
     add_model_flags(parser)
 
@@ -66,16 +69,21 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.plot and sources
         else None
     )
-    _spare_sources(sources, [arguments.output, *(plots.paths.values() if plots else [])])
+    check_embedding_flags(arguments, sources)
+    _spare_sources(sources, [arguments.output, arguments.embedding, *(plots.paths.values() if plots else [])])
     for name, reason in failures:
         say(f"{name}: {reason}")
     if not sources:
         return 1
-    with running_engine(settings) as engine, _opened(arguments.output) as stream:
+    with (
+        running_engine(settings) as engine,
+        _opened(arguments.output) as stream,
+        embedding_file(arguments, several=several) as embeddings,
+    ):
         report = report_for(arguments.form, stream, several=several, timeline=arguments.timeline, include=judge.include)
         try:
             with progress_bar(sources, enabled=_progress_wanted(arguments, sources)) as progress:
-                failed = _analyse_all(engine, judge, sources, report, plots, progress)
+                failed = _analyse_all(engine, judge, sources, report, plots, embeddings, progress)
         finally:
             report.close()  # after the bar has gone, and on Ctrl-C with what is done
     return 1 if failures or failed else 0
@@ -87,6 +95,7 @@ def _analyse_all(
     sources: Sequence[Source],
     report: Report,
     plots: Plots | None,
+    embeddings: EmbeddingFile | None,
     progress: FileProgress,
 ) -> int:
     """Judge one recording after the other; returns how many failed."""
@@ -97,6 +106,8 @@ def _analyse_all(
             result = judge.judge(engine, source, progress.update)
             if plots is not None:
                 plots.draw(source, result)
+            if embeddings is not None:
+                embeddings.add(engine, source)
         except Exception as error:
             reason = failure_line(error)
             if reason is None:

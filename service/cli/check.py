@@ -17,6 +17,7 @@ import orjson
 from service.cli.probe import PROBE_RATE_HZ, probe_samples, probe_wav
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import failure_line, printable
+from service.pipeline.embedding_results import EmbeddingOptions
 from service.pipeline.results import AudioOptions
 from service.settings import Settings
 
@@ -83,6 +84,9 @@ def run_checks(settings: Settings) -> Iterator[Check]:
         yield Check("provider", ok=True, detail=f"{pipeline.provider} (device={settings.device})")
         for bundle in _speech_bundles(registry):
             detail, problem = _attempt(lambda bundle=bundle: _judge_probe(pipeline, bundle))  # type: ignore[misc]
+            yield Check(f"model {_name(bundle)}", ok=detail is not None, detail=detail or problem)
+        for bundle in registry.of_task("speech-embedding"):
+            detail, problem = _attempt(lambda bundle=bundle: _embed_probe(pipeline, bundle))  # type: ignore[misc]
             yield Check(f"model {_name(bundle)}", ok=detail is not None, detail=detail or problem)
 
 
@@ -160,6 +164,19 @@ def _judge_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
     if not np.isfinite(probabilities).all() or abs(float(probabilities.sum()) - 1) > 1e-3:
         raise ValueError("the probabilities do not sum to 1")
     return f"ran; {len(probabilities)} probabilities for {result.media.duration_s:g} s in {took_ms:.0f} ms"
+
+
+def _embed_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
+    card = bundle.card
+    began_s = time.monotonic()
+    result = pipeline.embed(probe_wav(), EmbeddingOptions(model=card.name, version=card.version))
+    took_ms = 1000 * (time.monotonic() - began_s)
+    if result.model.sha256 != bundle.sha256:
+        raise ValueError("other weights answered")
+    rows = result.channels[0].rows
+    if not np.isfinite(rows).all():
+        raise ValueError("a tone has no embedding")
+    return f"ran; {result.dimensions} dimensions for {result.media.duration_s:g} s in {took_ms:.0f} ms"
 
 
 def _name(bundle: Bundle) -> str:

@@ -90,6 +90,7 @@ class Judge:
             timeline=arguments.timeline or arguments.form == "csv" or bool(arguments.plot),
             window_s=arguments.window_s,
             hop_s=arguments.hop_s,
+            denoise=arguments.denoise,
         )
 
 

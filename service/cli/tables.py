@@ -100,6 +100,8 @@ class TableReport:
             for line in _bar_lines(channel, result.labels):
                 self._parts.append(line)
         self._parts.append(f"\nmodel {model.name} {model.version} ({model.licence}) on {model.provider}")
+        if result.denoiser is not None:
+            self._parts.append(f"after the denoiser {result.denoiser.name} {result.denoiser.version}")
         self._parts.append("A statistical estimate of how the voice sounds. Not a diagnosis.")
 
     def _keep_windows(self, source: Source, result: AudioEmotion) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.emotion_model import WindowAnswer
 from service.pipeline.results import ChannelEmotion, FloatArray, Timeline
+from service.pipeline.speech_model import WindowAnswer
 from service.pipeline.windows import Windows
 
 LEAST_SPEECH_SHARE = 0.1

@@ -38,6 +38,7 @@ class AudioOptions:
     timeline: bool = False
     window_s: float | None = None
     hop_s: float | None = None
+    denoise: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class AudioEmotion:
     """The answer for a recording: one entry in ``channels``, or one a channel with ``channel='each'``.
 
     ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32
-    [slices, 2], for plots.
+    [slices, 2], for plots. ``denoiser`` took the noise out before, where that was asked for.
     """
 
     media: MediaInfo
@@ -104,4 +105,5 @@ class AudioEmotion:
     labels: tuple[str, ...]
     channels: tuple[ChannelEmotion, ...]
     envelope: FloatArray
+    denoiser: ModelReference | None = None
     stages_s: dict[str, float] = field(default_factory=dict)

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from service.pipeline.admit import Admission, estimate_s
-from service.pipeline.batch import Batcher, Result, Runner, Unit
-from service.pipeline.channels import NamedChannel, select_channels
-from service.pipeline.emotion_model import EmotionModel, WindowAnswer
+from service.pipeline.batch import Batcher
+from service.pipeline.channels import NamedChannel
+from service.pipeline.device_work import run_units
+from service.pipeline.embedding_model import choose_embedding
+from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
+from service.pipeline.embedding_run import embed_sound
+from service.pipeline.emotion_model import EmotionModel
+from service.pipeline.gpu_memory import GpuMemory
 from service.pipeline.load import load_models
 from service.pipeline.postprocess import channel_emotion, envelope, is_silent, judged_windows
-from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray, ModelReference
-from service.pipeline.session import CPU, Provider, resolve_provider
+from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray
+from service.pipeline.session import CPU, Provider, Signature, resolve_provider
+from service.pipeline.sound import Sound, SoundSource
 from service.pipeline.speech import Activity, Chunk, ChunkAnswer, VoiceActivity
-from service.pipeline.task import AudioDecoder, Decoded, Observe, Task, observe_nothing
+from service.pipeline.speech_model import WindowAnswer
+from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
 from service.pipeline.windows import Windows, plan_windows
-from service.problems import Unprocessable
-from service.registry import Registry
+from service.registry import SPEECH_EMOTION, Registry
 from service.settings import Settings
 
 VOICE_SHARE = 0.2
@@ -32,7 +38,7 @@ VOICE_SHARE = 0.2
 
 
 class SpeechPipeline:
-    """Speech emotion from uploads.
+    """Speech emotion and embeddings from uploads.
 
     Args:
         settings: device, threads, limits and capacity.
@@ -63,23 +69,22 @@ class SpeechPipeline:
         self.admission = admission or Admission(settings.capacity_s)
         self._settings = settings
         self._registry = registry
-        self._decoder = decoder
         self._observe: Observe = observe or observe_nothing
-        self._models, self._voice = load_models(settings, registry, self.provider, self._padding)
+        self._models = load_models(settings, registry, self.provider, self._padding)
+        self._voice = self._models.voice
         self._host = Batcher(settings.threads, name="cpu", on_batch=self._batch_observer("cpu"))
         on_cpu = self.provider == CPU
         self._device = self._host if on_cpu else Batcher(1, name="gpu", on_batch=self._batch_observer("gpu"))
+        self._gpu_memory = None if on_cpu else GpuMemory()
+        self._sounds = SoundSource(decoder, self._models.denoiser, self._device)
 
     def warm_up(self) -> None:
         """Run every model once.
 
         Raises:
-            BundleError: a graph fails, or its classes are not the card's labels.
+            BundleError: a graph fails, or gives what its card does not say.
         """
-        for model in self._models.values():
-            model.warm_up()
-        if self._voice is not None:
-            self._voice.warm_up()
+        self._models.warm_up()
 
     def analyse(
         self,
@@ -103,23 +108,44 @@ class SpeechPipeline:
             Problem: whatever the client must be told.
             Cancelled: ``cancel`` was set.
         """
-        deadline = time.monotonic() + (deadline_s or self._settings.limits.deadline_s)
-        task = Task(deadline, cancel, progress)
+        task = self._task(cancel, progress, deadline_s)
         bundle = self._registry.find(options.model, options.version)
-        model = self._models[bundle.card.name, bundle.card.version]
-        _check_times(options)
+        model = self._models.emotion[bundle.card.name, bundle.card.version]
+        self._sounds.check(options)
         with self.admission.hold(estimate_s(len(data))) as hold:
-            rate_hz = model.speech.sample_rate_hz
-            with task.stage("decode"):
-                decoded = self._decoder.audio(
-                    data, target_rate_hz=rate_hz, start_s=options.start_s, end_s=options.end_s
-                )
-            hold.resize(decoded.samples.shape[-1] / rate_hz)
-            answer = self._judge(decoded, model, options, task)
-        for stage, seconds in answer.stages_s.items():
-            self._observe("stage_seconds", seconds, {"stage": stage})
-        task.report(1.0)
+            sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, task)
+            answer = self._judge(sound, model, options, rest)
+        self._finish(task)
         return answer
+
+    def embed(
+        self,
+        data: bytes | memoryview,
+        options: EmbeddingOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+        deadline_s: float | None = None,
+    ) -> AudioEmbedding:
+        """Embed the windows of one recording; arguments and errors as those of :meth:`analyse`.
+
+        Raises:
+            AnswerTooLarge: the answer would hold more numbers than the limit.
+        """
+        task = self._task(cancel, progress, deadline_s)
+        emotion = self._registry.of_task(SPEECH_EMOTION)
+        default = self._registry.find() if emotion else None
+        model = choose_embedding(self._models.embedding, default, options.model, options.version)
+        self._sounds.check(options)
+        with self.admission.hold(estimate_s(len(data))) as hold:
+            sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, task)
+            answer = embed_sound(sound, model, options, self._settings.limits, self._device, rest)
+        self._finish(task)
+        return answer
+
+    def signature(self, name: str, version: str) -> Signature | None:
+        """Inputs and outputs of a speech graph; None of what this pipeline has not loaded."""
+        return self._models.signatures.get((name, version))
 
     def stalled(self) -> bool:
         """Whether a device call has gone on for longer than any request waits: a reason to be replaced."""
@@ -131,14 +157,28 @@ class SpeechPipeline:
         """Windows and stretches of sound that wait for the device."""
         return self._host.waiting + (self._device.waiting if self._device is not self._host else 0)
 
+    def gpu_memory_bytes(self) -> float:
+        """GPU memory in use, by every process; 0 on a CPU, NaN where the driver does not tell."""
+        return 0.0 if self._gpu_memory is None else self._gpu_memory.used_bytes()
+
     def close(self) -> None:
         """Admit nothing more, stop the device threads; whoever still waits is told ``Draining``."""
         self.admission.drain()
         self._device.close()
         self._host.close()
 
-    def _judge(self, decoded: Decoded, model: EmotionModel, options: AudioOptions, task: Task) -> AudioEmotion:
-        channels = select_channels(decoded.samples, options.channel)
+    def _task(
+        self, cancel: threading.Event | None, progress: Callable[[float], None] | None, deadline_s: float | None
+    ) -> Task:
+        return Task(time.monotonic() + (deadline_s or self._settings.limits.deadline_s), cancel, progress)
+
+    def _finish(self, task: Task) -> None:
+        for stage, seconds in task.stages_s.items():
+            self._observe("stage_seconds", seconds, {"stage": stage})
+        task.report(1.0)
+
+    def _judge(self, sound: Sound, model: EmotionModel, options: AudioOptions, task: Task) -> AudioEmotion:
+        channels = sound.channels
         windows = plan_windows(
             len(channels[0].samples),
             model.speech,
@@ -155,19 +195,17 @@ class SpeechPipeline:
         answers = iter(self._infer(model, units, task))
         with task.stage("post"):
             emotions = [
-                self._channel(channel, weight, windows, answers, model, options, decoded.flags)
+                self._channel(channel, weight, windows, answers, model, options, sound)
                 for channel, weight in zip(channels, weights, strict=True)
             ]
             outline = envelope([channel.samples for channel in channels])
-        card = model.bundle.card
         return AudioEmotion(
-            media=decoded.media,
-            model=ModelReference(
-                card.name, card.version, model.bundle.sha256, card.licence.spdx, model.session.provider
-            ),
-            labels=tuple(card.labels),
+            media=sound.media,
+            model=model.reference,
+            labels=tuple(model.bundle.card.labels),
             channels=tuple(emotions),
             envelope=outline,
+            denoiser=sound.denoiser,
             stages_s=task.stages_s,
         )
 
@@ -179,7 +217,7 @@ class SpeechPipeline:
         answers: Iterator[WindowAnswer],
         model: EmotionModel,
         options: AudioOptions,
-        flags: Sequence[str],
+        sound: Sound,
     ) -> ChannelEmotion:
         silent = is_silent(channel.samples, windows.rate_hz)
         return channel_emotion(
@@ -192,7 +230,7 @@ class SpeechPipeline:
             speech=None if self._voice is None else weights,
             offset_s=options.start_s or 0.0,
             flags=[
-                *flags,
+                *sound.flags,
                 *(["silent"] if silent else []),
                 *(["no_voice_activity"] if self._voice is None else []),
             ],
@@ -236,7 +274,7 @@ class SpeechPipeline:
 
         def run_chunk(chunk: Chunk) -> ChunkAnswer:
             nonlocal done
-            answer = _run(self._host, voice, [chunk], task)[0]
+            answer = run_units(self._host, voice, [chunk], task)[0]
             done += len(chunk.frames)
             task.report(VOICE_SHARE * done / (len(samples) / rate_hz * voice.steps_per_s) / channels)
             return answer
@@ -244,14 +282,10 @@ class SpeechPipeline:
         return voice.detect(samples, rate_hz, run_chunk)
 
     def _infer(self, model: EmotionModel, units: list[FloatArray], task: Task) -> list[WindowAnswer]:
-        if not units:
-            task.took("infer", 0.0)
-            return []
-
         def report(finished: int) -> None:
             task.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / len(units))
 
-        return _run(self._device, model, units, task, report)
+        return run_units(self._device, model, units, task, report)
 
     def _padding(self, share: float) -> None:
         self._observe("batch_padding_ratio", share, {})
@@ -262,26 +296,3 @@ class SpeechPipeline:
             self._observe("batch_seconds", seconds, {"device": device})
 
         return on_batch
-
-
-def _run(
-    batcher: Batcher,
-    runner: Runner[Unit, Result],
-    units: Sequence[Unit],
-    task: Task,
-    report: Callable[[int], None] | None = None,
-) -> list[Result]:
-    """Have units run, and note how long they waited and took."""
-    watched = report if task.progress is not None else None
-    done = batcher.run(runner, units, deadline=task.deadline, cancel=task.cancel, progress=watched)
-    task.took("queue", done.queue_s)
-    task.took("infer", done.infer_s)
-    return done.results
-
-
-def _check_times(options: AudioOptions) -> None:
-    start_s, end_s = options.start_s or 0.0, options.end_s
-    if not (start_s >= 0 and np.isfinite(start_s)):
-        raise Unprocessable("start_s must be 0 or more.", pointer="/start_s")
-    if end_s is not None and not end_s > start_s:
-        raise Unprocessable("end_s must be after start_s.", pointer="/end_s")

@@ -12,6 +12,7 @@ import ctypes
 import functools
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +34,44 @@ CUDA_OPTIONS = {
     "cudnn_conv_algo_search": "HEURISTIC",  # the default tunes for every shape: 634 ms, not 2 (PaddleX#5057)
     "use_tf32": "0",  # TF32 keeps 10 bits of the mantissa: answers would differ from those of the CPU
 }
+
+
+ANY_SIZE = -1
+
+DATATYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(double)": "FP64",
+    "tensor(float)": "FP32",
+    "tensor(float16)": "FP16",
+    "tensor(bfloat16)": "BF16",
+    "tensor(string)": "BYTES",
+    **{f"tensor(int{bits})": f"INT{bits}" for bits in (8, 16, 32, 64)},
+    **{f"tensor(uint{bits})": f"UINT{bits}" for bits in (8, 16, 32, 64)},
+}
+"""Names of ONNX Runtime and those of the Open Inference Protocol."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output of a graph, in the words of the Open Inference Protocol.
+
+    Attributes:
+        name: as in the graph.
+        datatype: such as 'FP32'.
+        shape: -1 stands for any size.
+    """
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a graph takes and gives."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
 
 
 class DeviceError(RuntimeError):
@@ -79,8 +118,11 @@ class Session:
         if self._session.get_providers()[0] != self.provider:
             raise DeviceError(f"asked for {self.provider}, got {self._session.get_providers()[0]}")
         self._session.disable_fallback()
-        self.input_names: tuple[str, ...] = tuple(entry.name for entry in self._session.get_inputs())
-        self.output_names: tuple[str, ...] = tuple(entry.name for entry in self._session.get_outputs())
+        self.signature = Signature(
+            tuple(map(_tensor, self._session.get_inputs())), tuple(map(_tensor, self._session.get_outputs()))
+        )
+        self.input_names: tuple[str, ...] = tuple(tensor.name for tensor in self.signature.inputs)
+        self.output_names: tuple[str, ...] = tuple(tensor.name for tensor in self.signature.outputs)
 
     def require(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Check that the graph takes exactly ``inputs`` and gives at least ``outputs``.
@@ -182,6 +224,11 @@ def _probe_graph() -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     serialized: bytes = model.SerializeToString()
     return serialized
+
+
+def _tensor(entry: onnxruntime.NodeArg) -> Tensor:
+    shape = tuple(size if isinstance(size, int) else ANY_SIZE for size in entry.shape)
+    return Tensor(entry.name, DATATYPES.get(entry.type, entry.type), shape)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from service.pipeline.results import FloatArray, MediaInfo
@@ -75,3 +75,10 @@ class Task:
         """Tell whoever watches."""
         if self.progress is not None:
             self.progress(min(done, 1.0))
+
+    def part(self, begin: float, end: float) -> Task:
+        """The same request, for a stretch of the work: its 0…1 is this task's ``begin``…``end``."""
+        whole = self.progress
+        if whole is None:
+            return self
+        return replace(self, progress=lambda share: whole(begin + (end - begin) * min(share, 1.0)))

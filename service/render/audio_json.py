@@ -36,6 +36,8 @@ def audio_emotion_json(result: AudioEmotion, request_id: str, *, timeline: bool)
         "labels": list(result.labels),
         **channel_members(merged, result.labels, timeline),
     }
+    if result.denoiser is not None:
+        document["denoiser"] = asdict(result.denoiser)
     if has_channel_list(result):
         document["channels"] = [
             {"channel": channel.channel, **channel_members(channel, result.labels, timeline)}

@@ -77,7 +77,7 @@ class Metrics:
             "model_info", "1 for each model that is loaded.", "name", "version", "sha256", "provider"
         )
         self.ready = self._gauge("ready", "1 while the service should get traffic.")
-        self.gpu_memory_bytes = self._gauge("gpu_memory_bytes", "GPU memory in use; 0 on a CPU.")
+        self.gpu_memory_bytes = self._gauge("gpu_memory_bytes", "GPU memory in use, by every process; 0 on a CPU.")
 
     def observe_pipeline(self, name: str, value: float, labels: dict[str, str]) -> None:
         """What the pipeline tells while it works; thread-safe. Names without a metric are passed over.

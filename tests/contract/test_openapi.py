@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from service.app import create_app
+from service.embedding_schemas import AudioEmbeddingAnswer
 from service.problems import MediaInvalid, all_problems
 from service.settings import Settings
 
@@ -78,7 +79,9 @@ def test_audio_call_is_complete(document: dict) -> None:
     assert {"multipart/form-data", "audio/wav", "application/octet-stream"} <= set(content)
     assert content["multipart/form-data"]["schema"]["required"] == ["file"]
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
-    assert set(parameters) == {*("model", "version", "timeline", "window_s", "hop_s", "channel", "start_s", "end_s")}
+    assert set(parameters) == {
+        *("model", "version", "timeline", "window_s", "hop_s", "channel", "start_s", "end_s", "denoise")
+    }
     for name, parameter in parameters.items():
         assert parameter["description"]
         assert not name.endswith("_s") or "seconds" in parameter["description"]
@@ -86,6 +89,25 @@ def test_audio_call_is_complete(document: dict) -> None:
     assert set(answer) == {"application/json", "text/csv", "image/png", "application/fhir+json"}
     assert answer["application/json"]["schema"]["$ref"].endswith("AudioEmotionAnswer")
     assert answer["application/json"]["example"]["labels"]
+
+
+def test_embedding_call_is_complete(document: dict) -> None:
+    operation = document["paths"]["/v1/audio/embedding"]["post"]
+    parameters = {parameter["name"] for parameter in operation["parameters"]}
+    assert parameters == {"model", "version", "window_s", "hop_s", "channel", "start_s", "end_s", "denoise"}
+    answer = operation["responses"]["200"]["content"]
+    assert set(answer) == {"application/json", "text/csv"}
+    example = AudioEmbeddingAnswer.model_validate(answer["application/json"]["example"])
+    assert {len(row) for row in example.embedding if row is not None} == {example.dimensions}
+    assert len(example.embedding) == len(example.timeline.start_s) == len(example.timeline.end_s)
+    assert "answer_too_large" in str(operation["responses"]["413"])
+    assert "denoiser_unavailable" in str(operation["responses"]["422"])
+
+
+def test_card_of_a_fusion_is_described(document: dict) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["Card"]["properties"]["members"]["items"]["$ref"].endswith("/Member")
+    assert {"network", "weights_sha256", "licence", "dimensions"} <= set(schemas["Member"]["properties"])
 
 
 def test_audio_call_names_every_problem_of_media(document: dict) -> None:

@@ -58,6 +58,14 @@ def test_json_answer(client: httpx.Client, live: LiveServer, send: dict) -> None
     assert stages == ["upload", "decode", "queue", "infer", "post", "render", "total"]
 
 
+def test_denoiser_is_named(client: httpx.Client, live: LiveServer) -> None:
+    assert "denoiser" not in client.post(EMOTION, **WAV).json()
+    answer = AudioEmotionAnswer.model_validate(client.post(EMOTION, params={"denoise": "true"}, **WAV).json())
+    assert live.pipeline.seen[-1][1].denoise
+    assert answer.denoiser is not None
+    assert (answer.denoiser.name, answer.denoiser.version, answer.denoiser.sha256) == ("quiet", "1", SHA256)
+
+
 def test_timeline_is_left_out_unless_asked_for(client: httpx.Client) -> None:
     assert "timeline" not in client.post(EMOTION, **WAV).json()
 
@@ -190,6 +198,8 @@ def test_models_say_what_they_are_for(client: httpx.Client) -> None:
     assert answer.models[0].sha256 == SHA256
     assert answer.models[0].card.intended_use
     assert answer.models[0].card.known_limits
+    members = client.get("/v1/models/example/1").json()["card"]["members"]
+    assert [(member["network"], member["dimensions"]) for member in members] == [("squeezenet", 3)]
     assert [model.name for model in answer.withheld] == ["restricted"]
     assert client.get("/v1/models/restricted").json()["withheld"][0]["reason"]
 
@@ -200,7 +210,8 @@ def test_open_inference_protocol_metadata(client: httpx.Client) -> None:
     assert metadata["versions"] == ["1", "2"]
     assert metadata["platform"] == "onnxruntime_onnx"
     assert [tensor["name"] for tensor in metadata["inputs"]] == ["waveform", "lengths"]
-    assert metadata["outputs"][0]["shape"] == [-1, 2]
+    assert [tensor["name"] for tensor in metadata["outputs"]] == ["probabilities", "arousal", "valence", "embedding"]
+    assert [tensor["shape"] for tensor in metadata["outputs"]] == [[-1, 2], [-1], [-1], [-1, 3]]
     assert client.get("/v2/health/ready").json() == {"ready": True, "provider": PROVIDER}
 
 

@@ -7,6 +7,7 @@ import io
 
 import httpx
 import numpy as np
+import onnxruntime
 import pytest
 import soundfile
 
@@ -45,6 +46,32 @@ def test_speakers_of_every_corpus_are_answered(client, corpus, model):
         assert -1 <= result["arousal"] <= 1
         assert -1 <= result["valence"] <= 1
         assert len(result["timeline"]["start_s"]) == len(result["timeline"]["probabilities"]["anger"])
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "text/csv"])
+def test_embeddings_are_those_of_the_graph(client, media_type):
+    recordings = [utterance.audio for utterance in read_corpus(corpus_folder("emodb7")).utterances[:2]]
+    clips, rates_hz = zip(*(soundfile.read(recording, dtype="float32") for recording in recordings), strict=True)
+    assert set(rates_hz) == {16_000}
+    samples = np.concatenate(clips)
+    answer = client.post(
+        "/v1/audio/embedding",
+        content=files.wav(samples[None], 16_000),
+        params={"model": "emonet-open", "window_s": 1.0, "hop_s": 0.5},
+        headers={"accept": media_type},
+    )
+    if media_type == "text/csv":
+        table = np.array(list(csv.reader(io.StringIO(answer.text)))[1:], np.float32)
+        starts_s, rows = table[:, 0], table[:, 2:]
+    else:
+        starts_s, rows = answer.json()["timeline"]["start_s"], np.array(answer.json()["embedding"], np.float32)
+    graph = onnxruntime.InferenceSession(ROOT / "models/emonet-open/1/emonet.onnx")
+    stored = np.round(samples * 32768).clip(-32768, 32767).astype(np.float32) / 32768
+    assert len(rows) == len(starts_s) > 5
+    for start_s, row in list(zip(starts_s, rows, strict=True))[:-1]:  # the last one begins between milliseconds
+        window = stored[None, round(start_s * 16_000) :][:, :16_000]
+        (wanted,) = graph.run(["embedding"], {"waveform": window, "lengths": np.array([16_000])})
+        np.testing.assert_allclose(row, wanted[0], atol=1e-5)
 
 
 def test_the_container_hardly_matters(client):

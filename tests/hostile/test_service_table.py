@@ -74,6 +74,22 @@ def test_hostile_media_get_their_answer_and_the_service_goes_on(service, row):
     assert service.post("/v1/audio/emotion", content=GOOD).status_code == 200
 
 
+@pytest.mark.parametrize("row", [row for row, (_, codes) in ROWS.items() if codes is not None])
+def test_hostile_media_get_the_same_answer_from_embeddings(service, row):
+    body, codes = ROWS[row]
+    answer = service.post("/v1/audio/embedding", files={"file": ("recording", body)})
+    assert answer.status_code in {200, 413, 415, 422}
+    assert answer.json().get("code") in codes
+    assert service.post("/v1/audio/embedding", content=GOOD).status_code == 200
+
+
+def test_silence_has_no_embedding(service):
+    answer = service.post("/v1/audio/embedding", content=ROWS["55 silence"][0]).json()
+    assert answer["embedding"] == [None]
+    assert answer["flags"] == ["silent"]
+    assert answer["dimensions"] > 1
+
+
 def test_silence_is_null_and_flagged(service):
     answer = service.post("/v1/audio/emotion", content=ROWS["55 silence"][0], params={"timeline": True}).json()
     assert answer["probabilities"] is None

@@ -13,7 +13,7 @@ import pytest
 from tests.support.live_server import LiveServer, exchange, serving, small_settings, wait_until
 
 CANARY = "CanaryPatientDoe1961"
-EMOTION = "/v1/audio/emotion"
+EMOTION, EMBEDDING = "/v1/audio/emotion", "/v1/audio/embedding"
 TAGGED = b"RIFF....LIST INFO IART" + CANARY.encode()
 
 
@@ -49,6 +49,11 @@ REQUESTS = {
     "model in the query, 404": ("POST", f"{EMOTION}?model={CANARY}", {"content": TAGGED}),
     "value in the query, 422": ("POST", f"{EMOTION}?hop_s={CANARY}", {"content": TAGGED}),
     "channel in the query, 422": ("POST", f"{EMOTION}?channel={CANARY}", {"content": TAGGED}),
+    "embedding, 200": ("POST", EMBEDDING, form(part() + END)),
+    "embedding, refused content, 422": ("POST", EMBEDDING, {"content": b"invalid" + TAGGED}),
+    "embedding, a bug that quotes content, 500": ("POST", EMBEDDING, {"content": b"bug" + TAGGED}),
+    "embedding, model in the query, 404": ("POST", f"{EMBEDDING}?model={CANARY}", {"content": TAGGED}),
+    "embedding, value in the query, 422": ("POST", f"{EMBEDDING}?denoise={CANARY}", {"content": TAGGED}),
     "path, 404": ("GET", f"/files/{CANARY}", {}),
     "model in the path, 404": ("GET", f"/v1/models/{CANARY}", {}),
     "accept, 406": ("POST", EMOTION, {"content": TAGGED, "headers": {"accept": f"text/{CANARY}"}}),

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from service.card import Card, FileEntry, Licence, SpeechInput
+from service.card import Card, FileEntry, Licence, Member, SpeechInput
+from service.pipeline.embedding_results import AudioEmbedding, ChannelEmbedding, EmbeddingOptions
 from service.pipeline.results import (
     AudioEmotion,
     AudioOptions,
@@ -19,8 +20,9 @@ from service.pipeline.results import (
     ModelReference,
     Timeline,
 )
+from service.pipeline.session import Signature, Tensor
 from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
-from service.problems import MediaEmpty, MediaInvalid, ModelNotFound, Problem
+from service.problems import DenoiserUnavailable, MediaEmpty, MediaInvalid, ModelNotFound, Problem
 from service.services import Loaded, Services
 from service.settings import Settings
 from tests.unit.example_affect import example_affect
@@ -42,6 +44,7 @@ def fake_card(name: str = "example", version: str = "1") -> Card:
             sample_rate_hz=16000, window_s=2.0, hop_s=1.0, min_length_s=0.08, max_length_s=10.0, preset="none"
         ),
         licence=Licence(spdx="CC0-1.0", commercial_use=True),
+        members=[Member(network="squeezenet", licence=Licence(spdx="CC0-1.0", commercial_use=True), dimensions=3)],
         intended_use="Tests.",
         known_limits=["Knows nothing."],
         exporter={"tests": "1"},
@@ -100,15 +103,32 @@ class FakePipeline:
     is_stalled: bool = False
     closed: bool = False
     slow_s: float = 0.5
-    seen: list[tuple[bytes, AudioOptions]] = field(default_factory=list)
+    seen: list[tuple[bytes, AudioOptions | EmbeddingOptions]] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
 
     def stalled(self) -> bool:
         return self.is_stalled
 
+    def gpu_memory_bytes(self) -> float:
+        return 5e9
+
     def analyse(
         self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
     ) -> AudioEmotion:
+        self._take(data, options)
+        return fake_result(denoised=options.denoise)
+
+    def embed(
+        self, data: memoryview, options: EmbeddingOptions, *, cancel: threading.Event | None = None
+    ) -> AudioEmbedding:
+        self._take(data, options)
+        channels = ("left", "right") if options.channel == "each" else ("mix",)
+        return fake_embedding(channels, denoised=options.denoise)
+
+    def signature(self, name: str, version: str) -> Signature | None:
+        return fake_signature() if name == "example" else None
+
+    def _take(self, data: memoryview, options: AudioOptions | EmbeddingOptions) -> None:
         content = bytes(data)
         self.seen.append((content, options))
         if options.model not in (None, "example") or options.version not in (None, "1", "2"):
@@ -123,7 +143,8 @@ class FakePipeline:
             raise RuntimeError(content.decode())
         if content.startswith(b"invalid"):
             raise MediaInvalid
-        return fake_result()
+        if options.denoise and content.startswith(b"noisy"):
+            raise DenoiserUnavailable(pointer="/denoise")
 
     def close(self) -> None:
         self.closed = True
@@ -167,7 +188,36 @@ class FakeVideoPipeline:
         self.closed = True
 
 
-def fake_result() -> AudioEmotion:
+DENOISER = ModelReference("quiet", "1", SHA256, "CC0-1.0", PROVIDER)
+
+
+def fake_signature() -> Signature:
+    """That of a speech emotion graph with everything it may have."""
+    inputs = (Tensor("waveform", "FP32", (-1, -1)), Tensor("lengths", "INT64", (-1,)))
+    outputs = {"probabilities": (-1, 2), "arousal": (-1,), "valence": (-1,), "embedding": (-1, 3)}
+    return Signature(inputs, tuple(Tensor(name, "FP32", shape) for name, shape in outputs.items()))
+
+
+def fake_embedding(channels: tuple[str, ...] = ("mix",), *, denoised: bool = False) -> AudioEmbedding:
+    """Three windows of three numbers; in the first channel the second window is silent."""
+    rows = np.arange(9, dtype=np.float32).reshape(3, 3) / 8
+    silent = np.where(np.arange(3)[:, None] == 1, np.nan, rows).astype(np.float32)
+    flags = ("denoised",) if denoised else ()
+    answers = [ChannelEmbedding(channels[0], silent, (*flags, "silent_windows"))]
+    answers += [ChannelEmbedding(name, rows + 1, flags) for name in channels[1:]]
+    return AudioEmbedding(
+        media=MediaInfo(3.0, "wav", "pcm_s16le", sample_rate_hz=16000, channels=len(channels)),
+        model=ModelReference("example", "1", SHA256, "CC0-1.0", PROVIDER),
+        dimensions=3,
+        start_s=np.array([0.0, 0.5, 1.0]),
+        end_s=np.array([2.0, 2.5, 3.0]),
+        channels=tuple(answers),
+        denoiser=DENOISER if denoised else None,
+        stages_s={"decode": 0.002, "queue": 0.001, "infer": 0.003, "post": 0.0005},
+    )
+
+
+def fake_result(*, denoised: bool = False) -> AudioEmotion:
     timeline = Timeline(
         start_s=np.array([0.0, 1.0]),
         end_s=np.array([1.0, 2.0]),
@@ -183,6 +233,7 @@ def fake_result() -> AudioEmotion:
         labels=LABELS,
         channels=(channel,),
         envelope=np.zeros((10, 2), np.float32),
+        denoiser=DENOISER if denoised else None,
         stages_s={"decode": 0.002, "queue": 0.001, "infer": 0.003, "post": 0.0005},
     )
 

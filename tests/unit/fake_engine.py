@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from service.card import Card, FileEntry, Licence, Measurement
+from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
 from service.problems import MediaInvalid, ModelNotFound, NoVideoStream
 from service.settings import Settings
+from tests.support.fakes import fake_embedding
 from tests.unit.example_affect import example_affect
 from tests.unit.example_results import example_result
 
@@ -79,7 +81,7 @@ class FakeEngine:
     decoded_gain: float = 1.0
     worker_pids: list[int] = field(default_factory=lambda: [1])
     video_options: list[VideoOptions | TableOptions] = field(default_factory=list)
-    options: list[AudioOptions] = field(default_factory=list)
+    options: list[AudioOptions | EmbeddingOptions] = field(default_factory=list)
     settings: Settings | None = None
     open: int = 0
 
@@ -159,6 +161,12 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
             if progress is not None:
                 progress(0.5)
             return engine.answer(data, options)
+
+        def embed(self, data: bytes, options: EmbeddingOptions) -> AudioEmbedding:
+            engine.options.append(options)
+            if data == b"mute":
+                raise MediaInvalid("This cannot be embedded.")
+            return fake_embedding(("left", "right") if options.channel == "each" else ("mix",))
 
         def close(self) -> None:
             engine.open -= 1

@@ -10,7 +10,7 @@ from export.bundles.write import Content, write_bundle
 from service.problems import ModelNotFound
 from service.registry import BundleError, Registry
 from service.settings import Settings
-from tests.tiny_models import write_speech_bundle, write_voice_bundle
+from tests.tiny_models import write_denoiser_bundle, write_embedding_bundle, write_speech_bundle, write_voice_bundle
 
 
 def load(*folders, **settings) -> Registry:
@@ -182,3 +182,19 @@ def test_rewriting_a_bundle_leaves_no_rest(tmp_path):
     write_speech_bundle(tmp_path, labels=("a", "b", "c"))
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
     assert load(tmp_path).find().card.labels == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [(write_embedding_bundle, "speech embedding model"), (write_denoiser_bundle, "denoiser")],
+)
+def test_every_model_of_the_waveform_says_how_recordings_are_cut(tmp_path, write, name):
+    bundle = write(tmp_path)
+    assert load(tmp_path).bundles[0].card.labels == []
+    edit_card(bundle, lambda card: card["speech"].update(window_s=20.0))
+    with pytest.raises(BundleError, match="window_s is not between"):
+        load(tmp_path)
+    edit_card(bundle, lambda card: card.pop("speech"))
+    with pytest.raises(BundleError, match=f"a {name}'s card needs 'speech'") as caught:
+        load(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -305,7 +305,7 @@ class Broken:
 
 
 def session_of(pipeline) -> Session:
-    return pipeline._models["tiny", "1"].session
+    return pipeline._models.emotion["tiny", "1"].session
 
 
 def test_a_session_that_fails_once_is_not_noticed(deaf, monkeypatch):

@@ -21,6 +21,20 @@ def no_gpu(monkeypatch):
     session_module._why_cuda_is_unusable.cache_clear()
 
 
+def test_signature_is_in_the_words_of_the_open_inference_protocol():
+    signature = Session(speech_model(3), device="cpu").signature
+    assert [(t.name, t.datatype, t.shape) for t in signature.inputs] == [
+        ("waveform", "FP32", (-1, -1)),
+        ("lengths", "INT64", (-1,)),
+    ]
+    assert [(t.name, t.datatype, t.shape) for t in signature.outputs] == [
+        ("probabilities", "FP32", (-1, 3)),
+        ("arousal", "FP32", (-1,)),
+        ("valence", "FP32", (-1,)),
+        ("embedding", "FP32", (-1, 2)),
+    ]
+
+
 def test_runs_on_the_cpu_and_gives_outputs_by_name():
     session = Session(speech_model(), device="cpu")
     clip = np.linspace(-1, 1, 800, dtype=np.float32)

@@ -38,6 +38,10 @@ def test_metric_is_there(client: httpx.Client, name: str) -> None:
     assert f"# TYPE {name} " in client.get("/metrics").text
 
 
+def test_gpu_memory_is_what_the_pipeline_says(client: httpx.Client) -> None:
+    assert "emotion_gpu_memory_bytes 5e+09" in client.get("/metrics").text
+
+
 def test_requests_are_counted_by_route_template(live: LiveServer, client: httpx.Client) -> None:
     for address in ("/v1/models/example/1", "/v1/models/example/77", "/nowhere"):
         client.get(address)

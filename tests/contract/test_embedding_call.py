@@ -1,0 +1,100 @@
+"""The call for embeddings over a real socket: shapes, negotiation, parameters and problems."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import httpx
+import pytest
+
+from service.embedding_schemas import AudioEmbeddingAnswer
+from service.schemas import ProblemDocument
+from tests.support.live_server import LiveServer
+
+EMBEDDING = "/v1/audio/embedding"
+WAV = {"content": b"RIFF....", "headers": {"content-type": "audio/wav"}}
+
+
+@pytest.mark.parametrize("send", [WAV, {"files": {"file": ("a.wav", b"RIFF....", "audio/wav")}}])
+def test_json_answer(client: httpx.Client, live: LiveServer, send: dict) -> None:
+    response = client.post(EMBEDDING, **send)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    answer = AudioEmbeddingAnswer.model_validate(response.json())
+    assert answer.request_id == response.headers["x-request-id"]
+    assert answer.embedding[1] is None
+    assert {len(row) for row in answer.embedding if row is not None} == {answer.dimensions}
+    assert len(answer.timeline.start_s) == len(answer.timeline.end_s) == len(answer.embedding)
+    assert live.pipeline.seen[-1][0] == b"RIFF...."
+    stages = re.findall(r"(\w+);dur=", response.headers["server-timing"])
+    assert stages == ["upload", "decode", "queue", "infer", "post", "render", "total"]
+
+
+def test_csv_answer_and_no_picture(client: httpx.Client) -> None:
+    def post(accept: str, channel: str = "mix") -> httpx.Response:
+        headers = WAV["headers"] | {"accept": accept}
+        return client.post(EMBEDDING, params={"channel": channel}, content=b"RIFF....", headers=headers)
+
+    table = post("text/csv")
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    assert next(csv.reader(io.StringIO(table.text))) == ["start_s", "end_s", "e0", "e1", "e2"]
+    assert next(csv.reader(io.StringIO(post("text/csv", "each").text)))[0] == "channel"
+    assert post("image/png, text/csv;q=0.1").headers["content-type"].startswith("text/csv")
+    refused = post("image/png")
+    assert (refused.status_code, refused.json()["code"]) == (406, "not_acceptable")
+
+
+def test_channels_and_denoiser(client: httpx.Client) -> None:
+    response = client.post(EMBEDDING, params={"channel": "each", "denoise": "true"}, **WAV)
+    answer = AudioEmbeddingAnswer.model_validate(response.json())
+    assert answer.channels is not None
+    assert [channel.channel for channel in answer.channels] == ["left", "right"]
+    assert answer.denoiser is not None
+    assert "denoised" in answer.flags
+
+
+def test_parameters_reach_the_pipeline(client: httpx.Client, live: LiveServer) -> None:
+    query = "model=example&version=2&window_s=2&hop_s=0.5&channel=right&start_s=1&end_s=2.5&denoise=1"
+    assert client.post(f"{EMBEDDING}?{query}", **WAV).status_code == 200
+    options = live.pipeline.seen[-1][1]
+    assert (options.model, options.version, options.channel, options.denoise) == ("example", "2", "right", True)
+    assert (options.window_s, options.hop_s, options.start_s, options.end_s) == (2.0, 0.5, 1.0, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("timeline=true", "/timeline"),
+        ("hop_s=0", "/hop_s"),
+        ("hop_s=0.01", "/hop_s"),
+        ("hop_s=nan", "/hop_s"),
+        ("window_s=-1", "/window_s"),
+        ("window_s=inf", "/window_s"),
+        ("channel=middle", "/channel"),
+        ("start_s=3&end_s=2", "/end_s"),
+        ("denoise=perhaps", "/denoise"),
+        ("denoise=true&denoise=false", "/denoise"),
+        ("model=" + "x" * 65, "/model"),
+    ],
+)
+def test_bad_parameters_are_pointed_at(client: httpx.Client, query: str, pointer: str) -> None:
+    response = client.post(f"{EMBEDDING}?{query}", **WAV)
+    assert response.status_code == 422
+    problem = ProblemDocument.model_validate(response.json())
+    assert problem.code == "config_invalid"
+    assert problem.errors is not None
+    assert problem.errors[0].pointer == pointer
+
+
+@pytest.mark.parametrize("address", [EMBEDDING, "/v1/audio/emotion"])
+def test_problems_of_the_pipeline_are_told(client: httpx.Client, address: str) -> None:
+    assert client.post(f"{address}?model=unknown", **WAV).json()["code"] == "model_not_found"
+    invalid = client.post(address, content=b"invalid", headers=WAV["headers"])
+    assert (invalid.status_code, invalid.json()["code"]) == (422, "media_invalid")
+    noisy = client.post(f"{address}?denoise=true", content=b"noisy", headers=WAV["headers"])
+    problem = ProblemDocument.model_validate(noisy.json())
+    assert (problem.status, problem.code) == (422, "denoiser_unavailable")
+    assert problem.errors is not None
+    assert problem.errors[0].pointer == "/denoise"
