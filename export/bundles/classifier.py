@@ -28,6 +28,7 @@ from service.card import Card, FileEntry, Licence, Measurement, Parity, SpeechIn
 
 INPUTS = ("waveform", "lengths")
 HEAD_ROLE = "head"
+OLDEST_OPSET = 13
 
 LIMITS = (
     "Its classes are those of the data it was trained on, acted or labelled by others; speakers, languages and "
@@ -153,10 +154,12 @@ def write_classifier_bundle(
 def compose(heads: Sequence[Head], kind: FusionKind | None, networks: Sequence[Network]) -> onnx.ModelProto:
     """The whole graph: ``waveform``, ``lengths`` → ``probabilities``, ``embedding``."""
     if kind is None:
-        return chain([networks[0].graph, classifier_graph(heads[0])], keep=(EMBEDDING,))
+        first = networks[0].graph
+        return chain([first, _of_version(classifier_graph(heads[0]), first)], keep=(EMBEDDING,))
     names = [member_name(place) for place in range(len(networks))]
     together = parallel([network.graph for network in networks], EMBEDDING, names)
-    return chain([together, fusion_graph(heads, kind, [network.backbone.dimensions for network in networks])])
+    joined = fusion_graph(heads, kind, [network.backbone.dimensions for network in networks])
+    return chain([together, _of_version(joined, together)])
 
 
 def common_input(heads: Sequence[Head], networks: Sequence[Network]) -> SpeechInput:
@@ -190,6 +193,20 @@ def bundle_licence(heads: Sequence[Head], networks: Sequence[Network]) -> Licenc
     licences = [network.card.licence for network in networks]
     licences += [backbone.licence for head in heads for backbone in head.card.backbones]
     return strictest(licences + [data_licence(entry) for head in heads for entry in head.card.training_data])
+
+
+def _of_version(classifier: onnx.ModelProto, network: onnx.ModelProto) -> onnx.ModelProto:
+    """``classifier`` in the versions of ``network``: its operators are the same from version 13 on.
+
+    Raises:
+        HeadError: the network's are older.
+    """
+    version = {entry.domain: entry.version for entry in network.opset_import}.get("", 0)
+    if version < OLDEST_OPSET:
+        raise HeadError(f"the network's operators are of version {version}; {OLDEST_OPSET} is the oldest that will do")
+    classifier.opset_import[0].version = version
+    classifier.ir_version = network.ir_version
+    return classifier
 
 
 def _same(one: Backbone, other: Backbone) -> bool:

@@ -95,7 +95,7 @@ def make_machine(setting: Setting, recipe: Recipe) -> SGDClassifier | LinearSVC:
         return LinearSVC(
             C=setting.strength,
             penalty=setting.penalty,
-            dual=setting.penalty == "l2",
+            dual="auto",
             class_weight=class_weight,
             max_iter=recipe.epochs,
             random_state=recipe.seed,

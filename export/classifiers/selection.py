@@ -51,7 +51,8 @@ def search(
             progress()
         return trial
 
-    with ThreadPoolExecutor(threads) as pool:
+    # liblinear draws from one generator of the whole process: two fits at once would not be repeatable.
+    with ThreadPoolExecutor(1 if "svm" in recipe.losses else threads) as pool:
         trials = list(pool.map(one, recipe.grid))
     return max(trials, key=lambda trial: trial.uar), trials
 
