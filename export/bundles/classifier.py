@@ -19,6 +19,7 @@ from export.classifiers.head import Head, HeadError, head_tensors
 from export.classifiers.licences import data_licence, strictest
 from export.classifiers.recipe import FusionKind
 from export.evaluation.classifier_verification import TOLERANCE, differences
+from export.features.extractors import BundleExtractor
 from export.features.origin import Backbone, backbone_of
 from export.graphs.classifier_graph import EMBEDDING, classifier_graph, fusion_graph, member_name
 from export.graphs.compose import chain
@@ -70,7 +71,8 @@ def read_network(folder: Path) -> Network:
     declared = {value.name: value for value in graph.graph.output}
     if card.speech is None or EMBEDDING not in declared:
         raise HeadError(f"{folder}: not a network of speech with an output '{EMBEDDING}'")
-    width = declared[EMBEDDING].type.tensor_type.shape.dim[1].dim_value
+    stated = declared[EMBEDDING].type.tensor_type.shape.dim[1].dim_value
+    width = stated or BundleExtractor(folder, "cpu").backbone.dimensions  # a graph may leave its widths open
     cut = GraphCutter(graph).extract_model(list(INPUTS), [EMBEDDING])
     return Network(folder, card, backbone_of(card, width), cut)
 

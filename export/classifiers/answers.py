@@ -34,8 +34,17 @@ class Answers:
 
     @property
     def answers(self) -> NDArray[np.int64]:
-        """int64 [recordings], the most probable class."""
-        return self.probabilities.argmax(axis=1)
+        """int64 [recordings], the most probable class, as it is served."""
+        return served_answers(self.probabilities)
+
+
+def served_answers(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The most probable class of each row of [rows, classes], after rounding to float32 as a graph does.
+
+    Where two classes are both as good as certain, what float64 would still tell apart is a tie when served, and the
+    first class wins.
+    """
+    return probabilities.astype(np.float32).argmax(axis=1)
 
 
 def answers_of(

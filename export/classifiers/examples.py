@@ -67,13 +67,9 @@ class Examples:
         )
 
     def mean_by_utterance(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean of [rows, classes] over the rows of each recording: float64 [utterances, classes].
-
-        Values are rounded to float32 first, as a graph gives them: where two classes are both as good as certain,
-        what float64 would still tell apart is a tie when served, and the first class wins.
-        """
+        """Mean of float64 [rows, classes] over the rows of each recording: float64 [utterances, classes]."""
         sums = np.zeros((len(self.names), scores.shape[1]))
-        np.add.at(sums, self.utterances, scores.astype(np.float32))
+        np.add.at(sums, self.utterances, scores)
         return sums / np.bincount(self.utterances, minlength=len(self.names))[:, None]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from export.classifiers.answers import served_answers
 from export.classifiers.examples import Examples, Split, TrainingError
 from export.classifiers.fitting import Fit, fit
 from export.classifiers.probabilities import LINKS, probabilities
@@ -126,5 +127,5 @@ def _uar(setting: Setting, scores: NDArray[np.float64], held_out: Examples, clas
     """
     link = LINKS[setting.loss]
     shares = scores if link == "softmax" else probabilities(scores, link)
-    answers = held_out.mean_by_utterance(shares).argmax(axis=1)
+    answers = served_answers(held_out.mean_by_utterance(shares))
     return unweighted_average_recall(held_out.utterance_targets, answers, classes)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
 
 from export.__main__ import main
+from export.bundles.classifier import read_network
+from export.classifiers.head import write_head
+from export.classifiers.licences import data_licence, strictest
+from export.classifiers.recipe import RECIPES
+from export.classifiers.training import train_head
 from export.features.table import read_table, write_table
-from service.card import read_card
+from service.card import Licence, TrainingData, read_card
 from service.pipeline.session import Session
 from service.registry import Registry
 from service.settings import Settings
 from tests.tiny_models import speech_model, write_speech_bundle
 from tests.unit.small_corpus import write_small_corpus
+from tests.unit.test_linear_classifiers import make_table
 
 
 def command(*words) -> int:
@@ -110,6 +117,34 @@ def test_another_network_is_refused_unless_allowed(place, capsys):
     assert command(*words, "--allow-other-weights") == 0
     limits = read_card(place / "others/other/1").known_limits
     assert any("other weights or another preset" in limit for limit in limits)
+
+
+def test_a_network_of_another_width_is_refused_even_so(place, capsys):
+    write_head(train_head(make_table(3), replace(RECIPES["gerczuk"], strengths=(1.0,)), 1).head, place / "wide-head")
+    words = ["export", "deep-spectrum", "--head", place / "wide-head", "--extractor", place / "networks/tiny/1"]
+    assert command(*words, "--out", place / "never-wide", "--allow-other-weights") == 1
+    assert "gives 2 features, the classifier takes 6" in capsys.readouterr().err
+
+
+def test_a_graph_that_leaves_its_width_open_is_measured(place):
+    folder = place / "networks/tiny/1"
+    open_width = onnx.load(folder / "model.onnx")
+    dimension = next(value for value in open_width.graph.output if value.name == "embedding").type.tensor_type.shape.dim
+    dimension[1].dim_param = "features"
+    bundle = write_speech_bundle(place / "open", "open-width", model=open_width.SerializeToString())
+    assert read_network(bundle).backbone.dimensions == 2
+
+
+def test_the_strictest_licence_holds_and_everybody_is_named():
+    free = Licence(spdx="CC0-1.0", commercial_use=True, attribution="a")
+    named = Licence(spdx="CC-BY-4.0", commercial_use=True, attribution="b")
+    closed = Licence(spdx="LicenseRef-x", commercial_use=False, attribution="c")
+    assert strictest([free, named]) == Licence(spdx="CC-BY-4.0", commercial_use=True, attribution="a; b")
+    found = strictest([named, closed, data_licence(TrainingData(name="d", licence="CC-BY-NC-4.0"))])
+    assert (found.spdx, found.commercial_use) == ("CC-BY-NC-4.0 AND LicenseRef-x", False)
+    permitted = ("CC0-1.0", "MIT", "CC-BY-SA-4.0", "ODbL-1.0")
+    assert all(data_licence(TrainingData(name="d", licence=spdx)).commercial_use for spdx in permitted)
+    assert not data_licence(TrainingData(name="d", licence="whatever")).commercial_use
 
 
 def test_restricted_data_makes_a_restricted_bundle(place):
