@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 
 from export.bundles.write import Content, write_bundle
+from export.corpora.audio import stack
 from export.graphs.emonet_graph import emonet_model
 from export.graphs.front_end import PRESETS, FrontEnd
 from export.networks.emonet import EmoNet, EmoNetConfig
@@ -161,12 +162,3 @@ def largest_difference(
         expected = torch_probabilities(network, preset, temperature, waveform, lengths)
         worst = max(worst, float(np.abs(answer - expected).max()))
     return worst
-
-
-def stack(clips: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Pad clips to the longest: waveform float32 [batch, samples], lengths int64 [batch]."""
-    lengths = np.array([len(clip) for clip in clips], dtype=np.int64)
-    waveform = np.zeros((len(clips), int(lengths.max())), dtype=np.float32)
-    for row, clip in enumerate(clips):
-        waveform[row, : len(clip)] = clip
-    return waveform, lengths

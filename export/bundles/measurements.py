@@ -30,7 +30,7 @@ def corpus_measurements(
             **more,  # type: ignore[arg-type]
         )
 
-    return [
+    entries = [
         entry(
             "unweighted_average_recall",
             figures.uar.value,
@@ -44,6 +44,11 @@ def corpus_measurements(
             f"{origin}, choice among all classes of the model",
         ),
         entry("expected_calibration_error", figures.calibration_error, f"{shared}, 15 bins"),
-        entry("arousal_unweighted_average_recall", figures.arousal_uar, f"{origin}, 2 levels, cut at 0"),
-        entry("valence_unweighted_average_recall", figures.valence_uar, f"{origin}, 3 levels, cut at ±1/3"),
     ]
+    for name, value, levels in (
+        ("arousal", figures.arousal_uar, "2 levels, cut at 0"),
+        ("valence", figures.valence_uar, "3 levels, cut at ±1/3"),
+    ):
+        if value is not None:
+            entries.append(entry(f"{name}_unweighted_average_recall", value, f"{origin}, {levels}"))
+    return entries

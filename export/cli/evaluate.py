@@ -87,8 +87,12 @@ def describe(figures: EmotionReport, against: object) -> str:
         f"  UAR {uar.value:.1%} (95 % {uar.low:.1%} … {uar.high:.1%}), chance {1 / len(figures.classes):.1%}",
         f"  accuracy {figures.accuracy:.1%}, macro F1 {figures.macro_f1:.1%}, "
         f"UAR among all classes of the model {figures.open_uar:.1%}",
-        f"  expected calibration error {figures.calibration_error:.3f}, "
-        f"arousal UAR {figures.arousal_uar:.1%}, valence UAR {figures.valence_uar:.1%}",
+        f"  expected calibration error {figures.calibration_error:.3f}"
+        + "".join(
+            f", {name} UAR {value:.1%}"
+            for name, value in (("arousal", figures.arousal_uar), ("valence", figures.valence_uar))
+            if value is not None
+        ),
     ]
     width = max(len(name) for name in figures.classes)
     lines += [

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from export.cli import export_emonet
+from export.cli import export_classifier, export_emonet
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the networks."""
     networks = parser.add_subparsers(dest="network", required=True, metavar="NETWORK")
     export_emonet.configure(networks.add_parser("emonet", help="a trained EmoNet as a bundle"))
+    export_classifier.configure_single(
+        networks.add_parser("deep-spectrum", help="a trained classifier behind its network as a bundle")
+    )
+    export_classifier.configure_fusion(networks.add_parser("fusion", help="a trained fusion as one bundle"))

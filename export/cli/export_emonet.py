@@ -15,7 +15,7 @@ from export.bundles.measurements import corpus_measurements
 from export.bundles.specification import read_specification
 from export.cli.common import ExpectedFailure, add_corpus_argument, available_threads, note, say
 from export.cli.evaluate import evaluate
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus, read_corpora
 from export.evaluation.bundle import answer_corpus, truth
 from export.evaluation.metrics import fit_temperature

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from export.affect import command as affect
-from export.cli import train_emonet
+from export.cli import train_classifier, train_emonet, train_fusion
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -15,3 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     affect.add_train_arguments(
         networks.add_parser("shallow-fau", help="one-filter CNNs and the AVEC LSTM on action units (E7–E21)")
     )
+    train_classifier.configure(
+        networks.add_parser("deep-spectrum", help="a linear classifier on features (A19–A21, C3–C4, D13)")
+    )
+    train_fusion.configure(networks.add_parser("fusion", help="several networks, fused early or late (A22–A23)"))

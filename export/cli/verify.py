@@ -7,7 +7,12 @@ import json
 from pathlib import Path
 
 from export.cli.common import ExpectedFailure, advance, note, progress_bar, say
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
+from export.evaluation.classifier_verification import (
+    ClassifierVerification,
+    is_classifier_bundle,
+    verify_classifier_bundle,
+)
 from export.evaluation.verification import Verification, verify_speech_bundle
 from export.evaluation.voice import synthetic_voice
 from service.card import CARD_FILE_NAME, read_card
@@ -37,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         note("no --audio given: checking on a synthetic voice")
         recordings = [synthetic_voice(s, SAMPLE_RATE_HZ, seed) for seed, s in enumerate(SYNTHETIC_DURATIONS_S)]
-    results = []
+    results: list[Verification | ClassifierVerification] = []
     speech = [folder for folder in folders if read_card(folder).task == "speech-emotion"]
     for folder in folders:
         if folder not in speech:
@@ -45,15 +50,22 @@ def run(arguments: argparse.Namespace) -> int:
             note(f"not checked: {card.name}/{card.version} ({card.task} has no second implementation in this command)")
     with progress_bar("verifying", len(speech)) as bar:
         for folder in speech:
-            results.append(verify_speech_bundle(folder, recordings))
+            verifies = verify_classifier_bundle if is_classifier_bundle(read_card(folder)) else verify_speech_bundle
+            results.append(verifies(folder, recordings))
             advance(bar)
     for result in results:
         say(json.dumps(result.to_json()) if arguments.json else describe(result))
     return 0 if all(result.passed for result in results) else 1
 
 
-def describe(result: Verification) -> str:
+def describe(result: Verification | ClassifierVerification) -> str:
     """One line a bundle."""
+    if isinstance(result, ClassifierVerification):
+        return (
+            f"{'ok  ' if result.passed else 'FAIL'} {result.model} on {result.recordings} recordings: "
+            f"classifier {result.classifier_difference:.1e} (≤ {result.classifier_tolerance:.0e}), "
+            f"batch {result.batch_difference:.1e} (≤ {result.batch_tolerance:.0e})"
+        )
     reference = ""
     if result.reference_difference is not None:
         reference = f", librosa {result.reference_difference:.1e} (≤ {result.reference_tolerance:.0e})"

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 import torch
 from numpy.typing import NDArray
 
+from export.corpora.audio import read_waveform
 from export.corpora.tables import FEATURE_FILE_NAME, Corpus, Utterance
 from export.graphs.front_end import POWER_RANGE_DB, PRESETS, FrontEnd
 
@@ -35,13 +34,6 @@ class Pictures:
 def decibels_to_byte(decibels: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Quantise dB below the recording's maximum to 0.39 dB steps."""
     return np.clip(np.rint((decibels / STORED_RANGE_DB + 1.0) * 255.0), 0, 255).astype(np.uint8)
-
-
-def read_waveform(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
-    """Read a recording as mono float32 [samples] at ``sample_rate_hz``."""
-    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    mono = samples.mean(axis=1)
-    return mono if rate_hz == sample_rate_hz else soxr.resample(mono, rate_hz, sample_rate_hz)
 
 
 def load_pictures(corpus: Corpus, cache: Path | None = None, progress: Callable[[], None] | None = None) -> Pictures:

@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.bundles.emotion import stack
-from export.corpora.features import FEATURE_STEPS, read_waveform
+from export.corpora.audio import read_waveform, stack
+from export.corpora.features import FEATURE_STEPS
 from export.corpora.tables import FEATURE_FILE_NAME, Corpus, Utterance
 from export.graphs.emonet_graph import FRAME_COUNTS, PICTURES
 from service.card import Card, read_card
@@ -21,6 +21,7 @@ from service.pipeline.windows import plan_windows
 from service.settings import Limits
 
 OUTPUTS = ("probabilities", "arousal", "valence")
+"""The last two where the model has them."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class Answers:
 
     Attributes:
         probabilities: float32 [utterances, classes], mean over windows.
-        arousal, valence: float32 [utterances], mean over windows.
+        arousal, valence: float32 [utterances], mean over windows; None where the model has no such output.
     """
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float32]
-    arousal: NDArray[np.float32]
-    valence: NDArray[np.float32]
+    arousal: NDArray[np.float32] | None
+    valence: NDArray[np.float32] | None
 
 
 def answer_corpus(bundle: Path, corpus: Corpus, threads: int, progress: Callable[[], None] | None = None) -> Answers:
@@ -48,49 +49,53 @@ def answer_corpus(bundle: Path, corpus: Corpus, threads: int, progress: Callable
         rows.append(run(utterance))
         if progress:
             progress()
-    columns = [np.stack(column) for column in zip(*rows, strict=True)]
-    return Answers(tuple(card.labels), *columns)
+    columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return Answers(tuple(card.labels), columns["probabilities"], columns.get("arousal"), columns.get("valence"))
 
 
-Runner = Callable[[Utterance], list[NDArray[np.float32]]]
+Runner = Callable[[Utterance], dict[str, NDArray[np.float32]]]
 
 
 def _audio_runner(card: Card, graph: Path, threads: int) -> Runner:
     assert card.speech is not None
     session = Session(graph, device="auto", threads=threads)
     speech, limits = card.speech, Limits()
+    outputs = [name for name in OUTPUTS if name in session.output_names]
 
-    def run(utterance: Utterance) -> list[NDArray[np.float32]]:
+    def run(utterance: Utterance) -> dict[str, NDArray[np.float32]]:
         assert utterance.audio is not None
         waveform = read_waveform(utterance.audio, speech.sample_rate_hz)
         windows = plan_windows(len(waveform), speech, limits, window_s=None, hop_s=None)
         spans = zip(windows.start_samples, windows.end_samples, strict=True)
         clips, lengths = stack([waveform[start:end] for start, end in spans])
-        answer = session.run({"waveform": clips, "lengths": lengths}, OUTPUTS)
-        return [answer[name].mean(axis=0) for name in OUTPUTS]
+        answer = session.run({"waveform": clips, "lengths": lengths}, outputs)
+        return {name: answer[name].mean(axis=0) for name in outputs}
 
     return run
 
 
 def _feature_runner(graph: Path, corpus: Corpus, threads: int) -> Runner:
     session = _session_behind_front_end(graph, threads)
+    outputs = session.output_names
     with lzma.open(corpus.folder / FEATURE_FILE_NAME) as file:
         features = np.load(file)
 
-    def run(utterance: Utterance) -> list[NDArray[np.float32]]:
+    def run(utterance: Utterance) -> dict[str, NDArray[np.float32]]:
         assert utterance.frames is not None
         first, count = utterance.frames
         picture = features[first : first + count].T.astype(np.float32)[None] / FEATURE_STEPS
         inputs = {PICTURES: picture, FRAME_COUNTS: np.array([count], dtype=np.int64)}
-        answer = session.run(inputs, OUTPUTS)
-        return [answer[name][0] for name in OUTPUTS]
+        answer = session.run(inputs, outputs)
+        return {name: answer[name][0] for name in outputs}
 
     return run
 
 
 def _session_behind_front_end(graph: Path, threads: int) -> Session:
     model = onnx.shape_inference.infer_shapes(onnx.load(graph))
-    cut = onnx.utils.Extractor(model).extract_model([PICTURES, FRAME_COUNTS], list(OUTPUTS))
+    names = {value.name for value in model.graph.output}
+    outputs = [name for name in OUTPUTS if name in names]
+    cut = onnx.utils.Extractor(model).extract_model([PICTURES, FRAME_COUNTS], outputs)
     return Session(cut.SerializeToString(), device="auto", threads=threads)
 
 

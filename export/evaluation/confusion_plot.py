@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from export.evaluation.report import EmotionReport
+from export.evaluation.metrics import Interval
 
 
-def draw_confusion(figures: EmotionReport, file: Path) -> None:
+class Confusion(Protocol):
+    """Figures with a confusion matrix, whose rows are the truth."""
+
+    @property
+    def corpus(self) -> str: ...  # noqa: D102 - each is what its name says
+    @property
+    def partition(self) -> str: ...  # noqa: D102
+    @property
+    def n(self) -> int: ...  # noqa: D102
+    @property
+    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def uar(self) -> Interval: ...  # noqa: D102
+    @property
+    def confusion(self) -> list[list[int]]: ...  # noqa: D102
+
+
+def draw_confusion(figures: Confusion, file: Path) -> None:
     """Draw row-normalised recalls with the counts written in."""
     counts = np.array(figures.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

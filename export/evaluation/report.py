@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.corpora.labels import PLANE
+from export.corpora.labels import AROUSAL_LEVELS, PLANE, VALENCE_LEVELS
 from export.corpora.tables import Corpus
 from export.evaluation.bundle import Answers, truth
 from export.evaluation.metrics import (
@@ -26,7 +26,8 @@ class EmotionReport:
     """Figures of one bundle on one partition of one corpus.
 
     ``uar`` and what follows choose among the classes that corpus and model share; ``open_uar`` among all of the
-    model's. Utterances of classes that the model lacks are left out and counted in ``left_out``.
+    model's. Utterances of classes that the model lacks are left out and counted in ``left_out``. Arousal and valence
+    are None where the model does not give them, or where an emotion of the corpus has no place in their plane.
     """
 
     corpus: str
@@ -39,8 +40,8 @@ class EmotionReport:
     macro_f1: float
     open_uar: float
     calibration_error: float
-    arousal_uar: float
-    valence_uar: float
+    arousal_uar: float | None
+    valence_uar: float | None
     confusion: list[list[int]]
 
     def to_json(self) -> dict[str, object]:
@@ -55,11 +56,14 @@ def report(answers: Answers, corpus: Corpus, partition: str) -> tuple[EmotionRep
     target = target[kept]
     own = np.array([column for column, label in enumerate(answers.labels) if label in corpus.labels])
     shared = answers.probabilities[kept][:, own]
+    # Linear classifiers can give exactly 0 to all of the shared classes: then none of them is preferred.
+    shared = np.where(shared.sum(axis=1, keepdims=True) > 0, shared, np.float32(1))
     shared = shared / shared.sum(axis=1, keepdims=True)
     place = np.searchsorted(own, target)
     predicted = shared.argmax(axis=1)
     confusion = confusion_matrix(place, predicted, len(own))
-    emotions = np.array([row.emotion for row in corpus.utterances])[kept]
+    emotions = [row.emotion for row, is_kept in zip(corpus.utterances, kept, strict=True) if is_kept]
+    on_plane = [PLANE[name] for name in emotions] if set(emotions) <= PLANE.keys() else None
     figures = EmotionReport(
         corpus=corpus.name,
         partition=partition,
@@ -71,18 +75,23 @@ def report(answers: Answers, corpus: Corpus, partition: str) -> tuple[EmotionRep
         macro_f1=macro_f1(place, predicted, len(own)),
         open_uar=unweighted_average_recall(target, answers.probabilities[kept].argmax(axis=1), len(answers.labels)),
         calibration_error=expected_calibration_error(shared, place),
-        arousal_uar=_level_uar(answers.arousal[kept], [PLANE[name][0] == "high" for name in emotions], (0.0,)),
-        valence_uar=_level_uar(
-            answers.valence[kept],
-            [("negative", "neutral", "positive").index(PLANE[name][1]) for name in emotions],
-            (-1 / 3, 1 / 3),
-        ),
+        arousal_uar=None if on_plane is None else _level_uar(answers.arousal, kept, on_plane, 0),
+        valence_uar=None if on_plane is None else _level_uar(answers.valence, kept, on_plane, 1),
         confusion=confusion.tolist(),
     )
     return figures, predicted == place
 
 
-def _level_uar(values: NDArray[np.float32], levels: list[int] | list[bool], edges: tuple[float, ...]) -> float:
-    """UAR of a value in −1 … 1 cut into levels at ``edges``."""
-    target = np.array(levels, dtype=np.int64)
-    return unweighted_average_recall(target, np.digitize(values, edges).astype(np.int64), len(edges) + 1)
+LEVELS = ((AROUSAL_LEVELS, (0.0,)), (VALENCE_LEVELS, (-1 / 3, 1 / 3)))
+"""Names of the levels of arousal and valence, and the edges between them in −1 … 1."""
+
+
+def _level_uar(
+    values: NDArray[np.float32] | None, kept: NDArray[np.bool_], places: list[tuple[str, str]], dimension: int
+) -> float | None:
+    """UAR of a value in −1 … 1 cut into levels: ``dimension`` 0 is arousal, 1 valence."""
+    if values is None:
+        return None
+    names, edges = LEVELS[dimension]
+    target = np.array([names.index(place[dimension]) for place in places], dtype=np.int64)
+    return unweighted_average_recall(target, np.digitize(values[kept], edges).astype(np.int64), len(names))

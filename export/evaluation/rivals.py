@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus, CorpusError
 from export.evaluation.metrics import Interval, bootstrap_uar, unweighted_average_recall
 

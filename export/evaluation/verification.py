@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.bundles.emotion import load_network, stack, torch_probabilities
+from export.bundles.emotion import load_network, torch_probabilities
+from export.corpora.audio import stack
 from export.evaluation.reference import librosa_picture
 from export.graphs.front_end import PRESETS
 from export.networks.emonet import EmoNet

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus
 
 

@@ -1,0 +1,126 @@
+"""``emoserve-export export deep-spectrum`` and ``export fusion``: classifiers behind their networks, as one bundle."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from export.bundles.classifier import (
+    ClassifierBundle,
+    Network,
+    common_input,
+    match_networks,
+    read_network,
+    write_classifier_bundle,
+)
+from export.bundles.emotion import ParityError
+from export.classifiers.fusion import read_fusion
+from export.classifiers.head import Head, HeadError, read_head
+from export.classifiers.recipe import FusionKind
+from export.cli.common import ExpectedFailure, note, say
+from export.evaluation.classifier_verification import BATCH_TOLERANCE
+from export.evaluation.voice import synthetic_voice
+from service.card import CARD_FILE_NAME, Measurement, read_card
+
+CHECKED_DURATIONS = (0.3, 0.55, 0.8, 0.999, 1.0)
+"""Shares of a window that the parity check's clips last, as far as the network takes them."""
+
+LONGEST_NAME = 64
+
+
+def configure_single(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``export deep-spectrum``."""
+    parser.add_argument("--head", type=Path, required=True, metavar="DIR", help="result of 'train deep-spectrum'")
+    parser.add_argument("--extractor", type=Path, required=True, metavar="DIR", help="bundle that gives the embedding")
+    _add_common(parser)
+    parser.set_defaults(run=run_single)
+
+
+def configure_fusion(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``export fusion``."""
+    parser.add_argument("--fusion", type=Path, required=True, metavar="DIR", help="result of 'train fusion'")
+    parser.add_argument("--extractor", nargs="+", type=Path, required=True, metavar="DIR", help="bundles, any order")
+    _add_common(parser)
+    parser.set_defaults(run=run_fusion)
+
+
+def run_single(arguments: argparse.Namespace) -> int:
+    """Export one classifier."""
+    try:
+        head = read_head(arguments.head)
+    except HeadError as error:
+        raise ExpectedFailure(str(error)) from error
+    if len(head.card.backbones) > 1:
+        raise ExpectedFailure(f"{arguments.head}: is on several networks; 'emoserve-export export fusion' takes it")
+    return _export(arguments, [head], None, [arguments.extractor], head.card.measurements, [])
+
+
+def run_fusion(arguments: argparse.Namespace) -> int:
+    """Export a fusion."""
+    try:
+        fusion = read_fusion(arguments.fusion)
+    except HeadError as error:
+        raise ExpectedFailure(str(error)) from error
+    card = fusion.card
+    return _export(arguments, fusion.heads, card.kind, arguments.extractor, card.measurements, card.notes)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
+    parser.add_argument("--name", help="name of the bundle; made of the networks and the data if not given")
+    parser.add_argument("--version", default="1")
+    parser.add_argument("--title", default="")
+    parser.add_argument("--priority", type=int, default=0, help="the highest is the service's default model")
+    parser.add_argument(
+        "--allow-other-weights",
+        action="store_true",
+        help="take networks of other weights or presets than the classifier was trained behind",
+    )
+
+
+def _export(
+    arguments: argparse.Namespace,
+    heads: Sequence[Head],
+    kind: FusionKind | None,
+    folders: Sequence[Path],
+    measurements: Sequence[Measurement],
+    notes: Sequence[str],
+) -> int:
+    for folder in folders:
+        if not (folder / CARD_FILE_NAME).is_file():
+            raise ExpectedFailure(f"{folder} is not a bundle: it has no {CARD_FILE_NAME}")
+    try:
+        needed = [backbone for head in heads for backbone in head.card.backbones]
+        given = [read_network(folder) for folder in folders]
+        networks = match_networks(needed, given, allow_other=arguments.allow_other_weights)
+        about = ClassifierBundle(
+            name=arguments.name or default_name(heads, networks, kind),
+            version=arguments.version,
+            title=arguments.title,
+            priority=arguments.priority,
+            measurements=tuple(measurements),
+            notes=tuple(notes),
+        )
+        speech = common_input(heads, networks)
+        lengths_s = [max(share * speech.window_s, speech.min_length_s) for share in CHECKED_DURATIONS]
+        clips = [synthetic_voice(s, speech.sample_rate_hz, seed) for seed, s in enumerate(lengths_s)]
+        folder = write_classifier_bundle(heads, kind, networks, about, arguments.out, clips)
+    except (HeadError, ParityError, ValueError) as error:
+        raise ExpectedFailure(str(error)) from error
+    card = read_card(folder)
+    if float(card.settings["batch_difference"]) > BATCH_TOLERANCE:  # type: ignore[arg-type]
+        note(f"WARNING: the company in a batch moves probabilities by {card.settings['batch_difference']:.1e}")
+    commercial = "" if card.licence.commercial_use else ", not for commercial use"
+    say(f"bundle: {folder} (licence {card.licence.spdx}{commercial})")
+    return 0
+
+
+def default_name(heads: Sequence[Head], networks: Sequence[Network], kind: FusionKind | None) -> str:
+    """Networks, kind of fusion and data, as a name of a bundle."""
+    words = [network.backbone.network for network in networks] if len(networks) < 4 else [f"{len(networks)}-networks"]
+    words += [kind] if kind else []
+    words += [entry.name for entry in heads[0].card.training_data]
+    plain = re.sub(r"[^a-z0-9._-]+", "-", "-".join(words).lower()).strip("-._")
+    return plain[:LONGEST_NAME] or "classifier"

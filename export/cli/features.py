@@ -1,0 +1,95 @@
+"""``emoserve-export features``: a table of features of whole corpora."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from export.cli.common import ExpectedFailure, advance, available_threads, note, progress_bar, say
+from export.cli.data import OPENSMILE_NOTE, add_licence_argument, add_recordings_arguments, described_data, read_all
+from export.features.extraction import Cut, Extractor, extract
+from export.features.extractors import FEATURE_SETS, BundleExtractor, ExtractorError, OpenSmileExtractor
+from export.features.table import FeatureTable, FeatureTableError, check_suffix, write_table
+from service.card import CARD_FILE_NAME
+from service.problems import Problem
+
+SOME_LEFT_OUT = 3
+"""Exit status where the table was written, but lacks recordings that were too short."""
+
+NAMED_AT_MOST = 10
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--model", type=Path, metavar="DIR", help="bundle whose graph has an output 'embedding'")
+    source.add_argument("--opensmile", choices=FEATURE_SETS, help="openSMILE functionals (research licence)")
+    add_recordings_arguments(parser, required=True)
+    add_licence_argument(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.csv, FILE.arff or FILE.parquet")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compute and write."""
+    try:
+        check_suffix(arguments.out)
+        extractor = make_extractor(arguments.model, arguments.opensmile)
+        table = compute(extractor, arguments)
+        write_table(table, arguments.out)
+    except (FeatureTableError, ExtractorError) as error:
+        raise ExpectedFailure(str(error)) from error
+    recordings = len(set(table.names))
+    say(f"{arguments.out}: {len(table)} rows of {recordings} recordings, {len(table.feature_names)} features")
+    return SOME_LEFT_OUT if table.origin.left_out else 0
+
+
+def make_extractor(bundle: Path | None, feature_set: str | None) -> Extractor:
+    """The extractor that the command line names.
+
+    Raises:
+        ExpectedFailure: no bundle is there, or openSMILE is not installed.
+        ExtractorError: the bundle gives no features.
+    """
+    if feature_set:
+        if importlib.util.find_spec("opensmile") is None:
+            raise ExpectedFailure("openSMILE is not installed: pip install 'emoserve[opensmile]' (research licence)")
+        note(OPENSMILE_NOTE)
+        return OpenSmileExtractor(feature_set)  # type: ignore[arg-type]
+    assert bundle is not None
+    if not (bundle / CARD_FILE_NAME).is_file():
+        raise ExpectedFailure(f"{bundle} is not a bundle: it has no {CARD_FILE_NAME}")
+    return BundleExtractor(bundle)
+
+
+def compute(extractor: Extractor, arguments: argparse.Namespace) -> FeatureTable:
+    """Features of the corpora that the command line names; says what was left out or pooled."""
+    corpora = read_all(arguments)
+    cut = Cut(arguments.window_s, arguments.hop_s)
+    data = described_data(corpora, arguments.data_licence)
+    total = sum(len(corpus.utterances) for corpus in corpora)
+    with progress_bar(f"features of {extractor.backbone.network}", total) as bar:
+        try:
+            table = extract(extractor, corpora, cut, data, available_threads(), lambda: advance(bar))
+        except Problem as problem:
+            raise ExpectedFailure(problem.detail) from problem
+    _tell(table, extractor)
+    if not len(table):
+        raise ExpectedFailure("no recording is long enough for the network; nothing is written")
+    return table
+
+
+def _tell(table: FeatureTable, extractor: Extractor) -> None:
+    origin = table.origin
+    if origin.pooled:
+        note(
+            f"{origin.pooled} recordings are longer than the {extractor.speech.max_length_s:g} s that the network "
+            f"takes: their row is the mean over windows of {extractor.speech.window_s:g} s"
+        )
+    if origin.left_out:
+        note(f"WARNING: {len(origin.left_out)} recordings are too short and have no row:")
+        for line in origin.left_out[:NAMED_AT_MOST]:
+            note(f"  {line}")
+        if len(origin.left_out) > NAMED_AT_MOST:
+            note(f"  and {len(origin.left_out) - NAMED_AT_MOST} more, all named in the '.json' beside the table")

@@ -1,0 +1,1 @@
+"""Tables of features: computing, writing and reading them."""
