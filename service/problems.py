@@ -13,6 +13,7 @@ Problem
 ├── TooLarge             413  a documented limit is exceeded
 ├── Unsupported          415  a type that is not on the list
 ├── Unprocessable        422  a permitted type whose content cannot be used, or a bad parameter
+├── RateLimited          429  one key's own limit
 ├── HeadersTooLarge      431
 ├── Unavailable          503  capacity, start-up, draining
 ├── DeadlineExceeded     504
@@ -128,13 +129,13 @@ class FilenameInvalid(Malformed):
 class Unauthenticated(Problem):
     """Missing or wrong credentials."""
 
-    status, code, title = 401, "unauthenticated", "A valid API key is required."
+    status, code, title = 401, "unauthenticated", "Valid credentials are required."
 
 
 class Forbidden(Problem):
     """Valid credentials without the right scope."""
 
-    status, code, title = 403, "forbidden", "This key may not do that."
+    status, code, title = 403, "forbidden", "These credentials do not permit that."
 
 
 class NotFound(Problem):
@@ -206,11 +207,7 @@ class TooManyFrames(TooLarge):
 class UnsupportedContentType(Problem):
     """The request's own media type is not one that uploads may have."""
 
-    status, code, title = (
-        415,
-        "unsupported_content_type",
-        "Uploads are multipart/form-data or a raw media body.",
-    )
+    status, code, title = 415, "unsupported_content_type", "Uploads are multipart/form-data or a raw media body."
 
 
 class ContentEncodingUnsupported(UnsupportedContentType):
@@ -330,7 +327,13 @@ class TimestampsInvalid(FeaturesInvalid):
     code, title = "timestamps_invalid", "The table's time stamps cannot be right."
 
 
-# 431, 503, 504, 507 ----------------------------------------------------------------------------------------
+# 429, 431, 503, 504, 507 -----------------------------------------------------------------------------------
+
+
+class RateLimited(Problem):
+    """The caller's own limit is reached; others are served."""
+
+    status, code, title = 429, "rate_limited", "These credentials have reached their limit."
 
 
 class HeadersTooLarge(Problem):
@@ -369,6 +372,12 @@ class InferenceUnavailable(Unavailable):
     code, title = "inference_unavailable", "The model could not be run just now."
 
 
+class AuditUnavailable(Unavailable):
+    """Audit lines cannot be written, and nothing may be done without."""
+
+    code, title = "audit_unavailable", "The audit log cannot be written."
+
+
 class DeadlineExceeded(Problem):
     """The work did not finish within its deadline."""
 
@@ -381,16 +390,9 @@ class NoSpace(Problem):
     status, code, title = 507, "no_space", "There is no space for temporary data."
 
 
-def all_problems() -> Iterator[type[Problem]]:
-    """Yield every problem class, in the order of this file."""
-
-    def below(kind: type[Problem]) -> Iterator[type[Problem]]:
-        for child in kind.__subclasses__():
+def all_problems(kind: type[Problem] = Problem) -> Iterator[type[Problem]]:
+    """Yield every problem class below ``kind`` that has a code of its own, in the order of this file."""
+    for child in kind.__subclasses__():
+        if kind is Problem or child.code != kind.code:
             yield child
-            yield from below(child)
-
-    seen: set[str] = set()
-    for kind in below(Problem):
-        if kind.code not in seen:
-            seen.add(kind.code)
-            yield kind
+        yield from all_problems(child)

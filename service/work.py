@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from service.pipeline.account import current_account
+from service.pipeline.fair_round import FairRound
+from service.pipeline.rate import LEAST_RETRY_S, DecayingRate
 from service.problems import CapacityExceeded, DeadlineExceeded
-
-RETRY_AFTER_S = 1.0
 
 Result = TypeVar("Result")
 
@@ -25,12 +29,14 @@ class WorkPool:
 
     Work that nobody waits for any more (client gone, deadline over) is dropped if it has not begun. Work that
     has begun is told, and keeps its thread until it returns, so that the number of threads is a true bound.
+    Work waits by the account it is done on, and accounts take turns.
     """
 
     def __init__(self, threads: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="work")
         self._changed = threading.Condition()
         self._unfinished = 0
+        self._waiting: FairRound[_Work] = FairRound()
 
     @property
     def unfinished(self) -> int:
@@ -74,7 +80,12 @@ class WorkPool:
 
     def close(self) -> None:
         """Drop what has not begun and let the threads end."""
+        with self._changed:
+            waiting = list(self._waiting)
+            self._waiting.clear()
         self._executor.shutdown(wait=False, cancel_futures=True)
+        for work in waiting:
+            work.future.cancel()
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait until nothing waits or runs; False when ``timeout_s`` passed before."""
@@ -82,16 +93,49 @@ class WorkPool:
             return self._changed.wait_for(lambda: self._unfinished == 0, timeout_s)
 
     def _submit(self, function: Callable[[], Result]) -> Future[Result]:
+        """Let ``function`` wait for a thread. A thread is asked for, not this function: see :meth:`_run_next`."""
+        context = contextvars.copy_context()
+        future: Future[Result] = Future()
+        future.add_done_callback(self._finished)
         with self._changed:
             self._unfinished += 1
-        work = self._executor.submit(function)
-        work.add_done_callback(self._finished)
-        return work
+            self._waiting.add(current_account().name, _Work(lambda: context.run(function), future))
+        try:
+            self._executor.submit(self._run_next)
+        except RuntimeError:  # the pool is closed
+            future.cancel()
+        return future
+
+    def _run_next(self) -> None:
+        """Do the work whose turn it is."""
+        with self._changed:
+            if not self._waiting:
+                return
+            work = self._waiting.next()
+            self._waiting.remove(work)
+        if not work.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = work.function()
+        except BaseException as error:
+            work.future.set_exception(error)
+        else:
+            work.future.set_result(result)
+        finally:
+            del work  # an error's trace would keep it, and the upload with it
 
     def _finished(self, _work: Future[Any]) -> None:
         with self._changed:
             self._unfinished -= 1
             self._changed.notify_all()
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """A function that waits for a thread, and where its result goes."""
+
+    function: Callable[[], Any]
+    future: Future[Any]
 
 
 class HeldUpload:
@@ -112,11 +156,18 @@ class HeldUpload:
 
 
 class UploadMemory:
-    """How many uploads are in hand and how many bytes they hold. Used on the event loop only."""
+    """How many uploads are in hand and how many bytes they hold. Used on the event loop only.
 
-    def __init__(self, max_uploads: int, max_bytes: int) -> None:
+    Args:
+        max_uploads, max_bytes: what all of them together may be.
+        clock: monotonic seconds, replaced in tests.
+    """
+
+    def __init__(self, max_uploads: int, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_uploads = max_uploads
         self._max_bytes = max_bytes
+        self._finished_uploads = DecayingRate(clock)
+        self._finished_bytes = DecayingRate(clock)
         self.uploads = 0
         self.held_bytes = 0
 
@@ -125,20 +176,32 @@ class UploadMemory:
         """Admit one upload for the length of a ``with`` block.
 
         Raises:
-            CapacityExceeded: too many are in hand.
+            CapacityExceeded: too many are in hand; ``retry_after_s`` follows from how fast they leave.
         """
+        self._pass_time()
         if self.uploads >= self._max_uploads:
-            raise CapacityExceeded(retry_after_s=RETRY_AFTER_S)
+            excess = self.uploads + 1 - self._max_uploads
+            raise CapacityExceeded(retry_after_s=self._finished_uploads.retry_after_s(excess, LEAST_RETRY_S))
         self.uploads += 1
         held = HeldUpload(self)
         try:
             yield held
         finally:
+            self._pass_time()
             self.uploads -= 1
             self.held_bytes -= held.size_bytes
+            self._finished_uploads.add(1)
+            self._finished_bytes.add(held.size_bytes)
 
     def take(self, size_bytes: int) -> None:
         """See :meth:`HeldUpload.add`."""
-        if self.held_bytes + size_bytes > self._max_bytes:
-            raise CapacityExceeded(retry_after_s=RETRY_AFTER_S)
+        excess = self.held_bytes + size_bytes - self._max_bytes
+        if excess > 0:
+            self._pass_time()
+            raise CapacityExceeded(retry_after_s=self._finished_bytes.retry_after_s(excess, LEAST_RETRY_S))
         self.held_bytes += size_bytes
+
+    def _pass_time(self) -> None:
+        busy = self.uploads > 0
+        self._finished_uploads.pass_time(busy=busy)
+        self._finished_bytes.pass_time(busy=busy)
