@@ -55,7 +55,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         },
     )
     app.state.services = services
-    app.add_middleware(Guard, services=services)
+    routes = [route for module in _ROUTERS for route in module.router.routes]
+    app.add_middleware(Guard, services=services, routes=routes)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **cross_origin_rules(settings.cors_origins))
     app.add_middleware(Envelope, services=services)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from service.pipeline.account import charged_to
 from service.problems import Forbidden, Problem, RateLimited
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from service.access.accounts import LimitedAccount
@@ -29,11 +31,17 @@ class Guard:
     """ASGI middleware inside the envelope: credentials, scope, and the limits of their owner.
 
     The limits hold for analyses; reading cards or asking for a job's state costs next to nothing.
+
+    Args:
+        app: what is guarded.
+        services: credentials, accounts and audit log.
+        routes: all routes of the application, to name the one that was refused.
     """
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    def __init__(self, app: ASGIApp, services: Services, routes: Sequence[BaseRoute]) -> None:
         self._app = app
         self._services = services
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass or refuse it."""
@@ -75,7 +83,7 @@ class Guard:
         if isinstance(problem, RateLimited):
             self._services.metrics.shed_total.labels(problem.code).inc()
         if scope["type"] == "http":
-            _note_route(scope)
+            self._note_route(scope)
             exchange = scope["state"]["exchange"]
             exchange.code = problem.code
             await problem_response(problem, exchange.request_id)(scope, receive, send)
@@ -84,13 +92,10 @@ class Guard:
         else:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATED, "reason": problem.code})
 
-
-def _note_route(scope: Scope) -> None:
-    """Find the route that was refused, for log and metrics: the address itself is never written."""
-    for route in scope["app"].routes:
-        if route.matches(scope)[0] is Match.FULL:
-            scope["route"] = route
-            return
+    def _note_route(self, scope: Scope) -> None:
+        """Find the route that was refused, for log, audit and metrics: the address itself is never written."""
+        fitting = (route for route in self._routes if route.matches(scope)[0] is Match.FULL)
+        scope["route"] = next(fitting, None)
 
 
 def _with_limits(account: LimitedAccount, send: Send) -> Send:
