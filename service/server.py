@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import os
-import ssl
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 import uvicorn
 
@@ -18,6 +16,7 @@ from service.auth import ANONYMOUS
 from service.core_dumps import forbid_core_dumps
 from service.health import Phase
 from service.http_protocol import bounded_protocol
+from service.listening import refuse_busy_port, transport_security, warn_of_openness
 from service.problems import Problem
 from service.services import Services
 from service.settings import Settings
@@ -30,8 +29,6 @@ REFUSED_ROUTE = "refused"  # the request never reached a route
 
 # For work to notice that it was told to stop.
 LAST_MOMENT_S = 1.0
-
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 EXIT_OK = 0
 EXIT_COULD_NOT_START = 1
@@ -122,38 +119,20 @@ def make_server(
     return DrainingServer(config, services, on_ready)
 
 
-def transport_security(settings: Settings) -> dict[str, Any]:
-    """Options of uvicorn for TLS 1.2 and 1.3 with forward secrecy; none where no certificate is set."""
-    if settings.ssl_certfile is None:
-        return {}
-    return {
-        "ssl_certfile": str(settings.ssl_certfile),
-        "ssl_keyfile": None if settings.ssl_keyfile is None else str(settings.ssl_keyfile),
-        "ssl_ca_certs": None if settings.ssl_ca_certs is None else str(settings.ssl_ca_certs),
-        "ssl_cert_reqs": ssl.CERT_NONE if settings.ssl_ca_certs is None else ssl.CERT_REQUIRED,
-        "ssl_ciphers": "ECDHE+AESGCM:ECDHE+CHACHA20",
-    }
-
-
-def warn_of_openness(settings: Settings) -> None:
-    """Say so where everybody on the network may call."""
-    if not settings.protected and settings.host not in _LOOPBACK:
-        service_logger.warning(
-            "open to everybody who can reach it: no credentials are set up, see docs/security.md",
-            extra={"fields": {"host": settings.host}},
-        )
-
-
 def serve(settings: Settings, services: Services | None = None, on_ready: Callable[[str], None] | None = None) -> int:
     """Serve until SIGTERM or SIGINT.
 
     Returns:
         Exit status: 0 after a shutdown on request, 1 when the models could not be loaded.
+
+    Raises:
+        OSError, FileInvalid: the address is taken, or a file of credentials, TLS or audit cannot be used.
     """
     configure_logging(settings.log_level)
     forbid_core_dumps()
     services = services or Services(settings)
     warn_of_openness(settings)
+    refuse_busy_port(settings.host, settings.port)
     make_server(settings, services, on_ready).run()
     status = EXIT_COULD_NOT_START if services.health.phase is Phase.FAILED else EXIT_OK
     if not services.work.wait_idle(LAST_MOMENT_S):
