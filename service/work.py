@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,19 +25,26 @@ class ClientGoneError(Exception):
     """The client closed the connection; nobody waits for an answer."""
 
 
+OTHERS = 3
+"""For so many more accounts there are threads, when one has filled its own with work that takes long."""
+
+
 class WorkPool:
-    """Runs blocking functions in at most ``threads`` threads.
+    """Runs blocking functions: those on one account in at most ``threads`` threads, all in ``OTHERS`` times more.
 
     Work that nobody waits for any more (client gone, deadline over) is dropped if it has not begun. Work that
     has begun is told, and keeps its thread until it returns, so that the number of threads is a true bound.
-    Work waits by the account it is done on, and accounts take turns.
+    Accounts take turns, and none can have all threads.
     """
 
     def __init__(self, threads: int) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self.threads = threads
+        self._executor = ThreadPoolExecutor(threads * (1 + OTHERS), thread_name_prefix="work")
         self._changed = threading.Condition()
         self._unfinished = 0
+        self._is_closed = False
         self._waiting: FairRound[_Work] = FairRound()
+        self._running: Counter[str] = Counter()
 
     @property
     def unfinished(self) -> int:
@@ -81,9 +89,10 @@ class WorkPool:
     def close(self) -> None:
         """Drop what has not begun and let the threads end."""
         with self._changed:
+            self._is_closed = True
             waiting = list(self._waiting)
             self._waiting.clear()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor.shutdown(wait=False)
         for work in waiting:
             work.future.cancel()
 
@@ -93,28 +102,35 @@ class WorkPool:
             return self._changed.wait_for(lambda: self._unfinished == 0, timeout_s)
 
     def _submit(self, function: Callable[[], Result]) -> Future[Result]:
-        """Let ``function`` wait for a thread. A thread is asked for, not this function: see :meth:`_run_next`."""
         context = contextvars.copy_context()
         future: Future[Result] = Future()
-        future.add_done_callback(self._finished)
+        party = current_account().name
         with self._changed:
+            if self._is_closed:
+                future.cancel()
+                return future
             self._unfinished += 1
-            self._waiting.add(current_account().name, _Work(lambda: context.run(function), future))
-        try:
-            self._executor.submit(self._run_next)
-        except RuntimeError:  # the pool is closed
-            future.cancel()
+            self._waiting.add(party, _Work(party, lambda: context.run(function), future))
+            future.add_done_callback(self._finished)
+            self._begin_waiting()
         return future
 
-    def _run_next(self) -> None:
-        """Do the work whose turn it is."""
-        with self._changed:
-            if not self._waiting:
+    def _begin_waiting(self) -> None:
+        """Give free threads to those whose turn it is. The lock is held."""
+        while self._running.total() < self.threads * (1 + OTHERS):
+            full = {party for party, count in self._running.items() if count >= self.threads}
+            try:
+                work = self._waiting.next(but_not=full)
+            except KeyError:
                 return
-            work = self._waiting.next()
             self._waiting.remove(work)
-        if not work.future.set_running_or_notify_cancel():
-            return
+            if work.future.set_running_or_notify_cancel():
+                self._running[work.party] += 1
+                self._executor.submit(self._do, work)
+
+    def _do(self, work: _Work) -> None:
+        """A thread's part."""
+        party = work.party
         try:
             result = work.function()
         except BaseException as error:
@@ -123,6 +139,10 @@ class WorkPool:
             work.future.set_result(result)
         finally:
             del work  # an error's trace would keep it, and the upload with it
+            with self._changed:
+                self._running[party] -= 1
+                self._running += Counter()  # forgets whom it counts no more
+                self._begin_waiting()
 
     def _finished(self, _work: Future[Any]) -> None:
         with self._changed:
@@ -132,8 +152,9 @@ class WorkPool:
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """A function that waits for a thread, and where its result goes."""
+    """A function that waits for a thread, whose it is, and where its result goes."""
 
+    party: str
     function: Callable[[], Any]
     future: Future[Any]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Generic, TypeVar
 
 Member = TypeVar("Member")
@@ -37,18 +37,18 @@ class FairRound(Generic[Member]):
         """Let ``member`` join ``party``, behind those who are there."""
         self._parties.setdefault(party, deque()).append(member)
 
-    def next(self) -> Member:
-        """Whose turn it is; it and its party go to the end.
+    def next(self, but_not: Container[str] = ()) -> Member:
+        """Whose turn it is; it and its party go to the end. Parties in ``but_not`` are passed over.
 
         Raises:
             KeyError: there is nobody.
         """
-        party, members = next(iter(self._parties.items()), (None, None))
-        if party is None or members is None:
-            raise KeyError("nobody is there")
-        self._parties.move_to_end(party)
-        members.rotate(-1)
-        return members[-1]
+        for party, members in self._parties.items():
+            if party not in but_not:
+                self._parties.move_to_end(party)
+                members.rotate(-1)
+                return members[-1]
+        raise KeyError("nobody is there")
 
     def remove(self, member: Member) -> bool:
         """Let ``member`` leave; False if it was not there."""

@@ -12,7 +12,7 @@ from service.pipeline.account import charged_to, current_account
 from service.pipeline.batch import Batcher
 from service.pipeline.fair_round import FairRound
 from service.pipeline.relay import Relay
-from service.work import WorkPool
+from service.work import OTHERS, WorkPool
 from tests.support.live_server import wait_until
 
 
@@ -86,20 +86,41 @@ def test_fifty_requests_of_one_do_not_starve_the_single_one_of_another():
             await pool.run(work, deadline_s=10, client_gone=asyncio.Event().wait())
 
     async def crowd() -> None:
-        many = [asyncio.create_task(submit("many")) for _ in range(50)]
-        while pool.unfinished < 50 or not began:
-            await asyncio.sleep(0.001)
-        single = asyncio.create_task(submit("single"))
-        while pool.unfinished < 51:
+        names = [f"busy-{number}" for number in range(1 + OTHERS)] + ["many"] * 50 + ["single"]
+        tasks = [asyncio.create_task(submit(name)) for name in names]
+        while pool.unfinished < len(names):
             await asyncio.sleep(0.001)
         gate.set()
-        await asyncio.gather(single, *many)
+        await asyncio.gather(*tasks)
 
     pool = WorkPool(1)
     asyncio.run(crowd())
     pool.close()
-    assert len(began) == 51
-    assert began.index("single") <= 2
+    assert began.index("single") <= 1 + OTHERS + 2
+
+
+def test_who_fills_all_threads_with_long_work_leaves_some_to_others():
+    gate, served = threading.Event(), threading.Event()
+
+    async def submit(name: str, work) -> None:
+        with charged_to(Named(name)):
+            await pool.run(work, deadline_s=10, client_gone=asyncio.Event().wait())
+
+    async def scene() -> None:
+        many = [asyncio.create_task(submit("many", lambda _: gate.wait(10))) for _ in range(10)]
+        while pool.unfinished < 10:
+            await asyncio.sleep(0.001)
+        await submit("single", lambda _: served.set())  # comes back although the gate is closed
+        assert pool._running["many"] == 2
+        gate.set()
+        await asyncio.gather(*many)
+
+    pool = WorkPool(2)
+    asyncio.run(scene())
+    pool.close()
+    assert served.is_set()
+    assert pool.wait_idle(5)
+    assert not pool._running
 
 
 def test_the_device_takes_accounts_in_turn():
