@@ -49,6 +49,7 @@ ENV PATH=/opt/emoserve/bin:$PATH \
     MPLCONFIGDIR=/tmp/matplotlib \
     EMOSERVE_HOST=0.0.0.0 \
     EMOSERVE_PORT=8000 \
+    EMOSERVE_AUDIT_FILE=- \
     EMOSERVE_DOCS=false
 WORKDIR /app
 COPY models models

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from service import __version__
-from service.cli import analyze, check, models, openapi, serve
+from service.cli import analyze, check, keys, models, openapi, serve
 from service.cli.terminal import UsageError, failure_line, say, silence_stdout
 
 EXIT_FAILED = 1
@@ -20,6 +20,7 @@ _COMMANDS = (
     ("analyze", analyze, "judge recordings without a server"),
     ("models", models, "list the model bundles"),
     ("check", check, "test bundles, device, decoder and models"),
+    ("keys", keys, "make, list and revoke API keys"),
     ("openapi", openapi, "print the OpenAPI document"),
 )
 

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
 from service.api import action_units, audio, docs, embedding, health, limits, metrics, models, problems, video
@@ -18,7 +19,10 @@ from service.api.documentation import openapi_document
 from service.api.exchange import exchange_of
 from service.api.parameters import parameter_errors
 from service.api.problem_response import problem_response
+from service.api.security_documentation import describe_security
+from service.middleware.cross_origin import cross_origin_rules
 from service.middleware.envelope import Envelope
+from service.middleware.guard import Guard
 from service.problems import InternalError, Malformed, MethodNotAllowed, NotFound, Problem
 from service.services import Services
 from service.settings import Settings
@@ -51,6 +55,10 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         },
     )
     app.state.services = services
+    routes = [route for module in _ROUTERS for route in module.router.routes]
+    app.add_middleware(Guard, services=services, routes=routes)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **cross_origin_rules(settings.cors_origins))
     app.add_middleware(Envelope, services=services)
     for module in _ROUTERS:
         app.include_router(module.router)
@@ -87,7 +95,9 @@ async def _load(services: Services) -> None:
 def _cached_openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
+            services: Services = app.state.services
             app.openapi_schema = openapi_document(app)
+            describe_security(app.openapi_schema, required=services.authenticator.is_required)
         return app.openapi_schema
 
     return openapi

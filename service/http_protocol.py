@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.api.exchange import new_request_id
 from service.api.problem_response import MEDIA_TYPE, problem_document
+from service.middleware.security_headers import DEFAULT_CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 from service.problems import BodyTimeout, HeadersTooLarge, Malformed, Problem
 from service.settings import Limits
 
@@ -223,8 +224,8 @@ def _answer(problem: Problem, request_id: str, default_headers: list[tuple[bytes
         f"content-length: {len(body)}",
         f"x-request-id: {request_id}",
         "server-timing: total;dur=0.00",
-        "cache-control: no-store",
-        "x-content-type-options: nosniff",
+        *(f"{name.lower()}: {value}" for name, value in SECURITY_HEADERS.items()),
+        f"content-security-policy: {DEFAULT_CONTENT_SECURITY_POLICY}",
         "connection: close",
     ]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body

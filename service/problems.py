@@ -13,6 +13,7 @@ Problem
 ├── TooLarge             413  a documented limit is exceeded
 ├── Unsupported          415  a type that is not on the list
 ├── Unprocessable        422  a permitted type whose content cannot be used, or a bad parameter
+├── RateLimited          429  one key's own limit
 ├── HeadersTooLarge      431
 ├── Unavailable          503  capacity, start-up, draining
 ├── DeadlineExceeded     504
@@ -26,7 +27,7 @@ from functools import partial
 from typing import ClassVar
 
 
-class Problem(Exception):
+class Problem(Exception, status=400, code="http_invalid", title="The HTTP message is malformed."):
     """Base of all errors told to a client.
 
     Args:
@@ -47,6 +48,11 @@ class Problem(Exception):
         self.pointer = pointer
         self.retry_after_s = retry_after_s
 
+    def __init_subclass__(cls, status: int | None = None, code: str | None = None, title: str | None = None) -> None:
+        """Take the status, code and title of a kind of problem from its class line; the rest is inherited."""
+        super().__init_subclass__()
+        cls.status, cls.code, cls.title = status or cls.status, code or cls.code, title or cls.title
+
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling across the decoder's process boundary with keyword arguments kept."""
         return partial(type(self), self.detail, pointer=self.pointer, retry_after_s=self.retry_after_s), ()
@@ -62,339 +68,263 @@ class InternalError(Problem):
 class Malformed(Problem):
     """The HTTP message, its multipart framing or its fields are broken."""
 
-    status, code, title = 400, "http_invalid", "The HTTP message is malformed."
 
-
-class BodyMissing(Malformed):
+class BodyMissing(Malformed, code="body_missing", title="The request has no body."):
     """No body at all."""
 
-    code, title = "body_missing", "The request has no body."
 
-
-class MultipartInvalid(Malformed):
+class MultipartInvalid(Malformed, code="multipart_invalid", title="The multipart body cannot be parsed."):
     """Multipart framing that cannot be parsed."""
 
-    code, title = "multipart_invalid", "The multipart body cannot be parsed."
 
-
-class MultipartTruncated(Malformed):
+class MultipartTruncated(
+    Malformed, code="multipart_truncated", title="The multipart body ends before its closing boundary."
+):
     """A multipart body that ends before its closing boundary."""
 
-    code, title = "multipart_truncated", "The multipart body ends before its closing boundary."
 
-
-class FieldNotFile(Malformed):
+class FieldNotFile(Malformed, code="field_not_file", title="The part 'file' was sent as text, not as a file."):
     """The part ``file`` was sent as a text field."""
 
-    code, title = "field_not_file", "The part 'file' was sent as text, not as a file."
 
-
-class FieldMissing(Malformed):
+class FieldMissing(Malformed, code="field_missing", title="The multipart body has no part named 'file'."):
     """No part named ``file``."""
 
-    code, title = "field_missing", "The multipart body has no part named 'file'."
 
-
-class TooManyFiles(Malformed):
+class TooManyFiles(Malformed, code="too_many_files", title="Exactly one file part is accepted."):
     """More than one file part."""
 
-    code, title = "too_many_files", "Exactly one file part is accepted."
 
-
-class TooManyFields(Malformed):
+class TooManyFields(Malformed, code="too_many_fields", title="The multipart body has too many fields."):
     """More multipart fields than the limit."""
 
-    code, title = "too_many_fields", "The multipart body has too many fields."
 
-
-class FieldTooLarge(Malformed):
+class FieldTooLarge(Malformed, code="field_too_large", title="A multipart field is larger than the limit."):
     """A multipart text field over the limit."""
 
-    code, title = "field_too_large", "A multipart field is larger than the limit."
 
-
-class FilenameInvalid(Malformed):
+class FilenameInvalid(
+    Malformed, code="filename_invalid", title="The file name holds control characters or is too long."
+):
     """A file name with control characters or of excessive length."""
-
-    code, title = "filename_invalid", "The file name holds control characters or is too long."
 
 
 # 401, 403, 404, 405, 406, 408, 409 -------------------------------------------------------------------------
 
 
-class Unauthenticated(Problem):
+class Unauthenticated(Problem, status=401, code="unauthenticated", title="Valid credentials are required."):
     """Missing or wrong credentials."""
 
-    status, code, title = 401, "unauthenticated", "A valid API key is required."
 
-
-class Forbidden(Problem):
+class Forbidden(Problem, status=403, code="forbidden", title="These credentials do not permit that."):
     """Valid credentials without the right scope."""
 
-    status, code, title = 403, "forbidden", "This key may not do that."
 
-
-class NotFound(Problem):
+class NotFound(Problem, status=404, code="not_found", title="There is nothing at this address."):
     """No such route or resource."""
 
-    status, code, title = 404, "not_found", "There is nothing at this address."
 
-
-class ModelNotFound(NotFound):
+class ModelNotFound(NotFound, code="model_not_found", title="There is no such model or version."):
     """No model, or no version of it, of that name."""
 
-    code, title = "model_not_found", "There is no such model or version."
 
-
-class MethodNotAllowed(Problem):
+class MethodNotAllowed(
+    Problem, status=405, code="method_not_allowed", title="This address does not answer that method."
+):
     """The route exists, the method does not."""
 
-    status, code, title = 405, "method_not_allowed", "This address does not answer that method."
 
-
-class NotAcceptable(Problem):
+class NotAcceptable(
+    Problem, status=406, code="not_acceptable", title="None of the accepted media types can be produced."
+):
     """None of the types in ``Accept`` can be made."""
 
-    status, code, title = 406, "not_acceptable", "None of the accepted media types can be produced."
 
-
-class BodyTimeout(Problem):
+class BodyTimeout(Problem, status=408, code="body_timeout", title="The request body did not arrive in time."):
     """The body did not arrive in time."""
-
-    status, code, title = 408, "body_timeout", "The request body did not arrive in time."
 
 
 # 413 -------------------------------------------------------------------------------------------------------
 
 
-class TooLarge(Problem):
+class TooLarge(Problem, status=413, code="body_too_large", title="The request body is larger than the limit."):
     """A documented limit is exceeded; ``GET /v1/limits`` lists them."""
 
-    status, code, title = 413, "body_too_large", "The request body is larger than the limit."
 
-
-class MediaTooLong(TooLarge):
+class MediaTooLong(TooLarge, code="media_too_long", title="The recording is longer than the limit."):
     """More seconds of media than the limit, counted while decoding."""
 
-    code, title = "media_too_long", "The recording is longer than the limit."
 
-
-class TooManyChannels(TooLarge):
+class TooManyChannels(TooLarge, code="too_many_channels", title="The recording has more channels than the limit."):
     """More audio channels than the limit."""
 
-    code, title = "too_many_channels", "The recording has more channels than the limit."
 
-
-class FrameTooLarge(TooLarge):
+class FrameTooLarge(TooLarge, code="frame_too_large", title="The video's frames are larger than the limit."):
     """A video frame with more pixels than the limit."""
 
-    code, title = "frame_too_large", "The video's frames are larger than the limit."
 
-
-class TooManyFrames(TooLarge):
+class TooManyFrames(TooLarge, code="too_many_frames", title="The video has more frames than the limit."):
     """More video frames than the limit."""
 
-    code, title = "too_many_frames", "The video has more frames than the limit."
 
-
-class AnswerTooLarge(TooLarge):
+class AnswerTooLarge(TooLarge, code="answer_too_large", title="The answer would hold more numbers than the limit."):
     """An answer of more numbers than the limit; a longer hop makes fewer windows."""
-
-    code, title = "answer_too_large", "The answer would hold more numbers than the limit."
 
 
 # 415 -------------------------------------------------------------------------------------------------------
 
 
-class UnsupportedContentType(Problem):
+class UnsupportedContentType(
+    Problem, status=415, code="unsupported_content_type", title="Uploads are multipart/form-data or a raw media body."
+):
     """The request's own media type is not one that uploads may have."""
 
-    status, code, title = 415, "unsupported_content_type", "Uploads are multipart/form-data or a raw media body."
 
-
-class ContentEncodingUnsupported(UnsupportedContentType):
+class ContentEncodingUnsupported(
+    UnsupportedContentType, code="content_encoding_unsupported", title="Compressed request bodies are not accepted."
+):
     """A compressed request body."""
 
-    code, title = "content_encoding_unsupported", "Compressed request bodies are not accepted."
 
-
-class ContainerUnsupported(UnsupportedContentType):
+class ContainerUnsupported(
+    UnsupportedContentType, code="container_unsupported", title="The file is of no supported container format."
+):
     """The bytes are of no container on the list."""
 
-    code, title = "container_unsupported", "The file is of no supported container format."
 
-
-class CodecUnsupported(UnsupportedContentType):
+class CodecUnsupported(
+    UnsupportedContentType, code="codec_unsupported", title="The recording's codec is not supported."
+):
     """A permitted container with a codec that is not on the list."""
-
-    code, title = "codec_unsupported", "The recording's codec is not supported."
 
 
 # 422 -------------------------------------------------------------------------------------------------------
 
 
-class Unprocessable(Problem):
+class Unprocessable(Problem, status=422, code="config_invalid", title="A parameter has a value that cannot be used."):
     """A parameter that cannot be used, alone or beside the others."""
 
-    status, code, title = 422, "config_invalid", "A parameter has a value that cannot be used."
 
-
-class DenoiserUnavailable(Unprocessable):
+class DenoiserUnavailable(
+    Unprocessable, code="denoiser_unavailable", title="This service has no denoiser: ask without denoise."
+):
     """``denoise=true`` where no denoiser is loaded."""
 
-    code, title = "denoiser_unavailable", "This service has no denoiser: ask without denoise."
 
-
-class MediaInvalid(Unprocessable):
+class MediaInvalid(Unprocessable, code="media_invalid", title="The recording cannot be decoded."):
     """A permitted container whose content cannot be decoded."""
 
-    code, title = "media_invalid", "The recording cannot be decoded."
 
-
-class MediaEmpty(MediaInvalid):
+class MediaEmpty(MediaInvalid, code="media_empty", title="The recording is empty."):
     """No bytes or no samples."""
 
-    code, title = "media_empty", "The recording is empty."
 
-
-class MediaTruncated(MediaInvalid):
+class MediaTruncated(MediaInvalid, code="media_truncated", title="The recording is cut off."):
     """The file ends before what its header promises can be read."""
 
-    code, title = "media_truncated", "The recording is cut off."
 
-
-class MediaInconsistent(MediaInvalid):
+class MediaInconsistent(MediaInvalid, code="media_inconsistent", title="The recording's header contradicts its data."):
     """A header that contradicts the data."""
 
-    code, title = "media_inconsistent", "The recording's header contradicts its data."
 
-
-class MediaTooShort(MediaInvalid):
+class MediaTooShort(MediaInvalid, code="media_too_short", title="The recording is too short."):
     """Less audio than the shortest clip that can be judged."""
 
-    code, title = "media_too_short", "The recording is too short."
 
-
-class SampleRateUnsupported(MediaInvalid):
+class SampleRateUnsupported(
+    MediaInvalid, code="sample_rate_unsupported", title="The recording's sample rate is outside the permitted range."
+):
     """A sample rate outside the permitted range."""
 
-    code, title = "sample_rate_unsupported", "The recording's sample rate is outside the permitted range."
 
-
-class SamplesNotFinite(MediaInvalid):
+class SamplesNotFinite(
+    MediaInvalid, code="samples_not_finite", title="The recording holds samples that are not finite numbers."
+):
     """NaN, infinity or absurd magnitudes among the samples."""
 
-    code, title = "samples_not_finite", "The recording holds samples that are not finite numbers."
 
-
-class NoAudioStream(MediaInvalid):
+class NoAudioStream(MediaInvalid, code="no_audio_stream", title="The file has no audio stream."):
     """A container without sound."""
 
-    code, title = "no_audio_stream", "The file has no audio stream."
 
-
-class NoVideoStream(MediaInvalid):
+class NoVideoStream(MediaInvalid, code="no_video_stream", title="The file has no video stream."):
     """A container without pictures."""
 
-    code, title = "no_video_stream", "The file has no video stream."
 
-
-class TooManyStreams(MediaInvalid):
+class TooManyStreams(MediaInvalid, code="too_many_streams", title="The file has more streams than the limit."):
     """More tracks than the limit."""
 
-    code, title = "too_many_streams", "The file has more streams than the limit."
 
-
-class MediaExternalReference(MediaInvalid):
+class MediaExternalReference(
+    MediaInvalid, code="media_external_reference", title="The file refers to data outside itself."
+):
     """A file that points to data outside itself; nothing is opened."""
 
-    code, title = "media_external_reference", "The file refers to data outside itself."
 
-
-class MediaCrashedDecoder(MediaInvalid):
+class MediaCrashedDecoder(MediaInvalid, code="media_crashed_decoder", title="The decoder failed on this recording."):
     """The decoder's process died on this file; the service did not."""
 
-    code, title = "media_crashed_decoder", "The decoder failed on this recording."
 
-
-class FeaturesInvalid(Unprocessable):
+class FeaturesInvalid(Unprocessable, code="features_invalid", title="The table of action units cannot be used."):
     """A table of action units that cannot be read."""
 
-    code, title = "features_invalid", "The table of action units cannot be used."
 
-
-class ColumnsMissing(FeaturesInvalid):
+class ColumnsMissing(FeaturesInvalid, code="columns_missing", title="The table lacks columns that are needed."):
     """A table without columns that are needed; the detail names them."""
 
-    code, title = "columns_missing", "The table lacks columns that are needed."
 
-
-class TimestampsInvalid(FeaturesInvalid):
+class TimestampsInvalid(FeaturesInvalid, code="timestamps_invalid", title="The table's time stamps cannot be right."):
     """Time stamps that no camera makes; ``fps`` can replace them."""
 
-    code, title = "timestamps_invalid", "The table's time stamps cannot be right."
+
+# 429, 431, 503, 504, 507 -----------------------------------------------------------------------------------
 
 
-# 431, 503, 504, 507 ----------------------------------------------------------------------------------------
+class RateLimited(Problem, status=429, code="rate_limited", title="These credentials have reached their limit."):
+    """The caller's own limit is reached; others are served."""
 
 
-class HeadersTooLarge(Problem):
+class HeadersTooLarge(
+    Problem, status=431, code="headers_too_large", title="The request headers are larger than the limit."
+):
     """Request headers over the limit."""
 
-    status, code, title = 431, "headers_too_large", "The request headers are larger than the limit."
 
-
-class Unavailable(Problem):
+class Unavailable(Problem, status=503, code="unavailable", title="The service cannot take this request now."):
     """The service cannot take this work now."""
 
-    status, code, title = 503, "unavailable", "The service cannot take this request now."
 
-
-class CapacityExceeded(Unavailable):
+class CapacityExceeded(Unavailable, code="capacity_exceeded", title="The service is at capacity."):
     """More seconds of media are in the system than it is set to hold."""
 
-    code, title = "capacity_exceeded", "The service is at capacity."
 
-
-class Draining(Unavailable):
+class Draining(Unavailable, code="draining", title="The service is shutting down."):
     """The service is about to stop."""
 
-    code, title = "draining", "The service is shutting down."
 
-
-class DecoderUnavailable(Unavailable):
+class DecoderUnavailable(Unavailable, code="decoder_unavailable", title="No decoder is free."):
     """No decoder process could be had."""
 
-    code, title = "decoder_unavailable", "No decoder is free."
 
-
-class InferenceUnavailable(Unavailable):
+class InferenceUnavailable(Unavailable, code="inference_unavailable", title="The model could not be run just now."):
     """The device failed twice on this work; the service stays up."""
 
-    code, title = "inference_unavailable", "The model could not be run just now."
+
+class AuditUnavailable(Unavailable, code="audit_unavailable", title="The audit log cannot be written."):
+    """Audit lines cannot be written, and nothing may be done without."""
 
 
-class DeadlineExceeded(Problem):
+class DeadlineExceeded(Problem, status=504, code="deadline_exceeded", title="The work did not finish in time."):
     """The work did not finish within its deadline."""
 
-    status, code, title = 504, "deadline_exceeded", "The work did not finish in time."
 
-
-class NoSpace(Problem):
+class NoSpace(Problem, status=507, code="no_space", title="There is no space for temporary data."):
     """No room for temporary data."""
 
-    status, code, title = 507, "no_space", "There is no space for temporary data."
 
-
-def all_problems() -> Iterator[type[Problem]]:
-    """Yield every problem class, in the order of this file."""
-
-    def below(kind: type[Problem]) -> Iterator[type[Problem]]:
-        for child in kind.__subclasses__():
+def all_problems(kind: type[Problem] = Problem) -> Iterator[type[Problem]]:
+    """Yield every problem class below ``kind`` that has a code of its own, in the order of this file."""
+    for child in kind.__subclasses__():
+        if kind is Problem or child.code != kind.code:
             yield child
-            yield from below(child)
-
-    first: dict[str, type[Problem]] = {}
-    for kind in below(Problem):
-        first.setdefault(kind.code, kind)
-    yield from first.values()
+        yield from all_problems(child)

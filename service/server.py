@@ -12,11 +12,15 @@ from types import FrameType
 import uvicorn
 
 from service.app import create_app
+from service.auth import ANONYMOUS
+from service.core_dumps import forbid_core_dumps
 from service.health import Phase
 from service.http_protocol import bounded_protocol
+from service.listening import refuse_busy_port, transport_security, warn_of_openness
 from service.problems import Problem
 from service.services import Services
 from service.settings import Settings
+from service.telemetry.audit import AuditEntry
 from service.telemetry.logs import configure_logging, request_logger, service_logger
 
 # Longer than the 60 s after which common load balancers drop idle connections, so that they do it first.
@@ -51,7 +55,8 @@ class DrainingServer(uvicorn.Server):
     def address(self) -> str:
         """Where the service listens, once it does."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "https" if self.config.is_ssl else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """First signal: drain. Second: close at once and wait for accepted work. Third: leave."""
@@ -91,8 +96,12 @@ def make_server(
         settings: how to run.
         services: with models loaded already, for tests.
         on_ready: called once with the service's address when it is ready for work.
+
+    Raises:
+        OSError, FileInvalid: a file of credentials, or the audit log, cannot be used.
     """
     services = services or Services(settings)
+    services.prepare_access()
     config = uvicorn.Config(
         create_app(settings, services),
         host=settings.host,
@@ -105,6 +114,7 @@ def make_server(
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(settings.drain_s),
+        **transport_security(settings),
     )
     return DrainingServer(config, services, on_ready)
 
@@ -114,9 +124,15 @@ def serve(settings: Settings, services: Services | None = None, on_ready: Callab
 
     Returns:
         Exit status: 0 after a shutdown on request, 1 when the models could not be loaded.
+
+    Raises:
+        OSError, FileInvalid: the address is taken, or a file of credentials, TLS or audit cannot be used.
     """
     configure_logging(settings.log_level)
+    forbid_core_dumps()
     services = services or Services(settings)
+    warn_of_openness(settings)
+    refuse_busy_port(settings.host, settings.port)
     make_server(settings, services, on_ready).run()
     status = EXIT_COULD_NOT_START if services.health.phase is Phase.FAILED else EXIT_OK
     if not services.work.wait_idle(LAST_MOMENT_S):
@@ -128,7 +144,7 @@ def serve(settings: Settings, services: Services | None = None, on_ready: Callab
 
 
 def _record_refusal(services: Services, problem: Problem, request_id: str) -> None:
-    """Metrics and log line of a request that the HTTP parser or its bounds refused."""
+    """Metrics, log and audit line of a request that the HTTP parser or its bounds refused."""
     services.metrics.requests_total.labels(REFUSED_ROUTE, str(problem.status)).inc()
     fields = {
         "request_id": request_id,
@@ -140,3 +156,13 @@ def _record_refusal(services: Services, problem: Problem, request_id: str) -> No
         "media_s": None,
     }
     request_logger.info("request", extra={"fields": fields})
+    services.audit.write(
+        AuditEntry(
+            request_id=request_id,
+            key_id=ANONYMOUS.key_id,
+            action=REFUSED_ROUTE,
+            route=REFUSED_ROUTE,
+            status=problem.status,
+            code=problem.code,
+        )
+    )

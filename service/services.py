@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from service.access.accounts import Accounts
+from service.access.authenticator import Authenticator
 from service.health import Health
 from service.interfaces import AffectPipeline, AudioPipeline, MediaDecoder, ModelRegistry
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
+from service.telemetry.audit import AuditLog
 from service.telemetry.metrics import Metrics
 from service.video_setup import load_affect
 from service.work import UploadMemory, WorkPool
@@ -39,6 +42,9 @@ class Services:
         self.metrics = Metrics()
         self.metrics.ready.set_function(lambda: float(self.readiness_problem() is None))
         self.work = WorkPool(threads=2 * settings.decode_workers + settings.max_batch)
+        self.authenticator = Authenticator(settings)
+        self.accounts = Accounts(settings.key_limits)
+        self.audit = AuditLog(settings.audit_file, required=settings.audit_required)
         self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
         self._loaded = loaded
         if loaded is not None:
@@ -69,6 +75,15 @@ class Services:
         self._loaded = load(self.settings, self.metrics)
         self._announce(self._loaded)
 
+    def prepare_access(self) -> None:
+        """Read the credentials and open the audit log, so that a mistake in them is told before anybody is served.
+
+        Raises:
+            OSError, FileInvalid: a file cannot be used.
+        """
+        self.authenticator.load()
+        self.audit.open()
+
     def readiness_problem(self) -> Problem | None:
         """Why the service should get no traffic, or None: phase, models, decoder, device."""
         problem = self.health.readiness_problem()
@@ -94,6 +109,7 @@ class Services:
     def close(self) -> None:
         """Give everything back, in the order of the data flow."""
         self.work.close()
+        self.audit.close()
         if self._loaded is not None:
             if self._loaded.affect is not None:
                 self._loaded.affect.close()

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FilePath, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -47,6 +47,17 @@ class Limits(BaseModel):
     deadline_s: float = Field(120.0, gt=0, description="seconds from the last byte of the body to the answer")
 
 
+class KeyLimits(BaseModel):
+    """What one owner of credentials may use, beside everybody's limits; None means no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests_per_minute: int | None = Field(None, gt=0, description="analyses begun a minute")
+    concurrent_requests: int | None = Field(None, gt=0, description="analyses under way at once")
+    media_s: float | None = Field(None, gt=0, description="seconds of media in the system at once")
+    media_s_per_minute: float | None = Field(None, gt=0, description="seconds of media a minute")
+
+
 class Settings(BaseSettings):
     """How the service runs."""
 
@@ -77,6 +88,41 @@ class Settings(BaseSettings):
     )
     drain_s: float = Field(30.0, ge=0, description="seconds that accepted work has after SIGTERM")
     ready_grace_s: float = Field(0.0, ge=0, description="seconds between readiness going false and the socket closing")
+    keys_file: Path | None = Field(None, description="API keys, as `emoserve keys new` writes them")
+    jwt_issuer: str | None = Field(None, description="`iss` of accepted JSON Web Tokens; they need an audience too")
+    jwt_audience: str | None = Field(None, description="`aud` of accepted JSON Web Tokens")
+    jwt_keys_file: FilePath | None = Field(
+        None, description="JWKS file with the issuer's public keys; without one they are fetched by OIDC discovery"
+    )
+    key_limits: KeyLimits = Field(
+        default_factory=KeyLimits, description="limits of credentials that have none of their own, as JSON"
+    )
+    cors_origins: list[str] = Field(default=[], description="origins of web pages that may call; none by default")
+    ssl_certfile: FilePath | None = Field(None, description="certificate chain (PEM); makes the service speak TLS")
+    ssl_keyfile: FilePath | None = Field(
+        None, description="private key (PEM), where it is not in the certificate's file"
+    )
+    ssl_ca_certs: FilePath | None = Field(None, description="authorities (PEM) whose client certificates are required")
+    audit_file: str | None = Field(None, description="where audit lines go: a file, or '-' for standard output")
+    audit_required: bool = Field(False, description="answer 503 while audit lines cannot be written")
     docs: bool = Field(True, description="serve /docs")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     limits: Limits = Field(default_factory=Limits)
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        """Refuse settings that would quietly protect nothing."""
+        if (self.jwt_issuer is None) != (self.jwt_audience is None):
+            raise ValueError("EMOSERVE_JWT_ISSUER and EMOSERVE_JWT_AUDIENCE must be set together")
+        if self.jwt_keys_file is not None and self.jwt_issuer is None:
+            raise ValueError("EMOSERVE_JWT_KEYS_FILE needs EMOSERVE_JWT_ISSUER")
+        if (self.ssl_keyfile or self.ssl_ca_certs) and self.ssl_certfile is None:
+            raise ValueError("EMOSERVE_SSL_KEYFILE and EMOSERVE_SSL_CA_CERTS need EMOSERVE_SSL_CERTFILE")
+        if self.audit_required and self.audit_file is None:
+            raise ValueError("EMOSERVE_AUDIT_REQUIRED needs EMOSERVE_AUDIT_FILE")
+        return self
+
+    @property
+    def protected(self) -> bool:
+        """Whether callers need credentials."""
+        return self.keys_file is not None or self.jwt_issuer is not None

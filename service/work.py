@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from service.pipeline.account import current_account
+from service.pipeline.fair_round import FairRound
+from service.pipeline.rate import LEAST_RETRY_S, DecayingRate
 from service.problems import CapacityExceeded, DeadlineExceeded
-
-RETRY_AFTER_S = 1.0
 
 Result = TypeVar("Result")
 
@@ -20,17 +25,26 @@ class ClientGoneError(Exception):
     """The client closed the connection; nobody waits for an answer."""
 
 
+OTHERS = 3
+"""For so many more accounts there are threads, when one has filled its own with work that takes long."""
+
+
 class WorkPool:
-    """Runs blocking functions in at most ``threads`` threads.
+    """Runs blocking functions: those on one account in at most ``threads`` threads, all in ``OTHERS`` times more.
 
     Work that nobody waits for any more (client gone, deadline over) is dropped if it has not begun. Work that
     has begun is told, and keeps its thread until it returns, so that the number of threads is a true bound.
+    Accounts take turns, and none can have all threads.
     """
 
     def __init__(self, threads: int) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self.threads = threads
+        self._executor = ThreadPoolExecutor(threads * (1 + OTHERS), thread_name_prefix="work")
         self._changed = threading.Condition()
         self._unfinished = 0
+        self._is_closed = False
+        self._waiting: FairRound[_Work] = FairRound()
+        self._running: Counter[str] = Counter()
 
     @property
     def unfinished(self) -> int:
@@ -74,7 +88,13 @@ class WorkPool:
 
     def close(self) -> None:
         """Drop what has not begun and let the threads end."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        with self._changed:
+            self._is_closed = True
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._executor.shutdown(wait=False)
+        for work in waiting:
+            work.future.cancel()
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait until nothing waits or runs; False when ``timeout_s`` passed before."""
@@ -82,16 +102,61 @@ class WorkPool:
             return self._changed.wait_for(lambda: self._unfinished == 0, timeout_s)
 
     def _submit(self, function: Callable[[], Result]) -> Future[Result]:
+        context = contextvars.copy_context()
+        future: Future[Result] = Future()
+        party = current_account().name
         with self._changed:
+            if self._is_closed:
+                future.cancel()
+                return future
             self._unfinished += 1
-        work = self._executor.submit(function)
-        work.add_done_callback(self._finished)
-        return work
+            self._waiting.add(party, _Work(party, lambda: context.run(function), future))
+            future.add_done_callback(self._finished)
+            self._begin_waiting()
+        return future
+
+    def _begin_waiting(self) -> None:
+        """Give free threads to those whose turn it is. The lock is held."""
+        while self._running.total() < self.threads * (1 + OTHERS):
+            full = {party for party, count in self._running.items() if count >= self.threads}
+            try:
+                work = self._waiting.next(but_not=full)
+            except KeyError:
+                return
+            self._waiting.remove(work)
+            if work.future.set_running_or_notify_cancel():
+                self._running[work.party] += 1
+                self._executor.submit(self._do, work)
+
+    def _do(self, work: _Work) -> None:
+        """A thread's part."""
+        party = work.party
+        try:
+            result = work.function()
+        except BaseException as error:
+            work.future.set_exception(error)
+        else:
+            work.future.set_result(result)
+        finally:
+            del work  # an error's trace would keep it, and the upload with it
+            with self._changed:
+                self._running[party] -= 1
+                self._running += Counter()  # forgets whom it counts no more
+                self._begin_waiting()
 
     def _finished(self, _work: Future[Any]) -> None:
         with self._changed:
             self._unfinished -= 1
             self._changed.notify_all()
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """A function that waits for a thread, whose it is, and where its result goes."""
+
+    party: str
+    function: Callable[[], Any]
+    future: Future[Any]
 
 
 class HeldUpload:
@@ -112,11 +177,18 @@ class HeldUpload:
 
 
 class UploadMemory:
-    """How many uploads are in hand and how many bytes they hold. Used on the event loop only."""
+    """How many uploads are in hand and how many bytes they hold. Used on the event loop only.
 
-    def __init__(self, max_uploads: int, max_bytes: int) -> None:
+    Args:
+        max_uploads, max_bytes: what all of them together may be.
+        clock: monotonic seconds, replaced in tests.
+    """
+
+    def __init__(self, max_uploads: int, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_uploads = max_uploads
         self._max_bytes = max_bytes
+        self._finished_uploads = DecayingRate(clock)
+        self._finished_bytes = DecayingRate(clock)
         self.uploads = 0
         self.held_bytes = 0
 
@@ -125,20 +197,32 @@ class UploadMemory:
         """Admit one upload for the length of a ``with`` block.
 
         Raises:
-            CapacityExceeded: too many are in hand.
+            CapacityExceeded: too many are in hand; ``retry_after_s`` follows from how fast they leave.
         """
+        self._pass_time()
         if self.uploads >= self._max_uploads:
-            raise CapacityExceeded(retry_after_s=RETRY_AFTER_S)
+            excess = self.uploads + 1 - self._max_uploads
+            raise CapacityExceeded(retry_after_s=self._finished_uploads.retry_after_s(excess, LEAST_RETRY_S))
         self.uploads += 1
         held = HeldUpload(self)
         try:
             yield held
         finally:
+            self._pass_time()
             self.uploads -= 1
             self.held_bytes -= held.size_bytes
+            self._finished_uploads.add(1)
+            self._finished_bytes.add(held.size_bytes)
 
     def take(self, size_bytes: int) -> None:
         """See :meth:`HeldUpload.add`."""
-        if self.held_bytes + size_bytes > self._max_bytes:
-            raise CapacityExceeded(retry_after_s=RETRY_AFTER_S)
+        excess = self.held_bytes + size_bytes - self._max_bytes
+        if excess > 0:
+            self._pass_time()
+            raise CapacityExceeded(retry_after_s=self._finished_bytes.retry_after_s(excess, LEAST_RETRY_S))
         self.held_bytes += size_bytes
+
+    def _pass_time(self) -> None:
+        busy = self.uploads > 0
+        self._finished_uploads.pass_time(busy=busy)
+        self._finished_bytes.pass_time(busy=busy)

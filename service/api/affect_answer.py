@@ -14,7 +14,7 @@ AFFECT_MEDIA_TYPES = (JSON, CSV, PNG, FHIR)
 
 def respond_with_affect(request: Request, result: VideoAffect, include: frozenset[str], media_type: str) -> bytes:
     """Note what the work took, and render ``result``."""
-    exchange = note_analysis(request, result.media, result.stages_s)
+    exchange = note_analysis(request, result.media, result.stages_s, result.models.values())
     with exchange.stage("render"):
         return affect_answer(result, media_type, exchange.request_id, include)
 

@@ -44,6 +44,6 @@ def _analyse(
 ) -> bytes:
     """The blocking half: pipeline and rendering, in a worker thread."""
     result = services_of(request).loaded.pipeline.analyse(data, options, cancel=abandoned)
-    exchange = note_analysis(request, result.media, result.stages_s)
+    exchange = note_analysis(request, result.media, result.stages_s, [result.model])
     with exchange.stage("render"):
         return audio_answer(result, media_type, exchange.request_id, timeline=options.timeline)

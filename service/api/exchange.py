@@ -12,6 +12,8 @@ from typing import Any
 
 from starlette.datastructures import Headers
 
+from service.auth import ANONYMOUS, Caller
+
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}")
 
 
@@ -26,6 +28,8 @@ class Exchange:
         code: 'ok' or the problem's code.
         body_bytes: bytes of the request body that were read.
         media_s: seconds of media, once known.
+        caller: who sent it.
+        models: name/version@sha256 of what answered, for the audit log.
     """
 
     request_id: str
@@ -34,6 +38,8 @@ class Exchange:
     code: str = "ok"
     body_bytes: int = 0
     media_s: float | None = None
+    caller: Caller = ANONYMOUS
+    models: tuple[str, ...] = ()
 
     @property
     def elapsed_s(self) -> float:

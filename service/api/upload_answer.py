@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from fastapi import Request, Response
 
 from service.api.exchange import Exchange, exchange_of
 from service.api.negotiation import FHIR, choose_fhir_version, choose_media_type
 from service.api.uploads import RAW_MEDIA, client_gone, read_upload
-from service.pipeline.results import MediaInfo
-from service.problems import Unavailable
+from service.pipeline.results import MediaInfo, ModelReference
+from service.problems import RateLimited, Unavailable
 from service.services import services_of
 
 Answer = Callable[[memoryview, threading.Event], bytes]
@@ -55,15 +55,18 @@ async def answer_upload(
                 deadline_s=limits.deadline_s,
                 client_gone=client_gone(request),
             )
-    except Unavailable as problem:
+    except (Unavailable, RateLimited) as problem:
         services.metrics.shed_total.labels(problem.code).inc()
         raise
     return Response(body, media_type=media_type)
 
 
-def note_analysis(request: Request, media: MediaInfo, stages_s: dict[str, float]) -> Exchange:
-    """Put what the pipeline took into ``Server-Timing``, log and metrics; returns the request's exchange."""
+def note_analysis(
+    request: Request, media: MediaInfo, stages_s: dict[str, float], models: Iterable[ModelReference] = ()
+) -> Exchange:
+    """Put what the pipeline took into ``Server-Timing``, log, audit and metrics; returns the request's exchange."""
     exchange = exchange_of(request.scope)
+    exchange.models = tuple(f"{model.name}/{model.version}@{model.sha256}" for model in models)
     exchange.stages_s.update(stages_s)
     exchange.media_s = media.duration_s
     services_of(request).metrics.audio_seconds_total.labels("ok").inc(media.duration_s)

@@ -63,6 +63,8 @@ def failure_line(error: Exception) -> str | None:
         return _one_line(f"{error.code}: {error.detail}")
     if isinstance(error, ValidationError):
         first = error.errors()[0]
+        if not first["loc"]:  # several settings that do not go together
+            return _one_line(first["msg"].removeprefix("Value error, "))
         name = "EMOSERVE_" + "__".join(str(part).upper() for part in first["loc"])
         return _one_line(f"{name}: {first['msg']}")
     if isinstance(error, SettingsError):

@@ -1,4 +1,4 @@
-"""The outermost layer: identity, common headers, header limit, unexpected errors, log line and metrics."""
+"""The outermost layer: identity, common headers, header limit, unexpected errors, log and audit line, metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from service.api.exchange import Exchange, begin_exchange
 from service.api.problem_response import problem_response
+from service.auth import OPEN_PREFIX
+from service.middleware.security_headers import (
+    DEFAULT_CONTENT_SECURITY_POLICY,
+    SECURITY_HEADERS,
+    STRICT_TRANSPORT_SECURITY,
+)
 from service.problems import Draining, HeadersTooLarge, InternalError, Problem
+from service.telemetry.audit import AuditEntry
 from service.telemetry.logs import describe_exception, request_logger
 from service.work import ClientGoneError
 
@@ -42,7 +49,7 @@ class Envelope:
         scope.setdefault("state", {})["exchange"] = exchange
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}  # the server leaves the body out
-        answer = _Answer(exchange, send)
+        answer = _Answer(exchange, send, is_secure=self._services.settings.ssl_certfile is not None)
         body = _Body(receive, has_body(headers))
         answer.body_is_read = body.is_read
         status = CLIENT_GONE_STATUS
@@ -106,6 +113,21 @@ class Envelope:
             "media_s": exchange.media_s,
         }
         request_logger.log(logging.ERROR if status == 500 else logging.INFO, "request", extra={"fields": fields})
+        if not scope["path"].startswith(OPEN_PREFIX):  # probes, which touch nobody's data, would drown the rest
+            self._services.audit.write(
+                AuditEntry(
+                    request_id=exchange.request_id,
+                    key_id=exchange.caller.key_id,
+                    action=getattr(scope.get("route"), "operation_id", None) or route,
+                    route=route,
+                    status=status,
+                    code=exchange.code,
+                    models=exchange.models,
+                    body_bytes=exchange.body_bytes,
+                    media_s=exchange.media_s,
+                    latency_s=round(elapsed_s, 4),
+                )
+            )
 
 
 class _BrokenOffError(Exception):
@@ -134,8 +156,9 @@ class _Body:
 class _Answer:
     """Adds what every response carries."""
 
-    def __init__(self, exchange: Exchange, send: Send) -> None:
+    def __init__(self, exchange: Exchange, send: Send, is_secure: bool) -> None:
         self.exchange = exchange
+        self.is_secure = is_secure
         self.status = 0
         self.body_is_read: Callable[[], bool] = lambda: True
         self._send: Callable[[Message], Awaitable[None]] = send
@@ -146,8 +169,10 @@ class _Answer:
             headers = MutableHeaders(raw=message.setdefault("headers", []))
             headers["X-Request-Id"] = self.exchange.request_id
             headers["Server-Timing"] = self.exchange.server_timing()
-            headers["Cache-Control"] = "no-store"
-            headers["X-Content-Type-Options"] = "nosniff"
+            headers.update(SECURITY_HEADERS)
+            headers.setdefault("Content-Security-Policy", DEFAULT_CONTENT_SECURITY_POLICY)
+            if self.is_secure:
+                headers["Strict-Transport-Security"] = STRICT_TRANSPORT_SECURITY
             if not self.body_is_read():
                 # What is left of the body would be taken for the next request.
                 headers["Connection"] = "close"

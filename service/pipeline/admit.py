@@ -3,26 +3,23 @@
 A request is admitted twice. Before decoding nobody knows how long the recording is, so it is held for what
 its bytes usually are (:func:`estimate_s`); after decoding the hold is set to the true length, and a
 recording that turns out not to fit is refused then. So neither a burst of small files nor of compressed long
-ones piles up work.
+ones piles up work. The account on which the work is done is asked first: its own limits are 429, the
+service's 503.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from service.pipeline.account import Account, current_account
+from service.pipeline.rate import LEAST_RETRY_S, LONGEST_RETRY_S, DecayingRate
 from service.problems import CapacityExceeded, Draining
 
 TYPICAL_BYTES_PER_S = 16_000
 """128 kbit/s, common for compressed sound; 16 kHz PCM has twice that, telephone codecs a tenth."""
-
-RATE_MEMORY_S = 30.0
-"""Time constant over which the rate of finished work is averaged."""
-
-LEAST_RETRY_S, LONGEST_RETRY_S = 1.0, 600.0
 
 
 def estimate_s(size_bytes: int) -> float:
@@ -33,8 +30,9 @@ def estimate_s(size_bytes: int) -> float:
 class Hold:
     """One admitted request's share of the capacity."""
 
-    def __init__(self, admission: Admission, seconds: float) -> None:
+    def __init__(self, admission: Admission, seconds: float, account: Account) -> None:
         self._admission = admission
+        self._account = account
         self.seconds = seconds
 
     def resize(self, seconds: float) -> None:
@@ -42,8 +40,15 @@ class Hold:
 
         Raises:
             CapacityExceeded: the difference does not fit. The hold keeps its former size.
+            RateLimited: the account may not have so much in the system. The same.
         """
-        self._admission._resize(self, seconds)
+        before_s = self.seconds
+        self._account.resize(before_s, seconds)
+        try:
+            self._admission._resize(self, seconds)
+        except CapacityExceeded:
+            self._account.resize(seconds, before_s)
+            raise
 
 
 class Admission:
@@ -63,7 +68,7 @@ class Admission:
         self._held_s = 0.0
         self._holds = 0
         self._draining = False
-        self._finished = _DecayingRate(clock)
+        self._finished = DecayingRate(clock)
 
     @contextmanager
     def hold(self, seconds: float) -> Iterator[Hold]:
@@ -71,14 +76,22 @@ class Admission:
 
         Raises:
             CapacityExceeded: they do not fit; ``retry_after_s`` says when they should.
+            RateLimited: the account has used up its share.
             Draining: the service is about to stop.
         """
-        hold = self._admit(seconds)
+        account = current_account()
+        account.take(seconds)
+        try:
+            hold = self._admit(seconds, account)
+        except BaseException:
+            account.give_back(seconds, unused=True)
+            raise
         done_s = 0.0
         try:
             yield hold
             done_s = hold.seconds  # work that failed says nothing about how fast work is done
         finally:
+            account.give_back(hold.seconds)
             self._release(hold, done_s)
 
     def check(self) -> None:
@@ -116,13 +129,13 @@ class Admission:
         """Requests in the system now."""
         return self._holds
 
-    def _admit(self, seconds: float) -> Hold:
+    def _admit(self, seconds: float, account: Account) -> Hold:
         with self._condition:
             self._refuse_unless_fits(seconds, others=self._holds)
             self._finished.pass_time(busy=self._holds > 0)
             self._held_s += seconds
             self._holds += 1
-        return Hold(self, seconds)
+        return Hold(self, seconds, account)
 
     def _resize(self, hold: Hold, seconds: float) -> None:
         with self._condition:
@@ -151,30 +164,4 @@ class Admission:
         """The refusal, with the time in which the excess should be worked off at the rate of late."""
         self._finished.pass_time(busy=True)
         excess_s = max(self._held_s + seconds - self.capacity_s, 0.0)
-        rate = self._finished.per_second()
-        wait_s = excess_s / rate if rate > 0 else LONGEST_RETRY_S if excess_s else LEAST_RETRY_S
-        return CapacityExceeded(retry_after_s=min(max(wait_s, LEAST_RETRY_S), LONGEST_RETRY_S))
-
-
-class _DecayingRate:
-    """Media seconds finished per busy second, older work counting exponentially less."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._at = clock()
-        self._finished_s = 0.0
-        self._busy_s = 0.0
-
-    def pass_time(self, *, busy: bool) -> None:
-        """Account for the time since the last call. Idle time leaves the rate as it was."""
-        elapsed_s, self._at = self._clock() - self._at, self._clock()
-        if busy:
-            kept = math.exp(-elapsed_s / RATE_MEMORY_S)
-            self._finished_s *= kept
-            self._busy_s = self._busy_s * kept + RATE_MEMORY_S * (1 - kept)
-
-    def add(self, seconds: float) -> None:
-        self._finished_s += seconds
-
-    def per_second(self) -> float:
-        return self._finished_s / self._busy_s if self._busy_s else 0.0
+        return CapacityExceeded(retry_after_s=self._finished.retry_after_s(excess_s, unknown_s=LONGEST_RETRY_S))

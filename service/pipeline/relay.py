@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -35,7 +36,8 @@ class Relay(Generic[Item]):
         self._waiting: deque[Item] = deque()
         self._ended = False
         self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        context = contextvars.copy_context()  # the work is done on the account of whoever puts it
+        self._thread = threading.Thread(target=lambda: context.run(self._serve), name=name, daemon=True)
 
     def put(self, item: Item) -> None:
         """Hand over an item; blocks while the queue is full.

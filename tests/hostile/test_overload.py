@@ -74,7 +74,7 @@ def test_row_78_client_leaves_while_uploading() -> None:
 
 def test_row_78_client_leaves_while_queued() -> None:
     with serving(small_settings()) as live:
-        threads = live.services.work._executor._max_workers
+        threads = live.services.work.threads
         busy = [send_without_reading(live, b"gate") for _ in range(threads)]
         wait_until(lambda: len(live.pipeline.seen) == threads)
         queued = send_without_reading(live, b"queued")

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import struct
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
-from tests.support.live_server import LiveServer, exchange, serving, small_settings, wait_until
+from tests.plain_wav import wav
+from tests.support.credentials import add_key
+from tests.support.live_server import LiveServer, exchange, serving, serving_models, small_settings, wait_until
+from tests.tiny_models import write_speech_bundle
 
 CANARY = "CanaryPatientDoe1961"
 EMOTION, EMBEDDING = "/v1/audio/emotion", "/v1/audio/embedding"
@@ -18,9 +27,29 @@ TAGGED = b"RIFF....LIST INFO IART" + CANARY.encode()
 
 
 @pytest.fixture
-def live() -> Iterator[LiveServer]:
-    with serving(small_settings()) as server:
+def audit(tmp_path: Path) -> Path:
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
+def live(audit: Path) -> Iterator[LiveServer]:
+    with serving(small_settings(audit_file=str(audit))) as server:
         yield server
+
+
+def open_files() -> str:
+    """What this process has open, by name."""
+    folder = Path("/proc/self/fd")
+    names = []
+    for number in os.listdir(folder):
+        with contextlib.suppress(OSError):  # closed meanwhile, such as the one that lists
+            names.append(os.readlink(folder / number))
+    return "\n".join(names)
+
+
+def told(live: LiveServer, audit: Path) -> str:
+    """All that the service has written about its requests."""
+    return live.log.getvalue() + audit.read_text()
 
 
 def part(name: str = "file", filename: str | None = CANARY + ".wav", content: bytes = TAGGED) -> bytes:
@@ -62,6 +91,16 @@ REQUESTS = {
         EMOTION,
         {"content": TAGGED, "headers": {"content-type": f"text/{CANARY}"}},
     ),
+    "credentials that nobody asked for, 200": (
+        "POST",
+        EMOTION,
+        {"content": TAGGED, "headers": {"authorization": f"Bearer {CANARY}", "x-api-key": CANARY, "cookie": CANARY}},
+    ),
+    "origin and referrer, 200": (
+        "POST",
+        EMOTION,
+        {"content": TAGGED, "headers": {"origin": f"https://{CANARY}", "referer": f"https://{CANARY}/x"}},
+    ),
     "invalid request id, 200": (
         "POST",
         EMOTION,
@@ -71,18 +110,19 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("case", REQUESTS)
-def test_canary_appears_nowhere(live: LiveServer, case: str, tmp_path: Path) -> None:
+def test_canary_appears_nowhere(live: LiveServer, audit: Path, case: str) -> None:
     method, address, send = REQUESTS[case]
     response = httpx.request(method, live.url + address, **send)
     assert str(response.status_code) == case[-3:]
     assert CANARY not in response.text
     assert CANARY not in str(response.headers)
     assert CANARY not in httpx.get(f"{live.url}/metrics").text
-    wait_until(lambda: len(live.request_lines()) == 2)
-    assert CANARY not in live.log.getvalue()
+    wait_until(lambda: len(live.request_lines()) == 2 and audit.read_text().count("\n") == 2)
+    assert CANARY not in told(live, audit)
+    assert CANARY not in open_files()
 
 
-def test_canary_in_what_the_parser_refuses(live: LiveServer) -> None:
+def test_canary_in_what_the_parser_refuses(live: LiveServer, audit: Path) -> None:
     for request in (
         f"GET /{CANARY} HTTP/9.9\r\n\r\n",
         f"{CANARY} / HTTP/1.1\r\n\r\n",
@@ -92,11 +132,13 @@ def test_canary_in_what_the_parser_refuses(live: LiveServer) -> None:
         answers = exchange(live.port, request.encode())
         assert answers[0].status in (400, 431)
         assert CANARY.encode() not in answers[0].body
-    assert CANARY not in live.log.getvalue()
+    assert CANARY not in told(live, audit)
 
 
 def test_uploads_touch_no_file(live: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     opened: list[str] = []
 
     def listen(event: str, arguments: tuple) -> None:
@@ -115,7 +157,7 @@ def test_uploads_touch_no_file(live: LiveServer, tmp_path: Path, monkeypatch: py
     finally:
         listening = False
     assert opened == []
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_log_line_has_these_fields_and_no_others(live: LiveServer) -> None:
@@ -128,3 +170,73 @@ def test_log_line_has_these_fields_and_no_others(live: LiveServer) -> None:
     }
     assert (line["route"], line["status"], line["code"]) == (EMOTION, 200, "ok")
     assert (line["bytes"], line["media_s"]) == (len(TAGGED), 2.0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "status"),
+    [
+        ({"authorization": f"Bearer {CANARY}"}, "", 401),
+        ({"authorization": f"Bearer emo_clinic_{CANARY}"}, "", 401),
+        ({"x-api-key": f"emo_{CANARY.lower()}_x"}, "", 401),
+        ({}, f"?api_key={CANARY}", 401),
+        ({}, f"?{CANARY}=1", 401),
+    ],
+)
+def test_canary_in_credentials(tmp_path: Path, headers: dict, query: str, status: int) -> None:
+    audit, keys = tmp_path / "audit.jsonl", tmp_path / "keys.json"
+    add_key(keys)
+    with serving(small_settings(keys_file=keys, audit_file=str(audit))) as live:
+        response = httpx.post(f"{live.url}{EMOTION}{query}", content=TAGGED, headers=headers)
+        assert response.status_code == status
+        wait_until(lambda: audit.exists() and audit.read_text().count("\n") == 1)
+        for text in (response.text, str(response.headers), told(live, audit)):
+            assert CANARY.lower() not in text.lower()
+
+
+def holds_canary(folder: Path, since_s: float) -> list[Path]:
+    """Files below ``folder`` that were written since, and hold the canary or bear it as their name."""
+    found = []
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            is_new = path.is_file() and path.stat().st_mtime >= since_s
+            if is_new and (CANARY in path.name or CANARY.encode() in path.read_bytes()):
+                found.append(path)
+    return found
+
+
+def test_canary_in_real_media_leaves_no_trace_in_folders_descriptors_or_cores(tmp_path: Path) -> None:
+    """The whole service with its decoder: tags of the file, its name and its samples, whether judged or refused."""
+    models, temporary = tmp_path / "models", tmp_path / "temporary"
+    temporary.mkdir()
+    write_speech_bundle(models)
+    audit, since_s = tmp_path / "audit.jsonl", time.time() - 1
+    settings = small_settings(model_dirs=[models], device="cpu", threads=1, audit_file=str(audit))
+    samples = np.frombuffer((CANARY.encode() * 2000)[:32000], "<i2").astype(np.float32) / 32768
+    sound = wav(samples)
+    chunk = b"LIST" + struct.pack("<I", 12 + len(CANARY) + 4) + b"INFOIART" + struct.pack("<I", len(CANARY))
+    tagged = sound[:12] + chunk + CANARY.encode() + sound[12:]
+    before = tempfile.tempdir
+    tempfile.tempdir = str(temporary)
+    try:
+        with serving_models(settings) as live:
+            for body in (sound, tagged, sound[:60], CANARY.encode() * 100, b"RIFF" + CANARY.encode()):
+                response = httpx.post(live.url + EMOTION, **form(part(content=body) + END), timeout=30)
+                assert response.status_code in (200, 415, 422)
+                assert CANARY not in response.text
+            decoders = live.services.loaded.decoder.worker_pids()
+            for pid in decoders:
+                assert CANARY not in Path(f"/proc/{pid}/cmdline").read_text()
+                assert {Path(os.readlink(each)).name.split(":")[0] for each in Path(f"/proc/{pid}/fd").iterdir()} <= {
+                    "null",
+                    "socket",
+                }
+            wait_until(lambda: audit.read_text().count("\n") == 5)
+            assert CANARY not in told(live, audit)
+            assert CANARY not in open_files()
+            os.kill(decoders[0], signal.SIGSEGV)  # would leave a core behind, if it might
+            assert httpx.post(live.url + EMOTION, content=sound, timeout=30).status_code == 200
+    finally:
+        tempfile.tempdir = before
+    for folder in (temporary, Path("/dev/shm"), Path.cwd() / "service"):
+        assert holds_canary(folder, since_s) == []
+    assert [path for path in Path.cwd().glob("core*") if path.stat().st_mtime >= since_s] == []

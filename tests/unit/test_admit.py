@@ -4,7 +4,9 @@ import threading
 
 import pytest
 
-from service.pipeline.admit import LONGEST_RETRY_S, Admission, estimate_s
+from service.pipeline.account import Unlimited
+from service.pipeline.admit import Admission, estimate_s
+from service.pipeline.rate import LONGEST_RETRY_S
 from service.problems import CapacityExceeded, Draining
 
 
@@ -65,7 +67,7 @@ def test_retry_after_follows_the_rate_of_finished_work():
         clock.now += 4.0
     clock.now += 1000.0  # idle time is no evidence of slowness
     with admission.hold(90.0), pytest.raises(CapacityExceeded) as caught:
-        admission._admit(30.0)
+        admission._admit(30.0, Unlimited())
     assert caught.value.retry_after_s == pytest.approx(20.0 / 10.0, rel=0.1)
 
 
@@ -78,7 +80,7 @@ def test_retry_after_grows_while_the_work_under_way_does_not_finish():
     with admission.hold(90.0):
         for _ in range(3):
             with pytest.raises(CapacityExceeded) as caught:
-                admission._admit(30.0)
+                admission._admit(30.0, Unlimited())
             waits.append(caught.value.retry_after_s)
             clock.now += 20.0
     assert waits[0] < waits[1] < waits[2]
@@ -87,7 +89,7 @@ def test_retry_after_grows_while_the_work_under_way_does_not_finish():
 def test_retry_after_before_anything_finished_is_bounded():
     admission = Admission(10.0)
     with admission.hold(10.0), pytest.raises(CapacityExceeded) as caught:
-        admission._admit(5.0)
+        admission._admit(5.0, Unlimited())
     assert caught.value.retry_after_s == LONGEST_RETRY_S
 
 

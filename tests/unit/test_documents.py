@@ -7,7 +7,7 @@ import re
 import pytest
 
 from service.card import read_card
-from service.settings import Limits, Settings
+from service.settings import KeyLimits, Limits, Settings
 from tests.shared_material import ROOT
 
 SETTINGS = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
@@ -22,6 +22,11 @@ def test_every_setting_is_documented(name):
 @pytest.mark.parametrize("name", Limits.model_fields)
 def test_every_limit_is_documented(name):
     assert f"`EMOSERVE_LIMITS__{name.upper()}`" in SETTINGS
+
+
+@pytest.mark.parametrize("name", KeyLimits.model_fields)
+def test_every_limit_of_a_key_is_documented(name):
+    assert f"| `{name}` |" in SETTINGS
 
 
 def test_documented_settings_exist():

@@ -69,3 +69,42 @@ def test_upload_memory_is_bounded_and_given_back() -> None:
         with pytest.raises(CapacityExceeded), memory.hold():
             pytest.fail("a third upload was admitted")
     assert (memory.uploads, memory.held_bytes) == (0, 0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_retry_after_follows_how_fast_uploads_leave() -> None:
+    clock = Clock()
+    memory = UploadMemory(1, 1000, clock)
+    with memory.hold(), pytest.raises(CapacityExceeded) as caught, memory.hold():
+        pass
+    assert caught.value.retry_after_s == 1.0  # nothing is known yet
+    for _ in range(5):
+        with memory.hold():
+            clock.now += 8.0
+    with memory.hold() as held:
+        with pytest.raises(CapacityExceeded) as caught, memory.hold():
+            pass
+        assert caught.value.retry_after_s == pytest.approx(8.0, rel=0.3)
+        with pytest.raises(CapacityExceeded):
+            held.add(2000)
+
+
+def test_retry_after_follows_how_fast_bytes_leave() -> None:
+    clock = Clock()
+    memory = UploadMemory(10, 1000, clock)
+    for _ in range(5):
+        with memory.hold() as held:
+            held.add(500)
+            clock.now += 10.0  # 50 bytes a second
+    with memory.hold() as held:
+        held.add(800)
+        with memory.hold() as other, pytest.raises(CapacityExceeded) as caught:
+            other.add(500)
+    assert caught.value.retry_after_s == pytest.approx(300 / 50, rel=0.3)

@@ -1,0 +1,51 @@
+"""Checking an API key, in the same time whatever is wrong with it (serving_notes 2.4, row 39)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from service.access.key_file import digest_of, id_in, parse_key_file
+from service.access.watched_file import WatchedFile
+from service.auth import Caller
+from service.problems import Unauthenticated
+
+_NO_DIGEST = bytes(32)
+"""Compared with where there is no such key. No key hashes to it."""
+
+
+class ApiKeys:
+    """The keys of a file, as they are now.
+
+    Args:
+        path: see :mod:`service.access.key_file`.
+        now: the time, replaced in tests.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._file = WatchedFile(path, parse_key_file)
+        self._now = now
+
+    def load(self) -> None:
+        """Read the file.
+
+        Raises:
+            OSError, FileInvalid: it cannot be used.
+        """
+        self._file.load()
+
+    def identify(self, key: str) -> Caller:
+        """Whose key it is.
+
+        Raises:
+            Unauthenticated: nobody's, expired or revoked; which of them is not told.
+        """
+        presented = digest_of(key)
+        entry = self._file.current().find(id_in(key) or "")
+        expected = _NO_DIGEST if entry is None else bytes.fromhex(entry.sha256)
+        is_equal = hmac.compare_digest(presented, expected)
+        if entry is None or not is_equal or not entry.is_active(self._now()):
+            raise Unauthenticated
+        return Caller(entry.id, entry.owner, frozenset(entry.scopes), entry.limits)

@@ -1,0 +1,25 @@
+"""What every answer tells browsers and caches (serving_notes 1.3 and 2.6)."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+SECURITY_HEADERS: Final = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        # The service's own page may record; nothing else of the device is anybody's business.
+        "Permissions-Policy": "microphone=(self), camera=(self), geolocation=(), display-capture=(), usb=()",
+    }
+)
+
+DEFAULT_CONTENT_SECURITY_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+"""For answers that are no page; pages bring their own."""
+
+STRICT_TRANSPORT_SECURITY: Final = "max-age=31536000"
+"""One year, where the service itself speaks TLS; a proxy that ends TLS sets its own."""

@@ -1,0 +1,215 @@
+"""Rows 37 to 39 of the table of hostile inputs: credentials that are missing, wrong, stale, misplaced or too weak."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.auth import required_scope
+from service.settings import KeyLimits
+from tests.support.credentials import AUDIENCE, ISSUER, Issuer, add_key
+from tests.support.live_server import LiveServer, exchange, serving, small_settings, wait_until
+
+EMOTION = "/v1/audio/emotion"
+OPEN = {"/v2/health/live", "/v2/health/ready"}
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A service that needs credentials, and some."""
+
+    live: LiveServer
+    client: httpx.Client
+    key: str
+    admin: str
+    limited: str
+    expired: str
+    issuer: Issuer
+
+    def post(self, credentials: str | None = None, path: str = EMOTION, **more) -> httpx.Response:
+        headers = {"authorization": f"Bearer {credentials}"} if credentials is not None else {}
+        return self.client.post(path, content=b"RIFF", headers=headers | more.pop("headers", {}), **more)
+
+
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Protected]:
+    folder: Path = tmp_path_factory.mktemp("access")
+    keys, issuer = folder / "keys.json", Issuer()
+    (folder / "jwks.json").write_text(json.dumps(issuer.key_set()))
+    made = {
+        "key": add_key(keys),
+        "admin": add_key(keys, "admin", ("admin",)),
+        "limited": add_key(keys, "limited", limits=KeyLimits(requests_per_minute=2, concurrent_requests=1)),
+        "expired": add_key(keys, "expired", expires_at=datetime(2020, 1, 1, tzinfo=UTC)),
+    }
+    settings = small_settings(
+        keys_file=keys, jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwt_keys_file=folder / "jwks.json"
+    )
+    with serving(settings) as live, httpx.Client(base_url=live.url) as client:
+        yield Protected(live, client, issuer=issuer, **made)
+        assert not [line for line in live.request_lines() if line["status"] == 500]
+        for secret in made.values():
+            assert secret not in live.log.getvalue()
+
+
+def assert_refused(response: httpx.Response, status: int, code: str) -> None:
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert ("www-authenticate" in response.headers) == (status == 401)
+
+
+def test_valid_credentials_in_either_header(protected: Protected) -> None:
+    assert protected.post(protected.key).status_code == 200
+    assert protected.post(headers={"x-api-key": protected.key}).status_code == 200
+    assert protected.post(headers={"authorization": f"bearer  {protected.key}"}).status_code == 200
+    assert protected.post(protected.issuer.token()).status_code == 200
+    assert protected.post(protected.issuer.token(algorithm="ES256")).status_code == 200
+
+
+def hmac_token(_: Protected) -> str:
+    return Issuer().token(algorithm="HS256", key="n" * 64, kid="rsa")
+
+
+def unsigned_token(_: Protected) -> str:
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "a", "scope": "admin", "exp": time.time() + 60}
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in ({"alg": "none"}, claims)]
+    return ".".join(parts).replace("=", "") + "."
+
+
+ROW_37 = {
+    "no key": lambda it: {},
+    "empty": lambda it: {"authorization": ""},
+    "empty bearer": lambda it: {"authorization": "Bearer"},
+    "empty key": lambda it: {"x-api-key": ""},
+    "wrong key": lambda it: {"authorization": f"Bearer {it.key[:-4]}AAAA"},
+    "unknown id": lambda it: {"x-api-key": it.key.replace("clinic", "nobody")},
+    "expired key": lambda it: {"x-api-key": it.expired},
+    "basic": lambda it: {"authorization": "Basic " + base64.b64encode(it.key.encode()).decode()},
+    "key without a scheme": lambda it: {"authorization": it.key},
+    "two credentials": lambda it: {"authorization": f"Bearer {it.key}", "x-api-key": it.key},
+    "a token as a key": lambda it: {"x-api-key": it.issuer.token()},
+    "bytes beyond ASCII": lambda it: {"x-api-key": b"emo_clinic_\xff\xfe"},
+    "very long": lambda it: {"x-api-key": "emo_clinic_" + "A" * 20_000},
+    "expired token": lambda it: {"authorization": "Bearer " + it.issuer.token(exp=time.time() - 3600)},
+    "alg none": lambda it: {"authorization": "Bearer " + unsigned_token(it)},
+    "HS256": lambda it: {"authorization": "Bearer " + hmac_token(it)},
+    "wrong aud": lambda it: {"authorization": "Bearer " + it.issuer.token(aud="other")},
+    "wrong iss": lambda it: {"authorization": "Bearer " + it.issuer.token(iss="https://other.example")},
+    "other signer": lambda it: {"authorization": "Bearer " + Issuer().token()},
+}
+
+
+@pytest.mark.parametrize("case", ROW_37)
+def test_row_37(protected: Protected, case: str) -> None:
+    response = protected.post(headers=ROW_37[case](protected))
+    assert_refused(response, 401, "unauthenticated")
+    assert protected.post(protected.key).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["api_key", "key", "access_token", "X-API-Key", "model"])
+def test_row_37_key_in_the_query(protected: Protected, name: str) -> None:
+    """Even beside valid credentials: an address is logged by whatever stands before the service."""
+    for credentials in (None, protected.key):
+        assert_refused(protected.post(credentials, params={name: protected.key}), 401, "unauthenticated")
+
+
+def test_row_37_is_told_before_a_body_is_read(protected: Protected) -> None:
+    head = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 4000000\r\n\r\n"
+    answers = exchange(protected.live.port, head)
+    assert [answer.status for answer in answers] == [401]
+    assert answers[0].headers["connection"] == "close"
+
+
+def test_everything_but_health_needs_credentials(protected: Protected) -> None:
+    headers = {"x-api-key": protected.admin}
+    document = protected.client.get("/openapi.json", headers=headers).json()
+    assert {"bearer", "apiKey"} <= set(document["components"]["securitySchemes"])
+    assert document["security"] == [{"bearer": []}, {"apiKey": []}]
+    tried = 0
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            answer = protected.client.request(method, path.replace("{", "").replace("}", ""))
+            assert (answer.status_code == 401) == (path not in OPEN), path
+            assert (operation.get("security") == []) == (path in OPEN), path
+            assert ("401" in operation["responses"]) == (path not in OPEN), path
+            tried += 1
+    assert tried > 15
+    for path in ("/", "/docs", "/docs/reference.js", "/openapi.json", "/metrics", "/nothing", "/v2/healthy"):
+        assert_refused(protected.client.get(path), 401, "unauthenticated")
+    for path in OPEN:
+        assert protected.client.get(path).status_code == 200
+    assert protected.client.options(EMOTION).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "needed"),
+    [
+        ("GET", "/metrics", "metrics:read"),
+        ("GET", "/v1/models", "models:read"),
+        ("GET", "/v2/models/example", "models:read"),
+        ("GET", "/openapi.json", "models:read"),
+        ("POST", EMOTION, "analyse"),
+        ("POST", "/v1/video/affect", "analyse"),
+        ("POST", "/v1/action-units/affect", "analyse"),
+    ],
+)
+def test_row_38_a_scope_opens_its_addresses_alone(protected: Protected, method: str, path: str, needed: str) -> None:
+    assert required_scope(path) == needed
+    for scope in ("analyse", "models:read", "metrics:read", "admin", "none"):
+        headers = {"authorization": f"Bearer {protected.issuer.token(scope=scope)}"}
+        body = b"RIFF" if method == "POST" else None
+        response = protected.client.request(method, path, headers=headers, content=body)
+        if scope in (needed, "admin"):
+            assert response.status_code == 200
+        else:
+            assert_refused(response, 403, "forbidden")
+
+
+def test_row_39_refusals_do_not_say_what_was_wrong(protected: Protected) -> None:
+    key = protected.key
+    guesses = [key[:-1], key[:20], key + "A", key.replace("clinic", "nobody"), protected.expired, "emo_clinic_"]
+    answers = [protected.post(guess).json() for guess in guesses]
+    assert {(answer["code"], answer["detail"]) for answer in answers} == {
+        ("unauthenticated", "Valid credentials are required.")
+    }
+
+
+def test_limits_of_a_key_are_429_with_a_time_and_leave_others_alone(protected: Protected) -> None:
+    first = protected.post(protected.limited)
+    assert first.status_code == 200
+    assert first.headers["ratelimit-policy"] == '"requests";q=2;w=60'
+    assert first.headers["ratelimit"].startswith('"requests";r=1;')
+    assert protected.post(protected.limited).status_code == 200
+    refused = protected.post(protected.limited)
+    assert_refused(refused, 429, "rate_limited")
+    assert 20 <= int(refused.headers["retry-after"]) <= 30
+    assert protected.post(protected.key).status_code == 200
+    cards = protected.client.get("/v1/models", headers={"x-api-key": protected.limited})
+    assert cards.status_code == 200  # reading costs nothing
+    metrics = protected.client.get("/metrics", headers={"x-api-key": protected.admin}).text
+    assert 'emotion_shed_total{reason="rate_limited"} 1.0' in metrics
+
+
+def test_preflights_are_answered_only_for_origins_that_are_set(protected: Protected) -> None:
+    ask = {"origin": "https://clinic.example", "access-control-request-method": "POST"}
+    assert protected.client.options(EMOTION, headers=ask).status_code == 401
+    settings = protected.live.services.settings.model_copy(update={"cors_origins": ["https://clinic.example"]})
+    with serving(settings) as live:
+        granted = httpx.options(live.url + EMOTION, headers=ask | {"access-control-request-headers": "authorization"})
+        assert granted.status_code == 200
+        assert granted.headers["access-control-allow-origin"] == "https://clinic.example"
+        refused = httpx.options(live.url + EMOTION, headers=ask | {"origin": "https://other.example"})
+        assert "access-control-allow-origin" not in refused.headers
+        used = httpx.post(
+            live.url + EMOTION, content=b"RIFF", headers={"x-api-key": protected.key, "origin": ask["origin"]}
+        )
+        assert used.headers["access-control-allow-origin"] == "https://clinic.example"
+        wait_until(lambda: len(live.request_lines()) == 3)
