@@ -27,7 +27,7 @@ from functools import partial
 from typing import ClassVar
 
 
-class Problem(Exception, status=400, code="http_invalid", title="The HTTP message is malformed."):
+class Problem(Exception):
     """Base of all errors told to a client.
 
     Args:
@@ -65,7 +65,7 @@ class InternalError(Problem):
 # 400 -------------------------------------------------------------------------------------------------------
 
 
-class Malformed(Problem):
+class Malformed(Problem, status=400, code="http_invalid", title="The HTTP message is malformed."):
     """The HTTP message, its multipart framing or its fields are broken."""
 
 
