@@ -1,0 +1,53 @@
+import numpy as np
+import onnxruntime
+import pytest
+
+from export.graphs.builder import FLOAT, INT64, GraphBuilder
+from export.graphs.fourier_graph import hann, places_of_bins, stage_lengths, write_frames, write_power
+
+
+def power_session(fft_samples: int, hop_samples: int, window: str) -> onnxruntime.InferenceSession:
+    graph = GraphBuilder("power")
+    signal = graph.input("signal", FLOAT, ["batch", "samples"])
+    frames, ends = graph.input("frames", INT64, [1]), graph.input("ends", INT64, ["batch"])
+    cut = write_frames(graph, signal, frames, ends, fft_samples, hop_samples)
+    graph.output("power", write_power(graph, cut, fft_samples, window), FLOAT, ["places", "columns"])
+    model = graph.model("test", {}).SerializeToString()
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize(
+    ("fft_samples", "hop_samples", "window"),
+    [
+        (2048, 1024, "periodic"),
+        (512, 256, "periodic"),
+        (256, 128, "symmetric"),
+        (400, 160, "periodic"),
+        (26, 7, "periodic"),
+    ],
+)
+def test_two_stages_are_a_fourier_transform(fft_samples, hop_samples, window):
+    frames, random = 5, np.random.default_rng(fft_samples)
+    signal = random.normal(size=(2, (frames - 1) * hop_samples + fft_samples)).astype(np.float32)
+    ends = np.array([signal.shape[1], 3 * hop_samples + 5])
+    feeds = {"signal": signal, "frames": np.array([frames]), "ends": ends}
+    power = power_session(fft_samples, hop_samples, window).run(None, feeds)[0][places_of_bins(fft_samples)]
+    signal[1, ends[1] :] = 0.0
+    starts = hop_samples * np.arange(frames)
+    cut = np.stack([signal[:, start : start + fft_samples] for start in starts], axis=1).astype(np.float64)
+    expected = np.abs(np.fft.rfft(cut * hann(fft_samples, window))) ** 2
+    expected = expected.reshape(2 * frames, -1).T
+    np.testing.assert_allclose(power, expected, rtol=1e-3, atol=1e-6 * expected.max())
+
+
+def test_windows_are_numpys_and_librosas():
+    librosa = pytest.importorskip("librosa")
+    np.testing.assert_allclose(hann(256, "symmetric"), np.hanning(256), atol=1e-12)
+    np.testing.assert_allclose(hann(512, "periodic"), librosa.filters.get_window("hann", 512), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("fft_samples", "lengths"), [(2048, (64, 32)), (512, (32, 16)), (256, (32, 8)), (400, (40, 10))]
+)
+def test_stages_are_the_cheapest(fft_samples, lengths):
+    assert stage_lengths(fft_samples) == lengths
