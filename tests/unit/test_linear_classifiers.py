@@ -230,3 +230,17 @@ def test_a_head_comes_back_and_damage_is_found(tmp_path):
         read_head(tmp_path / "head")
     with pytest.raises(HeadError, match=r"head\.json is missing"):
         read_head(tmp_path)
+
+
+def test_another_recording_condition_takes_the_place_of_test():
+    """D15: fitted on one condition, answered on another; devel and the classifier stay those of the first."""
+    table, noisy = make_table(3), make_table(3, spread=8.0)
+    recipe = replace(RECIPES["ottl"], strengths=(1e-3,))
+    same, crossed = train_head(table, recipe, 1), train_head(table, recipe, 1, test_table=noisy)
+    np.testing.assert_array_equal(same.head.linear.weights, crossed.head.linear.weights)
+    devel, test = crossed.answers
+    np.testing.assert_array_equal(devel.probabilities, same.answers[0].probabilities)
+    rows = noisy.rows(np.array(noisy.partitions) == "test")
+    np.testing.assert_allclose(test.probabilities, crossed.head.probabilities(rows.values.astype(np.float64)))
+    with pytest.raises(TrainingError, match="no row of the test table is in the partition 'test'"):
+        train_head(table, recipe, 1, test_table=noisy.rows(np.array(noisy.partitions) != "test"))
