@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,6 +19,14 @@ CHECKPOINT_FILE_NAME = "checkpoint.pt"
 LOG_FILE_NAME = "training.jsonl"
 
 
+def has_matrix_units() -> bool:
+    """Whether the processor multiplies bfloat16 matrices in hardware (AMX).
+
+    Elsewhere bfloat16 is slower than fp32, and PyTorch 2.13's backward pass aborts in it (seen on AVX-512 BF16).
+    """
+    return torch.cpu._is_amx_tile_supported()
+
+
 @dataclass(frozen=True)
 class LoopConfig:
     """How long and how fast.
@@ -30,7 +38,7 @@ class LoopConfig:
         average_decay: decay of the exponential average of the weights, which is what is kept.
         report_steps: batches between evaluations and checkpoints.
         clip_norm: largest gradient norm.
-        half_precision: bfloat16 for the convolutions.
+        half_precision: bfloat16 for the convolutions; by default where the processor has matrix units for it.
     """
 
     steps: int
@@ -40,7 +48,7 @@ class LoopConfig:
     average_decay: float = 0.995
     report_steps: int = 500
     clip_norm: float = 5.0
-    half_precision: bool = True
+    half_precision: bool = field(default_factory=has_matrix_units)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

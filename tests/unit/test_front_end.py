@@ -41,8 +41,8 @@ def test_a_clip_has_the_same_picture_in_any_company(preset, bands):
         alone = picture(preset, clip)
         assert alone.shape == (bands, int(frames[row]))
         np.testing.assert_allclose(
-            together[row, :, : int(frames[row])].numpy(), alone, atol=1e-6 if preset == "open" else 1e-3
-        )  # ln of nearly nothing magnifies rounding
+            together[row, :, : int(frames[row])].numpy(), alone, atol=1e-5 if preset == "open" else 1e-3
+        )  # sums are rounded in another order; ln of nearly nothing magnifies it
         assert not together[row, :, int(frames[row]) :].any()
 
 
