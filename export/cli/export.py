@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from export.cli import export_emonet
+from export.cli import export_emonet, export_extractor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the networks."""
     networks = parser.add_subparsers(dest="network", required=True, metavar="NETWORK")
     export_emonet.configure(networks.add_parser("emonet", help="a trained EmoNet as a bundle"))
+    export_extractor.add_networks(networks)
