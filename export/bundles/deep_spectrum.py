@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 GRAPH_FILE_NAME = "deep-spectrum.onnx"
 
 WHOLE_CLIP_S = 30.0
-"""Longest clip that becomes one picture. Presets of whole clips (A7, D1) name no limit, but at 30 s one column of pixels
+"""Longest clip that becomes one picture. Presets of whole clips (A7, D1) name no limit, but at 30 s a column of pixels
 already stands for an eighth of a second; longer recordings are windowed."""
 
 SHORTEST_S = 0.08

@@ -73,12 +73,13 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor: its name, its shape as the file has it (batch 1) and, for a constant, its values."""
+    """One tensor: its name, its shape as the file has it (batch 1), for a constant its values, its type."""
 
     name: str
     shape: tuple[int, ...]
     values: NDArray[Any] | None
     quantisation: Quantisation | None = None
+    dtype: type[np.generic] = np.float32
 
 
 @dataclass(frozen=True)
@@ -155,11 +156,11 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
     content = buffers[number].vector(0, np.uint8)
     quantisation = _quantisation(table.table(4))
     if content.size == 0:
-        return Tensor(name, shape, None, quantisation)
+        return Tensor(name, shape, None, quantisation, TENSOR_TYPES[kind])
     dtype = np.dtype(TENSOR_TYPES[kind])
     if content.size != math.prod(shape) * dtype.itemsize:
         raise TFLiteError(f"tensor {name!r} has a buffer of the wrong size")
-    return Tensor(name, shape, np.frombuffer(content.tobytes(), dtype).reshape(shape), quantisation)
+    return Tensor(name, shape, np.frombuffer(content.tobytes(), dtype).reshape(shape), quantisation, TENSOR_TYPES[kind])
 
 
 def _quantisation(table: Table | None) -> Quantisation | None:

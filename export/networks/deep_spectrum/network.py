@@ -36,7 +36,9 @@ class EmbeddingNetwork(nn.Module):
 
     def load(self, tensors: Mapping[str, NDArray[np.float32]]) -> EmbeddingNetwork:
         """Take values by their names in the publisher's network; a head without values stays without."""
-        values = {name: torch.from_numpy(np.asarray(tensor)) for name, tensor in tensors.items()}
+        # PyTorch warns of arrays that cannot be written, such as those inside an ONNX file.
+        writable = {name: tensor if tensor.flags.writeable else tensor.copy() for name, tensor in tensors.items()}
+        values = {name: torch.from_numpy(tensor) for name, tensor in writable.items()}
         self.network.load_state_dict(values, strict=False, assign=True)
         return self
 
