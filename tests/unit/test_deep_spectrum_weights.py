@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from export.networks.deep_spectrum import WeightsError, extractor_graph, load_weights, publisher
+from export.networks.deep_spectrum import WeightsError, extractor_graph, load, load_weights, publisher
 from export.networks.deep_spectrum.caffe_file import read_caffe_file
 from export.networks.deep_spectrum.network import EmbeddingNetwork, embedding_names, expected_shapes
 from export.networks.deep_spectrum.onnx_layers import layers_of
@@ -152,16 +152,24 @@ def test_caffemodels(tmp_path, old):
     assert_equal(found, {key: value.astype(np.float32) for key, value in expected.items()})
 
 
-def test_a_whole_caffemodel(tmp_path):
+def test_a_whole_caffemodel(tmp_path, monkeypatch):
     tensors = random_tensors("alexnet_caffe", 16)
     names = dict.fromkeys(key.rpartition(".")[0] for key in tensors)
     blobs = {name: [tensors[f"{name}.weight"], tensors[f"{name}.bias"]] for name in names}
     file = tmp_path / "bvlc_alexnet.caffemodel"
     file.write_bytes(caffe_network(blobs, old=True))
+    monkeypatch.setattr(load, "CAFFE_SHA1", hashlib.sha1(file.read_bytes()).hexdigest())
     weights = load_weights("alexnet_caffe", file)
     file.unlink()
     assert_equal(weights.tensors, tensors)
     assert (weights.convention.name, weights.licence.spdx) == ("caffe", "LicenseRef-bvlc-unrestricted")
+
+
+def test_a_caffemodel_of_unknown_origin_has_no_licence(tmp_path):
+    file = tmp_path / "bvlc_alexnet.caffemodel"
+    file.write_bytes(b"something else")
+    origin = load._origin("alexnet_caffe", file, "0" * 64)
+    assert (origin.licence.spdx, origin.licence.commercial_use) == ("LicenseRef-unknown", False)
 
 
 @pytest.mark.parametrize("cut", [1, 40, 200])

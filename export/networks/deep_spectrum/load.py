@@ -10,7 +10,7 @@ from export.networks.deep_spectrum.caffe_file import read_caffe_file
 from export.networks.deep_spectrum.errors import WeightsError
 from export.networks.deep_spectrum.normalisation import CONVENTIONS
 from export.networks.deep_spectrum.onnx_file import read_onnx_file
-from export.networks.deep_spectrum.origins import CAFFE_LICENCE, KNOWN, UNKNOWN_LICENCE, Origin
+from export.networks.deep_spectrum.origins import CAFFE_ORIGIN, CAFFE_SHA1, KNOWN, UNKNOWN_LICENCE, Origin
 from export.networks.deep_spectrum.publisher import fetch, is_publishers, publisher_origin
 from export.networks.deep_spectrum.random_weights import random_tensors
 from export.networks.deep_spectrum.specification import EXTRACTORS
@@ -120,13 +120,13 @@ def _origin(name: str, file: Path, sha256: str) -> Origin:
         return KNOWN[sha256]
     if is_publishers(name, sha256):
         return publisher_origin(name, file)
-    if name == "alexnet_caffe":
-        return Origin(file.name, CAFFE_LICENCE, "")
+    if name == "alexnet_caffe" and _digest(file, "sha1") == CAFFE_SHA1:
+        return CAFFE_ORIGIN
     return Origin(file.name, UNKNOWN_LICENCE, "")
 
 
-def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
+def _digest(file: Path, algorithm: str = "sha256") -> str:
+    digest = hashlib.new(algorithm)
     with file.open("rb") as stream:
         while block := stream.read(BLOCK_BYTES):
             digest.update(block)

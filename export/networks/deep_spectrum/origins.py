@@ -61,3 +61,8 @@ KNOWN: dict[str, Origin] = {
     ),
 }
 """By SHA-256."""
+
+CAFFE_SHA1 = "9116a64c0fbe4459d18f4bb6b56d647b63920377"
+"""The only digest that Caffe's model zoo gives of its AlexNet."""
+
+CAFFE_ORIGIN = Origin("bvlc_alexnet.caffemodel of Caffe's model zoo", CAFFE_LICENCE, "caffe")
