@@ -82,7 +82,9 @@ class GraphBuilder:
         onnx.checker.check_model(model, full_check=True)
         del model.graph.input[len(self._inputs) :]
         for name, value in self._parameters.items():
-            model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+            # Filled in place: a finished tensor would be copied once more, and some have hundreds of megabytes.
+            tensor = model.graph.initializer.add(name=name, data_type=TensorProto.FLOAT, dims=value.shape)
+            tensor.raw_data = value.astype("<f4", copy=False).tobytes()
         return model
 
 
