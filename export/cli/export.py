@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from export.cli import export_classifier, export_emonet
+from export.cli import export_classifier, export_emonet, export_extractor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -15,3 +15,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
         networks.add_parser("deep-spectrum", help="a trained classifier behind its network as a bundle")
     )
     export_classifier.configure_fusion(networks.add_parser("fusion", help="a trained fusion as one bundle"))
+    export_extractor.add_networks(networks)

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from export.cli.common import ExpectedFailure, advance, note, progress_bar, say
-from export.corpora.audio import read_waveform
-from export.evaluation.classifier_verification import (
-    ClassifierVerification,
-    is_classifier_bundle,
-    verify_classifier_bundle,
-)
+from export.corpora.features import read_waveform
+from export.evaluation.extractor_verification import ExtractorVerification, verify_extractor_bundle
 from export.evaluation.verification import Verification, verify_speech_bundle
 from export.evaluation.voice import synthetic_voice
 from service.card import CARD_FILE_NAME, read_card
 
 SAMPLE_RATE_HZ = 16_000
 SYNTHETIC_DURATIONS_S = (0.6, 1.37, 2.2, 2.999, 3.0)
+
+Recordings = list[NDArray[np.float32]]
+Result = Verification | ExtractorVerification
+
+VERIFIERS: dict[str, Callable[[Path, Recordings], Result]] = {
+    "speech-emotion": verify_speech_bundle,
+    "speech-embedding": verify_extractor_bundle,
+}
+"""What compares a bundle with other implementations, by its task."""
+
+NO_VERIFIER = {
+    "voice-activity": "the publisher's graph is served as it is",
+    "face": "its graphs are compared with the publisher's test vectors by tests/golden/test_faces_parity.py",
+    "action-units": "its only implementation is its graph",
+    "affect": "its arithmetic is compared by tests/golden/test_affect_arithmetic.py",
+}
+"""Why bundles of a task are left out."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,34 +54,42 @@ def run(arguments: argparse.Namespace) -> int:
     for folder in folders:
         if not (folder / CARD_FILE_NAME).is_file():
             raise ExpectedFailure(f"{folder} is not a bundle: it has no {CARD_FILE_NAME}")
-    if arguments.audio:
-        recordings = [read_waveform(file, SAMPLE_RATE_HZ) for file in arguments.audio]
-    else:
+    if not arguments.audio:
         note("no --audio given: checking on a synthetic voice")
-        recordings = [synthetic_voice(s, SAMPLE_RATE_HZ, seed) for seed, s in enumerate(SYNTHETIC_DURATIONS_S)]
-    results: list[Verification | ClassifierVerification] = []
-    speech = [folder for folder in folders if read_card(folder).task == "speech-emotion"]
+    results = []
+    speech = [folder for folder in folders if read_card(folder).task in VERIFIERS]
     for folder in folders:
         if folder not in speech:
             card = read_card(folder)
-            note(f"not checked: {card.name}/{card.version} ({card.task} has no second implementation in this command)")
+            why = NO_VERIFIER.get(card.task, "there is no second implementation in this command")
+            note(f"not checked: {card.name}/{card.version} ({card.task}: {why})")
     with progress_bar("verifying", len(speech)) as bar:
         for folder in speech:
-            verifies = verify_classifier_bundle if is_classifier_bundle(read_card(folder)) else verify_speech_bundle
-            results.append(verifies(folder, recordings))
+            results.append(VERIFIERS[read_card(folder).task](folder, recordings_for(folder, arguments.audio)))
             advance(bar)
     for result in results:
         say(json.dumps(result.to_json()) if arguments.json else describe(result))
     return 0 if all(result.passed for result in results) else 1
 
 
-def describe(result: Verification | ClassifierVerification) -> str:
+def recordings_for(folder: Path, audio: list[Path] | None) -> Recordings:
+    """The recordings named, or a synthetic voice, at the rate of the bundle."""
+    speech = read_card(folder).speech
+    rate_hz = SAMPLE_RATE_HZ if speech is None else speech.sample_rate_hz
+    if audio:
+        return [read_waveform(file, rate_hz) for file in audio]
+    return [synthetic_voice(s, rate_hz, seed) for seed, s in enumerate(SYNTHETIC_DURATIONS_S)]
+
+
+def describe(result: Result) -> str:
     """One line a bundle."""
-    if isinstance(result, ClassifierVerification):
+    if isinstance(result, ExtractorVerification):
+        toolkit = "not drawn" if result.toolkit_cosine is None else f"cosine {result.toolkit_cosine:.5f}"
         return (
             f"{'ok  ' if result.passed else 'FAIL'} {result.model} on {result.recordings} recordings: "
-            f"classifier {result.classifier_difference:.1e} (≤ {result.classifier_tolerance:.0e}), "
-            f"batch {result.batch_difference:.1e} (≤ {result.batch_tolerance:.0e})"
+            f"torch {result.torch_difference:.1e} (≤ {result.torch_tolerance:.0e}), "
+            f"batch {result.batch_difference:.1e} (≤ {result.batch_tolerance:.0e}), "
+            f"toolkit's picture {toolkit} (≥ {result.toolkit_least_cosine})"
         )
     reference = ""
     if result.reference_difference is not None:

@@ -52,5 +52,7 @@ def translate(graph: Graph, writer: GraphWriter, inputs: list[str]) -> list[str]
     for tensor, name in zip(graph.inputs, inputs, strict=True):
         translation.set_value(tensor, name)
     for operator in graph.operators:
+        if operator.code not in RULES:
+            raise TFLiteError(f"operator {operator.code.name} is not supported in a face graph")
         RULES[operator.code](translation, operator)
     return [translation.value(tensor) for tensor in graph.outputs]

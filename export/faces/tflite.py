@@ -23,9 +23,10 @@ class TFLiteError(ValueError):
 
 
 class Builtin(IntEnum):
-    """The operators that the face graphs are made of, by their code in the schema."""
+    """The operators that the face graphs and quantised image networks are made of, by their code in the schema."""
 
     ADD = 0
+    AVERAGE_POOL_2D = 1
     CONCATENATION = 2
     CONV_2D = 3
     DEPTHWISE_CONV_2D = 4
@@ -35,6 +36,7 @@ class Builtin(IntEnum):
     MUL = 18
     RELU = 19
     RESHAPE = 22
+    SOFTMAX = 25
     PAD = 34
     TRANSPOSE = 39
     MEAN = 40
@@ -47,6 +49,7 @@ class Builtin(IntEnum):
     SQRT = 75
     RSQRT = 76
     SQUARED_DIFFERENCE = 99
+    QUANTIZE = 114
 
 
 # TensorType of the schema. Everything else (strings, complex and packed types) is refused.
@@ -56,12 +59,27 @@ TENSOR_TYPES: dict[int, type[np.generic]] = {
 
 
 @dataclass(frozen=True)
+class Quantisation:
+    """How integers stand for real numbers: real = scale · (integer − zero point), by slice along ``axis``.
+
+    Attributes:
+        scales, zero_points: float32 and int64, one value for the whole tensor or one a slice.
+    """
+
+    scales: NDArray[np.float32]
+    zero_points: NDArray[np.int64]
+    axis: int
+
+
+@dataclass(frozen=True)
 class Tensor:
-    """One tensor: its name, its shape as the file has it (batch 1) and, for a constant, its values."""
+    """One tensor: its name, its shape as the file has it (batch 1), for a constant its values, its type."""
 
     name: str
     shape: tuple[int, ...]
     values: NDArray[Any] | None
+    quantisation: Quantisation | None = None
+    dtype: type[np.generic] = np.float32
 
 
 @dataclass(frozen=True)
@@ -92,8 +110,7 @@ def read_graph(data: bytes) -> Graph:
     """Read the only subgraph of the TFLite file ``data``.
 
     Raises:
-        TFLiteError: the file is damaged, or uses a tensor type or an operator that the face graphs do not
-        have.
+        TFLiteError: the file is damaged, or uses a tensor type or an operator that is not known here.
     """
     try:
         return _graph(root_table(data, IDENTIFIER))
@@ -137,12 +154,22 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
     if number >= len(buffers):
         raise TFLiteError(f"tensor {name!r} refers to a buffer that is not there")
     content = buffers[number].vector(0, np.uint8)
+    quantisation = _quantisation(table.table(4))
     if content.size == 0:
-        return Tensor(name, shape, None)
+        return Tensor(name, shape, None, quantisation, TENSOR_TYPES[kind])
     dtype = np.dtype(TENSOR_TYPES[kind])
     if content.size != math.prod(shape) * dtype.itemsize:
         raise TFLiteError(f"tensor {name!r} has a buffer of the wrong size")
-    return Tensor(name, shape, np.frombuffer(content.tobytes(), dtype).reshape(shape))
+    return Tensor(name, shape, np.frombuffer(content.tobytes(), dtype).reshape(shape), quantisation, TENSOR_TYPES[kind])
+
+
+def _quantisation(table: Table | None) -> Quantisation | None:
+    if table is None:
+        return None
+    scales, zero_points = table.vector(2, np.float32), table.vector(3, np.int64)
+    if scales.size == 0 or scales.size != zero_points.size:
+        return None  # written by converters for tensors that are not quantised
+    return Quantisation(scales, zero_points, table.number(6, "i"))
 
 
 def _operator(table: Table, codes: list[int]) -> Operator:

@@ -22,6 +22,7 @@ class GraphBuilder:
         self._constants: dict[str, onnx.TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
+        self._parameters: dict[str, NDArray[np.float32]] = {}
 
     def input(self, name: str, dtype: int, shape: Sequence[str | int]) -> str:
         """Declare an input."""
@@ -45,6 +46,11 @@ class GraphBuilder:
         self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
         return name
 
+    def parameter(self, name: str, value: NDArray[np.float32]) -> str:
+        """Add a large constant under ``name``: it is checked by its shape alone and copied only once."""
+        self._parameters[name] = value
+        return name
+
     def add(self, operator: str, *inputs: str, **attributes: object) -> str:
         """Add a node with one output and return its name."""
         output = f"{operator.lower()}_{len(self._nodes)}"
@@ -64,11 +70,21 @@ class GraphBuilder:
 
     def model(self, producer: str, metadata: dict[str, str]) -> onnx.ModelProto:
         """Finish and check the model."""
-        graph = helper.make_graph(self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values()))
+        shapes = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape)
+            for name, value in self._parameters.items()
+        ]
+        inputs = [*self._inputs, *shapes]
+        graph = helper.make_graph(self._nodes, self._name, inputs, self._outputs, list(self._constants.values()))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=producer)
         model.ir_version = IR_VERSION
         helper.set_model_props(model, metadata)
         onnx.checker.check_model(model, full_check=True)
+        del model.graph.input[len(self._inputs) :]
+        for name, value in self._parameters.items():
+            # Filled in place: a finished tensor would be copied once more, and some have hundreds of megabytes.
+            tensor = model.graph.initializer.add(name=name, data_type=TensorProto.FLOAT, dims=value.shape)
+            tensor.raw_data = value.astype("<f4", copy=False).tobytes()
         return model
 
 

@@ -1,0 +1,221 @@
+"""From an extractor and its weights to a bundle: plot, network, parity check, card."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from export.bundles.emotion import ParityError
+from export.bundles.write import Content, write_bundle
+from export.evaluation.extractor_verification import BATCH_TOLERANCE, TOLERANCE, Reference, answer
+from export.graphs.compose import chain
+from export.networks.deep_spectrum import EXTRACTORS, Extractor, Weights, extractor_graph
+from export.networks.deep_spectrum.network import EmbeddingNetwork
+from export.networks.deep_spectrum.normalisation import omissions
+from service import __version__
+from service.card import Card, FileEntry, Member, Parity, SpeechInput
+
+if TYPE_CHECKING:
+    from export.graphs.plot_presets import PlotPreset
+
+GRAPH_FILE_NAME = "deep-spectrum.onnx"
+
+WHOLE_CLIP_S = 30.0
+"""Longest clip that becomes one picture. Presets of whole clips (A7, D1) name no limit, but at 30 s a column of pixels
+already stands for an eighth of a second; longer recordings are windowed."""
+
+SHORTEST_S = 0.08
+"""Shortest clip, unless the plot's window is longer."""
+
+UNUSABLE_PRIORITY = -100
+
+INTENDED_USE = (
+    "Fixed features of a recording for a classifier that is trained on them, for research on how speech sounds. The "
+    "numbers name no emotion by themselves. The EU AI Act (Regulation 2024/1689, article 5(1)(f)) prohibits emotion "
+    "recognition at work and in education except for medical or safety reasons; elsewhere it is high-risk."
+)
+
+KNOWN_LIMITS = (
+    "The network was trained on photographs; the plot is one more picture to it, it knows nothing of sound.",
+    "A clip's length is not in its picture: the plot is stretched to one width, so clips of very different length have "
+    "features that compare badly.",
+    "Level is removed by the plot, which is scaled to the clip's loudest point; a hum or a click changes all colours.",
+    "Features of two sets of weights, presets or normalisations of one network are not interchangeable.",
+)
+
+
+@dataclass(frozen=True)
+class ExtractorBundle:
+    """What is decided about a bundle.
+
+    Attributes:
+        preset: name in ``PLOT_PRESETS``.
+        normalisation: 'deepspectrum' or 'keras'.
+        sample_rate_hz: of the waveform; None is the preset's.
+    """
+
+    preset: str = "ottl-2020"
+    normalisation: str = "deepspectrum"
+    sample_rate_hz: int | None = None
+    version: str = "1"
+
+
+def bundle_name(network: str) -> str:
+    """Name of the bundle of an extractor."""
+    return f"deep-spectrum-{network.replace('_', '-')}"
+
+
+def plot_preset(name: str) -> PlotPreset:
+    """The plot of that name.
+
+    Raises:
+        ValueError: there is none; the message lists all.
+    """
+    from export.graphs.plot_presets import PLOT_PRESETS
+
+    if name not in PLOT_PRESETS:
+        raise ValueError(f"there is no plot preset '{name}': choose one of {', '.join(PLOT_PRESETS)}")
+    return PLOT_PRESETS[name]
+
+
+def speech_graph(weights: Weights, about: ExtractorBundle) -> onnx.ModelProto:
+    """The whole graph: ``waveform`` and ``lengths`` in, ``embedding`` out."""
+    from export.graphs.plot_graph import plot_graph
+
+    preset, size = plot_preset(about.preset), EXTRACTORS[weights.network].size
+    rate = {} if about.sample_rate_hz is None else {"sample_rate_hz": about.sample_rate_hz}
+    return chain([plot_graph(preset, size, **rate), extractor_graph(weights.network, weights, about.normalisation)])
+
+
+def write_extractor_bundle(
+    weights: Weights, about: ExtractorBundle, out: Path, recordings: Sequence[NDArray[np.float32]]
+) -> Path:
+    """Write ``out/deep-spectrum-<network>/<version>/`` and check its graph against PyTorch.
+
+    Args:
+        recordings: float32 [samples] at the bundle's rate, for the check.
+
+    Raises:
+        ParityError: graph and network differ by more than 1e-4, or a batch changes an answer; nothing is left behind.
+        ValueError: there is no such preset or normalisation.
+    """
+    extractor = EXTRACTORS[weights.network]
+    speech = speech_input(about)
+    model = speech_graph(weights, about)
+    content = Content(model.SerializeToString())
+    limit = round(speech.max_length_s * speech.sample_rate_hz)
+    parity = _parity(model, weights, about, [recording[:limit] for recording in recordings])
+
+    def card(files: dict[str, FileEntry]) -> Card:
+        return _card(extractor, weights, about, speech, parity, files)
+
+    return write_bundle(out, {GRAPH_FILE_NAME: content}, card)
+
+
+def speech_input(about: ExtractorBundle) -> SpeechInput:
+    """Rate, lengths and windows of a bundle."""
+    preset = plot_preset(about.preset)
+    rate_hz = about.sample_rate_hz or preset.sample_rate_hz
+    window_s = preset.window_s or WHOLE_CLIP_S
+    return SpeechInput(
+        sample_rate_hz=rate_hz,
+        window_s=window_s,
+        hop_s=preset.hop_s or window_s,
+        min_length_s=max(SHORTEST_S, preset.fft_samples / rate_hz),
+        max_length_s=max(window_s, WHOLE_CLIP_S),
+        preset=about.preset if about.normalisation == "deepspectrum" else f"{about.preset}, {about.normalisation}",
+    )
+
+
+def _parity(
+    model: onnx.ModelProto, weights: Weights, about: ExtractorBundle, clips: Sequence[NDArray[np.float32]]
+) -> Parity:
+    reference = Reference(
+        network=EmbeddingNetwork(weights.network, weights.variant).load(weights.tensors),
+        convention=weights.convention,
+        omits=omissions(about.normalisation, EXTRACTORS[weights.network].toolkit_omits),
+    )
+    answers = answer(model, clips)
+    difference = answers.relative(reference.embed(answers.pictures))
+    if not difference <= TOLERANCE:
+        raise ParityError(f"{weights.network}: graph and network differ by {difference:.2e}, more than {TOLERANCE:.0e}")
+    if not answers.batch_difference <= BATCH_TOLERANCE:
+        raise ParityError(f"{weights.network}: a batch changes an embedding by {answers.batch_difference:.2e}")
+    return Parity(
+        tolerance=TOLERANCE,
+        largest_difference=difference,
+        against=f"PyTorch {torch.__version__} on the same pictures of {len(clips)} recordings, relative to the largest "
+        "value",
+    )
+
+
+def _card(
+    extractor: Extractor,
+    weights: Weights,
+    about: ExtractorBundle,
+    speech: SpeechInput,
+    parity: Parity,
+    files: dict[str, FileEntry],
+) -> Card:
+    unusable = "" if weights.trained else " (random weights: unusable)"
+    member = Member(
+        network=extractor.name,
+        weights_sha256=weights.sha256,
+        weights_source=weights.source,
+        licence=weights.licence,
+        dimensions=extractor.dim,
+    )
+    return Card(
+        name=bundle_name(extractor.name),
+        version=about.version,
+        task="speech-embedding",
+        title=f"Deep Spectrum, {extractor.title}{unusable}",
+        description=(
+            f"A plot of the spectrogram (preset {about.preset}) as a picture of {extractor.size} × {extractor.size} "
+            f"pixels, read by {extractor.title} ({extractor.item}), {extractor.layer}: {extractor.dim} numbers. "
+            f"Weights: {weights.source}, trained with the normalisation '{weights.convention.name}'."
+        ),
+        speech=speech,
+        settings={
+            "network": extractor.name,
+            "item": extractor.item,
+            "layer": extractor.layer,
+            "plot": about.preset,
+            "normalisation": about.normalisation,
+            "convention": weights.convention.name,
+            "variant": weights.variant,
+            "usable": weights.trained,
+        },
+        licence=weights.licence,
+        members=[member],
+        intended_use=INTENDED_USE if weights.trained else "None: the weights are random numbers, for tests alone.",
+        known_limits=[*_network_limits(extractor, weights), *KNOWN_LIMITS],
+        exporter={"emoserve": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        parity=parity,
+        priority=0 if weights.trained else UNUSABLE_PRIORITY,
+        files=files,
+    )
+
+
+def _network_limits(extractor: Extractor, weights: Weights) -> list[str]:
+    if not weights.trained:
+        return ["Unusable: the weights are random numbers."]
+    limits = []
+    if weights.convention != extractor.toolkit_convention:
+        limits.append(
+            f"The toolkit's own weights take {extractor.toolkit_preprocessing}; these were trained with "
+            f"'{weights.convention.name}', so the numbers are not the toolkit's."
+        )
+    if weights.source.endswith(".tflite of Coral"):
+        limits.append("The weights were rounded to 8 bits by their publisher and are floats again here.")
+    if not weights.licence.commercial_use:
+        limits.append("Commercial use of the weights is not plainly permitted: see the licence.")
+    return limits

@@ -1,0 +1,75 @@
+"""``emoserve-export export <network>``: one of the eleven Deep Spectrum extractors as a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from export.bundles.deep_spectrum import ExtractorBundle, speech_input, write_extractor_bundle
+from export.bundles.emotion import ParityError
+from export.cli.common import ExpectedFailure, Subparsers, note, say
+from export.corpora.features import read_waveform
+from export.evaluation.voice import synthetic_voice
+from export.networks.deep_spectrum import EXTRACTORS, NORMALISATIONS, WeightsError, load_weights
+from export.networks.deep_spectrum.load import PUBLISHER
+from export.networks.deep_spectrum.normalisation import CONVENTIONS
+from service.card import Licence
+
+PARITY_DURATIONS_S = (0.6, 1.9, 3.1)
+"""Of the synthetic voice that the graph is checked on where no recordings are named."""
+
+
+def add_networks(networks: Subparsers) -> None:
+    """Declare a command for each network."""
+    for extractor in EXTRACTORS.values():
+        summary = f"Deep Spectrum features of {extractor.title} ({extractor.item}) as a bundle"
+        configure(networks.add_parser(extractor.name, help=summary, description=summary))
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--weights",
+        default=PUBLISHER,
+        metavar="FILE",
+        help="a .pt, .pth, .safetensors, .onnx, .tflite or .caffemodel file; 'publisher' downloads; random:SEED to try",
+    )
+    parser.add_argument("--preset", default="ottl-2020", help="plot of the spectrogram")
+    parser.add_argument("--sample-rate-hz", type=int, metavar="HZ", help="of the recordings; the preset's if not named")
+    parser.add_argument(
+        "--normalisation",
+        default="deepspectrum",
+        choices=NORMALISATIONS,
+        help="'deepspectrum' leaves out the means that the toolkit leaves out, 'keras' none",
+    )
+    parser.add_argument("--convention", choices=list(CONVENTIONS), help="normalisation that a file was trained with")
+    parser.add_argument("--licence", metavar="SPDX", help="licence of a file's weights")
+    parser.add_argument("--commercial-use", action="store_true", help="--licence permits commercial use")
+    parser.add_argument("--attribution", default="", help="whom --licence asks to name")
+    parser.add_argument("--version", default="1", help="version of the bundle")
+    parser.add_argument("--audio", nargs="+", type=Path, metavar="FILE", help="recordings for the check of the graph")
+    parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export."""
+    about = ExtractorBundle(arguments.preset, arguments.normalisation, arguments.sample_rate_hz, arguments.version)
+    licence = None
+    if arguments.licence:
+        licence = Licence(
+            spdx=arguments.licence, commercial_use=arguments.commercial_use, attribution=arguments.attribution
+        )
+    try:
+        rate_hz = speech_input(about).sample_rate_hz
+        weights = load_weights(arguments.network, arguments.weights, arguments.convention, licence)
+        note(f"{weights.network}: {weights.source}, trained with '{weights.convention.name}' ({weights.variant})")
+        if arguments.audio:
+            recordings = [read_waveform(file, rate_hz) for file in arguments.audio]
+        else:
+            recordings = [synthetic_voice(s, rate_hz, seed) for seed, s in enumerate(PARITY_DURATIONS_S)]
+        folder = write_extractor_bundle(weights, about, arguments.out, recordings)
+    except (WeightsError, ParityError, ValueError) as error:
+        raise ExpectedFailure(str(error)) from error
+    say(f"{arguments.network}: {folder}")
+    return 0

@@ -1,0 +1,59 @@
+"""An extractor as an ONNX graph: ``picture`` in, ``embedding`` out."""
+
+from __future__ import annotations
+
+import onnx
+
+from export.graphs.builder import FLOAT, GraphBuilder
+from export.graphs.module_graph import write_module
+from export.networks.deep_spectrum.network import EmbeddingNetwork
+from export.networks.deep_spectrum.normalisation import omissions
+from export.networks.deep_spectrum.specification import EXTRACTORS
+from export.networks.deep_spectrum.weights import Weights
+
+PICTURE = "picture"
+EMBEDDING = "embedding"
+
+
+def extractor_graph(name: str, weights: Weights, normalisation: str = "deepspectrum") -> onnx.ModelProto:
+    """Write the network ``name``.
+
+    Args:
+        weights: of this network; their convention and variant are used.
+        normalisation: 'deepspectrum' leaves out what the toolkit leaves out (F15), 'keras' nothing.
+
+    Returns:
+        Graph with input ``picture`` float32 [batch, 3, size, size], RGB, 0 … 255, and output ``embedding`` float32
+        [batch, dim]; initialisers are called as in the publisher's PyTorch network, batch normalisation is folded where
+        that is exact.
+
+    Raises:
+        ValueError: the weights are of another network, or there is no such normalisation.
+    """
+    if weights.network != name:
+        raise ValueError(f"these are weights of {weights.network}, not of {name}")
+    extractor = EXTRACTORS[name]
+    builder = GraphBuilder(name)
+    value = builder.input(PICTURE, FLOAT, ["batch", 3, extractor.size, extractor.size])
+    if weights.convention.order == "BGR":
+        value = builder.add("Gather", value, builder.constant([2, 1, 0]), axis=1)
+    scale, shift = weights.convention.affine(omissions(normalisation, extractor.toolkit_omits))
+    value = builder.add("Mul", value, builder.constant(scale[:, None, None]))
+    if shift.any():
+        value = builder.add("Add", value, builder.constant(shift[:, None, None]))
+    module = EmbeddingNetwork(name, weights.variant)
+    tensors = {f"network.{key}": tensor for key, tensor in weights.tensors.items()}
+    value = write_module(builder, module, tensors, value, extractor.size)
+    builder.output(EMBEDDING, value, FLOAT, ["batch", extractor.dim])
+    metadata = {
+        "network": name,
+        "item": extractor.item,
+        "layer": extractor.layer,
+        "normalisation": normalisation,
+        "convention": weights.convention.name,
+        "variant": weights.variant,
+        "weights": weights.source,
+        "weights_sha256": weights.sha256,
+        "licence": weights.licence.spdx,
+    }
+    return builder.model("emoserve-export", metadata)

@@ -1,0 +1,58 @@
+"""The extractors as PyTorch modules, made without values so that weights are never drawn only to be replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from export.networks.deep_spectrum.families import FAMILIES
+from export.networks.deep_spectrum.variants import Variant, apply_variant
+
+UNUSED = "num_batches_tracked"
+"""Part of the names of counters that batch normalisations keep in training."""
+
+
+class EmbeddingNetwork(nn.Module):
+    """The publisher's whole network, read at the layer of table A.3.
+
+    ``forward`` takes a normalised picture, float32 [batch, 3, size, size], and gives the embedding [batch, dim];
+    ``network`` gives the logits of its classes.
+    """
+
+    def __init__(self, name: str, variant: Variant = "torch") -> None:
+        super().__init__()
+        make, self._cut = FAMILIES[name]
+        with torch.device("meta"):
+            self.network = make()
+        apply_variant(name, self.network, variant)
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._cut(self.network, x)
+
+    def load(self, tensors: Mapping[str, NDArray[np.float32]]) -> EmbeddingNetwork:
+        """Take values by their names in the publisher's network; a head without values stays without."""
+        # PyTorch warns of arrays that cannot be written, such as those inside an ONNX file.
+        writable = {name: tensor if tensor.flags.writeable else tensor.copy() for name, tensor in tensors.items()}
+        values = {name: torch.from_numpy(tensor) for name, tensor in writable.items()}
+        self.network.load_state_dict(values, strict=False, assign=True)
+        return self
+
+
+def expected_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of all weights of the publisher's network by name, in its order."""
+    state = EmbeddingNetwork(name).network.state_dict()
+    return {key: tuple(tensor.shape) for key, tensor in state.items() if not key.endswith(UNUSED)}
+
+
+def embedding_names(name: str) -> list[str]:
+    """Names of the weights that the embedding needs; the others belong to the head."""
+    from export.graphs.module_graph import layer_of, trace
+
+    traced = trace(EmbeddingNetwork(name))
+    used = {str(node.target) for node in traced.graph.nodes if layer_of(traced, node) is not None}
+    return [key for key in expected_shapes(name) if f"network.{key.rpartition('.')[0]}" in used]
