@@ -166,6 +166,8 @@ def _checked(folder: Path) -> Bundle:
 
 
 def _check_speech(card: Card, folder: Path) -> None:
+    if card.task == "denoiser" and card.speech is None:
+        raise _wrong(folder, "a denoiser's card needs 'speech'")
     if card.task != SPEECH_EMOTION:
         return
     if card.speech is None or not card.labels:

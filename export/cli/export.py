@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from export.cli import export_emonet
+from export.cli import export_denoiser, export_emonet
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the networks."""
     networks = parser.add_subparsers(dest="network", required=True, metavar="NETWORK")
     export_emonet.configure(networks.add_parser("emonet", help="a trained EmoNet as a bundle"))
+    export_denoiser.configure(networks.add_parser("denoiser", help="a trained denoiser as a bundle"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from export.affect import command as affect
-from export.cli import train_emonet
+from export.cli import train_denoiser, train_emonet
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -15,3 +15,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
     affect.add_train_arguments(
         networks.add_parser("shallow-fau", help="one-filter CNNs and the AVEC LSTM on action units (E7–E21)")
     )
+    train_denoiser.configure(networks.add_parser("denoiser", help="LSTM denoiser on speech in synthetic noise (D12)"))

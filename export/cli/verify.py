@@ -8,12 +8,16 @@ from pathlib import Path
 
 from export.cli.common import ExpectedFailure, advance, note, progress_bar, say
 from export.corpora.features import read_waveform
+from export.evaluation.denoiser_verification import verify_denoiser_bundle
 from export.evaluation.verification import Verification, verify_speech_bundle
 from export.evaluation.voice import synthetic_voice
 from service.card import CARD_FILE_NAME, read_card
 
 SAMPLE_RATE_HZ = 16_000
 SYNTHETIC_DURATIONS_S = (0.6, 1.37, 2.2, 2.999, 3.0)
+
+CHECKS = {"speech-emotion": verify_speech_bundle, "denoiser": verify_denoiser_bundle}
+"""Task to what checks a bundle of it."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,14 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
         note("no --audio given: checking on a synthetic voice")
         recordings = [synthetic_voice(s, SAMPLE_RATE_HZ, seed) for seed, s in enumerate(SYNTHETIC_DURATIONS_S)]
     results = []
-    speech = [folder for folder in folders if read_card(folder).task == "speech-emotion"]
+    checked = [folder for folder in folders if read_card(folder).task in CHECKS]
     for folder in folders:
-        if folder not in speech:
+        if folder not in checked:
             card = read_card(folder)
             note(f"not checked: {card.name}/{card.version} ({card.task} has no second implementation in this command)")
-    with progress_bar("verifying", len(speech)) as bar:
-        for folder in speech:
-            results.append(verify_speech_bundle(folder, recordings))
+    with progress_bar("verifying", len(checked)) as bar:
+        for folder in checked:
+            results.append(CHECKS[read_card(folder).task](folder, recordings))
             advance(bar)
     for result in results:
         say(json.dumps(result.to_json()) if arguments.json else describe(result))
