@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from export.bundles.denoiser import run_denoiser
-from export.cli.common import ExpectedFailure, advance, available_threads, progress_bar, say
+from export.cli.common import ExpectedFailure, advance, progress_bar, say
 from export.corpora.tables import Corpus, read_corpora
 from export.evaluation.denoising import MAX_UTTERANCES, ConditionReport, evaluate_denoiser
 from export.evaluation.spectrogram_plot import draw_mixtures
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise ExpectedFailure(f"{corpus.name} has no audio, which a denoiser works on")
         reports = evaluate(arguments.model, part, arguments.seed)
         if arguments.plot:
-            session = Session(model_file(arguments.model), device="auto", threads=available_threads())
+            session = Session(model_file(arguments.model), device="cpu", threads=1)
             draw_mixtures(
                 lambda heard, session=session: run_denoiser(session, [heard])[0],
                 part,
@@ -47,7 +47,7 @@ def model_file(bundle: Path) -> Path:
 
 def evaluate(bundle: Path, part: Corpus, seed: int) -> list[ConditionReport]:
     """Figures of ``bundle`` on an already selected partition."""
-    session = Session(model_file(bundle), device="auto", threads=available_threads())
+    session = Session(model_file(bundle), device="cpu", threads=1)
     total = min(MAX_UTTERANCES, len(part.utterances))
     with progress_bar(f"{read_card(bundle).name} on {part.name}", total) as bar:
         return evaluate_denoiser(lambda heard: run_denoiser(session, [heard])[0], part, seed, lambda: advance(bar))
@@ -57,7 +57,10 @@ def describe(report: ConditionReport, corpus: str) -> str:
     """One line a condition."""
     if report.condition == "clean":
         after = report.after_db
-        return f"{corpus} clean (n {report.n}): SI-SDR {after.value:.1f} dB (95 % {after.low:.1f} … {after.high:.1f})"
+        return (
+            f"{corpus} clean (n {report.n}): SI-SDR {after.value:.1f} dB (95 % {after.low:.1f} … {after.high:.1f})"
+            f"; {report.times_real_time:.0f} × real time on one thread"
+        )
     gain = report.gain_db
     families = ", ".join(f"{name} {value:+.1f}" for name, value in report.families.items())
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from export.affect import command as affect
-from export.cli import train_denoiser, train_emonet
+from export.cli import train_audio_words, train_denoiser, train_emonet
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -16,3 +16,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         networks.add_parser("shallow-fau", help="one-filter CNNs and the AVEC LSTM on action units (E7–E21)")
     )
     train_denoiser.configure(networks.add_parser("denoiser", help="LSTM denoiser on speech in synthetic noise (D12)"))
+    train_audio_words.configure(
+        networks.add_parser(
+            "bag-of-audio-words", help="random codebook of MFCC frames as a speech-embedding bundle (D8)"
+        )
+    )

@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not corpus.has_audio:
             raise ExpectedFailure(f"{corpus.name} has no audio, which the denoiser is trained on")
         if not corpus.partition(*arguments.partitions).utterances:
-            raise ExpectedFailure(f"{corpus.name} has no partition {' or '.join(arguments.partitions)}")
+            names = "' or '".join(arguments.partitions)
+            raise ExpectedFailure(f"{corpus.name} has no partition '{names}'")
     recipe = DenoiserRecipe(arguments.steps, arguments.seed, tuple(arguments.partitions))
     with progress_bar("training", arguments.steps) as bar:
         train_denoiser(corpora, recipe, arguments.out, report_to(bar))

@@ -5,6 +5,7 @@ The speech is real; noises and rooms are made by the program from a seed, so tha
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -48,6 +49,7 @@ class ConditionReport:
     """Figures of one condition; ratios are SI-SDR in dB, means over utterances.
 
     ``gain_db`` is after minus before. On clean speech ``before_db`` is the ceiling and only ``after_db`` tells.
+    ``times_real_time`` is seconds of sound for each second of processor time, all threads together.
     """
 
     condition: str
@@ -56,6 +58,7 @@ class ConditionReport:
     after_db: Interval
     gain_db: Interval
     families: dict[str, float]
+    times_real_time: float
 
     def to_json(self) -> dict[str, object]:
         """A plain dictionary."""
@@ -114,12 +117,16 @@ def evaluate_denoiser(
     denoise: Callable[[Samples], Samples], corpus: Corpus, seed: int, progress: Callable[[], None] | None = None
 ) -> list[ConditionReport]:
     """Figures of ``denoise`` (float32 [samples] at 16 kHz to the same) in every condition."""
-    rows: dict[Condition, list[tuple[str, float, float]]] = {condition: [] for condition in CONDITIONS}
+    rows: dict[Condition, list[_Row]] = {condition: [] for condition in CONDITIONS}
     for mixtures in make_mixtures(corpus, seed):
         for mixture in mixtures:
             before_db = si_sdr_db(mixture.heard, mixture.wanted)
-            after_db = si_sdr_db(denoise(mixture.heard), mixture.wanted)
-            rows[mixture.condition].append((mixture.family, before_db, after_db))
+            began_s = time.process_time()
+            denoised = denoise(mixture.heard)
+            processor_s = time.process_time() - began_s
+            after_db = si_sdr_db(denoised, mixture.wanted)
+            duration_s = len(denoised) / SAMPLE_RATE_HZ
+            rows[mixture.condition].append(_Row(mixture.family, before_db, after_db, duration_s, processor_s))
         if progress:
             progress()
     return [_report(condition, entries) for condition, entries in rows.items()]
@@ -133,16 +140,26 @@ def mean_with_interval(values: NDArray[np.float64], seed: int = 0, draws: int = 
     return Interval(float(values.mean()), float(low), float(high))
 
 
-def _report(condition: Condition, entries: list[tuple[str, float, float]]) -> ConditionReport:
-    before = np.array([entry[1] for entry in entries])
-    after = np.array([entry[2] for entry in entries])
-    names = np.array([entry[0] for entry in entries])
+@dataclass(frozen=True)
+class _Row:
+    family: str
+    before_db: float
+    after_db: float
+    duration_s: float
+    processor_s: float
+
+
+def _report(condition: Condition, rows: list[_Row]) -> ConditionReport:
+    before = np.array([row.before_db for row in rows])
+    after = np.array([row.after_db for row in rows])
+    names = np.array([row.family for row in rows])
     families = {str(name): float((after - before)[names == name].mean()) for name in sorted(set(names)) if name}
     return ConditionReport(
         condition=condition,
-        n=len(entries),
+        n=len(rows),
         before_db=float(before.mean()),
         after_db=mean_with_interval(after),
         gain_db=mean_with_interval(after - before),
         families=families if len(families) > 1 else {},
+        times_real_time=sum(row.duration_s for row in rows) / max(sum(row.processor_s for row in rows), 1e-9),
     )

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from export.corpora.features import read_waveform
 from export.corpora.tables import Corpus
 from export.training.denoiser_noises import SAMPLE_RATE_HZ, TRAINING_FAMILIES, babble, unit_power
-from export.training.denoiser_rooms import draw_room
+from export.training.denoiser_rooms import Room, draw_room
 
 Samples = NDArray[np.float32]
 
 SNR_RANGE_DB = (-5.0, 20.0)
 RT60_RANGE_S = (0.2, 0.9)
+TRAINING_DISTANCE_M = (0.5, 4.0)
 TEMPOS = (0.87, 1.0, 1.15)
 """Every voice is also heard faster and slower, with pitch and formants: five speakers become more."""
 
@@ -33,7 +34,7 @@ class MixtureConfig:
         segment_s: length of an example.
         clean, room, noise: shares of untouched speech, of a room alone and of noise alone; the rest has both.
         second_noise: share of the noisy examples in which two families sound at once.
-        noises, rooms: how many of each are made before training.
+        noises, rooms: how many different ones a run has, at least one of each.
     """
 
     segment_s: float = 3.0
@@ -53,9 +54,9 @@ class MixtureSampler:
         self.config = config
         self._seed = seed
         self._speakers = read_speakers(corpora)
-        random = np.random.default_rng([seed, 0])
-        self._rooms = [draw_room(random, SAMPLE_RATE_HZ, (0.5, 4.0), RT60_RANGE_S) for _ in range(max(1, config.rooms))]
-        self._noises = self._make_noises(random)
+        self._voices = [clip for clips in self._speakers for clip in clips]
+        self._rooms: dict[int, Room] = {}
+        self._noises: dict[int, Samples] = {}
 
     def draw(self, step: int, batch_size: int) -> tuple[Samples, Samples]:
         """Disturbed and wanted speech, each float32 [batch, samples]."""
@@ -63,16 +64,24 @@ class MixtureSampler:
         pairs = [self._example(random) for _ in range(batch_size)]
         return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
 
-    def _make_noises(self, random: np.random.Generator) -> list[Samples]:
-        samples = round(self.config.noise_s * SAMPLE_RATE_HZ)
-        voices = [clip for clips in self._speakers for clip in clips]
-        families = list(TRAINING_FAMILIES.values())
-        noises = []
-        for index in range(self.config.noises):
-            # One in four is babble: voices are the hardest to tell from the voice that is wanted.
+    def _room(self, index: int) -> Room:
+        """Room ``index`` of the run, made when it is first asked for."""
+        if index not in self._rooms:
+            random = np.random.default_rng([self._seed, 2, index])
+            self._rooms[index] = draw_room(random, SAMPLE_RATE_HZ, TRAINING_DISTANCE_M, RT60_RANGE_S)
+        return self._rooms[index]
+
+    def _long_noise(self, index: int) -> Samples:
+        """Noise ``index`` of the run, made when it is first asked for."""
+        if index not in self._noises:
+            random = np.random.default_rng([self._seed, 3, index])
+            samples = round(self.config.noise_s * SAMPLE_RATE_HZ)
+            families = list(TRAINING_FAMILIES.values())
             family = families[int(random.integers(len(families)))]
-            noises.append(babble(random, samples, voices) if index % 4 == 0 else family(random, samples))
-        return noises
+            # One in four is babble: voices are the hardest to tell from the voice that is wanted.
+            is_babble = index % 4 == 0
+            self._noises[index] = babble(random, samples, self._voices) if is_babble else family(random, samples)
+        return self._noises[index]
 
     def _example(self, random: np.random.Generator) -> tuple[Samples, Samples]:
         config = self.config
@@ -80,7 +89,7 @@ class MixtureSampler:
         kind = random.uniform()
         if kind < config.clean:
             return speech, speech
-        room = self._rooms[int(random.integers(len(self._rooms)))]
+        room = self._room(int(random.integers(self.config.rooms)))
         if kind < config.clean + config.room:
             return room.apply(speech)
         if kind < config.clean + config.room + config.noise:
@@ -106,7 +115,7 @@ class MixtureSampler:
         return noise
 
     def _piece(self, random: np.random.Generator) -> Samples:
-        noise = self._noises[int(random.integers(len(self._noises)))]
+        noise = self._long_noise(int(random.integers(self.config.noises)))
         samples = round(self.config.segment_s * SAMPLE_RATE_HZ)
         start = int(random.integers(max(1, len(noise) - samples)))
         return np.resize(noise[start : start + samples], samples)

@@ -1,0 +1,1 @@
+"""Feature sets that are computed, not learnt."""
