@@ -27,7 +27,7 @@ CONDITIONS: tuple[Condition, ...] = ("noise", "babble", "room", "both", "clean")
 DISTANCE_M = (2.7, 3.3)
 """About 3 m, as the room microphone of D9."""
 
-MAX_UTTERANCES = 240
+MAX_UTTERANCES = 120
 """Of a larger partition so many are taken, evenly spaced."""
 
 PERFECT_DB = 100.0
@@ -106,7 +106,7 @@ def make_mixtures(corpus: Corpus, seed: int) -> Iterator[list[Mixture]]:
         snr_db = random.uniform(*SNR_RANGE_DB)
         yield [
             Mixture("noise", family, add_noise(speech, noise, snr_db), speech),
-            Mixture("babble", "babble", add_noise(speech, voices, snr_db), speech),
+            Mixture("babble", "", add_noise(speech, voices, snr_db), speech),
             Mixture("room", "", heard, early),
             Mixture("both", family, add_noise(heard, noise, snr_db), early),
             Mixture("clean", "", speech, speech),

@@ -143,3 +143,10 @@ def test_the_committed_denoiser_verifies_and_helps_on_human_speech(capsys):
     figures = {(entry.data, entry.metric): entry for entry in read_card(bundle).measurements}
     assert figures["emodb4", "noise_si_sdr_gain_db"].interval_95[0] > 0
     assert figures["emodb4", "both_si_sdr_gain_db"].interval_95[0] > 0
+
+
+def test_the_document_has_the_figures_of_the_card():
+    text = (ROOT / "docs/denoiser.md").read_text(encoding="utf-8")
+    for entry in read_card(ROOT / "models/denoiser-lstm/1").measurements:
+        low, high = entry.interval_95
+        assert f"{entry.value:.1f} ({low:.1f}–{high:.1f})" in text, (entry.data, entry.metric)
