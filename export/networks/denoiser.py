@@ -1,10 +1,10 @@
 """The LSTM denoiser (D12): 100 mel bands in, three LSTM layers with tanh layers between them, a mask of 100 bands out.
 
 What D12 leaves open is chosen here: a tight frame of 512 samples (32 ms) with a hop of 256 and a square-root Hann
-window on both sides, whose overlap-add gives the signal back exactly; Slaney's mel scale, under which none of the 100
-triangles is empty at this resolution; logarithmic bands of the recording at unit power, so that the answer does not
-depend on the level; tanh layers between the LSTM layers only. All layers run forwards in time: no frame depends on
-later ones, but the level of the whole recording enters every frame.
+window on both sides, whose overlap-add gives the signal back exactly; Slaney's mel scale, whose lowest triangles are
+wider than HTK's and fit this resolution better; logarithmic bands of the recording at unit power, so that the answer
+does not depend on the level; tanh layers between the LSTM layers only. All layers run forwards in time: no frame
+depends on later ones, but the level of the whole recording enters every frame.
 """
 
 from __future__ import annotations
