@@ -227,4 +227,18 @@ CATALOGUE = (
         "emoserve-export voice-activity",
         "third-party weights (MIT), not trained here",
     ),
+    Entry(
+        "LSTM denoiser",
+        "D12",
+        "100 mel bands, three LSTM layers of 256 with tanh layers of 64 between them, mask, overlap-add; waveform out",
+        "emoserve-export train denoiser, then export denoiser",
+        "trained on EMO-DB in synthetic noises and rooms, not on AVIC; 32 ms frames, loss and mel scale are choices",
+    ),
+    Entry(
+        "bag of audio words",
+        "D8, F13",
+        "MFCC 1–12 and log energy, random codebook, histogram of the nearest codewords; an embedding",
+        "emoserve-export train bag-of-audio-words",
+        "shares in place of an unnamed weighting; 26 HTK-mel bands; every Na of F13",
+    ),
 )

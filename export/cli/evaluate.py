@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export.cli import evaluate_denoiser
 from export.cli.common import (
     ExpectedFailure,
     add_corpus_argument,
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--partition", default="test", choices=["train", "devel", "test"])
     parser.add_argument("--against", type=Path, metavar="MODEL", help="a second bundle, compared by McNemar's test")
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write a confusion matrix for each corpus")
+    parser.add_argument("--seed", type=int, default=0, help="of the noises and rooms that denoisers are tested in")
     parser.add_argument("--json", action="store_true", help="one JSON line a corpus instead of text")
     parser.set_defaults(run=run)
 
@@ -41,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     for bundle in filter(None, (arguments.model, arguments.against)):
         if not (bundle / CARD_FILE_NAME).is_file():
             raise ExpectedFailure(f"{bundle} is not a bundle: it has no {CARD_FILE_NAME}")
+    if read_card(arguments.model).task == "denoiser":
+        return evaluate_denoiser.run(arguments)
     for corpus in read_corpora(arguments.corpus):
         part = corpus.partition(arguments.partition)
         if not part.utterances:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from export.cli import export_classifier, export_emonet, export_extractor
+from export.cli import export_classifier, export_denoiser, export_emonet, export_extractor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -16,3 +16,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     export_classifier.configure_fusion(networks.add_parser("fusion", help="a trained fusion as one bundle"))
     export_extractor.add_networks(networks)
+    export_denoiser.configure(networks.add_parser("denoiser", help="a trained denoiser as a bundle"))

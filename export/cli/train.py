@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from export.affect import command as affect
-from export.cli import train_classifier, train_emonet, train_fusion
+from export.cli import train_audio_words, train_classifier, train_denoiser, train_emonet, train_fusion
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,3 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         networks.add_parser("deep-spectrum", help="a linear classifier on features (A19–A21, C3–C4, D13)")
     )
     train_fusion.configure(networks.add_parser("fusion", help="several networks, fused early or late (A22–A23)"))
+    train_denoiser.configure(networks.add_parser("denoiser", help="LSTM denoiser on speech in synthetic noise (D12)"))
+    train_audio_words.configure(
+        networks.add_parser(
+            "bag-of-audio-words", help="random codebook of MFCC frames as a speech-embedding bundle (D8)"
+        )
+    )

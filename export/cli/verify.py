@@ -11,21 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.cli.common import ExpectedFailure, advance, note, progress_bar, say
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
+from export.evaluation.classifier_verification import (
+    ClassifierVerification,
+    is_classifier_bundle,
+    verify_classifier_bundle,
+)
+from export.evaluation.denoiser_verification import verify_denoiser_bundle
 from export.evaluation.extractor_verification import ExtractorVerification, verify_extractor_bundle
 from export.evaluation.verification import Verification, verify_speech_bundle
 from export.evaluation.voice import synthetic_voice
-from service.card import CARD_FILE_NAME, read_card
+from service.card import CARD_FILE_NAME, Card, read_card
 
 SAMPLE_RATE_HZ = 16_000
 SYNTHETIC_DURATIONS_S = (0.6, 1.37, 2.2, 2.999, 3.0)
 
 Recordings = list[NDArray[np.float32]]
-Result = Verification | ExtractorVerification
+Result = Verification | ClassifierVerification | ExtractorVerification
 
 VERIFIERS: dict[str, Callable[[Path, Recordings], Result]] = {
     "speech-emotion": verify_speech_bundle,
     "speech-embedding": verify_extractor_bundle,
+    "denoiser": verify_denoiser_bundle,
 }
 """What compares a bundle with other implementations, by its task."""
 
@@ -65,11 +72,16 @@ def run(arguments: argparse.Namespace) -> int:
             note(f"not checked: {card.name}/{card.version} ({card.task}: {why})")
     with progress_bar("verifying", len(speech)) as bar:
         for folder in speech:
-            results.append(VERIFIERS[read_card(folder).task](folder, recordings_for(folder, arguments.audio)))
+            results.append(verifier_of(read_card(folder))(folder, recordings_for(folder, arguments.audio)))
             advance(bar)
     for result in results:
         say(json.dumps(result.to_json()) if arguments.json else describe(result))
     return 0 if all(result.passed for result in results) else 1
+
+
+def verifier_of(card: Card) -> Callable[[Path, Recordings], Result]:
+    """What compares this bundle; classifiers stand behind networks that are verified as bundles of their own."""
+    return verify_classifier_bundle if is_classifier_bundle(card) else VERIFIERS[card.task]
 
 
 def recordings_for(folder: Path, audio: list[Path] | None) -> Recordings:
@@ -83,19 +95,4 @@ def recordings_for(folder: Path, audio: list[Path] | None) -> Recordings:
 
 def describe(result: Result) -> str:
     """One line a bundle."""
-    if isinstance(result, ExtractorVerification):
-        toolkit = "not drawn" if result.toolkit_cosine is None else f"cosine {result.toolkit_cosine:.5f}"
-        return (
-            f"{'ok  ' if result.passed else 'FAIL'} {result.model} on {result.recordings} recordings: "
-            f"torch {result.torch_difference:.1e} (≤ {result.torch_tolerance:.0e}), "
-            f"batch {result.batch_difference:.1e} (≤ {result.batch_tolerance:.0e}), "
-            f"toolkit's picture {toolkit} (≥ {result.toolkit_least_cosine})"
-        )
-    reference = ""
-    if result.reference_difference is not None:
-        reference = f", librosa {result.reference_difference:.1e} (≤ {result.reference_tolerance:.0e})"
-    return (
-        f"{'ok  ' if result.passed else 'FAIL'} {result.model} on {result.recordings} recordings: "
-        f"torch {result.torch_difference:.1e} (≤ {result.torch_tolerance:.0e}), "
-        f"batch {result.batch_difference:.1e} (≤ {result.batch_tolerance:.0e}){reference}"
-    )
+    return f"{'ok  ' if result.passed else 'FAIL'} {result.model} on {result.recordings} recordings: {result.summary}"

@@ -41,6 +41,14 @@ class ClassifierVerification:
         """Whether the bundle is right."""
         return self.classifier_difference <= self.classifier_tolerance and self.batch_difference <= self.batch_tolerance
 
+    @property
+    def summary(self) -> str:
+        """The differences in one line."""
+        return (
+            f"classifier {self.classifier_difference:.1e} (≤ {self.classifier_tolerance:.0e}), "
+            f"batch {self.batch_difference:.1e} (≤ {self.batch_tolerance:.0e})"
+        )
+
     def to_json(self) -> dict[str, object]:
         """A plain dictionary."""
         return asdict(self) | {"passed": self.passed}

@@ -90,6 +90,16 @@ class ExtractorVerification:
             and (self.toolkit_cosine is None or self.toolkit_cosine >= self.toolkit_least_cosine)
         )
 
+    @property
+    def summary(self) -> str:
+        """The differences in one line."""
+        toolkit = "not drawn" if self.toolkit_cosine is None else f"cosine {self.toolkit_cosine:.5f}"
+        return (
+            f"torch {self.torch_difference:.1e} (≤ {self.torch_tolerance:.0e}), "
+            f"batch {self.batch_difference:.1e} (≤ {self.batch_tolerance:.0e}), "
+            f"toolkit's picture {toolkit} (≥ {self.toolkit_least_cosine})"
+        )
+
     def to_json(self) -> dict[str, object]:
         """A plain dictionary."""
         return asdict(self) | {"passed": self.passed}

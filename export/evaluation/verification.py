@@ -46,6 +46,17 @@ class Verification:
             and (self.reference_difference or 0.0) <= self.reference_tolerance
         )
 
+    @property
+    def summary(self) -> str:
+        """The differences in one line."""
+        reference = ""
+        if self.reference_difference is not None:
+            reference = f", librosa {self.reference_difference:.1e} (≤ {self.reference_tolerance:.0e})"
+        return (
+            f"torch {self.torch_difference:.1e} (≤ {self.torch_tolerance:.0e}), "
+            f"batch {self.batch_difference:.1e} (≤ {self.batch_tolerance:.0e}){reference}"
+        )
+
     def to_json(self) -> dict[str, object]:
         """A plain dictionary."""
         return asdict(self) | {"passed": self.passed}

@@ -1,1 +1,1 @@
-"""Tables of features: computing, writing and reading them."""
+"""Features that are computed, not learnt, and tables of features."""

@@ -9,6 +9,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 
+def draw_loss(log: Path, file: Path) -> None:
+    """Draw the loss over steps from a log of JSON lines."""
+    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot([row["step"] for row in rows], [row["loss"] for row in rows], color="black")
+    axes.set(xlabel="step", ylabel="mean training loss")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, dpi=110)
+
+
 def draw_curves(log: Path, file: Path) -> None:
     """Draw loss and devel UAR over steps from a log of JSON lines."""
     rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]

@@ -1,0 +1,46 @@
+"""``emoserve-export train denoiser``: the LSTM denoiser on speech with synthetic noises and rooms."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from export.cli.common import ExpectedFailure, add_corpus_argument, available_threads, progress_bar, say
+from export.cli.train_emonet import report_to
+from export.corpora.tables import read_corpora
+from export.training.curves import draw_loss
+from export.training.denoiser_recipe import DenoiserRecipe, train_denoiser
+from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
+
+STEPS = 3300
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_corpus_argument(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and curve")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"batches (default {STEPS})")
+    parser.add_argument("--partitions", nargs="+", default=["train"], choices=["train", "devel", "test"])
+    parser.add_argument("--threads", type=int, default=available_threads(), help="threads of PyTorch")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or go on training."""
+    torch.set_num_threads(arguments.threads)
+    corpora = read_corpora(arguments.corpus)
+    for corpus in corpora:
+        if not corpus.has_audio:
+            raise ExpectedFailure(f"{corpus.name} has no audio, which the denoiser is trained on")
+        if not corpus.partition(*arguments.partitions).utterances:
+            names = "' or '".join(arguments.partitions)
+            raise ExpectedFailure(f"{corpus.name} has no partition '{names}'")
+    recipe = DenoiserRecipe(arguments.steps, arguments.seed, tuple(arguments.partitions))
+    with progress_bar("training", arguments.steps) as bar:
+        train_denoiser(corpora, recipe, arguments.out, report_to(bar))
+    draw_loss(arguments.out / LOG_FILE_NAME, arguments.out / "curve.png")
+    say(f"trained: {arguments.out / CHECKPOINT_FILE_NAME}")
+    return 0

@@ -1,0 +1,39 @@
+"""Whether a denoiser's bundle computes what its network computes, alone and in company."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundles.denoiser import load_denoiser_bundle, run_denoiser, torch_difference
+from export.evaluation.verification import BATCH_TOLERANCE, REFERENCE_TOLERANCE, Verification
+from service.card import read_card
+from service.pipeline.session import Session
+
+
+def verify_denoiser_bundle(folder: Path, recordings: list[NDArray[np.float32]]) -> Verification:
+    """Compare ONNX Runtime with PyTorch, and each recording alone with the same one in a batch."""
+    card = read_card(folder)
+    assert card.speech is not None
+    assert card.parity is not None
+    limit = round(card.speech.max_length_s * card.speech.sample_rate_hz)
+    clips = [recording[:limit] for recording in recordings]
+    session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
+    network = load_denoiser_bundle(folder)
+    together = run_denoiser(session, clips)
+    batch_difference = max(
+        float(np.abs(row[: len(clip)] - run_denoiser(session, [clip])[0]).max())
+        for row, clip in zip(together, clips, strict=True)
+    )
+    return Verification(
+        model=f"{card.name}/{card.version}",
+        recordings=len(clips),
+        torch_difference=max(torch_difference(session, network, [clip]) for clip in clips),
+        torch_tolerance=card.parity.tolerance,
+        batch_difference=batch_difference,
+        batch_tolerance=BATCH_TOLERANCE,
+        reference_difference=None,
+        reference_tolerance=REFERENCE_TOLERANCE,
+    )
