@@ -6,7 +6,7 @@ the result with :func:`caller_of`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -66,9 +66,20 @@ def caller_of(scope: Mapping[str, Any]) -> Caller:
     return caller
 
 
-def set_caller(scope: dict[str, Any], caller: Caller) -> None:
+def set_caller(scope: MutableMapping[str, Any], caller: Caller) -> None:
     """Note who sent the request; for the guard alone."""
     scope.setdefault("state", {})[_CALLER] = caller
+
+
+def path_of(scope: Mapping[str, Any]) -> str:
+    """The address that is asked for, as the routes know it: without the prefix under which the service is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "").rstrip("/"))
+
+
+def is_open(scope: Mapping[str, Any]) -> bool:
+    """Whether the address answers without credentials."""
+    return path_of(scope).startswith(OPEN_PREFIX)
 
 
 def required_scope(path: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from service.access.api_keys import ApiKeys
@@ -45,7 +46,7 @@ class Authenticator:
         if self._tokens is not None:
             self._tokens.load()
 
-    async def identify(self, scope: dict[str, Any]) -> Caller:
+    async def identify(self, scope: Mapping[str, Any]) -> Caller:
         """Who sent the request of an ASGI scope; ANONYMOUS where no credentials are set up.
 
         Raises:

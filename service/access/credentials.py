@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -30,7 +30,7 @@ class Credentials:
     is_key: bool
 
 
-def find_credentials(scope: dict[str, Any]) -> Credentials:
+def find_credentials(scope: Mapping[str, Any]) -> Credentials:
     """The credentials in the headers of an ASGI scope ('http' or 'websocket').
 
     Raises:
@@ -44,7 +44,7 @@ def find_credentials(scope: dict[str, Any]) -> Credentials:
     return found[0]
 
 
-def _in_headers(scope: dict[str, Any]) -> Iterable[Credentials]:
+def _in_headers(scope: Mapping[str, Any]) -> Iterable[Credentials]:
     for name, value in scope["headers"]:
         text = value.decode("latin-1").strip()
         if name == b"authorization":

@@ -12,7 +12,7 @@ from starlette.routing import Match
 from service.access.credentials import SUBPROTOCOL
 from service.api.exchange import new_request_id
 from service.api.problem_response import problem_response
-from service.auth import OPEN_PREFIX, required_scope, set_caller
+from service.auth import is_open, path_of, required_scope, set_caller
 from service.pipeline.account import charged_to
 from service.problems import Forbidden, Problem, RateLimited
 
@@ -45,16 +45,16 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass or refuse it."""
-        if scope["type"] not in ("http", "websocket") or scope["path"].startswith(OPEN_PREFIX):
+        if scope["type"] not in ("http", "websocket") or is_open(scope):
             await self._app(scope, receive, send)
             return
         with ExitStack() as stack:
             try:
                 account = await self._admit(scope)
                 if account is not None:
+                    send = _with_limits(account, send)
                     stack.enter_context(account.request())
                     stack.enter_context(charged_to(account))
-                    send = _with_limits(account, send)
             except Problem as problem:
                 await self._refuse(problem, scope, receive, send)
                 return
@@ -69,11 +69,11 @@ class Guard:
         problem = self._services.audit.problem()
         if problem is not None:
             raise problem
-        caller = await self._services.authenticator.identify(scope)  # type: ignore[arg-type]
-        set_caller(scope, caller)  # type: ignore[arg-type]
+        caller = await self._services.authenticator.identify(scope)
+        set_caller(scope, caller)
         if scope["type"] == "http":
             scope["state"]["exchange"].caller = caller
-        needed = required_scope(scope["path"])
+        needed = required_scope(path_of(scope))
         if needed is not None and not caller.may(needed):
             raise Forbidden
         is_work = needed == "analyse" and (scope["type"] == "websocket" or scope["method"] == "POST")

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from service.app import create_app
+from service.auth import is_open, path_of, required_scope
 from service.listening import refuse_busy_port, transport_security, warn_of_openness
 from service.middleware.security_headers import SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
 from service.settings import Settings
@@ -129,6 +130,20 @@ def test_the_document_says_that_credentials_are_optional_where_none_are_set_up()
     responses = document["paths"]["/v1/audio/emotion"]["post"]["responses"]
     assert {"401", "403", "429"} <= set(responses)
     assert "429" not in document["paths"]["/v1/models"]["get"]["responses"]
+
+
+def test_scopes_hold_where_the_service_is_mounted_below_a_prefix() -> None:
+    for scope, needed in (
+        ({"path": "/emotion/metrics", "root_path": "/emotion"}, "metrics:read"),
+        ({"path": "/emotion/v1/audio/emotion", "root_path": "/emotion/"}, "analyse"),
+        ({"path": "/metrics", "root_path": ""}, "metrics:read"),
+        ({"path": "/v1/jobs/audio-emotion"}, "analyse"),
+        ({"path": "/v1/modelsandmore"}, "analyse"),
+        ({"path": "/"}, None),
+    ):
+        assert required_scope(path_of(scope)) == needed
+    assert is_open({"path": "/emotion/v2/health/live", "root_path": "/emotion"})
+    assert not is_open({"path": "/v2/healthy"})
 
 
 def websocket(key: str | None, path: str, *, denial: bool, tmp_path: Path) -> list[dict]:

@@ -191,6 +191,7 @@ def test_limits_of_a_key_are_429_with_a_time_and_leave_others_alone(protected: P
     refused = protected.post(protected.limited)
     assert_refused(refused, 429, "rate_limited")
     assert 20 <= int(refused.headers["retry-after"]) <= 30
+    assert refused.headers["ratelimit"].startswith('"requests";r=0;')
     assert protected.post(protected.key).status_code == 200
     cards = protected.client.get("/v1/models", headers={"x-api-key": protected.limited})
     assert cards.status_code == 200  # reading costs nothing
