@@ -14,6 +14,7 @@ from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, 
 from service.settings import Settings
 from service.telemetry.audit import AuditLog
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import make_tracer
 from service.video_setup import load_affect
 from service.work import UploadMemory, WorkPool
 
@@ -45,6 +46,7 @@ class Services:
         self.authenticator = Authenticator(settings)
         self.accounts = Accounts(settings.key_limits)
         self.audit = AuditLog(settings.audit_file, required=settings.audit_required)
+        self.tracer = make_tracer(settings.otlp_endpoint, settings.otlp_sample_ratio)
         self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
         self._loaded = loaded
         if loaded is not None:
@@ -110,6 +112,7 @@ class Services:
         """Give everything back, in the order of the data flow."""
         self.work.close()
         self.audit.close()
+        self.tracer.close()
         if self._loaded is not None:
             if self._loaded.affect is not None:
                 self._loaded.affect.close()

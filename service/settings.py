@@ -105,6 +105,12 @@ class Settings(BaseSettings):
     ssl_ca_certs: FilePath | None = Field(None, description="authorities (PEM) whose client certificates are required")
     audit_file: str | None = Field(None, description="where audit lines go: a file, or '-' for standard output")
     audit_required: bool = Field(False, description="answer 503 while audit lines cannot be written")
+    otlp_endpoint: str | None = Field(
+        None, description="address that traces are sent to (OTLP over HTTP), such as http://127.0.0.1:4318/v1/traces"
+    )
+    otlp_sample_ratio: float = Field(
+        1.0, ge=0, le=1, description="share of requests that are traced, where the caller has not decided"
+    )
     docs: bool = Field(True, description="serve /docs")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     limits: Limits = Field(default_factory=Limits)

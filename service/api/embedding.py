@@ -47,6 +47,6 @@ def _embed(
 ) -> bytes:
     """The blocking half: pipeline and rendering, in a worker thread."""
     result = services_of(request).loaded.pipeline.embed(data, options, cancel=abandoned)
-    exchange = note_analysis(request, result.media, result.stages_s)
+    exchange = note_analysis(request, result.media, result.stages_s, [result.model])
     with exchange.stage("render"):
         return embedding_answer(result, media_type, exchange.request_id)

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from service.auth import ANONYMOUS, Caller
+from service.pipeline.stage_times import StageTimes
 
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}")
 
@@ -23,7 +24,7 @@ class Exchange:
 
     Attributes:
         request_id: the client's own where it is valid, else a new one.
-        started_s: ``time.perf_counter`` when the headers were there.
+        started_s: ``time.monotonic`` when the headers were there.
         stages_s: seconds by stage, in order of their beginning.
         code: 'ok' or the problem's code.
         body_bytes: bytes of the request body that were read.
@@ -33,8 +34,8 @@ class Exchange:
     """
 
     request_id: str
-    started_s: float = field(default_factory=time.perf_counter)
-    stages_s: dict[str, float] = field(default_factory=dict)
+    started_s: float = field(default_factory=time.monotonic)
+    stages_s: StageTimes = field(default_factory=StageTimes)
     code: str = "ok"
     body_bytes: int = 0
     media_s: float | None = None
@@ -44,16 +45,16 @@ class Exchange:
     @property
     def elapsed_s(self) -> float:
         """Seconds since the headers were there."""
-        return time.perf_counter() - self.started_s
+        return time.monotonic() - self.started_s
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a ``with`` block as the stage ``name``."""
-        began_s = time.perf_counter()
+        began_s = time.monotonic()
         try:
             yield
         finally:
-            self.stages_s[name] = time.perf_counter() - began_s
+            self.stages_s.add(name, time.monotonic() - began_s)
 
     def server_timing(self) -> str:
         """Value of the header ``Server-Timing``, in milliseconds."""

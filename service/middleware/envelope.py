@@ -20,6 +20,7 @@ from service.middleware.security_headers import (
 from service.problems import Draining, HeadersTooLarge, InternalError, Problem
 from service.telemetry.audit import AuditEntry
 from service.telemetry.logs import describe_exception, request_logger
+from service.telemetry.tracing import RequestTrace
 from service.work import ClientGoneError
 
 if TYPE_CHECKING:
@@ -103,8 +104,10 @@ class Envelope:
         metrics.request_duration_seconds.labels(route).observe(elapsed_s)
         for stage in HTTP_STAGES & exchange.stages_s.keys():
             metrics.stage_duration_seconds.labels(stage).observe(exchange.stages_s[stage])
+        trace_id = self._services.tracer.record(_trace(scope, exchange, route, status))
         fields = {
             "request_id": exchange.request_id,
+            **({} if trace_id is None else {"trace_id": trace_id}),
             "route": route,
             "status": status,
             "code": exchange.code,
@@ -128,6 +131,21 @@ class Envelope:
                     latency_s=round(elapsed_s, 4),
                 )
             )
+
+
+def _trace(scope: Scope, exchange: Exchange, route: str, status: int) -> RequestTrace:
+    return RequestTrace(
+        method=scope["method"],
+        route=route,
+        status=status,
+        code=exchange.code,
+        began_at=exchange.started_s,
+        spans=exchange.stages_s.spans,
+        busy_s=exchange.stages_s,
+        media_s=exchange.media_s,
+        models=exchange.models,
+        parent=Headers(scope=scope).get("traceparent"),
+    )
 
 
 class _BrokenOffError(Exception):

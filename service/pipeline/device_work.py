@@ -36,6 +36,6 @@ def run_units(
         return []
     watched = report if task.progress is not None else None
     done = batcher.run(runner, units, deadline=task.deadline, cancel=task.cancel, progress=watched)
-    task.took("queue", done.queue_s)
+    task.took("queue", done.queue_s, ended_ago_s=done.infer_s)
     task.took(stage, done.infer_s)
     return done.results

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from service.pipeline.results import FloatArray, MediaInfo
+from service.pipeline.stage_times import StageTimes
 
 Observe = Callable[[str, float, dict[str, str]], None]
 """Told stage_seconds {stage}, batch_windows {device}, batch_seconds {device} and batch_padding_ratio {}."""
@@ -58,7 +59,7 @@ class Task:
     deadline: float
     cancel: threading.Event | None
     progress: Callable[[float], None] | None
-    stages_s: dict[str, float] = field(default_factory=dict)
+    stages_s: StageTimes = field(default_factory=StageTimes)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -67,9 +68,9 @@ class Task:
         yield
         self.took(name, time.monotonic() - began_at)
 
-    def took(self, stage: str, seconds: float) -> None:
-        """Add to a stage's time."""
-        self.stages_s[stage] = self.stages_s.get(stage, 0.0) + seconds
+    def took(self, stage: str, seconds: float, ended_ago_s: float = 0.0) -> None:
+        """Add to a stage's time; see :meth:`StageTimes.add`."""
+        self.stages_s.add(stage, seconds, ended_ago_s)
 
     def report(self, done: float) -> None:
         """Tell whoever watches."""

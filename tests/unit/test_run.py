@@ -227,6 +227,8 @@ def test_stages_progress_and_measurements(tmp_path):
     answer = pipeline.analyse(wav(np.tile(LOUD, 5)), AudioOptions(), progress=seen.append)
     assert set(answer.stages_s) == {"decode", "queue", "infer", "post"}
     assert all(seconds >= 0 for seconds in answer.stages_s.values())
+    assert answer.stages_s.spans.keys() == answer.stages_s.keys()
+    assert all(began_at <= ended_at for began_at, ended_at in answer.stages_s.spans.values())
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
     stages = {labels["stage"]: value for name, value, labels in told if name == "stage_seconds"}
