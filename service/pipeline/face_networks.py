@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.pipeline.face_geometry import Points, Region, crop, letterbox, region_around, to_picture
+from service.pipeline.crop import Cutter
+from service.pipeline.face_geometry import Points, Region, letterbox, region_around, to_picture
 from service.pipeline.face_settings import FaceSettings
 from service.pipeline.results import FloatArray
 from service.pipeline.session import GraphError, Session
@@ -42,6 +43,7 @@ class FaceNetworks:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self._cutter = Cutter()
         name = f"bundle {bundle.card.name}/{bundle.card.version}"
         roles = {entry.role for entry in bundle.card.files.values()}
         try:
@@ -85,7 +87,7 @@ class FaceNetworks:
         """
         settings = self.settings
         square = letterbox(picture)
-        image = crop(picture, square, settings.detector_size_px)[None]
+        image = self._cutter.crop(picture, square, settings.detector_size_px)[None]
         found = self._detector.run({"image": image}, ("scores", "boxes", "keypoints"))
         sure = np.flatnonzero(found["scores"][0] >= settings.min_score)
         scores = found["scores"][0][sure].astype(np.float64)
@@ -111,7 +113,7 @@ class FaceNetworks:
     def mesh(self, picture: Picture, region: Region) -> Mesh:
         """Place the mesh on the face in ``region``."""
         size_px = self.settings.mesh_size_px
-        found = self._mesh.run({"image": crop(picture, region, size_px)[None]}, ("landmarks", "presence"))
+        found = self._mesh.run({"image": self._cutter.crop(picture, region, size_px)[None]}, ("landmarks", "presence"))
         return Mesh(to_picture(found["landmarks"][0], region, size_px), float(found["presence"][0]))
 
     def next_region(self, points: Points) -> Region:

@@ -6,9 +6,9 @@ at once; frames of different videos share the device threads, one step at a time
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -40,8 +40,8 @@ Answer = TypeVar("Answer")
 TYPICAL_BYTES_PER_S = 125_000
 """1 Mbit/s, of which an upload's length is guessed before it is decoded."""
 
-FRAMES_WAITING = 2
-"""Frames that are received while faces are followed in an earlier one."""
+FRAMES_WAITING, FRAMES_AT_ONCE = 8, 4
+"""Frames that are received while faces are followed in earlier ones, and those that one call of the device follows."""
 
 SIGHTS_WAITING, SIGHTS_AT_ONCE = 8, 4
 """Frames whose features are still to be taken, and those of which they are taken together."""
@@ -166,11 +166,11 @@ class VideoPipeline:
             raise ModelNotFound("No face model is installed.")
         if "audio" in options.include:
             self._registry.find(options.audio_model, options.audio_version)
-        watching = VideoFaces(self._faces, self._units)
+        watching = VideoFaces(self._faces, self._units, neutral)
         with self.admission.hold(len(data) / TYPICAL_BYTES_PER_S) as hold:
             summary = self._watch(data, watching, hold, task)
             with task.stage("action_units"):
-                series = self._on_device(lambda: watching.series(options.face, neutral), task)
+                series = self._on_device(lambda: watching.series(options.face), task)
             grid_s = time_grid(summary.media.duration_s, model.hop_s)
             turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, task)
             task.report(TURN_SHARE)
@@ -247,7 +247,7 @@ class VideoPipeline:
         return self._affect[card.name, card.version]
 
     def _watch(self, data: bytes | memoryview, watching: VideoFaces, hold: Hold, task: Task) -> VideoSummary:
-        """Look at every frame as it is decoded: one is received, one followed and four noted at the same time."""
+        """Look at every frame as it is decoded: some are received, some followed and some noted at the same time."""
         decoded_s = 0.0
         began_at = received_at = time.monotonic()
 
@@ -255,8 +255,16 @@ class VideoPipeline:
             self._on_device(lambda: watching.note(sights), task)
 
         def follow(frames: list[VideoFrame]) -> None:
-            for frame in frames:
-                sights.put(self._on_device(functools.partial(watching.follow, frame), task))
+            left, found = deque(frames), list[Sight]()
+
+            def all_left() -> None:
+                while left:  # a failed call is repeated: from the frame that failed on
+                    found.append(watching.follow(left[0]))
+                    left.popleft()
+
+            self._on_device(all_left, task)
+            for sight in found:
+                sights.put(sight)
 
         def on_frame(frame: VideoFrame) -> None:
             nonlocal decoded_s, received_at
@@ -269,7 +277,7 @@ class VideoPipeline:
 
         with (
             Relay(note, capacity=SIGHTS_WAITING, batch=SIGHTS_AT_ONCE, name="sights") as sights,
-            Relay(follow, capacity=FRAMES_WAITING, name="frames") as frames,
+            Relay(follow, capacity=FRAMES_WAITING, batch=FRAMES_AT_ONCE, name="frames") as frames,
         ):
             summary = self._decoder.video(data, on_frame, timeout_s=max(task.deadline - began_at, 0.0))
             decoded_s += time.monotonic() - received_at

@@ -13,6 +13,7 @@ from service.pipeline.faces import MOST_FACES, MOST_NUMBERS, FaceTracker
 from service.pipeline.frame_stream import VideoFrame
 from service.pipeline.neutral import Neutral, read_neutral
 from service.pipeline.one_euro import OneEuroSettings
+from service.pipeline.thinned_rows import ThinnedRows
 from service.pipeline.video_faces import VideoFaces, check_face
 from service.pipeline.video_frames import FrameClock, VideoJob, scaled_size, turned
 from service.problems import MediaTooLong, TooManyFrames, Unprocessable
@@ -130,18 +131,26 @@ class CentreUnits:
 
     confidence = 0.98
 
-    def features(self, face):
-        return np.array([face.points[:, 0].mean(), 0.0], np.float32)
+    def features(self, faces):
+        return np.array([[face.points[:, 0].mean(), 0.0] for face in faces], np.float32)
+
+    def start_log(self, features, neutral):
+        return FaceLog(None if neutral.kind == "none" else features)
+
+    def values(self, features, base):
+        values = np.zeros((len(features), 17), np.float32)
+        values[:, 0] = features[:, 0] - (0 if base is None else base[0])
+        return values
 
     def intensities(self, log, time_s, neutral):
         units = np.zeros((len(time_s), 17))
-        units[log.frames, 0] = log.features(slice(None))[:, 0]
+        units[log.frames] = log.values
         return units, ()
 
 
-def watch(*steps):
+def watch(*steps, neutral=Neutral("none")):  # noqa: B008 - frozen
     networks = StagedNetworks()
-    faces = VideoFaces(networks, CentreUnits())
+    faces = VideoFaces(networks, CentreUnits(), neutral)
     time_s = 0.0
     for present, count in steps:
         networks.present = present
@@ -152,7 +161,7 @@ def watch(*steps):
 
 
 def test_without_a_face_nothing_is_known():
-    series = watch(([], 5)).series("largest", Neutral("median"))
+    series = watch(([], 5)).series("largest")
     assert series.flags == ("no_face",)
     assert not series.tracked.any()
     assert not series.confidence.any()
@@ -160,17 +169,17 @@ def test_without_a_face_nothing_is_known():
 
 def test_the_largest_face_is_taken_or_a_number():
     faces = watch(([Face(100, size=60.0), Face(400, size=90.0)], 5))
-    assert faces.series("largest", Neutral("none")).action_units[0, 0] == pytest.approx(400)
-    chosen = faces.series("0", Neutral("none"))
+    assert faces.series("largest").action_units[0, 0] == pytest.approx(400)
+    chosen = faces.series("0")
     assert chosen.action_units[0, 0] == pytest.approx(100)
     assert chosen.flags == ("several_faces",)
     with pytest.raises(Unprocessable) as caught:
-        faces.series("2", Neutral("none"))
+        faces.series("2")
     assert caught.value.pointer == "/face"
 
 
 def test_a_gap_is_flagged_and_untracked():
-    series = watch(([Face(100)], 5), ([], 20), ([Face(100)], 5)).series("largest", Neutral("none"))
+    series = watch(([Face(100)], 5), ([], 20), ([Face(100)], 5)).series("largest")
     assert series.flags == ("face_lost",)
     np.testing.assert_array_equal(series.tracked, [True] * 5 + [False] * 20 + [True] * 5)
     np.testing.assert_array_equal(series.confidence > 0, series.tracked)
@@ -178,8 +187,8 @@ def test_a_gap_is_flagged_and_untracked():
 
 
 def test_a_sight_of_a_frame_or_two_is_no_face():
-    assert watch(([], 20), ([Face(100)], 2), ([], 5)).series("largest", Neutral("none")).flags == ("no_face",)
-    assert watch(([Face(100)], 1)).series("largest", Neutral("none")).tracked.tolist() == [True]
+    assert watch(([], 20), ([Face(100)], 2), ([], 5)).series("largest").flags == ("no_face",)
+    assert watch(([Face(100)], 1)).series("largest").tracked.tolist() == [True]
 
 
 @pytest.mark.parametrize("face", ["", "biggest", "-1", "1.0", "٣", "9" * 40])
@@ -201,16 +210,34 @@ def test_a_wrong_neutral_is_refused(text):
     assert caught.value.pointer == "/neutral"
 
 
-def test_features_survive_half_precision():
+def test_what_the_head_gave_survives_half_precision():
+    frames = np.random.default_rng(0).normal(0, 2, (200, 17)).astype(np.float32)
+    log = FaceLog(None)
+    for index, values in enumerate(frames):
+        log.add(3 * index, values, 10.0)
+    np.testing.assert_array_equal(log.frames, 3 * np.arange(200))
+    np.testing.assert_allclose(log.values, frames, atol=4e-3)
+    assert log.presence == 2000.0
+
+
+def test_rows_are_thinned_evenly_and_memory_stays():
     rng = np.random.default_rng(0)
     base = rng.normal(0, 5, 1485).astype(np.float32)
-    frames = [base + rng.normal(0, 0.1, 1485).astype(np.float32) for _ in range(200)]
-    log = FaceLog(frames[0])
-    for index, features in enumerate(frames):
-        log.add(3 * index, features, 10.0)
-    np.testing.assert_array_equal(log.frames, 3 * np.arange(200))
-    np.testing.assert_allclose(log.features(slice(None)), frames, atol=5e-4)
-    assert log.presence == 2000.0
+    rows = ThinnedRows(base, capacity=8)
+    added = [base + rng.normal(0, 0.1, 1485).astype(np.float32) for _ in range(70)]
+    for number, row in enumerate(added, start=1):
+        rows.add(row)
+        assert len(rows) <= 8
+        assert rows.is_complete == (number <= 8)
+        step = next(step for step in (1, 2, 4, 8, 16) if -(-number // step) <= 8)
+        np.testing.assert_allclose(rows.rows(), added[:number:step], atol=5e-4)
+
+
+def test_features_are_kept_for_the_neutral_alone():
+    steps = ([Face(100)], 40)
+    assert watch(steps)._logs[0].neutral_rows is None
+    assert len(watch(steps, neutral=Neutral("median"))._logs[0].neutral_rows) == 40
+    assert len(watch(steps, neutral=Neutral("stretch", 0.39, 0.81))._logs[0].neutral_rows) == 11
 
 
 def test_smoothing_stops_at_gaps():
