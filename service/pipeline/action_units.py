@@ -20,6 +20,9 @@ from service.registry import Bundle, BundleError, Registry
 
 MAX_INTENSITY = 5.0
 
+SMOOTHING_RATE_HZ = 30.0
+"""For which the cards state over how many frames the units are averaged."""
+
 MEDIAN_FRAMES = 3000
 """Frames, evenly spaced, of which the neutral median is taken; OpenFace takes its from as many. Of a face that is seen
 in more than 4,096 frames the median is taken of an even share of them (see thinned_rows.py)."""
@@ -115,7 +118,7 @@ class ActionUnitModel:
         frames = log.frames
         units = np.zeros((len(time_s), len(ACTION_UNITS)))
         units[frames] = np.clip(values, 0.0, MAX_INTENSITY)
-        return smooth(units, frames, self.smoothing_frames), flags
+        return smooth(units, frames, smoothing_width(self.smoothing_frames, time_s)), flags
 
     def _relative_to_neutral(
         self, log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral
@@ -139,6 +142,21 @@ class ActionUnitModel:
         resting = np.median(rows.rows(chosen), axis=0).astype(np.float32)
         moved, still = self.values(np.stack([rows.base - resting, np.zeros_like(resting)]), np.zeros_like(resting))
         return log.values + (moved - still), ()
+
+
+def smoothing_width(frames: int, time_s: NDArray[np.float64]) -> int:
+    """How many frames are averaged: the card's number at up to 30 frames a second, at more the odd number that takes
+    no longer than that.
+
+    Args:
+        frames: odd number, of the card.
+        time_s: float64 [frames of the video].
+    """
+    step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
+    if step_s <= 0:
+        return frames
+    fitting = int(frames / SMOOTHING_RATE_HZ / step_s + 1e-6)
+    return max(frames, fitting - 1 + fitting % 2)
 
 
 def smooth(units: NDArray[np.float64], frames: NDArray[np.int64], width: int) -> NDArray[np.float64]:

@@ -14,8 +14,8 @@ from service.problems import FrameTooLarge, MediaTooLong, TooManyFrames
 LONG_SIDE_PX: Final = 640
 """Larger pictures are scaled down: the face networks see 128 and 256 pixels."""
 
-LEAST_STEP_S: Final = 0.025
-"""Frames that follow sooner are left out: of 50 and 60 a second every other one, none of an uneven 30."""
+EVENNESS: Final = 0.9
+"""Of the least time between two frames: time stamps are rounded, and cameras are uneven."""
 
 USUAL_RATE_HZ: Final = 25.0
 SANE_RATES_HZ: Final = (1.0, 240.0)
@@ -34,6 +34,7 @@ class VideoJob:
     max_duration_s: float
     max_frame_pixels: int
     max_frames: int
+    max_frame_rate_hz: float
     max_streams: int
 
 
@@ -81,8 +82,11 @@ class FrameClock:
         return time_s
 
     def takes(self, time_s: float) -> bool:
-        """Whether the frame at ``time_s`` is looked at, or follows the last one too soon."""
-        if time_s - self._last_taken_s < LEAST_STEP_S:
+        """Whether the frame at ``time_s`` is looked at, or follows the last one too soon for the greatest rate.
+
+        Of 40 a second, 50 and 60 give every other frame and an uneven 30 gives all.
+        """
+        if time_s - self._last_taken_s < EVENNESS / self._job.max_frame_rate_hz:
             return False
         self._last_taken_s = time_s
         return True

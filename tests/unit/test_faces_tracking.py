@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from service.pipeline.action_units import smooth
+from service.pipeline.action_units import smooth, smoothing_width
 from service.pipeline.face_geometry import Region, region_around
 from service.pipeline.face_log import FaceLog
 from service.pipeline.face_networks import Detection, Mesh
@@ -249,6 +249,7 @@ def test_smoothing_stops_at_gaps():
 
 def job(**limits):
     defaults = {"max_duration_s": 10.0, "max_frame_pixels": 10**6, "max_frames": 1000, "max_streams": 4}
+    defaults["max_frame_rate_hz"] = 40.0
     return VideoJob("mp4", "mov", ("h264",), **(defaults | limits))
 
 
@@ -281,6 +282,21 @@ def test_of_60_frames_a_second_every_other_is_looked_at():
     assert [clock.takes(clock.tick(index / 60)) for index in range(6)] == [True, False] * 3
     uneven = FrameClock(job(), 30)
     assert all(uneven.takes(uneven.tick(stamp)) for stamp in (0.0, 0.028, 0.066, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "greatest_hz", "kept_of_12"),
+    [(25, 40, 12), (30, 40, 12), (40, 40, 12), (50, 40, 6), (59.94, 40, 6), (120, 40, 4), (60, 60, 12), (200, 240, 12)],
+)
+def test_the_greatest_rate_decides_how_many_frames_are_looked_at(rate_hz, greatest_hz, kept_of_12):
+    clock = FrameClock(job(max_frame_rate_hz=greatest_hz), rate_hz)
+    stamps = [round(index / rate_hz, 3) for index in range(12)]  # as containers with milliseconds write them
+    assert sum(clock.takes(clock.tick(stamp)) for stamp in stamps) == kept_of_12
+
+
+@pytest.mark.parametrize(("rate_hz", "width"), [(5, 3), (25, 3), (30, 3), (40, 3), (50, 5), (60, 5), (120, 11)])
+def test_smoothing_takes_the_same_time_at_every_rate(rate_hz, width):
+    assert smoothing_width(3, np.arange(100) / rate_hz) == width
 
 
 def test_pictures_are_scaled_and_turned():
