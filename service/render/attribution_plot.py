@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
 # Inches.
-_LEFT, _ROW, _MAP, _BARS, _BETWEEN, _AXIS, _SCALE = 2.75, 0.215, 2.3, 1.35, 0.3, 0.42, 0.5
+_LEFT, _ROW, _MAP, _BARS, _BETWEEN, _AXIS, _SCALE = 2.75, 0.215, 2.3, 1.35, 0.3, 0.42, 0.58
 _NAMED_BARS = 5
 _RULE = (
     "Green raises the answer, pink lowers it; bars add up to the mean before clipping. Lag 0 is the moment answered."
