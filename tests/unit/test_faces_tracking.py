@@ -48,7 +48,10 @@ class StagedNetworks:
         boxes = [np.array([f.x, f.y, f.x, f.y]) + f.size / 2 * np.array([-1, -1, 1, 1]) for f in self.present]
         return [Detection(Region(*(box[:2] + box[2:]) / 2, *(box[2:] - box[:2])), box, 0.9) for box in boxes]
 
-    def mesh(self, picture, region):
+    def meshes(self, picture, regions):
+        return [self._mesh(region) for region in regions]
+
+    def _mesh(self, region):
         reach = region.width
         near = [f for f in self.present if abs(f.x - region.centre_x) < reach and abs(f.y - region.centre_y) < reach]
         if not near:
