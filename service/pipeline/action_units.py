@@ -99,7 +99,7 @@ class ActionUnitModel:
 
     def intensities(
         self, log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral
-    ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    ) -> tuple[FloatArray, tuple[str, ...]]:
         """Action units of a face in every frame of the video.
 
         Args:
@@ -108,7 +108,7 @@ class ActionUnitModel:
             neutral: what is subtracted, as :meth:`start_log` was told.
 
         Returns:
-            float64 [frames, 17] in 0…5, zeros where the face was not seen; and flags: 'no_neutral' where too
+            float32 [frames, 17] in 0…5, zeros where the face was not seen; and flags: 'no_neutral' where too
             little of the face was seen for a median.
 
         Raises:
@@ -116,8 +116,8 @@ class ActionUnitModel:
         """
         values, flags = self._relative_to_neutral(log, time_s, neutral)
         frames = log.frames
-        units = np.zeros((len(time_s), len(ACTION_UNITS)))
-        units[frames] = np.clip(values, 0.0, MAX_INTENSITY)
+        units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
+        units[frames] = np.clip(values, 0.0, MAX_INTENSITY, out=values)
         return smooth(units, frames, smoothing_width(self.smoothing_frames, time_s)), flags
 
     def _relative_to_neutral(
@@ -159,23 +159,24 @@ def smoothing_width(frames: int, time_s: NDArray[np.float64]) -> int:
     return max(frames, fitting - 1 + fitting % 2)
 
 
-def smooth(units: NDArray[np.float64], frames: NDArray[np.int64], width: int) -> NDArray[np.float64]:
+def smooth(units: FloatArray, frames: NDArray[np.int64], width: int) -> FloatArray:
     """Centred mean over ``width`` frames, of those in which the face was seen; other rows stay 0.
 
     Args:
-        units: float64 [frames, units], zeros where the face was not seen.
+        units: float32 [frames, units], zeros where the face was not seen.
         frames: int64 [n], where it was seen.
         width: odd number of frames.
     """
-    half = width // 2
-    seen = np.zeros(len(units) + 2 * half)
-    seen[frames + half] = 1.0
-    padded = np.pad(units, ((half, half), (0, 0)))
-    total = sum(padded[shift : shift + len(units)] for shift in range(2 * half + 1))
-    count = sum(seen[shift : shift + len(units)] for shift in range(2 * half + 1))
-    smoothed = np.zeros_like(units)
-    smoothed[frames] = np.asarray(total)[frames] / np.asarray(count)[frames, None]
-    return smoothed
+    seen = np.zeros((len(units), 1), np.float32)
+    seen[frames] = 1.0
+    total, count = units.copy(), seen.copy()
+    for shift in range(1, min(width // 2, len(units) - 1) + 1):
+        for sums, values in ((total, units), (count, seen)):
+            sums[shift:] += values[:-shift]
+            sums[:-shift] += values[shift:]
+    total /= np.maximum(count, 1)
+    total *= seen
+    return total
 
 
 def choose_action_units(registry: Registry, faces: FaceNetworks) -> Bundle | None:

@@ -16,6 +16,7 @@ from service.pipeline.face_networks import FaceNetworks
 from service.pipeline.faces import FaceTracker, TrackedFace
 from service.pipeline.frame_stream import VideoFrame
 from service.pipeline.neutral import Neutral
+from service.pipeline.results import FloatArray
 from service.problems import Unprocessable
 
 LOST_S = 0.5
@@ -32,14 +33,14 @@ class FaceSeries:
 
     Attributes:
         time_s: float64 [frames].
-        action_units: float64 [frames, 17] in 0…5, zeros where the face was not seen.
+        action_units: float32 [frames, 17] in 0…5, zeros where the face was not seen.
         confidence: float64 [frames], 0.98 where it was seen, else 0.
         tracked: bool [frames].
         flags: 'no_face', 'several_faces', 'face_lost', 'no_neutral'.
     """
 
     time_s: NDArray[np.float64]
-    action_units: NDArray[np.float64]
+    action_units: FloatArray
     confidence: NDArray[np.float64]
     tracked: NDArray[np.bool_]
     flags: tuple[str, ...]
@@ -123,7 +124,7 @@ class VideoFaces:
         logs = self._sure()
         log = _choose(logs, face)
         if log is None:
-            units = np.zeros((len(time_s), len(ACTION_UNITS)))
+            units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
             return FaceSeries(time_s, units, np.zeros(len(time_s)), tracked, ("no_face",))
         units, flags = self._units.intensities(log, time_s, self._neutral)
         frames = log.frames

@@ -71,7 +71,7 @@ def test_frames_that_are_noted_together_give_the_same_values(networks, crowd):
 def test_features_and_heads_of_several_faces_do_not_depend_on_each_other(networks):
     faces, units = networks
     rng = np.random.default_rng(0)
-    points = rng.normal(0, 40, (5, 478, 3)) + [320, 180, 0]
+    points = rng.normal(0, 40, (5, 478, 3)) + np.array([320, 180, 0])
     shapes = faces.blendshapes(points)
     np.testing.assert_allclose(shapes, np.concatenate([faces.blendshapes(row[None]) for row in points]), atol=1e-5)
     features = rng.normal(0, 1, (5, 478 * 3 + 51)).astype(np.float32)

@@ -165,4 +165,3 @@ def test_a_difference_is_that_of_the_same_draws():
     assert found.interval_95[0] > 0
     assert found.p < 0.01
     assert concordance_difference(gold[:1], far[:1], near[:1]).interval_95 is None
-

@@ -244,7 +244,7 @@ def test_features_are_kept_for_the_neutral_alone():
 
 
 def test_smoothing_stops_at_gaps():
-    units = np.array([[3.0], [6.0], [0.0], [9.0], [0.0], [0.0]])
+    units = np.array([[3.0], [6.0], [0.0], [9.0], [0.0], [0.0]], np.float32)
     frames = np.array([0, 1, 3])
     np.testing.assert_allclose(smooth(units, frames, 3)[:, 0], [4.5, 4.5, 0, 9, 0, 0])
     np.testing.assert_array_equal(smooth(units, frames, 1), units)
