@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,9 @@ LONG_SIDE_PX: Final = 640
 
 EVENNESS: Final = 0.9
 """Of the least time between two frames: time stamps are rounded, and cameras are uneven."""
+
+RECENT_FRAMES: Final = 9
+"""Of which the rate is taken."""
 
 USUAL_RATE_HZ: Final = 25.0
 SANE_RATES_HZ: Final = (1.0, 240.0)
@@ -56,6 +60,7 @@ class FrameClock:
         self._first_stamp_s: float | None = None
         self._last_s: float | None = None
         self._last_taken_s = -math.inf
+        self._recent_s: deque[float] = deque(maxlen=RECENT_FRAMES)
         self.frames = 0
         self.repaired = 0
 
@@ -82,14 +87,23 @@ class FrameClock:
         return time_s
 
     def takes(self, time_s: float) -> bool:
-        """Whether the frame at ``time_s`` is looked at, or follows the last one too soon for the greatest rate.
+        """Whether the frame at ``time_s`` is looked at. Of a video that is faster than the greatest rate, one that
+        follows the last too soon is not: of 50 and 60 a second every other where 40 is the greatest.
 
-        Of 40 a second, 50 and 60 give every other frame and an uneven 30 gives all.
+        What counts is the rate of the frames around it, so that an uneven 30 a second gives all of its frames.
         """
-        if time_s - self._last_taken_s < EVENNESS / self._job.max_frame_rate_hz:
+        self._recent_s.append(time_s)
+        is_fast = EVENNESS * self._rate_now_hz() > self._job.max_frame_rate_hz
+        if is_fast and time_s - self._last_taken_s < EVENNESS / self._job.max_frame_rate_hz:
             return False
         self._last_taken_s = time_s
         return True
+
+    def _rate_now_hz(self) -> float:
+        """Of the last frames; the claimed rate until there are enough of them."""
+        if len(self._recent_s) < RECENT_FRAMES:
+            return 1 / self._step_s
+        return (RECENT_FRAMES - 1) / (self._recent_s[-1] - self._recent_s[0])
 
     @property
     def duration_s(self) -> float:

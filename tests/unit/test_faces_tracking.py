@@ -297,6 +297,21 @@ def test_the_greatest_rate_decides_how_many_frames_are_looked_at(rate_hz, greate
     assert sum(clock.takes(clock.tick(stamp)) for stamp in stamps) == kept_of_12
 
 
+def test_two_frames_close_together_do_not_make_a_fast_video():
+    clock = FrameClock(job(), 26.5)
+    stamps = np.arange(40) / 26.5
+    stamps[[5, 20]] = stamps[[4, 19]] + 0.014  # as in recordings of telephones
+    assert all(clock.takes(clock.tick(stamp)) for stamp in stamps)
+
+
+def test_a_fast_stretch_of_a_slow_video_is_thinned():
+    clock = FrameClock(job(), 25.0)
+    stamps = [*np.arange(20) / 25, *(0.8 + np.arange(60) / 120)]
+    taken = [clock.takes(clock.tick(stamp)) for stamp in stamps]
+    assert all(taken[:20])
+    assert sum(taken[20:]) < 30
+
+
 @pytest.mark.parametrize(("rate_hz", "width"), [(5, 3), (25, 3), (30, 3), (40, 3), (50, 5), (60, 5), (120, 11)])
 def test_smoothing_takes_the_same_time_at_every_rate(rate_hz, width):
     assert smoothing_width(3, np.arange(100) / rate_hz) == width
