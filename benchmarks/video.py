@@ -86,7 +86,11 @@ def analyse(movie: bytes, cores: int) -> None:
     from service.registry import Registry
     from service.settings import Limits, Settings
 
-    settings = Settings(limits=Limits(deadline_s=3600.0, max_body_bytes=2**30, max_duration_s=2 * LONG_CLIP_S), threads=cores, decode_workers=1)
+    settings = Settings(
+        limits=Limits(deadline_s=3600.0, max_body_bytes=2**30, max_duration_s=2 * LONG_CLIP_S),
+        threads=cores,
+        decode_workers=1,
+    )
     registry = Registry.load(settings)
     decoder = Decoder(settings.limits, 1)
     decoder.start()
