@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from service.pipeline.action_units import ActionUnitModel, choose_action_units
 from service.pipeline.admit import Admission, Hold
 from service.pipeline.affect import AffectModel, summarise
 from service.pipeline.affect_columns import ACTION_UNITS, SIGNALS
+from service.pipeline.allocator import return_free_memory
 from service.pipeline.batch import Batcher
+from service.pipeline.device_calls import CALLS
 from service.pipeline.face_networks import FaceNetworks
 from service.pipeline.frame_stream import OnFrame, VideoFrame, VideoSummary
 from service.pipeline.functionals import AffectFeatures, affect_features, time_grid
@@ -45,6 +47,9 @@ FRAMES_WAITING, FRAMES_AT_ONCE = 8, 4
 
 SIGHTS_WAITING, SIGHTS_AT_ONCE = 8, 4
 """Frames whose features are still to be taken, and those of which they are taken together."""
+
+LONG_S = 300.0
+"""A longer recording leaves so much freed memory that it is given back to the system."""
 
 FACES_SHARE, TURN_SHARE, AUDIO_SHARE = 0.85, 0.9, 0.98
 """Progress after each part."""
@@ -189,7 +194,12 @@ class VideoPipeline:
             if turn.turn is not None:
                 models["voice_activity"] = self._registry.find(task="voice-activity")
             flags = (*summary.flags, *series.flags, *turn.flags, *audio_flags)
-            return self._answer(summary.media, features, model, options.include, flags, task, models, turn, audio)
+            del series
+            answer = self._answer(summary.media, features, model, options.include, flags, task, models, turn, audio)
+        if summary.media.duration_s > LONG_S:
+            del features, watching
+            return_free_memory()
+        return answer
 
     def analyse_table(
         self,
@@ -289,7 +299,7 @@ class VideoPipeline:
 
     def _on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
         """Run ``call`` on a device thread: as many at once as there are threads, whoever asks."""
-        done = self._device.run(_CALLS, [call], deadline=task.deadline, cancel=task.cancel)
+        done = self._device.run(CALLS, [call], deadline=task.deadline, cancel=task.cancel)
         answer: Answer | Problem = done.results[0]
         if isinstance(answer, Problem):
             raise answer
@@ -351,30 +361,6 @@ class VideoPipeline:
             look_ahead_s=model.look_ahead_s,
             stages_s=task.stages_s,
         )
-
-
-class _Calls:
-    """Runs anything, one at a time: a step of a video is no batch. A problem is an answer, not a failure."""
-
-    max_batch = 1
-
-    def key(self, unit: Callable[[], Any]) -> Hashable:
-        """None share a run."""
-        return id(unit)
-
-    def run(self, units: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Run each."""
-        return [_attempt(unit) for unit in units]
-
-
-_CALLS = _Calls()
-
-
-def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call gives what it gives
-    try:
-        return call()
-    except Problem as problem:
-        return problem
 
 
 def _mean_units(features: AffectFeatures) -> FloatArray:
