@@ -13,6 +13,7 @@ from service.pipeline.affect_columns import ACTION_UNITS, COLUMNS
 from service.pipeline.batch import Cancelled
 from service.pipeline.decode import Decoder
 from service.pipeline.run import SpeechPipeline
+from service.pipeline.video_faces import VideoFaces
 from service.pipeline.video_results import TableOptions, VideoOptions
 from service.pipeline.video_run import VideoPipeline
 from service.problems import (
@@ -324,3 +325,19 @@ def test_a_face_that_the_table_lacks_is_refused(blind):
         blind.analyse_table(table(), TableOptions(face="7"))
     with pytest.raises(ModelNotFound):
         blind.analyse(files.video(files.greys(3)), VideoOptions())
+
+
+def test_a_frame_that_fails_once_is_followed_again_and_no_other(pipeline, monkeypatch):
+    follow, times_s = VideoFaces.follow, []
+
+    def shaky(watching, frame):
+        times_s.append(frame.time_s)
+        if len(times_s) == 3:
+            raise RuntimeError("the device is gone for a moment")
+        return follow(watching, frame)
+
+    monkeypatch.setattr(VideoFaces, "follow", shaky)
+    pipeline.analyse(files.video(files.greys(10)), VideoOptions())
+    assert len(times_s) == 11
+    assert times_s[2] == times_s[3]
+    assert len(set(times_s)) == 10
