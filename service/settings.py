@@ -37,6 +37,9 @@ class Limits(BaseModel):
     max_streams: int = Field(16, gt=0, description="streams in one container")
     max_frame_pixels: int = Field(4096 * 2304, gt=0, description="pixels of a video frame")
     max_frames: int = Field(60 * 3600, gt=0, description="frames of a video")
+    max_frame_rate_hz: float = Field(
+        40.0, gt=0, description="frames a second in which faces are followed; of faster videos every other or third"
+    )
     max_windows: int = Field(20_000, gt=0, description="windows of one timeline")
     max_embedding_values: int = Field(
         4_000_000, gt=0, description="numbers of one answer with embeddings: windows times dimensions"

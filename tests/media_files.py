@@ -155,7 +155,7 @@ def video_only_mp4(frames=5, size=64):
 
 
 def video(pictures, container="mp4", codec="mpeg4", rate=25, times=None, sound=None, **options):
-    """Encode uint8 [height, width, 3] pictures, at the given times in ms if any, with float32 [1, n] at 48 kHz."""
+    """Encode uint8 [height, width, 3] pictures, at the given times in ms if any, with float32 [1 or 2, n] at 48 kHz."""
     target = io.BytesIO()
     with av.open(target, "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate, options=options)
@@ -163,8 +163,9 @@ def video(pictures, container="mp4", codec="mpeg4", rate=25, times=None, sound=N
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
         speech = None
+        layout = "stereo" if sound is not None and len(sound) == 2 else "mono"
         if sound is not None:
-            speech = output.add_stream("libopus" if container == "webm" else "aac", rate=48_000, layout="mono")
+            speech = output.add_stream("libopus" if container == "webm" else "aac", rate=48_000, layout=layout)
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         for index, picture in enumerate(pictures):
@@ -174,8 +175,8 @@ def video(pictures, container="mp4", codec="mpeg4", rate=25, times=None, sound=N
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
         if speech is not None:
-            resampler = av.AudioResampler(speech.codec_context.format.name, "mono", 48_000, speech.frame_size or None)
-            for packed in [*_frames(sound, "mono", 48_000), None]:
+            resampler = av.AudioResampler(speech.codec_context.format.name, layout, 48_000, speech.frame_size or None)
+            for packed in [*_frames(sound, layout, 48_000), None]:
                 for frame in resampler.resample(packed):
                     output.mux(speech.encode(frame))
             output.mux(speech.encode(None))

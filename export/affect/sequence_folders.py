@@ -41,12 +41,55 @@ def read_sequences(
     Raises:
         ValueError: no recording has both, no development recordings, or an unusable file.
     """
+    partitions = _partitions(_names(features, labels), seed)
+    return _read(features, labels, partitions, turns, fps, window_s, hop_s)
+
+
+def read_labelled(
+    features: Path,
+    labels: Path,
+    partition: str,
+    *,
+    turns: Path | None = None,
+    fps: float | None = None,
+    window_s: float = WINDOW_S,
+    hop_s: float = HOP_S,
+) -> list[AffectSequence]:
+    """Read the recordings of one partition, for scoring.
+
+    Args:
+        partition: with which the names begin, or 'all', which takes every recording; one whose name states none
+            counts as 'test'.
+        features, labels, turns, fps, window_s, hop_s: as in :func:`read_sequences`.
+
+    Raises:
+        ValueError: no recording of that partition has both, or an unusable file.
+    """
+    stated: dict[str, Partition] = {name: partition_of(name) or "test" for name in _names(features, labels)}
+    chosen = {name: own for name, own in stated.items() if partition in ("all", own)}
+    if not chosen:
+        raise ValueError(f"no recording in {features} belongs to the partition '{partition}'")
+    return _read(features, labels, chosen, turns, fps, window_s, hop_s)
+
+
+def _names(features: Path, labels: Path) -> list[str]:
     names = sorted({path.stem for path in features.glob("*.csv")} & {path.stem for path in labels.glob("*.csv")})
     if not names:
         raise ValueError("no file of one name lies in both folders")
-    partitions = _partitions(names, seed)
+    return names
+
+
+def _read(
+    features: Path,
+    labels: Path,
+    partitions: dict[str, Partition],
+    turns: Path | None,
+    fps: float | None,
+    window_s: float,
+    hop_s: float,
+) -> list[AffectSequence]:
     sequences = []
-    for name in names:
+    for name, partition in partitions.items():
         truth = read_labels(labels / f"{name}.csv", hop_s)
         steps = max(len(series) for series in truth.values())
         turn_path = None if turns is None else turns / f"{name}.csv"
@@ -54,7 +97,7 @@ def read_sequences(
         columns = read_features(features / f"{name}.csv", turn=turn, fps=fps, window_s=window_s, hop_s=hop_s)
         steps = min(steps, len(columns))
         cut = {target: series[:steps] for target, series in truth.items()}
-        sequences.append(AffectSequence(name, partitions[name], columns[:steps], cut))
+        sequences.append(AffectSequence(name, partition, columns[:steps], cut))
     return sequences
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.cli import evaluate_denoiser
+from export.cli import evaluate_affect, evaluate_denoiser
 from export.cli.common import (
     ExpectedFailure,
     add_corpus_argument,
@@ -30,11 +30,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", type=Path, help="bundle folder, such as models/emonet-open/1")
     add_corpus_argument(parser)
-    parser.add_argument("--partition", default="test", choices=["train", "devel", "test"])
-    parser.add_argument("--against", type=Path, metavar="MODEL", help="a second bundle, compared by McNemar's test")
+    parser.add_argument(
+        "--partition",
+        default="test",
+        choices=["train", "devel", "test", "all"],
+        help="'all' for affect bundles only, whose recordings without a partition count as 'test'",
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="MODEL",
+        help="a second bundle, compared by McNemar's test or, for affect, by a paired bootstrap over sequences",
+    )
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write a confusion matrix for each corpus")
-    parser.add_argument("--seed", type=int, default=0, help="of the noises and rooms that denoisers are tested in")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the noises that denoisers are tested in, and of affect's bootstrap"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON line a corpus instead of text")
+    affect = parser.add_argument_group(
+        "affect bundles", "their corpora are folders with 'features', 'labels' and, if there is one, 'turns'"
+    )
+    affect.add_argument("--fps", type=float, help="replaces the time stamps of tables of action units")
+    affect.add_argument("--delay-s", type=float, help="of the annotators; default: as the bundle was trained")
     parser.set_defaults(run=run)
 
 
@@ -43,8 +60,15 @@ def run(arguments: argparse.Namespace) -> int:
     for bundle in filter(None, (arguments.model, arguments.against)):
         if not (bundle / CARD_FILE_NAME).is_file():
             raise ExpectedFailure(f"{bundle} is not a bundle: it has no {CARD_FILE_NAME}")
-    if read_card(arguments.model).task == "denoiser":
+    tasks = {read_card(bundle).task for bundle in filter(None, (arguments.model, arguments.against))}
+    if len(tasks) > 1:
+        raise ExpectedFailure(f"bundles of different tasks cannot be compared: {', '.join(sorted(tasks))}")
+    if tasks == {"affect"}:
+        return evaluate_affect.run(arguments)
+    if tasks == {"denoiser"}:
         return evaluate_denoiser.run(arguments)
+    if arguments.partition == "all" or arguments.fps is not None or arguments.delay_s is not None:
+        raise ExpectedFailure("--partition all, --fps and --delay-s are for affect bundles")
     for corpus in read_corpora(arguments.corpus):
         part = corpus.partition(arguments.partition)
         if not part.utterances:

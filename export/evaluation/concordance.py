@@ -74,6 +74,48 @@ def concordance(
     return Concordance(_joined(pairs), tuple(concordance_coefficient(*pair) for pair in pairs), interval)
 
 
+@dataclass(frozen=True)
+class ConcordanceDifference:
+    """How much better a rival is on the same sequences.
+
+    Attributes:
+        value: CCC of all sequences joined, the rival's minus the first's.
+        interval_95: bootstrap interval, the same sequences drawn for both; None for a single sequence.
+        p: two-sided, from the share of draws on either side of 0; None for a single sequence.
+    """
+
+    value: float
+    interval_95: tuple[float, float] | None
+    p: float | None
+
+
+def concordance_difference(
+    gold: list[FloatArray], first: list[FloatArray], rival: list[FloatArray], *, seed: int = 0, resamples: int = 1000
+) -> ConcordanceDifference:
+    """Compare two models by a paired bootstrap over sequences.
+
+    Args:
+        gold, first, rival: one float [steps] a sequence; longer predictions are cut.
+        seed: of the bootstrap.
+        resamples: bootstrap samples.
+    """
+    cut = [[series[: len(truth)] for truth, series in zip(gold, model, strict=True)] for model in (first, rival)]
+    own, other = (list(zip(gold, model, strict=True)) for model in cut)
+    value = _joined(other) - _joined(own)
+    if len(gold) < 2:
+        return ConcordanceDifference(value, None, None)
+    draws = np.random.default_rng(seed).integers(len(gold), size=(resamples, len(gold)))
+    drawn = np.array(
+        [_joined([other[index] for index in draw]) - _joined([own[index] for index in draw]) for draw in draws]
+    )
+    known = drawn[np.isfinite(drawn)]
+    if not known.size:
+        return ConcordanceDifference(value, None, None)
+    low, high = np.percentile(known, [2.5, 97.5])
+    tail = (1 + min(int((known <= 0).sum()), int((known >= 0).sum()))) / (1 + known.size)
+    return ConcordanceDifference(value, (float(low), float(high)), min(1.0, 2 * tail))
+
+
 def _joined(pairs: list[tuple[FloatArray, FloatArray]]) -> float:
     return concordance_coefficient(
         np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])

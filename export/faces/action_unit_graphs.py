@@ -51,7 +51,8 @@ def _logits(writer: GraphWriter, blendshapes: str) -> str:
 
 
 def head_graph(weights: NDArray[np.float64], bias: NDArray[np.float64]) -> onnx.ModelProto:
-    """Linear head: ``features`` [batch, dim] → ``action_units`` [batch, 17] in 0…5.
+    """Linear head: ``features`` [batch, dim] → ``action_units`` [batch, 17] in 0…5, and ``linear`` [batch, 17],
+    the same before they are limited: a constant can be subtracted from the features afterwards.
 
     Args:
         weights: float [dim, 17].
@@ -62,6 +63,7 @@ def head_graph(weights: NDArray[np.float64], bias: NDArray[np.float64]) -> onnx.
     linear = writer.node("Gemm", features, writer.floats(weights), writer.floats(bias))
     bounded = writer.node("Clip", linear, writer.floats(0), writer.floats(MAX_INTENSITY))
     writer.output("action_units", bounded, [BATCH, len(ACTION_UNITS)])
+    writer.output("linear", linear, [BATCH, len(ACTION_UNITS)])
     return writer.model("action_unit_head", "linear action-unit head", {})
 
 

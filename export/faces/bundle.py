@@ -24,7 +24,7 @@ ATTRIBUTION = (
 )
 CHANGES = (
     "Changed from the publisher's files: converted from TFLite to ONNX with float32 weights and a free "
-    "batch; PReLU rewritten as a·x + (1−a)·ReLU(x); the detector's anchors, the sigmoids and the choice of "
+    "batch; PReLU rewritten as x + (1−a)·ReLU(−x); the detector's anchors, the sigmoids and the choice of "
     "points taken into the graphs."
 )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
-from export.faces import image_operators, tensor_operators
+from export.faces import bottleneck, image_operators, tensor_operators
 from export.faces.onnx_graph import GraphWriter
 from export.faces.tflite import Builtin, Graph, Operator, TFLiteError
 from export.faces.translation import Translation
@@ -51,8 +52,25 @@ def translate(graph: Graph, writer: GraphWriter, inputs: list[str]) -> list[str]
     translation = Translation(graph, writer)
     for tensor, name in zip(graph.inputs, inputs, strict=True):
         translation.set_value(tensor, name)
+    _write(translation, graph)
+    return [translation.value(tensor) for tensor in graph.outputs]
+
+
+def _write(translation: Translation, graph: Graph) -> None:
+    """Write all operators: first those that only widen weights, as blocks of others take several at once."""
     for operator in graph.operators:
         if operator.code not in RULES:
             raise TFLiteError(f"operator {operator.code.name} is not supported in a face graph")
-        RULES[operator.code](translation, operator)
-    return [translation.value(tensor) for tensor in graph.outputs]
+    uses = Counter([*graph.outputs, *(tensor for operator in graph.operators for tensor in operator.inputs)])
+    for operator in graph.operators:
+        if operator.code is Builtin.DEQUANTIZE:
+            RULES[operator.code](translation, operator)
+    operators = [operator for operator in graph.operators if operator.code is not Builtin.DEQUANTIZE]
+    while operators:
+        if bottleneck.starts_at(graph, uses, operators):
+            count = len(bottleneck.PATTERN)
+            bottleneck.write(translation, operators[:count])
+        else:
+            count = 1
+            RULES[operators[0].code](translation, operators[0])
+        operators = operators[count:]

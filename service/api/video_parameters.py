@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from service.pipeline.action_unit_table import GREATEST_RATE_HZ, LEAST_RATE_HZ
+from service.pipeline.results import ChannelChoice
 from service.pipeline.video_results import INCLUDES, TableOptions, VideoOptions
 from service.problems import Unprocessable
 
@@ -77,19 +79,37 @@ class VideoQuery(_AffectQuery):
     face: Face = Field(
         "largest", description="'largest', or the number of a face from 0 in the order in which they appear."
     )
+    channel: ChannelChoice = Field(
+        "mix",
+        description="Channels of the sound track in which speech is looked for and, with `include=audio`, the emotion "
+        "of the voice: their mean, one of a stereo pair, or each for itself.",
+    )
+    audio_model: str | None = Field(
+        None, max_length=64, description="Name of the speech model of `include=audio`; left out: the service's default."
+    )
+    audio_version: str | None = Field(
+        None, max_length=32, description="Version of the speech model; left out: the newest."
+    )
 
     def options(self) -> VideoOptions:
         """The pipeline's options.
 
         Raises:
-            Unprocessable: ``include`` names something else.
+            Unprocessable: ``include`` names something else, or a speech model is named without 'audio' in it.
         """
+        included = self._included(INCLUDES)
+        for name in ("audio_model", "audio_version"):
+            if getattr(self, name) is not None and "audio" not in included:
+                raise Unprocessable(f"{name} needs include=audio.", pointer=f"/{name}")
         return VideoOptions(
             neutral=self.neutral,
             face=self.face,
-            include=self._included(INCLUDES),
+            include=included,
             model=self.model,
             version=self.version,
+            channel=self.channel,
+            audio_model=self.audio_model,
+            audio_version=self.audio_version,
         )
 
 
@@ -97,7 +117,11 @@ class TableQuery(_AffectQuery):
     """Query parameters of ``POST /v1/action-units/affect``."""
 
     fps: float | None = Field(
-        None, ge=1, le=240, allow_inf_nan=False, description="Frames per second, in place of the table's time stamps."
+        None,
+        ge=LEAST_RATE_HZ,
+        le=GREATEST_RATE_HZ,
+        allow_inf_nan=False,
+        description="Frames per second, in place of the table's time stamps.",
     )
     face: Face = Field("largest", description="'largest', or a face_id of the table.")
 

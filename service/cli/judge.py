@@ -111,7 +111,12 @@ def _face_options(arguments: argparse.Namespace) -> tuple[VideoOptions, TableOpt
     }
     try:
         table = TableQuery(fps=arguments.fps, **common)
-        video = VideoQuery(neutral=arguments.neutral, **common)
+        voice = (
+            {"audio_model": arguments.model, "audio_version": arguments.model_version}
+            if "audio" in {part.strip() for part in arguments.include.split(",")}
+            else {}
+        )
+        video = VideoQuery(neutral=arguments.neutral, channel=arguments.channel, **common, **voice)
         return video.options(), table.options() if arguments.mode == "table" else TableOptions()
     except ValidationError as error:
         first = error.errors()[0]

@@ -29,8 +29,9 @@ from service.settings import Limits
 
 FaceChoice = Literal["largest"] | int
 
-#: Seconds between frames that a camera makes: 200 to 5 frames a second (face notes, section 4).
-MIN_STEP_S, MAX_STEP_S = 0.005, 0.2
+LEAST_RATE_HZ, GREATEST_RATE_HZ = 5.0, 200.0
+"""Frames a second that a camera makes (face notes, section 4); others are taken for broken time stamps."""
+MIN_STEP_S, MAX_STEP_S = 1 / GREATEST_RATE_HZ, 1 / LEAST_RATE_HZ
 #: How far a value may lie beyond its scale before the table is refused; closer ones are clipped.
 SCALE_TOLERANCE = 0.05
 
@@ -78,8 +79,8 @@ def read_action_unit_table(
         FeaturesInvalid: anything else that makes the table unusable.
         Unprocessable: ``fps`` out of range.
     """
-    if fps is not None and not (1 / MAX_STEP_S <= fps <= 1 / MIN_STEP_S):
-        raise Unprocessable(f"fps must lie between {1 / MAX_STEP_S:g} and {1 / MIN_STEP_S:g}.", pointer="/fps")
+    if fps is not None and not LEAST_RATE_HZ <= fps <= GREATEST_RATE_HZ:
+        raise Unprocessable(f"fps must lie between {LEAST_RATE_HZ:g} and {GREATEST_RATE_HZ:g}.", pointer="/fps")
     values = _read_columns(content, limits, fps)
     chosen, faces, keep = _choose_face(values, face)
     values = {name: column[keep] for name, column in values.items()}

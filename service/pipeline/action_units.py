@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,11 +18,14 @@ from service.pipeline.session import GraphError, Session
 from service.problems import Unprocessable
 from service.registry import Bundle, BundleError, Registry
 
-HEAD_FRAMES = 512
-"""Frames of one call of the head."""
+MAX_INTENSITY = 5.0
+
+SMOOTHING_RATE_HZ = 30.0
+"""For which the cards state over how many frames the units are averaged."""
 
 MEDIAN_FRAMES = 3000
-"""Frames, evenly spaced, of which the neutral median is taken; OpenFace takes its from as many."""
+"""Frames, evenly spaced, of which the neutral median is taken; OpenFace takes its from as many. Of a face that is seen
+in more than 4,096 frames the median is taken of an even share of them (see thinned_rows.py)."""
 
 
 class ActionUnitModel:
@@ -50,90 +55,128 @@ class ActionUnitModel:
                 self._features.require(("landmarks", *shapes), ("features",))
                 self._head = Session(bundle.path("head"), device="cpu")
                 self._absolute = Session(bundle.path("head_absolute"), device="cpu")
+                for head in (self._head, self._absolute):
+                    head.require(("features",), ("linear",))
             else:
                 self._absolute = Session(bundle.path(), device="cpu")
         except (KeyError, TypeError, GraphError) as error:
             cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise BundleError(f"bundle {bundle.card.name}/{bundle.card.version}: {cause}") from error
 
-    def features(self, face: TrackedFace) -> FloatArray:
-        """Features of a face in one frame, float32 [dim]."""
+    def features(self, faces: Sequence[TrackedFace]) -> FloatArray:
+        """Features of faces, of one frame or of several: float32 [faces, dim]."""
         if not self._trained:
-            return _present(face.blendshapes)
-        inputs = {"landmarks": face.points.astype(np.float32)[None]}
+            return _stacked(faces)
+        inputs = {"landmarks": np.stack([face.points for face in faces]).astype(np.float32)}
         if self._needs_blendshapes:
-            inputs["blendshapes"] = _present(face.blendshapes)[None]
-        return np.asarray(self._features.run(inputs, ("features",))["features"][0], np.float32)
+            inputs["blendshapes"] = _stacked(faces)
+        return np.asarray(self._features.run(inputs, ("features",))["features"], np.float32)
+
+    def start_log(self, features: FloatArray, neutral: Neutral) -> FaceLog:
+        """An empty log of a face that was seen for the first time.
+
+        Args:
+            features: float32 [dim], of that sight.
+            neutral: what will be subtracted.
+        """
+        return FaceLog(features if self._trained and neutral.kind != "none" else None)
+
+    def values(self, features: FloatArray, base: FloatArray | None) -> FloatArray:
+        """What the head gives before it is limited to 0…5.
+
+        Args:
+            features: float32 [n, dim].
+            base: what is subtracted from them, float32 [dim]; None asks the head that needs no neutral.
+
+        Returns:
+            float32 [n, 17].
+        """
+        if not self._trained:
+            return np.asarray(self._absolute.run({"blendshapes": features}, ("action_units",))["action_units"])
+        if base is None:
+            return np.asarray(self._absolute.run({"features": features}, ("linear",))["linear"])
+        return np.asarray(self._head.run({"features": features - base}, ("linear",))["linear"])
 
     def intensities(
         self, log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral
-    ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    ) -> tuple[FloatArray, tuple[str, ...]]:
         """Action units of a face in every frame of the video.
 
         Args:
             log: the face.
             time_s: float64 [frames], of all frames.
-            neutral: what is subtracted.
+            neutral: what is subtracted, as :meth:`start_log` was told.
 
         Returns:
-            float64 [frames, 17] in 0…5, zeros where the face was not seen; and flags: 'no_neutral' where too
+            float32 [frames, 17] in 0…5, zeros where the face was not seen; and flags: 'no_neutral' where too
             little of the face was seen for a median.
 
         Raises:
             Unprocessable: the face was not seen in the neutral stretch.
         """
-        base, flags = self._neutral(log, time_s, neutral)
-        units = np.zeros((len(time_s), len(ACTION_UNITS)))
-        for first in range(0, len(log), HEAD_FRAMES):
-            rows = slice(first, min(first + HEAD_FRAMES, len(log)))
-            units[log.frames[rows]] = self._run_head(log.features(rows), base)
-        return smooth(units, log.frames, self.smoothing_frames), flags
+        values, flags = self._relative_to_neutral(log, time_s, neutral)
+        frames = log.frames
+        units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
+        units[frames] = np.clip(values, 0.0, MAX_INTENSITY, out=values)
+        return smooth(units, frames, smoothing_width(self.smoothing_frames, time_s)), flags
 
-    def _run_head(self, features: FloatArray, base: FloatArray | None) -> FloatArray:
-        if not self._trained:
-            return np.asarray(self._absolute.run({"blendshapes": features}, ("action_units",))["action_units"])
-        if base is None:
-            return np.asarray(self._absolute.run({"features": features}, ("action_units",))["action_units"])
-        return np.asarray(self._head.run({"features": features - base}, ("action_units",))["action_units"])
-
-    def _neutral(
+    def _relative_to_neutral(
         self, log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral
-    ) -> tuple[FloatArray | None, tuple[str, ...]]:
-        """Features of the resting face, float32 [dim], or None."""
+    ) -> tuple[FloatArray, tuple[str, ...]]:
+        """The head's values for features minus the resting face's, float32 [n, 17], and flags.
+
+        The log holds W·(x − base) + b; W·(base − neutral) turns it into W·(x − neutral) + b.
+        """
         if neutral.kind == "none":
-            return None, ()
-        seen_s = time_s[log.frames]
-        rows = np.flatnonzero((seen_s >= neutral.start_s) & (seen_s <= neutral.end_s))
-        if neutral.kind == "stretch" and rows.size == 0:
+            return log.values, ()
+        if neutral.kind == "stretch" and not any(neutral.holds(float(seen_s)) for seen_s in time_s[log.frames]):
             raise Unprocessable("No face is tracked in the neutral stretch.", pointer="/neutral")
-        if not self._trained:
-            return None, ("no_neutral",)
-        if neutral.kind == "median":
+        rows = log.neutral_rows
+        if rows is None:
+            return log.values, ("no_neutral",)
+        if neutral.kind == "median" and rows.is_complete:
             step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
-            if rows.size * step_s < self._min_tracked_s:
-                return None, ("no_neutral",)
-        if rows.size > MEDIAN_FRAMES:
-            rows = rows[np.linspace(0, rows.size - 1, MEDIAN_FRAMES).astype(np.int64)]
-        return np.median(log.features(rows), axis=0).astype(np.float32), ()
+            if len(log) * step_s < self._min_tracked_s:
+                return self.values(rows.rows(), None), ("no_neutral",)
+        chosen = slice(None) if len(rows) <= MEDIAN_FRAMES else np.linspace(0, len(rows) - 1, MEDIAN_FRAMES).astype(int)
+        resting = np.median(rows.rows(chosen), axis=0).astype(np.float32)
+        moved, still = self.values(np.stack([rows.base - resting, np.zeros_like(resting)]), np.zeros_like(resting))
+        return log.values + (moved - still), ()
 
 
-def smooth(units: NDArray[np.float64], frames: NDArray[np.int64], width: int) -> NDArray[np.float64]:
+def smoothing_width(frames: int, time_s: NDArray[np.float64]) -> int:
+    """How many frames are averaged: the card's number at up to 30 frames a second, at more the odd number that takes
+    no longer than that.
+
+    Args:
+        frames: odd number, of the card.
+        time_s: float64 [frames of the video].
+    """
+    step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
+    if step_s <= 0:
+        return frames
+    fitting = int(frames / SMOOTHING_RATE_HZ / step_s + 1e-6)
+    return max(frames, fitting - 1 + fitting % 2)
+
+
+def smooth(units: FloatArray, frames: NDArray[np.int64], width: int) -> FloatArray:
     """Centred mean over ``width`` frames, of those in which the face was seen; other rows stay 0.
 
     Args:
-        units: float64 [frames, units], zeros where the face was not seen.
+        units: float32 [frames, units], zeros where the face was not seen.
         frames: int64 [n], where it was seen.
         width: odd number of frames.
     """
-    half = width // 2
-    seen = np.zeros(len(units) + 2 * half)
-    seen[frames + half] = 1.0
-    padded = np.pad(units, ((half, half), (0, 0)))
-    total = sum(padded[shift : shift + len(units)] for shift in range(2 * half + 1))
-    count = sum(seen[shift : shift + len(units)] for shift in range(2 * half + 1))
-    smoothed = np.zeros_like(units)
-    smoothed[frames] = np.asarray(total)[frames] / np.asarray(count)[frames, None]
-    return smoothed
+    seen = np.zeros((len(units), 1), np.float32)
+    seen[frames] = 1.0
+    total, count = units.copy(), seen.copy()
+    for shift in range(1, min(width // 2, len(units) - 1) + 1):
+        for sums, values in ((total, units), (count, seen)):
+            sums[shift:] += values[:-shift]
+            sums[:-shift] += values[shift:]
+    total /= np.maximum(count, 1)
+    total *= seen
+    return total
 
 
 def choose_action_units(registry: Registry, faces: FaceNetworks) -> Bundle | None:
@@ -150,7 +193,9 @@ def choose_action_units(registry: Registry, faces: FaceNetworks) -> Bundle | Non
     return max(fitting, key=lambda bundle: bundle.card.priority, default=None)
 
 
-def _present(blendshapes: FloatArray | None) -> FloatArray:
-    if blendshapes is None:
+def _stacked(faces: Sequence[TrackedFace]) -> FloatArray:
+    """Blendshapes of the faces, float32 [faces, 52]."""
+    rows = [face.blendshapes for face in faces if face.blendshapes is not None]
+    if len(rows) < len(faces):
         raise GraphError("the face bundle has no blendshapes")
-    return blendshapes
+    return np.stack(rows)

@@ -162,6 +162,7 @@ class Decoder:
             max_duration_s=limits.max_duration_s,
             max_frame_pixels=limits.max_frame_pixels,
             max_frames=limits.max_frames,
+            max_frame_rate_hz=limits.max_frame_rate_hz,
             max_streams=limits.max_streams,
         )
 

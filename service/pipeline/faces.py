@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.pipeline.face_geometry import Points, Region
-from service.pipeline.face_networks import Detection, FaceNetworks, overlaps
+from service.pipeline.face_networks import Detection, FaceNetworks, Mesh, overlaps
 from service.pipeline.one_euro import OneEuroFilter
 from service.pipeline.results import FloatArray
 from service.pipeline.video_frames import Picture
@@ -91,8 +91,9 @@ class FaceTracker:
     def _follow(self, picture: Picture, time_s: float) -> list[TrackedFace]:
         faces: list[TrackedFace] = []
         tracks, self._live = self._live, []
-        for track in tracks:
-            face = self._look(track, picture, time_s)
+        meshes = self._networks.meshes(picture, [track.region for track in tracks])
+        for track, mesh in zip(tracks, meshes, strict=True):
+            face = self._place(track, mesh, time_s)
             if face is None or self._overlaps_followed(track.box, DOUBLE_OVERLAP):
                 self._lost.append(track)
             else:
@@ -108,7 +109,8 @@ class FaceTracker:
             track = self._track_for(detection)
             if track is None:
                 continue
-            face = self._look(track, picture, time_s)
+            (mesh,) = self._networks.meshes(picture, [track.region])
+            face = self._place(track, mesh, time_s)
             if face is not None:
                 self._live.append(track)
                 faces.append(face)
@@ -118,9 +120,8 @@ class FaceTracker:
                 self._numbers -= 1
         return faces
 
-    def _look(self, track: _Track, picture: Picture, time_s: float) -> TrackedFace | None:
-        """Place the mesh; None where there is no face any more."""
-        mesh = self._networks.mesh(picture, track.region)
+    def _place(self, track: _Track, mesh: Mesh, time_s: float) -> TrackedFace | None:
+        """Move the track to where the mesh lies; None where there is no face any more."""
         if not (mesh.presence >= self._networks.settings.min_presence and np.isfinite(mesh.points).all()):
             return None
         track.seen = True

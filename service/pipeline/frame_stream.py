@@ -39,7 +39,7 @@ class VideoSummary:
         frames: frames that were handed over.
         flags: 'damaged' (frames could not be decoded and were left out), 'truncated' (ends before its header
             says), 'times_repaired' (time stamps were absent or did not increase), 'thinned' (frames that
-            followed too soon were left out).
+            followed too soon for ``max_frame_rate_hz`` were left out).
     """
 
     media: MediaInfo

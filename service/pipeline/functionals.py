@@ -9,6 +9,7 @@ happened.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ WINDOW_S = 1.0  # E3
 HOP_S = 0.1  # E3
 #: Time stamps are written with three decimals: a frame this close to a window's edge belongs to it.
 EDGE_TOLERANCE_S = 1e-6
+#: Windows that are computed together, 100 s of them: the work arrays of an hour would take 80 MB.
+WINDOWS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class AffectFeatures:
 def affect_features(
     time_s: NDArray[np.float64],
     confidence: NDArray[np.float64],
-    action_units: NDArray[np.float64],
+    action_units: NDArray[np.floating[Any]],
     tracked: NDArray[np.bool_],
     *,
     turn: NDArray[np.float64] | None = None,
@@ -53,7 +56,7 @@ def affect_features(
     Args:
         time_s: float64 [frames], seconds, increasing.
         confidence: float64 [frames], 0…1.
-        action_units: float64 [frames, 17], 0…5.
+        action_units: float [frames, 17], 0…5.
         tracked: bool [frames].
         turn: float64 [steps], 1 where somebody speaks, else 0 (see ``speaker_turn``); a shorter one is
             followed by zeros, a longer one is cut. None stands for zeros.
@@ -65,7 +68,7 @@ def affect_features(
         ``steps`` = floor(duration_s / hop_s) + 1 rows.
     """
     grid_s = time_grid(float(time_s[-1]) if duration_s is None else duration_s, hop_s)
-    signals = np.column_stack([confidence, action_units])
+    signals = np.column_stack([confidence.astype(action_units.dtype), action_units])
     mean, deviation, count = moving_statistics(time_s, signals, grid_s, window_s)
     share, _, _ = moving_statistics(time_s, tracked.astype(np.float64)[:, None], grid_s, window_s)
     columns = np.zeros((grid_s.size, len(COLUMNS)), dtype=np.float32)
@@ -82,7 +85,7 @@ def time_grid(duration_s: float, hop_s: float = HOP_S) -> NDArray[np.float64]:
 
 
 def moving_statistics(
-    time_s: NDArray[np.float64], values: NDArray[np.float64], grid_s: NDArray[np.float64], window_s: float
+    time_s: NDArray[np.float64], values: NDArray[np.floating[Any]], grid_s: NDArray[np.float64], window_s: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Mean and population standard deviation of ``values`` in the closed windows grid ± window/2.
 
@@ -92,7 +95,7 @@ def moving_statistics(
 
     Args:
         time_s: float64 [frames], increasing.
-        values: float64 [frames, columns], finite.
+        values: float [frames, columns], finite.
         grid_s: float64 [steps].
         window_s: seconds.
 
@@ -102,8 +105,22 @@ def moving_statistics(
     """
     first = np.searchsorted(time_s, grid_s - window_s / 2 - EDGE_TOLERANCE_S, side="left")
     stop = np.searchsorted(time_s, grid_s + window_s / 2 + EDGE_TOLERANCE_S, side="right")
-    count = stop - first
-    divisor = np.maximum(count, 1)[:, None]
+    mean = np.zeros((len(grid_s), values.shape[1]))
+    deviation = np.zeros_like(mean)
+    for begin in range(0, len(grid_s), WINDOWS_AT_ONCE):
+        block = slice(begin, begin + WINDOWS_AT_ONCE)
+        low, high = int(first[block].min()), int(stop[block].max())
+        if high > low:
+            part = values[low:high].astype(np.float64)
+            mean[block], deviation[block] = _statistics(part, first[block] - low, stop[block] - low)
+    return mean, deviation, (stop - first).astype(np.int64)
+
+
+def _statistics(
+    values: NDArray[np.float64], first: NDArray[np.intp], stop: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation of the rows from ``first`` to before ``stop``, float64 [windows, columns]; 0 of no row."""
+    divisor = np.maximum(stop - first, 1)[:, None]
     centre = values.mean(axis=0)
     centred = values - centre
     sums = _prefix(centred)
@@ -116,8 +133,8 @@ def moving_statistics(
     first_value = values[np.minimum(first, len(values) - 1)]
     mean = np.where(constant, first_value, mean + centre)
     deviation = np.where(constant, 0.0, deviation)
-    empty = (count == 0)[:, None]
-    return np.where(empty, 0.0, mean), np.where(empty, 0.0, deviation), count.astype(np.int64)
+    empty = (stop == first)[:, None]
+    return np.where(empty, 0.0, mean), np.where(empty, 0.0, deviation)
 
 
 def speaker_turn(

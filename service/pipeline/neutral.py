@@ -17,6 +17,10 @@ class Neutral:
     start_s: float = 0.0
     end_s: float = math.inf
 
+    def holds(self, time_s: float) -> bool:
+        """Whether a frame at ``time_s`` shows the resting face, or may."""
+        return self.kind != "none" and self.start_s <= time_s <= self.end_s
+
 
 def read_neutral(text: str) -> Neutral:
     """Read 'median', 'none' or 'START:END' in seconds.

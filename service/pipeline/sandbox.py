@@ -366,7 +366,7 @@ def warm_up_video() -> None:
             output.mux(stream.encode(VideoFrame.from_ndarray(picture, format="rgb24")))
         output.mux(stream.encode(None))
     target.seek(0)
-    job = VideoJob("mp4", "mov", ("mpeg4",), 60.0, 64 * 48, 10, 1)
+    job = VideoJob("mp4", "mov", ("mpeg4",), 60.0, 64 * 48, 10, 40.0, 1)
     times_s: list[float] = []
     decode_video(target, job, lambda time_s, *_: times_s.append(time_s))
     if len(times_s) != 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from service.pipeline.face_networks import FaceNetworks
 from service.pipeline.faces import FaceTracker, TrackedFace
 from service.pipeline.frame_stream import VideoFrame
 from service.pipeline.neutral import Neutral
+from service.pipeline.results import FloatArray
 from service.problems import Unprocessable
 
 LOST_S = 0.5
@@ -31,14 +33,14 @@ class FaceSeries:
 
     Attributes:
         time_s: float64 [frames].
-        action_units: float64 [frames, 17] in 0…5, zeros where the face was not seen.
+        action_units: float32 [frames, 17] in 0…5, zeros where the face was not seen.
         confidence: float64 [frames], 0.98 where it was seen, else 0.
         tracked: bool [frames].
         flags: 'no_face', 'several_faces', 'face_lost', 'no_neutral'.
     """
 
     time_s: NDArray[np.float64]
-    action_units: NDArray[np.float64]
+    action_units: FloatArray
     confidence: NDArray[np.float64]
     tracked: NDArray[np.bool_]
     flags: tuple[str, ...]
@@ -46,9 +48,10 @@ class FaceSeries:
 
 @dataclass(frozen=True)
 class Sight:
-    """The faces of one frame, of which ``frame`` is the index."""
+    """The faces of one frame, of which ``frame`` is the index and ``time_s`` the time."""
 
     frame: int
+    time_s: float
     faces: Sequence[TrackedFace]
 
 
@@ -59,13 +62,15 @@ class VideoFaces:
     Args:
         networks: the face bundle's graphs.
         units: the action-unit bundle's.
+        neutral: what is subtracted.
     """
 
-    def __init__(self, networks: FaceNetworks, units: ActionUnitModel) -> None:
+    def __init__(self, networks: FaceNetworks, units: ActionUnitModel, neutral: Neutral) -> None:
         self._networks = networks
         self._tracker = FaceTracker(networks)
         self._units = units
-        self._time_s: list[float] = []
+        self._neutral = neutral
+        self._time_s = array("d")
         self._logs: dict[int, FaceLog] = {}
 
     def look(self, frame: VideoFrame) -> None:
@@ -74,42 +79,57 @@ class VideoFaces:
 
     def follow(self, frame: VideoFrame) -> Sight:
         """Follow the faces into the next frame."""
-        sight = Sight(len(self._time_s), self._tracker.step(frame.image, frame.time_s))
+        sight = Sight(len(self._time_s), frame.time_s, self._tracker.step(frame.image, frame.time_s))
         self._time_s.append(frame.time_s)
         return sight
 
     def note(self, sights: Sequence[Sight]) -> None:
-        """Keep the features of faces that were followed, frame after frame."""
-        seen = [(sight.frame, face) for sight in sights for face in sight.faces]
-        if seen and self._networks.has_blendshapes:
-            found = self._networks.blendshapes(np.stack([face.points for _, face in seen]))
-            seen = [(frame, replace(face, blendshapes=row)) for (frame, face), row in zip(seen, found, strict=True)]
-        rows = [self._units.features(face) for _, face in seen]  # all before any is kept: a failed call is repeated
-        for (frame, face), features in zip(seen, rows, strict=True):
-            if face.number not in self._logs:
-                self._logs[face.number] = FaceLog(features)
-            self._logs[face.number].add(frame, features, face.size_px)
+        """Keep what the head makes of faces that were followed, frame after frame.
 
-    def series(self, face: str, neutral: Neutral) -> FaceSeries:
+        Blendshapes, features and heads of all these frames are computed together: they do not feed back into the
+        following.
+        """
+        seen = [(sight, face) for sight in sights for face in sight.faces]
+        if not seen:
+            return
+        faces = [face for _, face in seen]
+        if self._networks.has_blendshapes:
+            found = self._networks.blendshapes(np.stack([face.points for face in faces]))
+            faces = [replace(face, blendshapes=row) for face, row in zip(faces, found, strict=True)]
+        features = self._units.features(faces)
+        numbers = np.array([face.number for face in faces])
+        logs, values = {}, np.empty((len(faces), len(ACTION_UNITS)), np.float32)
+        for number in dict.fromkeys(numbers.tolist()):  # all before any is kept: a failed call is repeated
+            rows = np.flatnonzero(numbers == number)
+            logs[number] = self._logs.get(number) or self._units.start_log(features[rows[0]], self._neutral)
+            values[rows] = self._units.values(features[rows], logs[number].base)
+        self._logs |= logs
+        for (sight, face), row, value in zip(seen, features, values, strict=True):
+            log = logs[face.number]
+            log.add(sight.frame, value, face.size_px)
+            if log.neutral_rows is not None and self._neutral.holds(sight.time_s):
+                log.neutral_rows.add(row)
+
+    def series(self, face: str) -> FaceSeries:
         """Action units of the chosen face.
 
         Args:
             face: 'largest' (greatest sum of its size over the frames) or a number.
-            neutral: what is subtracted.
 
         Raises:
             Unprocessable: there are faces, but not that one; or it was not seen in the neutral stretch.
         """
-        time_s = np.asarray(self._time_s, np.float64)
+        time_s = np.array(self._time_s, np.float64)
         tracked = np.zeros(len(time_s), np.bool_)
         logs = self._sure()
         log = _choose(logs, face)
         if log is None:
-            units = np.zeros((len(time_s), len(ACTION_UNITS)))
+            units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
             return FaceSeries(time_s, units, np.zeros(len(time_s)), tracked, ("no_face",))
-        units, flags = self._units.intensities(log, time_s, neutral)
-        tracked[log.frames] = True
-        lost = bool(np.any(np.diff(time_s[log.frames]) > LOST_S)) or time_s[-1] - time_s[log.frames[-1]] > LOST_S
+        units, flags = self._units.intensities(log, time_s, self._neutral)
+        frames = log.frames
+        tracked[frames] = True
+        lost = bool(np.any(np.diff(time_s[frames]) > LOST_S)) or time_s[-1] - time_s[frames[-1]] > LOST_S
         found = {"several_faces": len(logs) > 1, "face_lost": lost}
         names = [name for name, is_set in found.items() if is_set]
         confidence = np.where(tracked, self._units.confidence, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,8 +15,11 @@ from service.problems import FrameTooLarge, MediaTooLong, TooManyFrames
 LONG_SIDE_PX: Final = 640
 """Larger pictures are scaled down: the face networks see 128 and 256 pixels."""
 
-LEAST_STEP_S: Final = 0.025
-"""Frames that follow sooner are left out: of 50 and 60 a second every other one, none of an uneven 30."""
+EVENNESS: Final = 0.9
+"""Of the least time between two frames: time stamps are rounded, and cameras are uneven."""
+
+RECENT_FRAMES: Final = 9
+"""Of which the rate is taken."""
 
 USUAL_RATE_HZ: Final = 25.0
 SANE_RATES_HZ: Final = (1.0, 240.0)
@@ -34,6 +38,7 @@ class VideoJob:
     max_duration_s: float
     max_frame_pixels: int
     max_frames: int
+    max_frame_rate_hz: float
     max_streams: int
 
 
@@ -55,6 +60,7 @@ class FrameClock:
         self._first_stamp_s: float | None = None
         self._last_s: float | None = None
         self._last_taken_s = -math.inf
+        self._recent_s: deque[float] = deque(maxlen=RECENT_FRAMES)
         self.frames = 0
         self.repaired = 0
 
@@ -81,11 +87,23 @@ class FrameClock:
         return time_s
 
     def takes(self, time_s: float) -> bool:
-        """Whether the frame at ``time_s`` is looked at, or follows the last one too soon."""
-        if time_s - self._last_taken_s < LEAST_STEP_S:
+        """Whether the frame at ``time_s`` is looked at. Of a video that is faster than the greatest rate, one that
+        follows the last too soon is not: of 50 and 60 a second every other where 40 is the greatest.
+
+        What counts is the rate of the frames around it, so that an uneven 30 a second gives all of its frames.
+        """
+        self._recent_s.append(time_s)
+        is_fast = EVENNESS * self._rate_now_hz() > self._job.max_frame_rate_hz
+        if is_fast and time_s - self._last_taken_s < EVENNESS / self._job.max_frame_rate_hz:
             return False
         self._last_taken_s = time_s
         return True
+
+    def _rate_now_hz(self) -> float:
+        """Of the last frames; the claimed rate until there are enough of them."""
+        if len(self._recent_s) < RECENT_FRAMES:
+            return 1 / self._step_s
+        return (RECENT_FRAMES - 1) / (self._recent_s[-1] - self._recent_s[0])
 
     @property
     def duration_s(self) -> float:

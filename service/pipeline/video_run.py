@@ -6,11 +6,11 @@ at once; frames of different videos share the device threads, one step at a time
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from service.pipeline.action_units import ActionUnitModel, choose_action_units
 from service.pipeline.admit import Admission, Hold
 from service.pipeline.affect import AffectModel, summarise
 from service.pipeline.affect_columns import ACTION_UNITS, SIGNALS
+from service.pipeline.allocator import return_free_memory
 from service.pipeline.batch import Batcher
+from service.pipeline.device_calls import CALLS
 from service.pipeline.face_networks import FaceNetworks
 from service.pipeline.frame_stream import OnFrame, VideoFrame, VideoSummary
 from service.pipeline.functionals import AffectFeatures, affect_features, time_grid
@@ -40,11 +42,14 @@ Answer = TypeVar("Answer")
 TYPICAL_BYTES_PER_S = 125_000
 """1 Mbit/s, of which an upload's length is guessed before it is decoded."""
 
-FRAMES_WAITING = 2
-"""Frames that are received while faces are followed in an earlier one."""
+FRAMES_WAITING, FRAMES_AT_ONCE = 8, 4
+"""Frames that are received while faces are followed in earlier ones, and those that one call of the device follows."""
 
 SIGHTS_WAITING, SIGHTS_AT_ONCE = 8, 4
 """Frames whose features are still to be taken, and those of which they are taken together."""
+
+LONG_S = 300.0
+"""A longer recording leaves so much freed memory that it is given back to the system."""
 
 FACES_SHARE, TURN_SHARE, AUDIO_SHARE = 0.85, 0.9, 0.98
 """Progress after each part."""
@@ -166,11 +171,11 @@ class VideoPipeline:
             raise ModelNotFound("No face model is installed.")
         if "audio" in options.include:
             self._registry.find(options.audio_model, options.audio_version)
-        watching = VideoFaces(self._faces, self._units)
+        watching = VideoFaces(self._faces, self._units, neutral)
         with self.admission.hold(len(data) / TYPICAL_BYTES_PER_S) as hold:
             summary = self._watch(data, watching, hold, task)
             with task.stage("action_units"):
-                series = self._on_device(lambda: watching.series(options.face, neutral), task)
+                series = self._on_device(lambda: watching.series(options.face), task)
             grid_s = time_grid(summary.media.duration_s, model.hop_s)
             turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, task)
             task.report(TURN_SHARE)
@@ -189,7 +194,12 @@ class VideoPipeline:
             if turn.turn is not None:
                 models["voice_activity"] = self._registry.find(task="voice-activity")
             flags = (*summary.flags, *series.flags, *turn.flags, *audio_flags)
-            return self._answer(summary.media, features, model, options.include, flags, task, models, turn, audio)
+            del series
+            answer = self._answer(summary.media, features, model, options.include, flags, task, models, turn, audio)
+        if summary.media.duration_s > LONG_S:
+            del features, watching
+            return_free_memory()
+        return answer
 
     def analyse_table(
         self,
@@ -247,7 +257,7 @@ class VideoPipeline:
         return self._affect[card.name, card.version]
 
     def _watch(self, data: bytes | memoryview, watching: VideoFaces, hold: Hold, task: Task) -> VideoSummary:
-        """Look at every frame as it is decoded: one is received, one followed and four noted at the same time."""
+        """Look at every frame as it is decoded: some are received, some followed and some noted at the same time."""
         decoded_s = 0.0
         began_at = received_at = time.monotonic()
 
@@ -255,8 +265,16 @@ class VideoPipeline:
             self._on_device(lambda: watching.note(sights), task)
 
         def follow(frames: list[VideoFrame]) -> None:
-            for frame in frames:
-                sights.put(self._on_device(functools.partial(watching.follow, frame), task))
+            left, found = deque(frames), list[Sight]()
+
+            def all_left() -> None:
+                while left:  # a failed call is repeated: from the frame that failed on
+                    found.append(watching.follow(left[0]))
+                    left.popleft()
+
+            self._on_device(all_left, task)
+            for sight in found:
+                sights.put(sight)
 
         def on_frame(frame: VideoFrame) -> None:
             nonlocal decoded_s, received_at
@@ -269,7 +287,7 @@ class VideoPipeline:
 
         with (
             Relay(note, capacity=SIGHTS_WAITING, batch=SIGHTS_AT_ONCE, name="sights") as sights,
-            Relay(follow, capacity=FRAMES_WAITING, name="frames") as frames,
+            Relay(follow, capacity=FRAMES_WAITING, batch=FRAMES_AT_ONCE, name="frames") as frames,
         ):
             summary = self._decoder.video(data, on_frame, timeout_s=max(task.deadline - began_at, 0.0))
             decoded_s += time.monotonic() - received_at
@@ -281,7 +299,7 @@ class VideoPipeline:
 
     def _on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
         """Run ``call`` on a device thread: as many at once as there are threads, whoever asks."""
-        done = self._device.run(_CALLS, [call], deadline=task.deadline, cancel=task.cancel)
+        done = self._device.run(CALLS, [call], deadline=task.deadline, cancel=task.cancel)
         answer: Answer | Problem = done.results[0]
         if isinstance(answer, Problem):
             raise answer
@@ -343,30 +361,6 @@ class VideoPipeline:
             look_ahead_s=model.look_ahead_s,
             stages_s=task.stages_s,
         )
-
-
-class _Calls:
-    """Runs anything, one at a time: a step of a video is no batch. A problem is an answer, not a failure."""
-
-    max_batch = 1
-
-    def key(self, unit: Callable[[], Any]) -> Hashable:
-        """None share a run."""
-        return id(unit)
-
-    def run(self, units: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Run each."""
-        return [_attempt(unit) for unit in units]
-
-
-_CALLS = _Calls()
-
-
-def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call gives what it gives
-    try:
-        return call()
-    except Problem as problem:
-        return problem
 
 
 def _mean_units(features: AffectFeatures) -> FloatArray:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
 # Inches.
-_LEFT, _ROW, _MAP, _BARS, _BETWEEN, _AXIS = 2.75, 0.215, 2.3, 1.35, 0.3, 0.42
+_LEFT, _ROW, _MAP, _BARS, _BETWEEN, _AXIS, _SCALE = 2.75, 0.215, 2.3, 1.35, 0.3, 0.42, 0.58
 _NAMED_BARS = 5
 _RULE = (
     "Green raises the answer, pink lowers it; bars add up to the mean before clipping. Lag 0 is the moment answered."
@@ -49,7 +49,7 @@ class _AttributionPage(Page):
         self.result = result
         self.attribution = attribution
         self.rows_height = _ROW * len(attribution.features)
-        super().__init__(style, TOP + HEADING + self.rows_height + _AXIS + GAP + BOTTOM, _LEFT)
+        super().__init__(style, TOP + HEADING + self.rows_height + _AXIS + _SCALE + GAP + BOTTOM, _LEFT)
 
     def draw(self, title: str) -> None:
         """Draw everything."""
@@ -76,8 +76,16 @@ class _AttributionPage(Page):
             draw_sums(self._beside(left + _MAP + 0.1, _BARS), sums, largest_sum, self.style)
             left += _MAP + 0.1 + _BARS + _BETWEEN
         self.cursor += self.rows_height + _AXIS
+        self._scale(largest_cell)
         self.text(_RULE, self.cursor - 0.02, size=9.5)
         self.footer(*footnotes(self.result))
+
+    def _scale(self, largest: float) -> None:
+        """What the colours of both maps stand for."""
+        self.text("what a cell adds to the mean", self.cursor + 0.08, x=self.left + _MAP + 0.1, size=9.5)
+        chart = self.axes(self.cursor, 0.16, left=self.left, right=PAGE_INCHES - self.left - _MAP)
+        draw_scale(chart, largest, self.style)
+        self.cursor += _SCALE
 
     def _beside(self, left: float, width: float) -> Axes:
         return self.axes(self.cursor, self.rows_height, left=left, right=PAGE_INCHES - left - width)
@@ -98,6 +106,16 @@ def draw_lags(
     axes.set_xticks(ticks, [f"{place:+.0f} s".replace("-", "−") if place else "0" for place in ticks])
     axes.tick_params(axis="x", length=3, color=style.quiet_ink)
     _separate(axes, len(cells), style)
+
+
+def draw_scale(axes: Axes, largest: float, style: Style) -> None:
+    """A bar of the colours from −``largest`` to ``largest``, with both ends and the middle named."""
+    bare(axes, style)
+    edges = np.linspace(-largest, largest, 130)
+    draw_cells(axes, edges, ((edges[1:] + edges[:-1]) / 2)[None, :], diverging(style), (-largest, largest))
+    axes.set_xlim(-largest, largest)
+    axes.set_xticks([-largest, 0, largest], [f"−{largest:.2g}", "0", f"+{largest:.2g}"])
+    axes.tick_params(axis="x", length=3, color=style.quiet_ink)
 
 
 def draw_sums(axes: Axes, sums: NDArray[np.float64], largest: float, style: Style) -> None:

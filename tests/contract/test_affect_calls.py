@@ -100,6 +100,11 @@ def test_parameters_reach_the_pipeline(client: httpx.Client, live: LiveServer) -
     options = live.affect.seen[-1][1]
     assert (options.neutral, options.face, options.model, options.version) == ("1.5:3", "2", "affect-prior", "1")
     assert options.include == {"audio", "action_units"}
+    assert (options.channel, options.audio_model, options.audio_version) == ("mix", None, None)
+    query = "include=audio&channel=left&audio_model=emonet-open&audio_version=1"
+    assert client.post(f"{VIDEO}?{query}", **MP4).status_code == 200
+    options = live.affect.seen[-1][1]
+    assert (options.channel, options.audio_model, options.audio_version) == ("left", "emonet-open", "1")
     assert client.post(f"{TABLE}?fps=25&face=3", **CSV).status_code == 200
     options = live.affect.seen[-1][1]
     assert (options.fps, options.face) == (25.0, "3")
@@ -120,10 +125,14 @@ def test_parameters_reach_the_pipeline(client: httpx.Client, live: LiveServer) -
             for neutral in ("mean", "3:1", "1:1", "1:", ":", "-1:2", "nan:2", "1:inf", "1:2:3", "1e9:2e9", "٣:٤")
         ),
         (VIDEO, "fps=25", "/fps"),
+        (VIDEO, "channel=middle", "/channel"),
+        (VIDEO, "audio_model=emonet-open", "/audio_model"),
+        (VIDEO, "include=action_units&audio_version=1", "/audio_version"),
+        (TABLE, "channel=left", "/channel"),
         (VIDEO, "neutral=none&neutral=median", "/neutral"),
         (TABLE, "include=audio", "/include"),
         (TABLE, "neutral=none", "/neutral"),
-        *((TABLE, f"fps={fps}", "/fps") for fps in ("0", "0.5", "241", "nan", "inf", "-25", "fast", "")),
+        *((TABLE, f"fps={fps}", "/fps") for fps in ("0", "4.9", "201", "nan", "inf", "-25", "fast", "")),
         (TABLE, "model=" + "x" * 65, "/model"),
     ],
 )
@@ -171,7 +180,7 @@ def test_tables_need_no_face_model() -> None:
 
 def test_documented_with_example_and_problems(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    for address, parameters in ((VIDEO, {"neutral"}), (TABLE, {"fps"})):
+    for address, parameters in ((VIDEO, {"neutral", "channel", "audio_model", "audio_version"}), (TABLE, {"fps"})):
         operation = paths[address]["post"]
         named = {parameter["name"] for parameter in operation["parameters"]}
         assert named == {"include", "face", "model", "version"} | parameters

@@ -69,6 +69,13 @@ def test_options_reach_the_pipeline(faces: FakeEngine, folder: Path) -> None:
     assert faces.video_options == [VideoOptions(neutral="1:2", face="3", include=include, model="a", version="7")]
 
 
+def test_channel_and_speech_model_reach_the_sound_of_a_video(faces: FakeEngine, folder: Path) -> None:
+    voice = ["--channel=left", "--model=m", "--model-version=2"]
+    assert main(["analyze", "--mode=video", "--include=audio", *voice, str(folder / "talk.mp4")]) == 0
+    expected = VideoOptions(include=frozenset({"audio"}), channel="left", audio_model="m", audio_version="2")
+    assert faces.video_options == [expected]
+
+
 def test_tables_of_a_folder(faces: FakeEngine, folder: Path, capsys: Capture) -> None:
     assert main(["analyze", "--mode", "table", "--fps", "25", "--csv", str(folder)]) == 0
     assert faces.video_options == [TableOptions(fps=25.0)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from service.pipeline.action_units import smooth
+from service.pipeline.action_units import smooth, smoothing_width
 from service.pipeline.face_geometry import Region, region_around
 from service.pipeline.face_log import FaceLog
 from service.pipeline.face_networks import Detection, Mesh
@@ -13,6 +13,7 @@ from service.pipeline.faces import MOST_FACES, MOST_NUMBERS, FaceTracker
 from service.pipeline.frame_stream import VideoFrame
 from service.pipeline.neutral import Neutral, read_neutral
 from service.pipeline.one_euro import OneEuroSettings
+from service.pipeline.thinned_rows import ThinnedRows
 from service.pipeline.video_faces import VideoFaces, check_face
 from service.pipeline.video_frames import FrameClock, VideoJob, scaled_size, turned
 from service.problems import MediaTooLong, TooManyFrames, Unprocessable
@@ -47,7 +48,10 @@ class StagedNetworks:
         boxes = [np.array([f.x, f.y, f.x, f.y]) + f.size / 2 * np.array([-1, -1, 1, 1]) for f in self.present]
         return [Detection(Region(*(box[:2] + box[2:]) / 2, *(box[2:] - box[:2])), box, 0.9) for box in boxes]
 
-    def mesh(self, picture, region):
+    def meshes(self, picture, regions):
+        return [self._mesh(region) for region in regions]
+
+    def _mesh(self, region):
         reach = region.width
         near = [f for f in self.present if abs(f.x - region.centre_x) < reach and abs(f.y - region.centre_y) < reach]
         if not near:
@@ -130,18 +134,26 @@ class CentreUnits:
 
     confidence = 0.98
 
-    def features(self, face):
-        return np.array([face.points[:, 0].mean(), 0.0], np.float32)
+    def features(self, faces):
+        return np.array([[face.points[:, 0].mean(), 0.0] for face in faces], np.float32)
+
+    def start_log(self, features, neutral):
+        return FaceLog(None if neutral.kind == "none" else features)
+
+    def values(self, features, base):
+        values = np.zeros((len(features), 17), np.float32)
+        values[:, 0] = features[:, 0] - (0 if base is None else base[0])
+        return values
 
     def intensities(self, log, time_s, neutral):
         units = np.zeros((len(time_s), 17))
-        units[log.frames, 0] = log.features(slice(None))[:, 0]
+        units[log.frames] = log.values
         return units, ()
 
 
-def watch(*steps):
+def watch(*steps, neutral=Neutral("none")):  # noqa: B008 - frozen
     networks = StagedNetworks()
-    faces = VideoFaces(networks, CentreUnits())
+    faces = VideoFaces(networks, CentreUnits(), neutral)
     time_s = 0.0
     for present, count in steps:
         networks.present = present
@@ -152,7 +164,7 @@ def watch(*steps):
 
 
 def test_without_a_face_nothing_is_known():
-    series = watch(([], 5)).series("largest", Neutral("median"))
+    series = watch(([], 5)).series("largest")
     assert series.flags == ("no_face",)
     assert not series.tracked.any()
     assert not series.confidence.any()
@@ -160,17 +172,17 @@ def test_without_a_face_nothing_is_known():
 
 def test_the_largest_face_is_taken_or_a_number():
     faces = watch(([Face(100, size=60.0), Face(400, size=90.0)], 5))
-    assert faces.series("largest", Neutral("none")).action_units[0, 0] == pytest.approx(400)
-    chosen = faces.series("0", Neutral("none"))
+    assert faces.series("largest").action_units[0, 0] == pytest.approx(400)
+    chosen = faces.series("0")
     assert chosen.action_units[0, 0] == pytest.approx(100)
     assert chosen.flags == ("several_faces",)
     with pytest.raises(Unprocessable) as caught:
-        faces.series("2", Neutral("none"))
+        faces.series("2")
     assert caught.value.pointer == "/face"
 
 
 def test_a_gap_is_flagged_and_untracked():
-    series = watch(([Face(100)], 5), ([], 20), ([Face(100)], 5)).series("largest", Neutral("none"))
+    series = watch(([Face(100)], 5), ([], 20), ([Face(100)], 5)).series("largest")
     assert series.flags == ("face_lost",)
     np.testing.assert_array_equal(series.tracked, [True] * 5 + [False] * 20 + [True] * 5)
     np.testing.assert_array_equal(series.confidence > 0, series.tracked)
@@ -178,8 +190,8 @@ def test_a_gap_is_flagged_and_untracked():
 
 
 def test_a_sight_of_a_frame_or_two_is_no_face():
-    assert watch(([], 20), ([Face(100)], 2), ([], 5)).series("largest", Neutral("none")).flags == ("no_face",)
-    assert watch(([Face(100)], 1)).series("largest", Neutral("none")).tracked.tolist() == [True]
+    assert watch(([], 20), ([Face(100)], 2), ([], 5)).series("largest").flags == ("no_face",)
+    assert watch(([Face(100)], 1)).series("largest").tracked.tolist() == [True]
 
 
 @pytest.mark.parametrize("face", ["", "biggest", "-1", "1.0", "٣", "9" * 40])
@@ -201,20 +213,38 @@ def test_a_wrong_neutral_is_refused(text):
     assert caught.value.pointer == "/neutral"
 
 
-def test_features_survive_half_precision():
-    rng = np.random.default_rng(0)
-    base = rng.normal(0, 5, 1485).astype(np.float32)
-    frames = [base + rng.normal(0, 0.1, 1485).astype(np.float32) for _ in range(200)]
-    log = FaceLog(frames[0])
-    for index, features in enumerate(frames):
-        log.add(3 * index, features, 10.0)
+def test_what_the_head_gave_survives_half_precision():
+    frames = np.random.default_rng(0).normal(0, 2, (200, 17)).astype(np.float32)
+    log = FaceLog(None)
+    for index, values in enumerate(frames):
+        log.add(3 * index, values, 10.0)
     np.testing.assert_array_equal(log.frames, 3 * np.arange(200))
-    np.testing.assert_allclose(log.features(slice(None)), frames, atol=5e-4)
+    np.testing.assert_allclose(log.values, frames, atol=4e-3)
     assert log.presence == 2000.0
 
 
+def test_rows_are_thinned_evenly_and_memory_stays():
+    rng = np.random.default_rng(0)
+    base = rng.normal(0, 5, 1485).astype(np.float32)
+    rows = ThinnedRows(base, capacity=8)
+    added = [base + rng.normal(0, 0.1, 1485).astype(np.float32) for _ in range(70)]
+    for number, row in enumerate(added, start=1):
+        rows.add(row)
+        assert len(rows) <= 8
+        assert rows.is_complete == (number <= 8)
+        step = next(step for step in (1, 2, 4, 8, 16) if -(-number // step) <= 8)
+        np.testing.assert_allclose(rows.rows(), added[:number:step], atol=5e-4)
+
+
+def test_features_are_kept_for_the_neutral_alone():
+    steps = ([Face(100)], 40)
+    assert watch(steps)._logs[0].neutral_rows is None
+    assert len(watch(steps, neutral=Neutral("median"))._logs[0].neutral_rows) == 40
+    assert len(watch(steps, neutral=Neutral("stretch", 0.39, 0.81))._logs[0].neutral_rows) == 11
+
+
 def test_smoothing_stops_at_gaps():
-    units = np.array([[3.0], [6.0], [0.0], [9.0], [0.0], [0.0]])
+    units = np.array([[3.0], [6.0], [0.0], [9.0], [0.0], [0.0]], np.float32)
     frames = np.array([0, 1, 3])
     np.testing.assert_allclose(smooth(units, frames, 3)[:, 0], [4.5, 4.5, 0, 9, 0, 0])
     np.testing.assert_array_equal(smooth(units, frames, 1), units)
@@ -222,6 +252,7 @@ def test_smoothing_stops_at_gaps():
 
 def job(**limits):
     defaults = {"max_duration_s": 10.0, "max_frame_pixels": 10**6, "max_frames": 1000, "max_streams": 4}
+    defaults["max_frame_rate_hz"] = 40.0
     return VideoJob("mp4", "mov", ("h264",), **(defaults | limits))
 
 
@@ -254,6 +285,36 @@ def test_of_60_frames_a_second_every_other_is_looked_at():
     assert [clock.takes(clock.tick(index / 60)) for index in range(6)] == [True, False] * 3
     uneven = FrameClock(job(), 30)
     assert all(uneven.takes(uneven.tick(stamp)) for stamp in (0.0, 0.028, 0.066, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "greatest_hz", "kept_of_12"),
+    [(25, 40, 12), (30, 40, 12), (40, 40, 12), (50, 40, 6), (59.94, 40, 6), (120, 40, 4), (60, 60, 12), (200, 240, 12)],
+)
+def test_the_greatest_rate_decides_how_many_frames_are_looked_at(rate_hz, greatest_hz, kept_of_12):
+    clock = FrameClock(job(max_frame_rate_hz=greatest_hz), rate_hz)
+    stamps = [round(index / rate_hz, 3) for index in range(12)]  # as containers with milliseconds write them
+    assert sum(clock.takes(clock.tick(stamp)) for stamp in stamps) == kept_of_12
+
+
+def test_two_frames_close_together_do_not_make_a_fast_video():
+    clock = FrameClock(job(), 26.5)
+    stamps = np.arange(40) / 26.5
+    stamps[[5, 20]] = stamps[[4, 19]] + 0.014  # as in recordings of telephones
+    assert all(clock.takes(clock.tick(stamp)) for stamp in stamps)
+
+
+def test_a_fast_stretch_of_a_slow_video_is_thinned():
+    clock = FrameClock(job(), 25.0)
+    stamps = [*np.arange(20) / 25, *(0.8 + np.arange(60) / 120)]
+    taken = [clock.takes(clock.tick(stamp)) for stamp in stamps]
+    assert all(taken[:20])
+    assert sum(taken[20:]) < 30
+
+
+@pytest.mark.parametrize(("rate_hz", "width"), [(5, 3), (25, 3), (30, 3), (40, 3), (50, 5), (60, 5), (120, 11)])
+def test_smoothing_takes_the_same_time_at_every_rate(rate_hz, width):
+    assert smoothing_width(3, np.arange(100) / rate_hz) == width
 
 
 def test_pictures_are_scaled_and_turned():

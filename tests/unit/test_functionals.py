@@ -118,3 +118,16 @@ def test_turn_is_one_where_any_track_speaks():
     turn = speaker_turn([left, right], grid_s, 0.032)
     assert np.flatnonzero(turn).tolist() == [3, 4, 16]
     assert speaker_turn([np.zeros(0)], grid_s, 0.032).sum() == 0
+
+
+def test_blocks_of_windows_change_nothing(monkeypatch):
+    """Including blocks whose windows hold no frame."""
+    rng = np.random.default_rng(0)
+    time_s = np.concatenate([np.arange(200) / 25, 20 + np.arange(200) / 25])
+    values = np.where(time_s[:, None] < 4, 2.5, rng.normal(3, 1, (400, 3))).astype(np.float32)
+    grid_s = time_grid(30.0)
+    whole = moving_statistics(time_s, values, grid_s, 1.0)
+    monkeypatch.setattr("service.pipeline.functionals.WINDOWS_AT_ONCE", 7)
+    for one, other in zip(whole, moving_statistics(time_s, values, grid_s, 1.0), strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-12)
+    np.testing.assert_allclose(whole[0], direct_statistics(time_s, values, grid_s, 1.0)[0], atol=1e-6)

@@ -1,8 +1,10 @@
 """The whole way of a video with the publisher's face networks, and of a table, which needs none."""
 
+import io
 import threading
 import time
 
+import av
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from service.pipeline.affect_columns import ACTION_UNITS, COLUMNS
 from service.pipeline.batch import Cancelled
 from service.pipeline.decode import Decoder
 from service.pipeline.run import SpeechPipeline
+from service.pipeline.video_faces import VideoFaces
 from service.pipeline.video_results import TableOptions, VideoOptions
 from service.pipeline.video_run import VideoPipeline
 from service.problems import (
@@ -23,7 +26,7 @@ from service.problems import (
     Unprocessable,
 )
 from service.registry import Registry
-from service.settings import Settings
+from service.settings import Limits, Settings
 from tests import media_files as files
 from tests.shared_material import ROOT, shared_file
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
@@ -31,8 +34,10 @@ from tests.tiny_models import write_speech_bundle, write_voice_bundle
 EVERYTHING = frozenset({"action_units", "attribution"})
 
 
-def build(*folders):
-    settings = Settings(model_dirs=[*folders, ROOT / "models"], device="cpu", threads=1, decode_workers=1)
+def build(*folders, **limits):
+    settings = Settings(
+        model_dirs=[*folders, ROOT / "models"], device="cpu", threads=1, decode_workers=1, limits=Limits(**limits)
+    )
     registry = Registry.load(settings)
     decoder = Decoder(settings.limits, 1)
     decoder.start()
@@ -56,12 +61,24 @@ def blind(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory):
+def prepared(tmp_path_factory):
+    """A folder of bundles with faces."""
     folder = tmp_path_factory.mktemp("models")
     write_face_bundle(folder, task=shared_file("weights/face_landmarker.task"))
     write_voice_bundle(folder)
     write_speech_bundle(folder, priority=100)
-    yield from closing(build(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipeline(prepared):
+    yield from closing(build(prepared))
+
+
+@pytest.fixture(scope="module")
+def every_frame(prepared):
+    """Follows faces in up to 60 frames a second."""
+    yield from closing(build(prepared, max_frame_rate_hz=60.0))
 
 
 def media(name):
@@ -125,6 +142,7 @@ def test_progress_goes_one_way_to_1(smile):
 def test_before_the_face_appears_nothing_is_known(pipeline):
     answer = pipeline.analyse(media("noface_face.mov"), VideoOptions(neutral="5:6", include=EVERYTHING))
     known = np.isfinite(answer.arousal)
+    assert "thinned" not in answer.flags  # two of its frames lie close together
     assert not known[:30].any()
     assert known[45:].all()
     np.testing.assert_array_equal(np.isfinite(answer.action_units).all(axis=1), known)
@@ -161,6 +179,44 @@ def test_speech_comes_from_the_sound_track(pipeline, grey_talk):
     assert answer.speech[6:9].min() == 1
     assert answer.audio.labels == ("anger", "neutral")
     assert answer.audio.channels[0].emotion is not None
+
+
+def test_the_channel_decides_who_is_heard(pipeline):
+    """The left channel is silent; the model named for the voice is the one that answers."""
+    sound = np.concatenate([np.zeros((1, 48_000), np.float32), files.tone(1.0, 48_000)])
+    talk = files.video(files.greys(25), sound=sound)
+    heard = {}
+    for channel in ("mix", "left", "right", "each"):
+        options = VideoOptions(include=frozenset({"audio"}), channel=channel, audio_model="tiny")
+        heard[channel] = pipeline.analyse(talk, options)
+    assert {name: bool(answer.speech[2:8].min()) for name, answer in heard.items()} == {
+        "mix": True, "left": False, "right": True, "each": True,
+    }  # fmt: skip
+    assert [part.channel for part in heard["each"].audio.channels] == ["left", "right"]
+    assert heard["left"].audio.channels[0].emotion is None
+    assert heard["right"].audio.channels[0].emotion is not None
+    assert heard["right"].audio.model.name == "tiny"
+    options = VideoOptions(include=frozenset({"audio"}), audio_model="emonet-open", audio_version="1")
+    answer = pipeline.analyse(talk, options)
+    assert (answer.audio.model.name, len(answer.audio.labels)) == ("emonet-open", 7)
+    for missing in ({"audio_model": "unheard-of"}, {"audio_model": "tiny", "audio_version": "77"}):
+        with pytest.raises(ModelNotFound):
+            pipeline.analyse(talk, VideoOptions(include=frozenset({"audio"}), **missing))
+
+
+def test_60_frames_a_second_give_the_answer_of_30(pipeline, every_frame):
+    """Each picture twice at 60 a second: by default every other one is looked at, else all."""
+    with av.open(io.BytesIO(media("single_face.mp4"))) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)][:45]
+    once = pipeline.analyse(files.video(pictures, rate=30), VideoOptions(neutral="none"))
+    twice = files.video([picture for picture in pictures for _ in range(2)], rate=60)
+    thinned, whole = (part.analyse(twice, VideoOptions(neutral="none")) for part in (pipeline, every_frame))
+    assert ("thinned" in once.flags, "thinned" in thinned.flags, "thinned" in whole.flags) == (False, True, False)
+    for answer in (thinned, whole):
+        assert answer.media.frame_rate_hz == pytest.approx(60)
+        assert len(answer.time_s) == len(once.time_s)
+        for name in ("arousal", "valence"):
+            np.testing.assert_allclose(getattr(answer, name), getattr(once, name), atol=0.03)
 
 
 def test_without_sound_nobody_speaks(pipeline):
@@ -269,3 +325,19 @@ def test_a_face_that_the_table_lacks_is_refused(blind):
         blind.analyse_table(table(), TableOptions(face="7"))
     with pytest.raises(ModelNotFound):
         blind.analyse(files.video(files.greys(3)), VideoOptions())
+
+
+def test_a_frame_that_fails_once_is_followed_again_and_no_other(pipeline, monkeypatch):
+    follow, times_s = VideoFaces.follow, []
+
+    def shaky(watching, frame):
+        times_s.append(frame.time_s)
+        if len(times_s) == 3:
+            raise RuntimeError("the device is gone for a moment")
+        return follow(watching, frame)
+
+    monkeypatch.setattr(VideoFaces, "follow", shaky)
+    pipeline.analyse(files.video(files.greys(10)), VideoOptions())
+    assert len(times_s) == 11
+    assert times_s[2] == times_s[3]
+    assert len(set(times_s)) == 10

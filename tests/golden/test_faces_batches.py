@@ -1,0 +1,80 @@
+"""Faces of one frame and frames of one video, computed together: the same as one by one.
+
+The face graphs run on the CPU; that they take any batch is what a GPU would need, where none of this was run.
+"""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from export.faces.bundle import write_face_bundle
+from service.pipeline.action_units import ActionUnitModel, choose_action_units
+from service.pipeline.face_networks import FaceNetworks
+from service.pipeline.frame_stream import VideoFrame
+from service.pipeline.neutral import Neutral
+from service.pipeline.video_faces import VideoFaces
+from service.registry import Registry
+from service.settings import Settings
+from tests.shared_material import ROOT, shared_file
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    write_face_bundle(folder, task=shared_file("weights/face_landmarker.task"))
+    registry = Registry.load(Settings(model_dirs=[folder, ROOT / "models"]))
+    faces = FaceNetworks(registry.find(task="face"))
+    return faces, ActionUnitModel(choose_action_units(registry, faces))
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    return np.asarray(Image.open(shared_file("media/multi_face.jpg")).convert("RGB"))
+
+
+def test_meshes_of_several_faces_are_placed_in_one_call(networks, crowd):
+    faces, _ = networks
+    regions = [detection.region for detection in faces.detect(crowd)]
+    assert len(regions) > 1
+    calls = []
+    run = faces._mesh.run
+    faces._mesh.run = lambda inputs, outputs: calls.append(len(inputs["image"])) or run(inputs, outputs)
+    together = faces.meshes(crowd, regions)
+    assert calls == [len(regions)]
+    for mesh, region in zip(together, regions, strict=True):
+        (alone,) = faces.meshes(crowd, [region])
+        np.testing.assert_allclose(mesh.points / region.width, alone.points / region.width, atol=1e-5)
+        assert mesh.presence == pytest.approx(alone.presence, abs=1e-5)
+    assert faces.meshes(crowd, []) == []
+    faces._mesh.run = run
+
+
+def test_frames_that_are_noted_together_give_the_same_values(networks, crowd):
+    """Blendshapes, features and head of several frames in one call each."""
+    faces, units = networks
+    shifted = [np.roll(crowd, 3 * step, axis=1) for step in range(4)]
+    frames = [VideoFrame(0.04 * index, np.ascontiguousarray(image), 0.0) for index, image in enumerate(shifted)]
+    for neutral in (Neutral("none"), Neutral("median")):
+        one_by_one, together = (VideoFaces(faces, units, neutral) for _ in range(2))
+        for frame in frames:
+            one_by_one.look(frame)
+        together.note([together.follow(frame) for frame in frames])
+        assert one_by_one._logs.keys() == together._logs.keys()
+        assert len(together._logs) > 1
+        for number, log in together._logs.items():
+            single = one_by_one._logs[number]
+            np.testing.assert_array_equal(log.frames, single.frames)
+            # float16 may round two equal numbers to neighbours
+            np.testing.assert_allclose(log.values, single.values, rtol=1e-3, atol=1e-5)
+
+
+def test_features_and_heads_of_several_faces_do_not_depend_on_each_other(networks):
+    faces, units = networks
+    rng = np.random.default_rng(0)
+    points = rng.normal(0, 40, (5, 478, 3)) + np.array([320, 180, 0])
+    shapes = faces.blendshapes(points)
+    np.testing.assert_allclose(shapes, np.concatenate([faces.blendshapes(row[None]) for row in points]), atol=1e-5)
+    features = rng.normal(0, 1, (5, 478 * 3 + 51)).astype(np.float32)
+    for base in (None, features[0]):
+        single = np.concatenate([units.values(row[None], base) for row in features])
+        np.testing.assert_allclose(units.values(features, base), single, atol=1e-5)
