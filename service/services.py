@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
 from service.health import Health
 from service.interfaces import AffectPipeline, AudioPipeline, MediaDecoder, ModelRegistry
+from service.job_place import JobPlace
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.video_setup import load_affect
 from service.work import UploadMemory, WorkPool
+
+if TYPE_CHECKING:
+    from service.jobs.jobs import Jobs
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Services:
         self.metrics.ready.set_function(lambda: float(self.readiness_problem() is None))
         self.work = WorkPool(threads=2 * settings.decode_workers + settings.max_batch)
         self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
+        self._job_place = JobPlace(settings, self.metrics.decoder_event)
         self._loaded = loaded
         if loaded is not None:
             self._announce(loaded)
@@ -69,6 +75,19 @@ class Services:
         self._loaded = load(self.settings, self.metrics)
         self._announce(self._loaded)
 
+    @property
+    def jobs(self) -> Jobs:
+        """Long recordings.
+
+        Raises:
+            JobsUnavailable: they are switched off, not ready yet, or cannot be kept.
+        """
+        return self._job_place.jobs
+
+    def start_jobs(self) -> None:
+        """Begin to take jobs, and go on with those of an earlier process. What prevents it is logged, no more."""
+        self._job_place.open(self.loaded.pipeline, self.loaded.affect)
+
     def readiness_problem(self) -> Problem | None:
         """Why the service should get no traffic, or None: phase, models, decoder, device."""
         problem = self.health.readiness_problem()
@@ -94,6 +113,7 @@ class Services:
     def close(self) -> None:
         """Give everything back, in the order of the data flow."""
         self.work.close()
+        self._job_place.close()
         if self._loaded is not None:
             if self._loaded.affect is not None:
                 self._loaded.affect.close()

@@ -204,6 +204,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         tags=[
             {"name": "audio", "description": "Recordings in, emotion out."},
             {"name": "video", "description": "Faces in, arousal and valence over time out."},
+            {"name": "jobs", "description": "The same for recordings of hours."},
             {"name": "models", "description": "What is served, from what data, for what use."},
             {"name": "about", "description": "Limits and errors."},
             {"name": "health", "description": "For orchestrators and monitoring."},
