@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from service.problems import JobsUnavailable
+from service.job_problems import JobsUnavailable
 from service.settings import Settings
 from service.telemetry.logs import describe_exception, service_logger
 

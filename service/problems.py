@@ -10,11 +10,6 @@ Problem
 ├── Missing              404
 ├── NotAcceptable        406
 ├── BodyTimeout          408
-├── IdempotencyConflict  409
-├── JobNotReady          409
-├── JobNotSucceeded      409
-├── ResultExpired        410
-├── JobDataLost          410
 ├── TooLarge             413  a documented limit is exceeded
 ├── Unsupported          415  a type that is not on the list
 ├── Unprocessable        422  a permitted type whose content cannot be used, or a bad parameter
@@ -22,6 +17,8 @@ Problem
 ├── Unavailable          503  capacity, start-up, draining
 ├── DeadlineExceeded     504
 └── NoSpace              507
+
+Those of jobs alone are in ``job_problems.py``.
 """
 
 from __future__ import annotations
@@ -127,7 +124,7 @@ class FilenameInvalid(Malformed):
     code, title = "filename_invalid", "The file name holds control characters or is too long."
 
 
-# 401, 403, 404, 405, 406, 408, 409, 410 -------------------------------------------------------------------------
+# 401, 403, 404, 405, 406, 408, 409 -------------------------------------------------------------------------
 
 
 class Unauthenticated(Problem):
@@ -164,42 +161,6 @@ class NotAcceptable(Problem):
     """None of the types in ``Accept`` can be made."""
 
     status, code, title = 406, "not_acceptable", "None of the accepted media types can be produced."
-
-
-class JobNotFound(NotFound):
-    """No job of that id, or one of another caller, or one that was forgotten."""
-
-    code, title = "job_not_found", "There is no such job."
-
-
-class IdempotencyConflict(Problem):
-    """The same idempotency key with another request."""
-
-    status, code, title = 409, "idempotency_conflict", "This idempotency key was used with another request."
-
-
-class JobNotReady(Problem):
-    """The job waits or runs."""
-
-    status, code, title = 409, "job_not_ready", "The job has not finished yet."
-
-
-class JobNotSucceeded(Problem):
-    """The job ended without a result; its own state says why."""
-
-    status, code, title = 409, "job_not_succeeded", "The job ended without a result."
-
-
-class ResultExpired(Problem):
-    """The result was deleted: its time is over, it was read, or it was deleted on request."""
-
-    status, code, title = 410, "result_expired", "The job's result has been deleted."
-
-
-class JobDataLost(Problem):
-    """What the job had stored is gone or damaged; the recording has to be sent again."""
-
-    status, code, title = 410, "job_data_lost", "The job's stored data is gone; send the recording again."
 
 
 class BodyTimeout(Problem):
@@ -410,12 +371,6 @@ class InferenceUnavailable(Unavailable):
     code, title = "inference_unavailable", "The model could not be run just now."
 
 
-class JobsUnavailable(Unavailable):
-    """Jobs are switched off, or their database cannot be used; everything else works."""
-
-    code, title = "jobs_unavailable", "This service takes no jobs now."
-
-
 class DeadlineExceeded(Problem):
     """The work did not finish within its deadline."""
 
@@ -429,7 +384,8 @@ class NoSpace(Problem):
 
 
 def all_problems() -> Iterator[type[Problem]]:
-    """Yield every problem class, in the order of this file."""
+    """Yield every problem class, in the order of this file; those of other files where they belong in the tree."""
+    import service.job_problems  # noqa: F401 - a class is in the tree once its file is read
 
     def below(kind: type[Problem]) -> Iterator[type[Problem]]:
         for child in kind.__subclasses__():

@@ -88,6 +88,10 @@ class Services:
         """Begin to take jobs, and go on with those of an earlier process. What prevents it is logged, no more."""
         self._job_place.open(self.loaded.pipeline, self.loaded.affect)
 
+    def take_jobs(self, jobs: Jobs) -> None:
+        """Take ``jobs``, which have been started, for tests."""
+        self._job_place.put(jobs)
+
     def readiness_problem(self) -> Problem | None:
         """Why the service should get no traffic, or None: phase, models, decoder, device."""
         problem = self.health.readiness_problem()

@@ -218,7 +218,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             for response in operation["responses"].values():
-                response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in _COMMON_HEADERS}
+                common = {name: {"$ref": f"#/components/headers/{name}"} for name in _COMMON_HEADERS}
+                response["headers"] = {**response.get("headers", {}), **common}
     return document
 
 

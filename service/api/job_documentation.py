@@ -14,19 +14,17 @@ from service.api.documentation import (
 )
 from service.api.negotiation import CSV, JSON, PNG
 from service.api.video_documentation import VIDEO_RESPONSES
-from service.job_schemas import JobAnswer
-from service.problems import (
+from service.job_problems import (
     IdempotencyConflict,
     JobDataLost,
     JobNotFound,
     JobNotReady,
     JobNotSucceeded,
     JobsUnavailable,
-    NoSpace,
-    NotAcceptable,
     ResultExpired,
-    Unavailable,
 )
+from service.job_schemas import JobAnswer
+from service.problems import NoSpace, NotAcceptable, Unavailable
 
 _LOCATION = {"Location": {"description": "The job's address.", "schema": {"type": "string"}}}
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from service.api.job_answer import job_answer
+from service.job_problems import JobNotFound
 from service.job_schemas import JobProgress
 from service.jobs.job import Job
 from service.jobs.jobs import Jobs
-from service.problems import JobNotFound
 
 LOOK_S = 0.5
 HEARTBEAT_S = 15.0

@@ -7,6 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from service.job_problems import (
+    IdempotencyConflict,
+    JobDataLost,
+    JobNotFound,
+    JobNotReady,
+    JobNotSucceeded,
+    ResultExpired,
+)
 from service.jobs.cipher import EncryptedWriter, SpoolDamagedError, new_key
 from service.jobs.codec import decode
 from service.jobs.ids import handle_of, is_job_id
@@ -20,16 +28,7 @@ from service.jobs.spool import RESULT, Spool, no_space
 from service.jobs.states import JobState
 from service.jobs.storage import open_ledger, workflows_url
 from service.jobs.sweeper import Sweeper
-from service.problems import (
-    CapacityExceeded,
-    IdempotencyConflict,
-    InternalError,
-    JobDataLost,
-    JobNotFound,
-    JobNotReady,
-    JobNotSucceeded,
-    ResultExpired,
-)
+from service.problems import CapacityExceeded, InternalError
 from service.settings import Settings
 
 if TYPE_CHECKING:

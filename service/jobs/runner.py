@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from service.job_problems import JobDataLost
 from service.jobs.cipher import EncryptedReader, SpoolDamagedError, new_key
 from service.jobs.codec import encode
 from service.jobs.engine_words import ENDED, LAST, MORE
@@ -20,15 +21,7 @@ from service.jobs.plans import PART_WEIGHTS, JobPlans
 from service.jobs.spool import RESULT, UPLOAD, JobSpool, Spool
 from service.pipeline.batch import Cancelled
 from service.pipeline.task import Task
-from service.problems import (
-    CapacityExceeded,
-    DeadlineExceeded,
-    InternalError,
-    JobDataLost,
-    NoSpace,
-    Problem,
-    Unavailable,
-)
+from service.problems import CapacityExceeded, DeadlineExceeded, InternalError, NoSpace, Problem, Unavailable
 from service.telemetry.logs import describe_exception, service_logger
 
 ANSWER: Final = "answer"
