@@ -33,6 +33,7 @@ class JobProgram:
     settings: dict[str, str] = field(default_factory=dict)
     url: str = ""
     process: subprocess.Popen[str] | None = None
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
 
     def __enter__(self) -> Self:
         return self.start()
@@ -47,7 +48,7 @@ class JobProgram:
     def start(self) -> Self:
         """Start it and wait until it takes jobs."""
         self.start_without_jobs()
-        self.wait(lambda: httpx.get(f"{self.url}/v1/jobs/{NO_JOB}").status_code == 404)
+        self.wait(lambda: self.http.get(f"{self.url}/v1/jobs/{NO_JOB}").status_code == 404)
         return self
 
     def start_without_jobs(self) -> None:
@@ -79,12 +80,12 @@ class JobProgram:
 
     def submit(self, kind: str, body: bytes, **parameters: str) -> str:
         """Address of a new job."""
-        answer = httpx.post(f"{self.url}/v1/jobs/{kind}", params=parameters, content=body, timeout=60)
+        answer = self.http.post(f"{self.url}/v1/jobs/{kind}", params=parameters, content=body)
         assert answer.status_code == 202, answer.text
         return answer.headers["location"]
 
     def state(self, address: str) -> dict:
-        return httpx.get(self.url + address).json()
+        return self.http.get(self.url + address).json()
 
     def finished(self, address: str, timeout_s: float = 60.0) -> dict:
         """The job after its end."""
@@ -94,13 +95,13 @@ class JobProgram:
 
     def result(self, address: str, accept: str = "application/json") -> httpx.Response:
         headers = {"accept": accept, "x-request-id": "same"}
-        return httpx.get(f"{self.url}{address}/result", headers=headers, timeout=60)
+        return self.http.get(f"{self.url}{address}/result", headers=headers)
 
-    def wait(self, condition, timeout_s: float = 30.0) -> None:
+    def wait(self, condition, timeout_s: float = 60.0) -> None:
         ends_s = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < ends_s, self.log_path.read_text()
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def _end(self, number: int) -> int:
         if self.process is None:

@@ -23,8 +23,9 @@ USER = "postgres"
 
 def programs() -> Path:
     """Folder of initdb and pg_ctl, or a loud skip."""
-    found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else sorted(DEBIAN.glob("*/bin"), reverse=True)
+    folders = sorted(DEBIAN.glob("*/bin"), reverse=True)
+    if found := shutil.which("initdb"):
+        folders.append(Path(found).resolve().parent)
     if not folders:
         pytest.skip("PostgreSQL is not installed (no initdb on the path or in /usr/lib/postgresql)")
     return folders[0]
@@ -48,8 +49,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         run("initdb", "-D", str(place / "data"), "-U", USER, "-A", "trust", "--no-sync")
         options = f"-k {place} -c listen_addresses= -c fsync=off"
         run("pg_ctl", "-D", str(place / "data"), "-o", options, "-l", str(place / "log"), "-w", "start")
-        run("createdb", "-h", str(place), "-U", USER, "jobs")
-        yield f"postgresql://{USER}@/jobs?host={place}"
+        yield f"postgresql://{USER}@/postgres?host={place}"
     finally:
         if (place / "data").exists():
             run("pg_ctl", "-D", str(place / "data"), "-m", "immediate", "stop")
