@@ -153,6 +153,7 @@ class Jobs:
         )
         try:
             self._ledger.add(job)
+            reception.is_job = True
         except IdempotencyTakenError:
             reception.abandon()
             return self._known(reception)

@@ -41,6 +41,7 @@ class Reception:
         # Keyed by what the client alone knows: a plain hash of a recording could be recognised.
         self._digest = hmac.new((idempotency_key or self.id).encode(), digestmod=hashlib.sha256)
         self._digest.update(f"{kind}\0{options_text(options)}\0".encode())
+        self.is_job = False
         self._waiting = bytearray()
         self._spool = jobs.spool.create_job(self.handle, key)
         self._writer = self._spool.write_upload()
@@ -84,6 +85,7 @@ class Reception:
         return self._jobs.accept(self, self._writer)
 
     def abandon(self) -> None:
-        """Delete everything."""
+        """Delete everything, unless it has become a job."""
         self._writer.close()
-        self._jobs.spool.destroy(self.handle)
+        if not self.is_job:
+            self._jobs.spool.destroy(self.handle)

@@ -119,9 +119,9 @@ class Runner:
         try:
             word = self._step(handle, live, part, number)
         finally:
+            if word != MORE:
+                live.leave()
             with self._changed:
-                if word != MORE:
-                    live.leave()
                 if word == ENDED or part == ANSWER:
                     self._live.pop(handle, None)
                 self._running -= 1
