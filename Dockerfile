@@ -41,8 +41,10 @@ COPY export export
 RUN python -m export voice-activity --out /prepared && python -m export faces --out /prepared
 
 FROM python:${PYTHON_VERSION}-slim-bookworm AS runtime
-# No home, no shell: the process can write nowhere but to /tmp and /dev/shm, which are memory under compose.
-RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin emoserve
+# No home, no shell: the process can write nowhere but to /tmp and /dev/shm, which are memory under compose, and to
+# the folder of its jobs.
+RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin emoserve \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/emoserve
 ENV PATH=/opt/emoserve/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -50,6 +52,7 @@ ENV PATH=/opt/emoserve/bin:$PATH \
     EMOSERVE_HOST=0.0.0.0 \
     EMOSERVE_PORT=8000 \
     EMOSERVE_AUDIT_FILE=- \
+    EMOSERVE_STATE_DIR=/var/lib/emoserve \
     EMOSERVE_DOCS=false
 WORKDIR /app
 COPY models models

@@ -5,11 +5,12 @@ UV := $(BIN)/uv
 PORT ?= 8000
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
-.PHONY: help serve test test-code lint bench lock clean
+.PHONY: help serve test test-code test-long lint bench lock clean
 
 help:
 	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
 	@echo "make test    install all of it and run every check and test"
+	@echo "make test-long   kill the service again and again while it works, for minutes"
 	@echo "make bench   print one JSON line for each performance measurement"
 	@echo "make lock    compile requirements/*.txt anew from pyproject.toml"
 
@@ -26,6 +27,9 @@ lint: .venv/test
 
 test-code: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest
+
+test-long: .venv/test var/models/.prepared
+	$(BIN)/python -m pytest -m long
 
 bench: .venv/test var/models/.prepared
 	$(BIN)/python -m benchmarks $(ONLY)

@@ -18,6 +18,8 @@ Problem
 ├── Unavailable          503  capacity, start-up, draining
 ├── DeadlineExceeded     504
 └── NoSpace              507
+
+Those of jobs alone are in ``job_problems.py``.
 """
 
 from __future__ import annotations
@@ -320,6 +322,41 @@ class DeadlineExceeded(Problem, status=504, code="deadline_exceeded", title="The
 
 class NoSpace(Problem, status=507, code="no_space", title="There is no space for temporary data."):
     """No room for temporary data."""
+
+
+# Jobs: 404, 409, 410, 503 ----------------------------------------------------------------------------------
+
+
+class JobNotFound(NotFound, code="job_not_found", title="There is no such job."):
+    """No job of that id, or one of another caller, or one that was forgotten."""
+
+
+class IdempotencyConflict(
+    Problem, status=409, code="idempotency_conflict", title="This idempotency key was used with another request."
+):
+    """The same idempotency key with another request."""
+
+
+class JobNotReady(Problem, status=409, code="job_not_ready", title="The job has not finished yet."):
+    """The job waits or runs."""
+
+
+class JobNotSucceeded(Problem, status=409, code="job_not_succeeded", title="The job ended without a result."):
+    """The job ended without a result; its own state says why."""
+
+
+class ResultExpired(Problem, status=410, code="result_expired", title="The job's result has been deleted."):
+    """The result was deleted: its time is over, it was read, or it was deleted on request."""
+
+
+class JobDataLost(
+    Problem, status=410, code="job_data_lost", title="The job's stored data is gone; send the recording again."
+):
+    """What the job had stored is gone or damaged; the recording has to be sent again."""
+
+
+class JobsUnavailable(Unavailable, code="jobs_unavailable", title="This service takes no jobs now."):
+    """Jobs are switched off, or their database cannot be used; everything else works."""
 
 
 def all_problems(kind: type[Problem] = Problem) -> Iterator[type[Problem]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -10,6 +11,7 @@ from service.access.accounts import Accounts
 from service.access.authenticator import Authenticator
 from service.health import Health
 from service.interfaces import AffectPipeline, AudioPipeline, MediaDecoder, ModelRegistry
+from service.job_place import JobPlace
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
 from service.telemetry.audit import AuditLog
@@ -17,6 +19,9 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import make_tracer
 from service.video_setup import load_affect
 from service.work import UploadMemory, WorkPool
+
+if TYPE_CHECKING:
+    from service.jobs.jobs import Jobs
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Services:
         self.audit = AuditLog(settings.audit_file, required=settings.audit_required)
         self.tracer = make_tracer(settings.otlp_endpoint, settings.otlp_sample_ratio)
         self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
+        self._job_place = JobPlace(settings, self.metrics.decoder_event)
         self._loaded = loaded
         if loaded is not None:
             self._announce(loaded)
@@ -86,6 +92,23 @@ class Services:
         self.authenticator.load()
         self.audit.open()
 
+    @property
+    def jobs(self) -> Jobs:
+        """Long recordings.
+
+        Raises:
+            JobsUnavailable: they are switched off, not ready yet, or cannot be kept.
+        """
+        return self._job_place.jobs
+
+    def start_jobs(self) -> None:
+        """Begin to take jobs, and go on with those of an earlier process. What prevents it is logged, no more."""
+        self._job_place.open(self.loaded.pipeline, self.loaded.affect)
+
+    def take_jobs(self, jobs: Jobs) -> None:
+        """Take ``jobs``, which have been started, for tests."""
+        self._job_place.put(jobs)
+
     def readiness_problem(self) -> Problem | None:
         """Why the service should get no traffic, or None: phase, models, decoder, device."""
         problem = self.health.readiness_problem()
@@ -113,6 +136,7 @@ class Services:
         self.work.close()
         self.audit.close()
         self.tracer.close()
+        self._job_place.close()
         if self._loaded is not None:
             if self._loaded.affect is not None:
                 self._loaded.affect.close()

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -116,6 +116,30 @@ class Settings(BaseSettings):
     )
     docs: bool = Field(True, description="serve /docs")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+    jobs: bool = Field(True, description="take long recordings as jobs")
+    state_dir: Path = Field(
+        Path("var/state"), description="folder of the jobs' database and lock; one service a folder"
+    )
+    spool_dir: Path | None = Field(
+        None, description="folder of the jobs' encrypted files, /dev/shm/emoserve for instance; left out: in state_dir"
+    )
+    spool_key: SecretStr | None = Field(
+        None, description="secret of 32 characters or more that wraps the jobs' keys in the database"
+    )
+    jobs_database_url: SecretStr | None = Field(
+        None, description="PostgreSQL for the jobs, postgresql://user@host/name; left out: SQLite in state_dir"
+    )
+    job_workers: int = Field(1, gt=0, description="jobs that run at once")
+    max_jobs: int = Field(32, gt=0, description="jobs that wait or run before 503")
+    max_job_body_bytes: int = Field(2048 * MEBIBYTE, gt=0, description="bytes of one job's upload")
+    max_job_duration_s: float = Field(12 * 3600.0, gt=0, description="longest recording of a job")
+    job_upload_timeout_s: float = Field(3600.0, gt=0, description="seconds within which a job's upload must arrive")
+    job_segment_s: float = Field(300.0, gt=0, description="seconds of media that are done before a job is written down")
+    job_ttl_s: float = Field(
+        48 * 3600.0, gt=0, description="seconds after which an unfinished job is given up and a finished one forgotten"
+    )
+    result_ttl_s: float = Field(24 * 3600.0, gt=0, description="seconds for which a job's result can be fetched")
+    delete_result_on_read: bool = Field(False, description="delete a job's result once it was fetched")
     limits: Limits = Field(default_factory=Limits)
 
     @model_validator(mode="after")

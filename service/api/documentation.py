@@ -217,6 +217,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         tags=[
             {"name": "audio", "description": "Recordings in, emotion or embeddings out."},
             {"name": "video", "description": "Faces in, arousal and valence over time out."},
+            {"name": "jobs", "description": "The same for recordings of hours."},
             {"name": "models", "description": "What is served, from what data, for what use."},
             {"name": "about", "description": "Limits and errors."},
             {"name": "health", "description": "For orchestrators and monitoring."},
@@ -230,7 +231,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             for response in operation["responses"].values():
-                response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in _COMMON_HEADERS}
+                common = {name: {"$ref": f"#/components/headers/{name}"} for name in _COMMON_HEADERS}
+                response["headers"] = {**response.get("headers", {}), **common}
     return document
 
 

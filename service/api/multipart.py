@@ -1,8 +1,9 @@
-"""One file out of a multipart/form-data body (RFC 7578), in memory, limits applied while it arrives."""
+"""One file out of a multipart/form-data body (RFC 7578), limits applied while it arrives."""
 
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -46,18 +47,26 @@ def boundary_of(content_type: str) -> bytes:
     return boundary
 
 
+class Target(Protocol):
+    """What takes the bytes of the file; a bytearray does."""
+
+    def extend(self, content: memoryview, /) -> None:
+        """Take the next bytes."""
+
+
 class MultipartFile:
-    """Takes a body in chunks and keeps the bytes of the part ``file``, nothing else.
+    """Takes a body in chunks and hands on the bytes of the part ``file``, nothing else.
 
     Args:
         boundary: without the leading hyphens.
         limits: of the service.
+        target: takes the file.
     """
 
-    def __init__(self, boundary: bytes, limits: Limits) -> None:
+    def __init__(self, boundary: bytes, limits: Limits, target: Target) -> None:
         self._limits = limits
         self._terminator = b"\r\n--" + boundary + b"--"
-        self._content = bytearray()
+        self._target = target
         self._fields = self._files = self._extra_fields = 0
         self._begun = self._ended = False
         self._before_bytes = self._after_bytes = 0
@@ -97,8 +106,8 @@ class MultipartFile:
         if chunk:
             self._parse(chunk)
 
-    def finish(self) -> bytearray:
-        """The content of the part ``file``, after the whole body was written.
+    def finish(self) -> None:
+        """Check that the file is there, after the whole body was written.
 
         Raises:
             MultipartTruncated: the closing boundary never came.
@@ -111,7 +120,6 @@ class MultipartFile:
             raise FieldMissing
         if self._extra_fields:
             raise Unprocessable("Parameters are query parameters; the body holds the part 'file' alone.")
-        return self._content
 
     def _parse(self, chunk: bytes) -> None:
         if self._ended:
@@ -182,7 +190,7 @@ class MultipartFile:
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
-            self._content += memoryview(data)[start:end]
+            self._target.extend(memoryview(data)[start:end])
             return
         self._text_bytes += end - start
         if self._text_bytes > self._limits.max_field_bytes:

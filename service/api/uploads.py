@@ -1,4 +1,4 @@
-"""The request body into memory: multipart or raw, counted while it arrives, never on disk."""
+"""The request body on its way in: multipart or raw, counted while it arrives, and into memory where it fits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from fastapi import Request
 
 from service.api.exchange import exchange_of
-from service.api.multipart import MultipartFile, boundary_of
+from service.api.multipart import MultipartFile, Target, boundary_of
 from service.middleware.envelope import has_body
 from service.problems import (
     BodyMissing,
@@ -37,29 +37,30 @@ class BodySink(Protocol):
     def write(self, chunk: bytes) -> None:
         """Take the next bytes."""
 
-    def finish(self) -> bytearray:
-        """The recording's bytes, after all were written."""
+    def finish(self) -> None:
+        """Check that the recording is whole, after all were written."""
 
 
 class RawBody:
-    """The body is the recording."""
+    """The body is the recording; ``target`` takes it."""
 
-    def __init__(self) -> None:
-        self._content = bytearray()
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._is_empty = True
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        self._content += chunk
+        self._is_empty &= not chunk
+        self._target.extend(memoryview(chunk))
 
-    def finish(self) -> bytearray:
-        """All of them.
+    def finish(self) -> None:
+        """Check that there was anything.
 
         Raises:
-            BodyMissing: there were none.
+            BodyMissing: there was not.
         """
-        if not self._content:
+        if self._is_empty:
             raise BodyMissing
-        return self._content
 
 
 async def read_upload(
@@ -77,17 +78,19 @@ async def read_upload(
         Problem: 400, 408, 413, 415 or 503 as the module's problems say.
         ClientGoneError: the client closed the connection meanwhile.
     """
-    sink = choose_sink(request, limits, raw_types)
+    content = bytearray()
+    sink = choose_sink(request, limits, content, raw_types)
     with exchange_of(request.scope).stage("upload"):
         try:
             async with asyncio.timeout(limits.body_timeout_s):
                 await _pour(request, sink, limits.max_body_bytes, held)
         except TimeoutError:
             raise BodyTimeout from None
-        return memoryview(sink.finish())
+        sink.finish()
+        return memoryview(content)
 
 
-def choose_sink(request: Request, limits: Limits, raw_types: Sequence[str] = RAW_MEDIA) -> BodySink:
+def choose_sink(request: Request, limits: Limits, target: Target, raw_types: Sequence[str] = RAW_MEDIA) -> BodySink:
     """Judge the body by its headers alone.
 
     Raises:
@@ -98,14 +101,14 @@ def choose_sink(request: Request, limits: Limits, raw_types: Sequence[str] = RAW
         raise BodyMissing
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise ContentEncodingUnsupported
-    if _declared_bytes(headers.get("content-length")) > limits.max_body_bytes:
-        raise _too_large(limits.max_body_bytes)
+    if declared_bytes(request) > limits.max_body_bytes:
+        raise too_large(limits.max_body_bytes)
     content_type = headers.get("content-type", RAW_TYPES[0])
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == MULTIPART:
-        return MultipartFile(boundary_of(content_type), limits)
+        return MultipartFile(boundary_of(content_type), limits, target)
     if any(media_type == one or (one.endswith("/") and media_type.startswith(one)) for one in raw_types):
-        return RawBody()
+        return RawBody(target)
     raise UnsupportedContentType
 
 
@@ -124,12 +127,18 @@ async def _pour(request: Request, sink: BodySink, max_bytes: int, held: HeldUplo
         chunk = message.get("body", b"")
         more = message.get("more_body", False)
         if held.size_bytes + len(chunk) > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         held.add(len(chunk))
         sink.write(chunk)
 
 
-def _declared_bytes(content_length: str | None) -> int:
+def declared_bytes(request: Request) -> int:
+    """Bytes of the body as the headers say; 0 where they do not.
+
+    Raises:
+        Malformed
+    """
+    content_length = request.headers.get("content-length")
     if content_length is None:
         return 0
     if not (content_length.isascii() and content_length.isdigit()):
@@ -137,5 +146,6 @@ def _declared_bytes(content_length: str | None) -> int:
     return int(content_length[:20])
 
 
-def _too_large(max_bytes: int) -> TooLarge:
+def too_large(max_bytes: int) -> TooLarge:
+    """The refusal of a body over the limit."""
     return TooLarge(f"The request body may hold {max_bytes} bytes.")

@@ -7,12 +7,16 @@ known. Features, 1,485 numbers a frame, are kept only for that neutral, at most 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.affect_columns import ACTION_UNITS
 from service.pipeline.results import FloatArray
 from service.pipeline.thinned_rows import HALF, LARGEST_DIFFERENCE, ThinnedRows
+
+FIRST_ROOM = 64
 
 
 class FaceLog:
@@ -25,8 +29,8 @@ class FaceLog:
 
     def __init__(self, base: FloatArray | None) -> None:
         self.neutral_rows = None if base is None else ThinnedRows(base)
-        self._values = np.empty((64, len(ACTION_UNITS)), HALF)
-        self._frames = np.empty(64, np.int32)
+        self._values = np.empty((FIRST_ROOM, len(ACTION_UNITS)), HALF)
+        self._frames = np.empty(FIRST_ROOM, np.int32)
         self._count = 0
         self.presence = 0.0
 
@@ -54,8 +58,9 @@ class FaceLog:
         self.presence += size_px
 
     def _grow(self) -> None:
-        values = np.empty((2 * self._count, len(ACTION_UNITS)), HALF)  # untouched pages cost nothing
-        frames = np.empty(2 * self._count, np.int32)
+        room = max(2 * self._count, FIRST_ROOM)
+        values = np.empty((room, len(ACTION_UNITS)), HALF)  # untouched pages cost nothing
+        frames = np.empty(room, np.int32)
         values[: self._count], frames[: self._count] = self._values, self._frames
         self._values, self._frames = values, frames
 
@@ -68,3 +73,28 @@ class FaceLog:
     def values(self) -> FloatArray:
         """What the head gave in those frames, float32 [n, 17]."""
         return self._values[: self._count].astype(np.float32)
+
+    def take(self) -> tuple[NDArray[np.int32], NDArray[np.float16]]:
+        """Empty the log of frames: their indices int32 [n], and the head's values float16 [n, 17]."""
+        frames, values = self._frames[: self._count].copy(), self._values[: self._count].copy()
+        self._count = 0
+        return frames, values
+
+    def put(self, frames: NDArray[np.int32], values: NDArray[np.float16]) -> None:
+        """Append what :meth:`take` gave of later frames."""
+        self._frames = np.concatenate([self._frames[: self._count], frames])
+        self._values = np.concatenate([self._values[: self._count], values])
+        self._count = len(self._frames)
+
+    def state(self) -> dict[str, Any]:
+        """All that is known but the frames, as plain values and arrays."""
+        rows = None if self.neutral_rows is None else self.neutral_rows.state()
+        return {"presence": self.presence, "neutral_rows": rows}
+
+    @classmethod
+    def resume(cls, state: dict[str, Any]) -> FaceLog:
+        """What goes on where :meth:`state` was asked for, without frames."""
+        log = cls(None)
+        log.presence = state["presence"]
+        log.neutral_rows = None if state["neutral_rows"] is None else ThinnedRows.resume(state["neutral_rows"])
+        return log

@@ -8,7 +8,8 @@ size while nobody else is in the picture. Nobody is recognised.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,17 @@ class _Track:
     filter: OneEuroFilter
     seen: bool = False
 
+    def state(self) -> dict[str, Any]:
+        region = {name: float(value) for name, value in asdict(self.region).items()}
+        own = {"number": self.number, "region": region, "box": self.box, "seen": self.seen}
+        return own | {"filter": self.filter.state()}
+
+    @classmethod
+    def resume(cls, state: dict[str, Any], networks: FaceNetworks) -> _Track:
+        smoothing = OneEuroFilter(networks.settings.smoothing)
+        smoothing.resume(state["filter"])
+        return cls(state["number"], Region(**state["region"]), state["box"], smoothing, state["seen"])
+
 
 class FaceTracker:
     """The faces of one video. Not thread-safe: frames follow each other.
@@ -87,6 +99,21 @@ class FaceTracker:
             self._detected_at_s = time_s
             faces += self._find(picture, time_s)
         return faces
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, as plain values and arrays."""
+        return {
+            "live": [track.state() for track in self._live],
+            "lost": [track.state() for track in self._lost],
+            "numbers": self._numbers,
+            "detected_at_s": float(self._detected_at_s),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state` was asked for."""
+        self._live = [_Track.resume(track, self._networks) for track in state["live"]]
+        self._lost = [_Track.resume(track, self._networks) for track in state["lost"]]
+        self._numbers, self._detected_at_s = state["numbers"], state["detected_at_s"]
 
     def _follow(self, picture: Picture, time_s: float) -> list[TrackedFace]:
         faces: list[TrackedFace] = []

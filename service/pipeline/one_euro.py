@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,15 @@ class OneEuroFilter:
             self._raw = points
         self._time_s = time_s
         return self._smooth
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, as plain values and arrays."""
+        return {"time_s": self._time_s, "points": [self._raw, self._smooth, self._speed]}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state` was asked for."""
+        self._time_s = state["time_s"]
+        self._raw, self._smooth, self._speed = state["points"]
 
 
 def _alpha(cutoff_hz: float | Points, step_s: float) -> float | Points:

@@ -114,11 +114,15 @@ class WorkerPool:
         on_message: OnMessage,
         *,
         total_timeout_s: float | None = None,
+        remote_bytes: int | None = None,
     ) -> dict[str, Any]:
         """Run one job to its end. ``on_message`` gets every message but the last and reads its payload.
 
         With ``total_timeout_s`` the whole job may take that long, as its pace is that of ``on_message``, and
         the pool's time limit is for each message alone. An exception of ``on_message`` ends the process.
+
+        With ``remote_bytes``, ``data`` is empty and the process asks for parts of a file of that size by messages
+        (see remote_file.py), which ``on_message`` answers.
 
         Returns:
             The last message.
@@ -132,7 +136,7 @@ class WorkerPool:
         worker = self._take()
         retire = True
         try:
-            last = self._converse(worker, kind, arguments, data, on_message, total_timeout_s)
+            last = self._converse(worker, kind, arguments, data, on_message, total_timeout_s, remote_bytes)
             worker.jobs += 1
             retire = worker.jobs >= JOBS_A_PROCESS or bool(last.get("retire"))
         except TimeoutError:
@@ -157,12 +161,15 @@ class WorkerPool:
         data: memoryview,
         on_message: OnMessage,
         total_timeout_s: float | None,
+        remote_bytes: int | None,
     ) -> dict[str, Any]:
         channel = worker.channel
         total_s = self._job_timeout_s if total_timeout_s is None else total_timeout_s
         ends_at = time.monotonic() + total_s
         channel.set_deadline(ends_at)
         header = {"kind": kind, "bytes": len(data), "cpu_s": total_s, "arguments": arguments}
+        if remote_bytes is not None:
+            header["remote_bytes"] = remote_bytes
         channel.send(header, data)
         while True:
             channel.set_deadline(min(ends_at, time.monotonic() + self._job_timeout_s))

@@ -44,6 +44,11 @@ class Channel:
             self._limit_wait()
             self._connection.sendall(payload)
 
+    def send_bytes(self, payload: bytes | memoryview) -> None:
+        """Send bytes that the other side has asked for and counts itself."""
+        self._limit_wait()
+        self._connection.sendall(payload)
+
     def receive_header(self) -> dict[str, Any]:
         """Receive a header.
 

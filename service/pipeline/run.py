@@ -267,6 +267,28 @@ class SpeechPipeline:
         """Sample rate of the voice activity model, if there is one."""
         return None if self._voice is None else self._voice.rate_hz
 
+    @property
+    def voice(self) -> VoiceActivity | None:
+        """The voice activity model, if there is one."""
+        return self._voice
+
+    def model_for(self, options: AudioOptions) -> EmotionModel:
+        """The model that a request asks for.
+
+        Raises:
+            ModelNotFound: there is none of that name or version.
+        """
+        card = self._registry.find(options.model, options.version).card
+        return self._models.emotion[card.name, card.version]
+
+    def hear(self, voice: VoiceActivity, chunk: Chunk, task: Task) -> ChunkAnswer:
+        """Run a stretch of sound through voice activity; raises as :meth:`analyse`."""
+        return run_units(self._host, voice, [chunk], task)[0]
+
+    def judge(self, model: EmotionModel, units: list[FloatArray], task: Task) -> list[WindowAnswer]:
+        """Run windows, float32 [samples] each, through ``model``; raises as :meth:`analyse`."""
+        return self._infer(model, units, task)
+
     def _find_speech(
         self, voice: VoiceActivity, samples: FloatArray, rate_hz: int, task: Task, channels: int
     ) -> Activity:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import av
 import numpy as np
@@ -74,7 +74,7 @@ def silence_logs() -> None:
     av.logging.set_libav_level(av.logging.PANIC)
 
 
-def decode_audio(upload: io.BytesIO, job: AudioJob, emit: Emit) -> dict[str, object]:
+def decode_audio(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, object]:
     """Decode the first sound track.
 
     Args:
@@ -93,20 +93,20 @@ def decode_audio(upload: io.BytesIO, job: AudioJob, emit: Emit) -> dict[str, obj
     return decode_any(upload, job, emit)
 
 
-def _read_wav(upload: io.BytesIO, layout: WavLayout, job: AudioJob, emit: Emit) -> dict[str, object]:
+def _read_wav(upload: BinaryIO, layout: WavLayout, job: AudioJob, emit: Emit) -> dict[str, object]:
     """Plain PCM needs no demuxer: numpy reads 3 s in 0.02 ms, FFmpeg in 2.8 ms (measured)."""
     frames = layout.data_bytes // layout.frame_bytes
     sink = SampleSink(job, layout.sample_rate_hz, layout.channels, emit)
     if frames > job.max_duration_s * layout.sample_rate_hz:
         raise MediaTooLong
-    view = upload.getbuffer()[layout.data_start : layout.data_start + layout.data_bytes]
+    upload.seek(layout.data_start)
     for first in range(0, frames, WAV_BLOCK_FRAMES):
-        rows = view[first * layout.frame_bytes : (first + WAV_BLOCK_FRAMES) * layout.frame_bytes]
+        rows = upload.read(min(WAV_BLOCK_FRAMES, frames - first) * layout.frame_bytes)
         sink.add(_unpack(rows, layout))
     return _result(sink, layout.codec, layout.truncated, damaged=False)
 
 
-def _unpack(rows: memoryview, layout: WavLayout) -> NDArray[Any]:
+def _unpack(rows: bytes, layout: WavLayout) -> NDArray[Any]:
     """Return interleaved PCM bytes as [channels, frames]; 24 bits become the upper bits of 32."""
     samples = np.frombuffer(rows, _PLAIN_PCM[layout.codec])
     if layout.codec == "pcm_s24le":
@@ -116,7 +116,7 @@ def _unpack(rows: memoryview, layout: WavLayout) -> NDArray[Any]:
     return samples.reshape(-1, layout.channels).T
 
 
-def decode_any(upload: io.BytesIO, job: AudioJob, emit: Emit) -> dict[str, object]:
+def decode_any(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, object]:
     """Decode with FFmpeg, whatever the container. Arguments, result and errors as :func:`decode_audio`."""
     with _open(upload, job.demuxer, job.audio_codecs) as container:
         stream = _sound_track(container, job)
@@ -127,7 +127,7 @@ def decode_any(upload: io.BytesIO, job: AudioJob, emit: Emit) -> dict[str, objec
         return _decode(container, _sound_track(container, job), job, emit)
 
 
-def _open(upload: io.BytesIO, demuxer: str, codecs: Iterable[str], max_pixels: int = 1) -> InputContainer:
+def _open(upload: BinaryIO, demuxer: str, codecs: Iterable[str], max_pixels: int = 1) -> InputContainer:
     """Open with one demuxer and these codecs alone, of which video ones may not make larger frames."""
     decoders = [name for codec in sorted(codecs) for name in _DECODERS.get(codec, (codec,))]
     options = {
@@ -264,7 +264,7 @@ def _result(sink: SampleSink, codec: str, truncated: bool, *, damaged: bool) -> 
     }
 
 
-def decode_video(upload: io.BytesIO, job: VideoJob, emit: EmitFrame) -> dict[str, object]:
+def decode_video(upload: BinaryIO, job: VideoJob, emit: EmitFrame) -> dict[str, object]:
     """Decode the first picture track.
 
     Args:
@@ -308,7 +308,7 @@ def _decode_pictures(
     reformatter = VideoReformatter()
     frames = _Frames(container, stream)
     size = (0, 0)
-    skipped = corrupt = 0
+    skipped = corrupt = taken = 0
     for frame in frames:
         check_size(job, frame.width, frame.height)
         if frame.is_corrupt:
@@ -318,6 +318,9 @@ def _decode_pictures(
         size = size if any(size) else (frame.width, frame.height)
         if not clock.takes(time_s):
             skipped += 1
+            continue
+        taken += 1
+        if taken <= job.skip_frames:
             continue
         picture = _picture(reformatter, frame, float(stream.sample_aspect_ratio or 1))
         emit(time_s, picture, min(time_s / claimed_s, 1.0) if claimed_s > 0 else 0.0)

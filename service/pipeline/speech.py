@@ -9,7 +9,7 @@ the answer is that of one single run while memory stays bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,15 @@ class ChunkAnswer:
     probabilities: FloatArray
     h: FloatArray
     c: FloatArray
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one stretch of sound leaves to the next: the graph's state, and the last samples, float32 [context]."""
+
+    h: FloatArray
+    c: FloatArray
+    before: FloatArray
 
 
 class VoiceActivity:
@@ -133,28 +142,55 @@ class VoiceActivity:
         """
         if rate_hz != self.rate_hz:
             samples = soxr.resample(samples, rate_hz, self.rate_hz)
-        h = c = np.zeros((1, 1, self._state_size), np.float32)
-        found: list[FloatArray] = []
-        for frames in _chunks(samples, self._step, self._context):
-            answer = run_chunk(Chunk(frames, h, c))
-            h, c = answer.h, answer.c
-            found.append(answer.probabilities)
-        probabilities = np.concatenate(found) if found else np.zeros(0, np.float32)
-        return Activity(probabilities > self._threshold, self._step / self.rate_hz)
+        memory = self.first_memory()
+        found: list[NDArray[np.bool_]] = []
+        for begin in range(0, len(samples), self.chunk_samples):
+            is_speech, memory = self.listen(samples[begin : begin + self.chunk_samples], memory, run_chunk)
+            found.append(is_speech)
+        return Activity(np.concatenate(found) if found else np.zeros(0, np.bool_), self.step_s)
+
+    @property
+    def chunk_samples(self) -> int:
+        """Samples of one graph call."""
+        return CHUNK_STEPS * self._step
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of one step."""
+        return self._step / self.rate_hz
+
+    def first_memory(self) -> Memory:
+        """What is remembered before the first sample: silence."""
+        state = np.zeros((1, 1, self._state_size), np.float32)
+        return Memory(state, state, np.zeros(self._context, np.float32))
+
+    def listen(
+        self, samples: FloatArray, memory: Memory, run_chunk: Callable[[Chunk], ChunkAnswer]
+    ) -> tuple[NDArray[np.bool_], Memory]:
+        """Find the speech in the next stretch of a channel.
+
+        Args:
+            samples: float32 [n] at ``rate_hz``: ``chunk_samples`` of them, or fewer at the end, where the last step
+                is filled up with zeros.
+            memory: from the stretch before.
+            run_chunk: as in :meth:`detect`.
+
+        Returns:
+            bool [steps], and what the next stretch needs.
+        """
+        frames = _frames(memory.before, samples, self._step)
+        answer = run_chunk(Chunk(frames, memory.h, memory.c))
+        before = np.concatenate([memory.before, samples])[len(samples) :]
+        return answer.probabilities > self._threshold, Memory(answer.h, answer.c, before)
 
 
-def _chunks(samples: FloatArray, step: int, context: int) -> Iterator[FloatArray]:
-    """Cut samples [n] into frames [at most CHUNK_STEPS, context + step]; rows overlap by ``context``.
-
-    Zeros stand before the beginning and fill up the last step. Only one chunk is copied at a time.
-    """
-    for begin in range(0, len(samples), CHUNK_STEPS * step):
-        end = min(begin + CHUNK_STEPS * step, len(samples))
-        before = samples[max(0, begin - context) : begin]
-        stretch = np.zeros(context + -(-(end - begin) // step) * step, np.float32)
-        stretch[context - len(before) : context] = before
-        stretch[context : context + end - begin] = samples[begin:end]
-        yield np.lib.stride_tricks.sliding_window_view(stretch, context + step)[::step]
+def _frames(before: FloatArray, samples: FloatArray, step: int) -> FloatArray:
+    """Cut samples [n] into overlapping rows [steps, context + step]; ``before`` [context] precedes them."""
+    context = len(before)
+    stretch = np.zeros(context + -(-len(samples) // step) * step, np.float32)
+    stretch[:context] = before
+    stretch[context : context + len(samples)] = samples
+    return np.lib.stride_tricks.sliding_window_view(stretch, context + step)[::step]
 
 
 def _number(value: object) -> float:

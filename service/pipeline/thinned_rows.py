@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,3 +73,17 @@ class ThinnedRows:
         chosen = self._differences[: self._kept][which].astype(np.float32)
         chosen += self.base
         return chosen
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, as plain values and arrays."""
+        counts = {"capacity": self._capacity, "added": self._added, "step": self._step}
+        return {"base": self.base, "differences": self._differences[: self._kept].copy(), **counts}
+
+    @classmethod
+    def resume(cls, state: dict[str, Any]) -> ThinnedRows:
+        """What goes on where :meth:`state` was asked for."""
+        rows = cls(state["base"], state["capacity"])
+        rows._kept, rows._added, rows._step = len(state["differences"]), state["added"], state["step"]
+        if rows._kept:
+            rows._differences = state["differences"].copy()
+        return rows

@@ -101,7 +101,8 @@ class VideoFaces:
         logs, values = {}, np.empty((len(faces), len(ACTION_UNITS)), np.float32)
         for number in dict.fromkeys(numbers.tolist()):  # all before any is kept: a failed call is repeated
             rows = np.flatnonzero(numbers == number)
-            logs[number] = self._logs.get(number) or self._units.start_log(features[rows[0]], self._neutral)
+            known = self._logs.get(number)
+            logs[number] = self._units.start_log(features[rows[0]], self._neutral) if known is None else known
             values[rows] = self._units.values(features[rows], logs[number].base)
         self._logs |= logs
         for (sight, face), row, value in zip(seen, features, values, strict=True):

@@ -30,7 +30,10 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class VideoJob:
-    """What a decoder process is asked: a container that was sniffed, and the limits of one video."""
+    """What a decoder process is asked: a container that was sniffed, and the limits of one video.
+
+    The first ``skip_frames`` pictures are decoded and counted, but not handed over.
+    """
 
     container: str
     demuxer: str
@@ -40,6 +43,7 @@ class VideoJob:
     max_frames: int
     max_frame_rate_hz: float
     max_streams: int
+    skip_frames: int = 0
 
 
 class FrameClock:

@@ -94,6 +94,10 @@ class VideoPipeline:
         speech: see :class:`Speech`; its admission is shared.
         observe: told stage_seconds; called from several threads.
 
+    Attributes:
+        faces, units: the loaded networks of faces and action units, or None.
+        registry: the bundles.
+
     Raises:
         BundleError: a graph cannot be used.
     """
@@ -108,13 +112,13 @@ class VideoPipeline:
     ) -> None:
         self.admission = speech.admission
         self._settings = settings
-        self._registry = registry
+        self.registry = registry
         self._decoder = decoder
         self._speech = speech
         self._observe: Observe = observe or observe_nothing
-        self._faces = FaceNetworks(registry.find(task="face")) if registry.of_task("face") else None
-        fitting = None if self._faces is None else choose_action_units(registry, self._faces)
-        self._units = None if fitting is None else ActionUnitModel(fitting)
+        self.faces = FaceNetworks(registry.find(task="face")) if registry.of_task("face") else None
+        fitting = None if self.faces is None else choose_action_units(registry, self.faces)
+        self.units = None if fitting is None else ActionUnitModel(fitting)
         self._affect = {
             (bundle.card.name, bundle.card.version): AffectModel(bundle) for bundle in registry.of_task("affect")
         }
@@ -123,7 +127,7 @@ class VideoPipeline:
     @property
     def has_faces(self) -> bool:
         """Whether videos can be analysed; tables need no face model."""
-        return self._faces is not None and self._units is not None
+        return self.faces is not None and self.units is not None
 
     def warm_up(self) -> None:
         """Run every graph once.
@@ -135,8 +139,8 @@ class VideoPipeline:
         try:
             for model in self._affect.values():
                 model.series(empty)
-            if self._faces is not None:
-                self._faces.warm_up()
+            if self.faces is not None:
+                self.faces.warm_up()
         except Exception as error:  # a graph that loads can still fail in any of its kernels
             raise BundleError(f"a face or affect graph fails: {str(error).strip().splitlines()[0]}") from error
 
@@ -166,16 +170,16 @@ class VideoPipeline:
         check_face(options.face)
         _check_include(options.include)
         neutral = read_neutral(options.neutral)
-        model = self._affect_model(options.model, options.version)
-        if self._faces is None or self._units is None:
+        model = self.affect_model(options.model, options.version)
+        if self.faces is None or self.units is None:
             raise ModelNotFound("No face model is installed.")
         if "audio" in options.include:
-            self._registry.find(options.audio_model, options.audio_version)
-        watching = VideoFaces(self._faces, self._units, neutral)
+            self.registry.find(options.audio_model, options.audio_version)
+        watching = VideoFaces(self.faces, self.units, neutral)
         with self.admission.hold(len(data) / TYPICAL_BYTES_PER_S) as hold:
             summary = self._watch(data, watching, hold, task)
             with task.stage("action_units"):
-                series = self._on_device(lambda: watching.series(options.face), task)
+                series = self.on_device(lambda: watching.series(options.face), task)
             grid_s = time_grid(summary.media.duration_s, model.hop_s)
             turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, task)
             task.report(TURN_SHARE)
@@ -190,12 +194,12 @@ class VideoPipeline:
                 hop_s=model.hop_s,
             )
             audio, audio_flags = self._sound(data, options, turn, task)
-            models = {"faces": self._faces.bundle, "action_units": self._units.bundle}
+            models = {"faces": self.faces.bundle, "action_units": self.units.bundle}
             if turn.turn is not None:
-                models["voice_activity"] = self._registry.find(task="voice-activity")
+                models["voice_activity"] = self.registry.find(task="voice-activity")
             flags = (*summary.flags, *series.flags, *turn.flags, *audio_flags)
             del series
-            answer = self._answer(summary.media, features, model, options.include, flags, task, models, turn, audio)
+            answer = self.answer(summary.media, features, model, options.include, flags, task, models, turn, audio)
         if summary.media.duration_s > LONG_S:
             del features, watching
             return_free_memory()
@@ -214,7 +218,7 @@ class VideoPipeline:
         task = self._task(cancel, progress, deadline_s)
         check_face(options.face)
         _check_include(options.include - {"audio"})
-        model = self._affect_model(options.model, options.version)
+        model = self.affect_model(options.model, options.version)
         with self.admission.hold(0.0) as hold:
             face: FaceChoice = "largest" if options.face == "largest" else int(options.face)
             with task.stage("decode"):
@@ -237,7 +241,7 @@ class VideoPipeline:
                 "several_faces": len(table.faces) > 1,
             }
             flags = (*(name for name, is_set in found.items() if is_set), "no_audio")
-            return self._answer(media, features, model, options.include, flags, task, {}, Turn(None), None)
+            return self.answer(media, features, model, options.include, flags, task, {}, Turn(None), None)
 
     def stalled(self) -> bool:
         """Whether a device call has gone on for longer than any request waits: a reason to be replaced."""
@@ -252,8 +256,9 @@ class VideoPipeline:
     ) -> Task:
         return Task(time.monotonic() + (deadline_s or self._settings.limits.deadline_s), cancel, progress)
 
-    def _affect_model(self, name: str | None, version: str | None) -> AffectModel:
-        card = self._registry.find(name, version, task="affect").card
+    def affect_model(self, name: str | None, version: str | None) -> AffectModel:
+        """The affect model that a request asks for; raises ``ModelNotFound``."""
+        card = self.registry.find(name, version, task="affect").card
         return self._affect[card.name, card.version]
 
     def _watch(self, data: bytes | memoryview, watching: VideoFaces, hold: Hold, task: Task) -> VideoSummary:
@@ -262,7 +267,7 @@ class VideoPipeline:
         began_at = received_at = time.monotonic()
 
         def note(sights: list[Sight]) -> None:
-            self._on_device(lambda: watching.note(sights), task)
+            self.on_device(lambda: watching.note(sights), task)
 
         def follow(frames: list[VideoFrame]) -> None:
             left, found = deque(frames), list[Sight]()
@@ -272,7 +277,7 @@ class VideoPipeline:
                     found.append(watching.follow(left[0]))
                     left.popleft()
 
-            self._on_device(all_left, task)
+            self.on_device(all_left, task)
             for sight in found:
                 sights.put(sight)
 
@@ -297,7 +302,7 @@ class VideoPipeline:
         task.report(FACES_SHARE)
         return summary
 
-    def _on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
+    def on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
         """Run ``call`` on a device thread: as many at once as there are threads, whoever asks."""
         done = self._device.run(CALLS, [call], deadline=task.deadline, cancel=task.cancel)
         answer: Answer | Problem = done.results[0]
@@ -323,7 +328,7 @@ class VideoPipeline:
         except NoAudioStream:
             return None, ("no_audio",)
 
-    def _answer(
+    def answer(
         self,
         media: MediaInfo,
         features: AffectFeatures,
@@ -335,8 +340,9 @@ class VideoPipeline:
         turn: Turn,
         audio: AudioEmotion | None,
     ) -> VideoAffect:
+        """The answer for features; arguments as :meth:`analyse` finds them."""
         with task.stage("affect"):
-            series = self._on_device(lambda: model.series(features), task)
+            series = self.on_device(lambda: model.series(features), task)
             attribution = model.attribution(features) if "attribution" in include else None
         for stage, seconds in task.stages_s.items():
             self._observe("stage_seconds", seconds, {"stage": stage})

@@ -11,19 +11,20 @@ import os
 import resource
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
 from service.pipeline import sandbox
 from service.pipeline.protocol import Channel
+from service.pipeline.remote_file import open_remote
 from service.pipeline.results import FloatArray
 from service.pipeline.sampling import AudioJob
 from service.pipeline.video_frames import Picture, VideoJob
 from service.problems import MediaInvalid, Problem
 
 Reply = Callable[[dict[str, object], bytes | memoryview], None]
-JobKind = Callable[[io.BytesIO, dict[str, Any], Reply], dict[str, object]]
+JobKind = Callable[[BinaryIO, dict[str, Any], Reply], dict[str, object]]
 
 
 def serve(connection: socket.socket, memory_bytes: int) -> None:
@@ -36,7 +37,7 @@ def serve(connection: socket.socket, memory_bytes: int) -> None:
             header = channel.receive_header()
         except EOFError:
             return
-        upload = _receive(channel, int(header["bytes"]))
+        upload = _upload(channel, header)
         renew_cpu_limit(float(header["cpu_s"]))
         channel.send(_answer(header, upload, channel.send))
 
@@ -64,6 +65,13 @@ def renew_cpu_limit(cpu_s: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (int(used_s + cpu_s) + 1, hard))
 
 
+def _upload(channel: Channel, header: dict[str, Any]) -> BinaryIO:
+    """The file that a job is about: here in memory, or read piece by piece from the service."""
+    if "remote_bytes" in header:
+        return open_remote(channel, int(header["remote_bytes"]))
+    return _receive(channel, int(header["bytes"]))
+
+
 def _receive(channel: Channel, size: int) -> io.BytesIO:
     """Receive the upload into a BytesIO without a second copy of it."""
     upload = io.BytesIO()
@@ -76,7 +84,7 @@ def _receive(channel: Channel, size: int) -> io.BytesIO:
     return upload
 
 
-def _answer(header: dict[str, Any], upload: io.BytesIO, reply: Reply) -> dict[str, object]:
+def _answer(header: dict[str, Any], upload: BinaryIO, reply: Reply) -> dict[str, object]:
     """Run one job; whatever goes wrong in it is something wrong with the file."""
     try:
         result = JOB_KINDS[header["kind"]](upload, header["arguments"], reply)
@@ -96,7 +104,7 @@ def _answer(header: dict[str, Any], upload: io.BytesIO, reply: Reply) -> dict[st
         return {"type": "problem", "code": MediaInvalid.code, "detail": MediaInvalid.title}
 
 
-def _audio(upload: io.BytesIO, arguments: dict[str, Any], reply: Reply) -> dict[str, object]:
+def _audio(upload: BinaryIO, arguments: dict[str, Any], reply: Reply) -> dict[str, object]:
     """Kind 'audio': replies with blocks of float32 [channels, samples], then the facts of the recording."""
 
     def emit(block: FloatArray) -> None:
@@ -107,7 +115,7 @@ def _audio(upload: io.BytesIO, arguments: dict[str, Any], reply: Reply) -> dict[
     return sandbox.decode_audio(upload, AudioJob(**arguments), emit)
 
 
-def _video(upload: io.BytesIO, arguments: dict[str, Any], reply: Reply) -> dict[str, object]:
+def _video(upload: BinaryIO, arguments: dict[str, Any], reply: Reply) -> dict[str, object]:
     """Kind 'video': replies with one uint8 [height, width, 3] a frame, then the facts of the video.
 
     A reply blocks until the service has taken it, so at most one frame waits here.

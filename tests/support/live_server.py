@@ -52,6 +52,7 @@ def small_settings(**changes: object) -> Settings:
     values = {
         "port": 0,
         "decode_workers": 1,
+        "jobs": False,
         "max_batch": 2,
         "log_level": "debug",
         "limits": limits,

@@ -36,11 +36,13 @@ END = b"--" + BOUNDARY + b"--\r\n"
 
 
 def read(body: bytes, chunk: int | None = None) -> bytes:
-    sink = MultipartFile(BOUNDARY, LIMITS)
+    content = bytearray()
+    sink = MultipartFile(BOUNDARY, LIMITS, content)
     step = chunk or len(body) or 1
     for start in range(0, len(body), step):
         sink.write(body[start : start + step])
-    return bytes(sink.finish())
+    sink.finish()
+    return bytes(content)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 64, None])

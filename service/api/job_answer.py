@@ -1,0 +1,41 @@
+"""A job as JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from service.job_schemas import JobAnswer, JobProblem
+from service.jobs.job import Job
+from service.jobs.jobs import Jobs
+from service.problems import InternalError, Problem, all_problems
+
+
+def job_answer(jobs: Jobs, job: Job) -> JobAnswer:
+    """What a client is told of ``job``."""
+    return JobAnswer(
+        id=job.id,
+        kind=job.kind,
+        state=job.state,
+        progress=round(job.progress, 4),
+        size_bytes=job.size_bytes,
+        created_at=_moment(job.created_s),
+        started_at=None if job.started_s is None else _moment(job.started_s),
+        finished_at=None if job.finished_s is None else _moment(job.finished_s),
+        result_expires_at=None if (expires_s := jobs.expires_s(job)) is None else _moment(expires_s),
+        problem=None if job.problem_code is None else _problem(job.problem_code),
+    )
+
+
+def job_address(job: Job) -> str:
+    """Where a job is found."""
+    return f"/v1/jobs/{job.id}"
+
+
+def _problem(code: str) -> JobProblem:
+    known: list[type[Problem]] = [InternalError, *all_problems()]
+    kinds = {kind.code: kind for kind in known}
+    return JobProblem(code=code, title=kinds[code].title)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,61 @@
+"""A job's way as server-sent events: its state whenever that changes, its progress in between."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from service.api.job_answer import job_answer
+from service.job_schemas import JobProgress
+from service.jobs.job import Job
+from service.jobs.jobs import Jobs
+from service.problems import JobNotFound
+
+LOOK_S = 0.5
+HEARTBEAT_S = 15.0
+RECONNECT_MS = 2000
+
+
+def event_id(job: Job) -> str:
+    """Says what a client knows after the event; a client that comes back with it gets what is news to it."""
+    return f"{job.state.value}-{job.progress:.4f}"
+
+
+async def job_events(
+    jobs: Jobs, job: Job, last_event_id: str | None, stopping: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """Events 'state' (the job) and 'progress', until the job has ended or the service stops.
+
+    Args:
+        jobs: all jobs.
+        job: which.
+        last_event_id: of the last event that the client has seen, or None.
+        stopping: whether the service stops; the client comes back and finds the next process.
+    """
+    known = last_event_id
+    told = job.state if (known or "").startswith(f"{job.state.value}-") else None
+    quiet_since = time.monotonic()
+    yield b": job\nretry: %d\n\n" % RECONNECT_MS
+    while True:
+        if event_id(job) != known:
+            known = event_id(job)
+            is_state = job.state is not told
+            told = job.state
+            answer = job_answer(jobs, job) if is_state else JobProgress(progress=round(job.progress, 4))
+            yield format_sse_event(
+                data_str=answer.model_dump_json(), event="state" if is_state else "progress", id=known
+            )
+            quiet_since = time.monotonic()
+        if job.state.is_final or stopping():
+            return
+        await asyncio.sleep(LOOK_S)
+        if time.monotonic() - quiet_since >= HEARTBEAT_S:
+            yield KEEPALIVE_COMMENT
+            quiet_since = time.monotonic()
+        try:
+            job = await asyncio.to_thread(jobs.find, job.id, job.caller)
+        except JobNotFound:
+            return

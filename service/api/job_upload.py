@@ -1,0 +1,103 @@
+"""A job's recording from the request's body into the spool, a megabyte at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Final
+
+from fastapi import Request
+
+from service.api.exchange import exchange_of
+from service.api.uploads import BodySink, choose_sink, declared_bytes, too_large
+from service.auth import caller_of
+from service.jobs.job import Job, JobOptions
+from service.jobs.plans import job_limits
+from service.jobs.reception import Reception
+from service.problems import BodyTimeout, Malformed, Unavailable
+from service.services import services_of
+from service.work import ClientGoneError
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+async def receive_job(request: Request, options: JobOptions) -> Job:
+    """Read the recording and make it a job.
+
+    Raises:
+        Problem: the upload is refused, or the options cannot be used.
+        ClientGoneError: the client closed the connection meanwhile.
+    """
+    services = services_of(request)
+    key = idempotency_key(request)
+    try:
+        problem = services.health.work_problem()
+        if problem is not None:
+            raise problem
+        jobs = services.jobs
+        with services.uploads.hold():
+            limits = job_limits(services.settings)
+            target = _Target()
+            sink = choose_sink(request, limits, target)
+            reception = await asyncio.to_thread(
+                jobs.receive, options, caller_of(request.scope).owner, key, declared_bytes(request)
+            )
+            target.reception = reception
+            try:
+                with exchange_of(request.scope).stage("upload"):
+                    await _pour(request, sink, reception, limits.body_timeout_s)
+                    sink.finish()
+                    return await asyncio.to_thread(reception.finish)
+            except BaseException:
+                await asyncio.shield(asyncio.to_thread(reception.abandon))
+                raise
+    except Unavailable as problem:
+        services.metrics.shed_total.labels(problem.code).inc()
+        raise
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The request's ``Idempotency-Key``, if it has one.
+
+    Raises:
+        Malformed: it is empty, too long, given twice or not of visible ASCII.
+    """
+    keys = request.headers.getlist(IDEMPOTENCY_KEY)
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise Malformed(f"{IDEMPOTENCY_KEY} takes 1 to 255 visible ASCII characters, once.")
+    return keys[0]
+
+
+class _Target:
+    """Hands the recording on to a reception that begins after the headers were judged."""
+
+    reception: Reception
+
+    def extend(self, content: memoryview, /) -> None:
+        self.reception.extend(content)
+
+
+async def _pour(request: Request, sink: BodySink, reception: Reception, silence_s: float) -> None:
+    """Take the body; it may take long, but may not pause for long."""
+    settings = services_of(request).settings
+    more, body_bytes = True, 0
+    try:
+        async with asyncio.timeout(settings.job_upload_timeout_s):
+            while more:
+                async with asyncio.timeout(silence_s):
+                    message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGoneError
+                chunk = message.get("body", b"")
+                more = message.get("more_body", False)
+                body_bytes += len(chunk)
+                if body_bytes > settings.max_job_body_bytes:
+                    raise too_large(settings.max_job_body_bytes)
+                sink.write(chunk)
+                if reception.is_full:
+                    await asyncio.to_thread(reception.flush)
+    except TimeoutError:
+        raise BodyTimeout from None

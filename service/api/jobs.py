@@ -1,0 +1,162 @@
+"""``/v1/jobs``: long recordings, done while nobody waits on the line."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.sse import EventSourceResponse
+from starlette.background import BackgroundTask
+
+from service.api.affect_answer import AFFECT_MEDIA_TYPES, affect_answer
+from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer
+from service.api.documentation import UPLOAD_BODY
+from service.api.exchange import exchange_of
+from service.api.job_answer import job_address, job_answer
+from service.api.job_documentation import (
+    DELETE_RESPONSES,
+    EVENT_RESPONSES,
+    IDEMPOTENCY_PARAMETER,
+    JOB_RESPONSES,
+    LAST_EVENT_PARAMETER,
+    RESULT_RESPONSES,
+    SUBMIT_RESPONSES,
+)
+from service.api.job_events import event_id, job_events
+from service.api.job_upload import receive_job
+from service.api.parameters import AudioQuery, refuse_repeated_parameters
+from service.api.upload_answer import answer_media_type
+from service.api.uploads import client_gone
+from service.api.video_parameters import VideoQuery
+from service.auth import caller_of
+from service.job_schemas import JobAnswer
+from service.jobs.job import Job, JobOptions
+from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.video_results import VideoAffect
+from service.services import services_of
+from service.video_setup import require_faces
+
+router = APIRouter(tags=["jobs"])
+
+_SUBMIT = {"requestBody": UPLOAD_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
+
+
+@router.post(
+    "/v1/jobs/audio-emotion",
+    operation_id="submit_audio_emotion",
+    summary="Emotion in a long recording",
+    status_code=202,
+    responses=SUBMIT_RESPONSES,
+    openapi_extra=_SUBMIT,
+    dependencies=[Depends(refuse_repeated_parameters)],
+)
+async def submit_audio_emotion(
+    request: Request, response: Response, query: Annotated[AudioQuery, Query()]
+) -> JobAnswer:
+    """The work of `/v1/audio/emotion` as a job, for recordings of many hours; same body, same parameters."""
+    return await _submit(request, response, query.options(services_of(request).settings.limits))
+
+
+@router.post(
+    "/v1/jobs/video-affect",
+    operation_id="submit_video_affect",
+    summary="Arousal and valence in a long video",
+    status_code=202,
+    responses=SUBMIT_RESPONSES,
+    openapi_extra=_SUBMIT,
+    dependencies=[Depends(refuse_repeated_parameters)],
+)
+async def submit_video_affect(request: Request, response: Response, query: Annotated[VideoQuery, Query()]) -> JobAnswer:
+    """The work of `/v1/video/affect` as a job, for videos of hours; same body, same parameters."""
+    options = query.options()
+    require_faces(services_of(request).loaded.affect)
+    return await _submit(request, response, options)
+
+
+@router.get("/v1/jobs/{job_id}", operation_id="read_job", summary="State of a job", responses=JOB_RESPONSES)
+def read_job(request: Request, job_id: str) -> JobAnswer:
+    """Where the job stands, how much of it is done, and why it failed if it did."""
+    return job_answer(services_of(request).jobs, _find(request, job_id))
+
+
+@router.get(
+    "/v1/jobs/{job_id}/events",
+    operation_id="watch_job",
+    summary="A job's way as events",
+    responses=EVENT_RESPONSES,
+    openapi_extra={"parameters": [LAST_EVENT_PARAMETER]},
+    response_class=Response,
+)
+async def watch_job(request: Request, job_id: str) -> Response:
+    """Server-sent events: every change of state, the progress in between, a comment when nothing happens for long."""
+    services = services_of(request)
+    job = await asyncio.to_thread(_find, request, job_id)
+    last = request.headers.get("last-event-id")
+    if job.state.is_final and last == event_id(job):
+        return Response(status_code=204)
+    stopping = services.health.readiness_problem
+    return EventSourceResponse(job_events(services.jobs, job, last, lambda: stopping() is not None))
+
+
+@router.get(
+    "/v1/jobs/{job_id}/result",
+    operation_id="read_job_result",
+    summary="Result of a job",
+    responses=RESULT_RESPONSES,
+    response_class=Response,
+)
+async def read_job_result(request: Request, job_id: str) -> Response:
+    """The answer of the call without a job, byte for byte but for the request id; `Accept` chooses its form."""
+    services = services_of(request)
+    job = await asyncio.to_thread(_find, request, job_id)
+    offered = AUDIO_MEDIA_TYPES if isinstance(job.options, AudioOptions) else AFFECT_MEDIA_TYPES
+    media_type = answer_media_type(request, offered)
+
+    def render(_abandoned: threading.Event) -> bytes:
+        result = services.jobs.result(job)
+        exchange = exchange_of(request.scope)
+        with exchange.stage("render"):
+            return _render(result, job.options, media_type, exchange.request_id)
+
+    body = await services.work.run(
+        render, deadline_s=services.settings.limits.deadline_s, client_gone=client_gone(request)
+    )
+    once = services.settings.delete_result_on_read
+    after = BackgroundTask(asyncio.to_thread, services.jobs.delete, job) if once else None
+    return Response(body, media_type=media_type, background=after)
+
+
+@router.delete(
+    "/v1/jobs/{job_id}",
+    operation_id="delete_job",
+    summary="Cancel a job or delete its result",
+    status_code=204,
+    responses=DELETE_RESPONSES,
+    response_class=Response,
+)
+def delete_job(request: Request, job_id: str) -> Response:
+    """Cancels what waits or runs, deletes the result of what has finished. Recording and result are gone at once."""
+    services_of(request).jobs.delete(_find(request, job_id))
+    return Response(status_code=204)
+
+
+async def _submit(request: Request, response: Response, options: JobOptions) -> JobAnswer:
+    job = await receive_job(request, options)
+    if not job.is_new:
+        response.status_code = 200
+    response.headers["Location"] = job_address(job)
+    return job_answer(services_of(request).jobs, job)
+
+
+def _find(request: Request, job_id: str) -> Job:
+    return services_of(request).jobs.find(job_id, caller_of(request.scope).owner)
+
+
+def _render(result: AudioEmotion | VideoAffect, options: JobOptions, media_type: str, request_id: str) -> bytes:
+    if isinstance(result, AudioEmotion):
+        assert isinstance(options, AudioOptions)
+        return audio_answer(result, media_type, request_id, timeline=options.timeline)
+    assert not isinstance(options, AudioOptions)
+    return affect_answer(result, media_type, request_id, options.include)

@@ -1,0 +1,169 @@
+"""Encrypted files: chunks of AES-256-GCM, each of which can be read alone, in a fixed order that cannot be changed.
+
+A file begins with a salt. Its own key is derived from the job's key, the salt and the file's name, so that no two
+files share a key and a chunk's number can be its nonce. Number and being the last are authenticated with each
+chunk: a file that was cut, reordered or swapped with another does not decrypt.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final, Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_BYTES: Final = 32
+SALT_BYTES: Final = 16
+TAG_BYTES: Final = 16
+CHUNK_BYTES: Final = 64 * 1024
+CHUNKS_KEPT: Final = 16
+"""Decrypted chunks that a reader remembers: a demuxer goes to and fro between the tracks of a file."""
+
+
+class SpoolDamagedError(Exception):
+    """An encrypted file is absent, cut off or was changed."""
+
+
+def new_key() -> bytes:
+    """A key that nobody had before."""
+    return os.urandom(KEY_BYTES)
+
+
+def _cipher(key: bytes, salt: bytes, name: str) -> AESGCM:
+    return AESGCM(HKDF(SHA256(), KEY_BYTES, salt, f"emoserve spool {name}".encode()).derive(key))
+
+
+def _seal(number: int, last: bool) -> tuple[bytes, bytes]:
+    """Nonce and authenticated data of a chunk."""
+    return number.to_bytes(12, "big"), b"last" if last else b"more"
+
+
+class EncryptedWriter:
+    """Writes a file as its bytes arrive; it is complete after :meth:`finish` alone.
+
+    Args:
+        path: of the file, which must not exist.
+        key: the job's.
+        name: that the file will be read by, where it is not the path's own.
+    """
+
+    def __init__(self, path: Path, key: bytes, name: str | None = None) -> None:
+        salt = os.urandom(SALT_BYTES)
+        self._cipher = _cipher(key, salt, name or path.name)
+        self._waiting = bytearray()
+        self._number = 0
+        self.size_bytes = 0
+        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        self._file.write(salt)
+
+    def write(self, content: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes."""
+        self._waiting += content
+        self.size_bytes += len(content)
+        while len(self._waiting) > CHUNK_BYTES:  # one chunk stays behind: the last is marked as such
+            self._put(bytes(self._waiting[:CHUNK_BYTES]), last=False)
+            del self._waiting[:CHUNK_BYTES]
+
+    def finish(self) -> None:
+        """Write the last chunk and wait until the disk has all of it."""
+        self._put(bytes(self._waiting), last=True)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def close(self) -> None:
+        """Give the file back, complete or not."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _put(self, content: bytes, *, last: bool) -> None:
+        nonce, marks = _seal(self._number, last)
+        self._file.write(self._cipher.encrypt(nonce, content, marks))
+        self._number += 1
+
+
+class EncryptedReader:
+    """Reads a file from anywhere. Thread-safe; a :class:`~service.pipeline.remote_file.ByteSource`.
+
+    Raises:
+        SpoolDamagedError: there is no such file, or one that is not of this kind.
+    """
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        try:
+            self._file = os.open(path, os.O_RDONLY)
+        except OSError:
+            raise SpoolDamagedError from None
+        content = os.fstat(self._file).st_size - SALT_BYTES
+        self._chunks = -(-content // (CHUNK_BYTES + TAG_BYTES))
+        self._size = content - self._chunks * TAG_BYTES
+        if self._size < 0 or self._chunks < 1:
+            os.close(self._file)
+            raise SpoolDamagedError
+        self._cipher = _cipher(key, os.pread(self._file, SALT_BYTES, 0), path.name)
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Bytes of the content."""
+        return self._size
+
+    def read(self, start: int, size: int) -> bytes:
+        """``size`` bytes from ``start`` on, fewer only at the end.
+
+        Raises:
+            SpoolDamagedError: they are not what was written.
+        """
+        stop = min(start + size, self._size)
+        if start >= stop:
+            return b""
+        first = start // CHUNK_BYTES
+        parts = [self._chunk(number) for number in range(first, (stop - 1) // CHUNK_BYTES + 1)]
+        return b"".join(parts)[start - first * CHUNK_BYTES : stop - first * CHUNK_BYTES]
+
+    def read_all(self) -> bytes:
+        """The whole content.
+
+        Raises:
+            SpoolDamagedError: it is not what was written.
+        """
+        return b"".join(self._decrypt(number) for number in range(self._chunks))
+
+    def close(self) -> None:
+        """Give the file back."""
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _chunk(self, number: int) -> bytes:
+        with self._lock:
+            content = self._kept.pop(number, None)
+            if content is None:
+                content = self._decrypt(number)
+            self._kept[number] = content
+            while len(self._kept) > CHUNKS_KEPT:
+                self._kept.popitem(last=False)
+            return content
+
+    def _decrypt(self, number: int) -> bytes:
+        stored = CHUNK_BYTES + TAG_BYTES
+        nonce, marks = _seal(number, number == self._chunks - 1)
+        try:
+            return self._cipher.decrypt(nonce, os.pread(self._file, stored, SALT_BYTES + number * stored), marks)
+        except (InvalidTag, OSError):
+            raise SpoolDamagedError from None

@@ -1,0 +1,231 @@
+"""Jobs as the HTTP side sees them: taken in, looked at, fetched, cancelled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from service.jobs.cipher import EncryptedWriter, SpoolDamagedError, new_key
+from service.jobs.codec import decode
+from service.jobs.ids import handle_of, is_job_id
+from service.jobs.job import Job, JobOptions
+from service.jobs.keys import KeyWrap
+from service.jobs.ledger import IdempotencyTakenError
+from service.jobs.plans import JobPlans, Result
+from service.jobs.reception import Reception
+from service.jobs.runner import Room, Runner
+from service.jobs.spool import RESULT, Spool, no_space
+from service.jobs.states import JobState
+from service.jobs.storage import open_ledger, workflows_url
+from service.jobs.sweeper import Sweeper
+from service.problems import (
+    CapacityExceeded,
+    IdempotencyConflict,
+    InternalError,
+    JobDataLost,
+    JobNotFound,
+    JobNotReady,
+    JobNotSucceeded,
+    ResultExpired,
+)
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.jobs.engine import Engine
+
+FULL_RETRY_S = 30.0
+STOP_S = 5.0
+"""For segments to notice that the service stops; they look several times a second."""
+
+
+class Jobs:
+    """All jobs of this service. Thread-safe; every call blocks its thread for a moment.
+
+    Args:
+        settings: where jobs are kept, and for how long.
+        plans: what they consist of.
+        room: admits seconds of media, shared with requests.
+        clock: seconds of the Unix epoch.
+
+    Raises:
+        ValueError: a setting cannot be used.
+        OSError: a folder cannot be used.
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+    """
+
+    def __init__(
+        self, settings: Settings, plans: JobPlans, room: Room, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        secret = settings.spool_key
+        self._settings = settings
+        self._clock = clock
+        self._plans = plans
+        self._keys = KeyWrap(None if secret is None else secret.get_secret_value())
+        self.spool = Spool(settings.spool_dir or settings.state_dir / "spool")
+        self._ledger = open_ledger(settings, clock)
+        self._runner = Runner(
+            self._ledger, self.spool, self._keys, plans, room, settings.job_segment_s, settings.job_ttl_s
+        )
+        self._engine: Engine | None = None
+        self._sweeper = Sweeper(
+            self._ledger,
+            self.spool,
+            clock,
+            settings.result_ttl_s,
+            settings.job_ttl_s,
+            give_up=self._stop_job,
+            forget=self._forget,
+        )
+
+    def start(self) -> None:
+        """Begin to run jobs, first those that an earlier process left.
+
+        Raises:
+            Exception: the engine cannot be started.
+        """
+        from service.jobs.engine import Engine
+
+        self._sweeper.sweep_folders()
+        self._sweeper.sweep()
+        self._plans.start()
+        self._engine = Engine(
+            workflows_url(self._settings), self._settings.job_workers, self._runner.parts, self._runner.step
+        )
+        for job in self._ledger.all():
+            if not job.state.is_final:
+                self._take_up(job, self._engine)
+        self._sweeper.start()
+
+    def close(self) -> None:
+        """Stop; what is unfinished goes on at the next start."""
+        self._sweeper.close()
+        self._runner.stop(STOP_S)
+        if self._engine is not None:
+            self._engine.close()
+        self._plans.close()
+        self._ledger.close()
+
+    def receive(self, options: JobOptions, caller: str, idempotency_key: str | None, declared_bytes: int) -> Reception:
+        """Begin to take a recording in.
+
+        Raises:
+            CapacityExceeded: too many jobs wait.
+            NoSpace: the disk is full.
+            Problem: the options cannot be used.
+        """
+        self._plans.check(options)
+        if self._ledger.unfinished() >= self._settings.max_jobs:
+            raise CapacityExceeded("Too many jobs wait already.", retry_after_s=FULL_RETRY_S)
+        self.spool.check_space(declared_bytes)
+        return Reception(self, options, caller, idempotency_key, new_key())
+
+    def write(self, writer: EncryptedWriter, content: bytearray) -> None:
+        """Write a piece of a recording.
+
+        Raises:
+            NoSpace
+        """
+        self.spool.check_space(len(content))
+        with no_space():
+            writer.write(content)
+
+    def accept(self, reception: Reception, writer: EncryptedWriter) -> Job:
+        """Make a recording a job; see :meth:`Reception.finish`.
+
+        Raises:
+            NoSpace, IdempotencyConflict
+        """
+        with no_space():
+            writer.finish()
+        job = Job(
+            handle=reception.handle,
+            id=reception.id,
+            caller=reception.caller,
+            options=reception.options,
+            size_bytes=reception.size_bytes,
+            state=JobState.QUEUED,
+            progress=0.0,
+            created_s=self._clock(),
+            job_key=self._keys.wrap(reception.key, reception.handle),
+            idempotency=reception.idempotency,
+            request_digest=None if reception.idempotency is None else reception.digest,
+        )
+        try:
+            self._ledger.add(job)
+            reception.is_job = True
+        except IdempotencyTakenError:
+            reception.abandon()
+            return self._known(reception)
+        if self._engine is not None:
+            self._engine.submit(job.handle)
+        return replace(job, job_key=None, is_new=True)
+
+    def find(self, job_id: str, caller: str) -> Job:
+        """The job of that id.
+
+        Raises:
+            JobNotFound
+        """
+        job = self._ledger.find(handle_of(job_id)) if is_job_id(job_id) else None
+        if job is None or job.caller != caller:
+            raise JobNotFound
+        return job
+
+    def result(self, job: Job) -> Result:
+        """What a job found.
+
+        Raises:
+            JobNotReady, JobNotSucceeded, ResultExpired, JobDataLost
+        """
+        if not job.state.is_final:
+            raise JobNotReady
+        if job.state is JobState.EXPIRED:
+            raise ResultExpired
+        if job.state is not JobState.SUCCEEDED:
+            code = f" ({job.problem_code})" if job.problem_code else ""
+            raise JobNotSucceeded(f"The job is {job.state.value}{code}.")
+        try:
+            spool = self.spool.open_job(job.handle, self._keys.unwrap(job.result_key, job.handle))
+            result: Result = decode(spool.read(RESULT))
+        except SpoolDamagedError:
+            raise JobDataLost from None
+        return result
+
+    def delete(self, job: Job) -> None:
+        """Cancel a job that is unfinished, or delete the result of one that is finished, at once."""
+        if self._ledger.cancel(job.handle):
+            self._stop_job(job.handle)
+        else:
+            self._ledger.expire(job.handle)
+        self.spool.destroy(job.handle)
+
+    def expires_s(self, job: Job) -> float | None:
+        """When the result will be deleted, seconds of the Unix epoch; None where there is none."""
+        if job.state is not JobState.SUCCEEDED or job.finished_s is None:
+            return None
+        return job.finished_s + self._settings.result_ttl_s
+
+    def _known(self, reception: Reception) -> Job:
+        assert reception.idempotency is not None
+        job = self._ledger.find_idempotent(reception.idempotency)
+        if job is None or job.request_digest != reception.digest:
+            raise IdempotencyConflict
+        return job
+
+    def _take_up(self, job: Job, engine: Engine) -> None:
+        """Go on with a job of an earlier process."""
+        if not engine.is_known(job.handle):
+            engine.submit(job.handle)
+        elif engine.given_up(job.handle) and self._ledger.fail(job.handle, InternalError.code):
+            self.spool.destroy(job.handle)
+
+    def _stop_job(self, handle: str) -> None:
+        if self._engine is not None:
+            self._engine.cancel(handle)
+        self._runner.cancel(handle)
+
+    def _forget(self, handle: str) -> None:
+        if self._engine is not None:
+            self._engine.forget(handle)

@@ -1,0 +1,63 @@
+"""Keys of jobs on their way into the database: wrapped by the operator's key where there is one.
+
+Destroying a job's key makes its files unreadable wherever copies of them lie. Without the operator's key the wrapped
+key is the key itself: whoever reads both the database and the spool can read what is in work.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from service.jobs.cipher import KEY_BYTES, SpoolDamagedError
+
+LEAST_SECRET_CHARACTERS: Final = 32
+_NONCE_BYTES: Final = 12
+
+
+class KeyWrap:
+    """Wraps and unwraps.
+
+    Args:
+        secret: the operator's (``EMOSERVE_SPOOL_KEY``), or None.
+
+    Raises:
+        ValueError: the secret is too short to be one.
+    """
+
+    def __init__(self, secret: str | None) -> None:
+        self._cipher: AESGCM | None = None
+        if secret is not None:
+            if len(secret) < LEAST_SECRET_CHARACTERS:
+                raise ValueError(f"EMOSERVE_SPOOL_KEY needs at least {LEAST_SECRET_CHARACTERS} characters")
+            derived = HKDF(SHA256(), KEY_BYTES, None, b"emoserve job keys").derive(secret.encode())
+            self._cipher = AESGCM(derived)
+
+    def wrap(self, key: bytes, handle: str) -> bytes:
+        """What may lie in the database for ``key`` of the job ``handle``."""
+        if self._cipher is None:
+            return key
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, key, handle.encode())
+
+    def unwrap(self, wrapped: bytes | None, handle: str) -> bytes:
+        """The key again.
+
+        Raises:
+            SpoolDamagedError: it was destroyed, or wrapped with another secret.
+        """
+        if wrapped is None:
+            raise SpoolDamagedError
+        if self._cipher is None:
+            if len(wrapped) != KEY_BYTES:
+                raise SpoolDamagedError
+            return wrapped
+        try:
+            return self._cipher.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], handle.encode())
+        except (InvalidTag, ValueError):
+            raise SpoolDamagedError from None

@@ -1,0 +1,66 @@
+"""A part of a job: one pass over the recording, done segment by segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from service.pipeline.task import Task
+
+INSPECT: Final = "inspect"
+"""How long the sound is, and whether all of it can be decoded."""
+SPEECH: Final = "speech"
+"""Emotion of the sound."""
+FACES: Final = "faces"
+"""Faces in the pictures, frame by frame."""
+TURN: Final = "turn"
+"""Where somebody speaks in a video."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What one segment gave.
+
+    Attributes:
+        record: what the answer is made of.
+        state: what the next segment needs, or None after the last.
+        share: how much of the part is done, 0…1.
+    """
+
+    record: dict[str, Any]
+    state: dict[str, Any] | None
+    share: float
+
+    @property
+    def last(self) -> bool:
+        """Whether there are no more."""
+        return self.state is None
+
+
+class Part(Protocol):
+    """A part under way; it stands between two segments."""
+
+    def run(self, task: Task) -> Segment:
+        """Do the next segment.
+
+        Raises:
+            Problem: the recording cannot be judged, or not now.
+            Cancelled: the task was.
+        """
+
+    def close(self) -> None:
+        """End what decodes for it."""
+
+
+@dataclass(frozen=True)
+class NothingToDo:
+    """A part that is over before it begins."""
+
+    record: dict[str, Any]
+
+    def run(self, task: Task) -> Segment:  # noqa: ARG002
+        """The only segment."""
+        return Segment(self.record, None, 1.0)
+
+    def close(self) -> None:
+        """There is nothing to end."""

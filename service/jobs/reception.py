@@ -1,0 +1,91 @@
+"""A job's recording on its way in: hashed and encrypted while it arrives, a job only when all of it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+from service.jobs.ids import handle_of, new_job_id
+from service.jobs.job import Job, JobOptions, options_text
+
+if TYPE_CHECKING:
+    from service.jobs.jobs import Jobs
+
+FLUSH_BYTES = 1024 * 1024
+"""Gathered in memory before it is encrypted and written."""
+
+
+class Reception:
+    """Takes the recording's bytes; blocking calls are :meth:`flush` and those that end it.
+
+    Args:
+        jobs: which it is for.
+        options: what is asked.
+        caller: who asks.
+        idempotency_key: of the request, or None.
+        key: a new one.
+    """
+
+    def __init__(self, jobs: Jobs, options: JobOptions, caller: str, idempotency_key: str | None, key: bytes) -> None:
+        self._jobs = jobs
+        self.options = options
+        self.caller = caller
+        self.key = key
+        self.id = new_job_id()
+        self.handle = handle_of(self.id)
+        self.idempotency = None
+        if idempotency_key is not None:
+            self.idempotency = hashlib.sha256(f"{caller}\0{idempotency_key}".encode()).hexdigest()
+        kind = type(options).__name__
+        # Keyed by what the client alone knows: a plain hash of a recording could be recognised.
+        self._digest = hmac.new((idempotency_key or self.id).encode(), digestmod=hashlib.sha256)
+        self._digest.update(f"{kind}\0{options_text(options)}\0".encode())
+        self.is_job = False
+        self._waiting = bytearray()
+        self._spool = jobs.spool.create_job(self.handle, key)
+        self._writer = self._spool.write_upload()
+
+    def extend(self, content: bytes | memoryview) -> None:
+        """Take the next bytes of the recording."""
+        self._waiting += content
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to flush."""
+        return len(self._waiting) >= FLUSH_BYTES
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the recording so far."""
+        return self._writer.size_bytes + len(self._waiting)
+
+    @property
+    def digest(self) -> str:
+        """Of options and recording, for comparison under the same idempotency key."""
+        return self._digest.hexdigest()
+
+    def flush(self) -> None:
+        """Encrypt and write what waits.
+
+        Raises:
+            NoSpace
+        """
+        waiting, self._waiting = self._waiting, bytearray()
+        self._digest.update(waiting)
+        self._jobs.write(self._writer, waiting)
+
+    def finish(self) -> Job:
+        """Make it a job, or find the one that the same request made before.
+
+        Raises:
+            NoSpace, IdempotencyConflict
+        """
+        self.flush()
+        return self._jobs.accept(self, self._writer)
+
+    def abandon(self) -> None:
+        """Delete everything, unless it has become a job."""
+        self._writer.close()
+        if not self.is_job:
+            self._jobs.spool.destroy(self.handle)

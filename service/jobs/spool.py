@@ -1,0 +1,151 @@
+"""Where jobs keep recordings, what they have found so far, and results: one folder a job, every file encrypted."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from service.jobs.cipher import EncryptedReader, EncryptedWriter, SpoolDamagedError
+from service.problems import NoSpace
+
+UPLOAD: Final = "upload"
+RESULT: Final = "result"
+
+RESERVE_BYTES: Final = 256 * 1024 * 1024
+"""Stays free whatever is uploaded: a full disk stops more than this service."""
+
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class Spool:
+    """All folders of jobs.
+
+    Args:
+        folder: holds them; it is made if it is not there, for this user alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def check_space(self, size_bytes: int) -> None:
+        """Refuse what would fill the disk.
+
+        Raises:
+            NoSpace
+        """
+        if shutil.disk_usage(self._folder).free < size_bytes + RESERVE_BYTES:
+            raise NoSpace
+
+    def open_job(self, handle: str, key: bytes) -> JobSpool:
+        """The files of one job."""
+        return JobSpool(self._folder / handle, key)
+
+    def create_job(self, handle: str, key: bytes) -> JobSpool:
+        """The same with a new folder.
+
+        Raises:
+            NoSpace
+        """
+        with no_space():
+            (self._folder / handle).mkdir(mode=0o700)
+        return self.open_job(handle, key)
+
+    def destroy(self, handle: str, *, keep: str | None = None) -> None:
+        """Delete the files of a job, or all but ``keep``."""
+        folder = self._folder / handle
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        with contextlib.suppress(FileNotFoundError):
+            for path in folder.iterdir():
+                if path.name != keep:
+                    path.unlink(missing_ok=True)
+
+    def handles(self) -> list[str]:
+        """Jobs that have a folder."""
+        return [path.name for path in self._folder.iterdir()]
+
+
+class JobSpool:
+    """One job's files."""
+
+    def __init__(self, folder: Path, key: bytes) -> None:
+        self._folder = folder
+        self._key = key
+
+    def write_upload(self) -> EncryptedWriter:
+        """Begin the upload."""
+        with no_space():
+            return EncryptedWriter(self._folder / UPLOAD, self._key)
+
+    def open(self, name: str) -> EncryptedReader:
+        """Open a file.
+
+        Raises:
+            SpoolDamagedError
+        """
+        return EncryptedReader(self._folder / name, self._key)
+
+    def read(self, name: str) -> bytes:
+        """All of a file.
+
+        Raises:
+            SpoolDamagedError
+        """
+        with self.open(name) as reader:
+            return reader.read_all()
+
+    def store(self, name: str, content: bytes) -> None:
+        """Write a file whole or not at all, and wait until the disk has it.
+
+        Raises:
+            NoSpace
+        """
+        unfinished = self._folder / f"{name}.new"
+        with no_space():
+            unfinished.unlink(missing_ok=True)
+            with EncryptedWriter(unfinished, self._key, name) as writer:
+                writer.write(content)
+                writer.finish()
+            unfinished.replace(self._folder / name)
+            _sync_folder(self._folder)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return (self._folder / name).exists()
+
+    def remove(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        (self._folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def no_space() -> Iterator[None]:
+    """Turn a full disk into its problem; a folder that was deleted meanwhile belongs to no job any more.
+
+    Raises:
+        NoSpace, SpoolDamagedError
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise SpoolDamagedError from None
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise NoSpace from None
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

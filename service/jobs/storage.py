@@ -1,0 +1,40 @@
+"""Which databases jobs use: two SQLite files of the state folder, or one PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sql
+
+from service.jobs.ledger import Ledger, sqlite_engine
+from service.settings import Settings
+
+_PLAIN, _DRIVER = "postgresql://", "postgresql+psycopg://"
+
+
+def open_ledger(settings: Settings, clock: Callable[[], float]) -> Ledger:
+    """The table of jobs.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+        ValueError: the address is of no PostgreSQL.
+    """
+    if settings.jobs_database_url is None:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Ledger(sqlite_engine(settings.state_dir / "jobs.sqlite"), clock)
+    return Ledger(sql.create_engine(_postgres(settings), pool_pre_ping=True), clock)
+
+
+def workflows_url(settings: Settings) -> str:
+    """Address of the database of workflows."""
+    if settings.jobs_database_url is None:
+        return f"sqlite:///{settings.state_dir / 'workflows.sqlite'}"
+    return settings.jobs_database_url.get_secret_value()
+
+
+def _postgres(settings: Settings) -> str:
+    assert settings.jobs_database_url is not None
+    url = settings.jobs_database_url.get_secret_value()
+    if not url.startswith(_PLAIN):
+        raise ValueError("EMOSERVE_JOBS_DATABASE_URL must begin with postgresql://")
+    return _DRIVER + url.removeprefix(_PLAIN)

@@ -1,0 +1,98 @@
+"""Deletes what is over: results after their time, jobs that were never done, and what nobody knows any more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from service.jobs.job import Job
+from service.jobs.ledger import Ledger
+from service.jobs.spool import RESULT, Spool
+from service.jobs.states import JobState
+from service.telemetry.logs import describe_exception, service_logger
+
+MOST_SECONDS_BETWEEN = 30.0
+
+
+class Sweeper:
+    """Looks at every job now and then.
+
+    Args:
+        ledger, spool: where jobs are kept.
+        clock: seconds of the Unix epoch.
+        result_ttl_s: for which a result is kept after its job has finished.
+        job_ttl_s: for which a job may be unfinished, and for which a finished one is remembered.
+        give_up: called with the handle of a job that is given up.
+        forget: called with the handle of a job whose last trace goes.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        clock: Callable[[], float],
+        result_ttl_s: float,
+        job_ttl_s: float,
+        *,
+        give_up: Callable[[str], None],
+        forget: Callable[[str], None],
+    ) -> None:
+        self._ledger = ledger
+        self._spool = spool
+        self._clock = clock
+        self._result_ttl_s = result_ttl_s
+        self._job_ttl_s = job_ttl_s
+        self._give_up = give_up
+        self._forget = forget
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to look every now and then."""
+        self._thread = threading.Thread(target=self._run, name="job-sweeper", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def sweep(self) -> None:
+        """Look at every job once."""
+        for job in self._ledger.all():
+            self._look(job, self._clock())
+
+    def sweep_folders(self) -> None:
+        """Delete files that belong to no job, or that a finished one left behind; before anything is uploaded."""
+        jobs = {job.handle: job for job in self._ledger.all()}
+        for handle in self._spool.handles():
+            job = jobs.get(handle)
+            if job is None or (job.state.is_final and job.result_key is None):
+                self._spool.destroy(handle)
+            elif job.state.is_final:
+                self._spool.destroy(handle, keep=RESULT)
+
+    def _look(self, job: Job, now_s: float) -> None:
+        if not job.state.is_final:
+            if now_s - job.created_s > self._job_ttl_s and self._ledger.expire(job.handle):
+                self._give_up(job.handle)
+                self._spool.destroy(job.handle)
+            return
+        age_s = now_s - (job.finished_s or job.created_s)
+        if job.state is JobState.SUCCEEDED and age_s > self._result_ttl_s:
+            self._ledger.expire(job.handle)
+            self._spool.destroy(job.handle)
+        if age_s > max(self._job_ttl_s, self._result_ttl_s):
+            self._spool.destroy(job.handle)
+            self._forget(job.handle)
+            self._ledger.forget(job.handle)
+
+    def _run(self) -> None:
+        every_s = min(MOST_SECONDS_BETWEEN, self._result_ttl_s / 4, self._job_ttl_s / 4)
+        while not self._stop.wait(every_s):
+            try:
+                self.sweep()
+            except Exception as error:
+                fields = describe_exception(type(error), error.__traceback__)
+                service_logger.error("jobs could not be swept", extra={"fields": fields})

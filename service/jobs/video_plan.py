@@ -1,0 +1,159 @@
+"""How a long video is judged: its faces, where somebody speaks, the emotion of its sound if asked, then the answer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from service.jobs.audio_plan import AudioPlan
+from service.jobs.face_part import FacesPart
+from service.jobs.files import PartFiles
+from service.jobs.part import FACES, INSPECT, SPEECH, TURN, NothingToDo, Part
+from service.jobs.sound_parts import SoundPart, TurnPart, heard
+from service.jobs.spool import JobSpool
+from service.pipeline.functionals import affect_features, speaker_turn, time_grid
+from service.pipeline.long_decode import LongDecoder
+from service.pipeline.long_video import KeptFaces, SegmentedFaces
+from service.pipeline.neutral import read_neutral
+from service.pipeline.remote_file import ByteSource
+from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.run import SpeechPipeline
+from service.pipeline.sound_track import Turn
+from service.pipeline.task import Task
+from service.pipeline.video_faces import check_face
+from service.pipeline.video_results import VideoAffect, VideoOptions
+from service.pipeline.video_run import VideoPipeline
+from service.problems import ModelNotFound
+
+SOUND_MISSING = frozenset({"no_audio", "audio_unusable"})
+
+
+class VideoPlan:
+    """Makes the parts of a job and joins what they gave.
+
+    Args:
+        video, speech: the pipelines.
+        audio: the plan for the emotion of the sound track.
+        segment_s: about how many seconds a segment has.
+        deadline_s: for the steps of joining.
+    """
+
+    def __init__(
+        self, video: VideoPipeline, speech: SpeechPipeline, audio: AudioPlan, segment_s: float, deadline_s: float
+    ) -> None:
+        self._video = video
+        self._speech = speech
+        self._audio = audio
+        self._segment_s = segment_s
+        self._deadline_s = deadline_s
+
+    def parts(self, options: VideoOptions) -> tuple[str, ...]:
+        """Names of the parts, in order."""
+        return (FACES, TURN, INSPECT, SPEECH) if "audio" in options.include else (FACES, TURN)
+
+    def check(self, options: VideoOptions) -> None:
+        """Refuse what no video could be judged by.
+
+        Raises:
+            ModelNotFound, Unprocessable
+        """
+        check_face(options.face)
+        read_neutral(options.neutral)
+        self._video.affect_model(options.model, options.version)
+        if not self._video.has_faces:
+            raise ModelNotFound("No face model is installed.")
+        if "audio" in options.include:
+            self._audio.check(_sound_options(options))
+
+    def make(
+        self,
+        name: str,
+        options: VideoOptions,
+        spool: JobSpool,
+        state: dict[str, Any] | None,
+        decoder: LongDecoder,
+        source: ByteSource,
+    ) -> Part:
+        """The part ``name``, from ``state`` on."""
+        if name == FACES:
+            networks, units = self._video.faces, self._video.units
+            assert networks is not None
+            assert units is not None
+            faces = SegmentedFaces(networks, units, read_neutral(options.neutral), state)
+            pictures = decoder.pictures(source, skip_frames=faces.frames)
+            return FacesPart(pictures, self._video, faces, self._segment_s)
+        if name == TURN:
+            return self._turn_part(options, state, decoder, source)
+        if SOUND_MISSING & set(PartFiles(spool, TURN).record(0).get("flags", ())):
+            return NothingToDo({"samples": 0, "flags": ()})
+        return self._audio.make(name, _sound_options(options), spool, state, decoder, source, in_video=True)
+
+    def join(self, options: VideoOptions, spool: JobSpool) -> VideoAffect:
+        """The answer.
+
+        Raises:
+            Unprocessable: the face or the neutral stretch that is asked for is not in the video.
+        """
+        video = self._video
+        task = Task(time.monotonic() + self._deadline_s, None, None)
+        model = video.affect_model(options.model, options.version)
+        faces, last = self._faces(options, spool)
+        series = faces.series(options.face)
+        media = last["media"]
+        turn = self._turn(spool, time_grid(media.duration_s, model.hop_s))
+        features = affect_features(
+            series.time_s,
+            series.confidence,
+            series.action_units,
+            series.tracked,
+            turn=turn.turn,
+            duration_s=media.duration_s,
+            window_s=model.window_s,
+            hop_s=model.hop_s,
+        )
+        audio, audio_flags = self._sound(options, spool)
+        assert video.faces is not None
+        assert video.units is not None
+        models = {"faces": video.faces.bundle, "action_units": video.units.bundle}
+        if turn.turn is not None:
+            models["voice_activity"] = video.registry.find(task="voice-activity")
+        flags = (*last["flags"], *series.flags, *turn.flags, *audio_flags)
+        return video.answer(media, features, model, options.include, flags, task, models, turn, audio)
+
+    def _turn_part(
+        self, options: VideoOptions, state: dict[str, Any] | None, decoder: LongDecoder, source: ByteSource
+    ) -> Part:
+        rate_hz = self._speech.voice_rate_hz
+        if rate_hz is None:
+            return NothingToDo({"flags": ("no_voice_activity",)})
+        sound = decoder.sound(source, target_rate_hz=rate_hz)
+        select = heard(options.channel)
+        return TurnPart(SoundPart(sound, self._speech, select, rate_hz, self._segment_s, state=state))
+
+    def _faces(self, options: VideoOptions, spool: JobSpool) -> tuple[KeptFaces, dict[str, Any]]:
+        """All that was seen, and the last record."""
+        records = list(PartFiles(spool, FACES).records())
+        networks, units = self._video.faces, self._video.units
+        assert networks is not None
+        assert units is not None
+        neutral = read_neutral(options.neutral)
+        return KeptFaces(networks, units, neutral, records[-1]["state"], records), records[-1]
+
+    def _turn(self, spool: JobSpool, grid_s: np.ndarray[Any, np.dtype[np.float64]]) -> Turn:
+        *_, last = PartFiles(spool, TURN).records()
+        if "whole" not in last:
+            return Turn(None, tuple(last["flags"]))
+        tracks = [channel["steps"].astype(np.float64) for channel in last["whole"]]
+        return Turn(speaker_turn(tracks, grid_s, last["whole"][0]["step_s"]))
+
+    def _sound(self, options: VideoOptions, spool: JobSpool) -> tuple[AudioEmotion | None, tuple[str, ...]]:
+        if "audio" not in options.include:
+            return None, ()
+        audio = self._audio.join(_sound_options(options), spool)
+        return audio, tuple(PartFiles(spool, INSPECT).record(0)["flags"]) if audio is None else ()
+
+
+def _sound_options(options: VideoOptions) -> AudioOptions:
+    return AudioOptions(options.audio_model, options.audio_version, channel=options.channel)

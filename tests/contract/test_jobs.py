@@ -1,0 +1,327 @@
+"""``/v1/jobs``: every call, every state, every refusal, on a real socket with a real engine."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+import httpx
+import pytest
+
+from service.app import create_app
+from service.auth import ANONYMOUS
+from service.problems import CapacityExceeded
+from service.settings import Settings
+from tests.support.fake_jobs import SEGMENTS, JobServer, serving_jobs
+from tests.support.live_server import wait_until
+
+AUDIO, VIDEO = "/v1/jobs/audio-emotion", "/v1/jobs/video-affect"
+NO_JOB = "/v1/jobs/" + "x" * 27
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
+    with serving_jobs(tmp_path_factory.mktemp("jobs") / "state", max_jobs=3, job_workers=2) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: JobServer) -> Iterator[httpx.Client]:
+    server.plans.gate.clear()
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        yield client
+    server.plans.gate.set()
+    wait_until(lambda: server.jobs._ledger.unfinished() == 0)
+
+
+def submit(client: httpx.Client, body: bytes = b"sound", address: str = AUDIO, **options) -> str:
+    answer = client.post(address, content=body, **options)
+    assert answer.status_code == 202, answer.text
+    return answer.headers["location"]
+
+
+def ended(client: httpx.Client, address: str) -> dict:
+    wait_until(lambda: client.get(address).json()["state"] not in ("queued", "running"))
+    return client.get(address).json()
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.status_code, answer.json()["code"]
+
+
+def test_a_job_from_beginning_to_end(server: JobServer, client: httpx.Client) -> None:
+    answer = client.post(AUDIO, content=b"sound", params={"timeline": "true"})
+    assert answer.status_code == 202
+    address = answer.headers["location"]
+    first = answer.json()
+    assert address == f"/v1/jobs/{first['id']}"
+    assert (first["kind"], first["state"], first["progress"]) == ("audio-emotion", "queued", 0.0)
+    assert (first["size_bytes"], first["started_at"], first["problem"]) == (5, None, None)
+    job = ended(client, address)
+    assert (job["state"], job["progress"], job["problem"]) == ("succeeded", 1.0, None)
+    moments = [
+        datetime.fromisoformat(job[f"{name}_at"]) for name in ("created", "started", "finished", "result_expires")
+    ]
+    assert moments == sorted(moments)
+    result = client.get(f"{address}/result", headers={"x-request-id": "mine"})
+    direct = client.post("/v1/audio/emotion?timeline=true", content=b"sound", headers={"x-request-id": "mine"})
+    assert result.content == direct.content
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "text/csv", "image/png"])
+@pytest.mark.parametrize(("address", "query"), [(AUDIO, ""), (VIDEO, "?include=action_units")])
+def test_results_come_as_the_call_without_a_job_gives_them(client, address, query, media_type) -> None:
+    job = submit(client, address=address + query)
+    ended(client, job)
+    answer = client.get(f"{job}/result", headers={"accept": media_type})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(media_type)
+    assert answer.headers["cache-control"] == "no-store"
+    assert code(client.get(f"{job}/result", headers={"accept": "application/xml"})) == (406, "not_acceptable")
+
+
+def test_multipart_is_taken_too(client: httpx.Client) -> None:
+    answer = client.post(AUDIO, files={"file": ("secret.wav", b"sound" * 1000)})
+    assert (answer.status_code, answer.json()["size_bytes"]) == (202, 5000)
+    assert ended(client, answer.headers["location"])["state"] == "succeeded"
+
+
+def test_progress_is_what_is_written_down(server: JobServer, client: httpx.Client) -> None:
+    job = submit(client, b"gate")
+    wait_until(lambda: client.get(job).json()["progress"] == 1 / SEGMENTS)
+    assert client.get(job).json()["state"] == "running"
+    assert code(client.get(f"{job}/result")) == (409, "job_not_ready")
+    server.plans.gate.set()
+    assert ended(client, job)["progress"] == 1.0
+
+
+@pytest.mark.parametrize(("body", "problem"), [(b"invalid", "media_invalid"), (b"bug", "internal_error")])
+def test_a_failed_job_says_why(server: JobServer, client: httpx.Client, body: bytes, problem: str) -> None:
+    job = submit(client, body)
+    state = ended(client, job)
+    assert state["state"] == "failed"
+    assert state["problem"]["code"] == problem
+    assert state["problem"]["title"]
+    assert code(client.get(f"{job}/result")) == (409, "job_not_succeeded")
+    assert client.get("/v2/health/ready").status_code == 200
+    assert not list((server.state_dir / "spool").glob("*/upload"))
+
+
+def test_what_is_not_the_recordings_fault_is_tried_again(server: JobServer, client: httpx.Client) -> None:
+    server.plans.tired = 1
+    server.room.problems = [CapacityExceeded()]
+    assert ended(client, submit(client, b"tired"))["state"] == "succeeded"
+
+
+def test_delete_cancels_what_runs(server: JobServer, client: httpx.Client) -> None:
+    job = submit(client, b"gate")
+    wait_until(lambda: client.get(job).json()["state"] == "running")
+    answer = client.delete(job)
+    assert (answer.status_code, answer.content) == (204, b"")
+    state = client.get(job).json()
+    assert state["state"] == "cancelled"
+    assert state["finished_at"]
+    assert code(client.get(f"{job}/result")) == (409, "job_not_succeeded")
+    assert client.delete(job).status_code == 204
+    wait_until(lambda: not server.jobs._runner._live)
+
+
+def test_delete_cancels_what_waits(server: JobServer, client: httpx.Client) -> None:
+    running = [submit(client, b"gate") for _ in range(2)]
+    waiting = submit(client, b"gate")
+    assert client.delete(waiting).status_code == 204
+    assert client.get(waiting).json()["state"] == "cancelled"
+    assert client.get(waiting).json()["started_at"] is None
+    server.plans.gate.set()
+    assert [ended(client, job)["state"] for job in running] == ["succeeded"] * 2
+
+
+def test_delete_removes_a_result_at_once(server: JobServer, client: httpx.Client) -> None:
+    job = submit(client)
+    ended(client, job)
+    assert client.delete(job).status_code == 204
+    assert client.get(job).json()["state"] == "expired"
+    assert code(client.get(f"{job}/result")) == (410, "result_expired")
+
+
+def test_a_result_whose_files_are_gone_is_no_bug(server: JobServer, client: httpx.Client) -> None:
+    job = submit(client)
+    ended(client, job)
+    for path in (server.state_dir / "spool").glob("*/result"):
+        path.write_bytes(b"damage")
+    assert code(client.get(f"{job}/result")) == (410, "job_data_lost")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("address", [NO_JOB, "/v1/jobs/short", "/v1/jobs/..%2f..%2fetc"])
+def test_other_ids_are_no_jobs(client: httpx.Client, method: str, address: str) -> None:
+    answer = client.request(method, address)
+    assert answer.status_code == 404
+    assert answer.json()["code"] in ("job_not_found", "not_found")
+
+
+def test_there_is_no_list_of_jobs(client: httpx.Client) -> None:
+    assert client.get("/v1/jobs").status_code == 404
+
+
+def test_another_callers_job_is_no_job(server: JobServer, client: httpx.Client, monkeypatch) -> None:
+    job = submit(client)
+    monkeypatch.setattr("service.api.jobs.caller_of", lambda _scope: replace(ANONYMOUS, owner="somebody else"))
+    for method, address in (("GET", job), ("DELETE", job), ("GET", f"{job}/result"), ("GET", f"{job}/events")):
+        assert code(client.request(method, address)) == (404, "job_not_found")
+
+
+def test_an_idempotency_key_makes_one_job(client: httpx.Client) -> None:
+    headers = {"idempotency-key": "one"}
+    first = client.post(AUDIO, content=b"gate", headers=headers)
+    again = client.post(AUDIO, files={"file": ("x.wav", b"gate")}, headers=headers)
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.headers["location"] == again.headers["location"]
+    assert again.json()["id"] == first.json()["id"]
+    for other in (
+        client.post(AUDIO, content=b"gate!", headers=headers),
+        client.post(AUDIO, content=b"gate", headers=headers, params={"hop_s": 1}),
+        client.post(VIDEO, content=b"gate", headers=headers),
+    ):
+        assert code(other) == (409, "idempotency_conflict")
+    assert client.post(AUDIO, content=b"x", headers={"idempotency-key": "two"}).status_code == 202
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a b"])
+def test_bad_idempotency_keys_are_refused(client: httpx.Client, key: str) -> None:
+    assert code(client.post(AUDIO, content=b"x", headers={"idempotency-key": key})) == (400, "http_invalid")
+
+
+REFUSED = {
+    "no body": ({"content": b""}, 400, "body_missing"),
+    "no file": ({"files": {"other": b"x"}}, 400, "field_missing"),
+    "too large": ({"content": bytes(1_000_001)}, 413, "body_too_large"),
+    "a text": ({"content": b"x", "headers": {"content-type": "text/plain"}}, 415, "unsupported_content_type"),
+    "no such model": ({"content": b"x", "params": {"model": "none"}}, 404, "model_not_found"),
+    "no such parameter": ({"content": b"x", "params": {"hop": 1}}, 422, "config_invalid"),
+    "a bad parameter": ({"content": b"x", "params": {"hop_s": -1}}, 422, "config_invalid"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_uploads_are_refused_as_without_a_job(server: JobServer, client: httpx.Client, case: str) -> None:
+    send, status, problem = REFUSED[case]
+    before = sorted((server.state_dir / "spool").iterdir())
+    assert code(client.post(AUDIO, **send)) == (status, problem)
+    assert sorted((server.state_dir / "spool").iterdir()) == before
+
+
+def test_more_jobs_than_may_wait_are_refused(client: httpx.Client) -> None:
+    jobs = [submit(client, b"gate") for _ in range(3)]
+    answer = client.post(AUDIO, content=b"x")
+    assert code(answer) == (503, "capacity_exceeded")
+    assert int(answer.headers["retry-after"]) >= 1
+    for job in jobs:
+        client.delete(job)
+
+
+def test_a_full_disk_is_507(server: JobServer, client: httpx.Client, monkeypatch) -> None:
+    monkeypatch.setattr("service.jobs.spool.RESERVE_BYTES", 2**62)
+    before = list((server.state_dir / "spool").iterdir())
+    assert code(client.post(AUDIO, content=b"x")) == (507, "no_space")
+    assert list((server.state_dir / "spool").iterdir()) == before
+
+
+def read_events(client: httpx.Client, address: str, **headers: str) -> list[tuple[str, str, dict]]:
+    """(id, event, data) of all events until the stream ends."""
+    with client.stream("GET", f"{address}/events", headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        text = "".join(answer.iter_text())
+    found = []
+    for block in text.split("\n\n"):
+        fields = dict(re.findall(r"^(id|event|data): (.*)$", block, re.M))
+        if fields:
+            found.append((fields["id"], fields["event"], json.loads(fields["data"])))
+    return found
+
+
+def test_events_tell_the_way_to_the_end(server: JobServer, client: httpx.Client) -> None:
+    job = submit(client, b"gate")
+    wait_until(lambda: client.get(job).json()["progress"] > 0)
+    with httpx.stream("GET", f"{server.url}{job}/events", timeout=30) as answer:
+        text = ""
+        for piece in answer.iter_text():
+            text += piece
+            if "event: state" in text:
+                server.plans.gate.set()
+    states = [json.loads(data)["state"] for data in re.findall(r"event: state\ndata: (.*)", text)]
+    assert (states[0], states[-1]) == ("running", "succeeded")
+
+
+def test_events_go_on_after_the_last_one_that_was_seen(client: httpx.Client) -> None:
+    job = submit(client)
+    ended(client, job)
+    ((last_id, event, data),) = read_events(client, job)
+    assert (event, data["state"]) == ("state", "succeeded")
+    assert client.get(f"{job}/events", headers={"last-event-id": last_id}).status_code == 204
+    assert [event for _, event, _ in read_events(client, job, **{"last-event-id": "running-0.5000"})] == ["state"]
+
+
+def test_comments_keep_the_line_alive(server: JobServer, client: httpx.Client, monkeypatch) -> None:
+    monkeypatch.setattr("service.api.job_events.HEARTBEAT_S", 0.0)
+    monkeypatch.setattr("service.api.job_events.LOOK_S", 0.01)
+    job = submit(client, b"gate")
+    with httpx.stream("GET", f"{server.url}{job}/events", timeout=30) as answer:
+        text = ""
+        for piece in answer.iter_text():
+            text += piece
+            if text.count(": ping") == 3:
+                break
+    client.delete(job)
+
+
+def test_a_result_that_is_read_once_is_gone(tmp_path_factory, server: JobServer) -> None:
+    """With the setting; the service's own engine is the module's, so this one only reads."""
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        job = submit(client)
+        ended(client, job)
+        settings = server.live.services.settings
+        server.live.services.settings = settings.model_copy(update={"delete_result_on_read": True})
+        try:
+            assert client.get(f"{job}/result").status_code == 200
+            wait_until(lambda: client.get(job).json()["state"] == "expired")
+            assert code(client.get(f"{job}/result")) == (410, "result_expired")
+        finally:
+            server.live.services.settings = settings
+
+
+def test_jobs_that_are_switched_off_are_told(live, client_of_live) -> None:
+    for method, address in (("POST", AUDIO), ("GET", NO_JOB), ("GET", f"{NO_JOB}/result"), ("DELETE", NO_JOB)):
+        answer = client_of_live.request(method, address, content=b"x" if method == "POST" else None)
+        assert code(answer) == (503, "jobs_unavailable")
+
+
+@pytest.fixture
+def client_of_live(live) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=live.url, timeout=30) as client:
+        yield client
+
+
+def test_the_document_describes_all_of_it() -> None:
+    paths = create_app(Settings()).openapi()["paths"]
+    assert {path for path in paths if path.startswith("/v1/jobs")} == {
+        AUDIO,
+        VIDEO,
+        "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/events",
+        "/v1/jobs/{job_id}/result",
+    }
+    submit_call = paths[AUDIO]["post"]
+    direct = paths["/v1/audio/emotion"]["post"]
+    names = {parameter["name"] for parameter in submit_call["parameters"]}
+    assert names == {parameter["name"] for parameter in direct["parameters"]} | {"Idempotency-Key"}
+    assert {"200", "202", "409", "413", "503", "507"} <= set(submit_call["responses"])
+    assert "Location" in submit_call["responses"]["202"]["headers"]
+    result = paths["/v1/jobs/{job_id}/result"]["get"]["responses"]
+    assert set(result["200"]["content"]) == {"application/json", "text/csv", "image/png"}
+    assert {"404", "409", "410"} <= set(result)

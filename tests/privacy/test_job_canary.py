@@ -1,0 +1,122 @@
+"""Of a job's recording nothing readable is ever on disk, and nothing at all when it has ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from service.pipeline.results import AudioOptions
+from tests.support.fake_jobs import JobServer, serving_jobs
+from tests.support.live_server import wait_until
+
+CANARY = b"CanaryPatientDoe1961"
+AUDIO = "/v1/jobs/audio-emotion"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
+    with serving_jobs(tmp_path_factory.mktemp("canary") / "state") as server:
+        yield server
+
+
+def holding_canary(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and CANARY in path.read_bytes()]
+
+
+def files_of_jobs(server: JobServer) -> list[str]:
+    return sorted(path.name for path in (server.state_dir / "spool").rglob("*") if path.is_file())
+
+
+def send(server: JobServer, beginning: bytes) -> str:
+    """A job whose file name, content and idempotency key hold the canary."""
+    name = CANARY.decode()
+    answer = httpx.post(
+        server.url + AUDIO,
+        files={"file": (f"{name}.wav", beginning + CANARY * 10_000)},
+        headers={"idempotency-key": f"{name}-{beginning.decode()}"},
+        timeout=30,
+    )
+    assert answer.status_code == 202
+    assert name not in answer.text
+    return answer.headers["location"]
+
+
+def ended(server: JobServer, job: str) -> str:
+    wait_until(lambda: httpx.get(server.url + job).json()["state"] not in ("queued", "running"))
+    return httpx.get(server.url + job).json()["state"]
+
+
+def test_while_it_runs_there_are_unreadable_bytes_alone(server: JobServer) -> None:
+    server.plans.gate.clear()
+    job = send(server, b"gate")
+    wait_until(lambda: httpx.get(server.url + job).json()["progress"] > 0)
+    assert "upload" in files_of_jobs(server)
+    assert holding_canary(server.state_dir) == []
+    server.plans.gate.set()
+    assert ended(server, job) == "succeeded"
+    wait_until(lambda: files_of_jobs(server) == ["result"])
+    assert holding_canary(server.state_dir) == []
+    httpx.delete(server.url + job)
+    assert files_of_jobs(server) == []
+
+
+@pytest.mark.parametrize("beginning", [b"invalid", b"bug"])
+def test_a_failure_leaves_nothing(server: JobServer, beginning: bytes) -> None:
+    job = send(server, beginning)
+    assert ended(server, job) == "failed"
+    wait_until(lambda: files_of_jobs(server) == [])
+    assert holding_canary(server.state_dir) == []
+    assert CANARY.decode() not in httpx.get(server.url + job).text
+
+
+def test_a_cancelled_job_leaves_nothing(server: JobServer) -> None:
+    server.plans.gate.clear()
+    job = send(server, b"gate-again")
+    wait_until(lambda: httpx.get(server.url + job).json()["progress"] > 0)
+    httpx.delete(server.url + job)
+    assert files_of_jobs(server) == []
+    wait_until(lambda: not server.jobs._runner._live)
+    assert files_of_jobs(server) == []
+    assert holding_canary(server.state_dir) == []
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(server: JobServer) -> None:
+    import socket
+
+    with socket.create_connection(("127.0.0.1", server.live.port)) as connection:
+        head = b"POST %b HTTP/1.1\r\nHost: test\r\nContent-Length: 900000\r\n\r\n"
+        connection.sendall(head % AUDIO.encode() + CANARY * 10_000)
+        wait_until(lambda: files_of_jobs(server) == ["upload"])
+    wait_until(lambda: files_of_jobs(server) == [])
+
+
+def test_logs_and_metrics_tell_nothing(server: JobServer) -> None:
+    job = send(server, b"bug-again")
+    ended(server, job)
+    wait_until(lambda: any(line["message"] == "a job failed" for line in server.live.log_lines()))
+    for text in (server.live.log.getvalue(), httpx.get(f"{server.url}/metrics").text):
+        assert CANARY.decode() not in text
+        assert job.rpartition("/")[2] not in text  # whoever knows the id may read the result
+
+
+def test_the_database_holds_no_result_and_no_file_name(server: JobServer) -> None:
+    job = send(server, b"sound")
+    ended(server, job)
+    kept = b"".join(path.read_bytes() for path in server.state_dir.glob("*.sqlite*"))
+    assert CANARY not in kept
+    assert b'"probabilities"' not in kept
+    assert not re.search(rb"\.wav", kept)
+    assert server.jobs._ledger.all()[-1].options == AudioOptions()
+
+
+def test_the_result_on_disk_is_unreadable(server: JobServer) -> None:
+    ended(server, send(server, b"another"))
+    (path, *_) = (server.state_dir / "spool").glob("*/result")
+    stored = path.read_bytes()
+    assert b"probabilities" not in stored
+    assert len(np.unique(np.frombuffer(stored, np.uint8))) > 150

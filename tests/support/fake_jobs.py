@@ -1,0 +1,126 @@
+"""Jobs without models: real database, spool and engine, and recordings that say by their first bytes what happens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from service.jobs.jobs import Jobs
+from service.jobs.part import Segment
+from service.pipeline.batch import Cancelled
+from service.pipeline.results import AudioOptions
+from service.pipeline.task import Task
+from service.problems import InferenceUnavailable, MediaInvalid, ModelNotFound
+from service.settings import Settings
+from tests.support.fakes import fake_result
+from tests.support.live_server import LiveServer, fake_services, serving, small_settings
+from tests.unit.example_affect import example_affect
+
+SEGMENTS = 4
+
+
+@dataclass
+class Room:
+    """Admits everything, or raises ``problem`` once."""
+
+    problems: list[Exception] = field(default_factory=list)
+
+    @contextmanager
+    def hold(self, seconds: float) -> Iterator[None]:
+        if self.problems:
+            raise self.problems.pop()
+        yield
+
+
+@dataclass
+class FakePart:
+    """Four segments. b'gate…' waits before its second, b'invalid…', b'bug…' and b'tired…' fail there."""
+
+    content: bytes
+    number: int
+    plans: FakePlans
+    closed: bool = False
+
+    def run(self, task: Task) -> Segment:
+        self.plans.ran.append(self.number)
+        if self.number == 1:
+            self._second(task)
+        self.number += 1
+        state = {"number": self.number} if self.number < SEGMENTS else None
+        return Segment({"size": len(self.content)}, state, self.number / SEGMENTS)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _second(self, task: Task) -> None:
+        if self.content.startswith(b"gate"):
+            while not self.plans.gate.wait(0.01):
+                if task.cancel is not None and task.cancel.is_set():
+                    raise Cancelled
+        if self.content.startswith(b"invalid"):
+            raise MediaInvalid(self.content.decode())
+        if self.content.startswith(b"bug"):
+            raise RuntimeError(self.content.decode())
+        if self.content.startswith(b"tired") and self.plans.tired:
+            self.plans.tired -= 1
+            raise InferenceUnavailable
+
+
+@dataclass
+class FakePlans:
+    gate: threading.Event = field(default_factory=threading.Event)
+    ran: list[int] = field(default_factory=list)
+    tired: int = 0
+
+    def start(self) -> None: ...
+
+    def check(self, options: Any) -> None:
+        if options.model not in (None, "example"):
+            raise ModelNotFound
+
+    def parts(self, options: Any) -> tuple[str, ...]:
+        return ("work",)
+
+    def make(self, name: str, options: Any, spool: Any, state: dict[str, Any] | None, source: Any) -> FakePart:
+        return FakePart(source.read(0, 1000), 0 if state is None else state["number"], self)
+
+    def join(self, options: Any, spool: Any) -> Any:
+        if isinstance(options, AudioOptions):
+            return fake_result()
+        return example_affect(40, units="action_units" in options.include)
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class JobServer:
+    """A server that takes jobs."""
+
+    live: LiveServer
+    plans: FakePlans
+    jobs: Jobs
+    state_dir: Path
+    room: Room
+
+    @property
+    def url(self) -> str:
+        return self.live.url
+
+
+@contextmanager
+def serving_jobs(state_dir: Path, clock: Callable[[], float] | None = None, **changes: object) -> Iterator[JobServer]:
+    settings: Settings = small_settings(state_dir=state_dir, max_job_body_bytes=1_000_000, jobs=True, **changes)
+    plans, room = FakePlans(), Room()
+    jobs = Jobs(settings, plans, room) if clock is None else Jobs(settings, plans, room, clock=clock)
+    jobs.start()
+    services = fake_services(settings)
+    services.take_jobs(jobs)
+    with serving(settings, services) as live:
+        try:
+            yield JobServer(live, plans, jobs, state_dir, room)
+        finally:
+            plans.gate.set()

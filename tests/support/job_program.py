@@ -1,0 +1,114 @@
+"""The whole service as a program of its own, to be killed and started again over the same state folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+NO_JOB = "x" * 27
+
+
+@dataclass
+class JobProgram:
+    """Runs between ``with`` and its end, or :meth:`kill`.
+
+    Attributes:
+        state_dir: of the service.
+        model_dirs: JSON list of folders of bundles.
+        settings: more of ``EMOSERVE_…``, without that prefix, in upper case.
+    """
+
+    state_dir: Path
+    model_dirs: str
+    settings: dict[str, str] = field(default_factory=dict)
+    url: str = ""
+    process: subprocess.Popen[str] | None = None
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def log_path(self) -> Path:
+        return self.state_dir.parent / "service.log"
+
+    def start(self) -> Self:
+        """Start it and wait until it takes jobs."""
+        self.start_without_jobs()
+        self.wait(lambda: self.http.get(f"{self.url}/v1/jobs/{NO_JOB}").status_code == 404)
+        return self
+
+    def start_without_jobs(self) -> None:
+        """Start it and wait until it is ready."""
+        names = {"PORT": "0", "STATE_DIR": str(self.state_dir), "MODEL_DIRS": self.model_dirs, "DEVICE": "cpu"}
+        environment = {f"EMOSERVE_{name}": value for name, value in (names | self.settings).items()}
+        with self.log_path.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "service", "serve"],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        first = self.process.stdout.readline()
+        found = re.search(r"http://\S+", first)
+        assert found, first + self.log_path.read_text()
+        self.url = found[0]
+
+    def kill(self) -> None:
+        """SIGKILL, as a machine that loses power."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        return self._end(signal.SIGTERM)
+
+    def submit(self, kind: str, body: bytes, **parameters: str) -> str:
+        """Address of a new job."""
+        answer = self.http.post(f"{self.url}/v1/jobs/{kind}", params=parameters, content=body)
+        assert answer.status_code == 202, answer.text
+        return answer.headers["location"]
+
+    def state(self, address: str) -> dict:
+        return self.http.get(self.url + address).json()
+
+    def finished(self, address: str, timeout_s: float = 60.0) -> dict:
+        """The job after its end."""
+        unfinished = ("queued", "running")
+        self.wait(lambda: self.state(address)["state"] not in unfinished, timeout_s)
+        return self.state(address)
+
+    def result(self, address: str, accept: str = "application/json") -> httpx.Response:
+        headers = {"accept": accept, "x-request-id": "same"}
+        return self.http.get(f"{self.url}{address}/result", headers=headers)
+
+    def wait(self, condition, timeout_s: float = 60.0) -> None:
+        ends_s = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < ends_s, self.log_path.read_text()
+            time.sleep(0.05)
+
+    def _end(self, number: int) -> int:
+        if self.process is None:
+            return 0
+        process, self.process = self.process, None
+        process.send_signal(number)
+        status = process.wait(30)
+        assert process.stdout is not None
+        process.stdout.close()
+        return status

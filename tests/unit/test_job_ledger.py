@@ -1,0 +1,199 @@
+"""The table of jobs: states go one way only, keys go with them."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from service.jobs.ids import handle_of, is_job_id, new_job_id
+from service.jobs.job import Job
+from service.jobs.ledger import IdempotencyTakenError, Ledger, sqlite_engine
+from service.jobs.spool import RESULT, Spool
+from service.jobs.states import NEXT, JobState, states_before
+from service.jobs.sweeper import Sweeper
+from service.pipeline.results import AudioOptions
+
+
+class Clock:
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def ledger(tmp_path, clock):
+    ledger = Ledger(sqlite_engine(tmp_path / "jobs.sqlite"), clock)
+    yield ledger
+    ledger.close()
+
+
+def make(ledger, name="job", **changes) -> Job:
+    values = {
+        "handle": name,
+        "id": f"id-{name}",
+        "caller": "anonymous",
+        "options": AudioOptions(hop_s=0.5),
+        "size_bytes": 10,
+        "state": JobState.QUEUED,
+        "progress": 0.0,
+        "created_s": 1000.0,
+        "job_key": b"key",
+    }
+    job = Job(**(values | changes))
+    ledger.add(job)
+    return job
+
+
+MOVES = {
+    JobState.RUNNING: lambda ledger: ledger.start("job"),
+    JobState.SUCCEEDED: lambda ledger: ledger.succeed("job", b"result key"),
+    JobState.FAILED: lambda ledger: ledger.fail("job", "media_invalid"),
+    JobState.CANCELLED: lambda ledger: ledger.cancel("job"),
+    JobState.EXPIRED: lambda ledger: ledger.expire("job"),
+}
+
+
+def test_a_job_is_found_as_it_was_written(ledger):
+    job = make(ledger, idempotency="i", request_digest="d")
+    assert ledger.find("job") == job
+    assert ledger.find_idempotent("i") == job
+    assert ledger.find("other") is ledger.find_idempotent("other") is None
+    assert ledger.all() == [job]
+    assert job.kind == "audio-emotion"
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(JobState, MOVES)))
+def test_states_go_the_ways_that_are_allowed_alone(ledger, before, after):
+    make(ledger, state=before, result_key=b"result key")
+    MOVES[after](ledger)
+    assert ledger.find("job").state is (after if after in NEXT[before] else before)
+
+
+def test_every_end_destroys_the_key(ledger):
+    for state in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED):
+        make(ledger, state=JobState.RUNNING)
+        MOVES[state](ledger)
+        job = ledger.find("job")
+        assert job.job_key is None
+        assert (job.result_key is not None) == (state is JobState.SUCCEEDED)
+        assert job.finished_s == 1000.0
+        ledger.forget("job")
+
+
+def test_a_key_that_is_destroyed_is_not_in_the_file_any_more(ledger, tmp_path):
+    secret = bytes(range(100, 132))
+    make(ledger, state=JobState.RUNNING, job_key=secret)
+    assert secret in (tmp_path / "jobs.sqlite").read_bytes()
+    ledger.cancel("job")
+    assert not [path for path in tmp_path.iterdir() if secret in path.read_bytes()]
+
+
+def test_states_name_where_they_come_from():
+    assert states_before(JobState.RUNNING) == (JobState.QUEUED,)
+    assert set(states_before(JobState.CANCELLED)) == {JobState.QUEUED, JobState.RUNNING}
+    assert not any(state.is_final for state in (JobState.QUEUED, JobState.RUNNING))
+
+
+def test_one_idempotency_key_is_one_job(ledger):
+    make(ledger, "a", idempotency="i")
+    with pytest.raises(IdempotencyTakenError):
+        make(ledger, "b", idempotency="i")
+    make(ledger, "c")
+    make(ledger, "d")
+    assert ledger.unfinished() == 3
+
+
+def test_a_first_start_stays(ledger, clock):
+    make(ledger)
+    ledger.start("job")
+    clock.now_s += 50
+    ledger.start("job")
+    ledger.note_progress("job", 0.25)
+    assert (ledger.find("job").started_s, ledger.find("job").progress) == (1000.0, 0.25)
+
+
+def test_ids_cannot_be_guessed_nor_found_from_handles():
+    ids = {new_job_id() for _ in range(100)}
+    assert len(ids) == 100
+    for one in ids:
+        assert is_job_id(one)
+        assert len(handle_of(one)) == 32
+        assert one not in handle_of(one)
+    for other in ("", "a" * 26, "a" * 28, "../" + "a" * 24, "ä" * 27):
+        assert not is_job_id(other)
+
+
+@pytest.fixture
+def sweep(ledger, clock, tmp_path):
+    """A function that sweeps at a moment; jobs that were given up and forgotten; the spool."""
+    told: list[tuple[str, str]] = []
+    spool = Spool(tmp_path / "spool")
+    sweeper = Sweeper(
+        ledger,
+        spool,
+        clock,
+        result_ttl_s=100.0,
+        job_ttl_s=1000.0,
+        give_up=lambda handle: told.append(("given up", handle)),
+        forget=lambda handle: told.append(("forgotten", handle)),
+    )
+
+    def at(now_s):
+        clock.now_s = now_s
+        sweeper.sweep()
+
+    return at, sweeper, told, spool
+
+
+def test_results_go_after_their_time_and_jobs_after_theirs(ledger, sweep):
+    at, _, told, spool = sweep
+    make(ledger, state=JobState.RUNNING)
+    spool.create_job("job", b"k" * 32).store(RESULT, b"content")
+    ledger.succeed("job", b"key")
+    at(1100.0)
+    assert ledger.find("job").state is JobState.SUCCEEDED
+    assert spool.handles() == ["job"]
+    at(1101.0)
+    assert (ledger.find("job").state, ledger.find("job").result_key) == (JobState.EXPIRED, None)
+    assert spool.handles() == []
+    at(2000.0)
+    assert told == []
+    at(2001.0)
+    assert ledger.find("job") is None
+    assert told == [("forgotten", "job")]
+
+
+def test_jobs_that_are_never_done_are_given_up(ledger, sweep):
+    at, _, told, spool = sweep
+    make(ledger)
+    spool.create_job("job", b"k" * 32)
+    at(2000.0)
+    assert told == []
+    at(2001.0)
+    job = ledger.find("job")
+    assert (job.state, job.job_key, job.finished_s) == (JobState.EXPIRED, None, 2001.0)
+    assert told == [("given up", "job")]
+    assert spool.handles() == []
+
+
+def test_files_that_belong_to_no_job_go_at_the_start(ledger, sweep):
+    _, sweeper, _, spool = sweep
+    for name in ("unknown", "waiting", "done", "failed"):
+        job = spool.create_job(name, b"k" * 32)
+        job.store("upload", b"content")
+        job.store(RESULT, b"content")
+    make(ledger, "waiting")
+    make(ledger, "done", state=JobState.SUCCEEDED, job_key=None, result_key=b"key")
+    make(ledger, "failed", state=JobState.FAILED, job_key=None)
+    sweeper.sweep_folders()
+    assert sorted(spool.handles()) == ["done", "waiting"]
+    assert spool.open_job("waiting", b"k" * 32).has("upload")
+    assert not spool.open_job("done", b"k" * 32).has("upload")
+    assert spool.open_job("done", b"k" * 32).has(RESULT)

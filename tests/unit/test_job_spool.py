@@ -1,0 +1,104 @@
+"""Folders of jobs: whole files or none, room that is left, nothing left behind."""
+
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from service.jobs import spool as module
+from service.jobs.cipher import SpoolDamagedError
+from service.jobs.files import PartFiles
+from service.jobs.lock import StateLock, StateLockedError
+from service.jobs.spool import RESULT, Spool
+from service.problems import NoSpace
+
+KEY = b"k" * 32
+
+
+@pytest.fixture
+def spool(tmp_path):
+    return Spool(tmp_path / "spool")
+
+
+def test_files_are_stored_replaced_and_removed(spool):
+    job = spool.create_job("job", KEY)
+    job.store("part-0", b"first")
+    job.store("part-0", b"second")
+    assert job.read("part-0") == b"second"
+    assert job.has("part-0")
+    job.remove("part-0")
+    job.remove("part-0")
+    assert not job.has("part-0")
+    with pytest.raises(SpoolDamagedError):
+        job.read("part-0")
+
+
+def test_a_write_that_was_cut_off_leaves_the_file_as_it_was(spool, monkeypatch):
+    job = spool.create_job("job", KEY)
+    job.store("part-0", b"first")
+
+    def fail(_file):
+        raise OSError(28, "no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.EncryptedWriter, "finish", fail)
+        with pytest.raises(NoSpace):
+            job.store("part-0", b"second")
+    assert job.read("part-0") == b"first"
+    job.store("part-0", b"third")
+    assert job.read("part-0") == b"third"
+
+
+def test_a_job_is_destroyed_but_for_what_is_kept(spool, tmp_path):
+    job = spool.create_job("job", KEY)
+    for name in ("upload", RESULT, "part-0"):
+        job.store(name, b"content")
+    spool.destroy("job", keep=RESULT)
+    assert [path.name for path in (tmp_path / "spool" / "job").iterdir()] == [RESULT]
+    spool.destroy("job")
+    assert spool.handles() == []
+    spool.destroy("job")
+    spool.destroy("job", keep=RESULT)
+
+
+def test_a_deleted_folder_takes_no_more_files(spool):
+    job = spool.create_job("job", KEY)
+    spool.destroy("job")
+    with pytest.raises(SpoolDamagedError):
+        job.store("part-0", b"content")
+    assert spool.handles() == []
+
+
+def test_a_full_disk_is_told_before_it_is_full(spool, monkeypatch):
+    free = module.RESERVE_BYTES + 100
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=free))
+    spool.check_space(100)
+    with pytest.raises(NoSpace):
+        spool.check_space(101)
+
+
+def test_folders_are_for_this_user_alone(spool, tmp_path):
+    spool.create_job("job", KEY)
+    for folder in (tmp_path / "spool", tmp_path / "spool" / "job"):
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_what_the_last_segment_began_with_is_kept(spool):
+    files = PartFiles(spool.create_job("job", KEY), "speech")
+    assert files.state(0) is None
+    for number in range(4):
+        files.store(number, {"number": number}, {"after": number} if number < 3 else None)
+    assert files.state(3) == {"after": 2}  # the last step may be done anew
+    with pytest.raises(SpoolDamagedError):
+        files.state(2)
+    assert [record["number"] for record in files.records()] == [0, 1, 2, 3]
+
+
+def test_a_state_folder_is_one_services(tmp_path):
+    lock = StateLock(tmp_path / "state")
+    with pytest.raises(StateLockedError, match="EMOSERVE_STATE_DIR"):
+        StateLock(tmp_path / "state")
+    lock.release()
+    StateLock(tmp_path / "state").release()
