@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,12 @@ from service.problems import Unauthenticated
 
 SUBPROTOCOL = "emoserve"
 """A page opens a WebSocket with the subprotocols ``emoserve`` and ``bearer.<key or token>``: it can set no header."""
+
+BASIC_CHALLENGE = 'Basic realm="emoserve", charset="UTF-8"'
+"""Makes a browser ask for a name, which may be anything, and a password, which is the key or token."""
+
+_OWN_SITE = (b"same-origin", b"none")
+"""Values of ``Sec-Fetch-Site`` under which a browser's stored password counts: another site's page cannot use it."""
 
 _SUBPROTOCOL_CREDENTIALS = "bearer."
 _QUERY_NAMES = frozenset({"access_token", "api-key", "api_key", "apikey", "key", "token", "x-api-key"})
@@ -49,15 +56,36 @@ def _in_headers(scope: Mapping[str, Any]) -> Iterable[Credentials]:
         text = value.decode("latin-1").strip()
         if name == b"authorization":
             scheme, _, credentials = text.partition(" ")
-            is_bearer = scheme.lower() == "bearer"
-            yield Credentials(credentials.strip() if is_bearer else "", credentials.strip().startswith(f"{PREFIX}_"))
+            yield _of_text(_presented(scheme.lower(), credentials.strip(), scope))
         elif name == b"x-api-key":
             yield Credentials(text, is_key=True)
         elif name == b"sec-websocket-protocol" and scope["type"] == "websocket":
             for protocol in text.split(","):
                 if protocol.strip().startswith(_SUBPROTOCOL_CREDENTIALS):
-                    credentials = protocol.strip().removeprefix(_SUBPROTOCOL_CREDENTIALS)
-                    yield Credentials(credentials, credentials.startswith(f"{PREFIX}_"))
+                    yield _of_text(protocol.strip().removeprefix(_SUBPROTOCOL_CREDENTIALS))
+
+
+def is_navigation(scope: Mapping[str, Any]) -> bool:
+    """Whether a browser wants to show a page, and so could ask its user for a password."""
+    headers = dict(scope["headers"])
+    asks_for_page = b"text/html" in headers.get(b"accept", b"")
+    return scope["type"] == "http" and scope["method"] == "GET" and asks_for_page
+
+
+def _presented(scheme: str, credentials: str, scope: Mapping[str, Any]) -> str:
+    """The key or token of an ``Authorization`` header; empty where there is none that counts."""
+    if scheme == "bearer":
+        return credentials
+    if scheme != "basic" or dict(scope["headers"]).get(b"sec-fetch-site", b"none") not in _OWN_SITE:
+        return ""
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
+def _of_text(text: str) -> Credentials:
+    return Credentials(text, is_key=text.startswith(f"{PREFIX}_"))
 
 
 def _has_secrets(query: bytes) -> bool:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import MutableHeaders
 from starlette.routing import Match
 
-from service.access.credentials import SUBPROTOCOL
+from service.access.credentials import BASIC_CHALLENGE, SUBPROTOCOL, is_navigation
 from service.api.exchange import new_request_id
 from service.api.problem_response import problem_response
 from service.auth import is_open, path_of, required_scope, set_caller
 from service.pipeline.account import charged_to
-from service.problems import Forbidden, Problem, RateLimited
+from service.problems import Forbidden, Problem, RateLimited, Unauthenticated
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -86,7 +86,10 @@ class Guard:
             self._note_route(scope)
             exchange = scope["state"]["exchange"]
             exchange.code = problem.code
-            await problem_response(problem, exchange.request_id)(scope, receive, send)
+            response = problem_response(problem, exchange.request_id)
+            if isinstance(problem, Unauthenticated) and is_navigation(scope):
+                response.headers["WWW-Authenticate"] += f", {BASIC_CHALLENGE}"
+            await response(scope, receive, send)
         elif _DENIAL_EXTENSION in scope.get("extensions", {}):
             await problem_response(problem, new_request_id())(scope, receive, send)
         else:

@@ -114,6 +114,33 @@ def test_row_37(protected: Protected, case: str) -> None:
     assert protected.post(protected.key).status_code == 200
 
 
+def basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"anybody:{password}".encode()).decode()
+
+
+def test_a_browser_is_asked_for_a_password_and_may_use_it_on_our_own_pages(protected: Protected) -> None:
+    page = {"accept": "text/html,application/xhtml+xml"}
+    refused = protected.client.get("/", headers=page)
+    assert_refused(refused, 401, "unauthenticated")
+    assert refused.headers["www-authenticate"] == 'Bearer realm="emoserve", Basic realm="emoserve", charset="UTF-8"'
+    known = {"authorization": basic(protected.key)}
+    assert protected.client.get("/", headers=page | known | {"sec-fetch-site": "none"}).status_code == 200
+    assert protected.post(headers=known | {"sec-fetch-site": "same-origin"}).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "nonsense"])
+def test_a_stored_password_is_of_no_use_to_other_sites(protected: Protected, site: str) -> None:
+    headers = {"authorization": basic(protected.key), "sec-fetch-site": site}
+    assert_refused(protected.post(headers=headers), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("text", ["Basic", "Basic !!!", "Basic /w==", basic(""), basic("wrong")])
+def test_passwords_that_are_none(protected: Protected, text: str) -> None:
+    response = protected.post(headers={"authorization": text})
+    assert_refused(response, 401, "unauthenticated")
+    assert "Basic" not in response.headers["www-authenticate"]  # a script's request must not open a dialogue
+
+
 @pytest.mark.parametrize("name", ["api_key", "key", "access_token", "X-API-Key", "model"])
 def test_row_37_key_in_the_query(protected: Protected, name: str) -> None:
     """Even beside valid credentials: an address is logged by whatever stands before the service."""
