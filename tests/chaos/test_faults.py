@@ -45,7 +45,7 @@ def ready(live: LiveServer) -> int:
 
 
 def session_of(live: LiveServer):
-    return live.services.loaded.pipeline._models["tiny", "1"].session
+    return live.services.loaded.pipeline._models.emotion["tiny", "1"].session
 
 
 def test_decoder_killed_in_the_middle_of_a_job_costs_one_answer(faulty: LiveServer) -> None:
