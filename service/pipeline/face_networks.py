@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.pipeline.crop import Cutter
+from service.pipeline.crop import crop, use_one_thread
 from service.pipeline.face_geometry import Points, Region, letterbox, region_around, to_picture
 from service.pipeline.face_settings import FaceSettings
 from service.pipeline.results import FloatArray
@@ -44,7 +44,7 @@ class FaceNetworks:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        self._cutter = Cutter()
+        use_one_thread()
         name = f"bundle {bundle.card.name}/{bundle.card.version}"
         roles = {entry.role for entry in bundle.card.files.values()}
         try:
@@ -88,7 +88,7 @@ class FaceNetworks:
         """
         settings = self.settings
         square = letterbox(picture)
-        image = self._cutter.crop(picture, square, settings.detector_size_px)[None]
+        image = crop(picture, square, settings.detector_size_px)[None]
         found = self._detector.run({"image": image}, ("scores", "boxes", "keypoints"))
         sure = np.flatnonzero(found["scores"][0] >= settings.min_score)
         scores = found["scores"][0][sure].astype(np.float64)
@@ -121,7 +121,7 @@ class FaceNetworks:
         size_px = self.settings.mesh_size_px
         images = np.empty((len(regions), size_px, size_px, 3), np.float32)
         for image, region in zip(images, regions, strict=True):
-            self._cutter.crop(picture, region, size_px, out=image)
+            crop(picture, region, size_px, out=image)
         found = self._mesh.run({"image": images}, ("landmarks", "presence"))
         return [
             Mesh(to_picture(points, region, size_px), float(presence))

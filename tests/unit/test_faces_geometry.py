@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from service.pipeline.crop import Cutter
+from service.pipeline.crop import crop
 from service.pipeline.face_geometry import Region, letterbox, region_around, to_picture
 from service.pipeline.face_networks import merge_overlapping, overlaps
 from service.pipeline.one_euro import OneEuroFilter, OneEuroSettings
@@ -38,12 +38,10 @@ def slow_crop(picture, region, size_px):
     ],
 )
 def test_a_crop_is_bilinear_and_black_outside(region):
-    cutter = Cutter()
-    cutter.crop(PICTURE, letterbox(PICTURE), 32)  # what is left in the work arrays must not show
-    image = cutter.crop(PICTURE, region, 32)
+    image = crop(PICTURE, region, 32)
     assert image.dtype == np.float32
     assert image.flags.c_contiguous
-    np.testing.assert_allclose(image, slow_crop(PICTURE, region, 32), atol=1e-3)
+    np.testing.assert_allclose(image, slow_crop(PICTURE, region, 32), atol=0.51 / 255)  # whole colours
 
 
 def test_corners_map_to_corners():
