@@ -23,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and curves")
     parser.add_argument("--recipe", choices=["open", "paper"], default="open")
     parser.add_argument("--steps", type=int, help="steps in all (open; default 5000) or a stage (paper; 2500)")
+    parser.add_argument("--batch-size", type=int, default=32, help="clips of a step (open)")
     parser.add_argument("--partitions", nargs="+", default=["train"], choices=["train", "devel", "test"])
     parser.add_argument("--preset", choices=["paper", "code"], default="paper", help="front end of recipe 'paper'")
     parser.add_argument("--mode", choices=MODES, default="scratch", help="transfer mode of recipe 'paper' (C22)")
@@ -38,7 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
     corpora = read_corpora(arguments.corpus)
     if arguments.recipe == "open":
         steps = arguments.steps or 5000
-        recipe = OpenRecipe(steps, arguments.seed, tuple(arguments.partitions), start=arguments.start)
+        recipe = OpenRecipe(
+            steps,
+            arguments.seed,
+            tuple(arguments.partitions),
+            batch_size=arguments.batch_size,
+            start=arguments.start,
+        )
         with progress_bar("training", steps) as bar:
             train_open(corpora, recipe, arguments.out, report_to(bar), arguments.cache)
     else:

@@ -18,7 +18,8 @@ def trained(tmp_path_factory):
     """A bundle that was trained, exported and scored by the commands alone, on a small corpus."""
     folder = tmp_path_factory.mktemp("trained")
     corpus = write_small_corpus(folder / "small")
-    train = ["train", "emonet", "--corpus", corpus, "--out", folder / "run", "--steps", 3, "--cache", folder / "cache"]
+    train = ["train", "emonet", "--corpus", corpus, "--out", folder / "run", "--cache", folder / "cache"]
+    train += ["--steps", 3, "--batch-size", 4]
     assert main(list(map(str, train))) == 0
     card = json.loads((ROOT / "export/bundles/cards/emonet-open.json").read_text())
     card |= {"name": "small", "seen_corpora": ["small"]}
