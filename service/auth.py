@@ -20,6 +20,9 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 OPEN_PREFIX = "/v2/health/"
 """Answers without credentials, for orchestrators."""
 
+PAGE_PREFIX = "/page/"
+"""Files of the web page, which anybody may have: with them a key can be entered."""
+
 _CALLER = "caller"
 
 _RULES: tuple[tuple[str, Scope], ...] = (
@@ -69,6 +72,11 @@ def caller_of(scope: Mapping[str, Any]) -> Caller:
 def set_caller(scope: dict[str, Any], caller: Caller) -> None:
     """Note who sent the request; for the guard alone."""
     scope.setdefault("state", {})[_CALLER] = caller
+
+
+def is_open(path: str) -> bool:
+    """Whether an address answers without credentials."""
+    return path == "/" or path.startswith((OPEN_PREFIX, PAGE_PREFIX))
 
 
 def required_scope(path: str) -> str | None:

@@ -12,7 +12,7 @@ from starlette.routing import Match
 from service.access.credentials import SUBPROTOCOL
 from service.api.exchange import new_request_id
 from service.api.problem_response import problem_response
-from service.auth import OPEN_PREFIX, required_scope, set_caller
+from service.auth import is_open, required_scope, set_caller
 from service.pipeline.account import charged_to
 from service.problems import Forbidden, Problem, RateLimited
 
@@ -45,7 +45,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass or refuse it."""
-        if scope["type"] not in ("http", "websocket") or scope["path"].startswith(OPEN_PREFIX):
+        if scope["type"] not in ("http", "websocket") or is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
         with ExitStack() as stack:

@@ -142,10 +142,12 @@ def test_everything_but_health_needs_credentials(protected: Protected) -> None:
             assert ("401" in operation["responses"]) == (path not in OPEN), path
             tried += 1
     assert tried > 15
-    for path in ("/", "/docs", "/docs/reference.js", "/openapi.json", "/metrics", "/nothing", "/v2/healthy"):
+    for path in ("/docs", "/docs/reference.js", "/openapi.json", "/metrics", "/nothing", "/v2/healthy"):
         assert_refused(protected.client.get(path), 401, "unauthenticated")
-    for path in OPEN:
+    for path in (*OPEN, "/", "/page/main.js"):
         assert protected.client.get(path).status_code == 200
+    for path in ("/page", "/pages/x"):
+        assert protected.client.get(path).status_code == 401
     assert protected.client.options(EMOTION).status_code == 401
 
 
