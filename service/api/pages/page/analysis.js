@@ -19,7 +19,7 @@ export function kindOf(file, wanted, hasFaces) {
 export function callOf(kind, choices) {
   if (kind === "voice") return { path: "v1/audio/emotion", query: { timeline: "true", ...choices.voice } };
   if (kind === "face") return { path: "v1/video/affect", query: { include: "action_units,attribution,audio", ...choices.face } };
-  return { path: "v1/action-units/affect", query: { include: "action_units,attribution" } };
+  return { path: "v1/action-units/affect", query: { include: "action_units,attribution", ...choices.table } };
 }
 
 /**

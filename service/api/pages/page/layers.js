@@ -118,11 +118,10 @@ export function drawArea(context, frame, moments, { colourName, values }) {
 /** Grey, wherever nothing is known. */
 export function drawUnknown(context, frame, moments, values) {
   context.fillStyle = colour("unknown");
-  values.forEach((value, index) => {
-    if (value !== null) return;
-    const left = frame.x(moments.edges[index]);
-    context.fillRect(left, frame.top, Math.max(frame.x(moments.edges[index + 1]) - left, 0.5), frame.height);
-  });
+  for (const [first, end] of runs(values.map((value) => (value === null ? true : null)))) {
+    const left = frame.x(moments.edges[first]);
+    context.fillRect(left, frame.top, Math.max(frame.x(moments.edges[end]) - left, 0.5), frame.height);
+  }
 }
 
 /** Lowest and highest sample of each pixel's share of a recording. */

@@ -19,6 +19,7 @@ import { faceView, partialView, soundView, voiceView } from "./views.js";
 const playhead = new Playhead();
 const status = new Status();
 let hasFaces = true;
+let mostBytes = Infinity;
 let current = null; // the file at hand, its outline, and how to stop its analysis
 let plots = [];
 
@@ -27,6 +28,7 @@ async function learn() {
     const [models, limits] = await Promise.all([readJson("v1/models"), readJson("v1/limits")]);
     hasFaces = offerModels(models.models);
     showLimits(limits);
+    mostBytes = limits.limits.max_body_bytes;
     if (!current) hideProblem();
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
@@ -62,6 +64,7 @@ async function run(mine, outlined = Promise.resolve()) {
   status.begin();
   byId("result").setAttribute("aria-busy", "true");
   try {
+    if (mine.file.size > mostBytes) throw tooLarge(mine.file);
     const { answer, text } = await analyse(call, mine.file, {
       onUpload: (share) => status.uploaded(share),
       onProgress: (share) => status.analysed(share),
@@ -85,6 +88,12 @@ async function run(mine, outlined = Promise.resolve()) {
   } finally {
     if (current === mine) byId("result").removeAttribute("aria-busy");
   }
+}
+
+/** What the server would say, without sending it what it will refuse. */
+function tooLarge(file) {
+  const detail = `It has ${bytes(file.size)}; this service takes up to ${bytes(mostBytes)}.`;
+  return new ProblemError(413, { title: "The file is larger than the limit.", detail, code: "body_too_large" });
 }
 
 function present(kind, answer, mine, call, text) {

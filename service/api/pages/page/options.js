@@ -42,6 +42,7 @@ export function readChoices() {
   return {
     judge: document.querySelector("input[name=judge]:checked").value,
     voice: known({ model, version, window_s: byId("window").value, hop_s: byId("hop").value, channel: unlessDefault(byId("channel").value, "mix") }),
+    table: known({ fps: byId("fps").value, face: unlessDefault(face, "largest") }),
     face: known({ neutral: unlessDefault(neutral === "span" ? span : neutral, "median"), face: unlessDefault(face, "largest") }),
   };
 }

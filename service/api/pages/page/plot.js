@@ -141,7 +141,7 @@ export class Plot {
   }
 
   #go(time, row) {
-    this.#own = { time, row };
+    this.#own = { time, row, isChosen: true };
     this.options.playhead?.seek(time);
     this.#say();
     this.#place();
@@ -170,7 +170,8 @@ export class Plot {
   #place() {
     if (!this.#frame) return;
     const { playhead } = this.options;
-    this.#line(this.#cursor, playhead ? playhead.time : null);
+    this.#line(this.#cursor, playhead ? playhead.time : this.#own.time);
+    if (!playhead && this.#frame.rows) this.#cell();
     this.#line(this.#hover, playhead ? playhead.hover : null);
     if (!this.#isHovered && !this.#readout.hidden && playhead) this.#showReadout(playhead.time, this.#own.row);
   }
@@ -182,6 +183,14 @@ export class Plot {
     node.style.transform = `translateX(${frame.x(time)}px)`;
     node.style.top = `${frame.top}px`;
     node.style.height = `${frame.height}px`;
+  }
+
+  /** Where there is no common position, the cursor marks one cell, once one was chosen. */
+  #cell() {
+    const { top, height, rows } = this.#frame;
+    this.#cursor.hidden ||= !this.#own.isChosen;
+    this.#cursor.style.top = `${top + (this.#own.row / rows) * height}px`;
+    this.#cursor.style.height = `${height / rows}px`;
   }
 
   #showReadout(time, row, atPx = null) {

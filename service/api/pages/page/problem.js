@@ -14,6 +14,7 @@ const BY_CODE = {
   media_too_short: "Record at least a second of speech.",
   media_truncated: "The file is incomplete: copy or download it again.",
   model_not_found: "Choose another model under Options.",
+  timestamps_invalid: "Enter the camera's frames a second under Options, then try again.",
   no_audio_stream: "There is no sound in this file. For a video, choose 'Face' under Options.",
   no_video_stream: "There are no pictures in this file. Choose 'Voice' under Options.",
 };
