@@ -16,6 +16,8 @@ import { Status } from "./status.js";
 import { startThemeSwitch } from "./theme_switch.js";
 import { faceView, partialView, soundView, voiceView } from "./views.js";
 
+const REDRAW_MS = 200; // windows may come faster than anybody can look
+
 const playhead = new Playhead();
 const status = new Status();
 let hasFaces = true;
@@ -68,7 +70,7 @@ async function run(mine, outlined = Promise.resolve()) {
     const { answer, text } = await analyse(call, mine.file, {
       onUpload: (share) => status.uploaded(share),
       onProgress: (share) => status.analysed(share),
-      onPartial: (partial) => { if (current === mine) { mine.isShown = true; show(partialView(partial, mine.outline, playhead)); } },
+      onPartial: (partial) => showPartial(mine, partial),
     }, mine.stop.signal);
     await outlined;
     if (current !== mine) return;
@@ -94,6 +96,15 @@ async function run(mine, outlined = Promise.resolve()) {
 function tooLarge(file) {
   const detail = `It has ${bytes(file.size)}; this service takes up to ${bytes(mostBytes)}.`;
   return new ProblemError(413, { title: "The file is larger than the limit.", detail, code: "body_too_large" });
+}
+
+function showPartial(mine, partial) {
+  const nowMs = performance.now();
+  if (current !== mine || nowMs - (mine.drawnMs ?? -Infinity) < REDRAW_MS) return;
+  Object.assign(mine, { isShown: true, drawnMs: nowMs });
+  const view = partialView(partial, mine.outline, playhead);
+  playhead.setDuration(view.duration);
+  show(view);
 }
 
 function present(kind, answer, mine, call, text) {

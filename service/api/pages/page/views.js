@@ -40,7 +40,8 @@ export function partialView(answer, outline, playhead) {
   const { timeline } = answer;
   const duration = Math.max(outline?.duration ?? 0, answer.media?.duration_s ?? 0, timeline.end_s[timeline.end_s.length - 1] ?? 0);
   const labels = answer.labels ?? Object.keys(timeline.probabilities);
-  return gather([], [outline ? outlineChart({ outline, duration, playhead }) : null, ...voiceCharts(timeline, labels, duration, playhead)]);
+  const charts = [outline ? outlineChart({ outline, duration, playhead }) : null, ...voiceCharts(timeline, labels, duration, playhead)];
+  return { ...gather([], charts), duration };
 }
 
 /** Of a face, or of a table of its action units. @returns {View} */
