@@ -20,6 +20,9 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 OPEN_PREFIX = "/v2/health/"
 """Answers without credentials, for orchestrators."""
 
+PAGE_PREFIX = "/page/"
+"""Files of the web page, which are the same for everybody."""
+
 _CALLER = "caller"
 
 _RULES: tuple[tuple[str, Scope], ...] = (
@@ -80,6 +83,12 @@ def path_of(scope: Mapping[str, Any]) -> str:
 def is_open(scope: Mapping[str, Any]) -> bool:
     """Whether the address answers without credentials."""
     return path_of(scope).startswith(OPEN_PREFIX)
+
+
+def is_audited(scope: Mapping[str, Any]) -> bool:
+    """Whether a request is worth a line in the audit log: probes and files of the page touch nobody's data."""
+    path = path_of(scope)
+    return not (is_open(scope) or path == "/" or path.startswith(PAGE_PREFIX))
 
 
 def required_scope(path: str) -> str | None:

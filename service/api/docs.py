@@ -1,4 +1,4 @@
-"""``/openapi.json``, ``/docs`` and ``/``: pages that load nothing from outside this service."""
+"""``/openapi.json`` and ``/docs``, which load nothing from outside this service."""
 
 from __future__ import annotations
 
@@ -22,12 +22,6 @@ _SECURITY_HEADERS = {
 }
 
 
-@router.get("/")
-async def landing() -> Response:
-    """A few words and the way to the rest."""
-    return page("index.html")
-
-
 @router.get("/openapi.json")
 async def openapi_json(request: Request) -> Response:
     """The OpenAPI document."""
@@ -42,7 +36,7 @@ async def docs(request: Request) -> Response:
 
 @router.get("/docs/reference.css")
 async def docs_style() -> Response:
-    """Style of the reference and of the landing page."""
+    """Style of the reference."""
     return page("reference.css")
 
 

@@ -31,6 +31,7 @@ class Exchange:
         media_s: seconds of media, once known.
         caller: who sent it.
         models: name/version@sha256 of what answered, for the audit log.
+        cache_control: what caches may do with the answer; only files that are the same for everybody change it.
     """
 
     request_id: str
@@ -41,6 +42,7 @@ class Exchange:
     media_s: float | None = None
     caller: Caller = ANONYMOUS
     models: tuple[str, ...] = ()
+    cache_control: str = "no-store"
 
     @property
     def elapsed_s(self) -> float:

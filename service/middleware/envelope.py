@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from service.api.exchange import Exchange, begin_exchange
 from service.api.problem_response import problem_response
-from service.auth import is_open
+from service.auth import is_audited
 from service.middleware.security_headers import (
     DEFAULT_CONTENT_SECURITY_POLICY,
     SECURITY_HEADERS,
@@ -116,7 +116,7 @@ class Envelope:
             "media_s": exchange.media_s,
         }
         request_logger.log(logging.ERROR if status == 500 else logging.INFO, "request", extra={"fields": fields})
-        if not is_open(scope):  # probes, which touch nobody's data, would drown the rest
+        if is_audited(scope):
             self._services.audit.write(
                 AuditEntry(
                     request_id=exchange.request_id,
@@ -188,6 +188,7 @@ class _Answer:
             headers["X-Request-Id"] = self.exchange.request_id
             headers["Server-Timing"] = self.exchange.server_timing()
             headers.update(SECURITY_HEADERS)
+            headers["Cache-Control"] = self.exchange.cache_control
             headers.setdefault("Content-Security-Policy", DEFAULT_CONTENT_SECURITY_POLICY)
             if self.is_secure:
                 headers["Strict-Transport-Security"] = STRICT_TRANSPORT_SECURITY

@@ -88,7 +88,7 @@ class Guard:
             exchange.code = problem.code
             response = problem_response(problem, exchange.request_id)
             if isinstance(problem, Unauthenticated) and is_navigation(scope):
-                response.headers["WWW-Authenticate"] += f", {BASIC_CHALLENGE}"
+                response.headers.append("WWW-Authenticate", BASIC_CHALLENGE)  # browsers read one challenge a line
             await response(scope, receive, send)
         elif _DENIAL_EXTENSION in scope.get("extensions", {}):
             await problem_response(problem, new_request_id())(scope, receive, send)

@@ -7,15 +7,29 @@ import re
 import httpx
 import pytest
 
+from service.api.page import MEDIA_TYPES
 from service.problems import all_problems
 from service.schemas import AudioEmotionAnswer, ModelsAnswer, ProblemDocument
 from service.settings import Limits
+from tests.shared_material import ROOT
 from tests.support.fakes import PROVIDER, SHA256
 from tests.support.live_server import LiveServer, serving, small_settings
 
 WAV = {"content": b"RIFF....", "headers": {"content-type": "audio/wav"}}
 EMOTION = "/v1/audio/emotion"
-ADDRESSES = ["/", "/docs", "/docs/reference.css", "/docs/reference.js", "/openapi.json", "/metrics", "/v2"]
+PAGE = ROOT / "service/api/pages/page"
+ADDRESSES = [
+    "/",
+    "/page/main.js",
+    "/page/icon.svg",
+    "/docs",
+    "/docs/reference.css",
+    "/docs/reference.js",
+    "/openapi.json",
+    "/metrics",
+    "/v2",
+]
+ADDRESSES += ["/page/main.js", "/page/icon.svg"]
 ADDRESSES += ["/v2/health/live", "/v2/health/ready", "/v1/limits", "/v1/models", "/v1/models/example"]
 ADDRESSES += ["/v1/models/example/1", "/v1/problems", "/v1/problems/media_empty", "/v2/models/example"]
 ADDRESSES += [
@@ -28,7 +42,8 @@ ADDRESSES += [
 def assert_common_headers(response: httpx.Response) -> None:
     assert response.headers["x-request-id"]
     assert re.search(r"total;dur=\d", response.headers["server-timing"])
-    assert response.headers["cache-control"] == "no-store"
+    is_page = response.url.path == "/" or response.url.path.startswith("/page/")
+    assert response.headers["cache-control"] == ("no-cache" if is_page else "no-store")
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
@@ -216,11 +231,32 @@ def test_open_inference_protocol_metadata(client: httpx.Client) -> None:
 
 
 def test_pages_load_nothing_from_outside(client: httpx.Client) -> None:
-    for address in ("/", "/docs", "/docs/reference.css", "/docs/reference.js"):
+    names = [path.name for path in PAGE.iterdir() if path.suffix[1:] in MEDIA_TYPES]
+    assert len(names) > 20
+    files = ["/", "/docs", "/docs/reference.css", "/docs/reference.js", *(f"/page/{name}" for name in names)]
+    for address in files:
         response = client.get(address)
         assert "default-src 'none'" in response.headers["content-security-policy"]
         outside = re.findall(r"(?:https?:)?//[a-z0-9.:]+", response.text.replace("\n// ", "\n"))
-        assert set(outside) <= {"http://127.0.0.1:8000"}  # the curl line for people
+        assert set(outside) <= {"http://www.w3.org"}  # the name of SVG, which is no address to load from
+
+
+def test_page_files_are_kept_until_they_change(client: httpx.Client) -> None:
+    for address, kind in (("/", "text/html"), ("/page/style.css", "text/css"), ("/page/main.js", "text/javascript")):
+        first = client.get(address)
+        assert first.headers["content-type"].startswith(kind)
+        tag = first.headers["etag"]
+        for known in (tag, f'"other", W/{tag}', "*"):
+            again = client.get(address, headers={"if-none-match": known})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+            assert_common_headers(again)
+        assert client.get(address, headers={"if-none-match": '"other"'}).status_code == 200
+        assert client.head(address, headers={"if-none-match": tag}).status_code == 304
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "index.html", "__init__.py", "..%2Freference.js", "main", ""])
+def test_page_has_no_other_files(client: httpx.Client, name: str) -> None:
+    assert client.get(f"/page/{name}").json()["code"] == "not_found"
 
 
 def test_docs_can_be_switched_off() -> None:

@@ -1,0 +1,62 @@
+"""``/`` and ``/page/…``: the web page, its style and its scripts.
+
+They are the same for everybody and tell nothing, so they need no credentials, and browsers may keep them: with
+``no-cache`` and an ``ETag`` a browser asks whether its copy still holds (RFC 9111, section 5.2.2.4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.exchange import exchange_of
+from service.problems import NotFound
+
+router = APIRouter(include_in_schema=False)
+
+MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+"""By the ending of a file's name; files of other kinds are not served."""
+
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; media-src blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@router.get("/")
+async def landing(request: Request) -> Response:
+    """The web page."""
+    return _file(request, "index.html", "text/html")
+
+
+@router.get("/page/{name}")
+async def page_file(request: Request, name: str) -> Response:
+    """A style, script or picture of the web page.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    media_type = MEDIA_TYPES.get(name.rpartition(".")[2])
+    if media_type is None:
+        raise NotFound
+    return _file(request, name, media_type)
+
+
+def _file(request: Request, name: str, media_type: str) -> Response:
+    content = next((file.read_bytes() for file in files("service.api.pages.page").iterdir() if file.name == name), None)
+    if content is None:
+        raise NotFound
+    exchange_of(request.scope).cache_control = "no-cache"
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Content-Security-Policy": _CONTENT_SECURITY_POLICY}
+    if _has(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Whether the client's copy is the one with this tag, by the weak comparison of ``If-None-Match``."""
+    tags = ",".join(request.headers.getlist("if-none-match")).split(",")
+    return any(one.strip().removeprefix("W/") in (tag, "*") for one in tags)

@@ -1,0 +1,1 @@
+"""The web page at ``/``: HTML, style and ES modules, one concept a file, nothing from outside."""

@@ -1,0 +1,99 @@
+// Curves over the time of a recording.
+
+import { choice, figure } from "./figure.js";
+import { drawArea, drawLines, drawOutline, drawStacked, drawUnknown } from "./layers.js";
+import { clock, nearest, percent, signed } from "./numbers.js";
+import { moment, Plot } from "./plot.js";
+
+const UNKNOWN = "unknown";
+
+/**
+ * One curve.
+ * @typedef {{label: string, colourName: string, values: (number | null)[]}} Series
+ */
+
+/** The outline of the sound; what lies behind it is where nobody speaks. */
+export function outlineChart({ outline, duration, playhead }) {
+  const read = (time) => {
+    const index = Math.min(Math.floor((time / duration) * outline.low.length), outline.low.length - 1);
+    const peak = Math.max(Math.abs(outline.low[index] ?? 0), Math.abs(outline.high[index] ?? 0));
+    return { title: moment(time), lines: [{ name: "Peak", value: percent(peak) }] };
+  };
+  const loudest = Math.max(...outline.high, ...outline.low.map((value) => -value), 0.05);
+  const plot = new Plot({
+    label: "Sound, position", height: 64, x: { start: 0, end: duration },
+    y: { low: -loudest, high: loudest, format: () => "" }, step: stepOf(duration), playhead, read,
+    draw: (context, frame) => drawOutline(context, frame, outline, duration),
+  });
+  return { plot, node: figure({ title: "Sound", plot }) };
+}
+
+/** Probabilities of the classes: stacked, or as lines. */
+export function probabilityChart({ title, moments, series, duration, playhead }) {
+  const read = readerOf(moments, series, percent, { sorted: true });
+  const styles = { stacked: drawStacked, lines: drawLines };
+  let style = "stacked";
+  const plot = new Plot({
+    label: `${title}, position`, height: 190, x: { start: 0, end: duration },
+    y: { low: 0, high: 1, format: percent }, step: stepOf(duration), playhead, read,
+    draw: (context, frame) => {
+      if (series.length) drawUnknown(context, frame, moments, series[0].values);
+      styles[style](context, frame, moments, series);
+    },
+  });
+  const styleChoice = choice(`Style of ${title}`, [{ value: "stacked", text: "Stacked" }, { value: "lines", text: "Lines" }],
+    style, (value) => { style = value; plot.update({}); });
+  return {
+    plot,
+    node: figure({ title, legend: series, controls: [styleChoice], plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }),
+  };
+}
+
+/** Lines between −1 and 1. */
+export function affectChart({ title, note, moments, series, duration, playhead }) {
+  return lineChart({ title, note, moments, series, duration, playhead, low: -1, high: 1, height: 150, format: signed, axis: (value) => signed(value, 1) });
+}
+
+/** One share between 0 and 1 as an area. */
+export function shareChart({ title, moments, series, duration, playhead }) {
+  return lineChart({ title, moments, series: [series], duration, playhead, low: 0, high: 1, height: 52, format: percent, isArea: true });
+}
+
+function lineChart({ title, note, moments, series, duration, playhead, low, high, height, format, axis = format, isArea = false }) {
+  const plot = new Plot({
+    label: `${title}, position`, height, x: { start: 0, end: duration }, y: { low, high, format: axis },
+    step: stepOf(duration), playhead, read: readerOf(moments, series, format),
+    draw: (context, frame) => {
+      if (series.length) drawUnknown(context, frame, moments, series[0].values);
+      if (isArea) drawArea(context, frame, moments, series[0]);
+      else drawLines(context, frame, moments, series);
+    },
+  });
+  const legend = series.length > 1 ? series : [];
+  return { plot, node: figure({ title, note, legend, plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }) };
+}
+
+function readerOf(moments, series, format, { sorted = false } = {}) {
+  return (time) => {
+    const index = nearest(moments.centre, time);
+    const lines = series.map(({ label, colourName, values }) => ({
+      name: label, colour: colourName, known: values[index] ?? null,
+      value: (values[index] ?? null) === null ? UNKNOWN : format(values[index]),
+    }));
+    if (sorted) lines.sort((one, other) => (other.known ?? 0) - (one.known ?? 0));
+    return { title: moment(time), lines };
+  };
+}
+
+function tableOf(moments, series, format) {
+  return () => ({
+    heads: ["Time", ...series.map(({ label }) => label)],
+    rows: moments.centre.map((time, index) => [clock(time, 1),
+      ...series.map(({ values }) => ((values[index] ?? null) === null ? UNKNOWN : format(values[index])))]),
+  });
+}
+
+/** Seconds that an arrow key moves: a fiftieth of the recording, at least a tenth of a second. */
+export function stepOf(duration) {
+  return Math.max(0.1, Math.round(duration * 2) / 100);
+}

@@ -1,0 +1,34 @@
+// The frame around a plot: heading, legend, controls, plot, table.
+
+import { element, swatch } from "./dom.js";
+import { foldedTable } from "./table.js";
+
+/**
+ * @param {object} parts
+ * @param {string} parts.title
+ * @param {string} [parts.note] one line on how to read it
+ * @param {{colourName: string, label: string}[]} [parts.legend]
+ * @param {Node[]} [parts.controls]
+ * @param {import("./plot.js").Plot} parts.plot
+ * @param {() => {heads: string[], rows: string[][]}} [parts.table]
+ */
+export function figure({ title, note, legend = [], controls = [], plot, table }) {
+  const heading = element("div", { class: "figure-head" }, element("h3", {}, title),
+    legend.length ? element("ul", { class: "legend", "aria-label": `Colours of ${title}` },
+      legend.map(({ colourName, label }) => element("li", {}, swatch(colourName), label))) : null,
+    controls.length ? element("div", { class: "figure-controls" }, controls) : null);
+  return element("figure", {}, element("figcaption", {}, heading, note ? element("p", { class: "quiet" }, note) : null),
+    plot.node, table ? foldedTable(title, table) : null);
+}
+
+/** A row of buttons of which one is pressed. */
+export function choice(label, options, chosen, onChoose) {
+  const buttons = options.map(({ value, text }) => element("button", {
+    type: "button", "aria-pressed": String(value === chosen), "data-value": value,
+    onclick: () => {
+      for (const other of buttons) other.setAttribute("aria-pressed", String(other.dataset.value === value));
+      onChoose(value);
+    },
+  }, text));
+  return element("div", { class: "choice", role: "group", "aria-label": label }, buttons);
+}

@@ -1,0 +1,31 @@
+// The ways in: choose a file, or drop one anywhere on the page.
+
+import { byId } from "./dom.js";
+import { bytes, duration } from "./numbers.js";
+
+/** Call `onFile` with every file that is chosen or dropped. */
+export function startIntake(onFile) {
+  const input = byId("file");
+  input.addEventListener("change", () => {
+    if (input.files.length) onFile(input.files[0]);
+    input.value = ""; // the same file can be chosen again
+  });
+  let depth = 0; // dragenter and dragleave come for every node under the pointer
+  const mark = (isOver) => document.body.classList.toggle("dropping", isOver);
+  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragenter", (event) => { if (hasFiles(event)) { depth += 1; mark(true); } });
+  addEventListener("dragleave", (event) => { if (hasFiles(event)) { depth = Math.max(0, depth - 1); mark(depth > 0); } });
+  addEventListener("dragover", (event) => { if (hasFiles(event)) event.preventDefault(); });
+  addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    depth = 0;
+    mark(false);
+    if (event.dataTransfer.files.length) onFile(event.dataTransfer.files[0]);
+  });
+}
+
+/** Say how much one recording may hold. */
+export function showLimits({ limits }) {
+  byId("limits").textContent = `Up to ${bytes(limits.max_body_bytes)} and ${duration(limits.max_duration_s)}.`;
+}

@@ -1,0 +1,81 @@
+// The answer in short: the emotion, its rivals, arousal and valence, flags in words, the models behind it.
+
+import { classColour } from "./colours.js";
+import { element, swatch } from "./dom.js";
+import { duration, percent, signed } from "./numbers.js";
+import { address } from "./server.js";
+import { capital, flagInWords } from "./words.js";
+
+/** Of a voice, or of the sound track of a video. */
+export function voiceSummary({ labels, probabilities, emotion, arousal, valence }, lead = "Sounds most like") {
+  if (!emotion || !probabilities) return element("div", { class: "verdict" }, element("p", { class: "quiet" }, lead), element("p", { class: "big" }, "Nothing to judge"));
+  const order = labels.map((_, index) => index).sort((one, other) => probabilities[other] - probabilities[one]);
+  return element("div", { class: "verdict" }, element("p", { class: "quiet" }, lead),
+    element("p", { class: "big" }, capital(emotion), element("span", {}, percent(probabilities[labels.indexOf(emotion)]))),
+    element("ul", { class: "bars", "aria-label": "Probabilities" }, order.map((index) => bar(capital(labels[index]), probabilities[index], classColour(index)))),
+    arousal === null && valence === null ? null : element("div", { class: "scales" },
+      affectScale("Arousal", "calm", "excited", arousal, "arousal"), affectScale("Valence", "negative", "positive", valence, "valence")));
+}
+
+/** Of a face over the whole recording. */
+export function faceSummary({ summary }) {
+  const { arousal, valence } = summary;
+  return element("div", { class: "verdict" }, element("p", { class: "quiet" }, "The face, on average"),
+    arousal || valence
+      ? element("div", { class: "scales" }, affectScale("Arousal", "calm", "excited", arousal?.mean ?? null, "arousal", arousal),
+        affectScale("Valence", "negative", "positive", valence?.mean ?? null, "valence", valence))
+      : element("p", { class: "big" }, "No face found"));
+}
+
+/** What has to be known beside the numbers. */
+export function flagList(flags) {
+  return flags.length ? element("ul", { class: "flags", "aria-label": "Please note" }, flags.map((flag) => element("li", {}, flagInWords(flag)))) : null;
+}
+
+/** Length, format and models. */
+export function factList(media, models, trained) {
+  const format = [media.container, media.codec].filter(Boolean).join(" · ");
+  const size = media.width ? `${media.width} × ${media.height}, ${Number(media.frame_rate_hz?.toFixed(2))} fps` : null;
+  const sound = media.sample_rate_hz ? `${media.sample_rate_hz / 1000} kHz, ${media.channels === 1 ? "mono" : `${media.channels} channels`}` : null;
+  const rows = [["Length", duration(media.duration_s)], ["Format", [format, size, sound].filter(Boolean).join(", ")],
+    ...models.map(({ role, model }) => [role, modelNode(model)]), trained === "prior" ? ["Trained", "documented prior"] : null];
+  return element("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+}
+
+function modelNode(model) {
+  return element("span", {}, element("a", { href: address(`v1/models/${model.name}/${model.version}`) }, `${model.name} ${model.version}`), ` · ${model.licence}`);
+}
+
+function bar(label, share, colourName) {
+  const fill = element("span", { class: "fill" });
+  fill.style.width = `${(100 * share).toFixed(1)}%`;
+  fill.style.background = `var(--${colourName})`;
+  return element("li", {}, element("span", { class: "name" }, swatch(colourName), label),
+    element("span", { class: "track", "aria-hidden": "true" }, fill), element("span", { class: "value" }, percent(share)));
+}
+
+function affectScale(name, lowWord, highWord, value, colourName, range = null) {
+  const track = element("span", { class: "track", "aria-hidden": "true" }, element("i", { class: "middle" }));
+  if (range) {
+    const band = element("i", { class: "band" });
+    band.style.left = place(range.min);
+    band.style.width = `${(50 * (range.max - range.min)).toFixed(1)}%`;
+    band.style.background = `var(--${colourName})`;
+    track.append(band);
+  }
+  if (value !== null) {
+    const dot = element("i", { class: "dot" });
+    dot.style.left = place(value);
+    dot.style.background = `var(--${colourName})`;
+    track.append(dot);
+  }
+  const spread = range ? `${signed(range.min)} to ${signed(range.max)}` : "";
+  return element("div", { class: "scale" }, element("span", { class: "name" }, name), element("span", { class: "value" }, value === null ? "unknown" : signed(value)),
+    track, element("span", { class: "ends", "aria-hidden": "true" }, element("span", {}, lowWord), element("span", {}, spread), element("span", {}, highWord)),
+    spread ? element("span", { class: "unseen" }, `between ${spread}`) : null);
+}
+
+function place(value) {
+  return `${(50 + 50 * value).toFixed(1)}%`;
+}

@@ -1,0 +1,106 @@
+"""A real browser without a window, and what it must never do while it shows the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)
+_EXPECTED = "Failed to load resource"
+"""How Chromium reports an error status, which the page shows and tests provoke."""
+
+_WATCH_POLICY = """
+window.violations = [];
+addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
+"""
+
+
+_HAS_ASKED = "Boolean(document.getElementById('limits').textContent) || !document.getElementById('problem').hidden"
+"""Whether the page knows the models and limits, or why not."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, or a loud skip."""
+    if not CHROMIUM.is_file():
+        pytest.skip(f"there is no Chromium at {CHROMIUM}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def until(page: Page, condition: str, argument: object = None, timeout_s: float = 20.0) -> None:
+    """Wait until an expression is true. Playwright's own way has the page evaluate text, which the policy forbids."""
+    ends_s = time.monotonic() + timeout_s
+    while not page.evaluate(condition, argument):
+        assert time.monotonic() < ends_s, condition
+        page.wait_for_timeout(20)
+
+
+@dataclass
+class Watched:
+    """A page and what was noticed on it."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def assert_well_behaved(self) -> None:
+        assert self.complaints == []
+        assert self.foreign == []
+        assert self.page.evaluate("violations") == []
+
+
+@contextmanager
+def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[Watched]:
+    """The page at ``url`` in a context of its own; at the end it must have behaved well."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **options})
+    context.set_default_timeout(20_000)
+    context.add_init_script(_WATCH_POLICY)
+    watched = Watched(context.new_page())
+    page = watched.page
+    page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            watched.complaints.append(message.text)
+            if message.type in ("error", "warning") and not message.text.startswith(_EXPECTED)
+            else None
+        ),
+    )
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith((f"{url}/", f"blob:{url}/")) else watched.foreign.append(request.url)
+        ),
+    )
+    try:
+        page.goto(f"{url}/")
+        until(
+            page, "Boolean(document.getElementById('limits').textContent) || !document.getElementById('problem').hidden"
+        )
+        yield watched
+        watched.assert_well_behaved()
+    finally:
+        context.close()
