@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.embedding_run import embed_sound
 from service.pipeline.emotion_model import EmotionModel
 from service.pipeline.gpu_memory import GpuMemory
+from service.pipeline.live_emotion import LiveEmotion, LiveOptions
 from service.pipeline.load import load_models
 from service.pipeline.postprocess import channel_emotion, envelope, is_silent, judged_windows
 from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray
@@ -29,6 +31,7 @@ from service.pipeline.sound import Sound, SoundSource
 from service.pipeline.speech import Activity, Chunk, ChunkAnswer, VoiceActivity
 from service.pipeline.speech_model import WindowAnswer
 from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
+from service.pipeline.voice_stream import VoiceStream
 from service.pipeline.windows import Windows, plan_windows
 from service.registry import SPEECH_EMOTION, Registry
 from service.settings import Settings
@@ -142,6 +145,24 @@ class SpeechPipeline:
             answer = embed_sound(sound, model, options, self._settings.limits, self._device, rest)
         self._finish(task)
         return answer
+
+    def live(self, options: LiveOptions) -> LiveEmotion:
+        """What judges one stream of sound as it arrives, on the devices that judge recordings.
+
+        Raises:
+            Problem: an unknown model, or a stream that it does not take.
+        """
+        bundle = self._registry.find(options.model, options.version)
+        model = self._models.emotion[bundle.card.name, bundle.card.version]
+        found = self._voice
+        return LiveEmotion(
+            model,
+            options,
+            self._settings.limits,
+            None if found is None else VoiceStream(found, model.speech.sample_rate_hz),
+            lambda clips, task: run_units(self._device, model, clips, task),
+            lambda chunk, task: run_units(self._host, cast(VoiceActivity, found), [chunk], task)[0],
+        )
 
     def signature(self, name: str, version: str) -> Signature | None:
         """Inputs and outputs of a speech graph; None of what this pipeline has not loaded."""

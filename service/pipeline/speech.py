@@ -73,6 +73,12 @@ class ChunkAnswer:
 class VoiceActivity:
     """A voice activity model; a :class:`~service.pipeline.batch.Runner` of chunks.
 
+    Attributes:
+        rate_hz: sample rate that the graph takes.
+        step_samples, context_samples: new samples of a step, and those before them that it sees again.
+        state_size: numbers in each half of the state.
+        threshold: probability above which a step is speech.
+
     Raises:
         BundleError: the card lacks a setting, or the graph is not of the kind described above.
     """
@@ -84,10 +90,10 @@ class VoiceActivity:
         self._name = f"{bundle.card.name}/{bundle.card.version}"
         try:
             self.rate_hz = int(_number(settings["sample_rate_hz"]))
-            self._step = int(_number(settings["step_samples"]))
-            self._context = int(_number(settings["context_samples"]))
-            self._state_size = int(_number(settings["state_size"]))
-            self._threshold = _number(settings["threshold"])
+            self.step_samples = int(_number(settings["step_samples"]))
+            self.context_samples = int(_number(settings["context_samples"]))
+            self.state_size = int(_number(settings["state_size"]))
+            self.threshold = _number(settings["threshold"])
             session.require(("input", "h", "c"), ("speech_probs", "hn", "cn"))
         except (KeyError, TypeError, ValueError) as error:
             cause = f"setting {error} is missing" if isinstance(error, KeyError) else str(error)
@@ -97,7 +103,7 @@ class VoiceActivity:
     @property
     def steps_per_s(self) -> float:
         """Steps in a second of sound."""
-        return self.rate_hz / self._step
+        return self.rate_hz / self.step_samples
 
     def warm_up(self) -> None:
         """Run one second.
@@ -133,14 +139,14 @@ class VoiceActivity:
         """
         if rate_hz != self.rate_hz:
             samples = soxr.resample(samples, rate_hz, self.rate_hz)
-        h = c = np.zeros((1, 1, self._state_size), np.float32)
+        h = c = np.zeros((1, 1, self.state_size), np.float32)
         found: list[FloatArray] = []
-        for frames in _chunks(samples, self._step, self._context):
+        for frames in _chunks(samples, self.step_samples, self.context_samples):
             answer = run_chunk(Chunk(frames, h, c))
             h, c = answer.h, answer.c
             found.append(answer.probabilities)
         probabilities = np.concatenate(found) if found else np.zeros(0, np.float32)
-        return Activity(probabilities > self._threshold, self._step / self.rate_hz)
+        return Activity(probabilities > self.threshold, self.step_samples / self.rate_hz)
 
 
 def _chunks(samples: FloatArray, step: int, context: int) -> Iterator[FloatArray]:
