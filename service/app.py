@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
-from service.api import action_units, audio, docs, embedding, health, limits, metrics, models, problems, video
+from service.api import action_units, audio, docs, embedding, health, limits, metrics, models, problems, streams, video
 from service.api.answers import warm_up_rendering
 from service.api.documentation import openapi_document
 from service.api.exchange import exchange_of
@@ -28,7 +28,7 @@ from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import describe_exception, service_logger
 
-_ROUTERS = (audio, embedding, video, action_units, models, limits, problems, health, metrics, docs)
+_ROUTERS = (audio, embedding, video, action_units, streams, models, limits, problems, health, metrics, docs)
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from service.card import Card
 from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
+from service.pipeline.live_emotion import LiveEmotion, LiveOptions
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
 
@@ -110,6 +112,17 @@ class GraphSignature(Protocol):
         """All of them."""
 
 
+class StreamAdmission(MediaAdmission, Protocol):
+    """The same for work that lasts."""
+
+    def hold(self, seconds: float) -> AbstractContextManager[object]:
+        """Hold ``seconds`` of the capacity for the length of a ``with`` block.
+
+        Raises:
+            CapacityExceeded, RateLimited, Draining
+        """
+
+
 class AudioPipeline(Protocol):
     """Recording in, emotion or embeddings out; blocking and thread-safe."""
 
@@ -118,7 +131,7 @@ class AudioPipeline(Protocol):
         """What runs the models, such as 'CUDAExecutionProvider'."""
 
     @property
-    def admission(self) -> MediaAdmission:
+    def admission(self) -> StreamAdmission:
         """What is in the system."""
 
     @property
@@ -147,6 +160,13 @@ class AudioPipeline(Protocol):
 
         Raises:
             Problem: it cannot be done.
+        """
+
+    def live(self, options: LiveOptions) -> LiveEmotion:
+        """What judges one stream of sound as it arrives.
+
+        Raises:
+            Problem: it cannot be judged.
         """
 
     def signature(self, name: str, version: str) -> GraphSignature | None:

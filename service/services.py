@@ -12,6 +12,7 @@ from service.health import Health
 from service.interfaces import AffectPipeline, AudioPipeline, MediaDecoder, ModelRegistry
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
+from service.streams.sessions import StreamSessions
 from service.telemetry.audit import AuditLog
 from service.telemetry.metrics import Metrics
 from service.video_setup import load_affect
@@ -46,6 +47,8 @@ class Services:
         self.accounts = Accounts(settings.key_limits)
         self.audit = AuditLog(settings.audit_file, required=settings.audit_required)
         self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
+        self.streams = StreamSessions(settings.limits.stream_resume_s)
+        self.metrics.stream_sessions.set_function(lambda: len(self.streams))
         self._loaded = loaded
         if loaded is not None:
             self._announce(loaded)

@@ -10,7 +10,6 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import Match
 
 from service.access.credentials import SUBPROTOCOL
-from service.api.exchange import new_request_id
 from service.api.problem_response import problem_response
 from service.auth import OPEN_PREFIX, required_scope, set_caller
 from service.pipeline.account import charged_to
@@ -71,8 +70,7 @@ class Guard:
             raise problem
         caller = await self._services.authenticator.identify(scope)  # type: ignore[arg-type]
         set_caller(scope, caller)  # type: ignore[arg-type]
-        if scope["type"] == "http":
-            scope["state"]["exchange"].caller = caller
+        scope["state"]["exchange"].caller = caller
         needed = required_scope(scope["path"])
         if needed is not None and not caller.may(needed):
             raise Forbidden
@@ -82,13 +80,11 @@ class Guard:
     async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
         if isinstance(problem, RateLimited):
             self._services.metrics.shed_total.labels(problem.code).inc()
-        if scope["type"] == "http":
-            self._note_route(scope)
-            exchange = scope["state"]["exchange"]
-            exchange.code = problem.code
+        self._note_route(scope)
+        exchange = scope["state"]["exchange"]
+        exchange.code = problem.code
+        if scope["type"] == "http" or _DENIAL_EXTENSION in scope.get("extensions", {}):
             await problem_response(problem, exchange.request_id)(scope, receive, send)
-        elif _DENIAL_EXTENSION in scope.get("extensions", {}):
-            await problem_response(problem, new_request_id())(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATED, "reason": problem.code})
 

@@ -113,7 +113,7 @@ class LiveEmotion:
         if self.samples > self._limits.max_duration_s * self._options.sample_rate_hz:
             raise MediaTooLong
         self._hear(block, task)
-        starts = []
+        starts: list[int] = []
         while (self._next + len(starts)) * self._hop + self._length <= self._judgeable:
             starts.append((self._next + len(starts)) * self._hop)
         return self._judge(starts, self._length, task)
@@ -161,7 +161,7 @@ class LiveEmotion:
         shares = [self._share(start, clip) for start, clip in zip(starts, clips, strict=True)]
         chosen = [clip for clip, share in zip(clips, shares, strict=True) if share >= LEAST_SPEECH_SHARE]
         answers = iter(self._run_windows(chosen, task) if chosen else [])
-        judged = []
+        judged: list[JudgedWindow] = []
         for start, share in zip(starts, shares, strict=True):
             answer = next(answers) if share >= LEAST_SPEECH_SHARE else {}
             judged.append(
