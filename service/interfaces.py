@@ -13,6 +13,7 @@ from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.live_emotion import LiveEmotion, LiveOptions
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
+from service.pipeline.window_watch import OnWindow
 
 
 class ModelBundle(Protocol):
@@ -145,9 +146,17 @@ class AudioPipeline(Protocol):
         """GPU memory in use; 0 on a CPU, NaN where it cannot be known."""
 
     def analyse(
-        self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
+        self,
+        data: memoryview,
+        options: AudioOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+        on_window: OnWindow | None = None,
     ) -> AudioEmotion:
         """Judge a recording; ``cancel`` is set when nobody waits for the answer any more.
+
+        ``progress`` is told the share that is done, ``on_window`` each window as soon as it is judged.
 
         Raises:
             Problem: it cannot be judged.

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
 from service.api.documentation import UPLOAD_BODY
+from service.api.event_stream import Progress, UploadEvents
+from service.api.negotiation import EVENTS, JSON
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
 from service.api.video_documentation import VIDEO_RESPONSES
@@ -32,12 +34,22 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
     are made of, what moved them, and the emotion of the sound track.
 
     Send the file as the raw request body with its media type or as the multipart part `file`. `Accept` chooses
-    between JSON, CSV (one row a step), a PNG plot and FHIR; with `include=attribution` the plot shows what moved
-    the answer.
+    between JSON, CSV (one row a step), a PNG plot, FHIR and events; with `include=attribution` the plot shows what
+    moved the answer.
     """
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
     affect = require_faces(services_of(request).loaded.affect)
+    if media_type == EVENTS:
+        return UploadEvents(
+            request,
+            lambda data, abandoned, emit: respond_with_affect(
+                request,
+                affect.analyse(data, options, cancel=abandoned, progress=Progress(emit)),
+                options.include,
+                JSON,
+            ),
+        )
     return await answer_upload(
         request,
         lambda data, abandoned: respond_with_affect(

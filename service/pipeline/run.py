@@ -32,6 +32,7 @@ from service.pipeline.speech import Activity, Chunk, ChunkAnswer, VoiceActivity
 from service.pipeline.speech_model import WindowAnswer
 from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
 from service.pipeline.voice_stream import VoiceStream
+from service.pipeline.window_watch import OnWindow, WindowWatch
 from service.pipeline.windows import Windows, plan_windows
 from service.registry import SPEECH_EMOTION, Registry
 from service.settings import Settings
@@ -97,6 +98,7 @@ class SpeechPipeline:
         cancel: threading.Event | None = None,
         progress: Callable[[float], None] | None = None,
         deadline_s: float | None = None,
+        on_window: OnWindow | None = None,
     ) -> AudioEmotion:
         """Judge one recording. Blocks; safe to call from many threads.
 
@@ -106,6 +108,7 @@ class SpeechPipeline:
             cancel: set by someone else when nobody waits any more.
             progress: called in this thread with the share of the work that is done, 0…1.
             deadline_s: seconds from now to the answer; None means the limit of that name.
+            on_window: called in this thread with each window in its order, before the whole answer is there.
 
         Raises:
             Problem: whatever the client must be told.
@@ -117,7 +120,7 @@ class SpeechPipeline:
         self._sounds.check(options)
         with self.admission.hold(estimate_s(len(data))) as hold:
             sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, task)
-            answer = self._judge(sound, model, options, rest)
+            answer = self._judge(sound, model, options, rest, on_window)
         self._finish(task)
         return answer
 
@@ -198,7 +201,14 @@ class SpeechPipeline:
             self._observe("stage_seconds", seconds, {"stage": stage})
         task.report(1.0)
 
-    def _judge(self, sound: Sound, model: EmotionModel, options: AudioOptions, task: Task) -> AudioEmotion:
+    def _judge(
+        self,
+        sound: Sound,
+        model: EmotionModel,
+        options: AudioOptions,
+        task: Task,
+        on_window: OnWindow | None,
+    ) -> AudioEmotion:
         channels = sound.channels
         windows = plan_windows(
             len(channels[0].samples),
@@ -213,7 +223,12 @@ class SpeechPipeline:
             for channel, weight in zip(channels, weights, strict=True)
             for start in windows.start_samples[judged_windows(weight)]
         ]
-        answers = iter(self._infer(model, units, task))
+        watch = None
+        if on_window is not None:
+            labels, offset_s = model.bundle.card.labels, options.start_s or 0.0
+            has_voice = self._voice is not None
+            watch = WindowWatch(on_window, labels, channels, weights, windows, offset_s=offset_s, has_voice=has_voice)
+        answers = iter(self._infer(model, units, task, watch))
         with task.stage("post"):
             emotions = [
                 self._channel(channel, weight, windows, answers, model, options, sound)
@@ -302,11 +317,16 @@ class SpeechPipeline:
 
         return voice.detect(samples, rate_hz, run_chunk)
 
-    def _infer(self, model: EmotionModel, units: list[FloatArray], task: Task) -> list[WindowAnswer]:
+    def _infer(
+        self, model: EmotionModel, units: list[FloatArray], task: Task, watch: WindowWatch | None
+    ) -> list[WindowAnswer]:
         def report(finished: int) -> None:
             task.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / len(units))
 
-        return run_units(self._device, model, units, task, report)
+        answers = run_units(self._device, model, units, task, report, partial=watch)
+        if watch is not None:
+            watch(answers)
+        return answers
 
     def _padding(self, share: float) -> None:
         self._observe("batch_padding_ratio", share, {})

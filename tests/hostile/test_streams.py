@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,7 +168,6 @@ def test_a_client_that_never_reads_is_held_back_and_let_go(bundles: Path, monkey
     with serving(settings, tiny_services(settings)) as server:
         client = StreamClient(server, max_queue=1)
         client.begin(window_s=0.1, hop_s=0.05)
-        client.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with pytest.raises((ConnectionClosed, OSError)):
             send_for_ever(client)
         wait_until(lambda: len(server.services.streams) == 0, 20)
