@@ -11,6 +11,7 @@ from typing import Protocol
 from service.card import Card
 from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.live_emotion import LiveEmotion, LiveOptions
+from service.pipeline.live_video import LiveVideo, LiveVideoOptions
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
 from service.pipeline.window_watch import OnWindow
@@ -210,6 +211,13 @@ class AffectPipeline(Protocol):
             options: the request's parameters.
             cancel: set when nobody waits for the answer any more.
             progress: called with the share of the work that is done, 0…1.
+
+        Raises:
+            Problem: it cannot be judged.
+        """
+
+    def live(self, options: LiveVideoOptions) -> LiveVideo:
+        """What judges one stream of frames as it arrives.
 
         Raises:
             Problem: it cannot be judged.

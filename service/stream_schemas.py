@@ -31,6 +31,32 @@ class AudioConfig(ClientMessage):
     hop_s: Seconds | None = Field(None, description="time between the beginnings of windows; left out: the model's")
 
 
+class VideoConfig(ClientMessage):
+    """The first message of ``/v1/stream/video``: what the frames are, and how they are judged."""
+
+    type: Literal["config"]
+    input: Literal["jpeg", "action_units"] = Field("jpeg", description="pictures, or the columns of OpenFace")
+    model: Name | None = Field(None, description="of the affect model; left out: the one of the highest priority")
+    version: Annotated[str, Field(max_length=32)] | None = Field(None, description="left out: the newest")
+    neutral: Annotated[str, Field(max_length=32)] = Field(
+        "none", description="the person's resting face: 'none', or START:END in seconds of the stream's beginning"
+    )
+    face: int = Field(0, ge=0, le=10**6, description="number of the face, in the order in which faces appear")
+    causal: bool = Field(False, description="answer at once and provisionally, without looking ahead")
+
+
+class ActionUnitFrame(ClientMessage):
+    """One frame of a face by another tool: 17 intensities 0…5 under OpenFace's names, such as ``AU01_r``."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Annotated[float, Field(allow_inf_nan=False)]]
+
+    type: Literal["frame"]
+    time_s: float = Field(ge=0, allow_inf_nan=False, description="increases from frame to frame")
+    confidence: float = Field(ge=0, le=1)
+    success: bool = Field(True, description="whether the face was found")
+
+
 class Resume(ClientMessage):
     """The first message on a new connection after one broke: goes on with its session."""
 
@@ -77,6 +103,20 @@ class AudioCreated(ServerMessage):
     limits: StreamLimits
 
 
+class VideoCreated(ServerMessage):
+    """The session of ``/v1/stream/video`` has begun."""
+
+    type: Literal["session.created"] = "session.created"
+    id: str = Field(description="for resume; keep it secret")
+    input: str
+    models: dict[str, AnsweringModel] = Field(description="by part")
+    hop_s: float = Field(description="time between rows")
+    look_ahead_s: float = Field(description="so long after a moment its row is final; 0 of a causal stream")
+    provisional: bool = Field(description="whether the rows of this stream would change with what follows")
+    trained: str = Field(description="'prior' means that the model has seen no labelled time series")
+    limits: StreamLimits
+
+
 class Resumed(ServerMessage):
     """The session goes on: send from here, and expect the answers that were missed."""
 
@@ -98,6 +138,17 @@ class WindowMessage(ServerMessage):
     arousal: float | None
     valence: float | None
     speech: float | None
+
+
+class AffectMessage(ServerMessage):
+    """Some rows of the timeline, in columns; null where no face is known."""
+
+    type: Literal["affect"] = "affect"
+    time_s: list[float]
+    arousal: list[float | None]
+    valence: list[float | None]
+    face_confidence: list[float | None]
+    provisional: bool
 
 
 class SessionClosed(ServerMessage):

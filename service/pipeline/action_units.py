@@ -86,10 +86,24 @@ class ActionUnitModel:
         units = np.zeros((len(time_s), len(ACTION_UNITS)))
         for first in range(0, len(log), HEAD_FRAMES):
             rows = slice(first, min(first + HEAD_FRAMES, len(log)))
-            units[log.frames[rows]] = self._run_head(log.features(rows), base)
+            units[log.frames[rows]] = self.head(log.features(rows), base)
         return smooth(units, log.frames, self.smoothing_frames), flags
 
-    def _run_head(self, features: FloatArray, base: FloatArray | None) -> FloatArray:
+    @property
+    def uses_neutral(self) -> bool:
+        """Whether a resting face can be subtracted at all."""
+        return self._trained
+
+    def head(self, features: FloatArray, base: FloatArray | None) -> FloatArray:
+        """Action units of some frames, not smoothed.
+
+        Args:
+            features: float32 [frames, dim].
+            base: float32 [dim] of the resting face, or None.
+
+        Returns:
+            float32 [frames, 17] in 0…5.
+        """
         if not self._trained:
             return np.asarray(self._absolute.run({"blendshapes": features}, ("action_units",))["action_units"])
         if base is None:

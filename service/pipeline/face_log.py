@@ -39,8 +39,7 @@ class FaceLog:
         """
         if self._count == len(self._frames):
             self._grow()
-        difference = np.clip(features - self._base, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE)
-        self._differences[self._count] = difference
+        self._differences[self._count] = half_difference(features, self._base)
         self._frames[self._count] = frame
         self._count += 1
         self.presence += size_px
@@ -61,3 +60,8 @@ class FaceLog:
         chosen = self._differences[: self._count][which].astype(np.float32)
         chosen += self._base
         return chosen
+
+
+def half_difference(features: FloatArray, base: FloatArray) -> NDArray[np.float16]:
+    """What is kept of ``features`` float32 [dim] beside those of the face's first frame."""
+    return np.asarray(np.clip(features - base, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE), HALF)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from service.pipeline.admit import Admission, Hold
 from service.pipeline.affect import AffectModel, summarise
 from service.pipeline.affect_columns import ACTION_UNITS, SIGNALS
 from service.pipeline.batch import Batcher
+from service.pipeline.device_calls import Answer, run_on_device
 from service.pipeline.face_networks import FaceNetworks
 from service.pipeline.frame_stream import OnFrame, VideoFrame, VideoSummary
 from service.pipeline.functionals import AffectFeatures, affect_features, time_grid
+from service.pipeline.live_video import LiveVideo, LiveVideoOptions, PictureDecoder, open_live_video
 from service.pipeline.neutral import read_neutral
 from service.pipeline.relay import Relay
 from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray, MediaInfo, ModelReference
@@ -31,11 +33,9 @@ from service.pipeline.sound_track import SpeechFinder, Turn, find_turn
 from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
 from service.pipeline.video_faces import Sight, VideoFaces, check_face
 from service.pipeline.video_results import INCLUDES, TableOptions, VideoAffect, VideoOptions
-from service.problems import ModelNotFound, NoAudioStream, Problem, Unprocessable
+from service.problems import ModelNotFound, NoAudioStream, Unprocessable
 from service.registry import Bundle, BundleError, Registry
 from service.settings import Settings
-
-Answer = TypeVar("Answer")
 
 TYPICAL_BYTES_PER_S = 125_000
 """1 Mbit/s, of which an upload's length is guessed before it is decoded."""
@@ -50,7 +50,7 @@ FACES_SHARE, TURN_SHARE, AUDIO_SHARE = 0.85, 0.9, 0.98
 """Progress after each part."""
 
 
-class VideoDecoder(AudioDecoder, Protocol):
+class VideoDecoder(AudioDecoder, PictureDecoder, Protocol):
     """Turns uploads into frames as well as into samples."""
 
     def video(self, data: bytes | memoryview, on_frame: OnFrame, *, timeout_s: float) -> VideoSummary:
@@ -229,6 +229,21 @@ class VideoPipeline:
             flags = (*(name for name, is_set in found.items() if is_set), "no_audio")
             return self._answer(media, features, model, options.include, flags, task, {}, Turn(None), None)
 
+    def live(self, options: LiveVideoOptions) -> LiveVideo:
+        """What judges one stream of frames as it arrives, on the devices that judge videos.
+
+        Raises:
+            Problem: an unknown model, one that cannot judge a part, or no face model.
+        """
+        return open_live_video(
+            options,
+            self._affect_model(options.model, options.version),
+            self._faces,
+            self._units,
+            self._decoder,
+            lambda call, task: run_on_device(self._device, call, task),
+        )
+
     def stalled(self) -> bool:
         """Whether a device call has gone on for longer than any request waits: a reason to be replaced."""
         return self._device.stalled_for_s() > self._settings.limits.deadline_s
@@ -280,12 +295,7 @@ class VideoPipeline:
         return summary
 
     def _on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
-        """Run ``call`` on a device thread: as many at once as there are threads, whoever asks."""
-        done = self._device.run(_CALLS, [call], deadline=task.deadline, cancel=task.cancel)
-        answer: Answer | Problem = done.results[0]
-        if isinstance(answer, Problem):
-            raise answer
-        return answer
+        return run_on_device(self._device, call, task)
 
     def _sound(
         self, data: bytes | memoryview, options: VideoOptions, turn: Turn, task: Task
@@ -343,30 +353,6 @@ class VideoPipeline:
             look_ahead_s=model.look_ahead_s,
             stages_s=task.stages_s,
         )
-
-
-class _Calls:
-    """Runs anything, one at a time: a step of a video is no batch. A problem is an answer, not a failure."""
-
-    max_batch = 1
-
-    def key(self, unit: Callable[[], Any]) -> Hashable:
-        """None share a run."""
-        return id(unit)
-
-    def run(self, units: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Run each."""
-        return [_attempt(unit) for unit in units]
-
-
-_CALLS = _Calls()
-
-
-def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call gives what it gives
-    try:
-        return call()
-    except Problem as problem:
-        return problem
 
 
 def _mean_units(features: AffectFeatures) -> FloatArray:

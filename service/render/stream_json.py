@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from service.pipeline.live_affect import AffectRows
 from service.pipeline.results import JudgedWindow
 from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, plain_number
 from service.render.channels import plain_values
@@ -27,4 +28,14 @@ def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, obj
         "arousal": plain_number(window.arousal),
         "valence": plain_number(window.valence),
         "speech": plain_number(window.speech),
+    }
+
+
+def affect_members(rows: AffectRows) -> dict[str, object]:
+    """Some rows of a timeline in columns, rounded as in the whole answer; None in place of NaN."""
+    return {
+        "time_s": plain_values(rows.time_s, SECONDS_DECIMALS),
+        "arousal": plain_values(rows.arousal, PROBABILITY_DECIMALS),
+        "valence": plain_values(rows.valence, PROBABILITY_DECIMALS),
+        "face_confidence": plain_values(rows.face_confidence, PROBABILITY_DECIMALS),
     }

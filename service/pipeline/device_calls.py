@@ -1,0 +1,50 @@
+"""Running any function on a device thread: for steps of a video, which are no batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
+
+from service.pipeline.batch import Batcher
+from service.pipeline.task import Task
+from service.problems import Problem
+
+Answer = TypeVar("Answer")
+
+
+def run_on_device(device: Batcher, call: Callable[[], Answer], task: Task) -> Answer:
+    """Run ``call`` on a thread of ``device``: as many at once as there are threads, whoever asks.
+
+    Raises:
+        Problem: what ``call`` raised, or as :meth:`Batcher.run`.
+        Cancelled: the task was cancelled.
+    """
+    done = device.run(_CALLS, [call], deadline=task.deadline, cancel=task.cancel)
+    answer: Answer | Problem = done.results[0]
+    if isinstance(answer, Problem):
+        raise answer
+    return answer
+
+
+class _Calls:
+    """Runs anything, one at a time. A problem is an answer, not a failure."""
+
+    max_batch = 1
+
+    def key(self, unit: Callable[[], Any]) -> Hashable:
+        """None share a run."""
+        return id(unit)
+
+    def run(self, units: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Run each."""
+        return [_attempt(unit) for unit in units]
+
+
+_CALLS = _Calls()
+
+
+def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call gives what it gives
+    try:
+        return call()
+    except Problem as problem:
+        return problem
