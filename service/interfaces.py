@@ -13,6 +13,7 @@ from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.live_emotion import LiveEmotion, LiveOptions
 from service.pipeline.live_video import LiveVideo, LiveVideoOptions
 from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.row_watch import OnRows
 from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
 from service.pipeline.window_watch import OnWindow
 
@@ -203,6 +204,7 @@ class AffectPipeline(Protocol):
         *,
         cancel: threading.Event | None = None,
         progress: Callable[[float], None] | None = None,
+        on_rows: OnRows | None = None,
     ) -> VideoAffect:
         """Judge a video.
 
@@ -211,6 +213,7 @@ class AffectPipeline(Protocol):
             options: the request's parameters.
             cancel: set when nobody waits for the answer any more.
             progress: called with the share of the work that is done, 0…1.
+            on_rows: told rows before the end, in other threads.
 
         Raises:
             Problem: it cannot be judged.

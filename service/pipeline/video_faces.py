@@ -15,6 +15,7 @@ from service.pipeline.face_networks import FaceNetworks
 from service.pipeline.faces import FaceTracker, TrackedFace
 from service.pipeline.frame_stream import VideoFrame
 from service.pipeline.neutral import Neutral
+from service.pipeline.row_watch import RowWatch, SeenFaces
 from service.problems import Unprocessable
 
 LOST_S = 0.5
@@ -59,9 +60,11 @@ class VideoFaces:
     Args:
         networks: the face bundle's graphs.
         units: the action-unit bundle's.
+        watch: told what was noted, frame after frame.
     """
 
-    def __init__(self, networks: FaceNetworks, units: ActionUnitModel) -> None:
+    def __init__(self, networks: FaceNetworks, units: ActionUnitModel, watch: RowWatch | None = None) -> None:
+        self._watch = watch
         self._networks = networks
         self._tracker = FaceTracker(networks)
         self._units = units
@@ -89,6 +92,11 @@ class VideoFaces:
             if face.number not in self._logs:
                 self._logs[face.number] = FaceLog(features)
             self._logs[face.number].add(frame, features, face.size_px)
+        if self._watch is not None:
+            faces: dict[int, SeenFaces] = {sight.frame: {} for sight in sights}
+            for (frame, face), features in zip(seen, rows, strict=True):
+                faces[frame][face.number] = face.size_px, features
+            self._watch([(self._time_s[frame], found) for frame, found in faces.items()])
 
     def series(self, face: str, neutral: Neutral) -> FaceSeries:
         """Action units of the chosen face.

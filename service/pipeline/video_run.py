@@ -28,6 +28,7 @@ from service.pipeline.live_video import LiveVideo, LiveVideoOptions, PictureDeco
 from service.pipeline.neutral import read_neutral
 from service.pipeline.relay import Relay
 from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray, MediaInfo, ModelReference
+from service.pipeline.row_watch import OnRows, RowWatch, can_be_watched
 from service.pipeline.session import CPU
 from service.pipeline.sound_track import SpeechFinder, Turn, find_turn
 from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
@@ -143,6 +144,7 @@ class VideoPipeline:
         cancel: threading.Event | None = None,
         progress: Callable[[float], None] | None = None,
         deadline_s: float | None = None,
+        on_rows: OnRows | None = None,
     ) -> VideoAffect:
         """Judge one video. Blocks; safe to call from many threads.
 
@@ -152,6 +154,7 @@ class VideoPipeline:
             cancel: set by someone else when nobody waits any more.
             progress: called in this thread with the share of the work that is done, 0…1.
             deadline_s: seconds from now to the answer; None means the limit of that name.
+            on_rows: told rows before the end, where there are any; called in other threads.
 
         Raises:
             Problem: whatever the client must be told.
@@ -166,8 +169,13 @@ class VideoPipeline:
             raise ModelNotFound("No face model is installed.")
         if "audio" in options.include:
             self._registry.find(options.audio_model, options.audio_version)
-        watching = VideoFaces(self._faces, self._units)
         with self.admission.hold(len(data) / TYPICAL_BYTES_PER_S) as hold:
+            watch = None
+            if on_rows is not None and can_be_watched(model, neutral):
+                longest_s = time_grid(self._settings.limits.max_duration_s, model.hop_s)
+                heard = find_turn(data, options.channel, longest_s, self._decoder, self._speech, task)
+                watch = RowWatch(on_rows, model, self._units, neutral, options.face, heard.turn)
+            watching = VideoFaces(self._faces, self._units, watch)
             summary = self._watch(data, watching, hold, task)
             with task.stage("action_units"):
                 series = self._on_device(lambda: watching.series(options.face, neutral), task)

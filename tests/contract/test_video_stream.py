@@ -14,6 +14,7 @@ import pytest
 
 from service.pipeline.affect_columns import ACTION_UNITS
 from service.stream_schemas import AffectMessage, VideoCreated
+from tests.contract.test_event_stream import read_events, without_request
 from tests.shared_material import ROOT, shared_file
 from tests.support.live_server import LiveServer, serving_models, small_settings, wait_until
 from tests.support.stream_client import VIDEO, StreamClient
@@ -208,3 +209,23 @@ def test_a_stream_of_pictures_is_resumed(streaming: LiveServer) -> None:
         assert second.hear()["time_s"] == [0.1]
     wait_until(lambda: len(streaming.services.streams) == 0)
     assert streaming.services.loaded.pipeline.admission.held_s == 0
+
+
+@pytest.mark.parametrize(("face", "is_final"), [("0", True), ("largest", False)])
+def test_rows_of_an_upload_are_told_before_the_end(streaming: LiveServer, face: str, is_final: bool) -> None:
+    needs_faces()
+    content = shared_file("media/single_face.mp4").read_bytes()
+    options = {"neutral": "0:0.5", "face": face}
+    address, headers = f"{streaming.url}/v1/video/affect", {"accept": "text/event-stream"}
+    events = read_events(httpx.post(address, params=options, content=content, headers=headers, timeout=60).text)
+    plain = httpx.post(address, params=options, content=content, timeout=60)
+    assert without_request(events[-1][1]) == without_request(plain.text)
+    batches = [json.loads(data) for name, data in events if name == "affect"]
+    assert {batch["final"] for batch in batches} == {is_final}
+    timeline = plain.json()["timeline"]
+    for name in ("time_s", "arousal", "valence", "face_confidence"):
+        told = [value for batch in batches for value in batch[name]]
+        assert len(told) > 5
+        assert told == pytest.approx(timeline[name][: len(told)], abs=1e-5)
+    median = read_events(httpx.post(address, content=content, headers=headers, timeout=60).text)
+    assert {name for name, _ in median} == {"progress", "result"}

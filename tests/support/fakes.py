@@ -176,6 +176,7 @@ class FakeVideoPipeline:
         *,
         cancel: threading.Event | None = None,
         progress: Callable[[float], None] | None = None,
+        on_rows: Callable[..., None] | None = None,
     ) -> VideoAffect:
         content = bytes(data)
         self.seen.append((content, options))
