@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from service.pipeline.batch import Batcher
 from service.pipeline.task import Task
-from service.problems import Problem
+from service.problems import InferenceUnavailable, Problem
 
 Answer = TypeVar("Answer")
 
@@ -48,3 +48,21 @@ def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call gives wha
         return call()
     except Problem as problem:
         return problem
+
+
+def only_once(call: Callable[[], Answer]) -> Callable[[], Answer]:
+    """``call`` as one that is not tried again when it fails, for it changes what it works on.
+
+    Raises:
+        InferenceUnavailable: in place of whatever it raised that is no problem.
+    """
+
+    def guarded() -> Answer:
+        try:
+            return call()
+        except Problem:
+            raise
+        except Exception as error:
+            raise InferenceUnavailable(retry_after_s=1.0) from error
+
+    return guarded

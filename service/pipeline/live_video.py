@@ -10,6 +10,7 @@ import numpy as np
 
 from service.pipeline.action_units import ActionUnitModel
 from service.pipeline.affect import AffectModel
+from service.pipeline.device_calls import only_once
 from service.pipeline.face_networks import FaceNetworks
 from service.pipeline.faces import FaceTracker
 from service.pipeline.frame_stream import OnFrame, VideoFrame
@@ -90,7 +91,7 @@ class LiveVideo:
         watching, seen = self._watching, []
 
         def on_frame(frame: VideoFrame) -> None:
-            seen.append((frame.time_s, self._on_device(lambda: watching.look(frame), task)))
+            seen.append((frame.time_s, self._on_device(only_once(lambda: watching.look(frame)), task)))
 
         self._decoder.pictures(frames, on_frame, timeout_s=DECODING_S + len(frames))
         self._last_s = frames[-1][0]
@@ -111,11 +112,11 @@ class LiveVideo:
             first = self._rows.add(watching.units.finish())
             return _joined(first, self._rows.finish(self._last_s))
 
-        rows: AffectRows = self._on_device(rest, task)
+        rows: AffectRows = self._on_device(only_once(rest), task)
         return rows
 
     def _judge(self, frames: Callable[[], FaceFrames], task: Task) -> AffectRows:
-        rows: AffectRows = self._on_device(lambda: self._rows.add(frames()), task)
+        rows: AffectRows = self._on_device(only_once(lambda: self._rows.add(frames())), task)
         return rows
 
 

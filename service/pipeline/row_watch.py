@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.action_units import ActionUnitModel
 from service.pipeline.affect import AffectModel
+from service.pipeline.device_calls import only_once
 from service.pipeline.live_affect import AffectRows, LiveAffect
 from service.pipeline.neutral import Neutral
 from service.pipeline.results import FloatArray
@@ -64,7 +65,7 @@ class RowWatch:
             seen = faces.get(self._face) if self._face is not None else None
             noted.append((time_s, None if seen is None else seen[1]))
         try:
-            rows = self._rows.add(self._units.add(noted))
+            rows = only_once(lambda: self._rows.add(self._units.add(noted)))()
         except Unprocessable:  # no face in the neutral stretch: the whole answer will say so, or is another face's
             self._is_over = True
             return

@@ -244,3 +244,19 @@ def test_capacity_is_counted_in_seconds(models: Path) -> None:
         wait_until(lambda: server.services.loaded.pipeline.admission.held_s == 0)
         with StreamClient(server) as client:
             assert client.begin()["type"] == "session.created"
+
+
+def test_sound_counts_against_the_minute_of_its_account(models: Path, tmp_path: Path) -> None:
+    key = add_key(tmp_path / "keys.json")
+    limits = {"media_s_per_minute": 13.0}
+    settings = small_settings(model_dirs=[models], device="cpu", keys_file=tmp_path / "keys.json", key_limits=limits)
+    headers = {"X-Api-Key": key}
+    with (
+        serving(settings, tiny_services(settings)) as server,
+        StreamClient(server, additional_headers=headers) as client,
+    ):
+        assert client.begin()["type"] == "session.created"  # a window and the buffer: 11 of 13 s
+        client.send(pcm(tone(8.0)))
+        client.say("end")
+        error = ErrorMessage.model_validate(client.rest()[-1])
+        assert (error.code, client.socket.close_code) == ("rate_limited", 1008)
