@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
@@ -41,4 +43,12 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self._end_soon()
 
     def _end_soon(self) -> None:
-        self.loop.call_later(self.linger_s, self.transport.abort)
+        self.loop.call_later(self.linger_s, self._reset)
+
+    def _reset(self) -> None:
+        """Throw away what the client has not read; the kernel would go on offering it."""
+        if self.disconnected:
+            return
+        connection = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
