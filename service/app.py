@@ -25,6 +25,7 @@ from service.api import (
     models,
     page,
     problems,
+    streams,
     video,
 )
 from service.api.answers import warm_up_rendering
@@ -41,7 +42,10 @@ from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import describe_exception, service_logger
 
-_ROUTERS = (audio, embedding, video, action_units, jobs, models, limits, problems, health, metrics, docs, page)
+_ROUTERS = (
+    *(audio, embedding, video, action_units, jobs, streams),
+    *(models, limits, problems, health, metrics, docs, page),
+)
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from service.card import Card
 from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
+from service.pipeline.live_emotion import LiveEmotion, LiveOptions
+from service.pipeline.live_video import LiveVideo, LiveVideoOptions
 from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.row_watch import OnRows
 from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
+from service.pipeline.window_watch import OnWindow
 
 
 class ModelBundle(Protocol):
@@ -110,6 +115,17 @@ class GraphSignature(Protocol):
         """All of them."""
 
 
+class StreamAdmission(MediaAdmission, Protocol):
+    """The same for work that lasts."""
+
+    def hold(self, seconds: float) -> AbstractContextManager[object]:
+        """Hold ``seconds`` of the capacity for the length of a ``with`` block.
+
+        Raises:
+            CapacityExceeded, RateLimited, Draining
+        """
+
+
 class AudioPipeline(Protocol):
     """Recording in, emotion or embeddings out; blocking and thread-safe."""
 
@@ -118,7 +134,7 @@ class AudioPipeline(Protocol):
         """What runs the models, such as 'CUDAExecutionProvider'."""
 
     @property
-    def admission(self) -> MediaAdmission:
+    def admission(self) -> StreamAdmission:
         """What is in the system."""
 
     @property
@@ -132,9 +148,17 @@ class AudioPipeline(Protocol):
         """GPU memory in use; 0 on a CPU, NaN where it cannot be known."""
 
     def analyse(
-        self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
+        self,
+        data: memoryview,
+        options: AudioOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+        on_window: OnWindow | None = None,
     ) -> AudioEmotion:
         """Judge a recording; ``cancel`` is set when nobody waits for the answer any more.
+
+        ``progress`` is told the share that is done, ``on_window`` each window as soon as it is judged.
 
         Raises:
             Problem: it cannot be judged.
@@ -147,6 +171,13 @@ class AudioPipeline(Protocol):
 
         Raises:
             Problem: it cannot be done.
+        """
+
+    def live(self, options: LiveOptions) -> LiveEmotion:
+        """What judges one stream of sound as it arrives.
+
+        Raises:
+            Problem: it cannot be judged.
         """
 
     def signature(self, name: str, version: str) -> GraphSignature | None:
@@ -173,6 +204,7 @@ class AffectPipeline(Protocol):
         *,
         cancel: threading.Event | None = None,
         progress: Callable[[float], None] | None = None,
+        on_rows: OnRows | None = None,
     ) -> VideoAffect:
         """Judge a video.
 
@@ -181,6 +213,14 @@ class AffectPipeline(Protocol):
             options: the request's parameters.
             cancel: set when nobody waits for the answer any more.
             progress: called with the share of the work that is done, 0…1.
+            on_rows: told rows before the end, in other threads.
+
+        Raises:
+            Problem: it cannot be judged.
+        """
+
+    def live(self, options: LiveVideoOptions) -> LiveVideo:
+        """What judges one stream of frames as it arrives.
 
         Raises:
             Problem: it cannot be judged.

@@ -111,6 +111,14 @@ class FilenameInvalid(
     """A file name with control characters or of excessive length."""
 
 
+class MessageInvalid(Malformed, code="message_invalid", title="A message of the stream cannot be understood."):
+    """A message that is no JSON, of no known kind, or whose bytes are no whole samples."""
+
+
+class ConfigMissing(Malformed, code="config_missing", title="A stream begins with its config."):
+    """The first message of a stream is neither ``config`` nor ``resume``."""
+
+
 # 401, 403, 404, 405, 406, 408, 409 -------------------------------------------------------------------------
 
 
@@ -130,6 +138,10 @@ class ModelNotFound(NotFound, code="model_not_found", title="There is no such mo
     """No model, or no version of it, of that name."""
 
 
+class SessionNotFound(NotFound, code="session_not_found", title="There is no such stream to resume."):
+    """A stream that never was, is another caller's, or has waited too long."""
+
+
 class MethodNotAllowed(
     Problem, status=405, code="method_not_allowed", title="This address does not answer that method."
 ):
@@ -146,11 +158,19 @@ class BodyTimeout(Problem, status=408, code="body_timeout", title="The request b
     """The body did not arrive in time."""
 
 
+class StreamTimeout(Problem, status=408, code="stream_timeout", title="The stream was silent or open for too long."):
+    """No first message, no message for too long, or a stream that lasts longer than the limit."""
+
+
 # 413 -------------------------------------------------------------------------------------------------------
 
 
 class TooLarge(Problem, status=413, code="body_too_large", title="The request body is larger than the limit."):
     """A documented limit is exceeded; ``GET /v1/limits`` lists them."""
+
+
+class MessageTooLarge(TooLarge, code="message_too_large", title="A message of the stream is larger than the limit."):
+    """A message of a stream with more bytes than the limit."""
 
 
 class MediaTooLong(TooLarge, code="media_too_long", title="The recording is longer than the limit."):
@@ -284,6 +304,10 @@ class TimestampsInvalid(FeaturesInvalid, code="timestamps_invalid", title="The t
 
 class RateLimited(Problem, status=429, code="rate_limited", title="These credentials have reached their limit."):
     """The caller's own limit is reached; others are served."""
+
+
+class StreamTooFast(RateLimited, code="stream_too_fast", title="The stream sends faster than it can be analysed."):
+    """A stream that was held back for too long: its sound came faster than real time, or its answers were not read."""
 
 
 class HeadersTooLarge(

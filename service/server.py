@@ -22,9 +22,12 @@ from service.services import Services
 from service.settings import Settings
 from service.telemetry.audit import AuditEntry
 from service.telemetry.logs import configure_logging, request_logger, service_logger
+from service.websocket_protocol import StreamProtocol
 
 # Longer than the 60 s after which common load balancers drop idle connections, so that they do it first.
 KEEP_ALIVE_S = 75
+PING_S = 20.0  # uvicorn's usual interval
+WEBSOCKET_ROOM = 2  # messages up to so many times the limit are answered, larger ones end the connection
 REFUSED_ROUTE = "refused"  # the request never reached a route
 
 # For work to notice that it was told to stop.
@@ -82,6 +85,8 @@ class DrainingServer(uvicorn.Server):
         elif self._on_ready is not None and self._services.health.phase is Phase.READY:
             self._on_ready(self.address)
             self._on_ready = None
+        if self._drain_began_s is not None or self.should_exit:
+            await self._services.streams.drain()
         if self.should_exit:
             self._services.health.close()
         return await super().on_tick(counter)
@@ -107,7 +112,12 @@ def make_server(
         host=settings.host,
         port=settings.port,
         http=bounded_protocol(settings.limits, lambda *refusal: _record_refusal(services, *refusal)),
-        ws="none",
+        ws=StreamProtocol,
+        ws_max_size=WEBSOCKET_ROOM * settings.limits.max_message_bytes,
+        ws_ping_interval=PING_S,
+        # Pongs of a client that is held back are not read meanwhile.
+        ws_ping_timeout=PING_S + settings.limits.stream_held_back_s,
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -14,6 +14,7 @@ from service.interfaces import AffectPipeline, AudioPipeline, MediaDecoder, Mode
 from service.job_place import JobPlace
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
+from service.streams.sessions import StreamSessions
 from service.telemetry.audit import AuditLog
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import make_tracer
@@ -54,6 +55,8 @@ class Services:
         self.tracer = make_tracer(settings.otlp_endpoint, settings.otlp_sample_ratio)
         self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
         self._job_place = JobPlace(settings, self.metrics.decoder_event)
+        self.streams = StreamSessions(settings.limits.stream_resume_s)
+        self.metrics.stream_sessions.set_function(lambda: len(self.streams))
         self._loaded = loaded
         if loaded is not None:
             self._announce(loaded)

@@ -48,6 +48,19 @@ class Limits(BaseModel):
     decode_timeout_s: float = Field(30.0, gt=0, description="wall-clock seconds for decoding")
     decode_memory_bytes: int = Field(2048 * MEBIBYTE, gt=0, description="address space of the decoder's process")
     deadline_s: float = Field(120.0, gt=0, description="seconds from the last byte of the body to the answer")
+    max_message_bytes: int = Field(MEBIBYTE, gt=0, description="bytes of one message of a stream")
+    stream_config_timeout_s: float = Field(
+        10.0, gt=0, description="seconds within which a stream's first message comes"
+    )
+    stream_idle_timeout_s: float = Field(30.0, gt=0, description="seconds between two messages of a stream")
+    stream_buffer_s: float = Field(
+        10.0, gt=0, description="seconds of media that a stream may be ahead of its analysis before it is held back"
+    )
+    stream_held_back_s: float = Field(
+        60.0, gt=0, description="seconds that a stream may be held back at a stretch before it is closed"
+    )
+    stream_session_s: float = Field(7200.0, gt=0, description="seconds that a stream may last")
+    stream_resume_s: float = Field(30.0, ge=0, description="seconds within which a broken stream can be resumed")
 
 
 class KeyLimits(BaseModel):

@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
+from service.api.event_stream import Progress, UploadEvents
+from service.api.negotiation import EVENTS, JSON
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
 from service.api.uploads import RAW_TABLES
@@ -36,6 +38,17 @@ async def analyse_action_units_affect(request: Request, query: Annotated[TableQu
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
     affect = require_affect(services_of(request).loaded.affect)
+    if media_type == EVENTS:
+        return UploadEvents(
+            request,
+            lambda data, abandoned, emit: respond_with_affect(
+                request,
+                affect.analyse_table(data, options, cancel=abandoned, progress=Progress(emit)),
+                options.include,
+                JSON,
+            ),
+            RAW_TABLES,
+        )
     return await answer_upload(
         request,
         lambda data, abandoned: respond_with_affect(

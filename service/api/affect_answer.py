@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import Request
 
 from service.api.answers import fhir_version, json_bytes
-from service.api.negotiation import CSV, FHIR, JSON, PNG
+from service.api.negotiation import CSV, EVENTS, FHIR, JSON, PNG
 from service.api.upload_answer import note_analysis
 from service.pipeline.video_results import VideoAffect
 
-AFFECT_MEDIA_TYPES = (JSON, CSV, PNG, FHIR)
+AFFECT_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
 
 
 def respond_with_affect(request: Request, result: VideoAffect, include: frozenset[str], media_type: str) -> bytes:

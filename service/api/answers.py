@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import orjson
 
-from service.api.negotiation import CSV, FHIR, JSON, PNG
+from service.api.negotiation import CSV, EVENTS, FHIR, JSON, PNG
 from service.pipeline.embedding_results import AudioEmbedding
 from service.pipeline.results import AudioEmotion
 
-AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR)
+AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
 
 EMBEDDING_MEDIA_TYPES = (JSON, CSV)
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer
 from service.api.documentation import AUDIO_RESPONSES, UPLOAD_BODY
+from service.api.event_stream import Emit, Progress, UploadEvents
+from service.api.negotiation import EVENTS, JSON
 from service.api.parameters import AudioQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
-from service.pipeline.results import AudioOptions
+from service.pipeline.results import AudioOptions, JudgedWindow
+from service.render.stream_json import window_members
 from service.services import services_of
 
 router = APIRouter(tags=["audio"])
@@ -30,10 +34,15 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Q
     """Probabilities of the emotion classes for any audio file or the sound track of a video.
 
     Send the file as the raw request body with its media type (the fast way) or as the multipart part `file`.
-    `Accept` chooses between JSON, CSV (one row a window), a PNG plot and FHIR.
+    `Accept` chooses between JSON, CSV (one row a window), a PNG plot, FHIR, and events: progress, each window as
+    it is judged, and the JSON answer at the end.
     """
     options = query.options(services_of(request).settings.limits)
     media_type = answer_media_type(request, AUDIO_MEDIA_TYPES)
+    if media_type == EVENTS:
+        return UploadEvents(
+            request, lambda data, abandoned, emit: _analyse_aloud(request, data, options, abandoned, emit)
+        )
     return await answer_upload(
         request, lambda data, abandoned: _analyse(request, data, options, media_type, abandoned), media_type
     )
@@ -47,3 +56,17 @@ def _analyse(
     exchange = note_analysis(request, result.media, result.stages_s, [result.model])
     with exchange.stage("render"):
         return audio_answer(result, media_type, exchange.request_id, timeline=options.timeline)
+
+
+def _analyse_aloud(
+    request: Request, data: memoryview, options: AudioOptions, abandoned: threading.Event, emit: Emit
+) -> bytes:
+    """The same, with progress and windows told on the way; always JSON."""
+    pipeline = services_of(request).loaded.pipeline
+
+    def tell(window: JudgedWindow, labels: Sequence[str]) -> None:
+        emit("window", {"channel": window.channel, **window_members(window, labels)})
+
+    result = pipeline.analyse(data, options, cancel=abandoned, progress=Progress(emit), on_window=tell)
+    exchange = note_analysis(request, result.media, result.stages_s, [result.model])
+    return audio_answer(result, JSON, exchange.request_id, timeline=options.timeline)

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.api.negotiation import CSV, FHIR, PNG
+from service.api.negotiation import CSV, EVENTS, FHIR, PNG
 from service.api.problem_response import MEDIA_TYPE, problem_document
 from service.problems import (
     BodyMissing,
@@ -63,6 +63,11 @@ FHIR_BUNDLE = {
         "type": {"const": "collection"},
         "entry": {"type": "array", "items": {"type": "object"}},
     },
+}
+EVENT_STREAM = {
+    "type": "string",
+    "description": "Events while the work goes on: `progress`, then `window` or `affect` as they are known, and "
+    "`result` with the whole JSON answer, or `problem`. See docs/streaming.md.",
 }
 BINARY = {"type": "string", "format": "binary"}
 
@@ -197,6 +202,7 @@ AUDIO_RESPONSES: Responses = {
             CSV: {"schema": {"type": "string", "description": "One row a window."}},
             PNG: {"schema": BINARY},
             FHIR: {"schema": FHIR_BUNDLE},
+            EVENTS: {"schema": EVENT_STREAM},
         },
     },
     **PROBLEM_RESPONSES,

@@ -12,6 +12,7 @@ JSON = "application/json"
 CSV = "text/csv"
 PNG = "image/png"
 FHIR = "application/fhir+json"
+EVENTS = "text/event-stream"
 FHIR_VERSIONS = ("4.0", "4.3", "5.0")
 """Values of the media type's parameter ``fhirVersion``; the first where there is none."""
 

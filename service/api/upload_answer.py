@@ -44,13 +44,18 @@ async def answer_upload(
         Problem: the upload is refused or cannot be judged.
         ClientGoneError: the client closed the connection meanwhile.
     """
+    return Response(await do_upload(request, answer, raw_types), media_type=media_type)
+
+
+async def do_upload(request: Request, answer: Answer, raw_types: Sequence[str] = RAW_MEDIA) -> bytes:
+    """Read the upload and run ``answer`` in a worker thread; arguments and errors as :func:`answer_upload`."""
     services = services_of(request)
     limits = services.settings.limits
     try:
         services.check_capacity()
         with services.uploads.hold() as held:
             data = await read_upload(request, limits, held, raw_types)
-            body = await services.work.run(
+            return await services.work.run(
                 lambda abandoned: answer(data, abandoned),
                 deadline_s=limits.deadline_s,
                 client_gone=client_gone(request),
@@ -58,7 +63,6 @@ async def answer_upload(
     except (Unavailable, RateLimited) as problem:
         services.metrics.shed_total.labels(problem.code).inc()
         raise
-    return Response(body, media_type=media_type)
 
 
 def note_analysis(

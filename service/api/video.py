@@ -8,10 +8,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
 from service.api.documentation import UPLOAD_BODY
+from service.api.event_stream import Emit, Progress, UploadEvents
+from service.api.negotiation import EVENTS, JSON
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
 from service.api.video_documentation import VIDEO_RESPONSES
 from service.api.video_parameters import VideoQuery
+from service.pipeline.live_affect import AffectRows
+from service.pipeline.row_watch import OnRows
+from service.render.stream_json import affect_members
 from service.services import services_of
 from service.video_setup import require_faces
 
@@ -32,12 +37,22 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
     are made of, what moved them, and the emotion of the sound track.
 
     Send the file as the raw request body with its media type or as the multipart part `file`. `Accept` chooses
-    between JSON, CSV (one row a step), a PNG plot and FHIR; with `include=attribution` the plot shows what moved
-    the answer.
+    between JSON, CSV (one row a step), a PNG plot, FHIR and events; with `include=attribution` the plot shows what
+    moved the answer.
     """
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
     affect = require_faces(services_of(request).loaded.affect)
+    if media_type == EVENTS:
+        return UploadEvents(
+            request,
+            lambda data, abandoned, emit: respond_with_affect(
+                request,
+                affect.analyse(data, options, cancel=abandoned, progress=Progress(emit), on_rows=_teller(emit)),
+                options.include,
+                JSON,
+            ),
+        )
     return await answer_upload(
         request,
         lambda data, abandoned: respond_with_affect(
@@ -45,3 +60,10 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
         ),
         media_type,
     )
+
+
+def _teller(emit: Emit) -> OnRows:
+    def tell(rows: AffectRows, face: int, is_final: bool) -> None:
+        emit("affect", {"face": face, "final": is_final, **affect_members(rows)})
+
+    return tell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.api.documentation import (
     BINARY,
+    EVENT_STREAM,
     EXAMPLE_REQUEST_ID,
     FHIR_BUNDLE,
     MEDIA_PROBLEMS,
@@ -13,7 +14,7 @@ from service.api.documentation import (
     problem_responses,
     upload_body,
 )
-from service.api.negotiation import CSV, FHIR, PNG
+from service.api.negotiation import CSV, EVENTS, FHIR, PNG
 from service.api.uploads import RAW_TABLES
 from service.problems import (
     ColumnsMissing,
@@ -82,6 +83,7 @@ _ANSWER: Responses = {
             CSV: {"schema": {"type": "string", "description": "One row a step."}},
             PNG: {"schema": BINARY},
             FHIR: {"schema": FHIR_BUNDLE},
+            EVENTS: {"schema": EVENT_STREAM},
         },
     },
 }

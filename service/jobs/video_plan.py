@@ -82,7 +82,7 @@ class VideoPlan:
             assert networks is not None
             assert units is not None
             faces = SegmentedFaces(networks, units, read_neutral(options.neutral), state)
-            pictures = decoder.pictures(source, skip_frames=faces.frames)
+            pictures = decoder.frames(source, skip_frames=faces.frames)
             return FacesPart(pictures, self._video, faces, self._segment_s)
         if name == TURN:
             return self._turn_part(options, state, decoder, source)

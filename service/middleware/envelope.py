@@ -17,6 +17,7 @@ from service.middleware.security_headers import (
     SECURITY_HEADERS,
     STRICT_TRANSPORT_SECURITY,
 )
+from service.middleware.watched_socket import WatchedSocket
 from service.problems import Draining, HeadersTooLarge, InternalError, Problem
 from service.telemetry.audit import AuditEntry
 from service.telemetry.logs import describe_exception, request_logger
@@ -41,7 +42,10 @@ class Envelope:
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; other kinds of connection pass through."""
+        """Answer one request, or accompany one WebSocket; the application's own life passes through."""
+        if scope["type"] == "websocket":
+            await self._accompany(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -63,6 +67,20 @@ class Envelope:
             exchange.body_bytes = body.size_bytes
             self._record(scope, exchange, status)
 
+    async def _accompany(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket: what it sends is counted, never looked at."""
+        exchange = begin_exchange(Headers(scope=scope))
+        scope.setdefault("state", {})["exchange"] = exchange
+        socket = WatchedSocket(exchange, receive, send)
+        try:
+            await self._app(scope, socket.receive, socket.send)
+        except Exception as error:
+            exchange.code = InternalError.code
+            self._tell(exchange, error)
+            await socket.break_off()
+        finally:
+            self._record(scope, exchange, socket.status)
+
     async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         exchange = answer.exchange
         if header_bytes(scope) > self._services.settings.limits.max_header_bytes:
@@ -78,19 +96,16 @@ class Envelope:
                 raise
             await self._refuse(Draining(retry_after_s=1.0), scope, receive, answer)
         except Exception as error:
-            request_logger.error(
-                "unexpected error",
-                extra={
-                    "fields": {
-                        "request_id": exchange.request_id,
-                        **describe_exception(type(error), error.__traceback__),
-                    }
-                },
-            )
+            self._tell(exchange, error)
             exchange.code = InternalError.code
             if answer.status:
                 raise _BrokenOffError from None
             await self._refuse(InternalError(), scope, receive, answer)
+
+    @staticmethod
+    def _tell(exchange: Exchange, error: Exception) -> None:
+        fields = {"request_id": exchange.request_id, **describe_exception(type(error), error.__traceback__)}
+        request_logger.error("unexpected error", extra={"fields": fields})
 
     async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, answer: _Answer) -> None:
         answer.exchange.code = problem.code
@@ -101,7 +116,8 @@ class Envelope:
         elapsed_s = exchange.elapsed_s
         metrics = self._services.metrics
         metrics.requests_total.labels(route, str(status)).inc()
-        metrics.request_duration_seconds.labels(route).observe(elapsed_s)
+        if scope["type"] == "http":  # a stream takes as long as its client likes
+            metrics.request_duration_seconds.labels(route).observe(elapsed_s)
         for stage in HTTP_STAGES & exchange.stages_s.keys():
             metrics.stage_duration_seconds.labels(stage).observe(exchange.stages_s[stage])
         trace_id = self._services.tracer.record(_trace(scope, exchange, route, status))
@@ -135,7 +151,7 @@ class Envelope:
 
 def _trace(scope: Scope, exchange: Exchange, route: str, status: int) -> RequestTrace:
     return RequestTrace(
-        method=scope["method"],
+        method=scope.get("method", "GET"),  # a WebSocket begins with one
         route=route,
         status=status,
         code=exchange.code,

@@ -10,7 +10,6 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import Match
 
 from service.access.credentials import BASIC_CHALLENGE, SUBPROTOCOL, is_navigation
-from service.api.exchange import new_request_id
 from service.api.problem_response import problem_response
 from service.auth import is_open, path_of, required_scope, set_caller
 from service.pipeline.account import charged_to
@@ -71,8 +70,7 @@ class Guard:
             raise problem
         caller = await self._services.authenticator.identify(scope)
         set_caller(scope, caller)
-        if scope["type"] == "http":
-            scope["state"]["exchange"].caller = caller
+        scope["state"]["exchange"].caller = caller
         needed = required_scope(path_of(scope))
         if needed is not None and not caller.may(needed):
             raise Forbidden
@@ -82,16 +80,14 @@ class Guard:
     async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
         if isinstance(problem, RateLimited):
             self._services.metrics.shed_total.labels(problem.code).inc()
-        if scope["type"] == "http":
-            self._note_route(scope)
-            exchange = scope["state"]["exchange"]
-            exchange.code = problem.code
+        self._note_route(scope)
+        exchange = scope["state"]["exchange"]
+        exchange.code = problem.code
+        if scope["type"] == "http" or _DENIAL_EXTENSION in scope.get("extensions", {}):
             response = problem_response(problem, exchange.request_id)
             if isinstance(problem, Unauthenticated) and is_navigation(scope):
                 response.headers.append("WWW-Authenticate", BASIC_CHALLENGE)  # browsers read one challenge a line
             await response(scope, receive, send)
-        elif _DENIAL_EXTENSION in scope.get("extensions", {}):
-            await problem_response(problem, new_request_id())(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATED, "reason": problem.code})
 

@@ -15,6 +15,7 @@ from service.pipeline.faces import TrackedFace
 from service.pipeline.neutral import Neutral
 from service.pipeline.results import FloatArray
 from service.pipeline.session import GraphError, Session
+from service.pipeline.thinned_rows import ThinnedRows
 from service.problems import Unprocessable
 from service.registry import Bundle, BundleError, Registry
 
@@ -138,10 +139,19 @@ class ActionUnitModel:
             step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
             if len(log) * step_s < self._min_tracked_s:
                 return self.values(rows.rows(), None), ("no_neutral",)
+        return log.values + self.shift_to(rows), ()
+
+    def shift_to(self, neutral_rows: ThinnedRows) -> FloatArray:
+        """What turns values relative to a log's base into values relative to the resting face, float32 [17].
+
+        Args:
+            neutral_rows: features of the resting face, at least one row.
+        """
+        rows = neutral_rows
         chosen = slice(None) if len(rows) <= MEDIAN_FRAMES else np.linspace(0, len(rows) - 1, MEDIAN_FRAMES).astype(int)
         resting = np.median(rows.rows(chosen), axis=0).astype(np.float32)
         moved, still = self.values(np.stack([rows.base - resting, np.zeros_like(resting)]), np.zeros_like(resting))
-        return log.values + (moved - still), ()
+        return np.asarray(moved - still)
 
 
 def smoothing_width(frames: int, time_s: NDArray[np.float64]) -> int:

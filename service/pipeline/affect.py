@@ -47,6 +47,12 @@ class AffectModel:
             cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise BundleError(f"bundle {card.name}/{card.version}: {cause}") from error
 
+    @property
+    def reach_rows(self) -> int | None:
+        """Rows to either side that an answer may depend on; None of a network that is no single filter."""
+        filters = [target.filter for target in self._targets.values()]
+        return None if None in filters else max(found.kernel for found in filters if found is not None)
+
     def series(self, features: AffectFeatures) -> dict[str, FloatArray]:
         """Arousal and valence, float32 [steps] each in −1…1; NaN where no face is known."""
         known = features.tracked > 0

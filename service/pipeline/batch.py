@@ -85,6 +85,24 @@ class _Item:
         return self.request.units[self.index]
 
 
+def _watcher(
+    request: _Request,
+    progress: Callable[[int], None] | None,
+    partial: Callable[[Sequence[Any]], None] | None,
+) -> Callable[[], None] | None:
+    """What tells those who watch, or None where nobody does."""
+    if progress is None and partial is None:
+        return None
+
+    def watch() -> None:
+        if partial is not None:
+            partial(request.results)
+        if progress is not None:
+            progress(request.finished)
+
+    return watch
+
+
 class Batcher:
     """Device threads and the round of requests that they serve.
 
@@ -116,6 +134,7 @@ class Batcher:
         deadline: float,
         cancel: threading.Event | None = None,
         progress: Callable[[int], None] | None = None,
+        partial: Callable[[Sequence[Result | None]], None] | None = None,
     ) -> Done[Result]:
         """Have all ``units`` run and wait for them.
 
@@ -125,6 +144,7 @@ class Batcher:
             deadline: moment of ``time.monotonic()`` at which waiting ends, even if the device hangs.
             cancel: set by someone else to give up; units that have not begun are never run.
             progress: called in this thread with the number of finished units, now and then.
+            partial: called there too, with the results so far; None stands for a unit that is not done.
 
         Raises:
             DeadlineExceeded: the moment came.
@@ -142,7 +162,7 @@ class Batcher:
             self._round.add(current_account().name, request)
             self._lock.notify(min(len(units), len(self._threads)))
         try:
-            self._wait(request, deadline, cancel, progress)
+            self._wait(request, deadline, cancel, _watcher(request, progress, partial))
         finally:
             self._forget(request)
         if request.failure is not None:
@@ -178,14 +198,14 @@ class Batcher:
         request: _Request,
         deadline: float,
         cancel: threading.Event | None,
-        progress: Callable[[int], None] | None,
+        watch: Callable[[], None] | None,
     ) -> None:
         while True:
             left_s = deadline - time.monotonic()
-            watching = cancel is not None or progress is not None
+            watching = cancel is not None or watch is not None
             ended = request.ended.wait(max(0.0, min(left_s, WAKE_S) if watching else left_s))
-            if progress is not None:
-                progress(request.finished)
+            if watch is not None:
+                watch()
             if ended:
                 return
             if cancel is not None and cancel.is_set():

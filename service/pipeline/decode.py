@@ -6,7 +6,7 @@ import hashlib
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from service.pipeline.results import FloatArray, MediaInfo
 from service.pipeline.sampling import AudioJob
 from service.pipeline.video_frames import VideoJob
 from service.problems import (
+    ContainerUnsupported,
     DecoderUnavailable,
     MediaCrashedDecoder,
     MediaInvalid,
@@ -31,6 +32,8 @@ from service.problems import (
 from service.settings import Limits
 
 MAX_KNOWN_CRASHERS: Final = 1024
+
+JPEG_BEGINNING: Final = b"\xff\xd8\xff"
 
 EXTERNAL_SIGNALS: Final = frozenset({"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"})
 """Signals that come from outside (an operator, the kernel short of memory) and say nothing about the file."""
@@ -152,6 +155,36 @@ class Decoder:
             height=int(facts["height"]),
         )
         return VideoSummary(media, receiver.frames, tuple(str(flag) for flag in facts["flags"]))
+
+    def pictures(self, frames: Sequence[tuple[float, bytes]], on_frame: OnFrame, *, timeout_s: float) -> None:
+        """Decode JPEG pictures that belong together.
+
+        Args:
+            frames: of each its time in seconds, which increases, and its bytes.
+            on_frame: called in this thread with each.
+            timeout_s: seconds for all of it.
+
+        Raises:
+            ContainerUnsupported: one is no JPEG.
+            Problem: one cannot be decoded, or the decoder is not there.
+        """
+        try:
+            if not all(content.startswith(JPEG_BEGINNING) for _, content in frames):
+                raise ContainerUnsupported("A picture is no JPEG.")
+            view = memoryview(b"".join(content for _, content in frames))
+            self._crashers.refuse(view)
+            arguments: dict[str, object] = {
+                "times_s": [time_s for time_s, _ in frames],
+                "sizes": [len(content) for _, content in frames],
+                "max_frame_pixels": self._limits.max_frame_pixels,
+            }
+            receiver = FrameReceiver(self._limits, on_frame)
+            self._run("pictures", arguments, view, receiver.receive, timeout_s)
+        except HandlerFailedError as failure:
+            raise failure.__cause__ or failure from None
+        except Problem as problem:
+            self._on_event("failure", problem.code)
+            raise
 
     def _video_job(self, container: Container) -> VideoJob:
         limits = self._limits

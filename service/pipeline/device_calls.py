@@ -1,15 +1,33 @@
-"""Steps of a video as work for the device threads: any call, one at a time."""
+"""Running any function on a device thread: for steps of a video, which are no batch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from service.problems import Problem
+from service.pipeline.batch import Batcher
+from service.pipeline.task import Task
+from service.problems import InferenceUnavailable, Problem
+
+Answer = TypeVar("Answer")
 
 
-class Calls:
-    """Runs anything, one at a time: a step of a video is no batch. A problem is an answer, not a failure."""
+def run_on_device(device: Batcher, call: Callable[[], Answer], task: Task) -> Answer:
+    """Run ``call`` on a thread of ``device``: as many at once as there are threads, whoever asks.
+
+    Raises:
+        Problem: what ``call`` raised, or as :meth:`Batcher.run`.
+        Cancelled: the task was cancelled.
+    """
+    done = device.run(_CALLS, [call], deadline=task.deadline, cancel=task.cancel)
+    answer: Answer | Problem = done.results[0]
+    if isinstance(answer, Problem):
+        raise answer
+    return answer
+
+
+class _Calls:
+    """Runs anything, one at a time. A problem is an answer, not a failure."""
 
     max_batch = 1
 
@@ -22,8 +40,7 @@ class Calls:
         return [_attempt(unit) for unit in units]
 
 
-CALLS = Calls()
-"""Has no state: one is enough."""
+_CALLS = _Calls()
 
 
 def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call gives what it gives
@@ -31,3 +48,21 @@ def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call gives wha
         return call()
     except Problem as problem:
         return problem
+
+
+def only_once(call: Callable[[], Answer]) -> Callable[[], Answer]:
+    """``call`` as one that is not tried again when it fails, for it changes what it works on.
+
+    Raises:
+        InferenceUnavailable: in place of whatever it raised that is no problem.
+    """
+
+    def guarded() -> Answer:
+        try:
+            return call()
+        except Problem:
+            raise
+        except Exception as error:
+            raise InferenceUnavailable(retry_after_s=1.0) from error
+
+    return guarded

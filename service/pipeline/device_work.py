@@ -16,6 +16,7 @@ def run_units(
     report: Callable[[int], None] | None = None,
     *,
     stage: str = "infer",
+    partial: Callable[[Sequence[Result | None]], None] | None = None,
 ) -> list[Result]:
     """Have units run, and note how long they waited and took.
 
@@ -25,6 +26,7 @@ def run_units(
         units: what it takes; may be empty.
         task: whose deadline and cancellation hold.
         report: told how many units are done, if anybody watches the task.
+        partial: told the results so far, in order; None stands for a unit that is not done.
         stage: under which the time on the device is noted.
 
     Raises:
@@ -35,7 +37,7 @@ def run_units(
         task.took(stage, 0.0)
         return []
     watched = report if task.progress is not None else None
-    done = batcher.run(runner, units, deadline=task.deadline, cancel=task.cancel, progress=watched)
+    done = batcher.run(runner, units, deadline=task.deadline, cancel=task.cancel, progress=watched, partial=partial)
     task.took("queue", done.queue_s, ended_ago_s=done.infer_s)
     task.took(stage, done.infer_s)
     return done.results

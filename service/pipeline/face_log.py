@@ -52,7 +52,7 @@ class FaceLog:
         """
         if self._count == len(self._frames):
             self._grow()
-        self._values[self._count] = np.clip(values, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE)
+        self._values[self._count] = half(values)
         self._frames[self._count] = frame
         self._count += 1
         self.presence += size_px
@@ -98,3 +98,8 @@ class FaceLog:
         log.presence = state["presence"]
         log.neutral_rows = None if state["neutral_rows"] is None else ThinnedRows.resume(state["neutral_rows"])
         return log
+
+
+def half(values: FloatArray) -> NDArray[np.float16]:
+    """Values of the head as they are kept."""
+    return np.clip(values, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE).astype(HALF)

@@ -72,7 +72,7 @@ class LongDecoder(Decoder):
             lambda put: self._play_sound(source, target_rate_hz, start_s, end_s, put), ahead=BLOCKS_AHEAD, name="sound"
         )
 
-    def pictures(self, source: ByteSource, *, skip_frames: int = 0) -> Pictures:
+    def frames(self, source: ByteSource, *, skip_frames: int = 0) -> Pictures:
         """Begin to decode the pictures of ``source``, from the frame with the number ``skip_frames`` on."""
         return Playback(lambda put: self._play_pictures(source, skip_frames, put), ahead=FRAMES_AHEAD, name="pictures")
 

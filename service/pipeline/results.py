@@ -61,6 +61,29 @@ class Timeline:
 
 
 @dataclass(frozen=True)
+class JudgedWindow:
+    """One row of a timeline, told before the whole answer is there; None stands for ``null``.
+
+    Attributes:
+        channel: as :attr:`ChannelEmotion.channel`.
+        index: of the row, from 0.
+        start_s, end_s: seconds from the beginning of the recording.
+        probabilities: float32 [classes], or None where there is too little speech to judge.
+        arousal, valence: −1…1, or None.
+        speech: share of the window that is speech, 0…1, or None without voice activity.
+    """
+
+    channel: str
+    index: int
+    start_s: float
+    end_s: float
+    probabilities: FloatArray | None
+    arousal: float | None
+    valence: float | None
+    speech: float | None
+
+
+@dataclass(frozen=True)
 class ChannelEmotion:
     """The answer for one channel (or for the mix).
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.embedding_run import embed_sound
 from service.pipeline.emotion_model import EmotionModel
 from service.pipeline.gpu_memory import GpuMemory
+from service.pipeline.live_emotion import LiveEmotion, LiveOptions
 from service.pipeline.load import load_models
 from service.pipeline.postprocess import channel_emotion, envelope, is_silent, judged_windows
 from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray
@@ -29,6 +31,8 @@ from service.pipeline.sound import Sound, SoundSource
 from service.pipeline.speech import Activity, Chunk, ChunkAnswer, VoiceActivity
 from service.pipeline.speech_model import WindowAnswer
 from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
+from service.pipeline.voice_stream import VoiceStream
+from service.pipeline.window_watch import OnWindow, WindowWatch
 from service.pipeline.windows import Windows, plan_windows
 from service.registry import SPEECH_EMOTION, Registry
 from service.settings import Settings
@@ -94,6 +98,7 @@ class SpeechPipeline:
         cancel: threading.Event | None = None,
         progress: Callable[[float], None] | None = None,
         deadline_s: float | None = None,
+        on_window: OnWindow | None = None,
     ) -> AudioEmotion:
         """Judge one recording. Blocks; safe to call from many threads.
 
@@ -103,6 +108,7 @@ class SpeechPipeline:
             cancel: set by someone else when nobody waits any more.
             progress: called in this thread with the share of the work that is done, 0…1.
             deadline_s: seconds from now to the answer; None means the limit of that name.
+            on_window: called in this thread with each window in its order, before the whole answer is there.
 
         Raises:
             Problem: whatever the client must be told.
@@ -114,7 +120,7 @@ class SpeechPipeline:
         self._sounds.check(options)
         with self.admission.hold(estimate_s(len(data))) as hold:
             sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, task)
-            answer = self._judge(sound, model, options, rest)
+            answer = self._judge(sound, model, options, rest, on_window)
         self._finish(task)
         return answer
 
@@ -142,6 +148,24 @@ class SpeechPipeline:
             answer = embed_sound(sound, model, options, self._settings.limits, self._device, rest)
         self._finish(task)
         return answer
+
+    def live(self, options: LiveOptions) -> LiveEmotion:
+        """What judges one stream of sound as it arrives, on the devices that judge recordings.
+
+        Raises:
+            Problem: an unknown model, or a stream that it does not take.
+        """
+        bundle = self._registry.find(options.model, options.version)
+        model = self._models.emotion[bundle.card.name, bundle.card.version]
+        found = self._voice
+        return LiveEmotion(
+            model,
+            options,
+            self._settings.limits,
+            None if found is None else VoiceStream(found, model.speech.sample_rate_hz),
+            lambda clips, task: run_units(self._device, model, clips, task),
+            lambda chunk, task: run_units(self._host, cast(VoiceActivity, found), [chunk], task)[0],
+        )
 
     def signature(self, name: str, version: str) -> Signature | None:
         """Inputs and outputs of a speech graph; None of what this pipeline has not loaded."""
@@ -177,7 +201,14 @@ class SpeechPipeline:
             self._observe("stage_seconds", seconds, {"stage": stage})
         task.report(1.0)
 
-    def _judge(self, sound: Sound, model: EmotionModel, options: AudioOptions, task: Task) -> AudioEmotion:
+    def _judge(
+        self,
+        sound: Sound,
+        model: EmotionModel,
+        options: AudioOptions,
+        task: Task,
+        on_window: OnWindow | None,
+    ) -> AudioEmotion:
         channels = sound.channels
         windows = plan_windows(
             len(channels[0].samples),
@@ -192,7 +223,12 @@ class SpeechPipeline:
             for channel, weight in zip(channels, weights, strict=True)
             for start in windows.start_samples[judged_windows(weight)]
         ]
-        answers = iter(self._infer(model, units, task))
+        watch = None
+        if on_window is not None:
+            labels, offset_s = model.bundle.card.labels, options.start_s or 0.0
+            has_voice = self._voice is not None
+            watch = WindowWatch(on_window, labels, channels, weights, windows, offset_s=offset_s, has_voice=has_voice)
+        answers = iter(self._infer(model, units, task, watch))
         with task.stage("post"):
             emotions = [
                 self._channel(channel, weight, windows, answers, model, options, sound)
@@ -287,7 +323,7 @@ class SpeechPipeline:
 
     def judge(self, model: EmotionModel, units: list[FloatArray], task: Task) -> list[WindowAnswer]:
         """Run windows, float32 [samples] each, through ``model``; raises as :meth:`analyse`."""
-        return self._infer(model, units, task)
+        return self._infer(model, units, task, None)
 
     def _find_speech(
         self, voice: VoiceActivity, samples: FloatArray, rate_hz: int, task: Task, channels: int
@@ -303,11 +339,16 @@ class SpeechPipeline:
 
         return voice.detect(samples, rate_hz, run_chunk)
 
-    def _infer(self, model: EmotionModel, units: list[FloatArray], task: Task) -> list[WindowAnswer]:
+    def _infer(
+        self, model: EmotionModel, units: list[FloatArray], task: Task, watch: WindowWatch | None
+    ) -> list[WindowAnswer]:
         def report(finished: int) -> None:
             task.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / len(units))
 
-        return run_units(self._device, model, units, task, report)
+        answers = run_units(self._device, model, units, task, report, partial=watch)
+        if watch is not None:
+            watch(answers)
+        return answers
 
     def _padding(self, share: float) -> None:
         self._observe("batch_padding_ratio", share, {})

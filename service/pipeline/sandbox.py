@@ -346,6 +346,26 @@ def _decode_pictures(
     }
 
 
+def decode_pictures(
+    upload: BinaryIO, times_s: list[float], sizes: list[int], max_frame_pixels: int, emit: EmitFrame
+) -> dict[str, object]:
+    """Decode JPEG pictures, one behind the other in ``upload``; no demuxer looks at them.
+
+    Raises:
+        Problem: one cannot be decoded or is too large. Any other exception is FFmpeg's and means the same.
+    """
+    reformatter = VideoReformatter()
+    for time_s, size in zip(times_s, sizes, strict=True):
+        context = av.VideoCodecContext.create("mjpeg", "r")
+        context.thread_count = 1
+        context.options = {"max_pixels": str(max_frame_pixels)}
+        frames = context.decode(Packet(upload.read(size)))
+        if not frames or frames[0].is_corrupt:
+            raise MediaInvalid("A picture cannot be decoded.")
+        emit(time_s, _picture(reformatter, frames[0], 1.0), 0.0)
+    return {}
+
+
 def _picture(reformatter: VideoReformatter, frame: VideoFrame, pixel_aspect: float) -> Picture:
     """RGB, upright, scaled down, uint8 [height, width, 3]. FFmpeg's own threads are forbidden here."""
     width, height = scaled_size(frame.width, frame.height, pixel_aspect)

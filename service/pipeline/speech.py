@@ -82,6 +82,12 @@ class Memory:
 class VoiceActivity:
     """A voice activity model; a :class:`~service.pipeline.batch.Runner` of chunks.
 
+    Attributes:
+        rate_hz: sample rate that the graph takes.
+        step_samples, context_samples: new samples of a step, and those before them that it sees again.
+        state_size: numbers in each half of the state.
+        threshold: probability above which a step is speech.
+
     Raises:
         BundleError: the card lacks a setting, or the graph is not of the kind described above.
     """
@@ -93,10 +99,10 @@ class VoiceActivity:
         self._name = f"{bundle.card.name}/{bundle.card.version}"
         try:
             self.rate_hz = int(_number(settings["sample_rate_hz"]))
-            self._step = int(_number(settings["step_samples"]))
-            self._context = int(_number(settings["context_samples"]))
-            self._state_size = int(_number(settings["state_size"]))
-            self._threshold = _number(settings["threshold"])
+            self.step_samples = int(_number(settings["step_samples"]))
+            self.context_samples = int(_number(settings["context_samples"]))
+            self.state_size = int(_number(settings["state_size"]))
+            self.threshold = _number(settings["threshold"])
             session.require(("input", "h", "c"), ("speech_probs", "hn", "cn"))
         except (KeyError, TypeError, ValueError) as error:
             cause = f"setting {error} is missing" if isinstance(error, KeyError) else str(error)
@@ -106,7 +112,7 @@ class VoiceActivity:
     @property
     def steps_per_s(self) -> float:
         """Steps in a second of sound."""
-        return self.rate_hz / self._step
+        return self.rate_hz / self.step_samples
 
     def warm_up(self) -> None:
         """Run one second.
@@ -152,17 +158,17 @@ class VoiceActivity:
     @property
     def chunk_samples(self) -> int:
         """Samples of one graph call."""
-        return CHUNK_STEPS * self._step
+        return CHUNK_STEPS * self.step_samples
 
     @property
     def step_s(self) -> float:
         """Seconds of one step."""
-        return self._step / self.rate_hz
+        return self.step_samples / self.rate_hz
 
     def first_memory(self) -> Memory:
         """What is remembered before the first sample: silence."""
-        state = np.zeros((1, 1, self._state_size), np.float32)
-        return Memory(state, state, np.zeros(self._context, np.float32))
+        state = np.zeros((1, 1, self.state_size), np.float32)
+        return Memory(state, state, np.zeros(self.context_samples, np.float32))
 
     def listen(
         self, samples: FloatArray, memory: Memory, run_chunk: Callable[[Chunk], ChunkAnswer]
@@ -178,10 +184,10 @@ class VoiceActivity:
         Returns:
             bool [steps], and what the next stretch needs.
         """
-        frames = _frames(memory.before, samples, self._step)
+        frames = _frames(memory.before, samples, self.step_samples)
         answer = run_chunk(Chunk(frames, memory.h, memory.c))
         before = np.concatenate([memory.before, samples])[len(samples) :]
-        return answer.probabilities > self._threshold, Memory(answer.h, answer.c, before)
+        return answer.probabilities > self.threshold, Memory(answer.h, answer.c, before)
 
 
 def _frames(before: FloatArray, samples: FloatArray, step: int) -> FloatArray:

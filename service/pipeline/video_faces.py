@@ -17,6 +17,7 @@ from service.pipeline.faces import FaceTracker, TrackedFace
 from service.pipeline.frame_stream import VideoFrame
 from service.pipeline.neutral import Neutral
 from service.pipeline.results import FloatArray
+from service.pipeline.row_watch import RowWatch, SeenFaces
 from service.problems import Unprocessable
 
 LOST_S = 0.5
@@ -63,9 +64,13 @@ class VideoFaces:
         networks: the face bundle's graphs.
         units: the action-unit bundle's.
         neutral: what is subtracted.
+        watch: told what was noted, frame after frame.
     """
 
-    def __init__(self, networks: FaceNetworks, units: ActionUnitModel, neutral: Neutral) -> None:
+    def __init__(
+        self, networks: FaceNetworks, units: ActionUnitModel, neutral: Neutral, watch: RowWatch | None = None
+    ) -> None:
+        self._watch = watch
         self._networks = networks
         self._tracker = FaceTracker(networks)
         self._units = units
@@ -90,8 +95,15 @@ class VideoFaces:
         following.
         """
         seen = [(sight, face) for sight in sights for face in sight.faces]
-        if not seen:
-            return
+        features: Sequence[FloatArray] = list(self._keep(seen)) if seen else []
+        if self._watch is not None:
+            found: dict[int, SeenFaces] = {sight.frame: {} for sight in sights}
+            for (sight, face), row in zip(seen, features, strict=True):
+                found[sight.frame][face.number] = face.size_px, row
+            self._watch([(sight.time_s, found[sight.frame]) for sight in sights])
+
+    def _keep(self, seen: Sequence[tuple[Sight, TrackedFace]]) -> FloatArray:
+        """Keep what the head makes of faces, at least one; returns their features, float32 [faces, dim]."""
         faces = [face for _, face in seen]
         if self._networks.has_blendshapes:
             found = self._networks.blendshapes(np.stack([face.points for face in faces]))
@@ -110,6 +122,7 @@ class VideoFaces:
             log.add(sight.frame, value, face.size_px)
             if log.neutral_rows is not None and self._neutral.holds(sight.time_s):
                 log.neutral_rows.add(row)
+        return features
 
     def series(self, face: str) -> FaceSeries:
         """Action units of the chosen face.

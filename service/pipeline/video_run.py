@@ -10,34 +10,34 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
 
 import numpy as np
 
 from service.pipeline.action_unit_table import FaceChoice, read_action_unit_table
 from service.pipeline.action_units import ActionUnitModel, choose_action_units
-from service.pipeline.admit import Admission, Hold
+from service.pipeline.admit import Hold
 from service.pipeline.affect import AffectModel, summarise
 from service.pipeline.affect_columns import ACTION_UNITS, SIGNALS
 from service.pipeline.allocator import return_free_memory
 from service.pipeline.batch import Batcher
-from service.pipeline.device_calls import CALLS
+from service.pipeline.device_calls import Answer, run_on_device
 from service.pipeline.face_networks import FaceNetworks
-from service.pipeline.frame_stream import OnFrame, VideoFrame, VideoSummary
+from service.pipeline.frame_stream import VideoFrame, VideoSummary
 from service.pipeline.functionals import AffectFeatures, affect_features, time_grid
+from service.pipeline.live_video import LiveVideo, LiveVideoOptions, open_live_video
 from service.pipeline.neutral import read_neutral
 from service.pipeline.relay import Relay
 from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray, MediaInfo, ModelReference
+from service.pipeline.row_watch import OnRows, RowWatch, can_be_watched
 from service.pipeline.session import CPU
-from service.pipeline.sound_track import SpeechFinder, Turn, find_turn
-from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
+from service.pipeline.sound_track import Turn, find_turn
+from service.pipeline.task import Observe, Task, observe_nothing
 from service.pipeline.video_faces import Sight, VideoFaces, check_face
+from service.pipeline.video_needs import Speech, VideoDecoder
 from service.pipeline.video_results import INCLUDES, TableOptions, VideoAffect, VideoOptions
-from service.problems import ModelNotFound, NoAudioStream, Problem, Unprocessable
+from service.problems import ModelNotFound, NoAudioStream, Unprocessable
 from service.registry import Bundle, BundleError, Registry
 from service.settings import Settings
-
-Answer = TypeVar("Answer")
 
 TYPICAL_BYTES_PER_S = 125_000
 """1 Mbit/s, of which an upload's length is guessed before it is decoded."""
@@ -53,32 +53,6 @@ LONG_S = 300.0
 
 FACES_SHARE, TURN_SHARE, AUDIO_SHARE = 0.85, 0.9, 0.98
 """Progress after each part."""
-
-
-class VideoDecoder(AudioDecoder, Protocol):
-    """Turns uploads into frames as well as into samples."""
-
-    def video(self, data: bytes | memoryview, on_frame: OnFrame, *, timeout_s: float) -> VideoSummary:
-        """Decode the pictures of ``data``, one at a time."""
-
-
-class Speech(SpeechFinder, Protocol):
-    """What the speech pipeline does for videos."""
-
-    @property
-    def admission(self) -> Admission:
-        """What is in the system."""
-
-    def analyse(
-        self,
-        data: bytes | memoryview,
-        options: AudioOptions,
-        *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
-        deadline_s: float | None = None,
-    ) -> AudioEmotion:
-        """Judge the sound track."""
 
 
 class VideoPipeline:
@@ -152,6 +126,7 @@ class VideoPipeline:
         cancel: threading.Event | None = None,
         progress: Callable[[float], None] | None = None,
         deadline_s: float | None = None,
+        on_rows: OnRows | None = None,
     ) -> VideoAffect:
         """Judge one video. Blocks; safe to call from many threads.
 
@@ -161,6 +136,7 @@ class VideoPipeline:
             cancel: set by someone else when nobody waits any more.
             progress: called in this thread with the share of the work that is done, 0…1.
             deadline_s: seconds from now to the answer; None means the limit of that name.
+            on_rows: told rows before the end, where there are any; called in other threads.
 
         Raises:
             Problem: whatever the client must be told.
@@ -175,8 +151,13 @@ class VideoPipeline:
             raise ModelNotFound("No face model is installed.")
         if "audio" in options.include:
             self.registry.find(options.audio_model, options.audio_version)
-        watching = VideoFaces(self.faces, self.units, neutral)
         with self.admission.hold(len(data) / TYPICAL_BYTES_PER_S) as hold:
+            watch = None
+            if on_rows is not None and can_be_watched(model, neutral):
+                longest_s = time_grid(self._settings.limits.max_duration_s, model.hop_s)
+                heard = find_turn(data, options.channel, longest_s, self._decoder, self._speech, task)
+                watch = RowWatch(on_rows, model, self.units, neutral, options.face, heard.turn)
+            watching = VideoFaces(self.faces, self.units, neutral, watch)
             summary = self._watch(data, watching, hold, task)
             with task.stage("action_units"):
                 series = self.on_device(lambda: watching.series(options.face), task)
@@ -243,6 +224,21 @@ class VideoPipeline:
             flags = (*(name for name, is_set in found.items() if is_set), "no_audio")
             return self.answer(media, features, model, options.include, flags, task, {}, Turn(None), None)
 
+    def live(self, options: LiveVideoOptions) -> LiveVideo:
+        """What judges one stream of frames as it arrives, on the devices that judge videos.
+
+        Raises:
+            Problem: an unknown model, one that cannot judge a part, or no face model.
+        """
+        return open_live_video(
+            options,
+            self.affect_model(options.model, options.version),
+            self.faces,
+            self.units,
+            self._decoder,
+            lambda call, task: run_on_device(self._device, call, task),
+        )
+
     def stalled(self) -> bool:
         """Whether a device call has gone on for longer than any request waits: a reason to be replaced."""
         return self._device.stalled_for_s() > self._settings.limits.deadline_s
@@ -303,12 +299,8 @@ class VideoPipeline:
         return summary
 
     def on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
-        """Run ``call`` on a device thread: as many at once as there are threads, whoever asks."""
-        done = self._device.run(CALLS, [call], deadline=task.deadline, cancel=task.cancel)
-        answer: Answer | Problem = done.results[0]
-        if isinstance(answer, Problem):
-            raise answer
-        return answer
+        """Run ``call`` on a device thread; see :func:`run_on_device`."""
+        return run_on_device(self._device, call, task)
 
     def _sound(
         self, data: bytes | memoryview, options: VideoOptions, turn: Turn, task: Task

@@ -72,7 +72,7 @@ def plan_windows(
         Unprocessable: a length outside what the model takes, a hop below the limit, or too many windows.
         MediaTooShort: fewer samples than the model's shortest clip.
     """
-    window_s, hop_s = _checked_lengths(speech, limits, window_s, hop_s)
+    window_s, hop_s = checked_lengths(speech, limits, window_s, hop_s)
     rate_hz = speech.sample_rate_hz
     if n_samples < max(1, math.floor(speech.min_length_s * rate_hz)):
         raise MediaTooShort(f"This model needs at least {speech.min_length_s:g} s of audio.")
@@ -92,9 +92,14 @@ def plan_windows(
     return Windows(starts, length, rate_hz)
 
 
-def _checked_lengths(
+def checked_lengths(
     speech: SpeechInput, limits: Limits, window_s: float | None, hop_s: float | None
 ) -> tuple[float, float]:
+    """Length and hop of the windows in seconds, the card's where none is given.
+
+    Raises:
+        Unprocessable: a length outside what the model takes, or a hop below the limit.
+    """
     window_s = speech.window_s if window_s is None else window_s
     if not speech.min_length_s <= window_s <= speech.max_length_s:  # false for NaN too
         raise Unprocessable(

@@ -120,7 +120,15 @@ def _video(upload: BinaryIO, arguments: dict[str, Any], reply: Reply) -> dict[st
 
     A reply blocks until the service has taken it, so at most one frame waits here.
     """
+    return sandbox.decode_video(upload, VideoJob(**arguments), _frame_sender(reply))
 
+
+def _pictures(upload: BinaryIO, arguments: dict[str, Any], reply: Reply) -> dict[str, object]:
+    """Kind 'pictures': JPEGs; the replies are those of a video."""
+    return sandbox.decode_pictures(upload, emit=_frame_sender(reply), **arguments)
+
+
+def _frame_sender(reply: Reply) -> sandbox.EmitFrame:
     def emit(time_s: float, picture: Picture, share: float) -> None:
         height, width, _ = picture.shape
         header: dict[str, object] = {
@@ -132,10 +140,10 @@ def _video(upload: BinaryIO, arguments: dict[str, Any], reply: Reply) -> dict[st
         }
         reply(header, picture.reshape(-1).data)
 
-    return sandbox.decode_video(upload, VideoJob(**arguments), emit)
+    return emit
 
 
-JOB_KINDS: Final[dict[str, JobKind]] = {"audio": _audio, "video": _video}
+JOB_KINDS: Final[dict[str, JobKind]] = {"audio": _audio, "video": _video, "pictures": _pictures}
 """What can be asked. Arguments are JSON, replies a header and bytes."""
 
 

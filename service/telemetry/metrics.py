@@ -59,6 +59,7 @@ class Metrics:
         self.audio_seconds_total = self._counter("audio_seconds", "Seconds of media analysed.", "outcome")
         self.queue_depth = self._gauge("queue_depth", "Windows that wait for the device.")
         self.queue_audio_seconds = self._gauge("queue_audio_seconds", "Seconds of media in the system.")
+        self.stream_sessions = self._gauge("stream_sessions", "Streams, those that wait to be resumed among them.")
         self.shed_total = self._counter("shed", "Requests refused for want of capacity.", "reason")
         self.batch_size = Histogram(
             "emotion_batch_size", "Windows run at once.", buckets=_BATCH_BUCKETS, registry=self.registry

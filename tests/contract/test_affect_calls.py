@@ -185,7 +185,13 @@ def test_documented_with_example_and_problems(client: httpx.Client) -> None:
         named = {parameter["name"] for parameter in operation["parameters"]}
         assert named == {"include", "face", "model", "version"} | parameters
         answer = operation["responses"]["200"]["content"]
-        assert set(answer) == {"application/json", "text/csv", "image/png", "application/fhir+json"}
+        assert set(answer) == {
+            "application/json",
+            "text/csv",
+            "image/png",
+            "application/fhir+json",
+            "text/event-stream",
+        }
         VideoAffectAnswer.model_validate(answer["application/json"]["example"])
     assert "text/csv" in paths[TABLE]["post"]["requestBody"]["content"]
     assert "columns_missing" in str(paths[TABLE]["post"]["responses"]["422"])

@@ -86,7 +86,7 @@ def test_audio_call_is_complete(document: dict) -> None:
         assert parameter["description"]
         assert not name.endswith("_s") or "seconds" in parameter["description"]
     answer = operation["responses"]["200"]["content"]
-    assert set(answer) == {"application/json", "text/csv", "image/png", "application/fhir+json"}
+    assert set(answer) == {"application/json", "text/csv", "image/png", "application/fhir+json", "text/event-stream"}
     assert answer["application/json"]["schema"]["$ref"].endswith("AudioEmotionAnswer")
     assert answer["application/json"]["example"]["labels"]
 

@@ -113,8 +113,17 @@ class FakePipeline:
         return 5e9
 
     def analyse(
-        self, data: memoryview, options: AudioOptions, *, cancel: threading.Event | None = None
+        self,
+        data: memoryview,
+        options: AudioOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+        on_window: Callable[..., None] | None = None,
     ) -> AudioEmotion:
+        if bytes(data).startswith(b"late") and progress is not None:
+            progress(0.5)
+            self._take(memoryview(bytes(data)[4:]), options)
         self._take(data, options)
         return fake_result(denoised=options.denoise)
 
@@ -167,6 +176,7 @@ class FakeVideoPipeline:
         *,
         cancel: threading.Event | None = None,
         progress: Callable[[float], None] | None = None,
+        on_rows: Callable[..., None] | None = None,
     ) -> VideoAffect:
         content = bytes(data)
         self.seen.append((content, options))

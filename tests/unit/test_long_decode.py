@@ -74,7 +74,7 @@ def test_pictures_are_those_of_an_upload_from_any_frame_on(decoders):
     expected: list[tuple[float, np.ndarray]] = []
     summary = short.video(content, lambda frame: expected.append((frame.time_s, frame.image)), timeout_s=30.0)
     for skipped in (0, 7, 30):
-        pictures = long.pictures(Bytes(content), skip_frames=skipped)
+        pictures = long.frames(Bytes(content), skip_frames=skipped)
         found = all_of(pictures)
         assert [frame.time_s for frame in found] == [time_s for time_s, _ in expected[skipped:]]
         for frame, (_, image) in zip(found, expected[skipped:], strict=True):
@@ -101,7 +101,7 @@ def test_problems_are_raised_where_the_samples_are_taken(decoders, content, prob
 
 
 def test_sound_alone_has_no_pictures(decoders):
-    pictures = decoders[1].pictures(Bytes(RECORDINGS["wav"]))
+    pictures = decoders[1].frames(Bytes(RECORDINGS["wav"]))
     with pytest.raises(NoVideoStream):
         all_of(pictures)
     pictures.close()

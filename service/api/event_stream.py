@@ -1,0 +1,156 @@
+"""``text/event-stream`` on the calls that take an upload: what is known before the whole answer is.
+
+What is refused before the first event is an ordinary problem answer with its status. After that the status is 200
+already, so a failure is an event ``problem`` with the same document, and the last event of all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import orjson
+from fastapi import Request, Response
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.types import Message, Receive, Scope, Send
+
+from service.api.exchange import exchange_of
+from service.api.negotiation import EVENTS
+from service.api.problem_response import problem_document
+from service.api.upload_answer import do_upload
+from service.api.uploads import RAW_MEDIA
+from service.problems import Draining, InternalError, Problem
+from service.telemetry.logs import describe_exception, request_logger
+from service.work import ClientGoneError
+
+HEARTBEAT_S = 15.0
+"""A comment is sent after so much silence, so that proxies keep the connection; a client ignores it."""
+
+LEAST_PROGRESS = 0.01
+"""Progress is told in steps of at least so much."""
+
+Emit = Callable[[str, object], None]
+"""Sends one event: its name and a JSON document. Called in any thread."""
+
+EventAnswer = Callable[[memoryview, threading.Event, Emit], bytes]
+"""The blocking half of a call: upload in, JSON answer out, events on the way."""
+
+
+@dataclass(frozen=True)
+class _Event:
+    name: str
+    data: bytes
+
+    def content(self) -> bytes:
+        """As it is sent; one without a name is a heartbeat."""
+        return format_sse_event(event=self.name, data_str=self.data.decode()) if self.name else KEEPALIVE_COMMENT
+
+
+class Progress:
+    """Sends ``progress`` events of a task's share, not more than needed."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._told = -1.0
+
+    def __call__(self, share: float) -> None:
+        """The share of the work that is done, 0…1."""
+        if share - self._told >= LEAST_PROGRESS or share >= 1.0 > self._told:
+            self._told = share
+            self._emit("progress", {"progress": round(share, 4)})
+
+
+class UploadEvents(Response):
+    """Reads the upload, runs the work, and sends its events as they come.
+
+    Args:
+        request: with multipart or raw body.
+        answer: the work.
+        raw_types: media types that the body may have where it is not multipart.
+    """
+
+    def __init__(self, request: Request, answer: EventAnswer, raw_types: Sequence[str] = RAW_MEDIA) -> None:
+        super().__init__(media_type=EVENTS)
+        self._request = request
+        self._answer = answer
+        self._raw_types = raw_types
+        self._loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[_Event | None] = asyncio.Queue()
+        self._has_begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Answer.
+
+        Raises:
+            Problem: refused before the first event.
+            ClientGoneError: the client has gone; the work is told.
+        """
+        work = asyncio.create_task(self._work())
+        try:
+            while (event := await self._next()) is not None:
+                await self._send(send, event.content())
+            result = await work
+            await self._send(send, format_sse_event(event="result", data_str=result.decode()), last=True)
+        except ClientGoneError:
+            raise
+        except Exception as error:
+            if not self._has_begun:
+                raise
+            await self._send(send, self._problem(scope, error), last=True)
+        except asyncio.CancelledError:  # the time that accepted work has after SIGTERM is over
+            if self._has_begun:
+                with suppress(Exception):
+                    await self._send(send, self._problem(scope, Draining(retry_after_s=1.0)), last=True)
+            raise
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def _work(self) -> bytes:
+        try:
+            return await do_upload(
+                self._request, lambda data, abandoned: self._answer(data, abandoned, self._emit), self._raw_types
+            )
+        finally:
+            self._events.put_nowait(None)
+
+    def _emit(self, name: str, document: object) -> None:
+        """See :data:`Emit`."""
+        event = _Event(name, orjson.dumps(document))
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+
+    async def _next(self) -> _Event | None:
+        """The next event, or a heartbeat; None after the last."""
+        try:
+            async with asyncio.timeout(HEARTBEAT_S):
+                return await self._events.get()
+        except TimeoutError:
+            return _HEARTBEAT
+
+    async def _send(self, send: Send, content: bytes, *, last: bool = False) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            await send({"type": "http.response.start", "status": 200, "headers": list(self._event_headers())})
+        body: Message = {"type": "http.response.body", "body": content, "more_body": not last}
+        await send(body)
+
+    def _event_headers(self) -> list[tuple[bytes, bytes]]:
+        kept = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
+        return [*kept, (b"x-accel-buffering", b"no")]  # proxies pass events on at once
+
+    def _problem(self, scope: Scope, error: Exception) -> bytes:
+        exchange = exchange_of(scope)
+        if not isinstance(error, Problem):
+            fields = {"request_id": exchange.request_id, **describe_exception(type(error), error.__traceback__)}
+            request_logger.error("unexpected error", extra={"fields": fields})
+            error = InternalError()
+        exchange.code = error.code
+        document = orjson.dumps(problem_document(error, exchange.request_id))
+        return format_sse_event(event="problem", data_str=document.decode())
+
+
+_HEARTBEAT = _Event("", b"")

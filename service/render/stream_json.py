@@ -1,0 +1,41 @@
+"""One window of a timeline that is told before the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.pipeline.live_affect import AffectRows
+from service.pipeline.results import JudgedWindow
+from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, plain_number
+from service.render.channels import plain_values
+
+
+def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, object]:
+    """What is said of one window: the numbers of the timeline's row, rounded as there.
+
+    Args:
+        window: the row.
+        labels: of the model.
+    """
+    known = window.probabilities
+    shares = None if known is None else plain_values(known, PROBABILITY_DECIMALS)
+    return {
+        "index": window.index,
+        "start_s": round(window.start_s, SECONDS_DECIMALS),
+        "end_s": round(window.end_s, SECONDS_DECIMALS),
+        "probabilities": None if shares is None else dict(zip(labels, shares, strict=True)),
+        "emotion": None if known is None else labels[int(known.argmax())],
+        "arousal": plain_number(window.arousal),
+        "valence": plain_number(window.valence),
+        "speech": plain_number(window.speech),
+    }
+
+
+def affect_members(rows: AffectRows) -> dict[str, object]:
+    """Some rows of a timeline in columns, rounded as in the whole answer; None in place of NaN."""
+    return {
+        "time_s": plain_values(rows.time_s, SECONDS_DECIMALS),
+        "arousal": plain_values(rows.arousal, PROBABILITY_DECIMALS),
+        "valence": plain_values(rows.valence, PROBABILITY_DECIMALS),
+        "face_confidence": plain_values(rows.face_confidence, PROBABILITY_DECIMALS),
+    }

@@ -1,0 +1,1 @@
+"""Sound and pictures that are analysed while they arrive over a WebSocket."""

@@ -1,0 +1,78 @@
+"""The engine of ``/v1/stream/audio``: 16 bit PCM in, one message a window out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.pipeline.live_emotion import LiveEmotion, LiveOptions
+from service.pipeline.task import Task
+from service.problems import MessageInvalid
+from service.render.stream_json import window_members
+from service.schemas import AnsweringModel
+from service.stream_schemas import AudioConfig, AudioCreated, ClientMessage, ServerMessage, StreamLimits, WindowMessage
+from service.streams.engine import Item
+
+BYTES_PER_SAMPLE = 2
+
+
+class AudioEngine:
+    """Judges one stream of sound.
+
+    Args:
+        live: the pipeline's half.
+        config: what the client said.
+        buffer_s: seconds of sound that may wait.
+    """
+
+    unit_name = "received_samples"
+
+    def __init__(self, live: LiveEmotion, config: AudioConfig, buffer_s: float) -> None:
+        self._live = live
+        self._config = config
+        self.text_kinds: dict[str, type[ClientMessage]] = {}
+        self._labels = tuple(live.model.bundle.card.labels)
+        self.reserve_s = live.window_s + buffer_s
+        reference = live.model.reference
+        self.models: Sequence[str] = (f"{reference.name}/{reference.version}@{reference.sha256}",)
+
+    def created(self, session_id: str, limits: StreamLimits) -> ServerMessage:
+        """See :class:`service.streams.engine.Engine`."""
+        return AudioCreated(
+            id=session_id,
+            model=AnsweringModel.model_validate(self._live.model.reference, from_attributes=True),
+            labels=list(self._labels),
+            sample_rate_hz=self._config.sample_rate_hz,
+            channels=self._config.channels,
+            window_s=self._live.window_s,
+            hop_s=self._live.hop_s,
+            limits=limits,
+        )
+
+    def read(self, message: bytes | ClientMessage) -> Item:
+        """Whole samples of every channel.
+
+        Raises:
+            MessageInvalid: bytes that are no whole samples.
+        """
+        assert isinstance(message, bytes)  # there are no media as text here
+        frame_bytes = BYTES_PER_SAMPLE * self._config.channels
+        if len(message) % frame_bytes:
+            raise MessageInvalid(f"The bytes of a message are no multiple of {frame_bytes}, so no whole samples.")
+        samples = len(message) // frame_bytes
+        return Item(message, samples / self._config.sample_rate_hz, samples, len(message))
+
+    def process(self, items: Sequence[Item], task: Task) -> list[ServerMessage]:
+        """See :class:`service.streams.engine.Engine`."""
+        windows = self._live.add(b"".join(item.content for item in items), task)
+        return [WindowMessage.model_validate(window_members(window, self._labels)) for window in windows]
+
+    def finish(self, task: Task) -> list[ServerMessage]:
+        """See :class:`service.streams.engine.Engine`."""
+        return [
+            WindowMessage.model_validate(window_members(window, self._labels)) for window in self._live.finish(task)
+        ]
+
+
+def live_options(config: AudioConfig) -> LiveOptions:
+    """The pipeline's options."""
+    return LiveOptions(**config.model_dump(exclude={"type"}))

@@ -1,0 +1,181 @@
+"""The engine of ``/v1/stream/video``: JPEG pictures or action units in, rows of arousal and valence out."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+
+from service.pipeline.affect_columns import ACTION_UNITS, MAX_INTENSITY
+from service.pipeline.live_affect import AffectRows, FaceFrames
+from service.pipeline.live_video import LiveVideo, LiveVideoOptions
+from service.pipeline.session import CPU
+from service.pipeline.task import Task
+from service.problems import (
+    ColumnsMissing,
+    FeaturesInvalid,
+    MediaTooLong,
+    MessageInvalid,
+    TimestampsInvalid,
+    TooManyFrames,
+)
+from service.render.stream_json import affect_members
+from service.schemas import AnsweringModel
+from service.settings import Limits
+from service.stream_schemas import (
+    ActionUnitFrame,
+    AffectMessage,
+    ClientMessage,
+    ServerMessage,
+    StreamLimits,
+    VideoConfig,
+    VideoCreated,
+)
+from service.streams.engine import Item
+
+TIME = struct.Struct("<d")
+"""Before every picture: its time in seconds, a little-endian float64."""
+
+SCALE_TOLERANCE = 0.05
+"""How far an intensity may lie beyond its scale, as in tables."""
+
+
+class VideoEngine:
+    """Judges one stream of frames.
+
+    Args:
+        live: the pipeline's half.
+        config: what the client said.
+        limits: of the service.
+    """
+
+    unit_name = "received_frames"
+
+    def __init__(self, live: LiveVideo, config: VideoConfig, limits: Limits) -> None:
+        self._live = live
+        self._config = config
+        self._limits = limits
+        self.text_kinds: dict[str, type[ClientMessage]] = {}
+        if config.input == "action_units":
+            self.text_kinds = {"frame": ActionUnitFrame}
+        self.reserve_s = live.look_ahead_s + limits.stream_buffer_s
+        self.models: Sequence[str] = tuple(
+            f"{bundle.card.name}/{bundle.card.version}@{bundle.sha256}" for bundle in live.bundles.values()
+        )
+        self._first_s: float | None = None
+        self._last_s = 0.0
+        self._frames = 0
+
+    def created(self, session_id: str, limits: StreamLimits) -> ServerMessage:
+        """See :class:`service.streams.engine.Engine`."""
+        models = {
+            part: AnsweringModel(
+                name=bundle.card.name,
+                version=bundle.card.version,
+                sha256=bundle.sha256,
+                licence=bundle.card.licence.spdx,
+                provider=CPU,
+            )
+            for part, bundle in self._live.bundles.items()
+        }
+        return VideoCreated(
+            id=session_id,
+            input=self._config.input,
+            models=models,
+            hop_s=self._live.affect.hop_s,
+            look_ahead_s=self._live.look_ahead_s,
+            provisional=self._config.causal,
+            trained=self._live.affect.trained,
+            limits=limits,
+        )
+
+    def read(self, message: bytes | ClientMessage) -> Item:
+        """One frame: a time and a picture, or a time and action units.
+
+        Raises:
+            MessageInvalid: of the other kind, or too short.
+            TimestampsInvalid: the time does not increase, or is no time.
+            ColumnsMissing, FeaturesInvalid: of the action units.
+            MediaTooLong, TooManyFrames: beyond the limits.
+        """
+        if isinstance(message, ActionUnitFrame):
+            units = read_units(message)
+            elapsed_s = self._tick(message.time_s)
+            content = self._last_s, message.confidence, units, message.success
+            return Item(content, elapsed_s, 1, units.nbytes)
+        if self._config.input != "jpeg":
+            raise MessageInvalid("Action units come as text messages of the type 'frame'.")
+        assert isinstance(message, bytes)
+        if len(message) <= TIME.size:
+            raise MessageInvalid(f"A picture's message has {TIME.size} bytes of time, and the picture.")
+        (time_s,) = TIME.unpack_from(message)
+        elapsed_s = self._tick(time_s)
+        return Item((self._last_s, message[TIME.size :]), elapsed_s, 1, len(message))
+
+    def process(self, items: Sequence[Item], task: Task) -> list[ServerMessage]:
+        """See :class:`service.streams.engine.Engine`."""
+        contents = [item.content for item in items]
+        if self._config.input == "jpeg":
+            return self._told(self._live.add_pictures(contents, task))
+        time_s, confidence, units, tracked = zip(*contents, strict=True)
+        frames = FaceFrames(np.array(time_s), np.array(confidence), np.stack(units), np.array(tracked, np.bool_))
+        return self._told(self._live.add_units(frames, task))
+
+    def finish(self, task: Task) -> list[ServerMessage]:
+        """See :class:`service.streams.engine.Engine`."""
+        return self._told(self._live.finish(task))
+
+    def _told(self, rows: AffectRows) -> list[ServerMessage]:
+        if not len(rows):
+            return []
+        return [AffectMessage.model_validate({**affect_members(rows), "provisional": self._config.causal})]
+
+    def _tick(self, stamp_s: float) -> float:
+        """Note the time of a frame; returns the seconds since the last."""
+        if not (math.isfinite(stamp_s) and abs(stamp_s) < 1e12):
+            raise TimestampsInvalid("The time of a frame is no time.")
+        if self._first_s is None:
+            self._first_s = stamp_s
+        time_s = stamp_s - self._first_s
+        elapsed_s = time_s - self._last_s
+        if self._frames and elapsed_s < LEAST_STEP_S - TIME_TOLERANCE_S:
+            raise TimestampsInvalid(f"Frames must be at least {LEAST_STEP_S:g} s apart, in the order of their times.")
+        if time_s > self._limits.max_duration_s:
+            raise MediaTooLong
+        self._frames += 1
+        if self._frames > self._limits.max_frames:
+            raise TooManyFrames
+        self._last_s = time_s
+        return elapsed_s
+
+
+LEAST_STEP_S = 0.025
+"""Frames may not follow each other faster: 40 a second."""
+
+TIME_TOLERANCE_S = 0.005
+"""Of a camera's clock: frames of 40 a second may come a little sooner."""
+
+
+def read_units(frame: ActionUnitFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """The 17 intensities of a frame, float64 [17] in 0…5.
+
+    Raises:
+        ColumnsMissing: some are not there; the detail names them.
+        FeaturesInvalid: some are on another scale.
+    """
+    given = frame.__pydantic_extra__
+    missing = [f"{name}_r" for name in ACTION_UNITS if f"{name}_r" not in given]
+    if missing:
+        raise ColumnsMissing(f"The frame lacks: {', '.join(missing)}.")
+    values = np.array([given[f"{name}_r"] for name in ACTION_UNITS], np.float64)
+    if values.min() < -SCALE_TOLERANCE or values.max() > MAX_INTENSITY + SCALE_TOLERANCE:
+        raise FeaturesInvalid(f"An intensity lies outside 0 to {MAX_INTENSITY:g}.")
+    return np.clip(values, 0.0, MAX_INTENSITY)
+
+
+def live_video_options(config: VideoConfig) -> LiveVideoOptions:
+    """The pipeline's options."""
+    members = config.model_dump(exclude={"type", "input"})
+    return LiveVideoOptions(pictures=config.input == "jpeg", **members)
