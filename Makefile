@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 PORT ?= 8000
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
-.PHONY: help serve test test-code lint bench lock clean
+.PHONY: help serve test test-code test-long lint bench lock clean fuzz
 
 help:
 	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
@@ -26,6 +26,9 @@ lint: .venv/test
 
 test-code: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest
+
+test-long: .venv/test var/models/.prepared
+	$(BIN)/python -m pytest -m long
 
 bench: .venv/test var/models/.prepared
 	$(BIN)/python -m benchmarks $(ONLY)
