@@ -83,6 +83,7 @@ class _AffectQuery(BaseModel):
     )
     version: str | None = Field(None, max_length=32, description="Version of the model; left out: the newest.")
 
+
 class VideoQuery(_AffectQuery):
     """Query parameters of ``POST /v1/video/affect``."""
 

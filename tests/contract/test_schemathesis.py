@@ -26,14 +26,20 @@ MIN_HOP_S = 5e-324
 
 def run(live: LiveServer, key: str, folder: Path, *options: str) -> None:
     """Run it on every address; fails with its report."""
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests/contract/schemathesis.toml")]
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        str(ROOT / "tests/contract/schemathesis.toml"),
+    ]
     command += ["run", f"{live.url}/openapi.json", "--header", f"X-API-Key:{key}", "--no-color"]
     command += ["--phases", "examples,coverage,fuzzing,stateful", "--warnings", "off", *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
     requests = live.request_lines()
-    assert {line["status"] for line in requests} >= {200, 401, 404, 405, 406, 415, 422}
+    assert {line["status"] for line in requests} >= {200, 400, 401, 404, 405, 422}
     assert not [line for line in requests if line["status"] == 500]
     assert (live.services.uploads.uploads, live.services.work.unfinished) == (0, 0)
 

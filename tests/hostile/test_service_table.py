@@ -63,9 +63,7 @@ ROWS |= {f"68 flipped {seed}": (files.flipped(MOVIE, seed), None) for seed in ra
 
 @pytest.fixture(scope="module")
 def service():
-    settings = small_settings(
-        model_dirs=[ROOT / "models", ROOT / "var/models"], limits={"max_frames": MAX_FRAMES}
-    )
+    settings = small_settings(model_dirs=[ROOT / "models", ROOT / "var/models"], limits={"max_frames": MAX_FRAMES})
     with serving_models(settings) as server, httpx.Client(base_url=server.url, timeout=60) as client:
         process = psutil.Process()
         assert client.post("/v1/audio/emotion", content=GOOD).status_code == 200

@@ -23,3 +23,11 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> b
         return False
     start_s, colon, end_s = str(query.get("neutral", "")).partition(":")
     return not (colon and _number(end_s) <= _number(start_s))
+
+
+@schemathesis.serializer("text/csv")
+def table(context: schemathesis.SerializationContext, value: Any) -> bytes:
+    """The generated body as it is: without this it would be left out."""
+    if isinstance(value, bytes):
+        return value
+    return str(getattr(value, "data", value)).encode(errors="replace")
