@@ -5,12 +5,13 @@ UV := $(BIN)/uv
 PORT ?= 8000
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
-.PHONY: help serve test test-code test-long lint bench lock clean
+.PHONY: help serve test test-code test-long lint bench lock clean fuzz
 
 help:
 	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
 	@echo "make test    install all of it and run every check and test"
-	@echo "make test-long   kill the service again and again while it works, for minutes"
+	@echo "make test-long   run what takes minutes: soak, more generated requests"
+	@echo "make fuzz    search the parsers for inputs that they cannot take, SECONDS=120 for each"
 	@echo "make bench   print one JSON line for each performance measurement"
 	@echo "make lock    compile requirements/*.txt anew from pyproject.toml"
 
@@ -30,6 +31,12 @@ test-code: .venv/test var/models/.prepared
 
 test-long: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest -m long
+
+# Search the parsers for inputs that they cannot take, SECONDS for each; see tests/fuzz.
+SECONDS ?= 120
+fuzz: .venv/test
+	for target in container wav multipart accept query table; do \
+		$(BIN)/python -m tests.fuzz $$target $(SECONDS) || exit 1; done
 
 bench: .venv/test var/models/.prepared
 	$(BIN)/python -m benchmarks $(ONLY)

@@ -154,13 +154,13 @@ def video_only_mp4(frames=5, size=64):
     return target.getvalue()
 
 
-def video(pictures, container="mp4", codec="mpeg4", rate=25, times=None, sound=None, **options):
+def video(pictures, container="mp4", codec="mpeg4", rate=25, times=None, sound=None, pixel_format="yuv420p", **options):
     """Encode uint8 [height, width, 3] pictures, at the given times in ms if any, with float32 [1 or 2, n] at 48 kHz."""
     target = io.BytesIO()
     with av.open(target, "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixel_format
         stream.codec_context.thread_count = 1
         speech = None
         layout = "stereo" if sound is not None and len(sound) == 2 else "mono"
@@ -247,6 +247,37 @@ def claiming_duration(movie, duration_s):
     return bytes(data)
 
 
+def without_timescale(movie, box):
+    """Set the ticks a second of an MP4 file (``mvhd``) or its first track (``mdhd``) to 0."""
+    data = bytearray(movie)
+    at = data.index(box) + 16
+    data[at : at + 4] = bytes(4)
+    return bytes(data)
+
+
+def with_copied_tracks(movie, count):
+    """An MP4 file whose index is last, with its only track ``count`` times."""
+    index_at, track_at = movie.index(b"moov") - 4, movie.index(b"trak") - 4
+    (track_bytes,) = struct.unpack_from(">I", movie, track_at)
+    index = movie[index_at + 8 : track_at] + movie[track_at : track_at + track_bytes] * count
+    index += movie[track_at + track_bytes :]
+    return movie[:index_at] + struct.pack(">I", len(index) + 8) + b"moov" + index
+
+
+def rf64(samples):
+    """A WAV file in the form for more than 4 GiB (EBU Tech 3306)."""
+    plain = wav(samples)
+    sizes = struct.pack("<QQQI", len(plain) + 28, 2 * np.size(samples), np.size(samples), 0)
+    return b"RF64\xff\xff\xff\xffWAVE" + chunk(b"ds64", sizes) + plain[12:]
+
+
+def w64(samples):
+    """A file in Sony's 64 bit form of WAV."""
+    identity = bytes.fromhex("2e91cf11a5d628db04c10000")
+    body = wav(samples)[12:]
+    return b"riff" + identity + struct.pack("<Q", len(body) + 40) + b"wave" + identity + body
+
+
 def with_external_reference(movie):
     """Clear the flag by which an MP4 file's data reference says 'this file'."""
     data = bytearray(movie)
@@ -278,3 +309,27 @@ def playlist(address):
 def concat_script(name):
     """An ffconcat script that points to ``name``."""
     return b"ffconcat version 1.0\nfile '" + name + b"'\n"
+
+
+EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+"""The harmless text that virus scanners report (eicar.org), in two pieces so that they leave this file alone."""
+
+FOREIGN_BEGINNINGS = {
+    "ZIP": b"PK\x03\x04" + bytes(26),
+    "HTML": b"<html><script>alert(1)</script>",
+    "EXE": b"MZ" + bytes(62) + b"PE\0\0",
+    "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(17),
+    "PDF": b"%PDF-1.7\n",
+    "GIF": b"GIF89a" + bytes(7),
+    "shell": b"#!/bin/sh\n",
+}
+"""What other programs would take a file for that holds a WAV file behind it."""
+
+LINKING_TEXTS = {
+    "DASH": b"<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011'><BaseURL>file:///etc/</BaseURL></MPD>",
+    "IMF": b"<?xml version='1.0'?><CompositionPlaylist xmlns='http://www.smpte-ra.org/schemas/2067-3/2016'/>",
+    "SVG": b"<svg xmlns:xlink='http://www.w3.org/1999/xlink'><image xlink:href='file:///etc/passwd'/></svg>",
+    "entity": b"<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><MPD>&b;</MPD>",
+    "picture pattern": b"/tmp/picture-%05d.png\n",
+}
+"""Texts that some demuxer follows to other files."""

@@ -70,6 +70,7 @@ EVENT_STREAM = {
     "`result` with the whole JSON answer, or `problem`. See docs/streaming.md.",
 }
 BINARY = {"type": "string", "format": "binary"}
+FILE = BINARY | {"minLength": 1}
 
 _DESCRIPTION = """
 Emotion in speech and faces, behind one REST call. Times are seconds, frequencies hertz, arousal and valence lie in
@@ -115,13 +116,13 @@ def upload_body(description: str, part: str, media_types: Sequence[str]) -> dict
         "required": True,
         "description": f"{description}: raw, or as the multipart part `file`. What it is is found in its bytes.",
         "content": {
-            **{media_type: {"schema": BINARY} for media_type in media_types},
+            **{media_type: {"schema": FILE} for media_type in media_types},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
                     "additionalProperties": False,
-                    "properties": {"file": {**BINARY, "description": part}},
+                    "properties": {"file": {**FILE, "description": part}},
                 }
             },
         },

@@ -65,11 +65,15 @@ class MultipartFile:
 
     def __init__(self, boundary: bytes, limits: Limits, target: Target) -> None:
         self._limits = limits
+        self._opening = b"--" + boundary
         self._terminator = b"\r\n--" + boundary + b"--"
         self._target = target
         self._fields = self._files = self._extra_fields = 0
         self._begun = self._ended = False
-        self._before_bytes = self._after_bytes = 0
+        self._before_bytes = 0
+        self._preamble = b""  # a beginning of the first boundary
+        self._tail = b"\r\n"  # what was parsed last, where the terminator may have begun
+        self._after_bytes = 0
         self._header_name, self._header_value = bytearray(), bytearray()
         self._part_headers: dict[bytes, bytes] = {}
         self._in_file = False
@@ -96,13 +100,7 @@ class MultipartFile:
             Malformed: the framing is broken, or one of the limits is exceeded.
         """
         if not self._begun:
-            # The parser does not say where the first part begins; a short first bite bounds the preamble.
-            bite = max(0, MAX_PREAMBLE_BYTES + len(self._terminator) - 2 - self._before_bytes)
-            self._before_bytes += len(chunk[:bite])
-            self._parse(chunk[:bite])
-            chunk = chunk[bite:]
-            if chunk and not (self._begun or self._ended):
-                raise MultipartInvalid("The body does not begin with the boundary.")
+            chunk = self._after_preamble(chunk)
         if chunk:
             self._parse(chunk)
 
@@ -121,6 +119,24 @@ class MultipartFile:
         if self._extra_fields:
             raise Unprocessable("Parameters are query parameters; the body holds the part 'file' alone.")
 
+    def _after_preamble(self, chunk: bytes) -> bytes:
+        """What of the body so far belongs to its parts: nothing until the first boundary is there.
+
+        Only line breaks may come before it. The parser would take more or less, depending on the pieces in which
+        the body arrives.
+
+        Raises:
+            MultipartInvalid: something else comes first, or too much.
+        """
+        body = (self._preamble + chunk).lstrip(b"\r\n")
+        self._before_bytes += len(self._preamble) + len(chunk) - len(body)
+        is_possible = body.startswith(self._opening) or self._opening.startswith(body)
+        if not is_possible or self._before_bytes > MAX_PREAMBLE_BYTES:
+            raise MultipartInvalid("The body does not begin with the boundary.")
+        self._begun = body.startswith(self._opening)
+        self._preamble = b"" if self._begun else body
+        return body if self._begun else b""
+
     def _parse(self, chunk: bytes) -> None:
         if self._ended:
             self._count_epilogue(len(chunk))
@@ -130,8 +146,9 @@ class MultipartFile:
         except FormParserError:
             raise MultipartInvalid from None  # the parser's own text quotes the body
         if self._ended:
-            end = chunk.find(self._terminator)
-            self._count_epilogue(len(chunk) - (end if end >= 0 else 0) - len(self._terminator))
+            seen = self._tail + chunk
+            self._count_epilogue(len(seen) - seen.find(self._terminator) - len(self._terminator))
+        self._tail = (self._tail + chunk[-len(self._terminator) :])[-len(self._terminator) :]
 
     def _count_epilogue(self, size_bytes: int) -> None:
         self._after_bytes += max(0, size_bytes)
@@ -139,7 +156,6 @@ class MultipartFile:
             raise MultipartInvalid("There is too much after the closing boundary.")
 
     def _on_part_begin(self) -> None:
-        self._begun = True
         self._fields += 1
         if self._fields > self._limits.max_fields:
             raise TooManyFields(f"At most {self._limits.max_fields} fields are accepted.")

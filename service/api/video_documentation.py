@@ -16,6 +16,7 @@ from service.api.documentation import (
 )
 from service.api.negotiation import CSV, EVENTS, FHIR, PNG
 from service.api.uploads import RAW_TABLES
+from service.pipeline.affect_columns import ACTION_UNITS
 from service.problems import (
     ColumnsMissing,
     FeaturesInvalid,
@@ -110,3 +111,7 @@ TABLE_RESPONSES: Responses = {
 }
 
 TABLE_BODY = upload_body("One table of action units", "The table, UTF-8.", RAW_TABLES)
+TABLE_BODY["content"]["text/csv"]["example"] = (
+    f"timestamp,confidence,{','.join(f'{unit}_r' for unit in ACTION_UNITS)}\n"
+    f"0.00,0.98{',0.5' * len(ACTION_UNITS)}\n0.04,0.98{',0.6' * len(ACTION_UNITS)}\n"
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -14,6 +14,7 @@ from service.pipeline.video_results import INCLUDES, TableOptions, VideoOptions
 from service.problems import Unprocessable
 
 _MAX_LIST_CHARACTERS = 128
+_WITHOUT_SOUND = tuple(name for name in INCLUDES if name != "audio")
 _FACE = re.compile(r"largest|[0-9]{1,6}")
 _SECONDS = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
 _NEUTRAL_SPAN = re.compile(f"{_SECONDS}:{_SECONDS}")
@@ -37,41 +38,58 @@ def _check_neutral(text: str) -> str:
     return text
 
 
-Face = Annotated[str, AfterValidator(_check_face)]
-Neutral = Annotated[str, AfterValidator(_check_neutral)]
+def _list_of(names: tuple[str, ...]) -> str:
+    """ECMA pattern of a list as it is read: separated by commas, with spaces and empty entries."""
+    entry = rf"\s*(?:{'|'.join(names)})?\s*"
+    return f"^{entry}(?:,{entry})*$"
+
+
+# The patterns are for the document alone: our own messages say more than "should match".
+Face = Annotated[str, AfterValidator(_check_face), Field(json_schema_extra={"pattern": f"^(?:{_FACE.pattern})$"})]
+Neutral = Annotated[
+    str,
+    AfterValidator(_check_neutral),
+    Field(json_schema_extra={"pattern": f"^(?:median|none|{_NEUTRAL_SPAN.pattern})$"}),
+]
+
+
+def _include(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - a pydantic field
+    return Field(
+        "",
+        max_length=_MAX_LIST_CHARACTERS,
+        description=f"Further parts of the answer, separated by commas: {', '.join(names)}.",
+        examples=["action_units,attribution"],
+        json_schema_extra={"pattern": _list_of(names)},
+    )
+
+
+def _included(include: str, permitted: tuple[str, ...]) -> frozenset[str]:
+    """The parts that are asked for.
+
+    Raises:
+        Unprocessable: one that is not ``permitted``.
+    """
+    names = frozenset(part for name in include.split(",") if (part := name.strip()))
+    if not names <= set(permitted):
+        raise Unprocessable(f"include takes: {', '.join(permitted)}.", pointer="/include")
+    return names
 
 
 class _AffectQuery(BaseModel):
-    """What both calls take."""
+    """What both calls take, beside ``include``."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    include: str = Field(
-        "",
-        max_length=_MAX_LIST_CHARACTERS,
-        description=f"Further parts of the answer, separated by commas: {', '.join(INCLUDES)}.",
-        examples=["action_units,attribution"],
-    )
     model: str | None = Field(
         None, max_length=64, description="Name of the affect model; left out: the one of the highest priority."
     )
     version: str | None = Field(None, max_length=32, description="Version of the model; left out: the newest.")
 
-    def _included(self, permitted: tuple[str, ...]) -> frozenset[str]:
-        """The parts that are asked for.
-
-        Raises:
-            Unprocessable: one that is not ``permitted``.
-        """
-        names = frozenset(part for name in self.include.split(",") if (part := name.strip()))
-        if not names <= set(permitted):
-            raise Unprocessable(f"include takes: {', '.join(permitted)}.", pointer="/include")
-        return names
-
 
 class VideoQuery(_AffectQuery):
     """Query parameters of ``POST /v1/video/affect``."""
 
+    include: str = _include(INCLUDES)
     neutral: Neutral = Field(
         "median",
         description="The person's resting face: 'median' of the recording, 'none', or 'START:END' in seconds.",
@@ -97,7 +115,7 @@ class VideoQuery(_AffectQuery):
         Raises:
             Unprocessable: ``include`` names something else, or a speech model is named without 'audio' in it.
         """
-        included = self._included(INCLUDES)
+        included = _included(self.include, INCLUDES)
         for name in ("audio_model", "audio_version"):
             if getattr(self, name) is not None and "audio" not in included:
                 raise Unprocessable(f"{name} needs include=audio.", pointer=f"/{name}")
@@ -116,6 +134,7 @@ class VideoQuery(_AffectQuery):
 class TableQuery(_AffectQuery):
     """Query parameters of ``POST /v1/action-units/affect``."""
 
+    include: str = _include(_WITHOUT_SOUND)
     fps: float | None = Field(
         None,
         ge=LEAST_RATE_HZ,
@@ -134,7 +153,7 @@ class TableQuery(_AffectQuery):
         return TableOptions(
             fps=self.fps,
             face=self.face,
-            include=self._included(tuple(name for name in INCLUDES if name != "audio")),
+            include=_included(self.include, _WITHOUT_SOUND),
             model=self.model,
             version=self.version,
         )

@@ -88,6 +88,8 @@ def one_cpu_and_nothing_writable() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
+@pytest.mark.hostile_row(79)
+@pytest.mark.chaos_row("no disk", "one processor")
 def test_one_cpu_and_no_disk_to_write_to(models: Path) -> None:
     with serving_program(models, one_cpu_and_nothing_writable) as (process, url):
         answers = [httpx.post(f"{url}/v1/audio/emotion", content=SOUND, timeout=30) for _ in range(3)]
@@ -103,6 +105,8 @@ def little_memory() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (512 * MIB, 512 * MIB))
 
 
+@pytest.mark.hostile_row(57)
+@pytest.mark.chaos_row("little memory")
 def test_row_57_within_512_mib(models: Path) -> None:
     """More than an hour of silence in a few kilobytes, in processes whose data may hold 512 MiB each."""
     bomb = media_files.flac_silence(61 * 60)
@@ -113,6 +117,7 @@ def test_row_57_within_512_mib(models: Path) -> None:
         assert httpx.get(f"{url}/v2/health/ready").status_code == 200
 
 
+@pytest.mark.chaos_row("port busy")
 def test_a_busy_port_is_one_line(models: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -121,6 +126,7 @@ def test_a_busy_port_is_one_line(models: Path) -> None:
     assert lines == [f"emoserve: 127.0.0.1:{port}: Address already in use"]
 
 
+@pytest.mark.chaos_row("model corrupted")
 def test_a_corrupted_model_is_one_line(tmp_path: Path) -> None:
     write_speech_bundle(tmp_path)
     (graph,) = tmp_path.rglob("*.onnx")
@@ -132,6 +138,21 @@ def test_a_corrupted_model_is_one_line(tmp_path: Path) -> None:
     assert len(lines) == 1
     assert "sha256" in lines[0]
     assert graph.name in lines[0]
+
+
+@pytest.mark.chaos_row("bad new version")
+def test_a_bad_new_version_stops_a_start_and_leaves_the_running_service_alone(tmp_path: Path) -> None:
+    write_speech_bundle(tmp_path)
+    with serving_program(tmp_path) as (process, url):
+        write_speech_bundle(tmp_path, version="2")
+        (graph,) = (tmp_path / "tiny" / "2").glob("*.onnx")
+        graph.write_bytes(graph.read_bytes()[:-1])
+        status, lines = failed_start(tmp_path)
+        assert status == 1
+        assert len(lines) == 1
+        answer = httpx.post(f"{url}/v1/audio/emotion", content=SOUND, timeout=30)
+        assert (answer.status_code, answer.json()["model"]["version"]) == (200, "1")
+        assert process.poll() is None
 
 
 @pytest.mark.parametrize("name", ["keys_file", "audit_file"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -48,6 +49,7 @@ def session_of(live: LiveServer):
     return live.services.loaded.pipeline._models.emotion["tiny", "1"].session
 
 
+@pytest.mark.chaos_row("decoder killed")
 def test_decoder_killed_in_the_middle_of_a_job_costs_one_answer(faulty: LiveServer) -> None:
     decoder = faulty.services.loaded.decoder
     (pid,) = decoder.worker_pids()
@@ -80,6 +82,7 @@ class OutOfMemory:
         return self._run(*arguments)
 
 
+@pytest.mark.chaos_row("device out of memory")
 def test_device_out_of_memory_once_is_not_noticed(faulty: LiveServer, monkeypatch) -> None:
     broken = OutOfMemory(session_of(faulty).run, failures=1)
     monkeypatch.setattr(session_of(faulty), "run", broken)
@@ -88,6 +91,7 @@ def test_device_out_of_memory_once_is_not_noticed(faulty: LiveServer, monkeypatc
     assert ready(faulty) == 200
 
 
+@pytest.mark.chaos_row("device out of memory")
 def test_device_out_of_memory_for_good_is_503_and_the_process_stays_ready(faulty: LiveServer, monkeypatch) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(session_of(faulty), "run", OutOfMemory(session_of(faulty).run, failures=100))
@@ -98,6 +102,7 @@ def test_device_out_of_memory_for_good_is_503_and_the_process_stays_ready(faulty
     assert post(faulty).status_code == 200
 
 
+@pytest.mark.chaos_row("device hangs")
 def test_device_that_hangs_is_504_then_not_ready_until_it_goes_on(faulty: LiveServer, monkeypatch) -> None:
     gate, real = threading.Event(), session_of(faulty).run
 
@@ -114,3 +119,20 @@ def test_device_that_hangs_is_504_then_not_ready_until_it_goes_on(faulty: LiveSe
         gate.set()
         wait_until(lambda: ready(faulty) == 200)
     assert post(faulty).status_code == 200
+
+
+@pytest.mark.chaos_row("clock jumps")
+@pytest.mark.parametrize("years", [10, -10])
+def test_a_jumping_clock_is_not_noticed(faulty: LiveServer, monkeypatch, years: int) -> None:
+    """The jump comes while the device works: neither the deadline nor readiness measure by the wall clock."""
+    real_run, real_time = session_of(faulty).run, time.time
+
+    def jump(*arguments):
+        monkeypatch.setattr("time.time", lambda: real_time() + years * 365 * 86_400)
+        return real_run(*arguments)
+
+    monkeypatch.setattr(session_of(faulty), "run", jump)
+    assert post(faulty, LONG).status_code == 200
+    assert ready(faulty) == 200
+    assert post(faulty).status_code == 200
+    assert faulty.services.loaded.pipeline.admission.held_s == 0

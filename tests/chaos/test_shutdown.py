@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from service.services import Services
 from tests.support.fakes import FakeDecoder, FakePipeline, FakeRegistry
@@ -47,6 +48,7 @@ def accepted(url: str, body: bytes) -> socket.socket:
     return connection
 
 
+@pytest.mark.chaos_row("terminated under load")
 def test_accepted_work_finishes_and_status_is_0() -> None:
     with program(ready_grace_s=0.0) as (process, url):
         connections = [accepted(url, b"slow") for _ in range(4)]
@@ -60,6 +62,7 @@ def test_accepted_work_finishes_and_status_is_0() -> None:
         assert not [line for line in lines if line["level"] in ("warning", "error")]
 
 
+@pytest.mark.chaos_row("terminated under load")
 def test_readiness_goes_false_before_the_socket_closes() -> None:
     with program(ready_grace_s=60.0) as (process, url):
         assert httpx.get(f"{url}/v2/health/ready").status_code == 200
@@ -75,6 +78,7 @@ def test_readiness_goes_false_before_the_socket_closes() -> None:
         assert process.wait(10) == 0
 
 
+@pytest.mark.chaos_row("terminated under load")
 def test_work_beyond_the_grace_is_broken_off() -> None:
     with program(ready_grace_s=0.0, drain_s=1.0) as (process, url):
         connection = accepted(url, b"gate")

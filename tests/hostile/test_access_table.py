@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hmac import compare_digest
 from pathlib import Path
 
 import httpx
@@ -108,6 +109,7 @@ ROW_37 = {
 
 
 @pytest.mark.parametrize("case", ROW_37)
+@pytest.mark.hostile_row(37)
 def test_row_37(protected: Protected, case: str) -> None:
     response = protected.post(headers=ROW_37[case](protected))
     assert_refused(response, 401, "unauthenticated")
@@ -143,12 +145,14 @@ def test_passwords_that_are_none(protected: Protected, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["api_key", "key", "access_token", "X-API-Key", "model"])
+@pytest.mark.hostile_row(37)
 def test_row_37_key_in_the_query(protected: Protected, name: str) -> None:
     """Even beside valid credentials: an address is logged by whatever stands before the service."""
     for credentials in (None, protected.key):
         assert_refused(protected.post(credentials, params={name: protected.key}), 401, "unauthenticated")
 
 
+@pytest.mark.hostile_row(37)
 def test_row_37_is_told_before_a_body_is_read(protected: Protected) -> None:
     head = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 4000000\r\n\r\n"
     answers = exchange(protected.live.port, head)
@@ -189,6 +193,7 @@ def test_everything_but_health_needs_credentials(protected: Protected) -> None:
         ("POST", "/v1/action-units/affect", "analyse"),
     ],
 )
+@pytest.mark.hostile_row(38)
 def test_row_38_a_scope_opens_its_addresses_alone(protected: Protected, method: str, path: str, needed: str) -> None:
     assert required_scope(path) == needed
     for scope in ("analyse", "models:read", "metrics:read", "admin", "none"):
@@ -201,6 +206,7 @@ def test_row_38_a_scope_opens_its_addresses_alone(protected: Protected, method: 
             assert_refused(response, 403, "forbidden")
 
 
+@pytest.mark.hostile_row(39)
 def test_row_39_refusals_do_not_say_what_was_wrong(protected: Protected) -> None:
     key = protected.key
     guesses = [key[:-1], key[:20], key + "A", key.replace("clinic", "nobody"), protected.expired, "emo_clinic_"]
@@ -208,6 +214,23 @@ def test_row_39_refusals_do_not_say_what_was_wrong(protected: Protected) -> None
     assert {(answer["code"], answer["detail"]) for answer in answers} == {
         ("unauthenticated", "Valid credentials are required.")
     }
+
+
+@pytest.mark.hostile_row(39)
+def test_row_39_every_digest_is_compared_to_its_end(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is right but for its end, one that is wrong from the start, and one of nobody cost the same steps."""
+    compared = []
+
+    def compare(first: str | bytes, second: str | bytes) -> bool:
+        compared.append((len(first), len(second)))
+        return compare_digest(first, second)
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    head, _, secret = protected.key.rpartition("_")
+    for guess in (protected.key[:-1] + "#", f"{head}_{'A' * len(secret)}", protected.key.replace("clinic", "nobody")):
+        assert_refused(protected.post(guess), 401, "unauthenticated")
+    assert len(compared) == 3
+    assert len({*compared}) == 1
 
 
 def test_limits_of_a_key_are_429_with_a_time_and_leave_others_alone(protected: Protected) -> None:

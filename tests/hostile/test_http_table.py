@@ -1,4 +1,4 @@
-"""Hostile and broken HTTP, one row of a table each. After every row the service must still answer.
+"""Hostile and broken HTTP, one row of a table each, at every upload address. After each the service must answer.
 
 The numbers are those of the project's table of hostile inputs. Rows 31 and 32 speak of a ``config`` part;
 here parameters are query parameters, so their counterparts are rows with bad queries.
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from tests.support.hostile_rows import UPLOAD_ROUTES, UploadRoute, numbered
 from tests.support.live_server import LiveServer, RawAnswer, exchange, read_answers, serving, small_settings
 
 EMOTION = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: test\r\n"
@@ -64,6 +65,11 @@ class Row:
     status: int
     code: str | None = None
     within_s: float = 2.0
+
+    def sent_to(self, route: UploadRoute) -> bytes:
+        """The same request for another address, with a media type that is right there."""
+        elsewhere = self.request.replace(b"/v1/audio/emotion", route.path.encode(), 1)
+        return elsewhere.replace(WAV_TYPE, b"Content-Type: %b\r\n" % route.raw_type.encode(), 1)
 
 
 FULL = b"R" * MAX_BODY_BYTES
@@ -192,11 +198,17 @@ TABLE = [
         "config_invalid",
     ),
     Row("32 unknown key", with_query(b"top=1"), 422, "config_invalid"),
+    Row("32 wrong type", with_query(b"version=1&window_s=two"), 422, "config_invalid"),
+    Row("32 repeated key", with_query(b"model=example&model=example"), 422, "config_invalid"),
+    Row("32 key without a name", with_query(b"=1"), 422, "config_invalid"),
     Row("32 NaN", with_query(b"hop_s=NaN"), 422, "config_invalid"),
     Row("32 1e400", with_query(b"window_s=1e400"), 422, "config_invalid"),
     Row("33 hop of zero", with_query(b"hop_s=0"), 422, "config_invalid"),
     Row("33 negative hop", with_query(b"hop_s=-1"), 422, "config_invalid"),
     Row("33 long window", with_query(b"window_s=1000000000"), 422, "config_invalid"),
+    Row("33 no finite time", with_query(b"start_s=1e999"), 422, "config_invalid"),
+    Row("33 face 10^9", with_query(b"face=1000000000"), 422, "config_invalid"),
+    Row("33 long list", with_query(b"include=" + b"audio," * 1000), 422, "config_invalid"),
     Row("34 unknown model", with_query(b"model=unknown"), 404, "model_not_found"),
     Row("34 unknown version", with_query(b"model=example&version=9"), 404, "model_not_found"),
     Row("34 hostile model", with_query(b"model=..%2f..%2fetc"), 404, "model_not_found"),
@@ -249,17 +261,47 @@ def assert_problem(answer: RawAnswer, status: int, code: str | None) -> None:
         assert answer.headers["allow"]
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.number)
-def test_row(live: LiveServer, row: Row) -> None:
+ROWS = {row.number: row for row in TABLE}
+
+
+@pytest.mark.parametrize("route", UPLOAD_ROUTES, ids=lambda route: route.path)
+@pytest.mark.parametrize("name", numbered(ROWS))
+def test_row(live: LiveServer, name: str, route: UploadRoute) -> None:
+    row = ROWS[name]
     began_s = time.perf_counter()
-    answers = exchange(live.port, row.request)
+    answers = exchange(live.port, row.sent_to(route))
     assert time.perf_counter() - began_s < row.within_s
     assert [answer.status for answer in answers if answer.status < 200] == []  # never 100 before a refusal
     assert len(answers) == 1
     assert_problem(answers[0], row.status, row.code)
+    if row.code == "config_invalid" and b"?" in row.request.partition(b"\r\n")[0]:
+        assert str(answers[0].json["errors"][0]["pointer"]).startswith("/")
     assert_still_answers(live)
 
 
+def test_every_upload_address_is_tried(live: LiveServer) -> None:
+    """Jobs answer 202 with a place to ask, and are tried where they are tested."""
+    paths = httpx.get(f"{live.url}/openapi.json").json()["paths"]
+    uploads = {path for path, item in paths.items() if "requestBody" in item.get("post", {})}
+    assert {path for path in uploads if not path.startswith("/v1/jobs/")} == {route.path for route in UPLOAD_ROUTES}
+
+
+@pytest.mark.hostile_row(28, 29)
+def test_rows_28_and_29_names_are_never_logged(live: LiveServer) -> None:
+    names = [
+        b"../../etc/passwd",
+        b"canary\x1b[2J.wav",
+        b"canary\0.wav",
+        "canary\u202egnp.wav".encode(),
+        b"canary" * 999,
+    ]
+    for name in names:
+        assert exchange(live.port, filename(name))
+    assert "canary" not in live.log.getvalue()
+    assert "passwd" not in live.log.getvalue()
+
+
+@pytest.mark.hostile_row(6)
 def test_row_6_one_byte_at_a_time(live: LiveServer) -> None:
     began_s = time.perf_counter()
     with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
@@ -276,12 +318,14 @@ def test_row_6_one_byte_at_a_time(live: LiveServer) -> None:
     assert_still_answers(live)
 
 
+@pytest.mark.hostile_row(6)
 def test_row_6_silent_connections_are_closed(live: LiveServer) -> None:
     with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
         assert connection.recv(1) == b""
     assert_still_answers(live)
 
 
+@pytest.mark.hostile_row(6)
 def test_row_6_second_request_on_a_kept_connection(live: LiveServer) -> None:
     with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
         connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -291,6 +335,7 @@ def test_row_6_second_request_on_a_kept_connection(live: LiveServer) -> None:
     assert_still_answers(live)
 
 
+@pytest.mark.hostile_row(26)
 def test_row_26_expectation_within_the_limit(live: LiveServer) -> None:
     request = EMOTION + WAV_TYPE + b"Expect: 100-continue\r\nContent-Length: 4\r\n\r\n"
     with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
@@ -300,6 +345,7 @@ def test_row_26_expectation_within_the_limit(live: LiveServer) -> None:
         assert read_answers(connection)[0].status == 200
 
 
+@pytest.mark.hostile_row(23)
 def test_row_23_answer_survives_a_client_that_keeps_sending(live: LiveServer) -> None:
     """The client writes megabytes before it reads: closing too early would reset the connection."""
     with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections import Counter
 
 import httpx
+import numpy as np
+import pytest
 
+from service.services import Services
+from tests.plain_wav import tone, wav
 from tests.support.live_server import LiveServer, serving, small_settings, wait_until
+from tests.tiny_models import write_speech_bundle
 
 EMOTION = "/v1/audio/emotion"
 
@@ -21,6 +27,7 @@ def send_without_reading(live: LiveServer, body: bytes) -> socket.socket:
     return connection
 
 
+@pytest.mark.hostile_row(77)
 def test_row_77_what_is_over_capacity_is_refused_at_once() -> None:
     async def burst(live: LiveServer) -> tuple[list[httpx.Response], list[float]]:
         limits = httpx.Limits(max_connections=None)
@@ -61,6 +68,7 @@ def test_memory_of_all_uploads_is_bounded() -> None:
         assert httpx.post(live.url + EMOTION, content=bytes(200_000)).status_code == 200
 
 
+@pytest.mark.hostile_row(78)
 def test_row_78_client_leaves_while_uploading() -> None:
     with serving(small_settings()) as live:
         connection = socket.create_connection(("127.0.0.1", live.port), timeout=5)
@@ -72,6 +80,7 @@ def test_row_78_client_leaves_while_uploading() -> None:
         wait_until(lambda: any(line.get("code") == "client_gone" for line in live.log_lines()))
 
 
+@pytest.mark.hostile_row(78)
 def test_row_78_client_leaves_while_queued() -> None:
     with serving(small_settings()) as live:
         threads = live.services.work.threads
@@ -87,6 +96,37 @@ def test_row_78_client_leaves_while_queued() -> None:
             connection.close()
         wait_until(lambda: live.services.work.unfinished == 0)
         assert b"queued" not in [content for content, _ in live.pipeline.seen]
+
+
+@pytest.mark.hostile_row(78)
+def test_row_78_client_leaves_while_inferring(tmp_path, monkeypatch) -> None:
+    """The real pipeline: what the device has begun ends, what it has not is dropped, and all permits come back."""
+    write_speech_bundle(tmp_path)
+    settings = small_settings(model_dirs=[tmp_path], device="cpu", threads=1)
+    services = Services(settings)
+    services.start()
+    pipeline = services.loaded.pipeline
+    session, gate, calls = pipeline._models.emotion["tiny", "1"].session, threading.Event(), []
+    run = session.run
+
+    def wait(*arguments):
+        calls.append(1)
+        gate.wait(30)
+        return run(*arguments)
+
+    monkeypatch.setattr(session, "run", wait)
+    with serving(settings, services) as live:
+        leaving = send_without_reading(live, wav(np.tile(tone(1.0), 40)))
+        wait_until(lambda: calls)
+        assert pipeline.admission.held_s > 0
+        leaving.close()
+        wait_until(lambda: pipeline.waiting_windows == 0)  # what waited was dropped while the device was busy
+        gate.set()
+        wait_until(lambda: pipeline.admission.held_s == 0 and live.services.work.unfinished == 0)
+        assert live.services.uploads.uploads == 0
+        assert len(calls) == 1  # of the 79 windows
+        assert httpx.post(live.url + EMOTION, content=wav(tone(1.0))).status_code == 200
+        wait_until(lambda: any(line.get("code") == "client_gone" for line in live.request_lines()))
 
 
 def test_deadline() -> None:

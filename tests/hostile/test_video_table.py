@@ -17,6 +17,7 @@ from service import problems
 from service.pipeline.decode import Decoder
 from service.settings import Limits
 from tests import media_files as files
+from tests.support.hostile_rows import numbered
 
 LIMITS = Limits(max_duration_s=20.0, max_frames=300, max_frame_pixels=1280 * 720)
 MAX_ANSWER_S = 20.0
@@ -85,7 +86,7 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize("row", TABLE)
+@pytest.mark.parametrize("row", numbered(TABLE))
 def test_row(decoder, row):
     make, expected = TABLE[row]
     data = make()
@@ -110,6 +111,7 @@ def test_common_codecs_are_read(decoder, container, codec):
     assert frames[-1].image[:, :24].mean() == pytest.approx(10, abs=12)
 
 
+@pytest.mark.hostile_row(65)
 def test_row_65_rotated_pictures_stand_upright(decoder):
     frames, summary = frames_of(decoder, files.rotated_90(files.video(files.greys(4))))
     assert frames[-1].image.shape == (64, 48, 3)
@@ -118,6 +120,22 @@ def test_row_65_rotated_pictures_stand_upright(decoder):
     assert frames[-1].image[40:].mean() > 150
 
 
+@pytest.mark.hostile_row(65)
+@pytest.mark.parametrize("pixels", ["yuv444p", "yuv422p", "gray", "yuv420p10le", "yuvj420p", "nv12"])
+def test_row_65_odd_pixel_formats(decoder, pixels):
+    frames, _ = frames_of(decoder, files.video(files.greys(4), codec="libx264", pixel_format=pixels))
+    assert frames[-1].image[:, 40:].mean() == pytest.approx(190, abs=12)
+
+
+@pytest.mark.hostile_row(65)
+@pytest.mark.parametrize("box", [b"mvhd", b"mdhd"])
+def test_row_65_no_frame_rate(decoder, box):
+    """Ticks a second of 0, by which times and rates would be divided."""
+    assert answer(decoder, files.without_timescale(GOOD, box)) in (None, "media_invalid", "media_empty")
+    assert answer(decoder, GOOD) is None
+
+
+@pytest.mark.hostile_row(65)
 def test_row_65_uneven_times_are_kept(decoder):
     times_ms = [0, 40, 200, 240, 900, 1000]
     frames, summary = frames_of(decoder, files.video(files.greys(6), "webm", "libvpx", times=times_ms))
@@ -125,12 +143,14 @@ def test_row_65_uneven_times_are_kept(decoder):
     assert summary.flags == ()
 
 
+@pytest.mark.hostile_row(65)
 def test_row_65_the_size_may_change(decoder):
     frames, summary = frames_of(decoder, files.changing_size(files.greys(3), files.greys(3, 128, 96)))
     assert [frame.image.shape for frame in frames] == [(48, 64, 3)] * 3 + [(96, 128, 3)] * 3
     assert (summary.media.width, summary.media.height) == (64, 48)
 
 
+@pytest.mark.hostile_row(63)
 def test_row_63_the_size_may_not_grow_beyond_the_limit(decoder):
     data = files.changing_size(files.greys(1), files.greys(4, 2048, 1024))
     assert answer(decoder, data) in ("frame_too_large", "media_invalid")
@@ -143,6 +163,7 @@ def test_large_pictures_are_scaled_down(decoder):
     assert (summary.media.width, summary.media.height) == (1280, 720)
 
 
+@pytest.mark.hostile_row(57)
 def test_row_57_a_bomb_is_never_collected(decoder):
     """300 frames of 1280 × 720 are 829 MB as pictures; no more than one waits at any time."""
     data = black(250, 1280, 720, rate=25)
@@ -167,12 +188,14 @@ def resident_bytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.hostile_row(66)
 def test_row_66_truncated_anywhere(decoder):
     for stop in range(12, len(GOOD) - 1, max(len(GOOD) // 25, 1)):
         assert answer(decoder, GOOD[:stop]) == "media_truncated"
     assert answer(decoder, GOOD) is None
 
 
+@pytest.mark.hostile_row(66)
 def test_row_66_truncated_webm(decoder):
     data = files.video(files.greys(50), "webm", "libvpx")
     frames, summary = frames_of(decoder, data[: len(data) // 2])
@@ -180,6 +203,7 @@ def test_row_66_truncated_webm(decoder):
     assert "truncated" in summary.flags or "damaged" in summary.flags
 
 
+@pytest.mark.hostile_row(68)
 def test_row_68_changed_at_random(decoder):
     movie = files.video(files.greys(12), codec="libx264", preset="ultrafast")
     for seed in range(40):

@@ -182,6 +182,8 @@ class FakeVideoPipeline:
         self.seen.append((content, options))
         if options.model not in (None, "affect-prior"):
             raise ModelNotFound
+        if not content:
+            raise MediaEmpty
         if content.startswith(b"invalid"):
             raise MediaInvalid
         return example_affect(

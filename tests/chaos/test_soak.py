@@ -1,0 +1,70 @@
+"""Thousands of requests, good, bad and abandoned, at one real server: no 500, nothing lost, nothing kept."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psutil
+import pytest
+
+from service.services import Services
+from tests import media_files as files
+from tests.support.live_server import LiveServer, serving, small_settings, wait_until
+from tests.tiny_models import write_speech_bundle
+
+REQUESTS, AT_ONCE = 2400, 8
+MAX_GROWTH = 1.25
+"""Memory of service and decoders after all requests, as a ratio of that after the first tenth of them."""
+SOUND = files.wav(files.tone(1.0))
+BODIES = {
+    200: (SOUND, files.flac(files.tone(2.0)), files.m4a(files.tone(1.0))),
+    413: (bytes(5 * 1024 * 1024),),
+    415: (b"%PDF-1.7" + bytes(300), files.playlist(b"/etc/passwd")),
+    422: (b"RIFF", files.wav_of(b""), files.wav(files.tone(0.01))),
+}
+PATHS = ("/v1/audio/emotion", "/v1/audio/emotion?timeline=1", "/v1/audio/embedding")
+
+
+def send(live: LiveServer, number: int) -> tuple[int, int]:
+    """One request, chosen by its number; returns the expected and the true status, 0 where nobody waited."""
+    choice = random.Random(number)
+    path, expected = choice.choice(PATHS), choice.choice((200, 200, 200, 413, 415, 422, 0))
+    if expected:
+        body = choice.choice(BODIES[expected])
+        return expected, httpx.post(live.url + path, content=body, timeout=60).status_code
+    head = b"POST %b HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % (path.encode(), len(SOUND))
+    with socket.create_connection(("127.0.0.1", live.port), timeout=60) as connection:
+        connection.sendall((head + SOUND)[: choice.choice((len(head) + 500, len(head) + len(SOUND)))])
+    return 0, 0
+
+
+def memory_bytes() -> int:
+    process = psutil.Process()
+    return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_soak(tmp_path) -> None:
+    write_speech_bundle(tmp_path)
+    settings = small_settings(model_dirs=[tmp_path], device="cpu", threads=1, log_level="error")
+    services = Services(settings)
+    services.start()
+    process = psutil.Process()
+    with serving(settings, services) as live, ThreadPoolExecutor(AT_ONCE) as pool:
+        outcomes = list(pool.map(lambda number: send(live, number), range(REQUESTS // 10)))
+        before = memory_bytes(), process.num_fds(), process.num_threads()
+        outcomes += pool.map(lambda number: send(live, number), range(REQUESTS // 10, REQUESTS))
+        wait_until(lambda: services.work.unfinished == 0 and services.uploads.uploads == 0)
+        assert Counter(outcomes) == Counter((expected, expected) for expected, _ in outcomes)
+        assert len(outcomes) == REQUESTS
+        assert (services.uploads.held_bytes, services.loaded.pipeline.admission.held_s) == (0, 0)
+        wait_until(lambda: process.num_fds() <= before[1] + AT_ONCE)
+        assert process.num_threads() <= before[2] + 2
+        print(f"memory {memory_bytes() / before[0]:.3f} of that after {REQUESTS // 10} requests")  # noqa: T201
+        assert memory_bytes() < MAX_GROWTH * before[0]
+        assert httpx.get(f"{live.url}/v2/health/ready").status_code == 200

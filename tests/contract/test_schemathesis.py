@@ -1,0 +1,83 @@
+"""Schemathesis generates requests from the OpenAPI document, right and wrong ones, and holds every answer against it.
+
+All of its checks are on, credentials are required (so that ignoring them would be found), and all phases run:
+examples, coverage of each constraint, fuzzing, and chains of calls.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.services import Services
+from tests.shared_material import ROOT
+from tests.support.credentials import add_key
+from tests.support.live_server import LiveServer, serving, small_settings
+from tests.tiny_models import write_speech_bundle, write_voice_bundle
+
+MIN_HOP_S = 5e-324
+"""The shortest hop is a setting, which the document does not know: here all are long enough."""
+
+
+def run(live: LiveServer, key: str, folder: Path, *options: str) -> None:
+    """Run it on every address; fails with its report."""
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        str(ROOT / "tests/contract/schemathesis.toml"),
+    ]
+    command += ["run", f"{live.url}/openapi.json", "--header", f"X-API-Key:{key}", "--no-color"]
+    command += ["--phases", "examples,coverage,fuzzing,stateful", "--warnings", "off", *options]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
+    requests = live.request_lines()
+    assert {line["status"] for line in requests} >= {200, 400, 401, 404, 405, 422}
+    assert not [line for line in requests if line["status"] == 500]
+    assert (live.services.uploads.uploads, live.services.work.unfinished) == (0, 0)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> str:
+    return add_key(tmp_path / "keys.json", scopes=("admin",))
+
+
+def test_every_answer_is_as_documented(tmp_path: Path, key: str) -> None:
+    """With models that take any bytes, so that every shape of success is seen too."""
+    settings = small_settings(keys_file=tmp_path / "keys.json", limits={"min_hop_s": MIN_HOP_S})
+    with serving(settings) as live:
+        run(live, key, tmp_path, "--checks", "all", "--max-examples", "10", "--seed", "1")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, key: str) -> Iterator[LiveServer]:
+    """The real decoder and pipeline with tiny models."""
+    write_speech_bundle(tmp_path / "models")
+    write_voice_bundle(tmp_path / "models")
+    settings = small_settings(model_dirs=[tmp_path / "models"], device="cpu", keys_file=tmp_path / "keys.json")
+    services = Services(settings)
+    services.start()
+    with serving(settings, services) as live:
+        yield live
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_every_answer_of_the_whole_service_is_as_documented(tmp_path: Path, key: str, tiny: LiveServer) -> None:
+    """Hundreds of examples an address; random bytes are no recording, so success is not asked for."""
+    run(tiny, key, tmp_path, "--checks", "all", "--exclude-checks", "positive_data_acceptance", "--max-examples", "300")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_many_answers_are_as_documented(tmp_path: Path, key: str) -> None:
+    settings = small_settings(keys_file=tmp_path / "keys.json", limits={"min_hop_s": MIN_HOP_S})
+    with serving(settings) as live:
+        run(live, key, tmp_path, "--checks", "all", "--max-examples", "500")

@@ -1,0 +1,100 @@
+"""What is fuzzed: each target takes bytes and may refuse them with a problem below 500, nothing else.
+
+A target is a function here and a folder of the same name in ``corpus``, replayed by the normal suite.
+``make fuzz SECONDS=120`` searches for more with atheris.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import parse_qsl
+
+import numpy as np
+from pydantic import ValidationError
+
+from service.api.multipart import MultipartFile, boundary_of
+from service.api.negotiation import choose_fhir_version, choose_media_type
+from service.api.parameters import AudioQuery
+from service.api.video_parameters import TableQuery, VideoQuery
+from service.pipeline.action_unit_table import read_action_unit_table
+from service.pipeline.intake import sniff
+from service.pipeline.wav import read_layout
+from service.problems import NotAcceptable, Problem
+from service.settings import Limits
+
+LIMITS = Limits(max_duration_s=60.0, max_frames=500)
+OFFERED = ("application/json", "text/csv", "image/png", "application/fhir+json")
+
+
+def container(data: bytes) -> None:
+    """Which container it is, by its first bytes."""
+    sniff(memoryview(data))
+
+
+def wav(data: bytes) -> None:
+    """The header of a WAV file; what is found must lie within the file."""
+    found = read_layout(memoryview(data))
+    assert 0 < found.data_bytes <= len(data) - found.data_start
+    assert found.data_bytes % found.frame_bytes == 0
+
+
+def multipart(data: bytes) -> None:
+    """The first byte says in how large pieces the body arrives; the content does not depend on it."""
+    pieces, body = 1 + data[0] if data else 1, data[1:]
+    outcomes = []
+    for size in (pieces, len(body) + 1):
+        sink = MultipartFile(boundary_of("multipart/form-data; boundary=limit0"), LIMITS)
+        try:
+            for start in range(0, len(body), size):
+                sink.write(body[start : start + size])
+            outcomes.append(bytes(sink.finish()))
+        except Problem as problem:
+            outcomes.append(None)
+            _must_blame_the_client(problem)
+    assert outcomes[0] == outcomes[1]
+
+
+def accept(data: bytes) -> None:
+    """A header ``Accept``, and the content type of an upload."""
+    text = data.decode("latin-1")
+    try:
+        assert choose_media_type(text, OFFERED) in OFFERED
+        choose_fhir_version(text)
+    except NotAcceptable:
+        pass
+    boundary_of(text)
+
+
+def query(data: bytes) -> None:
+    """A query string, for each call's parameters."""
+    values = dict(parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True))
+    for kind, checks in ((AudioQuery, (LIMITS,)), (VideoQuery, ()), (TableQuery, ())):
+        with suppress(ValidationError, Problem):
+            kind.model_validate(values).options(*checks)
+
+
+def table(data: bytes) -> None:
+    """A table of action units; what is read is finite, in scale and in order."""
+    read = read_action_unit_table(data, LIMITS)
+    assert np.isfinite(read.action_units).all()
+    assert np.isfinite(read.time_s).all()
+    assert (np.diff(read.time_s) > 0).all()
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    function.__name__: function for function in (container, wav, multipart, accept, query, table)
+}
+
+
+def try_input(name: str, data: bytes) -> None:
+    """Hand ``data`` to a target; whatever it raises but a problem below 500 is a bug."""
+    try:
+        TARGETS[name](data)
+    except Problem as problem:
+        _must_blame_the_client(problem)
+
+
+def _must_blame_the_client(problem: Problem) -> None:
+    if problem.status >= 500:
+        raise AssertionError(problem.code)

@@ -1,0 +1,35 @@
+"""The committed corpus through every target: seeds of our own making, and whatever fuzzing has found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.targets import TARGETS, try_input
+
+CORPUS = Path(__file__).parent / "corpus"
+FILES = sorted(CORPUS.glob("*/*"))
+MAX_FILES, MAX_BYTES = 20, 2048
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_replay(path: Path) -> None:
+    try_input(path.parent.name, path.read_bytes())
+
+
+def test_the_corpus_is_small_and_every_target_has_one() -> None:
+    assert {path.parent.name for path in FILES} == set(TARGETS)
+    for name in TARGETS:
+        files = list((CORPUS / name).iterdir())
+        assert 3 <= len(files) <= MAX_FILES
+        assert max(path.stat().st_size for path in files) <= MAX_BYTES
+
+
+def test_inputs_beside_the_corpus() -> None:
+    """Every file through every target, cut at several places: parsers must take what was meant for others."""
+    for path in FILES:
+        data = path.read_bytes()
+        for name in TARGETS:
+            for stop in range(0, len(data), max(len(data) // 8, 1)):
+                try_input(name, data[:stop])

@@ -1,0 +1,73 @@
+"""Which test holds which hostile row: ``python -m tests.hostile.index`` prints it as a document."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.rows import CHAOS, ROWS
+
+ROOT = Path(__file__).parents[2]
+
+FOLDERS = [str(ROOT / "tests" / name) for name in ("hostile", "chaos")]
+"""Where tests may carry the markers: collecting all others as well would take long."""
+
+_HEAD = """# Hostile inputs
+
+What the service answers to broken and hostile input, row by row, and the tests that hold it to that. After every row
+the service must still answer, and descriptors, threads and memory of the process must not grow. A row about uploads
+holds for every address that takes one.
+
+This page is printed by `python -m tests.hostile.index`; a test compares it. `make test` runs all of it,
+`python -m pytest -m "hostile_row"` the table alone.
+"""
+
+
+class _Collector:
+    def __init__(self) -> None:
+        self.items: list[pytest.Item] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.items = list(session.items)
+
+
+def collect() -> dict[int | str, list[str]]:
+    """Row number or chaos row → the test functions that carry its marker. Nothing is run."""
+    collector = _Collector()
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        arguments = ["--collect-only", "-q", "-m", "hostile_row or chaos_row", *FOLDERS]
+        status = pytest.main(arguments, plugins=[collector])
+    if status:
+        raise RuntimeError(said.getvalue())
+    found: dict[int | str, list[str]] = {}
+    for item in collector.items:
+        name = item.nodeid.partition("[")[0]
+        for marker in (*item.iter_markers("hostile_row"), *item.iter_markers("chaos_row")):
+            for row in marker.args:
+                tests = found.setdefault(row, [])
+                if name not in tests:
+                    tests.append(name)
+    return found
+
+
+def document(found: dict[int | str, list[str]]) -> str:
+    """The whole page."""
+    lines = [_HEAD, "| row | input | answer | tests |", "|---|---|---|---|"]
+    lines += [_line(str(number), *row, found.get(number, [])) for number, row in ROWS.items()]
+    lines += ["", "## What breaks around a running process", "", "| what | answer | tests |", "|---|---|---|"]
+    lines += [_line(*row, found.get(name, [])) for name, row in CHAOS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(*cells: str | list[str]) -> str:
+    *texts, tests = cells
+    shown = [f"`{test.removeprefix('tests/').replace('.py::', '::')}`" for test in tests]
+    return f"| {' | '.join(str(text) for text in texts)} | {'<br>'.join(shown)} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document(collect()))
