@@ -261,4 +261,5 @@ def test_the_catalogue_is_not_folded_where_there_is_no_terminal(capsys):
     assert command("networks") == 0
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if "A12, F22" in line]
-    assert "DenseNet121, global mean, 1024 numbers" in line and "export densenet121" in line
+    assert "DenseNet121, global mean, 1024 numbers" in line
+    assert "emoserve-export export densenet121" in line
