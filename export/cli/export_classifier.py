@@ -91,9 +91,7 @@ def make_extractor(head: Head, weights: str, out: Path) -> Path:
     backbone = head.card.backbones[0]
     preset, _, normalisation = backbone.preset.partition(", ")
     if backbone.kind != "graph" or backbone.network not in EXTRACTORS:
-        raise ExpectedFailure(
-            f"the classifier is behind '{backbone.network}', not a Deep Spectrum network"
-        )
+        raise ExpectedFailure(f"the classifier is behind '{backbone.network}', not a Deep Spectrum network")
     about = ExtractorBundle(preset, normalisation or ExtractorBundle.normalisation, backbone.sample_rate_hz)
     voices = [synthetic_voice(s, backbone.sample_rate_hz, seed) for seed, s in enumerate(PARITY_DURATIONS_S)]
     try:
