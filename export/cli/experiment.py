@@ -44,6 +44,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         own.add_argument("--bundles", type=Path, required=True, metavar="DIR", help="folder of deep-spectrum-* bundles")
         own.add_argument("--out", type=Path, required=True, metavar="DIR", help="tables and plots")
         own.add_argument("--seed", type=int, default=0)
+        if name == "fusion":
+            own.add_argument(
+                "--without-compare", action="store_true", help="leave out openSMILE's ComParE, the slowest"
+            )
         if name == "conditions":
             _add_condition_arguments(own)
         own.set_defaults(run=run)
@@ -76,7 +80,7 @@ def run_fusion(arguments: argparse.Namespace) -> int:
     rows: list[dict[str, Cell]] = []
     for corpus in usable(arguments):
         tables = network_tables(corpus, arguments)
-        if importlib.util.find_spec("opensmile"):
+        if importlib.util.find_spec("opensmile") and not arguments.without_compare:
             tables[COMPARE] = features(OpenSmileExtractor("ComParE_2016"), corpus, arguments)
         rows += compare_fusions(corpus, tables, recipe, available_threads())
         note(f"{corpus.name}: done")

@@ -54,6 +54,14 @@ def test_features_are_computed_once(place):
     assert {file: file.stat().st_mtime_ns for file in (place / "cache").glob("features-*")} == before
 
 
+def test_fusions_that_cannot_be_had_stay_in_the_table(place):
+    assert experiment(place, "fusion", "--without-compare") == 0
+    rows = json.loads((place / "out/fusion.json").read_text())["rows"]
+    had = [row["system"] for row in rows if not row["note"]]
+    assert had == ["mobilenet_v2", "squeezenet", "early squeezenet+mobilenet_v2", "late squeezenet+mobilenet_v2"]
+    assert {row["note"] for row in rows} == {"", MISSING, "ComParE was left out"}
+
+
 def test_every_pair_of_conditions_is_judged(place, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     words = ("--denoiser", DENOISER, "--alphas", 1e-3, "--codebook-sizes", 10, "--assignments", 1, 2)
