@@ -36,7 +36,7 @@ def draw_matrix(matrix: Sequence[Sequence[float]], names: Sequence[str], title: 
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.2, 3.6), layout="constrained")
+    figure = Figure(figsize=(5.2, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     image = axes.imshow(matrix, cmap="viridis")
