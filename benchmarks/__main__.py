@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("startup", "efficiency", "memory", "video", "faces", "pictures")
+BENCHMARKS = ("startup", "efficiency", "memory", "video", "faces", "pictures", "deep-spectrum")
 
 
 def main(names: list[str]) -> int:
@@ -15,7 +15,7 @@ def main(names: list[str]) -> int:
         sys.stderr.write(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}\n")
         return 2
     for name in names or BENCHMARKS:
-        importlib.import_module(f"benchmarks.{name}").run()
+        importlib.import_module(f"benchmarks.{name.replace('-', '_')}").run()
     return 0
 
 

@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "train a network on corpora",
     "export": "write a trained network as a bundle",
     "features": "a table of features of whole corpora, as CSV, ARFF or Parquet",
+    "experiment": "the tables of the Deep Spectrum papers on corpora at hand",
     "evaluate": "score a bundle on a corpus",
     "verify": "check that bundles compute what their networks compute",
     "rivals": "openSMILE functionals with a linear SVM on the same partitions",

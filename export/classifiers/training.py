@@ -19,6 +19,7 @@ from export.classifiers.recipe import Recipe
 from export.classifiers.selection import Trial, held_out_temperature, search
 from export.features.table import FeatureTable
 from service import __version__
+from service.card import TrainingData
 
 CONSTANT = 1e-12
 
@@ -121,11 +122,22 @@ def _card(table: FeatureTable, parts: Split, recipe: Recipe, best: Trial, trials
         dimensions=table.values.shape[1],
         backbones=origin.backbones,
         window_s=_longest_row_s(table),
-        training_data=origin.data,
+        training_data=_trained_on(origin.data, parts, recipe.refit),
         licence=strictest(licences),
         notes=_notes(table, parts, best, recipe),
         exporter={"emoserve": __version__, "scikit-learn": sklearn.__version__, "python": platform.python_version()},
     )
+
+
+def _trained_on(data: list[TrainingData], parts: Split, refit: bool) -> list[TrainingData]:
+    """``data`` with the recordings and speakers that the classifier itself saw, not those of the whole corpora."""
+    seen = parts.train.joined(parts.devel) if refit and parts.devel is not None else parts.train
+    entries = []
+    for entry in data:
+        recordings = sum(name.startswith(f"{entry.name}/") for name in seen.names)
+        speakers = len({speaker for speaker in seen.speakers if speaker.startswith(f"{entry.name}/")})
+        entries.append(entry.model_copy(update={"utterances": recordings, "speakers": speakers or None}))
+    return entries
 
 
 def _longest_row_s(table: FeatureTable) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from export.bundles.classifier import (
     read_network,
     write_classifier_bundle,
 )
+from export.bundles.deep_spectrum import ExtractorBundle, write_extractor_bundle
 from export.bundles.emotion import ParityError
 from export.classifiers.fusion import read_fusion
 from export.classifiers.head import Head, HeadError, read_head
 from export.classifiers.recipe import FusionKind
 from export.cli.common import ExpectedFailure, note, say
+from export.cli.export_extractor import PARITY_DURATIONS_S
 from export.evaluation.classifier_verification import BATCH_TOLERANCE
 from export.evaluation.voice import synthetic_voice
+from export.networks.deep_spectrum import EXTRACTORS, WeightsError, load_weights
 from service.card import CARD_FILE_NAME, Measurement, read_card
 
 CHECKED_DURATIONS = (0.3, 0.55, 0.8, 0.999, 1.0)
@@ -33,7 +37,11 @@ LONGEST_NAME = 64
 def configure_single(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``export deep-spectrum``."""
     parser.add_argument("--head", type=Path, required=True, metavar="DIR", help="result of 'train deep-spectrum'")
-    parser.add_argument("--extractor", type=Path, required=True, metavar="DIR", help="bundle that gives the embedding")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--extractor", type=Path, metavar="DIR", help="bundle that gives the embedding")
+    source.add_argument(
+        "--weights", metavar="FILE", help="file of the network's weights, or 'publisher': no bundle needed"
+    )
     _add_common(parser)
     parser.set_defaults(run=run_single)
 
@@ -54,7 +62,12 @@ def run_single(arguments: argparse.Namespace) -> int:
         raise ExpectedFailure(str(error)) from error
     if len(head.card.backbones) > 1:
         raise ExpectedFailure(f"{arguments.head}: is on several networks; 'emoserve-export export fusion' takes it")
-    return _export(arguments, [head], None, [arguments.extractor], head.card.measurements, [])
+    if arguments.extractor:
+        return _export(arguments, [head], None, [arguments.extractor], head.card.measurements, [])
+    # Bundle of the network alone, for the time of this command: the classifier's bundle holds all of it.
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = make_extractor(head, arguments.weights, Path(scratch))
+        return _export(arguments, [head], None, [folder], head.card.measurements, [])
 
 
 def run_fusion(arguments: argparse.Namespace) -> int:
@@ -65,6 +78,26 @@ def run_fusion(arguments: argparse.Namespace) -> int:
         raise ExpectedFailure(str(error)) from error
     card = fusion.card
     return _export(arguments, fusion.heads, card.kind, arguments.extractor, card.measurements, card.notes)
+
+
+def make_extractor(head: Head, weights: str, out: Path) -> Path:
+    """The bundle of the network that ``head`` was trained behind, from a file of its weights; returns its folder.
+
+    Network, plot, normalisation and sample rate are those of the head's card.
+
+    Raises:
+        ExpectedFailure: the head is not behind a Deep Spectrum network, or the weights are not that network's.
+    """
+    backbone = head.card.backbones[0]
+    preset, _, normalisation = backbone.preset.partition(", ")
+    if backbone.kind != "graph" or backbone.network not in EXTRACTORS:
+        raise ExpectedFailure(f"the classifier is behind '{backbone.network}', not a Deep Spectrum network")
+    about = ExtractorBundle(preset, normalisation or ExtractorBundle.normalisation, backbone.sample_rate_hz)
+    voices = [synthetic_voice(s, backbone.sample_rate_hz, seed) for seed, s in enumerate(PARITY_DURATIONS_S)]
+    try:
+        return write_extractor_bundle(load_weights(backbone.network, weights), about, out, voices)
+    except (WeightsError, ParityError, ValueError) as error:
+        raise ExpectedFailure(str(error)) from error
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,9 @@ from rich.table import Table
 from export.catalogue import CATALOGUE
 from export.cli.common import say
 
+PIPED_WIDTH = 500
+"""Columns where no terminal tells how many there are; no row of the catalogue is wider."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -27,5 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = Table("network", "items", "what", "differs from its source", "command", show_lines=True)
     for entry in CATALOGUE:
         table.add_row(entry.name, entry.items, entry.what, entry.differs, entry.command)
-    Console().print(table)
+    console = Console()
+    # A file or a pipe has no width: rich would fold everything into 80 columns.
+    Console(width=None if console.is_terminal else PIPED_WIDTH).print(table)
     return 0

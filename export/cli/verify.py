@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 
 from export.cli.common import ExpectedFailure, advance, note, progress_bar, say
 from export.corpora.audio import read_waveform
+from export.evaluation.audio_words_verification import (
+    AudioWordsVerification,
+    is_audio_words_bundle,
+    verify_audio_words_bundle,
+)
 from export.evaluation.classifier_verification import (
     ClassifierVerification,
     is_classifier_bundle,
@@ -27,7 +32,7 @@ SAMPLE_RATE_HZ = 16_000
 SYNTHETIC_DURATIONS_S = (0.6, 1.37, 2.2, 2.999, 3.0)
 
 Recordings = list[NDArray[np.float32]]
-Result = Verification | ClassifierVerification | ExtractorVerification
+Result = Verification | ClassifierVerification | ExtractorVerification | AudioWordsVerification
 
 VERIFIERS: dict[str, Callable[[Path, Recordings], Result]] = {
     "speech-emotion": verify_speech_bundle,
@@ -81,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def verifier_of(card: Card) -> Callable[[Path, Recordings], Result]:
     """What compares this bundle; classifiers stand behind networks that are verified as bundles of their own."""
+    if is_audio_words_bundle(card):
+        return verify_audio_words_bundle
     return verify_classifier_bundle if is_classifier_bundle(card) else VERIFIERS[card.task]
 
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from export.corpora.audio import read_waveform, stack
 from export.corpora.features import FEATURE_STEPS
-from export.corpora.tables import FEATURE_FILE_NAME, Corpus, Utterance
+from export.corpora.tables import FEATURE_FILE_NAME, Corpus, CorpusError, Utterance
 from export.graphs.emonet_graph import FRAME_COUNTS, PICTURES
 from service.card import Card, read_card
 from service.pipeline.session import Session
 from service.pipeline.windows import plan_windows
+from service.problems import MediaTooShort
 from service.settings import Limits
 
 OUTPUTS = ("probabilities", "arousal", "valence")
@@ -40,7 +41,11 @@ class Answers:
 
 
 def answer_corpus(bundle: Path, corpus: Corpus, threads: int, progress: Callable[[], None] | None = None) -> Answers:
-    """Run the bundle's graph over the corpus; corpora of features enter the graph behind its front end."""
+    """Run the bundle's graph over the corpus; corpora of features enter the graph behind its front end.
+
+    Raises:
+        CorpusError: a recording is shorter than the model takes; the message names it.
+    """
     card = read_card(bundle)
     graph = bundle / card.file_with_role("model")
     run = _audio_runner(card, graph, threads) if corpus.has_audio else _feature_runner(graph, corpus, threads)
@@ -65,7 +70,10 @@ def _audio_runner(card: Card, graph: Path, threads: int) -> Runner:
     def run(utterance: Utterance) -> dict[str, NDArray[np.float32]]:
         assert utterance.audio is not None
         waveform = read_waveform(utterance.audio, speech.sample_rate_hz)
-        windows = plan_windows(len(waveform), speech, limits, window_s=None, hop_s=None)
+        try:
+            windows = plan_windows(len(waveform), speech, limits, window_s=None, hop_s=None)
+        except MediaTooShort as error:
+            raise CorpusError(f"{utterance.audio}: {error.detail}") from error
         spans = zip(windows.start_samples, windows.end_samples, strict=True)
         clips, lengths = stack([waveform[start:end] for start, end in spans])
         answer = session.run({"waveform": clips, "lengths": lengths}, outputs)

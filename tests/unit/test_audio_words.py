@@ -159,3 +159,16 @@ def test_the_strictest_licence_binds():
 def test_corpora_without_a_known_licence_need_one(small):
     with pytest.raises(CorpusError, match="--licence"):
         training_data([read_corpus(small)])
+
+
+@pytest.mark.parametrize("more", [[], ["--logarithm"]])
+def test_a_bundle_is_verified_with_the_codebook_of_its_graph(small, tmp_path, more, capsys):
+    words = ["train", "bag-of-audio-words", "--corpus", str(small), "--licence", "CC0-1.0", "--out", str(tmp_path)]
+    assert main([*words, "--codebook-size", "20", "--assignments", "3", *more]) == 0
+    folder = tmp_path / "bag-of-audio-words/1"
+    assert main(["verify", str(folder)]) == 0
+    card = json.loads((folder / "card.json").read_text())
+    card["settings"]["assignments"] = 2  # not what the graph counts
+    (folder / "card.json").write_text(json.dumps(card))
+    assert main(["verify", str(folder)]) == 1
+    assert "FAIL bag-of-audio-words/1" in capsys.readouterr().out

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+import soundfile
 
 from export.__main__ import main
 from export.bundles.classifier import read_network
@@ -219,3 +220,46 @@ def test_wrong_use_is_one_line(place, capsys, words, cause):
     error = capsys.readouterr().err
     assert cause in error
     assert "Traceback" not in error
+
+
+def test_a_head_and_a_file_of_weights_are_enough(place, tmp_path, capsys):
+    corpus, bundles = place / "small", tmp_path / "networks"
+    assert command("export", "squeezenet", "--weights", "random:1", "--out", bundles) == 0
+    words = ("train", "deep-spectrum", "--model", bundles / "deep-spectrum-squeezenet/1", "--corpus", corpus)
+    assert command(*words, "--data-licence", "CC0-1.0", "--strength", 1e-2, "--out", tmp_path / "head") == 0
+    words = ("export", "deep-spectrum", "--head", tmp_path / "head", "--out", tmp_path / "models", "--name", "whole")
+    assert command(*words, "--weights", "random:2") == 1
+    assert "trained on squeezenet with weights" in capsys.readouterr().err
+    assert not (tmp_path / "models/whole").exists()
+    assert command(*words, "--weights", "random:1") == 0
+    assert read_card(tmp_path / "models/whole/1").labels == ["anger", "neutral", "sadness"]
+    assert command("verify", tmp_path / "models/whole/1") == 0
+
+
+def test_a_head_behind_another_kind_of_network_needs_its_bundle(place, tmp_path, capsys):
+    words = ("export", "deep-spectrum", "--head", place / "head", "--out", tmp_path)
+    assert command(*words, "--weights", "random:1") == 1
+    assert "behind 'tiny', not a Deep Spectrum network" in capsys.readouterr().err
+
+
+def test_a_card_counts_the_recordings_that_were_trained_on(place):
+    card = json.loads((place / "head/head.json").read_text())
+    assert [(entry["utterances"], entry["speakers"]) for entry in card["training_data"]] == [(12, 1)]
+
+
+def test_a_recording_too_short_to_evaluate_is_named(place, tmp_path, capsys):
+    words = ("export", "deep-spectrum", "--head", place / "head", "--extractor", place / "networks/tiny/1")
+    assert command(*words, "--out", tmp_path / "models", "--name", "judge") == 0
+    corpus = write_small_corpus(tmp_path / "short")
+    soundfile.write(corpus / "test-anger-0.wav", np.zeros(40), 16_000)
+    assert command("evaluate", tmp_path / "models/judge/1", "--corpus", corpus) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("emoserve-export:")]
+    assert "test-anger-0.wav" in line
+
+
+def test_the_catalogue_is_not_folded_where_there_is_no_terminal(capsys):
+    assert command("networks") == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if "A12, F22" in line]
+    assert "DenseNet121, global mean, 1024 numbers" in line
+    assert "emoserve-export export densenet121" in line

@@ -1,0 +1,69 @@
+"""Clean, noisy and denoised recordings of a corpus (D9, D12), made by the program from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import soundfile
+
+from export.bundles.denoiser import run_denoiser
+from export.corpora.audio import read_waveform
+from export.corpora.tables import Corpus
+from export.evaluation.denoising import DISTANCE_M
+from export.training.denoiser_mixtures import RT60_RANGE_S, SNR_RANGE_DB, add_noise
+from export.training.denoiser_noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES, unit_power
+from export.training.denoiser_rooms import draw_room
+from service.card import read_card
+from service.pipeline.session import Session
+
+Condition = Literal["clean", "noisy", "denoised"]
+CONDITIONS: tuple[Condition, ...] = ("clean", "noisy", "denoised")
+LEVEL = np.float32(0.1)
+"""Root mean square of the speech in every condition, so that level tells nothing of the condition."""
+
+
+def make_conditions(
+    corpus: Corpus, denoiser: Path, seed: int, folder: Path, progress: Callable[[], None] | None = None
+) -> dict[Condition, Corpus]:
+    """The corpus in three conditions, as float wav files below ``folder``; files that are there are kept.
+
+    'noisy' is the speech in a room from about 3 m away with a noise of a family that the denoiser was not trained on,
+    at −5 … 20 dB; 'denoised' is that behind the denoiser.
+    """
+    session = Session(denoiser / read_card(denoiser).file_with_role("model"), device="cpu", threads=1)
+    families = list(UNSEEN_FAMILIES.values())
+    files: dict[Condition, list[Path]] = {condition: [] for condition in CONDITIONS}
+    for index, utterance in enumerate(corpus.utterances):
+        assert utterance.audio is not None
+        places = {condition: folder / condition / f"{index:05d}.wav" for condition in CONDITIONS}
+        # The denoised file is written last: where it is, all three are whole.
+        if not places["denoised"].is_file():
+            random = np.random.default_rng([seed, index])
+            speech = unit_power(read_waveform(utterance.audio, SAMPLE_RATE_HZ)) * LEVEL
+            heard, _ = draw_room(random, SAMPLE_RATE_HZ, DISTANCE_M, RT60_RANGE_S).apply(speech)
+            noise = families[index % len(families)](random, len(speech))
+            noisy = add_noise(heard, noise, random.uniform(*SNR_RANGE_DB))
+            signals = {"clean": speech, "noisy": noisy, "denoised": run_denoiser(session, [noisy])[0]}
+            for condition, place in places.items():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                partial = place.with_suffix(".part")
+                soundfile.write(partial, signals[condition], SAMPLE_RATE_HZ, format="WAV", subtype="FLOAT")
+                partial.replace(place)
+        for condition, place in places.items():
+            files[condition].append(place)
+        if progress:
+            progress()
+    return {
+        condition: replace(
+            corpus,
+            utterances=tuple(
+                replace(utterance, audio=file)
+                for utterance, file in zip(corpus.utterances, files[condition], strict=True)
+            ),
+        )
+        for condition in CONDITIONS
+    }
