@@ -44,11 +44,13 @@ def multipart(data: bytes) -> None:
     pieces, body = 1 + data[0] if data else 1, data[1:]
     outcomes = []
     for size in (pieces, len(body) + 1):
-        sink = MultipartFile(boundary_of("multipart/form-data; boundary=limit0"), LIMITS)
+        content = bytearray()
+        sink = MultipartFile(boundary_of("multipart/form-data; boundary=limit0"), LIMITS, content)
         try:
             for start in range(0, len(body), size):
                 sink.write(body[start : start + size])
-            outcomes.append(bytes(sink.finish()))
+            sink.finish()
+            outcomes.append(bytes(content))
         except Problem as problem:
             outcomes.append(None)
             _must_blame_the_client(problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 
@@ -25,6 +26,7 @@ def footprint() -> Iterator[None]:
     descriptors, memory_bytes = process.num_fds(), process.memory_info().rss
     threads, native_threads = threading.active_count(), process.num_threads()
     yield
+    gc.collect()  # clients of tests that broke off are held by reference cycles
     wait_until(lambda: process.num_fds() <= descriptors + SPARE_DESCRIPTORS)
     wait_until(lambda: threading.active_count() <= threads)
     wait_until(lambda: process.num_threads() <= native_threads + MAX_LIBRARY_THREADS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -59,4 +60,4 @@ class StreamClient:
 
     def break_off(self) -> None:
         """End the connection as a network does that fails: without a close frame."""
-        self.socket.socket.close()
+        self.socket.socket.shutdown(socket.SHUT_RDWR)
