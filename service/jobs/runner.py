@@ -104,6 +104,7 @@ class Runner:
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._live: dict[str, _Live] = {}
+        self._in_step: set[str] = set()
         self._running = 0
 
     def parts(self, handle: str) -> tuple[str, ...]:
@@ -121,6 +122,7 @@ class Runner:
             if self._stopping.is_set():
                 raise Abandoned
             live = self._live.setdefault(handle, _Live())
+            self._in_step.add(handle)
             self._running += 1
         word = ENDED
         try:
@@ -131,6 +133,7 @@ class Runner:
             with self._changed:
                 if word == ENDED or part == ANSWER:
                     self._live.pop(handle, None)
+                self._in_step.discard(handle)
                 self._running -= 1
                 self._changed.notify_all()
         return word
@@ -139,8 +142,13 @@ class Runner:
         """Stop a job that was cancelled in the ledger."""
         with self._changed:
             live = self._live.get(handle)
+            between_steps = live is not None and handle not in self._in_step
+            if between_steps:  # nobody would come back for it
+                del self._live[handle]
         if live is not None:
             live.cancel.set()
+            if between_steps:
+                live.leave()
 
     def stop(self, timeout_s: float) -> bool:
         """Abandon what runs; False if something still runs when the time is over."""

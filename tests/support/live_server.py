@@ -92,7 +92,7 @@ def serving_models(settings: Settings) -> Iterator[LiveServer]:
         yield server
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 40.0) -> None:
     ends_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < ends_s
