@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -31,7 +32,9 @@ class StreamClient:
         self.socket.close()
 
     def say(self, kind: str, **members: object) -> None:
-        self.socket.send(json.dumps({"type": kind, **members}))
+        """Send a message; what the service said before it closed is still to be heard."""
+        with suppress(ConnectionClosed):
+            self.socket.send(json.dumps({"type": kind, **members}))
 
     def hear(self) -> dict[str, Any]:
         return json.loads(self.socket.recv(self.timeout_s))
