@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from benchmarks.measurement import emit
 from export.corpora.features import read_waveform
@@ -23,6 +22,7 @@ from export.evaluation.toolkit_picture import toolkit_picture
 from export.evaluation.voice import synthetic_voice
 from export.graphs.plot_graph import plot_graph
 from export.graphs.plot_presets import PLOT_PRESETS, PlotPreset
+from service.pipeline.session import Session
 
 SAMPLE_RATE_HZ = 16_000
 CORPORA = ("emodb4", "ravdess", "nemo")
@@ -51,13 +51,10 @@ def speech() -> tuple[str, list[Waveform]]:
 
 def by_graph(preset: PlotPreset, size: int) -> Draw:
     """Our way."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    model = plot_graph(preset, size, SAMPLE_RATE_HZ).SerializeToString()
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = Session(plot_graph(preset, size, SAMPLE_RATE_HZ).SerializeToString(), device="cpu", threads=1)
 
     def draw(clip: Waveform) -> np.ndarray:
-        return session.run(["picture"], {"waveform": clip[None], "lengths": np.array([len(clip)])})[0][0]
+        return session.run({"waveform": clip[None], "lengths": np.array([len(clip)])}, ("picture",))["picture"][0]
 
     return draw
 

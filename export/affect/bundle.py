@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
 from service.card import Card, FileEntry, Licence, Measurement, Parity, TrainingData, write_card
 from service.pipeline.attribution import steps_after
 from service.pipeline.functionals import HOP_S, WINDOW_S
+from service.pipeline.session import Session
 
 INTENDED_USE = (
     "Watching how expression changes within one recording, in research and in telehealth under a "
@@ -107,7 +107,6 @@ def write_affect_bundle(
         exporter={
             "program": "emoserve-export",
             "onnx": onnx.__version__,
-            "onnxruntime": onnxruntime.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
@@ -121,8 +120,8 @@ def write_affect_bundle(
 
 def run_graph(graph: onnx.ModelProto, features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Answer of a graph on the CPU, float32 [batch, steps]."""
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(["affect"], {"features": features})[0]
+    session = Session(graph.SerializeToString(), device="cpu")
+    return session.run({"features": features}, ("affect",))["affect"]
 
 
 def graph_parity(cases: list[tuple[onnx.ModelProto, NDArray[np.float32], NDArray[np.float64]]], against: str) -> Parity:

@@ -2,7 +2,8 @@
 
 ONNX Runtime falls back to the CPU without an error when the CUDA libraries are missing, and lists a provider
 as available although it cannot be loaded. So a GPU is believed only after a small convolution ran on it with
-``session.disable_cpu_ep_fallback``. No other module of the service imports onnxruntime.
+``session.disable_cpu_ep_fallback``. No other module imports onnxruntime: 1.31 keeps events, error messages included, in
+the user's cache folder for its maker to collect, unless it is told not to before the library is loaded.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import contextlib
 import ctypes
 import functools
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read while the library is loaded; disable_telemetry_events() is too late
+
+import onnxruntime
 
 Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
 Device = Literal["auto", "cpu", "cuda"]

@@ -53,6 +53,12 @@ def test_one_module_owns_each_native_library(package, owner):
     assert importers == [Path("service/pipeline") / owner]
 
 
+def test_onnx_runtime_is_imported_only_where_it_is_told_to_keep_silent():
+    programs = [path for path in MODULES if "tests" not in path.relative_to(ROOT).parts]
+    importers = [path.relative_to(ROOT) for path in programs if "onnxruntime" in packages(path)]
+    assert importers == [Path("service/pipeline/session.py")]
+
+
 def test_the_pipeline_knows_nothing_of_http():
     web = {"fastapi", "starlette", "uvicorn"}
     assert [str(path) for path in service_modules("pipeline") if packages(path) & web] == []
