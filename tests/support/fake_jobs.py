@@ -30,7 +30,7 @@ class Room:
     problems: list[Exception] = field(default_factory=list)
 
     @contextmanager
-    def hold(self, seconds: float) -> Iterator[None]:
+    def hold_in_turn(self, seconds: float, cancel: threading.Event) -> Iterator[None]:
         if self.problems:
             raise self.problems.pop()
         yield
