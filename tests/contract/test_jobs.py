@@ -295,6 +295,14 @@ def test_a_result_that_is_read_once_is_gone(tmp_path_factory, server: JobServer)
             server.live.services.settings = settings
 
 
+def test_the_limits_of_jobs_are_told(client: httpx.Client) -> None:
+    told = client.get("/v1/limits").json()
+    jobs, limits = told["jobs"], told["limits"]
+    assert (jobs["enabled"], jobs["max_jobs"], jobs["max_body_bytes"]) == (True, 3, 1_000_000)
+    assert (jobs["max_duration_s"], jobs["result_ttl_s"]) == (12 * 3600, 24 * 3600)
+    assert jobs["max_frames"] == 12 * limits["max_frames"]
+
+
 def test_jobs_that_are_switched_off_are_told(live, client_of_live) -> None:
     for method, address in (("POST", AUDIO), ("GET", NO_JOB), ("GET", f"{NO_JOB}/result"), ("DELETE", NO_JOB)):
         answer = client_of_live.request(method, address, content=b"x" if method == "POST" else None)
