@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from service.auth import ANONYMOUS
 from service.problems import JobsUnavailable
 from service.settings import Settings
 from service.telemetry.logs import describe_exception, service_logger
@@ -17,7 +16,6 @@ from service.telemetry.logs import describe_exception, service_logger
 if TYPE_CHECKING:
     from service.access.accounts import Accounts
     from service.interfaces import AffectPipeline, AudioPipeline
-    from service.jobs.dues import Allowances
     from service.jobs.jobs import Jobs
     from service.jobs.ownership import Ownership
     from service.telemetry.metrics import Metrics
@@ -137,6 +135,7 @@ class JobPlace:
 
     def _open(self, speech: AudioPipeline, affect: AffectPipeline | None) -> None:
         # Imported here: they bring SQLAlchemy and dbos along, which take longer than the rest of the start.
+        from service.jobs.dues import allowances_of
         from service.jobs.jobs import Jobs
         from service.jobs.plans import load_plans
 
@@ -145,7 +144,9 @@ class JobPlace:
             return
         jobs: Jobs | None = None
         try:
-            jobs = Jobs(self._settings, plans, plans.room, allowances=self._allowances(), metrics=self._metrics)
+            jobs = Jobs(
+                self._settings, plans, plans.room, allowances=allowances_of(self._accounts), metrics=self._metrics
+            )
             jobs.start()
         except BaseException:
             if jobs is not None:
@@ -164,7 +165,3 @@ class JobPlace:
         ownership, self._ownership = self._ownership, None
         if ownership is not None:
             ownership.release()
-
-    def _allowances(self) -> Allowances:
-        accounts = self._accounts
-        return lambda job: None if job.caller == ANONYMOUS.owner else accounts.owned_by(job.caller, job.key_limits)

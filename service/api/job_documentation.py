@@ -30,12 +30,23 @@ from service.problems import (
 
 _LOCATION = {"Location": {"description": "The job's address.", "schema": {"type": "string"}}}
 
+_LINKS = {
+    name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
+    for name in ("read_job", "watch_job", "read_job_result", "delete_job")
+}
+
 SUBMIT_RESPONSES: Responses = {
-    202: {"model": JobAnswer, "description": "The recording is stored, encrypted, and waits.", "headers": _LOCATION},
+    202: {
+        "model": JobAnswer,
+        "description": "The recording is stored, encrypted, and waits.",
+        "headers": _LOCATION,
+        "links": _LINKS,
+    },
     200: {
         "model": JobAnswer,
         "description": "The job that the same request with the same idempotency key made before.",
         "headers": _LOCATION,
+        "links": _LINKS,
     },
     **PROBLEM_RESPONSES,
     **problem_responses(*UPLOAD_PROBLEMS, IdempotencyConflict, JobsUnavailable, NoSpace),
@@ -46,7 +57,7 @@ IDEMPOTENCY_PARAMETER: dict[str, Any] = {
     "in": "header",
     "required": False,
     "description": "A text of the client's own choice: a request that is sent again with it makes no second job.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
 JOB_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(JobNotFound, Unavailable, JobsUnavailable)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from service.auth import ANONYMOUS
 from service.jobs.job import Job
 from service.jobs.part import FACES, SPEECH
 from service.pipeline.account import Unlimited
+
+if TYPE_CHECKING:
+    from service.access.accounts import Accounts
 
 CHARGED_PARTS: Final = {"audio-emotion": SPEECH, "video-affect": FACES}
 """The part of each kind of job whose seconds of media count: a recording is paid for once, however often it is read."""
@@ -26,6 +30,11 @@ Allowances = Callable[[Job], Allowance | None]
 
 def no_allowances(_job: Job) -> None:
     """Count nothing."""
+
+
+def allowances_of(accounts: Accounts) -> Allowances:
+    """The accounts that requests are charged to; nothing is counted for jobs that were made without credentials."""
+    return lambda job: None if job.caller == ANONYMOUS.owner else accounts.owned_by(job.caller, job.key_limits)
 
 
 class OwnersName(Unlimited):
