@@ -91,10 +91,21 @@ RESULT_RESPONSES: Responses = {
     ),
 }
 
+JOB_EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"enum": ["state", "progress"]},
+        "id": {"type": "string"},
+        "data": {"type": "string", "description": "JSON"},
+    },
+}
+"""One event; OpenAPI 3.2's way to describe them, which readers of 3.1 pass over."""
+
 EVENT_RESPONSES: Responses = {
     200: {
         "description": 'Events `state` (data: the job) and `progress` (data: `{"progress": 0.5}`), until the job ends.',
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"itemSchema": JOB_EVENT}},
     },
     204: {"description": "The job had ended with the event that `Last-Event-ID` names: there is no need to come back."},
     **JOB_RESPONSES,

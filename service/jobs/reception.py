@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from service.jobs.ids import handle_of, new_job_id
 from service.jobs.job import Job, JobOptions, options_text
+from service.problems import MediaEmpty
 from service.settings import KeyLimits
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ class Reception:
         """Make it a job, or find the one that the same request made before.
 
         Raises:
-            NoSpace, IdempotencyConflict
+            MediaEmpty, NoSpace, IdempotencyConflict
         """
+        if not self.size_bytes:
+            raise MediaEmpty
         self.flush()
         return self._jobs.accept(self, self._writer)
 

@@ -199,6 +199,7 @@ def test_bad_idempotency_keys_are_refused(client: httpx.Client, key: str) -> Non
 REFUSED = {
     "no body": ({"content": b""}, 400, "body_missing"),
     "no file": ({"files": {"other": b"x"}}, 400, "field_missing"),
+    "an empty file": ({"files": {"file": b""}}, 422, "media_empty"),
     "too large": ({"content": bytes(1_000_001)}, 413, "body_too_large"),
     "a text": ({"content": b"x", "headers": {"content-type": "text/plain"}}, 415, "unsupported_content_type"),
     "no such model": ({"content": b"x", "params": {"model": "none"}}, 404, "model_not_found"),
