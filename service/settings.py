@@ -72,6 +72,7 @@ class KeyLimits(BaseModel):
     concurrent_requests: int | None = Field(None, gt=0, description="analyses under way at once")
     media_s: float | None = Field(None, gt=0, description="seconds of media in the system at once")
     media_s_per_minute: float | None = Field(None, gt=0, description="seconds of media a minute")
+    jobs: int | None = Field(None, gt=0, description="jobs that wait or run")
 
 
 class Settings(BaseSettings):
