@@ -12,28 +12,15 @@ from export.classifiers.answers import Answers
 from export.classifiers.combinations import COMPARE
 from export.classifiers.examples import TrainingError
 from export.classifiers.recipe import RECIPES
-from export.cli.common import (
-    ExpectedFailure,
-    Subparsers,
-    add_cache_argument,
-    add_corpus_argument,
-    advance,
-    available_threads,
-    note,
-    progress_bar,
-    say,
-)
-from export.corpora.tables import Corpus, read_corpora
+from export.cli.common import ExpectedFailure, Subparsers, add_cache_argument, add_corpus_argument
+from export.cli.experiment_common import features, finish, network_tables, summary, trainings_of, usable
+from export.corpora.tables import Corpus
 from export.experiments.classes import GROUPINGS
-from export.experiments.comparison import bundle_of, compare_fusions, compare_networks, has_trained_weights
+from export.experiments.comparison import compare_fusions, compare_networks
 from export.experiments.confusions import write_confusions
-from export.experiments.feature_cache import cached_features
 from export.experiments.published import NETWORKS
-from export.experiments.tables import Cell, write_rows
-from export.experiments.trainings import Trainings
-from export.features.extraction import Extractor
-from export.features.extractors import BundleExtractor, ExtractorError, OpenSmileExtractor
-from export.features.table import FeatureTable
+from export.experiments.tables import Cell
+from export.features.extractors import OpenSmileExtractor
 
 FEATURES = ("Deep Spectrum", "eGeMAPS", "ComParE", "BoAW")
 DENOISER = Path("models/denoiser-lstm/1")
@@ -42,15 +29,16 @@ DENOISER = Path("models/denoiser-lstm/1")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the experiments."""
     experiments: Subparsers = parser.add_subparsers(dest="experiment", required=True, metavar="EXPERIMENT")
-    for name, summary, run in (
+    for name, about, run in (
         ("networks", "ten networks with one recipe (Table 2 of Ottl et al. 2020)", run_networks),
         ("fusion", "early and late fusion (Table 1 of Ottl et al. 2020)", run_fusion),
         ("conditions", "clean, noisy and denoised (Tables 5-9 of Cummins et al. 2017)", run_conditions),
         ("denoise", "what the denoiser does to the answers of a speech model", run_denoise),
     ):
-        own = experiments.add_parser(name, help=summary, description=summary)
+        own = experiments.add_parser(name, help=about, description=about)
         add_corpus_argument(own)
         own.add_argument("--emotions", nargs="+", metavar="NAME", help="take these of every corpus; all if not given")
+        own.add_argument("--at-most", type=int, metavar="N", help="take N recordings an emotion of a speaker; or all")
         own.add_argument("--out", type=Path, required=True, metavar="DIR", help="tables, plots and trainings")
         own.add_argument("--seed", type=int, default=0)
         if name == "denoise":
@@ -106,7 +94,7 @@ def run_networks(arguments: argparse.Namespace) -> int:
         for system, answers in found.answers.items():
             _draw(corpus, system, answers, arguments.out / "confusions-networks")
         finish(rows, arguments.out / "networks", "Ten networks, one recipe (A20, A21)")
-    return _done(trainings)
+    return summary(trainings)
 
 
 def run_fusion(arguments: argparse.Namespace) -> int:
@@ -126,7 +114,7 @@ def run_fusion(arguments: argparse.Namespace) -> int:
         for system, answers in found.answers.items():
             _draw(corpus, system, answers, arguments.out / "confusions-fusion")
         finish(rows, arguments.out / "fusion", "Early and late fusion (A22–A24)")
-    return _done(trainings)
+    return summary(trainings)
 
 
 def run_conditions(arguments: argparse.Namespace) -> int:
@@ -143,71 +131,7 @@ def run_denoise(arguments: argparse.Namespace) -> int:
     return run(arguments)
 
 
-def trainings_of(arguments: argparse.Namespace) -> Trainings:
-    """Where this run's trainings are kept."""
-    return Trainings(arguments.out / "trainings", available_threads(), note)
-
-
-def usable(arguments: argparse.Namespace, needed: Sequence[str] = ("train", "devel", "test")) -> list[Corpus]:
-    """The corpora that can be tested on, cut to ``--emotions``; others are named with the reason.
-
-    Raises:
-        ExpectedFailure: there is none.
-    """
-    kept = []
-    for corpus in read_corpora(arguments.corpus):
-        wanted = arguments.emotions or corpus.labels
-        part = replace(corpus, utterances=tuple(row for row in corpus.utterances if row.emotion in wanted))
-        missing = set(needed) - {utterance.partition for utterance in part.utterances}
-        absent = sorted(set(wanted) - set(corpus.labels))
-        if not corpus.has_audio:
-            note(f"skipped: {corpus.name} comes as features without audio")
-        elif absent:
-            note(f"skipped: {corpus.name} has no {', '.join(absent)}")
-        elif missing:
-            note(f"skipped: {corpus.name} has no partition {', '.join(sorted(missing))}")
-        else:
-            kept.append(part)
-    if not kept:
-        raise ExpectedFailure("no corpus is left to experiment on")
-    return kept
-
-
-def network_tables(corpus: Corpus, arguments: argparse.Namespace) -> tuple[dict[str, FeatureTable], set[str]]:
-    """Features of every network that has a bundle with trained weights, and the networks with random weights only.
-
-    Raises:
-        ExpectedFailure: no network has trained weights.
-    """
-    found = {name: bundle for name in NETWORKS if (bundle := bundle_of(arguments.bundles, name)) is not None}
-    trained = {name: bundle for name, bundle in found.items() if has_trained_weights(bundle)}
-    if not trained:
-        raise ExpectedFailure(f"{arguments.bundles}: no bundle deep-spectrum-*; 'emoserve-export export' makes them")
-    tables = {name: features(BundleExtractor(bundle), corpus, arguments) for name, bundle in trained.items()}
-    return tables, found.keys() - trained.keys()
-
-
-def features(extractor: Extractor, corpus: Corpus, arguments: argparse.Namespace) -> FeatureTable:
-    """Features of a corpus, computed or from the cache."""
-    with progress_bar(f"{extractor.backbone.network} of {corpus.name}", len(corpus.utterances)) as bar:
-        try:
-            return cached_features(extractor, corpus, arguments.cache, available_threads(), lambda: advance(bar))
-        except ExtractorError as error:
-            raise ExpectedFailure(str(error)) from error
-
-
-def finish(rows: list[dict[str, Cell]], file: Path, title: str) -> None:
-    """Write a table and say where."""
-    write_rows(rows, file, title)
-    say(f"table: {file.with_suffix('.md')}")
-
-
 def _draw(corpus: Corpus, system: str, answers: Sequence[Answers], folder: Path) -> None:
     name = f"{corpus.name}-{system}".lower().replace(" ", "-")
     parts = {part.partition: part for part in answers}
     write_confusions(parts, len(parts), f"{system}, {corpus.name}", folder / name)
-
-
-def _done(trainings: Trainings) -> int:
-    note(f"{trainings.made} trainings made, {trainings.found} found from before")
-    return 0

@@ -13,7 +13,7 @@ import numpy as np
 from export.classifiers.examples import TrainingError
 from export.classifiers.recipe import Recipe
 from export.cli.common import ExpectedFailure, advance, note, progress_bar
-from export.cli.experiment import features, finish, trainings_of, usable
+from export.cli.experiment_common import features, finish, summary, trainings_of, usable
 from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus
 from export.experiments.classes import Classes
@@ -77,8 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         tests += best_matched(corpus.name, cells)
         if tests:
             finish(tests, arguments.out / "conditions-tests", "Deep Spectrum against the others, best matched (D16)")
-    note(f"{trainings.made} trainings made, {trainings.found} found from before")
-    return 0
+    return summary(trainings)
 
 
 def all_cells(

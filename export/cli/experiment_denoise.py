@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from export.cli.common import ExpectedFailure, advance, available_threads, progress_bar
-from export.cli.experiment import finish, usable
+from export.cli.experiment_common import finish, usable
 from export.experiments.confusions import write_confusions
 from export.experiments.denoising_effect import effect_row, measure_effects
 from export.experiments.tables import Cell

@@ -12,6 +12,7 @@ import soundfile
 from export.__main__ import main
 from export.classifiers.answers import Answers
 from export.classifiers.examples import TrainingError
+from export.cli.experiment_common import thinned
 from export.corpora.audio import read_waveform
 from export.corpora.tables import read_corpus
 from export.evaluation.denoising import si_sdr_db
@@ -177,6 +178,14 @@ def test_two_classes_of_many_emotions():
     assert Classes("high-low").kept(emotions).all()
     with pytest.raises(TrainingError, match="mirth"):
         Classes("high-low").kept(("mirth",))
+
+
+def test_a_large_corpus_is_thinned_evenly(tmp_path):
+    corpus = read_corpus(write_small_corpus(tmp_path / "four", per_class=4))
+    names = [row.name for row in thinned(corpus, 2).utterances]
+    assert len(names) == 2 * 3 * 3  # emotions, and partitions, each of which is one speaker
+    assert names[:2] == ["train-anger-0.wav", "train-anger-2.wav"]
+    assert thinned(corpus, 9).utterances == corpus.utterances
 
 
 def test_confusions_are_shares_of_each_acted_class(tmp_path):
