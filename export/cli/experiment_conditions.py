@@ -156,7 +156,7 @@ def _grid(arguments: argparse.Namespace) -> Grid:
 
 def _draw(entry: Cells, corpus: str, out: Path) -> None:
     """The matrix of UARs and the nine confusion matrices."""
-    title = f"{entry.features}, {entry.classes.name} classes, {entry.balancing}, {corpus}"
+    title = f"{entry.features}, classes: {entry.classes.name}, {entry.balancing}, {corpus}"
     name = f"{corpus}-{entry.features}-{entry.classes.name}-{entry.balancing}".replace(", ", "-").replace(" ", "-")
     name = name.strip(".").lower()
     draw_matrix(entry.uar, CONDITIONS, title, out / "matrices" / f"{name}.png")
