@@ -92,7 +92,7 @@ def table(data: bytes) -> None:
 
 
 def stream_message(data: bytes) -> None:
-    """A text message of a stream, as its first one and as a later one; what is read of a config is within its bounds."""
+    """A text message of a stream, its first or a later one; what is read of a frame is in scale."""
     text = data.decode("utf-8", "replace")
     for kinds in (
         {"config": AudioConfig, "resume": Resume},
