@@ -125,10 +125,20 @@ class ModelsAnswer(Answer):
     withheld: list[WithheldEntry]
 
 
+class JobLimits(Answer):
+    """What one job may hold, and for how long its result is kept."""
+
+    max_body_bytes: int = Field(description="bytes of the upload", examples=[2147483648])
+    max_duration_s: float = Field(description="longest recording, in seconds", examples=[43200.0])
+    result_ttl_s: float = Field(description="seconds for which the result can be fetched", examples=[86400.0])
+    delete_result_on_read: bool = Field(description="whether the result can be fetched only once")
+
+
 class LimitsAnswer(Answer):
-    """What one request may hold."""
+    """What one request may hold, and what one job."""
 
     limits: Limits
+    jobs: JobLimits | None = Field(None, description="of jobs; null where they are switched off")
     descriptions: dict[str, str] = Field(description="what each limit counts")
     request_media_types: list[str]
     response_media_types: list[str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from service.pipeline.batch import Cancelled
 from service.pipeline.results import AudioOptions
 from service.pipeline.task import Task
 from service.problems import InferenceUnavailable, MediaInvalid, ModelNotFound
+from service.services import Services
 from service.settings import Settings
 from tests.support.fakes import fake_result
 from tests.support.live_server import LiveServer, fake_services, serving, small_settings
@@ -112,12 +114,18 @@ class JobServer:
 
 
 @contextmanager
-def serving_jobs(state_dir: Path, clock: Callable[[], float] | None = None, **changes: object) -> Iterator[JobServer]:
+def serving_jobs(
+    state_dir: Path,
+    clock: Callable[[], float] | None = None,
+    services_of: Callable[[Settings], Services] = fake_services,
+    **changes: object,
+) -> Iterator[JobServer]:
     settings: Settings = small_settings(state_dir=state_dir, max_job_body_bytes=1_000_000, jobs=True, **changes)
     plans, room = FakePlans(), Room()
     jobs = Jobs(settings, plans, room) if clock is None else Jobs(settings, plans, room, clock=clock)
-    jobs.start()
-    services = fake_services(settings)
+    with ThreadPoolExecutor(1) as starter:  # the engine refuses a thread with an event loop, as a browser's driver has
+        starter.submit(jobs.start).result()
+    services = services_of(settings)
     services.take_jobs(jobs)
     with serving(settings, services) as live:
         try:
