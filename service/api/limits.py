@@ -1,4 +1,4 @@
-"""``/v1/limits``: what one request may hold."""
+"""``/v1/limits``: what one request may hold, and what one job."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from service.pipeline.batch import Cancelled
 from service.pipeline.results import AudioOptions
 from service.pipeline.task import Task
 from service.problems import InferenceUnavailable, MediaInvalid, ModelNotFound
+from service.services import Services
 from service.settings import Settings
 from tests.support.fakes import fake_result
 from tests.support.live_server import LiveServer, fake_services, serving, small_settings
@@ -114,13 +116,19 @@ class JobServer:
 
 
 @contextmanager
-def serving_jobs(state_dir: Path, clock: Callable[[], float] | None = None, **changes: object) -> Iterator[JobServer]:
+def serving_jobs(
+    state_dir: Path,
+    clock: Callable[[], float] | None = None,
+    services_of: Callable[[Settings], Services] = fake_services,
+    **changes: object,
+) -> Iterator[JobServer]:
     settings: Settings = small_settings(state_dir=state_dir, max_job_body_bytes=1_000_000, jobs=True, **changes)
     plans, room = FakePlans(), Room()
-    services = fake_services(settings)
+    services = services_of(settings)
     known = {"allowances": allowances_of(services.accounts), "metrics": services.metrics}
     jobs = Jobs(settings, plans, room, clock=clock or time.time, **known)
-    jobs.start()
+    with ThreadPoolExecutor(1) as starter:  # the engine refuses a thread with an event loop, as a browser's driver has
+        starter.submit(jobs.start).result()
     services.take_jobs(jobs)
     with serving(settings, services) as live:
         try:
