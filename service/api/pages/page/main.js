@@ -14,10 +14,10 @@ import { startThemeSwitch } from "./theme_switch.js";
 async function learn() {
   try {
     const [{ models }, limits] = await Promise.all([readJson("v1/models"), readJson("v1/limits")]);
-    const jobs = limits.jobs.enabled ? limits.jobs : null;
-    desk.know({ hasFaces: offerModels(models), limits: limits.limits, jobs });
+    const jobLimits = limits.jobs.enabled ? limits.jobs : null;
+    desk.know({ hasFaces: offerModels(models), limits: limits.limits, jobs: jobLimits });
     showLimits(limits);
-    offerJobs(jobs);
+    offerJobs(jobLimits);
     if (desk.isEmpty) hideProblem();
   } catch (error) {
     if (!(error instanceof ProblemError) || error.status !== 403) throw error;
