@@ -3,6 +3,7 @@
 import { colour } from "./colours.js";
 
 const POINTS_PER_PX = 2;
+const LEAST_SEAM_PX = 5; // where windows are narrower, seams between the areas would hide them
 
 /**
  * Moments of a series: `centre` of what each value covers, and `edges` between neighbours (one more than values).
@@ -86,9 +87,11 @@ export function drawStacked(context, frame, moments, series) {
       trace(context, frame, moments, below, first, end, perColumn, true);
       context.closePath();
       context.fill();
-      context.strokeStyle = colour("panel");
-      context.lineWidth = 0.75;
-      context.stroke();
+      if (frame.width / moments.centre.length > LEAST_SEAM_PX) {
+        context.strokeStyle = colour("panel");
+        context.lineWidth = 0.75;
+        context.stroke();
+      }
       below = above;
     }
   }
