@@ -6,7 +6,7 @@ import hashlib
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -146,14 +146,7 @@ class Decoder:
         except Problem as problem:
             self._on_event("failure", problem.code)
             raise
-        media = MediaInfo(
-            duration_s=float(facts["duration_s"]),
-            container=job.container,
-            codec=str(facts["codec"]),
-            frame_rate_hz=float(facts["frame_rate_hz"]),
-            width=int(facts["width"]),
-            height=int(facts["height"]),
-        )
+        media = picture_media(facts, job.container)
         return VideoSummary(media, receiver.frames, tuple(str(flag) for flag in facts["flags"]))
 
     def pictures(self, frames: Sequence[tuple[float, bytes]], on_frame: OnFrame, *, timeout_s: float) -> None:
@@ -223,13 +216,7 @@ class Decoder:
         buffer = SampleBuffer(self._limits.max_channels, most)
         facts = self._run("audio", asdict(job), view, buffer.receive)
         samples = buffer.finish()
-        media = MediaInfo(
-            duration_s=float(facts["duration_s"]),
-            container=job.container,
-            codec=str(facts["codec"]),
-            sample_rate_hz=int(facts["sample_rate_hz"]),
-            channels=int(facts["channels"]),
-        )
+        media = sound_media(facts, job.container)
         return DecodedAudio(samples, media, tuple(str(flag) for flag in facts["flags"]))
 
     def _run(
@@ -248,6 +235,29 @@ class Decoder:
                 raise DecoderUnavailable(retry_after_s=1.0) from None
             self._crashers.add(view)
             raise MediaCrashedDecoder from None
+
+
+def sound_media(facts: Mapping[str, Any], container: str) -> MediaInfo:
+    """What the decoder's last message says of a sound track."""
+    return MediaInfo(
+        duration_s=float(facts["duration_s"]),
+        container=container,
+        codec=str(facts["codec"]),
+        sample_rate_hz=int(facts["sample_rate_hz"]),
+        channels=int(facts["channels"]),
+    )
+
+
+def picture_media(facts: Mapping[str, Any], container: str) -> MediaInfo:
+    """What the decoder's last message says of pictures."""
+    return MediaInfo(
+        duration_s=float(facts["duration_s"]),
+        container=container,
+        codec=str(facts["codec"]),
+        frame_rate_hz=float(facts["frame_rate_hz"]),
+        width=int(facts["width"]),
+        height=int(facts["height"]),
+    )
 
 
 def check_range(start_s: float | None, end_s: float | None) -> None:

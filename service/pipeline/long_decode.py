@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from service.pipeline.containers import VIDEO_CODECS
-from service.pipeline.decode import EXTERNAL_SIGNALS, Decoder, check_range
+from service.pipeline.decode import EXTERNAL_SIGNALS, Decoder, check_range, picture_media, sound_media
 from service.pipeline.frame_stream import FrameReceiver, VideoFrame, VideoSummary
 from service.pipeline.intake import sniff
 from service.pipeline.outline import outline
@@ -99,13 +99,7 @@ class LongDecoder(Decoder):
         facts = self._play("audio", asdict(job), source, on_message)
         if not received:
             raise MediaInvalid("The chosen range has no samples.")
-        media = MediaInfo(
-            duration_s=float(facts["duration_s"]),
-            container=job.container,
-            codec=str(facts["codec"]),
-            sample_rate_hz=int(facts["sample_rate_hz"]),
-            channels=int(facts["channels"]),
-        )
+        media = sound_media(facts, job.container)
         return SoundFacts(media, tuple(str(flag) for flag in facts["flags"]))
 
     def _receive_block(self, message: dict[str, Any], channel: Channel) -> FloatArray:
@@ -131,14 +125,7 @@ class LongDecoder(Decoder):
                 receiver.receive(message, channel)
 
         facts = self._play("video", asdict(job), source, on_message)
-        media = MediaInfo(
-            duration_s=float(facts["duration_s"]),
-            container=job.container,
-            codec=str(facts["codec"]),
-            frame_rate_hz=float(facts["frame_rate_hz"]),
-            width=int(facts["width"]),
-            height=int(facts["height"]),
-        )
+        media = picture_media(facts, job.container)
         return VideoSummary(media, skip_frames + receiver.frames, tuple(str(flag) for flag in facts["flags"]))
 
     def _play(
