@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from export.graphs.builder import GraphBuilder
 
-USUAL_BLOCK_ROWS = 32
+USUAL_BLOCK_ROWS = 16
 """Rows of a block: fewer would share too few columns, more would span too many."""
-MOST_COLUMNS = 128
-"""Of a product. ONNX Runtime cuts a longer sum in pieces that depend on how many frames a batch has."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,6 @@ class Blocks:
     def rows(self) -> int:
         """Rows of the whole matrix."""
         return int(self.weights.shape[0] * self.weights.shape[1])
-
-    def parts(self) -> list[Blocks]:
-        """Blocks of at most 128 columns whose products add up to that of this one."""
-        starts = range(0, self.columns.shape[1], MOST_COLUMNS)
-        cuts = [slice(start, start + MOST_COLUMNS) for start in starts]
-        return [Blocks(self.columns[:, cut], np.ascontiguousarray(self.weights[:, :, cut])) for cut in cuts]
 
 
 def in_blocks(matrix: NDArray[np.floating], usual_rows: int = USUAL_BLOCK_ROWS) -> Blocks:
@@ -60,13 +52,11 @@ def write_blocks_product(graph: GraphBuilder, blocks: Blocks, gathered: str, nam
     """Multiply with what was gathered by :attr:`Blocks.columns`.
 
     Args:
-        gathered: float32 [a, b, blocks·width, n].
+        gathered: float32 [a, b, blocks, width, n].
         name: of the constant with the weights.
 
     Returns:
         float32 [a, b, rows, n].
     """
-    count, _, width = blocks.weights.shape
-    parted = graph.add("Reshape", gathered, graph.constant([0, 0, count, width, -1]))
-    product = graph.add("MatMul", graph.constant(blocks.weights, name), parted)
+    product = graph.add("MatMul", graph.constant(blocks.weights, name), gathered)
     return graph.add("Reshape", product, graph.constant([0, 0, blocks.rows, -1]))

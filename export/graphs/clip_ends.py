@@ -52,8 +52,7 @@ def write_trimmed(graph: GraphBuilder, waveform: str, lengths: str) -> tuple[str
     one, two = graph.constant([1]), graph.constant([2])
     block = graph.constant([BLOCK_SAMPLES])
     samples = graph.add("Shape", waveform, start=1, end=2)
-    # At least one zero behind, for what is beyond the last sample to point at.
-    behind = graph.add("Sub", block, graph.add("Mod", samples, block))
+    behind = graph.add("Mod", graph.add("Neg", samples), block)
     padded = graph.add("Pad", waveform, graph.add("Concat", graph.constant([0, 0, 0]), behind, axis=0))
     blocks = graph.add("Reshape", padded, graph.constant([0, -1, BLOCK_SAMPLES]))
     blocks = write_silenced(graph, blocks, lengths, BLOCK_SAMPLES)
@@ -68,11 +67,11 @@ def write_trimmed(graph: GraphBuilder, waveform: str, lengths: str) -> tuple[str
     length = graph.add("Add", graph.add("Sub", last_place, first), one)
     flat = graph.add("Reshape", blocks, graph.constant([0, -1]))
     end = graph.add("Cast", graph.add("Shape", flat, start=1, end=2), to=TensorProto.INT32)
-    step = graph.constant(np.array(1, dtype=np.int32))
-    counter = graph.add("Range", graph.constant(np.array(0, dtype=np.int32)), graph.add("Squeeze", end), step)
+    zero, step = (graph.constant(np.array(value, dtype=np.int32)) for value in (0, 1))
+    # Places are counted from the end, so that those beyond it are the zeros in front of the clip.
+    counter = graph.add("Range", graph.add("Neg", graph.add("Squeeze", end)), zero, step)
     moved = graph.add("Add", counter, graph.add("Cast", first, to=TensorProto.INT32))
-    inside = graph.add("Min", moved, graph.add("Sub", end, step))
-    return graph.add("GatherElements", flat, inside, axis=1), graph.add("Squeeze", length, one)
+    return graph.add("GatherElements", flat, moved, axis=1), graph.add("Squeeze", length, one)
 
 
 def _first_positive(graph: GraphBuilder, values: str) -> str:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from export.graphs.banded_product import Blocks, in_blocks, write_blocks_product
 from export.graphs.builder import GraphBuilder
-from export.graphs.picture_resize import bicubic_matrix, nearest_pixels, write_whole_numbers
+from export.graphs.clip_ends import write_counter
+from export.graphs.picture_resize import bicubic_matrix, nearest_pixels, write_eight_bit, write_numbers
 from export.graphs.plot_presets import PlotPreset
 from export.graphs.symlog_axis import rows_of_pixels
 
@@ -19,8 +20,8 @@ class Layout:
     """The picture as indices and filters.
 
     Attributes:
-        columns: drawn pixels along time that are wanted, int64 [columns]; some twice, as :attr:`across` needs them.
-        rows: rows of the spectrogram that are wanted, int64 [rows], from the top.
+        columns: drawn pixels along time that are wanted, int64 [columns].
+        rows: rows of the spectrogram that are wanted, int64 [rows], from the top, where no filter lays them out.
         across: the filter along time, None where pixels are taken as they are.
         down: the same along frequency; it lays the rows of the spectrogram out and resizes them in one.
     """
@@ -39,37 +40,55 @@ class Layout:
             return cls(pixels, rows[pixels])
         resize = bicubic_matrix(preset.render_pixels, size)
         drawn = (rows[:, None] == np.arange(preset.rows())).astype(np.float32)
-        across, down = in_blocks(resize), in_blocks(resize @ drawn)
-        return cls(across.columns.ravel(), down.columns.ravel(), across, down)
+        return cls(np.arange(preset.render_pixels), rows, in_blocks(resize), in_blocks(resize @ drawn))
 
 
-def write_layout(graph: GraphBuilder, layout: Layout, numbers: str, table: NDArray[np.float32]) -> str:
+def write_layout(
+    graph: GraphBuilder, layout: Layout, numbers: str, shown: str | None, table: NDArray[np.float32]
+) -> str:
     """Add the nodes from numbers of colours to the picture.
 
     Pillow resizes along time first and rounds; rows of pixels that look alike are resized but once here.
 
     Args:
-        numbers: int32 [batch, columns, rows of the spectrogram].
+        numbers: int32 [batch, frames, rows of the spectrogram].
+        shown: which of the frames each of the layout's columns shows, int64 [batch, columns]; None where they are one
+            for one, which there must be unless the layout resizes.
         table: colours, float32 [3, numbers].
 
     Returns:
         float32 [batch, 3, size, size], whole numbers.
     """
-    rows = graph.constant(layout.rows)
     if layout.across is None or layout.down is None:
         upright = graph.add("Transpose", numbers, perm=[0, 2, 1])
-        return graph.add("Gather", _coloured(graph, upright, table), rows, axis=2)
-    colours = _coloured(graph, numbers, table)
-    across = write_whole_numbers(graph, write_blocks_product(graph, layout.across, colours, "across"))
-    upright = graph.add("Gather", graph.add("Transpose", across, perm=[0, 1, 3, 2]), rows, axis=2)
-    return write_whole_numbers(graph, write_blocks_product(graph, layout.down, upright, "down"))
+        picture = _gathered(graph, upright, table, graph.constant(layout.rows[None, None, None]))
+        return graph.add("Reshape", picture, graph.constant([0, 3, len(layout.rows), -1]))
+    assert shown is not None
+    wanted = graph.add("Gather", shown, graph.constant(layout.across.columns[None]), axis=1)
+    colours = _gathered(graph, numbers, table, wanted)
+    across = write_eight_bit(graph, write_blocks_product(graph, layout.across, colours, "across"))
+    # Laid out as bytes, which are a quarter of the numbers.
+    upright = graph.add("Transpose", across, perm=[0, 1, 3, 2])
+    upright = write_numbers(graph, graph.add("Gather", upright, graph.constant(layout.down.columns), axis=2))
+    return write_numbers(graph, write_eight_bit(graph, write_blocks_product(graph, layout.down, upright, "down")))
 
 
-def _coloured(graph: GraphBuilder, numbers: str, table: NDArray[np.float32]) -> str:
-    """Look colours up: int32 [batch, a, b] becomes float32 [batch, 3, a, b]."""
-    flat = graph.add("Reshape", numbers, graph.constant([1, -1]))
+def _gathered(graph: GraphBuilder, numbers: str, table: NDArray[np.float32], wanted: str) -> str:
+    """Look colours up and take runs of them.
+
+    Args:
+        numbers: int32 [batch, a, b].
+        wanted: which of the a, int64 [batch or 1, 1, blocks, width].
+
+    Returns:
+        float32 [batch, 3, blocks, width, b].
+    """
+    flat = graph.add("Expand", graph.add("Reshape", numbers, graph.constant([1, -1])), graph.constant([3, 1]))
     # GatherElements copies numbers where Gather calls a copying routine for each: ten times faster.
-    thrice = graph.add("Concat", flat, flat, flat, axis=0)
-    planes = graph.add("GatherElements", graph.constant(table, "colours"), thrice, axis=1)
-    shape = graph.add("Concat", graph.constant([3]), graph.add("Shape", numbers), axis=0)
-    return graph.add("Transpose", graph.add("Reshape", planes, shape), perm=[1, 0, 2, 3])
+    planes = graph.add("GatherElements", graph.constant(table, "colours"), flat, axis=1)
+    clips, length = graph.add("Shape", numbers, end=1), graph.add("Shape", numbers, start=1, end=2)
+    run = graph.add("Concat", graph.constant([-1]), graph.add("Shape", numbers, start=2), axis=0)
+    clip = graph.add("Unsqueeze", write_counter(graph, clips), graph.constant([1]))
+    starts = graph.add("Mul", graph.add("Add", clip, graph.add("Mul", clips, graph.constant([0, 1, 2]))), length)
+    places = graph.add("Add", wanted, graph.add("Unsqueeze", starts, graph.constant([2, 3])))
+    return graph.add("Gather", graph.add("Reshape", planes, run), places, axis=0)

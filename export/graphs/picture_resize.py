@@ -36,10 +36,18 @@ def nearest_pixels(before: int, after: int) -> NDArray[np.int64]:
     return np.floor((np.arange(after) + 0.5) * before / after).astype(np.int64)
 
 
-def write_whole_numbers(graph: GraphBuilder, value: str) -> str:
-    """Round and keep within 0 … 255, as 8-bit pictures do after each of the two passes."""
-    one, zero = graph.constant(1.0), graph.constant(np.array(0, dtype=np.uint8))
-    return graph.add("DequantizeLinear", graph.add("QuantizeLinear", value, one, zero), one, zero)
+def write_eight_bit(graph: GraphBuilder, value: str) -> str:
+    """Round to uint8 and keep within 0 … 255, as 8-bit pictures do after each of the two passes."""
+    return graph.add("QuantizeLinear", value, *_unit_steps(graph))
+
+
+def write_numbers(graph: GraphBuilder, value: str) -> str:
+    """uint8 as float32."""
+    return graph.add("DequantizeLinear", value, *_unit_steps(graph))
+
+
+def _unit_steps(graph: GraphBuilder) -> tuple[str, str]:
+    return graph.constant(1.0), graph.constant(np.array(0, dtype=np.uint8))
 
 
 def _cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:

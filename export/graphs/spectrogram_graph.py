@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.graphs.banded_product import in_blocks, write_blocks_product
 from export.graphs.builder import GraphBuilder
 from export.graphs.clip_ends import write_sixteen_bit, write_trimmed
-from export.graphs.fourier_graph import places_of_bins, write_frames, write_power
+from export.graphs.fourier_graph import places_of_bins, write_halves, write_power
 from export.graphs.mel_bank import area_normalised_bank
 from export.graphs.plot_presets import CHROMA_BANDS, PlotPreset
+from export.graphs.segmented_product import in_segments, write_segments_product
 
 LEAST_CHROMA = 1.17549435e-38
 """librosa divides no frame by less than this."""
-BAND_BLOCK_ROWS = 8
-"""Mel bands of a block of the bank; the highest are wide."""
+VECTOR_LANES = 16
+"""Numbers that a processor takes the logarithm of at once, at most. What is left over at the end of a batch is rounded
+otherwise, so every frame is filled up to whole vectors."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,15 @@ class Spectrogram:
     """Names of the spectrogram's parts.
 
     Attributes:
-        values: float32 [rows, batch·frames]: power, amplitude or chroma.
+        values: float32 [batch·columns, rows]: power, amplitude or chroma. Columns are the frames and perhaps one more
+            behind them; row 0 is repeated behind the others up to a multiple of 16.
         frame_counts: int64 [batch].
+        columns: int64 [1], those of a clip.
     """
 
     values: str
     frame_counts: str
+    columns: str
 
 
 def write_spectrogram(
@@ -39,30 +43,30 @@ def write_spectrogram(
 ) -> Spectrogram:
     """Add the nodes from waveform to what is plotted."""
     power, counts = _power(graph, preset, waveform, lengths)
+    values = _rows(graph, preset, power, sample_rate_hz)
+    columns = graph.add("Div", graph.add("Shape", values, start=1, end=2), graph.add("Shape", counts))
+    return Spectrogram(graph.add("Transpose", values, perm=[1, 0]), counts, columns)
+
+
+def _rows(graph: GraphBuilder, preset: PlotPreset, power: str, sample_rate_hz: int) -> str:
+    """From power of the places of the transform to what is plotted, float32 [rows, batch·columns]."""
+    places = places_of_bins(preset.fft_samples)
     if preset.representation == "linear":
-        power = graph.add("Gather", power, graph.constant(places_of_bins(preset.fft_samples)), axis=0)
-        if preset.drawn_by == "specgram":
-            power = graph.add("Mul", power, graph.constant(one_sided(preset.rows())))
-        return Spectrogram(power, counts)
+        return graph.add("Gather", power, graph.constant(filled(places)), axis=0)
     spectrum = graph.add("Sqrt", power) if preset.magnitude == "amplitude" else power
-    if preset.representation == "chroma":
-        return Spectrogram(_chroma(graph, preset, spectrum, sample_rate_hz), counts)
-    top_hz = preset.top_hz(sample_rate_hz)
-    bank = area_normalised_bank(
-        sample_rate_hz, preset.fft_samples, preset.bands, preset.low_hz, top_hz, preset.mel_formula
-    )
-    return Spectrogram(_through_bank(graph, preset, bank, spectrum), counts)
+    segments = in_segments(filled(_bank(preset, sample_rate_hz)))
+    values = write_segments_product(graph, segments, spectrum, places)
+    return _of_maximum_one(graph, values) if preset.representation == "chroma" else values
 
 
-def one_sided(rows: int) -> NDArray[np.float32]:
-    """Factors of matplotlib's one-sided density: bins that stand for two count twice, float32 [rows, 1]."""
-    factors = np.full((rows, 1), 2.0, dtype=np.float32)
-    factors[[0, -1]] = 1.0
-    return factors
+def filled(rows: NDArray[Any]) -> NDArray[Any]:
+    """Repeat the first row behind the last up to a multiple of 16 rows."""
+    missing = -len(rows) % VECTOR_LANES
+    return np.concatenate([rows, np.repeat(rows[:1], missing, axis=0)])
 
 
 def _power(graph: GraphBuilder, preset: PlotPreset, waveform: str, lengths: str) -> tuple[str, str]:
-    """Power spectrogram float32 [places, batch·frames] and frame counts int64 [batch]."""
+    """Power spectrogram float32 [places, batch·columns] and frame counts int64 [batch]."""
     specgram = preset.drawn_by == "specgram"
     if specgram:
         waveform = write_sixteen_bit(graph, waveform)
@@ -77,9 +81,9 @@ def _power(graph: GraphBuilder, preset: PlotPreset, waveform: str, lengths: str)
     pads = graph.add("Concat", graph.constant([0, before, 0]), behind, axis=0)
     signal = graph.add("Pad", waveform, pads)
     ends = None if preset.trim_zeros else graph.add("Add", lengths, graph.constant([before]))
-    cut = write_frames(graph, signal, frames, ends, preset.fft_samples, preset.hop_samples)
+    halves = write_halves(graph, signal, frames, ends, preset.fft_samples, preset.hop_samples)
     window = "symmetric" if specgram else "periodic"
-    power = write_power(graph, cut, preset.fft_samples, window, double=specgram)
+    power = write_power(graph, halves, preset.fft_samples, window, density=specgram)
     return power, _frame_counts(graph, preset, lengths)
 
 
@@ -91,22 +95,25 @@ def _frame_counts(graph: GraphBuilder, preset: PlotPreset, samples: str) -> str:
     return graph.add("Add", graph.add("Div", samples, hop), one)
 
 
-def _through_bank(graph: GraphBuilder, preset: PlotPreset, bank: NDArray[np.float32], spectrum: str) -> str:
-    """Multiply a bank [bands, bins] with a spectrum [places, batch·frames]."""
-    places = places_of_bins(preset.fft_samples)
-    products = []
-    for part in in_blocks(bank, BAND_BLOCK_ROWS).parts():
-        gathered = graph.add("Gather", spectrum, graph.constant(places[part.columns].reshape(1, 1, -1)), axis=0)
-        products.append(write_blocks_product(graph, part, gathered, f"bank_{len(products)}"))
-    total = reduce(lambda one, other: graph.add("Add", one, other), products)
-    return graph.add("Squeeze", total, graph.constant([0, 1]))
+def filled_rows(preset: PlotPreset) -> int:
+    """Rows of :attr:`Spectrogram.values`."""
+    return preset.rows() + -preset.rows() % VECTOR_LANES
 
 
-def _chroma(graph: GraphBuilder, preset: PlotPreset, spectrum: str, sample_rate_hz: int) -> str:
-    import librosa  # slow to import
+def _bank(preset: PlotPreset, sample_rate_hz: int) -> NDArray[np.float32]:
+    """Weights of the bins in each band: [bands, bins]."""
+    if preset.representation == "chroma":
+        import librosa  # slow to import
 
-    bank = librosa.filters.chroma(sr=sample_rate_hz, n_fft=preset.fft_samples, tuning=0.0, n_chroma=CHROMA_BANDS)
-    chroma = _through_bank(graph, preset, bank, spectrum)
+        return librosa.filters.chroma(sr=sample_rate_hz, n_fft=preset.fft_samples, tuning=0.0, n_chroma=CHROMA_BANDS)
+    top_hz = preset.top_hz(sample_rate_hz)
+    return area_normalised_bank(
+        sample_rate_hz, preset.fft_samples, preset.bands, preset.low_hz, top_hz, preset.mel_formula
+    )
+
+
+def _of_maximum_one(graph: GraphBuilder, chroma: str) -> str:
+    """Divide each frame by its largest value."""
     most = graph.add("ReduceMax", chroma, graph.constant([0]))
     divisor = graph.add("Where", graph.add("Less", most, graph.constant(LEAST_CHROMA)), graph.constant(1.0), most)
     return graph.add("Div", chroma, divisor)

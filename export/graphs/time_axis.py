@@ -32,30 +32,35 @@ def write_columns(
     columns = graph.add("Div", spanned, graph.constant([2 * preset.render_pixels]))
     if preset.drawn_by == "specgram":
         return columns
-    starts = _first_pixels(graph, preset, counts, columns, sample_rate_hz)
-    late = graph.add("Greater", starts, graph.constant(pixels.astype(np.float64)))
+    places = _places(graph, preset, counts, columns, len(pixels), sample_rate_hz)
+    # A frame's first pixel is floor(place + 0.5): it lies behind ``pixels`` where that is as much as pixels + 1.
+    rounded_up = graph.add("Add", places, graph.constant(np.array(0.5)))
+    late = graph.add("GreaterOrEqual", rounded_up, graph.constant(pixels + 1.0))
     return graph.add("Sub", columns, graph.add("Cast", late, to=TensorProto.INT64))
 
 
-def _first_pixels(graph: GraphBuilder, preset: PlotPreset, counts: str, columns: str, sample_rate_hz: int) -> str:
-    """First pixel of each frame's cell, float64 [batch, columns], with matplotlib's operations in their order."""
-    two, pixels = graph.constant(np.array(2.0)), graph.constant(np.array(float(preset.render_pixels)))
-    one, frame = graph.constant([1]), graph.constant([preset.hop_samples])
-    rate = graph.constant(np.array(float(sample_rate_hz)))
-
-    def time_s(frames: str) -> str:
-        return graph.add("Div", graph.add("Cast", graph.add("Mul", frames, frame), to=TensorProto.DOUBLE), rate)
-
-    def half_step(before: str, after: str) -> str:
-        return graph.add("Div", graph.add("Sub", after, before), two)
-
-    last = graph.add("Sub", counts, one)
-    last_s, before_last_s = time_s(last), time_s(graph.add("Sub", last, one))
-    right = graph.add("Add", last_s, half_step(before_last_s, last_s))
-    left = graph.constant(np.array(-(preset.hop_samples / sample_rate_hz) / 2.0))
-    per_s = graph.add("Div", graph.constant(np.array(1.0)), graph.add("Sub", right, left))
-    offset = graph.add("Mul", pixels, graph.add("Mul", graph.add("Neg", left), per_s))
-    before_s = time_s(graph.add("Sub", columns, one))
-    edge = graph.add("Add", before_s, half_step(before_s, time_s(columns)))
-    place = graph.add("Add", graph.add("Mul", graph.add("Mul", pixels, per_s), edge), offset)
-    return graph.add("Floor", graph.add("Add", place, graph.constant(np.array(0.5))))
+def _places(
+    graph: GraphBuilder, preset: PlotPreset, counts: str, columns: str, column_count: int, sample_rate_hz: int
+) -> str:
+    """Left edge of each frame's cell in pixels, float64 [batch, columns], by matplotlib's operations in their order."""
+    rate, hop = graph.constant(np.array(float(sample_rate_hz))), graph.constant(np.array(float(preset.hop_samples)))
+    # The last frame and those of the columns in one, each with the frame before it.
+    last = graph.add("Sub", counts, graph.constant([1]))
+    samples = graph.add("Cast", graph.add("Concat", last, columns, axis=1), to=TensorProto.DOUBLE)
+    samples = graph.add("Mul", samples, hop)
+    here_s = graph.add("Div", samples, rate)
+    before_s = graph.add("Div", graph.add("Sub", samples, hop), rate)
+    half_steps = graph.add("Mul", graph.add("Sub", here_s, before_s), graph.constant(np.array(0.5)))
+    # The picture ends half a step behind the last frame; a cell begins half a step behind the frame before its own.
+    is_last = graph.constant(np.arange(1 + column_count) == 0)
+    edges = graph.add("Add", graph.add("Where", is_last, here_s, before_s), half_steps)
+    right, left = (
+        graph.add("Slice", edges, *map(graph.constant, ([0], [1], [1]))),
+        -(preset.hop_samples / sample_rate_hz) / 2.0,
+    )
+    edges = graph.add("Slice", edges, *map(graph.constant, ([1], [2**62], [1])))
+    width = graph.add("Sub", right, graph.constant(np.array(left)))
+    per_s = graph.add("Div", graph.constant(np.array(1.0)), width)
+    pixels = graph.constant(np.array(float(preset.render_pixels)))
+    offset = graph.add("Mul", pixels, graph.add("Mul", graph.constant(np.array(-left)), per_s))
+    return graph.add("Add", graph.add("Mul", graph.add("Mul", pixels, per_s), edges), offset)
