@@ -34,7 +34,8 @@ CATALOGUE = (
         "C7, C9–C22, F4, G1",
         "EmoNet as printed: 512/256 STFT, 64 mel bands, three learning-rate stages, round robin over corpora",
         "emoserve-export train emonet --recipe paper --preset paper",
-        "padded time is masked (F5); normalisation is per corpus in transfer too (F7); channel-wise dropout",
+        "padded time is masked (F5); normalisation is per corpus in transfer too (F7); channel-wise dropout; "
+        "trained and scored here, only recipe open becomes a bundle",
     ),
     Entry(
         "emonet (preset code)",
@@ -286,6 +287,12 @@ CATALOGUE = (
         "ComParE, networks, early and late fusions, with McNemar's test against ComParE",
         "emoserve-export experiment fusion",
         "on corpora at hand, not on VGAF",
+    ),
+    Entry(
+        "experiment: denoise",
+        "D12, D15",
+        "what the denoiser does to the answers of a speech model on clean and noisy speech",
+        "emoserve-export experiment denoise",
     ),
     Entry(
         "experiment: conditions",

@@ -48,6 +48,7 @@ KNOWN_LIMITS = (
     "A clip's length is not in its picture: the plot is stretched to one width, so clips of very different length have "
     "features that compare badly.",
     "Level is removed by the plot, which is scaled to the clip's loudest point; a hum or a click changes all colours.",
+    "The plot shows all down to the quietest sound (F3): MP3 and AAC, which leave parts out, change the picture.",
     "Features of two sets of weights, presets or normalisations of one network are not interchangeable.",
 )
 

@@ -45,7 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Export."""
     if not arguments.weights.is_file():
         raise ExpectedFailure(f"{arguments.weights}: no such checkpoint")
-    network = load_trained(arguments.weights)
+    try:
+        network = load_trained(arguments.weights)
+    except ValueError as error:
+        raise ExpectedFailure(str(error)) from error
     about, seen = read_specification(arguments.card, EmotionBundle)
     corpora = read_corpora(arguments.corpus)
     recordings = parity_recordings(corpora)
