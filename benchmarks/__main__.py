@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("startup", "efficiency", "memory", "video", "faces", "pictures", "deep-spectrum")
+BENCHMARKS = ("startup", "efficiency", "memory", "video", "faces", "pictures", "deep-spectrum", "embedding")
 
 
 def main(names: list[str]) -> int:

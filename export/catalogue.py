@@ -34,7 +34,8 @@ CATALOGUE = (
         "C7, C9–C22, F4, G1",
         "EmoNet as printed: 512/256 STFT, 64 mel bands, three learning-rate stages, round robin over corpora",
         "emoserve-export train emonet --recipe paper --preset paper",
-        "padded time is masked (F5); normalisation is per corpus in transfer too (F7); channel-wise dropout",
+        "padded time is masked (F5); normalisation is per corpus in transfer too (F7); channel-wise dropout; "
+        "trained and scored here, only recipe open becomes a bundle",
     ),
     Entry(
         "emonet (preset code)",
@@ -48,6 +49,37 @@ CATALOGUE = (
         "C15, C20, C22",
         "shared part frozen or tuned, new adapters, normalisation and head for new corpora",
         "emoserve-export train emonet --recipe paper --mode {full,head,adapters} --start FILE",
+    ),
+    Entry(
+        "plot ottl-2020",
+        "A4–A7, F1–F3, F16",
+        "whole clip, 2048/1024 FFT, 128 Slaney mel bands in dB on librosa's mel axis, viridis, 227 pixels, bicubic",
+        "emoserve-export export NETWORK --preset ottl-2020",
+        "16 kHz unless --sample-rate-hz says 44100, which the source must have had (A6)",
+    ),
+    Entry(
+        "plot emonet-2021",
+        "C1, C4, F9",
+        "whole clip at 16 kHz, 512/256 FFT, 128 mel bands, magma",
+        "emoserve-export export NETWORK --preset emonet-2021",
+    ),
+    Entry(
+        "plot cummins-2017",
+        "D1–D3, F16",
+        "whole clip without silent ends, 256/128 FFT, 129 linear bins in dB, viridis, nearest pixel",
+        "emoserve-export export NETWORK --preset cummins-2017",
+    ),
+    Entry(
+        "plot avec-2019",
+        "A6, F1, F2",
+        "windows of 4 s every 1 s, 512/256 FFT, 128 mel bands, viridis",
+        "emoserve-export export NETWORK --preset avec-2019",
+    ),
+    Entry(
+        "plot of your own",
+        "A4–A7, D1, F1–F3",
+        "any preset with other FFT, hop, bands, colour map, mel formula, windows; any layer of the network",
+        "emoserve-export export NETWORK --colour-map NAME --bands N --layer NAME …",
     ),
     Entry(
         "deep spectrum alexnet",
@@ -127,14 +159,14 @@ CATALOGUE = (
     ),
     Entry(
         "eGeMAPS + linear SVM",
-        "C3",
+        "C3, D6, F13",
         "openSMILE functionals (88), standardised, C chosen on devel; a yardstick, never served",
         "emoserve-export rivals --features eGeMAPSv02",
         "eGeMAPSv02 in place of v01a",
     ),
     Entry(
         "ComParE + linear SVM",
-        "A19",
+        "A19, D7",
         "openSMILE functionals (6 373), standardised, C chosen on devel; a yardstick, never served",
         "emoserve-export rivals --features ComParE_2016",
         "the 2016 set, which has the same functionals as that of 2013 with mended code",
@@ -144,7 +176,8 @@ CATALOGUE = (
         "A20, A21, A25, G8",
         "any network's embedding, min-max scaled; logistic or modified Huber loss, l1 or l2, 5 α, chosen on devel",
         "emoserve-export train deep-spectrum --recipe ottl",
-        "not refitted on devel unless asked (A25 leaves it open); SGD stops when its loss no longer falls",
+        "calibrated on devel unless --calibration none; not refitted on devel unless asked (A25 leaves it open); "
+        "SGD stops when its loss no longer falls",
     ),
     Entry(
         "features + linear SVM",
@@ -240,5 +273,32 @@ CATALOGUE = (
         "MFCC 1–12 and log energy, random codebook, histogram of the nearest codewords; an embedding",
         "emoserve-export train bag-of-audio-words",
         "shares in place of an unnamed weighting; 26 HTK-mel bands; every Na of F13",
+    ),
+    Entry(
+        "experiment: ten networks",
+        "A2, A8–A17",
+        "accuracy and UAR of each network whose bundle is there, with one recipe, beside the published figures",
+        "emoserve-export experiment networks",
+        "on corpora at hand, not on VGAF",
+    ),
+    Entry(
+        "experiment: fusion",
+        "A18, A19, A22–A24",
+        "ComParE, networks, early and late fusions, with McNemar's test against ComParE",
+        "emoserve-export experiment fusion",
+        "on corpora at hand, not on VGAF",
+    ),
+    Entry(
+        "experiment: denoise",
+        "D12, D15",
+        "what the denoiser does to the answers of a speech model on clean and noisy speech",
+        "emoserve-export experiment denoise",
+    ),
+    Entry(
+        "experiment: conditions",
+        "D9–D17",
+        "clean, noisy and denoised recordings in training and test, four kinds of features, 2 and all classes",
+        "emoserve-export experiment conditions",
+        "on corpora at hand with made rooms and noises, not on FAU-AIBO",
     ),
 )

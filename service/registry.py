@@ -109,7 +109,8 @@ class Registry:
             task: what the model must do.
 
         Raises:
-            ModelNotFound: there is no such model, version or task.
+            ModelNotFound: there is no such model, version or task, or the licence policy withholds it; the detail
+                names the licence then.
         """
         candidates = self.of_task(task)
         if name is None and task == SPEECH_EMOTION:
@@ -120,8 +121,15 @@ class Registry:
             bundle for bundle in candidates if bundle.card.name == name and version in (None, bundle.card.version)
         ]
         if not matches:
-            raise ModelNotFound
+            raise ModelNotFound(self.why_withheld(name, version))
         return matches[-1]
+
+    def why_withheld(self, name: str | None, version: str | None = None) -> str | None:
+        """One sentence on what the licence policy keeps from being served under that name, or None."""
+        for entry in self.withheld:
+            if entry.name == name and version in (None, entry.version):
+                return f"The model '{entry.name}' is not served: {entry.reason}."
+        return None
 
     def versions(self, name: str) -> tuple[Bundle, ...]:
         """All versions of the model ``name``, the highest last; empty where there is no such model."""

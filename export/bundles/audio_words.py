@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundles.emotion import ParityError, stack
+from export.bundles.parity import refuse_difference
 from export.bundles.write import Content, write_bundle
+from export.corpora.audio import stack
 from export.corpora.licences import strictest_licence
 from export.features.audio_words import Codebook, audio_words_features
 from export.features.descriptors import FRAME_SAMPLES, SAMPLE_RATE_HZ, low_level_descriptors
@@ -59,8 +60,7 @@ def write_audio_words_bundle(codebook: Codebook, about: AudioWordsBundle, out: P
     metadata = {"author": "Emoserve", "licence": licence.spdx, "name": about.name, "version": about.version}
     graph = audio_words_model(codebook, about.assignments, metadata, about.logarithm).SerializeToString()
     difference = largest_difference(graph, codebook, about, recordings)
-    if difference > TOLERANCE:
-        raise ParityError(f"{about.name}: graph and NumPy differ by {difference:.2e}, more than {TOLERANCE:.0e}")
+    refuse_difference(about.name, difference, TOLERANCE, "NumPy")
 
     def card(files: dict[str, FileEntry]) -> Card:
         return Card(

@@ -13,7 +13,8 @@ import sklearn
 from numpy.typing import NDArray
 from onnx.utils import Extractor as GraphCutter
 
-from export.bundles.emotion import INTENDED_USE, ParityError
+from export.bundles.emotion import INTENDED_USE
+from export.bundles.parity import refuse_difference
 from export.bundles.write import Content, write_bundle
 from export.classifiers.head import Head, HeadError, head_tensors
 from export.classifiers.licences import data_licence, strictest
@@ -134,8 +135,7 @@ def write_classifier_bundle(
     speech = common_input(heads, networks)
     model = compose(heads, kind, networks).SerializeToString()
     difference, in_batch = differences(model, heads, kind, speech, recordings)
-    if difference > TOLERANCE:
-        raise ParityError(f"{about.name}: graph and classifier differ by {difference:.2e}, more than {TOLERANCE:.0e}")
+    refuse_difference(about.name, difference, TOLERANCE, "classifier")
     parity = Parity(
         tolerance=TOLERANCE,
         largest_difference=difference,

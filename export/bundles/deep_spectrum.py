@@ -6,14 +6,14 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
 
-from export.bundles.emotion import ParityError
+from export.bundles.parity import ParityError, refuse_difference
+from export.bundles.plot_choice import plot_preset
 from export.bundles.write import Content, write_bundle
 from export.evaluation.extractor_verification import BATCH_TOLERANCE, TOLERANCE, Reference, answer
 from export.graphs.compose import chain
@@ -22,9 +22,6 @@ from export.networks.deep_spectrum.network import EmbeddingNetwork
 from export.networks.deep_spectrum.normalisation import omissions
 from service import __version__
 from service.card import Card, FileEntry, Member, Parity, SpeechInput
-
-if TYPE_CHECKING:
-    from export.graphs.plot_presets import PlotPreset
 
 GRAPH_FILE_NAME = "deep-spectrum.onnx"
 
@@ -37,6 +34,9 @@ SHORTEST_S = 0.08
 
 UNUSABLE_PRIORITY = -100
 
+FRONT_END_SEPARATOR = ", "
+LAYER_MARK = "layer "
+
 INTENDED_USE = (
     "Fixed features of a recording for a classifier that is trained on them, for research on how speech sounds. The "
     "numbers name no emotion by themselves. The EU AI Act (Regulation 2024/1689, article 5(1)(f)) prohibits emotion "
@@ -48,6 +48,7 @@ KNOWN_LIMITS = (
     "A clip's length is not in its picture: the plot is stretched to one width, so clips of very different length have "
     "features that compare badly.",
     "Level is removed by the plot, which is scaled to the clip's loudest point; a hum or a click changes all colours.",
+    "The plot shows all down to the quietest sound (F3): MP3 and AAC, which leave parts out, change the picture.",
     "Features of two sets of weights, presets or normalisations of one network are not interchangeable.",
 )
 
@@ -57,33 +58,45 @@ class ExtractorBundle:
     """What is decided about a bundle.
 
     Attributes:
-        preset: name in ``PLOT_PRESETS``.
+        preset: name in ``PLOT_PRESETS``, with changed parameters as :func:`export.bundles.plot_choice.plot_text` says.
         normalisation: 'deepspectrum' or 'keras'.
         sample_rate_hz: of the waveform; None is the preset's.
+        layer: name in PyTorch of the layer that is read; empty is that of table A.3.
+        name: of the bundle; empty is that of :func:`bundle_name`.
     """
 
     preset: str = "ottl-2020"
     normalisation: str = "deepspectrum"
     sample_rate_hz: int | None = None
     version: str = "1"
+    layer: str = ""
+    name: str = ""
+
+    @property
+    def front_end(self) -> str:
+        """Plot, normalisation and layer in one text: features of two such texts are not interchangeable."""
+        parts = [self.preset]
+        parts += [self.normalisation] if self.normalisation != "deepspectrum" else []
+        parts += [f"{LAYER_MARK}{self.layer}"] if self.layer else []
+        return FRONT_END_SEPARATOR.join(parts)
+
+
+def bundle_of_front_end(front_end: str, sample_rate_hz: int) -> ExtractorBundle:
+    """What :attr:`ExtractorBundle.front_end` was the text of."""
+    preset, *more = front_end.split(FRONT_END_SEPARATOR)
+    layers = [part.removeprefix(LAYER_MARK) for part in more if part.startswith(LAYER_MARK)]
+    normalisations = [part for part in more if not part.startswith(LAYER_MARK)]
+    return ExtractorBundle(
+        preset=preset,
+        normalisation=normalisations[0] if normalisations else ExtractorBundle.normalisation,
+        sample_rate_hz=sample_rate_hz,
+        layer=layers[0] if layers else "",
+    )
 
 
 def bundle_name(network: str) -> str:
     """Name of the bundle of an extractor."""
     return f"deep-spectrum-{network.replace('_', '-')}"
-
-
-def plot_preset(name: str) -> PlotPreset:
-    """The plot of that name.
-
-    Raises:
-        ValueError: there is none; the message lists all.
-    """
-    from export.graphs.plot_presets import PLOT_PRESETS
-
-    if name not in PLOT_PRESETS:
-        raise ValueError(f"there is no plot preset '{name}': choose one of {', '.join(PLOT_PRESETS)}")
-    return PLOT_PRESETS[name]
 
 
 def speech_graph(weights: Weights, about: ExtractorBundle) -> onnx.ModelProto:
@@ -92,30 +105,32 @@ def speech_graph(weights: Weights, about: ExtractorBundle) -> onnx.ModelProto:
 
     preset, size = plot_preset(about.preset), EXTRACTORS[weights.network].size
     rate = {} if about.sample_rate_hz is None else {"sample_rate_hz": about.sample_rate_hz}
-    return chain([plot_graph(preset, size, **rate), extractor_graph(weights.network, weights, about.normalisation)])
+    network = extractor_graph(weights.network, weights, about.normalisation, about.layer)
+    return chain([plot_graph(preset, size, **rate), network])
 
 
 def write_extractor_bundle(
     weights: Weights, about: ExtractorBundle, out: Path, recordings: Sequence[NDArray[np.float32]]
 ) -> Path:
-    """Write ``out/deep-spectrum-<network>/<version>/`` and check its graph against PyTorch.
+    """Write ``out/<name>/<version>/`` and check its graph against PyTorch.
 
     Args:
         recordings: float32 [samples] at the bundle's rate, for the check.
 
     Raises:
         ParityError: graph and network differ by more than 1e-4, or a batch changes an answer; nothing is left behind.
-        ValueError: there is no such preset or normalisation.
+        ValueError: there is no such preset, normalisation or layer.
     """
     extractor = EXTRACTORS[weights.network]
     speech = speech_input(about)
     model = speech_graph(weights, about)
     content = Content(model.SerializeToString())
+    dimensions = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     limit = round(speech.max_length_s * speech.sample_rate_hz)
     parity = _parity(model, weights, about, [recording[:limit] for recording in recordings])
 
     def card(files: dict[str, FileEntry]) -> Card:
-        return _card(extractor, weights, about, speech, parity, files)
+        return _card(extractor, weights, about, speech, parity, dimensions, files)
 
     return write_bundle(out, {GRAPH_FILE_NAME: content}, card)
 
@@ -131,7 +146,7 @@ def speech_input(about: ExtractorBundle) -> SpeechInput:
         hop_s=preset.hop_s or window_s,
         min_length_s=max(SHORTEST_S, preset.fft_samples / rate_hz),
         max_length_s=max(window_s, WHOLE_CLIP_S),
-        preset=about.preset if about.normalisation == "deepspectrum" else f"{about.preset}, {about.normalisation}",
+        preset=about.front_end,
     )
 
 
@@ -139,14 +154,13 @@ def _parity(
     model: onnx.ModelProto, weights: Weights, about: ExtractorBundle, clips: Sequence[NDArray[np.float32]]
 ) -> Parity:
     reference = Reference(
-        network=EmbeddingNetwork(weights.network, weights.variant).load(weights.tensors),
+        network=EmbeddingNetwork(weights.network, weights.variant, about.layer).load(weights.tensors),
         convention=weights.convention,
         omits=omissions(about.normalisation, EXTRACTORS[weights.network].toolkit_omits),
     )
     answers = answer(model, clips)
     difference = answers.relative(reference.embed(answers.pictures))
-    if not difference <= TOLERANCE:
-        raise ParityError(f"{weights.network}: graph and network differ by {difference:.2e}, more than {TOLERANCE:.0e}")
+    refuse_difference(weights.network, difference, TOLERANCE)
     if not answers.batch_difference <= BATCH_TOLERANCE:
         raise ParityError(f"{weights.network}: a batch changes an embedding by {answers.batch_difference:.2e}")
     return Parity(
@@ -163,6 +177,7 @@ def _card(
     about: ExtractorBundle,
     speech: SpeechInput,
     parity: Parity,
+    dimensions: int,
     files: dict[str, FileEntry],
 ) -> Card:
     unusable = "" if weights.trained else " (random weights: unusable)"
@@ -171,23 +186,25 @@ def _card(
         weights_sha256=weights.sha256,
         weights_source=weights.source,
         licence=weights.licence,
-        dimensions=extractor.dim,
+        dimensions=dimensions,
     )
     return Card(
-        name=bundle_name(extractor.name),
+        name=about.name or bundle_name(extractor.name),
         version=about.version,
         task="speech-embedding",
         title=f"Deep Spectrum, {extractor.title}{unusable}",
         description=(
             f"A plot of the spectrogram (preset {about.preset}) as a picture of {extractor.size} × {extractor.size} "
-            f"pixels, read by {extractor.title} ({extractor.item}), {extractor.layer}: {extractor.dim} numbers. "
+            f"pixels, read by {extractor.title} ({extractor.item}), {about.layer or extractor.layer}: {dimensions} "
+            f"numbers. "
             f"Weights: {weights.source}, trained with the normalisation '{weights.convention.name}'."
         ),
         speech=speech,
         settings={
             "network": extractor.name,
             "item": extractor.item,
-            "layer": extractor.layer,
+            "layer": about.layer or extractor.layer,
+            "module": about.layer,
             "plot": about.preset,
             "normalisation": about.normalisation,
             "convention": weights.convention.name,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import platform
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +9,14 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from export.bundles.emotion import ParityError, stack
+from export.bundles.parity import refuse_difference
+from export.bundles.trained import FromNetwork, TrainedBundle, trained_card
 from export.bundles.write import Content, write_bundle
+from export.corpora.audio import stack
 from export.evaluation.denoising import ConditionReport
 from export.graphs.denoiser_graph import denoiser_model, read_denoiser
 from export.networks.denoiser import Denoiser, DenoiserConfig
-from service import __version__
-from service.card import Card, FileEntry, Licence, Measurement, Parity, SpeechInput, TrainingData, read_card
+from service.card import Measurement, SpeechInput, read_card
 from service.pipeline.session import Session
 
 Samples = NDArray[np.float32]
@@ -46,31 +44,7 @@ CONDITION_WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class DenoiserBundle:
-    """What a person decides about the bundle."""
-
-    name: str
-    version: str
-    title: str
-    description: str
-    licence: Licence
-    training_data: tuple[TrainingData, ...]
-    known_limits: tuple[str, ...]
-    priority: int = 0
-
-
-def read_denoiser_specification(file: Path) -> tuple[DenoiserBundle, frozenset[str]]:
-    """The bundle's texts from a JSON file, and the names of the corpora that its weights saw."""
-    values = json.loads(file.read_text(encoding="utf-8"))
-    seen = frozenset(values.pop("seen_corpora"))
-    values["licence"] = Licence(**values["licence"])
-    values["training_data"] = tuple(TrainingData(**entry) for entry in values["training_data"])
-    values["known_limits"] = tuple(values["known_limits"])
-    return DenoiserBundle(**values), seen
-
-
-def write_denoiser_bundle(network: Denoiser, about: DenoiserBundle, out: Path, recordings: list[Samples]) -> Path:
+def write_denoiser_bundle(network: Denoiser, about: TrainedBundle, out: Path, recordings: list[Samples]) -> Path:
     """Write ``out/<name>/<version>/`` and check the graph against the network on ``recordings``.
 
     Args:
@@ -79,45 +53,28 @@ def write_denoiser_bundle(network: Denoiser, about: DenoiserBundle, out: Path, r
     Raises:
         ParityError: graph and network differ by more than :data:`TOLERANCE`; nothing is left behind.
     """
-    metadata = {"author": "Emoserve", "licence": about.licence.spdx, "name": about.name, "version": about.version}
-    graph = denoiser_model(network, metadata).SerializeToString()
+    graph = denoiser_model(network, about.metadata).SerializeToString()
     session = Session(graph, device="cpu", threads=1)
     batches = [[clip] for clip in recordings] + [recordings]
     difference = max(torch_difference(session, network, batch) for batch in batches)
-    if difference > TOLERANCE:
-        raise ParityError(f"{about.name}: graph and network differ by {difference:.2e}, more than {TOLERANCE:.0e}")
-
-    def card(files: dict[str, FileEntry]) -> Card:
-        return Card(
-            name=about.name,
-            version=about.version,
-            task="denoiser",
-            title=about.title,
-            description=about.description,
-            speech=SpeechInput(
-                sample_rate_hz=network.config.sample_rate_hz,
-                window_s=WINDOW_S,
-                hop_s=WINDOW_S,
-                min_length_s=MIN_LENGTH_S,
-                max_length_s=MAX_LENGTH_S,
-                preset=PRESET,
-            ),
-            settings={"network": network.config.to_text()},
-            licence=about.licence,
-            training_data=list(about.training_data),
-            intended_use=INTENDED_USE,
-            known_limits=list(about.known_limits),
-            exporter={"emoserve": __version__, "torch": torch.__version__, "python": platform.python_version()},
-            parity=Parity(
-                tolerance=TOLERANCE,
-                largest_difference=difference,
-                against=f"PyTorch {torch.__version__} on {len(recordings)} recordings, alone and in one batch",
-            ),
-            priority=about.priority,
-            files=files,
-        )
-
-    return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, card)
+    refuse_difference(about.name, difference, TOLERANCE)
+    content = FromNetwork(
+        task="denoiser",
+        speech=SpeechInput(
+            sample_rate_hz=network.config.sample_rate_hz,
+            window_s=WINDOW_S,
+            hop_s=WINDOW_S,
+            min_length_s=MIN_LENGTH_S,
+            max_length_s=MAX_LENGTH_S,
+            preset=PRESET,
+        ),
+        settings={"network": network.config.to_text()},
+        intended_use=INTENDED_USE,
+        tolerance=TOLERANCE,
+        difference=difference,
+        recordings=len(recordings),
+    )
+    return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, lambda files: trained_card(about, content, files))
 
 
 def load_denoiser_bundle(folder: Path) -> Denoiser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,23 +10,14 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 
+from export.bundles.parity import refuse_difference
+from export.bundles.trained import FromNetwork, TrainedBundle, trained_card
 from export.bundles.write import Content, write_bundle
 from export.corpora.audio import stack
 from export.graphs.emonet_graph import emonet_model
 from export.graphs.front_end import PRESETS, FrontEnd
 from export.networks.emonet import EmoNet, EmoNetConfig
-from service import __version__
-from service.card import (
-    Card,
-    FileEntry,
-    Licence,
-    Measurement,
-    Parity,
-    SpeechInput,
-    TrainingData,
-    read_card,
-    write_card,
-)
+from service.card import SpeechInput, read_card
 from service.pipeline.session import Session
 
 GRAPH_FILE_NAME = "emonet.onnx"
@@ -44,21 +34,13 @@ INTENDED_USE = (
 
 
 @dataclass(frozen=True)
-class EmotionBundle:
+class EmotionBundle(TrainedBundle):
     """What the card needs to know beyond the network."""
 
-    name: str
-    version: str
-    title: str
-    description: str
-    licence: Licence
-    training_data: tuple[TrainingData, ...]
-    known_limits: tuple[str, ...]
     preset: str = "open"
     hop_s: float = 1.0
     min_length_s: float = 0.08
     temperature: float = 1.0
-    priority: int = 0
 
 
 def write_emotion_bundle(network: EmoNet, about: EmotionBundle, out: Path, inputs: list[NDArray[np.float32]]) -> Path:
@@ -71,56 +53,30 @@ def write_emotion_bundle(network: EmoNet, about: EmotionBundle, out: Path, input
         ParityError: graph and network differ by more than :data:`TOLERANCE`; nothing is left behind.
     """
     preset = PRESETS[about.preset]
-    metadata = {"author": "Emoserve", "licence": about.licence.spdx, "name": about.name, "version": about.version}
-    graph = emonet_model(network, preset, metadata, temperature=about.temperature).SerializeToString()
+    graph = emonet_model(network, preset, about.metadata, temperature=about.temperature).SerializeToString()
     difference = largest_difference(graph, network, about.preset, about.temperature, inputs)
-    if difference > TOLERANCE:
-        raise ParityError(f"{about.name}: graph and network differ by {difference:.2e}, more than {TOLERANCE:.0e}")
+    refuse_difference(about.name, difference, TOLERANCE)
     window_s = preset.full_length_samples / preset.sample_rate_hz
-
-    def card(files: dict[str, FileEntry]) -> Card:
-        return Card(
-            name=about.name,
-            version=about.version,
-            task="speech-emotion",
-            title=about.title,
-            description=about.description,
-            labels=list(network.config.labels),
-            speech=SpeechInput(
-                sample_rate_hz=preset.sample_rate_hz,
-                window_s=window_s,
-                hop_s=about.hop_s,
-                min_length_s=about.min_length_s,
-                max_length_s=window_s,
-                preset=about.preset,
-            ),
-            settings={"temperature": about.temperature, "network": network.config.to_text()},
-            licence=about.licence,
-            training_data=list(about.training_data),
-            intended_use=INTENDED_USE,
-            known_limits=list(about.known_limits),
-            exporter={"emoserve": __version__, "torch": torch.__version__, "python": platform.python_version()},
-            parity=Parity(
-                tolerance=TOLERANCE,
-                largest_difference=difference,
-                against=f"PyTorch {torch.__version__} on {len(inputs)} recordings, alone and in one batch",
-            ),
-            priority=about.priority,
-            files=files,
-        )
-
+    content = FromNetwork(
+        task="speech-emotion",
+        speech=SpeechInput(
+            sample_rate_hz=preset.sample_rate_hz,
+            window_s=window_s,
+            hop_s=about.hop_s,
+            min_length_s=about.min_length_s,
+            max_length_s=window_s,
+            preset=about.preset,
+        ),
+        settings={"temperature": about.temperature, "network": network.config.to_text()},
+        intended_use=INTENDED_USE,
+        tolerance=TOLERANCE,
+        difference=difference,
+        recordings=len(inputs),
+        labels=network.config.labels,
+    )
     weights = save({key: value.contiguous() for key, value in network.state_dict().items()})
     contents = {GRAPH_FILE_NAME: Content(graph), WEIGHTS_FILE_NAME: Content(weights, "weights")}
-    return write_bundle(out, contents, card)
-
-
-class ParityError(Exception):
-    """A graph that does not compute what the network computes."""
-
-
-def add_measurements(folder: Path, measurements: list[Measurement]) -> None:
-    """Replace the card's measurements."""
-    write_card(read_card(folder).model_copy(update={"measurements": measurements}), folder)
+    return write_bundle(out, contents, lambda files: trained_card(about, content, files))
 
 
 def load_network(folder: Path) -> EmoNet:

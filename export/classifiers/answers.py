@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.classifiers.examples import Examples
-from export.evaluation.metrics import Interval, accuracy, bootstrap_uar, confusion_matrix, macro_f1
+from export.evaluation.metrics import (
+    Interval,
+    accuracy,
+    bootstrap_uar,
+    confusion_matrix,
+    expected_calibration_error,
+    macro_f1,
+)
 
 ANSWER_COLUMNS = ("partition", "name", "label", "answer")
 
@@ -63,7 +70,12 @@ def answers_of(
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures of one partition; what :func:`export.evaluation.confusion_plot.draw_confusion` draws."""
+    """Figures of one partition; what :func:`export.evaluation.confusion_plot.draw_confusion` draws.
+
+    Attributes:
+        calibration_error: expected calibration error in 15 bins.
+        uncalibrated_error: the same of scikit-learn's own probabilities, where a temperature took their place.
+    """
 
     corpus: str
     partition: str
@@ -72,6 +84,8 @@ class Figures:
     uar: Interval
     accuracy: float
     macro_f1: float
+    calibration_error: float
+    uncalibrated_error: float | None
     confusion: list[list[int]]
 
     def to_json(self) -> dict[str, object]:
@@ -79,8 +93,12 @@ class Figures:
         return asdict(self)
 
 
-def figures_of(answers: Answers, corpus: str) -> Figures:
-    """UAR with its 95 % bootstrap interval over recordings, accuracy, macro F1, confusion."""
+def figures_of(answers: Answers, corpus: str, uncalibrated: Answers | None = None) -> Figures:
+    """UAR with its 95 % bootstrap interval over recordings, accuracy, macro F1, calibration, confusion.
+
+    Args:
+        uncalibrated: the same answers before a temperature was put in.
+    """
     classes = len(answers.labels)
     return Figures(
         corpus=corpus,
@@ -90,6 +108,10 @@ def figures_of(answers: Answers, corpus: str) -> Figures:
         uar=bootstrap_uar(answers.targets, answers.answers, classes),
         accuracy=accuracy(answers.targets, answers.answers),
         macro_f1=macro_f1(answers.targets, answers.answers, classes),
+        calibration_error=expected_calibration_error(answers.probabilities, answers.targets),
+        uncalibrated_error=None
+        if uncalibrated is None
+        else expected_calibration_error(uncalibrated.probabilities, uncalibrated.targets),
         confusion=confusion_matrix(answers.targets, answers.answers, classes).tolist(),
     )
 

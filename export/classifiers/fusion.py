@@ -182,19 +182,7 @@ def _ordered_like(table: FeatureTable, model: FeatureTable, by_row: bool) -> Fea
     place_of = {key: place for place, key in reversed(list(enumerate(_keys(model, by_row))))}
     order = np.argsort([place_of[key] for key in _keys(table, by_row)], kind="stable")
 
-    def take(column: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(column[place] for place in order)
-
-    return replace(
-        table,
-        names=take(table.names),
-        speakers=take(table.speakers),
-        partitions=take(table.partitions),
-        labels=take(table.labels),
-        start_s=table.start_s[order],
-        end_s=table.end_s[order],
-        values=table.values[order],
-    )
+    return table.at(order)
 
 
 def _about(table: FeatureTable) -> dict[str, tuple[str, str]]:

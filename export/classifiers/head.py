@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from export.classifiers.fitting import Linear
-from export.classifiers.probabilities import LINKS, Link, probabilities
-from export.classifiers.recipe import ClassWeight, Loss, Penalty, Scaling, Selection
+from export.classifiers.probabilities import Link, link_of, probabilities
+from export.classifiers.recipe import Calibration, ClassWeight, Loss, Penalty, Scaling, Selection
 from export.features.origin import Backbone
 from service.card import Licence, Measurement, TrainingData
 
@@ -48,6 +48,7 @@ class HeadCard(BaseModel):
         strength: α of SGD, or C of the support vector machine.
         link: how scores become probabilities.
         temperature: of the softmax; 1 for the other links.
+        calibration: whether the link is scikit-learn's or a calibrated softmax; older cards do not say: the former.
         backbones: what the features come from, in the order of their columns.
         window_s: longest stretch of sound that a row of the training data stands for.
         weights_sha256: digest of ``head.safetensors``.
@@ -62,6 +63,7 @@ class HeadCard(BaseModel):
     strength: float
     link: Link
     temperature: float
+    calibration: Calibration = "none"
     scaling: Scaling
     recipe: str
     selection: Selection
@@ -146,6 +148,8 @@ def _linear(data: bytes, card: HeadCard, file: Path) -> Linear:
         raise HeadError(f"{file}: not the numbers of a head: {error}") from error
     classes, width = len(card.labels), card.dimensions
     shapes = (linear.scale.shape, linear.offset.shape, linear.weights.shape, linear.bias.shape)
-    if shapes != ((width,), (width,), (classes, width), (classes,)) or card.link != LINKS[card.loss]:
+    if shapes != ((width,), (width,), (classes, width), (classes,)) or card.link != link_of(
+        card.loss, card.calibration
+    ):
         raise HeadError(f"{file}: its shapes {shapes} are not those of {classes} classes and {width} features")
     return linear

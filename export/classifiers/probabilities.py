@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from export.classifiers.recipe import Calibration
+
 Link = Literal["normalised sigmoid", "normalised clip", "softmax"]
 
 LINKS: dict[str, Link] = {
@@ -20,6 +22,11 @@ LINKS: dict[str, Link] = {
     "svm": "softmax",
 }
 """Loss to link. Hinge losses define no probabilities: theirs are a softmax of scores over a fitted temperature."""
+
+
+def link_of(loss: str, calibration: Calibration) -> Link:
+    """How the scores of ``loss`` become probabilities."""
+    return "softmax" if calibration == "temperature" else LINKS[loss]
 
 
 def probabilities(scores: NDArray[np.float64], link: Link, temperature: float = 1.0) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ Penalty = Literal["l1", "l2"]
 Scaling = Literal["min-max", "standard", "none"]
 Selection = Literal["devel", "speaker-folds"]
 ClassWeight = Literal["none", "balanced"]
+Calibration = Literal["none", "temperature"]
 FusionKind = Literal["early", "late"]
 
 OTTL_ALPHAS = tuple(10.0**exponent for exponent in range(-6, -1))
@@ -52,6 +53,9 @@ class Recipe:
         tolerance: SGD stops where the training loss falls by less than this for 5 epochs; None never stops early.
         folds: number of groups of speakers, for the selection 'speaker-folds'.
         oversampling: share of the largest class to which every smaller one is raised (D14); None raises none.
+        calibration: 'none' keeps scikit-learn's probabilities (G8), which late fusion averages (A23); 'temperature'
+            is a softmax of the scores over a temperature that is fitted on what was held out. Hinge losses have the
+            latter in any case.
         refit: whether the chosen setting is fitted again on train and devel (C3; A25 leaves it open).
     """
 
@@ -67,6 +71,7 @@ class Recipe:
     oversampling: float | None = None
     refit: bool = False
     class_weight: ClassWeight = "none"
+    calibration: Calibration = "none"
     seed: int = 0
 
     @property

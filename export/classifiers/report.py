@@ -9,6 +9,8 @@ from pathlib import Path
 from export.classifiers.answers import Answers, Figures, figures_of, write_answers
 from export.classifiers.head import HeadCard
 from export.evaluation.confusion_plot import draw_confusion
+from export.evaluation.metrics import reliability
+from export.evaluation.reliability_plot import draw_reliability
 from service.card import Measurement
 
 REPORT_FILE_NAME = "report.json"
@@ -17,7 +19,7 @@ ANSWERS_FILE_NAME = "answers.csv"
 
 
 def measurements_of(figures: Sequence[Figures], protocol: str, command: str) -> list[Measurement]:
-    """UAR with its interval and accuracy (A2 wants both), for cards."""
+    """UAR with its interval and accuracy (A2 wants both), and calibration with and without temperature, for cards."""
     entries = []
     for part in figures:
         common = {"data": part.corpus, "split": part.partition, "n": part.n, "protocol": protocol, "command": command}
@@ -25,17 +27,33 @@ def measurements_of(figures: Sequence[Figures], protocol: str, command: str) -> 
         for metric, value, bounds in (
             ("unweighted_average_recall", part.uar.value, interval),
             ("accuracy", part.accuracy, None),
+            ("expected_calibration_error", part.calibration_error, None),
+            ("expected_calibration_error_uncalibrated", part.uncalibrated_error, None),
         ):
+            if value is None:
+                continue
             entries.append(Measurement(metric=metric, value=round(value, 4), interval_95=bounds, **common))  # type: ignore[arg-type]
     return entries
 
 
 def write_report(
-    folder: Path, parts: Sequence[Answers], corpus: str, about: dict[str, object], lines: Sequence[str]
+    folder: Path,
+    parts: Sequence[Answers],
+    corpus: str,
+    about: dict[str, object],
+    lines: Sequence[str],
+    uncalibrated: Sequence[Answers] = (),
 ) -> tuple[list[Figures], str]:
-    """Write report.txt, report.json, answers.csv and a confusion matrix a partition; returns figures and text."""
+    """Write report.txt, report.json, answers.csv and two pictures a partition; returns figures and text.
+
+    The pictures are a confusion matrix and a reliability diagram.
+
+    Args:
+        uncalibrated: of the same partitions, or none.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    figures = [figures_of(part, corpus) for part in parts]
+    plain = {part.partition: part for part in uncalibrated}
+    figures = [figures_of(part, corpus, plain.get(part.partition)) for part in parts]
     text = "\n".join([*lines, *(line for part in figures for line in describe(part))])
     (folder / TEXT_FILE_NAME).write_text(text + "\n", encoding="utf-8")
     content = about | {"figures": [part.to_json() for part in figures]}
@@ -44,6 +62,14 @@ def write_report(
         write_answers(parts, folder / ANSWERS_FILE_NAME)
     for part in figures:
         draw_confusion(part, folder / f"confusion-{part.partition}.png")
+    for part in parts:
+        before = {"before": plain[part.partition]} if part.partition in plain else {}
+        curves = {
+            name: reliability(served.probabilities, served.targets)
+            for name, served in (before | {"as served": part}).items()
+        }
+        title = f"{corpus}, {part.partition}: n {len(part.names)}"
+        draw_reliability(curves, title, folder / f"reliability-{part.partition}.png")
     return figures, text
 
 
@@ -51,10 +77,12 @@ def describe(figures: Figures) -> list[str]:
     """Figures of one partition as lines of text."""
     uar = figures.uar
     width = max(len(name) for name in figures.classes)
+    before = "" if figures.uncalibrated_error is None else f" ({figures.uncalibrated_error:.3f} before calibration)"
     return [
         f"{figures.corpus} {figures.partition}: n {figures.n}, "
         f"UAR {uar.value:.1%} (95 % {uar.low:.1%} … {uar.high:.1%}), chance {1 / len(figures.classes):.1%}, "
-        f"accuracy {figures.accuracy:.1%}, macro F1 {figures.macro_f1:.1%}",
+        f"accuracy {figures.accuracy:.1%}, macro F1 {figures.macro_f1:.1%}, "
+        f"expected calibration error {figures.calibration_error:.3f}{before}",
         *(
             f"  {name:>{width}} " + " ".join(f"{count:5d}" for count in row)
             for name, row in zip(figures.classes, figures.confusion, strict=True)

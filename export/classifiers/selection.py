@@ -78,12 +78,10 @@ def speaker_folds(speakers: Sequence[str], folds: int) -> NDArray[np.int64]:
 
 
 def held_out_temperature(trial: Trial) -> float:
-    """Temperature of the softmax for losses without probabilities, fitted on what was held out (Guo 2017).
+    """Temperature of a softmax of the scores, fitted on what was held out and never on test (Guo 2017).
 
-    Scores of hinge losses have any unit; they are measured in their standard deviation first.
+    Scores have any unit; they are measured in their standard deviation first.
     """
-    if LINKS[trial.setting.loss] != "softmax":
-        return 1.0
     unit = float(trial.scores.std()) or 1.0
     return unit * fit_temperature((trial.scores / unit).astype(np.float32), trial.held_out.targets)
 

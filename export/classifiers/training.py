@@ -14,7 +14,7 @@ from export.classifiers.examples import Split, TrainingError, split
 from export.classifiers.fitting import fit, prepare
 from export.classifiers.head import GridCell, Head, HeadCard
 from export.classifiers.licences import data_licence, strictest
-from export.classifiers.probabilities import LINKS
+from export.classifiers.probabilities import LINKS, link_of, probabilities
 from export.classifiers.recipe import Recipe
 from export.classifiers.selection import Trial, held_out_temperature, search
 from export.features.table import FeatureTable
@@ -26,10 +26,15 @@ CONSTANT = 1e-12
 
 @dataclass(frozen=True)
 class Trained:
-    """A head, what it answers on devel (before any refit) and test, and the best trial."""
+    """A head, what it answers on devel (before any refit) and test, and the best trial.
+
+    Attributes:
+        uncalibrated: the same answers by scikit-learn's own probabilities, where a temperature takes their place.
+    """
 
     head: Head
     answers: list[Answers]
+    uncalibrated: list[Answers]
     best: Trial
 
 
@@ -58,11 +63,16 @@ def train_head(
         final = fit(prepare(parts.train.joined(parts.devel), recipe), best.setting, recipe)
     card = _card(table, parts, recipe, best, trials)
     before, head = Head(on_train.linear, card), Head(final.linear, card)
-    answers = []
-    for name, part, judge in (("devel", parts.devel, before), ("test", parts.test, head)):
-        if part is not None:
-            answers.append(answers_of(part, judge.probabilities(part.values), parts.labels, name))
-    return Trained(head, answers, best)
+    judged = [("devel", parts.devel, before), ("test", parts.test, head)]
+    answers, uncalibrated = [], []
+    for name, part, judge in judged:
+        if part is None:
+            continue
+        answers.append(answers_of(part, judge.probabilities(part.values), parts.labels, name))
+        if card.link != LINKS[card.loss]:
+            plain = probabilities(judge.linear.scores(part.values), LINKS[card.loss])
+            uncalibrated.append(answers_of(part, plain, parts.labels, name))
+    return Trained(head, answers, uncalibrated, best)
 
 
 def _parts(table: FeatureTable, test_table: FeatureTable | None) -> Split:
@@ -92,14 +102,16 @@ def _put_together(first: FeatureTable, second: FeatureTable) -> FeatureTable:
 
 def _card(table: FeatureTable, parts: Split, recipe: Recipe, best: Trial, trials: list[Trial]) -> HeadCard:
     origin, setting = table.origin, best.setting
+    link = link_of(setting.loss, recipe.calibration)
     licences = [backbone.licence for backbone in origin.backbones] + [data_licence(entry) for entry in origin.data]
     return HeadCard(
         labels=list(parts.labels),
         loss=setting.loss,
         penalty=setting.penalty,
         strength=setting.strength,
-        link=LINKS[setting.loss],
-        temperature=held_out_temperature(best),
+        link=link,
+        temperature=held_out_temperature(best) if link == "softmax" else 1.0,
+        calibration=recipe.calibration,
         scaling=recipe.scaling,
         recipe=recipe.name,
         selection=recipe.selection,
@@ -155,14 +167,19 @@ def _notes(table: FeatureTable, parts: Split, best: Trial, recipe: Recipe) -> li
         notes.append(f"{constant} of {table.values.shape[1]} features never change in training.")
     if not best.converged:
         notes.append("The chosen setting did not come to rest within its epochs.")
+    held_out = "devel" if recipe.selection == "devel" else "the held-out folds"
     if LINKS[best.setting.loss] == "softmax":
-        held_out = "devel" if recipe.selection == "devel" else "the held-out folds"
         notes.append(
             f"The loss '{best.setting.loss}' defines no probabilities: they are a softmax of the scores, whose "
             f"temperature was fitted on {held_out}."
         )
+    elif recipe.calibration == "temperature":
+        notes.append(
+            f"Probabilities are a softmax of the scores, whose temperature was fitted on {held_out}, in place of "
+            "scikit-learn's own."
+        )
     if table.origin.left_out:
-        notes.append(f"{len(table.origin.left_out)} recordings were too short for the network and left out.")
+        notes.append(f"{len(table.origin.left_out)} recordings were left out, too short or silent.")
     if any(backbone.kind == "opensmile" for backbone in table.origin.backbones):
         notes.append("Its features are openSMILE's, which is licensed for research and personal use: not commercial.")
     return notes

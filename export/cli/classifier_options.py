@@ -14,22 +14,21 @@ from export.classifiers.answers import Answers, read_answers
 from export.classifiers.combinations import CombinationError
 from export.classifiers.examples import TrainingError
 from export.classifiers.head import HeadError
-from export.classifiers.recipe import CLASSIFIERS, RECIPES, Loss, Recipe
+from export.classifiers.recipe import CLASSIFIERS, RECIPES, Calibration, Loss, Recipe
 from export.classifiers.report import ANSWERS_FILE_NAME
-from export.cli.common import ExpectedFailure, note
+from export.cli.common import ExpectedFailure, bundle_card, note
 from export.cli.data import OPENSMILE_NOTE, add_licence_argument, add_recordings_arguments, with_licences
 from export.cli.features import compute
 from export.evaluation.significance import compare_answers, holm
 from export.features.extractors import BundleExtractor, ExtractorError
 from export.features.origin import OriginError
 from export.features.table import FeatureTable, FeatureTableError, read_table
-from service.card import CARD_FILE_NAME
 
 SGD_LOSSES = ("log_loss", "modified_huber", "hinge")
 
 
-def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add sources of features, the recipe and what can be changed of it."""
+def add_training_arguments(parser: argparse.ArgumentParser, calibration: Calibration) -> None:
+    """Add sources of features, the recipe and what can be changed of it; ``calibration`` is what is done unasked."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--features", nargs="+", type=Path, metavar="FILE", help="tables of 'emoserve-export features'")
     source.add_argument("--model", nargs="+", type=Path, metavar="DIR", help="bundles with an embedding, and --corpus")
@@ -46,6 +45,13 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", type=int, metavar="N", help="groups of speakers for 'speaker-folds'; 2")
     parser.add_argument("--oversample", type=float, metavar="SHARE", help="raise small classes, D14: 0.75")
     parser.add_argument("--class-weight", choices=["none", "balanced"])
+    parser.add_argument(
+        "--calibration",
+        choices=["temperature", "none"],
+        default=calibration,
+        help="a temperature fitted on what was held out, or scikit-learn's own probabilities (G8); "
+        f"default {calibration}",
+    )
     parser.add_argument("--refit", action=argparse.BooleanOptionalAction, help="fit the choice on train and devel")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes of SGD at most; 1000")
     parser.add_argument("--all-epochs", action="store_true", help="never stop SGD before the last epoch")
@@ -70,6 +76,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         "folds": arguments.folds,
         "oversampling": arguments.oversample,
         "class_weight": arguments.class_weight,
+        "calibration": arguments.calibration,
         "refit": arguments.refit,
         "epochs": arguments.epochs,
     }
@@ -95,8 +102,7 @@ def load_tables(arguments: argparse.Namespace) -> list[tuple[Path, FeatureTable]
     if tables:
         return [(file, _licensed(table, arguments.data_licence)) for file, table in tables]
     for bundle in arguments.model:
-        if not (bundle / CARD_FILE_NAME).is_file():
-            raise ExpectedFailure(f"{bundle} is not a bundle: it has no {CARD_FILE_NAME}")
+        bundle_card(bundle)
     return [(bundle, compute(BundleExtractor(bundle), arguments)) for bundle in arguments.model]
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from service.card import CARD_FILE_NAME, Card, read_card
 
 
 class ExpectedFailure(Exception):
@@ -43,6 +47,15 @@ def add_corpus_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_trained_bundle_arguments(parser: argparse.ArgumentParser, checkpoint: str) -> None:
+    """Add what the export of a trained network takes: ``--weights``, a ``checkpoint``, ``--card`` and ``--out``."""
+    parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help=checkpoint)
+    parser.add_argument(
+        "--card", type=Path, required=True, metavar="FILE", help="name, licence, data and limits as JSON"
+    )
+    parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR", help="folder of bundles")
+
+
 def add_cache_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--cache DIR``."""
     parser.add_argument(
@@ -52,6 +65,36 @@ def add_cache_argument(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where computed features are kept",
     )
+
+
+def bundle_card(folder: Path) -> Card:
+    """The card of a bundle that the command line names.
+
+    Raises:
+        ExpectedFailure: there is none in ``folder``, or it is not valid.
+    """
+    if not (folder / CARD_FILE_NAME).is_file():
+        raise ExpectedFailure(f"{folder} is not a bundle: it has no {CARD_FILE_NAME}")
+    try:
+        return read_card(folder)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the document"
+        raise ExpectedFailure(f"{folder / CARD_FILE_NAME} is not valid at {where}: {first['msg']}") from error
+
+
+def plain_name(text: str) -> str:
+    """A name that a bundle's card may have, for argparse."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no name of a bundle: lower-case letters, digits, '.', '_', '-'")
+    return text
+
+
+def plain_version(text: str) -> str:
+    """A version that a bundle's card may have, for argparse."""
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._-]{0,31}", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no version of a bundle: letters, digits, '.', '_', '-'")
+    return text
 
 
 @contextmanager

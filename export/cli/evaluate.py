@@ -14,6 +14,7 @@ from export.cli.common import (
     add_corpus_argument,
     advance,
     available_threads,
+    bundle_card,
     note,
     progress_bar,
     say,
@@ -23,7 +24,7 @@ from export.evaluation.bundle import answer_corpus
 from export.evaluation.confusion_plot import draw_confusion
 from export.evaluation.metrics import mcnemar, proportion_z_test
 from export.evaluation.report import EmotionReport, report
-from service.card import CARD_FILE_NAME, read_card
+from service.card import read_card
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -57,10 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print."""
-    for bundle in filter(None, (arguments.model, arguments.against)):
-        if not (bundle / CARD_FILE_NAME).is_file():
-            raise ExpectedFailure(f"{bundle} is not a bundle: it has no {CARD_FILE_NAME}")
-    tasks = {read_card(bundle).task for bundle in filter(None, (arguments.model, arguments.against))}
+    tasks = {bundle_card(bundle).task for bundle in filter(None, (arguments.model, arguments.against))}
     if len(tasks) > 1:
         raise ExpectedFailure(f"bundles of different tasks cannot be compared: {', '.join(sorted(tasks))}")
     if tasks == {"affect"}:

@@ -16,17 +16,17 @@ from export.bundles.classifier import (
     read_network,
     write_classifier_bundle,
 )
-from export.bundles.deep_spectrum import ExtractorBundle, write_extractor_bundle
-from export.bundles.emotion import ParityError
+from export.bundles.deep_spectrum import bundle_of_front_end, write_extractor_bundle
+from export.bundles.parity import ParityError
 from export.classifiers.fusion import read_fusion
 from export.classifiers.head import Head, HeadError, read_head
 from export.classifiers.recipe import FusionKind
-from export.cli.common import ExpectedFailure, note, say
+from export.cli.common import ExpectedFailure, bundle_card, note, plain_name, plain_version, say
 from export.cli.export_extractor import PARITY_DURATIONS_S
 from export.evaluation.classifier_verification import BATCH_TOLERANCE
 from export.evaluation.voice import synthetic_voice
 from export.networks.deep_spectrum import EXTRACTORS, WeightsError, load_weights
-from service.card import CARD_FILE_NAME, Measurement, read_card
+from service.card import Measurement, read_card
 
 CHECKED_DURATIONS = (0.3, 0.55, 0.8, 0.999, 1.0)
 """Shares of a window that the parity check's clips last, as far as the network takes them."""
@@ -83,16 +83,15 @@ def run_fusion(arguments: argparse.Namespace) -> int:
 def make_extractor(head: Head, weights: str, out: Path) -> Path:
     """The bundle of the network that ``head`` was trained behind, from a file of its weights; returns its folder.
 
-    Network, plot, normalisation and sample rate are those of the head's card.
+    Network, plot, normalisation, layer and sample rate are those of the head's card.
 
     Raises:
         ExpectedFailure: the head is not behind a Deep Spectrum network, or the weights are not that network's.
     """
     backbone = head.card.backbones[0]
-    preset, _, normalisation = backbone.preset.partition(", ")
     if backbone.kind != "graph" or backbone.network not in EXTRACTORS:
         raise ExpectedFailure(f"the classifier is behind '{backbone.network}', not a Deep Spectrum network")
-    about = ExtractorBundle(preset, normalisation or ExtractorBundle.normalisation, backbone.sample_rate_hz)
+    about = bundle_of_front_end(backbone.preset, backbone.sample_rate_hz)
     voices = [synthetic_voice(s, backbone.sample_rate_hz, seed) for seed, s in enumerate(PARITY_DURATIONS_S)]
     try:
         return write_extractor_bundle(load_weights(backbone.network, weights), about, out, voices)
@@ -102,8 +101,10 @@ def make_extractor(head: Head, weights: str, out: Path) -> Path:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
-    parser.add_argument("--name", help="name of the bundle; made of the networks and the data if not given")
-    parser.add_argument("--version", default="1")
+    parser.add_argument(
+        "--name", type=plain_name, help="name of the bundle; made of the networks and the data if not given"
+    )
+    parser.add_argument("--version", type=plain_version, default="1")
     parser.add_argument("--title", default="")
     parser.add_argument("--priority", type=int, default=0, help="the highest is the service's default model")
     parser.add_argument(
@@ -122,8 +123,7 @@ def _export(
     notes: Sequence[str],
 ) -> int:
     for folder in folders:
-        if not (folder / CARD_FILE_NAME).is_file():
-            raise ExpectedFailure(f"{folder} is not a bundle: it has no {CARD_FILE_NAME}")
+        bundle_card(folder)
     try:
         needed = [backbone for head in heads for backbone in head.card.backbones]
         given = [read_network(folder) for folder in folders]
@@ -151,9 +151,9 @@ def _export(
 
 
 def default_name(heads: Sequence[Head], networks: Sequence[Network], kind: FusionKind | None) -> str:
-    """Networks, kind of fusion and data, as a name of a bundle."""
+    """Networks, kind of fusion and data, as a name of a bundle: 'mobilenet-v2-emodb7'."""
     words = [network.backbone.network for network in networks] if len(networks) < 4 else [f"{len(networks)}-networks"]
     words += [kind] if kind else []
     words += [entry.name for entry in heads[0].card.training_data]
-    plain = re.sub(r"[^a-z0-9._-]+", "-", "-".join(words).lower()).strip("-._")
+    plain = re.sub(r"[^a-z0-9.-]+", "-", "-".join(words).lower()).strip("-._")
     return plain[:LONGEST_NAME] or "classifier"

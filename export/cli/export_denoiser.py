@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from export.bundles.denoiser import denoising_measurements, read_denoiser_specification, write_denoiser_bundle
-from export.bundles.emotion import add_measurements
-from export.cli.common import ExpectedFailure, add_corpus_argument, note, say
+from export.bundles.denoiser import denoising_measurements, write_denoiser_bundle
+from export.bundles.specification import read_specification
+from export.bundles.trained import TrainedBundle, add_measurements
+from export.cli.common import ExpectedFailure, add_corpus_argument, add_trained_bundle_arguments, note, say
 from export.cli.evaluate_denoiser import describe, evaluate
 from export.cli.export_emonet import parity_recordings
 from export.corpora.tables import read_corpora
@@ -16,11 +16,7 @@ from export.training.denoiser_recipe import load_denoiser
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="checkpoint of 'train denoiser'")
-    parser.add_argument(
-        "--card", type=Path, required=True, metavar="FILE", help="name, licence, data and limits as JSON"
-    )
-    parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR", help="folder of bundles")
+    add_trained_bundle_arguments(parser, "checkpoint of 'train denoiser'")
     parser.add_argument("--seed", type=int, default=0, help="of the test noises and rooms")
     add_corpus_argument(parser)
     parser.set_defaults(run=run)
@@ -31,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.weights.is_file():
         raise ExpectedFailure(f"{arguments.weights}: no such checkpoint")
     network = load_denoiser(arguments.weights)
-    about, seen = read_denoiser_specification(arguments.card)
+    about, seen = read_specification(arguments.card, TrainedBundle)
     corpora = read_corpora(arguments.corpus)
     folder = write_denoiser_bundle(network, about, arguments.out, parity_recordings(corpora))
     measurements = []

@@ -10,10 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from export.bundles.emotion import EmotionBundle, add_measurements, write_emotion_bundle
+from export.bundles.emotion import EmotionBundle, write_emotion_bundle
 from export.bundles.measurements import corpus_measurements
 from export.bundles.specification import read_specification
-from export.cli.common import ExpectedFailure, add_corpus_argument, available_threads, note, say
+from export.bundles.trained import add_measurements
+from export.cli.common import (
+    ExpectedFailure,
+    add_corpus_argument,
+    add_trained_bundle_arguments,
+    available_threads,
+    note,
+    say,
+)
 from export.cli.evaluate import evaluate
 from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus, read_corpora
@@ -27,11 +35,7 @@ PARITY_RECORDINGS = 6
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="checkpoint of recipe 'open'")
-    parser.add_argument(
-        "--card", type=Path, required=True, metavar="FILE", help="name, licence, data and limits as JSON"
-    )
-    parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR", help="folder of bundles")
+    add_trained_bundle_arguments(parser, "checkpoint of recipe 'open'")
     parser.add_argument("--rivals", type=Path, metavar="FILE", help="JSON lines of 'emoserve-export rivals --json'")
     add_corpus_argument(parser)
     parser.set_defaults(run=run)
@@ -41,8 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Export."""
     if not arguments.weights.is_file():
         raise ExpectedFailure(f"{arguments.weights}: no such checkpoint")
-    network = load_trained(arguments.weights)
-    about, seen = read_specification(arguments.card)
+    try:
+        network = load_trained(arguments.weights)
+    except ValueError as error:
+        raise ExpectedFailure(str(error)) from error
+    about, seen = read_specification(arguments.card, EmotionBundle)
     corpora = read_corpora(arguments.corpus)
     recordings = parity_recordings(corpora)
     calibrating = [corpus.partition("devel") for corpus in corpora if corpus.name in seen]

@@ -6,14 +6,32 @@ import argparse
 from pathlib import Path
 
 from export.bundles.deep_spectrum import ExtractorBundle, speech_input, write_extractor_bundle
-from export.bundles.emotion import ParityError
-from export.cli.common import ExpectedFailure, Subparsers, note, say
+from export.bundles.parity import ParityError
+from export.bundles.plot_choice import PARAMETERS, plot_text
+from export.cli.common import ExpectedFailure, Subparsers, note, plain_name, plain_version, say
 from export.corpora.features import read_waveform
 from export.evaluation.voice import synthetic_voice
 from export.networks.deep_spectrum import EXTRACTORS, NORMALISATIONS, WeightsError, load_weights
 from export.networks.deep_spectrum.load import PUBLISHER
 from export.networks.deep_spectrum.normalisation import CONVENTIONS
 from service.card import Licence
+
+PLOT_OPTIONS = {
+    "fft_samples": ("N", "length of the Fourier transform"),
+    "hop_samples": ("N", "samples between two frames; half of a changed --fft-samples if not given"),
+    "representation": ("KIND", "mel, linear or chroma"),
+    "bands": ("N", "mel bands"),
+    "mel_formula": ("NAME", "slaney or htk (F1)"),
+    "low_hz": ("HZ", "lower edge of the mel bands"),
+    "high_hz": ("HZ", "upper edge of the mel bands; half the sample rate if not given"),
+    "magnitude": ("KIND", "power or amplitude"),
+    "colour_map": ("NAME", "any colour map of matplotlib, such as viridis, magma, jet, gray"),
+    "axis": ("KIND", "symlog or linear"),
+    "resize": ("KIND", "bicubic or nearest"),
+    "window_s": ("S", "length of a window, with --hop-s; the whole clip if not given"),
+    "hop_s": ("S", "time between two windows"),
+}
+"""Free parameters of a plot: what stands for the value, and what they are."""
 
 PARITY_DURATIONS_S = (0.6, 1.9, 3.1)
 """Of the synthetic voice that the graph is checked on where no recordings are named."""
@@ -34,7 +52,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a .pt, .pth, .safetensors, .onnx, .tflite or .caffemodel file; 'publisher' downloads; random:SEED to try",
     )
-    parser.add_argument("--preset", default="ottl-2020", help="plot of the spectrogram")
+    _add_plot_arguments(parser)
+    parser.add_argument(
+        "--layer",
+        default="",
+        metavar="NAME",
+        help="another layer than the usual; 'networks --layers NETWORK' lists all",
+    )
     parser.add_argument("--sample-rate-hz", type=int, metavar="HZ", help="of the recordings; the preset's if not named")
     parser.add_argument(
         "--normalisation",
@@ -46,15 +70,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--licence", metavar="SPDX", help="licence of a file's weights")
     parser.add_argument("--commercial-use", action="store_true", help="--licence permits commercial use")
     parser.add_argument("--attribution", default="", help="whom --licence asks to name")
-    parser.add_argument("--version", default="1", help="version of the bundle")
+    parser.add_argument("--name", type=plain_name, help="of the bundle; deep-spectrum-NETWORK if not given")
+    parser.add_argument("--version", type=plain_version, default="1", help="version of the bundle")
     parser.add_argument("--audio", nargs="+", type=Path, metavar="FILE", help="recordings for the check of the graph")
     parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
     parser.set_defaults(run=run)
 
 
+def _add_plot_arguments(parser: argparse.ArgumentParser) -> None:
+    plot = parser.add_argument_group("the plot", "a preset, and whatever of it is to be otherwise")
+    plot.add_argument("--preset", default="ottl-2020", help="plot of the spectrogram (default ottl-2020)")
+    for name, (metavar, explained) in PLOT_OPTIONS.items():
+        plot.add_argument(f"--{name.replace('_', '-')}", type=PARAMETERS[name], metavar=metavar, help=explained)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    about = ExtractorBundle(arguments.preset, arguments.normalisation, arguments.sample_rate_hz, arguments.version)
+    changes = {name: getattr(arguments, name) for name in PLOT_OPTIONS if getattr(arguments, name) is not None}
+    about = ExtractorBundle(
+        preset=plot_text(arguments.preset, changes),
+        normalisation=arguments.normalisation,
+        sample_rate_hz=arguments.sample_rate_hz,
+        version=arguments.version,
+        layer=arguments.layer,
+        name=arguments.name or "",
+    )
     licence = None
     if arguments.licence:
         licence = Licence(

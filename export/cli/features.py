@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import time
 from pathlib import Path
 
-from export.cli.common import ExpectedFailure, advance, available_threads, note, progress_bar, say
+from export.cli.common import ExpectedFailure, advance, available_threads, bundle_card, note, progress_bar, say
 from export.cli.data import OPENSMILE_NOTE, add_licence_argument, add_recordings_arguments, described_data, read_all
 from export.features.extraction import Cut, Extractor, extract
 from export.features.extractors import FEATURE_SETS, BundleExtractor, ExtractorError, OpenSmileExtractor
 from export.features.table import FeatureTable, FeatureTableError, check_suffix, write_table
-from service.card import CARD_FILE_NAME
 from service.problems import Problem
 
 SOME_LEFT_OUT = 3
-"""Exit status where the table was written, but lacks recordings that were too short."""
+"""Exit status where the table was written, but lacks recordings or windows: too short, or digital silence."""
 
 NAMED_AT_MOST = 10
 
@@ -36,12 +36,17 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         check_suffix(arguments.out)
         extractor = make_extractor(arguments.model, arguments.opensmile)
+        began_s = time.monotonic()
         table = compute(extractor, arguments)
+        spent_s = time.monotonic() - began_s
         write_table(table, arguments.out)
     except (FeatureTableError, ExtractorError) as error:
         raise ExpectedFailure(str(error)) from error
     recordings = len(set(table.names))
-    say(f"{arguments.out}: {len(table)} rows of {recordings} recordings, {len(table.feature_names)} features")
+    say(
+        f"{arguments.out}: {len(table)} rows of {recordings} recordings, {len(table.feature_names)} features "
+        f"({recordings / spent_s:.1f} recordings a second)"
+    )
     return SOME_LEFT_OUT if table.origin.left_out else 0
 
 
@@ -58,8 +63,7 @@ def make_extractor(bundle: Path | None, feature_set: str | None) -> Extractor:
         note(OPENSMILE_NOTE)
         return OpenSmileExtractor(feature_set)  # type: ignore[arg-type]
     assert bundle is not None
-    if not (bundle / CARD_FILE_NAME).is_file():
-        raise ExpectedFailure(f"{bundle} is not a bundle: it has no {CARD_FILE_NAME}")
+    bundle_card(bundle)
     return BundleExtractor(bundle)
 
 
@@ -76,7 +80,7 @@ def compute(extractor: Extractor, arguments: argparse.Namespace) -> FeatureTable
             raise ExpectedFailure(problem.detail) from problem
     _tell(table, extractor)
     if not len(table):
-        raise ExpectedFailure("no recording is long enough for the network; nothing is written")
+        raise ExpectedFailure("no recording is long enough for the network and sounds; nothing is written")
     return table
 
 
@@ -88,7 +92,7 @@ def _tell(table: FeatureTable, extractor: Extractor) -> None:
             f"takes: their row is the mean over windows of {extractor.speech.window_s:g} s"
         )
     if origin.left_out:
-        note(f"WARNING: {len(origin.left_out)} recordings are too short and have no row:")
+        note(f"WARNING: {len(origin.left_out)} recordings are left out, or parts of them:")
         for line in origin.left_out[:NAMED_AT_MOST]:
             note(f"  {line}")
         if len(origin.left_out) > NAMED_AT_MOST:

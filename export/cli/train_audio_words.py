@@ -6,8 +6,16 @@ import argparse
 from pathlib import Path
 
 from export.bundles.audio_words import NETWORK, AudioWordsBundle, write_audio_words_bundle
-from export.bundles.emotion import ParityError
-from export.cli.common import ExpectedFailure, add_corpus_argument, advance, progress_bar, say
+from export.bundles.parity import ParityError
+from export.cli.common import (
+    ExpectedFailure,
+    add_corpus_argument,
+    advance,
+    plain_name,
+    plain_version,
+    progress_bar,
+    say,
+)
 from export.cli.export_emonet import parity_recordings
 from export.corpora.features import read_waveform
 from export.corpora.licences import training_data
@@ -26,8 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--assignments", type=int, default=10, help=f"a frame (default 10; grid: {counts})")
     parser.add_argument("--logarithm", action="store_true", help="ln(1 + codewords · share) in place of shares")
     parser.add_argument("--partitions", nargs="+", default=["train"], choices=["train", "devel", "test"])
-    parser.add_argument("--name", default=NETWORK, help=f"of the bundle (default {NETWORK})")
-    parser.add_argument("--version", default="1", help="of the bundle (default 1)")
+    parser.add_argument("--name", type=plain_name, default=NETWORK, help=f"of the bundle (default {NETWORK})")
+    parser.add_argument("--version", type=plain_version, default="1", help="of the bundle (default 1)")
     parser.add_argument("--licence", metavar="SPDX", help="licence of corpora that the program does not know")
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=run)

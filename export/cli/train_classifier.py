@@ -23,7 +23,7 @@ from export.features.table import read_table
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_training_arguments(parser)
+    add_training_arguments(parser, calibration="temperature")
     parser.add_argument(
         "--test-features", type=Path, metavar="FILE", help="take 'test' from here: another recording condition (D15)"
     )
@@ -45,11 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
     card = trained.head.card
     about = {"classifier": card.model_dump(mode="json", exclude={"measurements"}), "against": rivals}
     choice = describe_choice(card)
-    figures, text = write_report(arguments.out, trained.answers, corpus_names(table), about, [*choice, *lines])
+    figures, text = write_report(
+        arguments.out, trained.answers, corpus_names(table), about, [*choice, *lines], trained.uncalibrated
+    )
     protocol = (
         "a linear classifier on precomputed features, the mean over the rows of a recording"
         + ("; test is another recording condition" if test_table else "")
         + ("; devel before the refit on train and devel" if card.refit else "")
+        + ("; the temperature was fitted on devel" if card.link == "softmax" and card.selection == "devel" else "")
     )
     command = (
         f"emoserve-export train deep-spectrum --features FILE --recipe {recipe.name} --seed {recipe.seed} --out DIR"

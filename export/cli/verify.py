@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.cli.common import ExpectedFailure, advance, note, progress_bar, say
+from export.cli.common import ExpectedFailure, advance, bundle_card, note, progress_bar, say
 from export.corpora.audio import read_waveform
 from export.evaluation.audio_words_verification import (
     AudioWordsVerification,
@@ -63,21 +63,19 @@ def run(arguments: argparse.Namespace) -> int:
     folders = arguments.models or sorted(file.parent for file in Path("models").glob(f"*/*/{CARD_FILE_NAME}"))
     if not folders:
         raise ExpectedFailure("no bundles under models/")
-    for folder in folders:
-        if not (folder / CARD_FILE_NAME).is_file():
-            raise ExpectedFailure(f"{folder} is not a bundle: it has no {CARD_FILE_NAME}")
+    cards = {folder: bundle_card(folder) for folder in folders}
     if not arguments.audio:
         note("no --audio given: checking on a synthetic voice")
     results = []
-    speech = [folder for folder in folders if read_card(folder).task in VERIFIERS]
+    speech = [folder for folder in folders if cards[folder].task in VERIFIERS]
     for folder in folders:
         if folder not in speech:
-            card = read_card(folder)
+            card = cards[folder]
             why = NO_VERIFIER.get(card.task, "there is no second implementation in this command")
             note(f"not checked: {card.name}/{card.version} ({card.task}: {why})")
     with progress_bar("verifying", len(speech)) as bar:
         for folder in speech:
-            results.append(verifier_of(read_card(folder))(folder, recordings_for(folder, arguments.audio)))
+            results.append(verifier_of(cards[folder])(folder, recordings_for(folder, arguments.audio)))
             advance(bar)
     for result in results:
         say(json.dumps(result.to_json()) if arguments.json else describe(result))

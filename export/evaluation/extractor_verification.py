@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import helper
 
-from export.bundles.emotion import stack
+from export.bundles.plot_choice import plot_preset
+from export.corpora.audio import stack
 from export.graphs.builder import FLOAT
 from export.networks.deep_spectrum.graph import EMBEDDING, PICTURE
 from export.networks.deep_spectrum.network import EmbeddingNetwork
@@ -151,10 +152,11 @@ def verify_extractor_bundle(folder: Path, recordings: Sequence[Clip]) -> Extract
 def reference_of(card: Card, graph: onnx.GraphProto) -> Reference:
     """The network of a bundle, rebuilt from the weights in its graph and the normalisation on its card."""
     name, normalisation = str(card.settings["network"]), str(card.settings["normalisation"])
-    tensors = names_by_order(name, layers_of(graph, behind=PICTURE), card.name)
+    layer = str(card.settings.get("module", ""))
+    tensors = names_by_order(name, layers_of(graph, behind=PICTURE), card.name, layer)
     variant = "tensorflow" if card.settings["variant"] == "tensorflow" else "torch"
     return Reference(
-        network=EmbeddingNetwork(name, variant).load(tensors),
+        network=EmbeddingNetwork(name, variant, layer).load(tensors),
         convention=CONVENTIONS[str(card.settings["convention"])],
         omits=omissions(normalisation, EXTRACTORS[name].toolkit_omits),
     )
@@ -164,11 +166,10 @@ def _toolkit_cosine(card: Card, reference: Reference, answers: Answers, clips: S
     """Smallest cosine over the clips, or None where the toolkit's picture cannot be drawn."""
     try:
         from export.evaluation.toolkit_picture import toolkit_picture
-        from export.graphs.plot_presets import PLOT_PRESETS
     except ImportError:
         return None
     assert card.speech is not None
-    preset, size = PLOT_PRESETS[str(card.settings["plot"])], EXTRACTORS[str(card.settings["network"])].size
+    preset, size = plot_preset(str(card.settings["plot"])), EXTRACTORS[str(card.settings["network"])].size
     drawn = [toolkit_picture(clip, preset, size, card.speech.sample_rate_hz) for clip in clips]
     expected = reference.embed(np.stack(drawn).astype(np.float32).transpose(0, 3, 1, 2))
     products = (answers.embeddings * expected).sum(axis=1)

@@ -59,17 +59,46 @@ def bootstrap_uar(truth: Labels, predicted: Labels, classes: int, samples: int =
     return Interval(unweighted_average_recall(truth, predicted, classes), float(low), float(high))
 
 
-def expected_calibration_error(probabilities: NDArray[np.float32], truth: Labels, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over ``bins`` equal bins of confidence (Guo 2017)."""
+@dataclass(frozen=True)
+class Reliability:
+    """Equal bins of confidence that hold an answer: float64 [bins] each.
+
+    Attributes:
+        share: of all answers.
+        confidence: mean probability of the answers.
+        accuracy: share of right answers.
+    """
+
+    share: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+    @property
+    def error(self) -> float:
+        """Mean gap between confidence and accuracy over the answers: the expected calibration error."""
+        return float((self.share * np.abs(self.accuracy - self.confidence)).sum())
+
+
+def reliability(probabilities: NDArray[np.float32] | NDArray[np.float64], truth: Labels, bins: int = 15) -> Reliability:
+    """Confidence against accuracy in ``bins`` equal bins of confidence (Guo 2017).
+
+    Args:
+        probabilities: [utterances, classes].
+        truth: int64 [utterances].
+    """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == truth
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    error = 0.0
-    for index in range(bins):
-        inside = place == index
-        if inside.any():
-            error += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
-    return float(error)
+    held = [place == index for index in np.unique(place)]
+    columns = [(inside.mean(), confidence[inside].mean(), correct[inside].mean()) for inside in held]
+    return Reliability(*np.array(columns, dtype=np.float64).T)
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.float32] | NDArray[np.float64], truth: Labels, bins: int = 15
+) -> float:
+    """Mean gap between confidence and accuracy over ``bins`` equal bins of confidence (Guo 2017)."""
+    return reliability(probabilities, truth, bins).error
 
 
 def fit_temperature(logits: NDArray[np.float32], truth: Labels, weights: NDArray[np.float64] | None = None) -> float:

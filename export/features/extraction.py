@@ -16,6 +16,7 @@ from export.corpora.tables import Corpus, CorpusError, Utterance
 from export.features.origin import Backbone, Origin
 from export.features.table import FeatureTable
 from service.card import SpeechInput, TrainingData
+from service.pipeline.postprocess import is_silent
 from service.pipeline.windows import Windows, plan_windows
 from service.problems import MediaTooShort
 from service.settings import Limits
@@ -50,12 +51,16 @@ class Cut:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of one recording: times in seconds and features; none and a cause where it was too short."""
+    """Rows of one recording: times in seconds and features.
+
+    Attributes:
+        left_out: why there is none, or why there are fewer than windows; empty where nothing lacks.
+    """
 
     start_s: Sequence[float]
     end_s: Sequence[float]
     values: Sequence[NDArray[np.float32]]
-    too_short: str = ""
+    left_out: str = ""
     pooled: bool = False
 
 
@@ -69,7 +74,8 @@ def extract(
 ) -> FeatureTable:
     """Compute the features of every recording.
 
-    A recording too short for the network has no row and is named in the table's origin. Of a whole utterance longer
+    A recording too short for the network has no row and is named in the table's origin; so is one with digital
+    silence, whose silent windows have no row, as the service answers ``null`` for them. Of a whole utterance longer
     than the network takes, the row is the mean over windows of the card's default length and hop, and counted.
 
     Raises:
@@ -103,15 +109,26 @@ def _rows_of(extractor: Extractor, utterance: Utterance, cut: Cut) -> _Rows:
         windows = _windows(len(waveform), extractor.speech, cut)
     except MediaTooShort:
         duration_s = len(waveform) / extractor.speech.sample_rate_hz
-        return _Rows((), (), (), too_short=f"{duration_s:.3f} s, the network needs {extractor.speech.min_length_s:g} s")
-    spans = zip(windows.start_samples, windows.end_samples, strict=True)
-    values = [extractor.features(waveform[start:end]) for start, end in spans]
+        return _Rows((), (), (), f"{duration_s:.3f} s, the network needs {extractor.speech.min_length_s:g} s")
+    spans = list(zip(windows.start_samples, windows.end_samples, strict=True))
+    sounds = [not is_silent(waveform[start:end], windows.rate_hz) for start, end in spans]
+    if not any(sounds):
+        return _Rows((), (), (), "digital silence")
+    values = [
+        extractor.features(waveform[start:end]) for (start, end), heard in zip(spans, sounds, strict=True) if heard
+    ]
     if not all(np.isfinite(value).all() for value in values):
         raise CorpusError(f"{utterance.audio}: its features are not finite numbers (silence, or a broken recording?)")
     if cut.is_whole:
         end_s = len(waveform) / windows.rate_hz
         return _Rows((0.0,), (end_s,), (np.mean(values, axis=0, dtype=np.float32),), pooled=len(values) > 1)
-    return _Rows(windows.start_s.tolist(), windows.end_s.tolist(), values)
+    silent = len(sounds) - sum(sounds)
+    return _Rows(
+        windows.start_s[sounds].tolist(),
+        windows.end_s[sounds].tolist(),
+        values,
+        f"{silent} of {len(sounds)} windows are digital silence" if silent else "",
+    )
 
 
 def _windows(samples: int, speech: SpeechInput, cut: Cut) -> Windows:
@@ -133,7 +150,7 @@ def _assemble(
         for corpus, row in work
     ]
     repeated = [columns for columns, part in zip(described, parts, strict=True) for _ in part.values]
-    left_out = [f"{columns[0]}: {part.too_short}" for columns, part in zip(described, parts, strict=True)]
+    left_out = [f"{columns[0]}: {part.left_out}" for columns, part in zip(described, parts, strict=True)]
     values = [value for part in parts for value in part.values]
     width = len(extractor.feature_names)
     names, speakers, partitions, labels = zip(*repeated, strict=True) if repeated else ((), (), (), ())
@@ -151,7 +168,7 @@ def _assemble(
             data=list(data),
             window_s=cut.window_s,
             hop_s=cut.hop_s,
-            left_out=[line for line, part in zip(left_out, parts, strict=True) if part.too_short],
+            left_out=[line for line, part in zip(left_out, parts, strict=True) if part.left_out],
             pooled=sum(part.pooled for part in parts),
         ),
     )

@@ -44,7 +44,7 @@ class Origin(BaseModel):
     Attributes:
         backbones: in the order of their columns.
         window_s, hop_s: how recordings were cut; None where a row is an utterance.
-        left_out: recordings without a row, each with the cause.
+        left_out: recordings without a row, or with fewer than windows, each with the cause.
         pooled: recordings longer than the network takes, whose row is the mean over windows.
     """
 

@@ -54,7 +54,10 @@ class FeatureTable:
 
     def rows(self, chosen: NDArray[np.bool_]) -> FeatureTable:
         """The rows where ``chosen`` holds."""
-        places = np.flatnonzero(chosen)
+        return self.at(np.flatnonzero(chosen))
+
+    def at(self, places: NDArray[np.intp]) -> FeatureTable:
+        """The rows at ``places``, in that order."""
 
         def take(column: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(column[place] for place in places)

@@ -27,14 +27,17 @@ class UnknownStep(ValueError):
     """A module does something that has no rule here; the message is one line."""
 
 
-class _Tracer(fx.Tracer):
+class ModuleTracer(fx.Tracer):
+    """Follows a module into its parts down to PyTorch's own layers."""
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether ``m`` is one step; convolutions padded at the end are, as PyTorch's own."""
         return isinstance(m, EndPaddedConv2d) or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(module: nn.Module) -> fx.GraphModule:
     """The steps of ``module`` in the order in which they run; its parameters may be on the device 'meta'."""
-    return fx.GraphModule(module, _Tracer().trace(module))
+    return fx.GraphModule(module, ModuleTracer().trace(module))
 
 
 def layer_of(traced: fx.GraphModule, node: object) -> nn.Module | None:

@@ -159,8 +159,14 @@ class Trainer:
 
 
 def load_trained(checkpoint: Path) -> EmoNet:
-    """The averaged network of a checkpoint, in evaluation mode."""
+    """The averaged network of a checkpoint of recipe 'open', in evaluation mode.
+
+    Raises:
+        ValueError: it is of another recipe.
+    """
     state = torch.load(checkpoint, weights_only=True)
+    if "average" not in state:
+        raise ValueError(f"{checkpoint}: not a checkpoint of recipe 'open', which alone becomes a bundle")
     network = EmoNet(EmoNetConfig.from_json(state["config"]))
     network.load_state_dict(
         {key.removeprefix("module."): value for key, value in state["average"].items() if key.startswith("module.")}

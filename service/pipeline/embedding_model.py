@@ -48,6 +48,7 @@ def choose_embedding(
     default_emotion: Bundle | None,
     name: str | None,
     version: str | None,
+    withheld: str | None = None,
 ) -> EmbeddingModel:
     """The model for a request.
 
@@ -57,6 +58,7 @@ def choose_embedding(
         name: None takes the bundle of the task 'speech-embedding' with the highest priority; without any, the
             default emotion model if it gives an embedding, else the one of the highest priority that does.
         version: None takes the highest.
+        withheld: what the licence policy has to say on a model of that name, for the error.
 
     Raises:
         ModelNotFound: there is none, or it gives no embedding.
@@ -71,5 +73,5 @@ def choose_embedding(
         name = max(models.values(), key=rank).bundle.card.name
     matches = [model for (own, number), model in models.items() if own == name and version in (None, number)]
     if not matches:
-        raise ModelNotFound("There is no such model or version, or it gives no embedding.")
+        raise ModelNotFound(withheld or "There is no such model or version, or it gives no embedding.")
     return matches[-1]

@@ -142,7 +142,8 @@ class SpeechPipeline:
         task = self._task(cancel, progress, deadline_s)
         emotion = self._registry.of_task(SPEECH_EMOTION)
         default = self._registry.find() if emotion else None
-        model = choose_embedding(self._models.embedding, default, options.model, options.version)
+        withheld = self._registry.why_withheld(options.model, options.version)
+        model = choose_embedding(self._models.embedding, default, options.model, options.version, withheld)
         self._sounds.check(options)
         with self.admission.hold(estimate_s(len(data))) as hold:
             sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, task)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy
 
-from export.bundles.emotion import stack
+from export.corpora.audio import stack
 from export.corpora.features import read_waveform
 from export.features.audio_words import audio_words_features, sample_codebook
 from export.features.descriptors import low_level_descriptors

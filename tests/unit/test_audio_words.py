@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export.__main__ import main
-from export.bundles.emotion import stack
+from export.corpora.audio import stack
 from export.corpora.licences import strictest_licence, training_data
 from export.corpora.tables import CorpusError, read_corpus
 from export.evaluation.voice import synthetic_voice

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -12,15 +13,17 @@ import soundfile
 
 from export.__main__ import main
 from export.bundles.classifier import read_network
-from export.classifiers.head import write_head
+from export.classifiers.head import read_head, write_head
 from export.classifiers.licences import data_licence, strictest
 from export.classifiers.recipe import RECIPES
 from export.classifiers.training import train_head
+from export.cli.export_classifier import default_name
 from export.features.table import read_table, write_table
 from service.card import Licence, TrainingData, read_card
 from service.pipeline.session import Session
 from service.registry import Registry
 from service.settings import Settings
+from tests.shared_material import ROOT
 from tests.tiny_models import speech_model, write_speech_bundle
 from tests.unit.small_corpus import write_small_corpus
 from tests.unit.test_linear_classifiers import make_table
@@ -67,7 +70,9 @@ def test_training_leaves_a_report_and_pictures(place):
     report = json.loads((place / "head/report.json").read_text())
     assert [part["partition"] for part in report["figures"]] == ["devel", "test"]
     assert report["figures"][1]["n"] == 12
-    assert (place / "head/confusion-test.png").read_bytes().startswith(b"\x89PNG")
+    assert report["figures"][1]["calibration_error"] <= report["figures"][1]["uncalibrated_error"] + 0.2
+    for picture in ("confusion", "reliability"):
+        assert (place / f"head/{picture}-test.png").read_bytes().startswith(b"\x89PNG")
     assert "chosen of 20" in (place / "head/report.txt").read_text()
     assert len((place / "head/answers.csv").read_text().splitlines()) == 25
 
@@ -146,6 +151,17 @@ def test_the_strictest_licence_holds_and_everybody_is_named():
     permitted = ("CC0-1.0", "MIT", "CC-BY-SA-4.0", "ODbL-1.0")
     assert all(data_licence(TrainingData(name="d", licence=spdx)).commercial_use for spdx in permitted)
     assert not data_licence(TrainingData(name="d", licence="whatever")).commercial_use
+
+
+def test_the_card_states_the_calibration_before_and_after(place):
+    card = json.loads((place / "head/head.json").read_text())
+    assert (card["calibration"], card["link"]) == ("temperature", "softmax")
+    named = {(entry["metric"], entry["split"]) for entry in card["measurements"]}
+    assert ("expected_calibration_error", "test") in named
+    assert ("expected_calibration_error_uncalibrated", "test") in named
+    # Late fusion averages what scikit-learn gives (A23).
+    member = json.loads((place / "late/member-0/head.json").read_text())
+    assert member["calibration"] == "none"
 
 
 def test_restricted_data_makes_a_restricted_bundle(place):
@@ -255,6 +271,14 @@ def test_a_recording_too_short_to_evaluate_is_named(place, tmp_path, capsys):
     assert command("evaluate", tmp_path / "models/judge/1", "--corpus", corpus) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("emoserve-export:")]
     assert "test-anger-0.wav" in line
+
+
+def test_the_bundle_is_called_as_the_committed_head(place):
+    for folder in sorted((ROOT / "models/heads").iterdir()):
+        backbone = read_head(folder).card.backbones[0].network
+        assert folder.name == default_name(
+            [read_head(folder)], [SimpleNamespace(backbone=SimpleNamespace(network=backbone))], None
+        )  # type: ignore[list-item]
 
 
 def test_the_catalogue_is_not_folded_where_there_is_no_terminal(capsys):

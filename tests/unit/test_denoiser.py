@@ -5,7 +5,7 @@ import onnx
 import pytest
 import torch
 
-from export.bundles.emotion import stack
+from export.corpora.audio import stack
 from export.evaluation.voice import synthetic_voice
 from export.graphs.denoiser_graph import denoiser_model, read_denoiser
 from export.networks.denoiser import Denoiser, DenoiserConfig

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.bundles.emotion import stack
+from export.corpora.audio import stack
 from export.evaluation.voice import synthetic_voice
 from export.graphs.emonet_graph import emonet_model, fold_convolution
 from export.graphs.front_end import PRESETS, FrontEnd

@@ -20,7 +20,8 @@ RATE_HZ = 16_000
 
 def write_sound(path, duration_s, level=0.5, subtype="FLOAT"):
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.full(round(duration_s * RATE_HZ), level, np.float32), RATE_HZ, subtype=subtype)
+    swinging = np.resize(np.array([level, -level / 2], np.float32), round(duration_s * RATE_HZ))
+    soundfile.write(path, swinging, RATE_HZ, subtype=subtype)
 
 
 @pytest.fixture
@@ -96,10 +97,26 @@ def test_short_recordings_are_named_counted_and_tell_in_the_status(tmp_path, bun
     assert features(bundle, tmp_path / "tree", tmp_path / "t.csv") == 3
     assert read_table(tmp_path / "t.csv").names == ("tree/anger/long.wav",)
     error = capsys.readouterr().err
-    assert "WARNING: 1 recordings are too short" in error
+    assert "WARNING: 1 recordings are left out" in error
     assert "tree/anger/blip.wav: 0.050 s, the network needs 0.1 s" in error
     left_out = json.loads((tmp_path / "t.csv.json").read_text())["left_out"]
     assert left_out == ["tree/anger/blip.wav: 0.050 s, the network needs 0.1 s"]
+
+
+def test_silence_has_no_row_as_in_the_service(tmp_path, bundle, capsys):
+    write_sound(tmp_path / "tree/anger/mute.wav", 0.8, level=0.0)
+    write_sound(tmp_path / "tree/anger/long.wav", 0.5)
+    half = np.concatenate([np.zeros(RATE_HZ), np.sin(np.arange(RATE_HZ))])
+    soundfile.write(tmp_path / "tree/anger/half.wav", half, RATE_HZ)
+    assert features(bundle, tmp_path / "tree", tmp_path / "t.csv", "--window-s", 0.5, "--hop-s", 0.5) == 3
+    table = read_table(tmp_path / "t.csv")
+    assert table.names == ("tree/anger/half.wav",) * 2 + ("tree/anger/long.wav",)
+    np.testing.assert_allclose(table.start_s[:2], [1.0, 1.5])
+    assert table.origin.left_out == [
+        "tree/anger/half.wav: 2 of 4 windows are digital silence",
+        "tree/anger/mute.wav: digital silence",
+    ]
+    assert "tree/anger/mute.wav: digital silence" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 
+from export.classifiers.answers import figures_of
 from export.classifiers.examples import TrainingError, split
 from export.classifiers.fitting import both_classes, fit, fit_scaling, make_machine, oversampled, prepare
 from export.classifiers.head import Head, HeadError, read_head, write_head
@@ -111,6 +113,48 @@ def test_margins_become_a_softmax_that_answers_as_the_machine(classes, recipe, l
     assert head.card.temperature > 0
     assert any("defines no probabilities" in note for note in head.card.notes)
     assert head.card.loss == loss
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "modified_huber"])
+def test_a_temperature_from_devel_makes_saturated_probabilities_honest(loss):
+    table = make_table(4, rows=360, spread=6.0)
+    recipe = replace(RECIPES["ottl"], losses=(loss,), penalties=("l2",), strengths=(1e-5,))
+    plain = train_head(table, recipe, 1)
+    trained = train_head(table, replace(recipe, calibration="temperature"), 1)
+    assert plain.uncalibrated == []
+    assert (plain.head.card.calibration, trained.head.card.calibration) == ("none", "temperature")
+    np.testing.assert_array_equal(trained.head.linear.weights, plain.head.linear.weights)
+    for before, unchanged in zip(trained.uncalibrated, plain.answers, strict=True):
+        np.testing.assert_allclose(before.probabilities, unchanged.probabilities)
+    test = trained.answers[1]
+    figures = figures_of(test, "c", trained.uncalibrated[1])
+    assert figures.calibration_error < figures.uncalibrated_error / 2
+    assert figures_of(test, "c").uncalibrated_error is None
+    # Fitted without a look at test: other recordings there leave it as it is.
+    other = train_head(table, replace(recipe, calibration="temperature"), 1, make_table(4, rows=360, seed=5)).head
+    assert other.card.temperature == trained.head.card.temperature
+    if loss == "log_loss":  # a sigmoid keeps the order of scores; a clip makes ties of them
+        np.testing.assert_array_equal(test.answers, plain.answers[1].answers)
+
+
+def test_a_calibrated_head_comes_back_and_its_graph_agrees(tmp_path):
+    table = make_table(3, spread=3.0)
+    recipe = replace(RECIPES["ottl"], strengths=(1e-5,), calibration="temperature")
+    head = train_head(table, recipe, 1).head
+    back = read_head(write_head(head, tmp_path / "head"))
+    values = table.values.astype(np.float64)
+    np.testing.assert_array_equal(back.probabilities(values), head.probabilities(values))
+    np.testing.assert_allclose(graph_answers(head, table.values), head.probabilities(values), atol=1e-5)
+    assert any("temperature was fitted on devel" in note for note in head.card.notes)
+
+
+def test_a_head_of_before_calibration_was_stated_is_read(tmp_path):
+    head = train_head(make_table(3), replace(RECIPES["ottl"], strengths=(1e-4,)), 1).head
+    folder = write_head(head, tmp_path / "head")
+    card = json.loads((folder / "head.json").read_text())
+    del card["calibration"]
+    (folder / "head.json").write_text(json.dumps(card))
+    assert read_head(folder).card.link == "normalised sigmoid"
 
 
 def test_the_rules_hold_where_everything_saturates():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 
 class CaffeAlexNet(nn.Module):
@@ -23,19 +22,21 @@ class CaffeAlexNet(nn.Module):
         self.norm1 = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
         self.norm2 = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
         self.pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)  # Caffe rounds sizes up
+        for number in range(1, 8):
+            self.add_module(f"relu{number}", nn.ReLU())
         self.fc6 = nn.Linear(256 * 6 * 6, 4096)
         self.fc7 = nn.Linear(4096, 4096)
         self.fc8 = nn.Linear(4096, 1000)
 
     def embed(self, x: Tensor) -> Tensor:
         """fc7 after its ReLU, which works in place in the published network (D4)."""
-        x = self.pool(self.norm1(functional.relu(self.conv1(x))))
-        x = self.pool(self.norm2(functional.relu(self.conv2(x))))
-        x = functional.relu(self.conv3(x))
-        x = functional.relu(self.conv4(x))
-        x = self.pool(functional.relu(self.conv5(x)))
-        x = functional.relu(self.fc6(torch.flatten(x, 1)))
-        return functional.relu(self.fc7(x))
+        x = self.pool(self.norm1(self.relu1(self.conv1(x))))
+        x = self.pool(self.norm2(self.relu2(self.conv2(x))))
+        x = self.relu3(self.conv3(x))
+        x = self.relu4(self.conv4(x))
+        x = self.pool(self.relu5(self.conv5(x)))
+        x = self.relu6(self.fc6(torch.flatten(x, 1)))
+        return self.relu7(self.fc7(x))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc8(self.embed(x))

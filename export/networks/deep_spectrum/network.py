@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.networks.deep_spectrum.families import FAMILIES
+from export.networks.deep_spectrum.layers import cut_behind
 from export.networks.deep_spectrum.variants import Variant, apply_variant
 
 UNUSED = "num_batches_tracked"
@@ -17,21 +18,36 @@ UNUSED = "num_batches_tracked"
 
 
 class EmbeddingNetwork(nn.Module):
-    """The publisher's whole network, read at the layer of table A.3.
+    """The publisher's whole network, read at the layer of table A.3, or at any other.
 
     ``forward`` takes a normalised picture, float32 [batch, 3, size, size], and gives the embedding [batch, dim];
-    ``network`` gives the logits of its classes.
+    ``network`` gives the logits of its classes, ``body`` is its part up to ``layer``.
+
+    Args:
+        layer: name of a layer in PyTorch, such as 'features.12'; what it gives is laid out in the order C, H, W.
+            Empty is the layer of table A.3.
+
+    Raises:
+        WeightsError: there is no such layer.
     """
 
-    def __init__(self, name: str, variant: Variant = "torch") -> None:
+    def __init__(self, name: str, variant: Variant = "torch", layer: str = "") -> None:
         super().__init__()
         make, self._cut = FAMILIES[name]
         with torch.device("meta"):
             self.network = make()
         apply_variant(name, self.network, variant)
+        self._until_layer = cut_behind(self.network, layer) if layer else None
         self.eval()
 
+    @property
+    def body(self) -> nn.Module:
+        """What runs up to the layer; all of the network where none is named."""
+        return self._until_layer or self.network
+
     def forward(self, x: Tensor) -> Tensor:
+        if self._until_layer is not None:
+            return torch.flatten(self._until_layer(x), 1)
         return self._cut(self.network, x)
 
     def load(self, tensors: Mapping[str, NDArray[np.float32]]) -> EmbeddingNetwork:
@@ -49,10 +65,10 @@ def expected_shapes(name: str) -> dict[str, tuple[int, ...]]:
     return {key: tuple(tensor.shape) for key, tensor in state.items() if not key.endswith(UNUSED)}
 
 
-def embedding_names(name: str) -> list[str]:
-    """Names of the weights that the embedding needs; the others belong to the head."""
+def embedding_names(name: str, layer: str = "") -> list[str]:
+    """Names of the weights that the embedding needs; the others belong to the head, or lie behind ``layer``."""
     from export.graphs.module_graph import layer_of, trace
 
-    traced = trace(EmbeddingNetwork(name))
+    traced = trace(EmbeddingNetwork(name, layer=layer))
     used = {str(node.target) for node in traced.graph.nodes if layer_of(traced, node) is not None}
     return [key for key in expected_shapes(name) if f"network.{key.rpartition('.')[0]}" in used]

@@ -21,29 +21,31 @@ from export.networks.deep_spectrum.onnx_layers import FileLayer
 Tensors = dict[str, NDArray[np.float32]]
 
 
-def names_by_order(name: str, layers: Sequence[FileLayer], origin: str) -> Tensors:
+def names_by_order(name: str, layers: Sequence[FileLayer], origin: str, up_to: str = "") -> Tensors:
     """Tensors of ``layers`` under the publisher's names.
 
     Args:
         layers: in the order of the file; it must be that in which the network runs.
         origin: how errors call the file.
+        up_to: the layer of the publisher's network that the file ends with; empty where it is whole.
 
     Raises:
         WeightsError: a layer that the embedding needs is not where it should be; the first is named.
     """
-    return _Alignment(name, layers, origin).align()
+    return _Alignment(name, layers, origin, up_to).align()
 
 
 class _Alignment:
-    def __init__(self, name: str, layers: Sequence[FileLayer], origin: str) -> None:
+    def __init__(self, name: str, layers: Sequence[FileLayer], origin: str, up_to: str) -> None:
         self._name = name
+        self._up_to = up_to
         self._origin = origin
         self._left = list(layers)
-        self._needed = {key.rpartition(".")[0] for key in embedding_names(name)}
+        self._needed = {key.rpartition(".")[0] for key in embedding_names(name, up_to)}
         self._tensors: Tensors = {}
 
     def align(self) -> Tensors:
-        traced = trace(EmbeddingNetwork(self._name).network)
+        traced = trace(EmbeddingNetwork(self._name, layer=self._up_to).body)
         norms = norms_behind_convolutions(traced)
         behind = set(norms.values())
         for node in traced.graph.nodes:
