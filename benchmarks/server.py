@@ -19,15 +19,19 @@ READY_TIMEOUT_S = 60.0
 class Server:
     """A running service.
 
+    Args:
+        settings: more of ``EMOSERVE_…``, without that prefix.
+
     Attributes:
         port: where it listens on 127.0.0.1.
         pid: its process.
         ready_s: seconds from the start of the process until it said ready.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
         self.port = free_port()
-        environment = os.environ | {"EMOSERVE_PORT": str(self.port), "EMOSERVE_LOG_LEVEL": "error"}
+        named = {"port": str(self.port), "log_level": "error"} | settings
+        environment = os.environ | {f"EMOSERVE_{name.upper()}": value for name, value in named.items()}
         began = time.perf_counter()
         command = [sys.executable, "-m", "service", "serve"]
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
@@ -65,9 +69,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Start a service and stop it at the end."""
-    server = Server()
+def running_server(**settings: str) -> Iterator[Server]:
+    """Start a service with ``settings`` and stop it at the end."""
+    server = Server(**settings)
     try:
         yield server
     finally:

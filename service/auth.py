@@ -88,7 +88,7 @@ def is_open(scope: Mapping[str, Any]) -> bool:
 def is_audited(scope: Mapping[str, Any]) -> bool:
     """Whether a request is worth a line in the audit log: probes and files of the page touch nobody's data."""
     path = path_of(scope)
-    return not (is_open(scope) or path == "/" or path.startswith(PAGE_PREFIX))
+    return not (is_open(scope) or path in ("/", "/favicon.ico") or path.startswith(PAGE_PREFIX))
 
 
 def required_scope(path: str) -> str | None:

@@ -4,6 +4,7 @@
 - What the parser refuses is answered as a problem document.
 - A connection that is closed before the request body was read lingers for a moment: closing at once would
   make the kernel reset it and throw away the answer before the client has read it (RFC 9112, section 9.6).
+- A client that reads nothing of a long answer, or of its events, is not waited for.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from service.api.exchange import new_request_id
 from service.api.problem_response import MEDIA_TYPE, problem_document
 from service.middleware.security_headers import DEFAULT_CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 from service.problems import BodyTimeout, HeadersTooLarge, Malformed, Problem
+from service.reader_watch import ReaderWatch
 from service.settings import Limits
 
 LINGER_S = 2.0
@@ -52,11 +54,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._discarded_bytes = 0
         self._header_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
+        self._reader = ReaderWatch(transport, self.limits.stream_held_back_s)
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timers."""
         self._stop_awaiting_headers()
+        self._reader.end()
         if self._linger_timer is not None:
             self._linger_timer.cancel()
         super().connection_lost(exc)
@@ -74,6 +78,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._data = b""
         if self._unaccounted_bytes > self.limits.max_header_bytes and not self._is_over:
             self._refuse(HeadersTooLarge() if self._reading_headers else Malformed())
+
+    def pause_writing(self) -> None:
+        """More waits for the client than buffers should hold."""
+        super().pause_writing()
+        self._reader.begin()
+
+    def on_response_complete(self) -> None:
+        """All of an answer is written; what the client has not taken yet lies in a buffer."""
+        super().on_response_complete()
+        self._reader.begin()
 
     def on_message_begin(self) -> None:
         """A request line begins."""
@@ -208,7 +222,7 @@ def bounded_protocol(limits: Limits, refused: Refused) -> type[BoundedHttpProtoc
     """The protocol class for one server.
 
     Args:
-        limits: ``max_header_bytes``, ``body_timeout_s`` and ``max_body_bytes`` are used.
+        limits: ``max_header_bytes``, ``body_timeout_s``, ``max_body_bytes`` and ``stream_held_back_s`` are used.
         refused: told of each problem answered here, with the request id.
     """
     members: dict[str, Any] = {"limits": limits, "refused": staticmethod(refused)}

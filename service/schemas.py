@@ -125,10 +125,26 @@ class ModelsAnswer(Answer):
     withheld: list[WithheldEntry]
 
 
+class JobLimits(Answer):
+    """What a job may hold where that differs from a request, and how long jobs and results are kept."""
+
+    enabled: bool = Field(description="whether this service takes jobs")
+    max_jobs: int = Field(description="jobs that wait or run")
+    max_body_bytes: int = Field(description="bytes of one upload")
+    max_duration_s: float = Field(description="longest recording, counted while decoding")
+    max_frames: int = Field(description="frames of a video")
+    max_windows: int = Field(description="windows of one timeline")
+    upload_timeout_s: float = Field(description="seconds within which the whole upload must arrive")
+    job_ttl_s: float = Field(description="seconds after which an unfinished job is given up")
+    result_ttl_s: float = Field(description="seconds for which a result can be fetched")
+    delete_result_on_read: bool = Field(description="whether a result goes once it was fetched")
+
+
 class LimitsAnswer(Answer):
-    """What one request may hold."""
+    """What one request may hold, and what a job may."""
 
     limits: Limits
+    jobs: JobLimits
     descriptions: dict[str, str] = Field(description="what each limit counts")
     request_media_types: list[str]
     response_media_types: list[str]

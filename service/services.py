@@ -54,7 +54,7 @@ class Services:
         self.audit = AuditLog(settings.audit_file, required=settings.audit_required)
         self.tracer = make_tracer(settings.otlp_endpoint, settings.otlp_sample_ratio)
         self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
-        self._job_place = JobPlace(settings, self.metrics.decoder_event)
+        self._job_place = JobPlace(settings, self.metrics, self.accounts)
         self.streams = StreamSessions(settings.limits.stream_resume_s)
         self.metrics.stream_sessions.set_function(lambda: len(self.streams))
         self._loaded = loaded

@@ -72,6 +72,7 @@ class KeyLimits(BaseModel):
     concurrent_requests: int | None = Field(None, gt=0, description="analyses under way at once")
     media_s: float | None = Field(None, gt=0, description="seconds of media in the system at once")
     media_s_per_minute: float | None = Field(None, gt=0, description="seconds of media a minute")
+    jobs: int | None = Field(None, gt=0, description="jobs that wait or run")
 
 
 class Settings(BaseSettings):
@@ -114,6 +115,11 @@ class Settings(BaseSettings):
         default_factory=KeyLimits, description="limits of credentials that have none of their own, as JSON"
     )
     cors_origins: list[str] = Field(default=[], description="origins of web pages that may call; none by default")
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[^/?#\s]+)*$",
+        description="path below which a proxy offers the service, such as /emoserve; in addresses that answers name",
+    )
     ssl_certfile: FilePath | None = Field(None, description="certificate chain (PEM); makes the service speak TLS")
     ssl_keyfile: FilePath | None = Field(
         None, description="private key (PEM), where it is not in the certificate's file"

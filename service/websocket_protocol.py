@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import struct
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+
+from service.reader_watch import reset
 
 
 class StreamProtocol(WebSocketsSansIOProtocol):
@@ -47,8 +47,5 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     def _reset(self) -> None:
         """Throw away what the client has not read; the kernel would go on offering it."""
-        if self.disconnected:
-            return
-        connection = self.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
+        if not self.disconnected:
+            reset(self.transport)

@@ -4,19 +4,23 @@ from emoserve_client.async_client import AsyncEmoserve
 from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion, AudioTimeline, ChannelEmotion
 from emoserve_client.client import Emoserve
 from emoserve_client.common_answers import AnsweringModel, Media
+from emoserve_client.event_answers import AffectRows, Progress, Window
 from emoserve_client.job_answers import Job, JobState
 from emoserve_client.problems import EmoserveError, Problem, ServiceUnreachable
 from emoserve_client.retries import Retries
+from emoserve_client.stream_messages import AudioStreamCreated, StreamClosed, StreamLimits, VideoStreamCreated
 from emoserve_client.uploads import Upload
 from emoserve_client.video_answers import AffectTimeline, Attribution, Summary, VideoAffect
 
 __all__ = [
+    "AffectRows",
     "AffectTimeline",
     "AnsweringModel",
     "AsyncEmoserve",
     "Attribution",
     "AudioEmbedding",
     "AudioEmotion",
+    "AudioStreamCreated",
     "AudioTimeline",
     "ChannelEmotion",
     "Emoserve",
@@ -25,9 +29,14 @@ __all__ = [
     "JobState",
     "Media",
     "Problem",
+    "Progress",
     "Retries",
     "ServiceUnreachable",
+    "StreamClosed",
+    "StreamLimits",
     "Summary",
     "Upload",
     "VideoAffect",
+    "VideoStreamCreated",
+    "Window",
 ]

@@ -40,6 +40,19 @@ class Attempts:
         after_s = retry_after_s(response)
         return self._pause(problem_of(response, after_s), response.status_code in RETRIED_STATUS, after_s)
 
+    def pause_after(self, error: EmoserveError, *, may_pass: bool = True, after_s: float | None = None) -> float:
+        """Seconds to wait after anything else: a stream or its events that broke, or a stream that was refused.
+
+        Args:
+            error: what happened.
+            may_pass: whether trying again could help.
+            after_s: what the service said.
+
+        Raises:
+            EmoserveError: ``error``, as there is to be no further attempt.
+        """
+        return self._pause(error, may_pass, after_s)
+
     def _pause(self, error: EmoserveError, may_pass: bool, after_s: float | None) -> float:
         self._made += 1
         pause_s = None

@@ -11,6 +11,7 @@ import httpx
 
 from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion
 from emoserve_client.common_answers import Document
+from emoserve_client.event_streams import EVENTS
 from emoserve_client.job_answers import Job
 from emoserve_client.uploads import Source, Upload, source_of
 from emoserve_client.video_answers import VideoAffect
@@ -90,6 +91,12 @@ def analyse_as(path: str, media_type: str, upload: Upload, options: Mapping[str,
     return Call("POST", path, lambda response: response.content, parameters(options), {"accept": media_type}, source)
 
 
+def analyse_events(path: str, upload: Upload, options: Mapping[str, Any]) -> Call[None]:
+    """A file in, events out: what is read of them is :class:`emoserve_client.event_streams.UploadEvents`."""
+    source = source_of(upload, table=path == TABLE_AFFECT)
+    return Call("POST", path, lambda _: None, parameters(options), {"accept": EVENTS}, source)
+
+
 def document(path: str) -> Call[Document]:
     """A GET for a JSON document."""
     return Call("GET", path, lambda response: dict(response.json()), headers={"accept": JSON})
@@ -135,6 +142,11 @@ def result_as(job_id: str, media_type: str) -> Call[bytes]:
 def job_path(job_id: str) -> str:
     """Address of a job."""
     return f"/v1/jobs/{quote(job_id, safe='')}"
+
+
+def job_events_path(job_id: str) -> str:
+    """Address of a job's events."""
+    return f"{job_path(job_id)}/events"
 
 
 def parameters(options: Mapping[str, Any]) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack, cast
 
 import httpx
 
@@ -14,12 +16,25 @@ from emoserve_client.attempts import Attempts
 from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion
 from emoserve_client.calls import Call, JobKind
 from emoserve_client.common_answers import Document
-from emoserve_client.connection import client_options, is_ready
+from emoserve_client.connection import client_options, failure, is_ready, require_websockets
+from emoserve_client.event_answers import AffectRows, Progress, Window
+from emoserve_client.event_streams import JobEvents, UploadEvent, UploadEvents
 from emoserve_client.job_answers import Job
-from emoserve_client.options import EmotionOptions, SoundOptions, TableOptions, VideoOptions
+from emoserve_client.options import (
+    AudioStreamOptions,
+    EmotionOptions,
+    SoundOptions,
+    TableOptions,
+    VideoOptions,
+    VideoStreamOptions,
+)
+from emoserve_client.problems import EmoserveError, ServiceUnreachable
 from emoserve_client.retries import Retries
 from emoserve_client.uploads import Upload
 from emoserve_client.video_answers import VideoAffect
+
+if TYPE_CHECKING:
+    from emoserve_client.live_stream import AudioStream, VideoStream
 
 Answer = TypeVar("Answer")
 
@@ -32,6 +47,7 @@ class Emoserve:
         api_key: key or token; None where the service asks for none.
         timeout_s: for an answer, once the file is sent.
         retries: when to try again.
+        tls: which certificates to trust, and the client's own, if it needs one; None for the usual authorities.
         transport: for tests.
 
     Every method raises :class:`Problem` when the service refuses, :class:`ServiceUnreachable` when no answer comes,
@@ -45,10 +61,12 @@ class Emoserve:
         *,
         timeout_s: float = 150.0,
         retries: Retries | None = None,
+        tls: ssl.SSLContext | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = httpx.Client(**client_options(base_url, api_key, timeout_s), transport=transport)
+        self._http = httpx.Client(**client_options(base_url, api_key, timeout_s, tls), transport=transport)
         self._retries = retries or Retries()
+        self._place = (base_url, api_key, tls)
 
     def audio_emotion(self, file: Upload, **options: Unpack[EmotionOptions]) -> AudioEmotion:
         """Emotion of a recording or of a video's sound track."""
@@ -57,6 +75,16 @@ class Emoserve:
     def audio_emotion_as(self, media_type: str, file: Upload, **options: Unpack[EmotionOptions]) -> bytes:
         """The same as 'text/csv', 'image/png' or 'application/fhir+json'."""
         return self._run(calls.analyse_as(calls.AUDIO_EMOTION, media_type, file, options))
+
+    def audio_emotion_events(
+        self, file: Upload, **options: Unpack[EmotionOptions]
+    ) -> Iterator[Progress | Window | AudioEmotion]:
+        """The same while the work goes on: progress, each window as soon as it is judged, and the answer at the end.
+
+        Leaving the iteration ends the work. Once events have come, a connection that breaks is not tried again.
+        """
+        call = calls.analyse_events(calls.AUDIO_EMOTION, file, options)
+        return cast("Iterator[Progress | Window | AudioEmotion]", self._events(call, AudioEmotion.read))
 
     def audio_embedding(self, file: Upload, **options: Unpack[SoundOptions]) -> AudioEmbedding:
         """Features of a recording, a row a window."""
@@ -74,6 +102,13 @@ class Emoserve:
         """The same as 'text/csv', 'image/png' or 'application/fhir+json'."""
         return self._run(calls.analyse_as(calls.VIDEO_AFFECT, media_type, file, options))
 
+    def video_affect_events(
+        self, file: Upload, **options: Unpack[VideoOptions]
+    ) -> Iterator[Progress | AffectRows | VideoAffect]:
+        """The same while the work goes on; rows come before the end with ``neutral='none'`` or a stretch."""
+        call = calls.analyse_events(calls.VIDEO_AFFECT, file, options)
+        return cast("Iterator[Progress | AffectRows | VideoAffect]", self._events(call, VideoAffect.read))
+
     def table_affect(self, file: Upload, **options: Unpack[TableOptions]) -> VideoAffect:
         """Arousal and valence from a table of action units by OpenFace or AVEC."""
         return self._run(calls.table_affect(file, options))
@@ -81,6 +116,11 @@ class Emoserve:
     def table_affect_as(self, media_type: str, file: Upload, **options: Unpack[TableOptions]) -> bytes:
         """The same as 'text/csv', 'image/png' or 'application/fhir+json'."""
         return self._run(calls.analyse_as(calls.TABLE_AFFECT, media_type, file, options))
+
+    def table_affect_events(self, file: Upload, **options: Unpack[TableOptions]) -> Iterator[Progress | VideoAffect]:
+        """The same with its progress."""
+        call = calls.analyse_events(calls.TABLE_AFFECT, file, options)
+        return cast("Iterator[Progress | VideoAffect]", self._events(call, VideoAffect.read))
 
     def submit_audio_emotion(
         self, file: Upload, *, idempotency_key: str | None = None, **options: Unpack[EmotionOptions]
@@ -111,6 +151,37 @@ class Emoserve:
             time.sleep(poll_s)
         return job
 
+    def job_events(self, job_id: str, *, last_event_id: str | None = None) -> Iterator[Job | Progress]:
+        """A job's way: the job whenever its state changes, progress in between; ends with the job.
+
+        A connection that breaks is made anew, and goes on behind the last event.
+
+        Args:
+            job_id: of the job.
+            last_event_id: of the last event that is known already.
+        """
+        events = JobEvents(last_event_id)
+        attempts = Attempts(self._retries, repeatable=True)
+        while not events.is_final:
+            events.begin()
+            broken: EmoserveError = ServiceUnreachable("the events ended before the job")
+            try:
+                with self._http.stream("GET", calls.job_events_path(job_id), headers=events.headers) as response:
+                    if response.status_code == httpx.codes.NO_CONTENT:
+                        return
+                    if response.is_error:
+                        response.read()
+                        time.sleep(attempts.pause_after_refusal(response))
+                        continue
+                    for piece in response.iter_bytes():
+                        yield from events.feed(piece)
+            except httpx.HTTPError as error:
+                broken = failure(error)
+            if events.is_alive:
+                attempts = Attempts(self._retries, repeatable=True)
+            if not events.is_final:
+                time.sleep(events.retry_s if events.is_alive else attempts.pause_after(broken))
+
     def audio_emotion_result(self, job_id: str) -> AudioEmotion:
         """Answer of a job that has succeeded."""
         return self._run(calls.result(job_id, AudioEmotion.read))
@@ -126,6 +197,22 @@ class Emoserve:
     def cancel(self, job_id: str) -> None:
         """Cancel a job, or delete the result of one that has ended."""
         self._run(calls.cancel(job_id))
+
+    def audio_stream(self, sample_rate_hz: int, **options: Unpack[AudioStreamOptions]) -> AudioStream:
+        """A live stream of sound, for a with statement; needs the extra 'streams'."""
+        require_websockets()
+        from emoserve_client.live_stream import AudioStream
+        from emoserve_client.stream_connection import StreamPlace
+
+        return AudioStream(StreamPlace(*self._place), self._retries, {"sample_rate_hz": sample_rate_hz, **options})
+
+    def video_stream(self, **options: Unpack[VideoStreamOptions]) -> VideoStream:
+        """A live stream of a face, for a with statement; needs the extra 'streams'."""
+        require_websockets()
+        from emoserve_client.live_stream import VideoStream
+        from emoserve_client.stream_connection import StreamPlace
+
+        return VideoStream(StreamPlace(*self._place), self._retries, options)
 
     def models(self) -> Document:
         """Cards of all models."""
@@ -179,4 +266,26 @@ class Emoserve:
                 if response.is_success:
                     return call.read(response)
                 pause_s = attempts.pause_after_refusal(response)
+            time.sleep(pause_s)
+
+    def _events(self, call: Call[None], read: Callable[[Document], Answer]) -> Iterator[UploadEvent | Answer]:
+        attempts = Attempts(self._retries, repeatable=call.repeatable)
+        while True:
+            events = UploadEvents(read)
+            content = None if call.source is None else call.source.pieces()
+            try:
+                with self._http.stream(
+                    call.method, call.path, params=call.params, headers=call.all_headers, content=content
+                ) as response:
+                    if response.is_success:
+                        for piece in response.iter_bytes():
+                            yield from events.feed(piece)
+                        events.close()
+                        return
+                    response.read()
+                pause_s = attempts.pause_after_refusal(response)
+            except httpx.HTTPError as error:
+                if events.has_begun:
+                    raise failure(error) from error
+                pause_s = attempts.pause_after_failure(error)
             time.sleep(pause_s)

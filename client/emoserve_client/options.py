@@ -52,3 +52,31 @@ class TableOptions(TypedDict, total=False):
     include: Sequence[Include]
     face: str
     fps: float
+
+
+class AudioStreamOptions(TypedDict, total=False):
+    """What a live stream of sound may say besides its sample rate; times in seconds.
+
+    ``channels`` are interleaved, and their mean is judged.
+    """
+
+    channels: int
+    model: str
+    version: str
+    window_s: float
+    hop_s: float
+
+
+class VideoStreamOptions(TypedDict, total=False):
+    """What a live stream of a face may say.
+
+    ``input`` is 'jpeg' or 'action_units'; ``neutral`` is 'none' or 'START:END' in seconds; ``causal`` asks for rows at
+    once that what follows would change.
+    """
+
+    input: Literal["jpeg", "action_units"]
+    model: str
+    version: str
+    neutral: str
+    face: int
+    causal: bool

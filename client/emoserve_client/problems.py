@@ -25,7 +25,7 @@ class Problem(EmoserveError):
     """The service refused the request.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status; 0 for what is told within a stream, which has none.
         code: such as 'media_too_long'; ``GET /v1/problems`` lists all.
         title: what the code means.
         detail: what happened this time.
@@ -46,7 +46,7 @@ class Problem(EmoserveError):
         self.errors: Sequence[Mapping[str, str]] = tuple(raw.get("errors") or ())
         self.retry_after_s = retry_after_s
         self.raw = raw
-        super().__init__(f"{status} {self.code}: {self.detail}")
+        super().__init__(f"{status} {self.code}: {self.detail}" if status else f"{self.code}: {self.detail}")
 
 
 def problem_of(response: httpx.Response, retry_after_s: float | None = None) -> Problem:

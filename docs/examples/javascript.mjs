@@ -1,4 +1,5 @@
 // Emotion of a recording with fetch: Node.js 20 and newer, and browsers.
+// The same with events while the work goes on: audioEmotionEvents.
 // Usage: node javascript.mjs ADDRESS RECORDING        EMOSERVE_KEY=… where the service asks for a key
 
 /** Emotion of `file` (a Blob or a File); throws an Error with the service's `code`. */
@@ -19,6 +20,26 @@ export async function audioEmotion(address, file, { key, ...parameters } = {}) {
   }
 }
 
+/** Events of `file`: yields [name, document]; the last is "result", or "problem" with the service's `code`. */
+export async function* audioEmotionEvents(address, file, { key, ...parameters } = {}) {
+  const headers = { accept: "text/event-stream", ...(key ? { authorization: `Bearer ${key}` } : {}) };
+  const query = new URLSearchParams(parameters);
+  const response = await fetch(`${address}/v1/audio/emotion?${query}`, { method: "POST", headers, body: file });
+  if (!response.ok) {
+    const document = await response.json();
+    throw Object.assign(new Error(document.detail), { code: document.code, requestId: document.request_id });
+  }
+  let text = "";
+  for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
+    const blocks = (text + piece).split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) {
+      const fields = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/s, 2)));
+      if (fields.event) yield [fields.event, JSON.parse(fields.data)];
+    }
+  }
+}
+
 if (typeof process !== "undefined" && process.argv[1]?.endsWith("javascript.mjs")) {
   const { openAsBlob } = await import("node:fs");
   const [address, recording] = process.argv.slice(2);
@@ -26,6 +47,9 @@ if (typeof process !== "undefined" && process.argv[1]?.endsWith("javascript.mjs"
     const file = await openAsBlob(recording);
     const answer = await audioEmotion(address, file, { key: process.env.EMOSERVE_KEY, timeline: true });
     console.log(answer.emotion, answer.probabilities, answer.timeline.arousal);
+    for await (const [name, document] of audioEmotionEvents(address, file, { key: process.env.EMOSERVE_KEY })) {
+      console.log(name, name === "window" ? document.arousal : document.progress ?? document.code ?? document.emotion);
+    }
   } catch (error) {
     console.error(`${error.code ?? "failed"}: ${error.message}`);
     process.exitCode = 1;

@@ -47,6 +47,12 @@ def served_answers(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     return probabilities.astype(np.float32).argmax(axis=1)
 
 
+def by_name(part: Answers) -> dict[str, tuple[str, str]]:
+    """Recording to its true label and the answer, as :func:`export.evaluation.significance.compare_answers` takes."""
+    columns = zip(part.names, part.targets, part.answers, strict=True)
+    return {name: (part.labels[target], part.labels[answer]) for name, target, answer in columns}
+
+
 def answers_of(
     examples: Examples, row_probabilities: NDArray[np.float64], labels: Sequence[str], partition: str
 ) -> Answers:

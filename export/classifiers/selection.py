@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from export.classifiers.answers import served_answers
 from export.classifiers.examples import Examples, Split, TrainingError
-from export.classifiers.fitting import Fit, fit
+from export.classifiers.fitting import Fit, Prepared, fit, prepare
 from export.classifiers.probabilities import LINKS, probabilities
 from export.classifiers.recipe import Recipe, Setting
 from export.evaluation.metrics import fit_temperature, unweighted_average_recall
@@ -44,7 +44,7 @@ def search(
     Raises:
         TrainingError: what the selection needs is not there.
     """
-    rounds = _rounds(parts, recipe)
+    rounds = [(prepare(fitted_on, recipe), held_out) for fitted_on, held_out in _rounds(parts, recipe)]
 
     def one(setting: Setting) -> Trial:
         trial = _try(setting, rounds, recipe, len(parts.labels))
@@ -54,7 +54,11 @@ def search(
 
     # liblinear draws from one generator of the whole process: two fits at once would not be repeatable.
     with ThreadPoolExecutor(1 if "svm" in recipe.losses else threads) as pool:
-        trials = list(pool.map(one, recipe.grid))
+        try:
+            trials = list(pool.map(one, recipe.grid))
+        except BaseException:  # stopped by the user, say: what has not begun need not be waited for
+            pool.shutdown(cancel_futures=True)
+            raise
     return max(trials, key=lambda trial: trial.uar), trials
 
 
@@ -103,7 +107,7 @@ def _rounds(parts: Split, recipe: Recipe) -> list[Round]:
     return rounds
 
 
-def _try(setting: Setting, rounds: Sequence[Round], recipe: Recipe, classes: int) -> Trial:
+def _try(setting: Setting, rounds: Sequence[tuple[Prepared, Examples]], recipe: Recipe, classes: int) -> Trial:
     fits = [fit(fitted_on, setting, recipe) for fitted_on, _ in rounds]
     scores = [one.linear.scores(held_out.values) for one, (_, held_out) in zip(fits, rounds, strict=True)]
     recalls = [_uar(setting, score, held_out, classes) for score, (_, held_out) in zip(scores, rounds, strict=True)]

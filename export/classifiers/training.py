@@ -11,7 +11,7 @@ import sklearn
 
 from export.classifiers.answers import Answers, answers_of
 from export.classifiers.examples import Split, TrainingError, split
-from export.classifiers.fitting import fit
+from export.classifiers.fitting import fit, prepare
 from export.classifiers.head import GridCell, Head, HeadCard
 from export.classifiers.licences import data_licence, strictest
 from export.classifiers.probabilities import LINKS
@@ -52,9 +52,10 @@ def train_head(
     """
     parts = _parts(table, test_table)
     best, trials = search(parts, recipe, threads, progress)
-    on_train = best.fitted or fit(parts.train, best.setting, recipe)
-    both = recipe.refit and parts.devel is not None
-    final = fit(parts.train.joined(parts.devel), best.setting, recipe) if both and parts.devel else on_train
+    on_train = best.fitted or fit(prepare(parts.train, recipe), best.setting, recipe)
+    final = on_train
+    if recipe.refit and parts.devel is not None:
+        final = fit(prepare(parts.train.joined(parts.devel), recipe), best.setting, recipe)
     card = _card(table, parts, recipe, best, trials)
     before, head = Head(on_train.linear, card), Head(final.linear, card)
     answers = []

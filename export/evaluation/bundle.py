@@ -48,7 +48,7 @@ def answer_corpus(bundle: Path, corpus: Corpus, threads: int, progress: Callable
     """
     card = read_card(bundle)
     graph = bundle / card.file_with_role("model")
-    run = _audio_runner(card, graph, threads) if corpus.has_audio else _feature_runner(graph, corpus, threads)
+    run = _audio_runner(bundle, card, threads) if corpus.has_audio else _feature_runner(graph, corpus, threads)
     rows = []
     for utterance in corpus.utterances:
         rows.append(run(utterance))
@@ -59,25 +59,40 @@ def answer_corpus(bundle: Path, corpus: Corpus, threads: int, progress: Callable
 
 
 Runner = Callable[[Utterance], dict[str, NDArray[np.float32]]]
+WaveformRunner = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 
 
-def _audio_runner(card: Card, graph: Path, threads: int) -> Runner:
+def waveform_runner(bundle: Path, threads: int) -> WaveformRunner:
+    """What judges float32 [samples] at the card's rate by the bundle's graph: the mean over the card's windows.
+
+    It raises :class:`service.problems.MediaTooShort` for a clip that is shorter than the model takes.
+    """
+    card = read_card(bundle)
     assert card.speech is not None
-    session = Session(graph, device="auto", threads=threads)
+    session = Session(bundle / card.file_with_role("model"), device="auto", threads=threads)
     speech, limits = card.speech, Limits()
     outputs = [name for name in OUTPUTS if name in session.output_names]
 
-    def run(utterance: Utterance) -> dict[str, NDArray[np.float32]]:
-        assert utterance.audio is not None
-        waveform = read_waveform(utterance.audio, speech.sample_rate_hz)
-        try:
-            windows = plan_windows(len(waveform), speech, limits, window_s=None, hop_s=None)
-        except MediaTooShort as error:
-            raise CorpusError(f"{utterance.audio}: {error.detail}") from error
+    def run(waveform: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        windows = plan_windows(len(waveform), speech, limits, window_s=None, hop_s=None)
         spans = zip(windows.start_samples, windows.end_samples, strict=True)
         clips, lengths = stack([waveform[start:end] for start, end in spans])
         answer = session.run({"waveform": clips, "lengths": lengths}, outputs)
         return {name: answer[name].mean(axis=0) for name in outputs}
+
+    return run
+
+
+def _audio_runner(bundle: Path, card: Card, threads: int) -> Runner:
+    assert card.speech is not None
+    judge, rate_hz = waveform_runner(bundle, threads), card.speech.sample_rate_hz
+
+    def run(utterance: Utterance) -> dict[str, NDArray[np.float32]]:
+        assert utterance.audio is not None
+        try:
+            return judge(read_waveform(utterance.audio, rate_hz))
+        except MediaTooShort as error:
+            raise CorpusError(f"{utterance.audio}: {error.detail}") from error
 
     return run
 

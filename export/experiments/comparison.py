@@ -2,71 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.classifiers.answers import Answers
+from export.classifiers.answers import Answers, by_name
 from export.classifiers.combinations import COMBINATIONS, COMPARE, plain_name
-from export.classifiers.fusion import train_fusion
+from export.classifiers.fusion import aligned, mean_answers, side_by_side
 from export.classifiers.recipe import Recipe
-from export.classifiers.training import train_head
 from export.corpora.tables import Corpus
 from export.evaluation.metrics import accuracy, unweighted_average_recall
 from export.evaluation.significance import compare_answers
 from export.experiments import published
 from export.experiments.tables import Cell
+from export.experiments.trainings import Trainings
 from export.features.table import FeatureTable
+from service.card import read_card
 
 MISSING = "weights not available"
+RANDOM = "random weights: unusable, not measured"
+NO_COMPARE = "ComParE was left out"
 OWN_COMBINATION = ("squeezenet", "mobilenet_v2")
 """The two networks whose published weights are most easily had."""
-
-NEEDS_COMPARE = ("compare + sgd", "+".join((*OWN_COMBINATION, "compare")))
-"""Systems that lack nothing but ComParE where they were not run and their networks are there."""
 
 Tables = Mapping[str, FeatureTable]
 """Network, or 'compare2016', to its features."""
 
 
-def compare_networks(corpus: Corpus, tables: Tables, recipe: Recipe, threads: int) -> list[dict[str, Cell]]:
-    """A row for each of the ten networks; those without features say so."""
-    rows = []
+@dataclass
+class Compared:
+    """Rows of a table, and the answers on devel and test of each system that was trained."""
+
+    rows: list[dict[str, Cell]] = field(default_factory=list)
+    answers: dict[str, Sequence[Answers]] = field(default_factory=dict)
+
+
+def compare_networks(
+    corpus: Corpus, tables: Tables, recipe: Recipe, trainings: Trainings, random: Collection[str] = ()
+) -> Compared:
+    """A row for each of the ten networks; those without features say why.
+
+    Args:
+        random: networks that there are seeded random weights of only.
+    """
+    found = Compared()
     for network, (item, uar, acc) in published.NETWORKS.items():
-        trained = train_head(tables[network], recipe, threads) if network in tables else None
-        about: dict[str, Cell] = {"item": item, "system": network}
-        rows.append(_row(corpus, about, trained.answers if trained else None, (uar, acc), None))
-    return rows
+        answers = trainings.train(tables[network], recipe).answers if network in tables else None
+        note = "" if answers else RANDOM if network in random else MISSING
+        _add(found, corpus, (item, network, note), answers, (uar, acc), None)
+    return found
 
 
-def compare_fusions(
-    corpus: Corpus, tables: Tables, recipe: Recipe, threads: int, progress: Callable[[], None] | None = None
-) -> list[dict[str, Cell]]:
+def compare_fusions(corpus: Corpus, tables: Tables, recipe: Recipe, trainings: Trainings) -> Compared:
     """ComParE alone, each network alone, fusions that can be had, and the published ones that cannot.
 
-    The mark is McNemar's test against ComParE on devel (A24), where ComParE was computed.
+    The tests are McNemar's against ComParE (A24), where ComParE was computed.
     """
-    rows = []
-    reference = train_head(tables[COMPARE], recipe, threads).answers if COMPARE in tables else None
-    rows.append(_row(corpus, {"item": "A19, A24", "system": "ComParE + SGD"}, reference, published.COMPARE, None))
-    for network in tables:
+    found = Compared()
+    singles = {network: trainings.train(table, recipe).answers for network, table in tables.items()}
+    reference = singles.get(COMPARE)
+    note = "" if reference else NO_COMPARE
+    _add(found, corpus, ("A19, A24", "ComParE + SGD", note), reference, published.COMPARE, None)
+    for network, answers in singles.items():
         if network != COMPARE:
-            answers = train_head(tables[network], recipe, threads, progress=progress).answers
             item, uar, acc = published.NETWORKS[network]
-            rows.append(_row(corpus, {"item": item, "system": network}, answers, (uar, acc), reference))
+            _add(found, corpus, (item, network, ""), answers, (uar, acc), reference)
     for name, kind, members in _fusions():
+        lacking = [network for network in members if network not in tables]
+        fused = None if lacking else _fuse(kind, members, tables, recipe, trainings)
+        note = (NO_COMPARE if lacking == [COMPARE] else MISSING) if lacking else ""
         item = "A22" if kind == "early" else "A23"
-        known = [network for network in members if network in tables]
-        answers = None
-        if len(known) == len(members):
-            answers = train_fusion(kind, [tables[network] for network in known], recipe, threads, progress).answers
-        rows.append(_row(corpus, {"item": item, "system": name}, answers, published.FUSIONS.get(name), reference))
-    return rows
+        _add(found, corpus, (item, name, note), fused, published.FUSIONS.get(name), reference)
+    return found
 
 
 def bundle_of(bundles: Path, network: str) -> Path | None:
     """The newest bundle of a Deep Spectrum network below ``bundles``, or None."""
     found = sorted(bundles.glob(f"deep-spectrum-{network.replace('_', '-')}/*/card.json"))
     return found[-1].parent if found else None
+
+
+def has_trained_weights(bundle: Path) -> bool:
+    """Whether a bundle's weights are anything but random numbers."""
+    return bool(read_card(bundle).settings.get("usable", True))
+
+
+def _fuse(kind: str, members: Sequence[str], tables: Tables, recipe: Recipe, trainings: Trainings) -> Sequence[Answers]:
+    kept, _ = aligned([tables[network] for network in members], by_row=kind == "early")
+    if kind == "early":
+        return trainings.train(side_by_side(kept), recipe).answers
+    columns = zip(*(trainings.train(table, recipe).answers for table in kept), strict=True)
+    return [mean_answers(column) for column in columns]
 
 
 def _fusions() -> list[tuple[str, str, tuple[str, ...]]]:
@@ -80,38 +106,35 @@ def _fusions() -> list[tuple[str, str, tuple[str, ...]]]:
     return entries
 
 
-def _row(
+def _add(
+    found: Compared,
     corpus: Corpus,
-    about: dict[str, Cell],
+    about: tuple[str, str, str],
     answers: Sequence[Answers] | None,
     printed: tuple[float, float] | None,
     reference: Sequence[Answers] | None,
-) -> dict[str, Cell]:
-    row: dict[str, Cell] = {"corpus": corpus.name, **about}
+) -> None:
+    """Add a row and the answers; ``about`` is item, system and note."""
+    item, system, note = about
+    row: dict[str, Cell] = {"corpus": corpus.name, "item": item, "system": system}
     for partition in ("devel", "test"):
-        part = next((part for part in answers or () if part.partition == partition), None)
-        for metric in ("UAR", "accuracy"):
-            row[f"{partition} {metric} %"] = None if part is None else round(100 * _figure(part, metric), 1)
-    row["sig."] = _mark(answers, reference)
+        part = _part(answers, partition)
+        row[f"{partition} UAR %"] = None if part is None else round(100 * _uar(part), 1)
+        row[f"{partition} accuracy %"] = None if part is None else round(100 * accuracy(part.targets, part.answers), 1)
+    for partition in ("devel", "test"):
+        part, rival = _part(answers, partition), _part(reference, partition)
+        test = compare_answers(by_name(part), by_name(rival)) if part and rival else None
+        row[f"{partition} McNemar p"] = None if test is None else f"{test.mcnemar_p:.2g} {test.mark}".strip()
     row["paper: UAR / accuracy on its own devel %"] = None if printed is None else f"{printed[0]} / {printed[1]}"
-    had = str(about["system"]).lower().removeprefix("early ").removeprefix("late ") in NEEDS_COMPARE
-    row["note"] = "" if answers else "ComParE was left out" if had else MISSING
-    return row
+    row["note"] = note
+    found.rows.append(row)
+    if answers:
+        found.answers[system] = answers
 
 
-def _figure(part: Answers, metric: str) -> float:
-    if metric == "accuracy":
-        return accuracy(part.targets, part.answers)
+def _part(answers: Sequence[Answers] | None, partition: str) -> Answers | None:
+    return next((part for part in answers or () if part.partition == partition), None)
+
+
+def _uar(part: Answers) -> float:
     return unweighted_average_recall(part.targets, part.answers, len(part.labels))
-
-
-def _mark(answers: Sequence[Answers] | None, reference: Sequence[Answers] | None) -> str:
-    if not answers or not reference:
-        return ""
-    pairs = [_by_name(next(part for part in parts if part.partition == "devel")) for parts in (answers, reference)]
-    return compare_answers(*pairs).mark
-
-
-def _by_name(part: Answers) -> dict[str, tuple[str, str]]:
-    columns = zip(part.names, part.targets, part.answers, strict=True)
-    return {name: (part.labels[target], part.labels[answer]) for name, target, answer in columns}

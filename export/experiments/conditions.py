@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,27 +27,37 @@ CONDITIONS: tuple[Condition, ...] = ("clean", "noisy", "denoised")
 LEVEL = np.float32(0.1)
 """Root mean square of the speech in every condition, so that level tells nothing of the condition."""
 
+RECIPE_VERSION = 2
+"""Counted up where the same seed would make other rooms or noises: files of an older one are not taken."""
+
 
 def make_conditions(
     corpus: Corpus, denoiser: Path, seed: int, folder: Path, progress: Callable[[], None] | None = None
 ) -> dict[Condition, Corpus]:
-    """The corpus in three conditions, as float wav files below ``folder``; files that are there are kept.
+    """The corpus in three conditions, as float wav files in a folder below ``folder``; files that are there are kept.
 
     'noisy' is the speech in a room from about 3 m away with a noise of a family that the denoiser was not trained on,
-    at −5 … 20 dB; 'denoised' is that behind the denoiser.
+    at −5 … 20 dB; 'denoised' is that behind the denoiser. Room and noise of a recording are decided by the seed and
+    the recording's name, so a part of a corpus sounds as it does in the whole.
     """
-    session = Session(denoiser / read_card(denoiser).file_with_role("model"), device="cpu", threads=1)
+    card = read_card(denoiser)
+    graph = card.file_with_role("model")
+    session = Session(denoiser / graph, device="cpu", threads=1)
     families = list(UNSEEN_FAMILIES.values())
+    origin = f"{corpus.folder.resolve()}\n{card.files[graph].sha256}\n{seed}\n{RECIPE_VERSION}"
+    folder = folder / f"conditions-{corpus.name}-{hashlib.sha256(origin.encode()).hexdigest()[:12]}"
     files: dict[Condition, list[Path]] = {condition: [] for condition in CONDITIONS}
-    for index, utterance in enumerate(corpus.utterances):
+    for utterance in corpus.utterances:
         assert utterance.audio is not None
-        places = {condition: folder / condition / f"{index:05d}.wav" for condition in CONDITIONS}
+        number = zlib.crc32(utterance.name.encode())
+        name = f"{Path(utterance.name).stem}-{number:08x}.wav"
+        places = {condition: folder / condition / name for condition in CONDITIONS}
         # The denoised file is written last: where it is, all three are whole.
         if not places["denoised"].is_file():
-            random = np.random.default_rng([seed, index])
+            random = np.random.default_rng([seed, number])
             speech = unit_power(read_waveform(utterance.audio, SAMPLE_RATE_HZ)) * LEVEL
             heard, _ = draw_room(random, SAMPLE_RATE_HZ, DISTANCE_M, RT60_RANGE_S).apply(speech)
-            noise = families[index % len(families)](random, len(speech))
+            noise = families[number % len(families)](random, len(speech))
             noisy = add_noise(heard, noise, random.uniform(*SNR_RANGE_DB))
             signals = {"clean": speech, "noisy": noisy, "denoised": run_denoiser(session, [noisy])[0]}
             for condition, place in places.items():

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from export.classifiers.recipe import Recipe
-from export.classifiers.training import Trained, train_head
 from export.experiments.conditions import CONDITIONS, Condition
 from export.experiments.matrix import training_table
+from export.experiments.trainings import Training, Trainings
 from export.features.audio_words import Descriptors, audio_words_grid
 from export.features.origin import Backbone, Origin
 from export.features.table import FeatureTable
@@ -64,15 +64,25 @@ def bag_tables(
 
 
 def choose_bags(
-    bags: Iterator[tuple[int, int, Tables]], trained_on: Condition, recipe: Recipe, threads: int
-) -> tuple[Tables, Trained]:
-    """The size and assignments with the best UAR over folds of the training speakers, never by the test partition."""
-    best: tuple[Tables, Trained] | None = None
+    bags: Iterator[tuple[int, int, Tables]],
+    trained_on: Condition,
+    recipes: Mapping[str, Recipe],
+    trainings: Trainings,
+) -> dict[str, tuple[Tables, Training]]:
+    """For each recipe the size and assignments with the best UAR over folds of the training speakers.
+
+    The test partition is never looked at.
+
+    Args:
+        recipes: by any name; every bag is made once for all of them.
+    """
+    best: dict[str, tuple[Tables, Training]] = {}
     for _, _, tables in bags:
-        trained = train_head(training_table(tables[trained_on]), recipe, threads)
-        if best is None or trained.best.uar > best[1].best.uar:
-            best = tables, trained
-    if best is None:
+        for name, recipe in recipes.items():
+            trained = trainings.train(training_table(tables[trained_on]), recipe)
+            if name not in best or trained.held_out_uar > best[name][1].held_out_uar:
+                best[name] = tables, trained
+    if not best:
         raise ValueError("no number of assignments fits a size of the codebook")
     return best
 

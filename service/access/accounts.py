@@ -21,6 +21,13 @@ MAX_IDLE_ACCOUNTS = 10_000
 NEWEST_SHARE = 0.2
 """Weight of the newest request in the average duration."""
 
+JOBS_SHARE = 0.5
+"""Of a minute's media: what jobs leave to requests of the same owner, and of what flows in, what requests leave to
+jobs."""
+
+LONGEST_INFLOW_S = 2.0
+"""Of which a job takes its share at once, so that a request never waits for longer than that because of it."""
+
 
 class LimitedAccount:
     """One owner's account. Thread-safe.
@@ -44,6 +51,7 @@ class LimitedAccount:
         self._requests = None if per_minute is None else TokenBucket(per_minute, clock)
         media_s = limits.media_s_per_minute
         self._media = None if media_s is None else TokenBucket(media_s, clock)
+        self._collected_at = clock()
 
     @property
     def is_idle(self) -> bool:
@@ -92,6 +100,24 @@ class LimitedAccount:
             self._media_s = self._media_s - seconds if self._recordings else 0.0
             if unused and self._media is not None:
                 self._media.spend(-seconds)
+
+    def collect(self, seconds: float) -> float:
+        """Take up to ``seconds`` of the minute's media for a job, which can wait, and tell how many.
+
+        That is all beyond :data:`JOBS_SHARE` of the allowance, or that share of what has flowed in since: so neither
+        a job nor the requests of the same owner can use all of it up.
+        """
+        with self._lock:
+            if self._media is None:
+                return seconds
+            now = self._clock()
+            inflow_s, self._collected_at = min(now - self._collected_at, LONGEST_INFLOW_S), now
+            level, whole = self._media.level, self._media.per_minute
+            if level <= 0:
+                return 0.0
+            taken = min(seconds, max(level - (1 - JOBS_SHARE) * whole, JOBS_SHARE * whole / 60 * inflow_s))
+            self._media.spend(taken)
+            return taken
 
     def headers(self) -> dict[str, str]:
         """``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers) of the minutes' allowances."""
@@ -160,9 +186,11 @@ class Accounts:
 
         None for ANONYMOUS: where there are no credentials, nobody is told apart.
         """
-        if caller is ANONYMOUS:
-            return None
-        key = (caller.owner, caller.limits or self._limits)
+        return None if caller is ANONYMOUS else self.owned_by(caller.owner, caller.limits)
+
+    def owned_by(self, owner: str, limits: KeyLimits | None) -> LimitedAccount:
+        """The account of an owner's credentials with ``limits`` of their own, or None for the usual ones."""
+        key = (owner, limits or self._limits)
         with self._lock:
             account = self._accounts.get(key)
             if account is None:

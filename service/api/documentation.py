@@ -215,12 +215,14 @@ NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(NotFound,
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI 3.1 document of ``app``, with the problem's schema and the common response headers."""
+    root_path = app.state.services.settings.root_path
     document = get_openapi(
         title=app.title,
         version=app.version,
         summary="Self-hosted speech and face affect behind one REST call.",
         description=_DESCRIPTION,
         routes=app.routes,
+        servers=[{"url": root_path}] if root_path else None,
         tags=[
             {"name": "audio", "description": "Recordings in, emotion or embeddings out."},
             {"name": "video", "description": "Faces in, arousal and valence over time out."},

@@ -30,12 +30,23 @@ from service.problems import (
 
 _LOCATION = {"Location": {"description": "The job's address.", "schema": {"type": "string"}}}
 
+_LINKS = {
+    name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
+    for name in ("read_job", "watch_job", "read_job_result", "delete_job")
+}
+
 SUBMIT_RESPONSES: Responses = {
-    202: {"model": JobAnswer, "description": "The recording is stored, encrypted, and waits.", "headers": _LOCATION},
+    202: {
+        "model": JobAnswer,
+        "description": "The recording is stored, encrypted, and waits.",
+        "headers": _LOCATION,
+        "links": _LINKS,
+    },
     200: {
         "model": JobAnswer,
         "description": "The job that the same request with the same idempotency key made before.",
         "headers": _LOCATION,
+        "links": _LINKS,
     },
     **PROBLEM_RESPONSES,
     **problem_responses(*UPLOAD_PROBLEMS, IdempotencyConflict, JobsUnavailable, NoSpace),
@@ -46,7 +57,7 @@ IDEMPOTENCY_PARAMETER: dict[str, Any] = {
     "in": "header",
     "required": False,
     "description": "A text of the client's own choice: a request that is sent again with it makes no second job.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
 JOB_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(JobNotFound, Unavailable, JobsUnavailable)
@@ -80,10 +91,21 @@ RESULT_RESPONSES: Responses = {
     ),
 }
 
+JOB_EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"enum": ["state", "progress"]},
+        "id": {"type": "string"},
+        "data": {"type": "string", "description": "JSON"},
+    },
+}
+"""One event; OpenAPI 3.2's way to describe them, which readers of 3.1 pass over."""
+
 EVENT_RESPONSES: Responses = {
     200: {
         "description": 'Events `state` (data: the job) and `progress` (data: `{"progress": 0.5}`), until the job ends.',
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"itemSchema": JOB_EVENT}},
     },
     204: {"description": "The job had ended with the event that `Last-Event-ID` names: there is no need to come back."},
     **JOB_RESPONSES,

@@ -14,7 +14,7 @@ from service.auth import caller_of
 from service.jobs.job import Job, JobOptions
 from service.jobs.plans import job_limits
 from service.jobs.reception import Reception
-from service.problems import BodyTimeout, Malformed, Unavailable
+from service.problems import BodyTimeout, Malformed, RateLimited, Unavailable
 from service.services import services_of
 from service.work import ClientGoneError
 
@@ -40,8 +40,9 @@ async def receive_job(request: Request, options: JobOptions) -> Job:
             limits = job_limits(services.settings)
             target = _Target()
             sink = choose_sink(request, limits, target)
+            caller = caller_of(request.scope)
             reception = await asyncio.to_thread(
-                jobs.receive, options, caller_of(request.scope).owner, key, declared_bytes(request)
+                jobs.receive, options, caller.owner, key, declared_bytes(request), caller.limits
             )
             target.reception = reception
             try:
@@ -52,7 +53,7 @@ async def receive_job(request: Request, options: JobOptions) -> Job:
             except BaseException:
                 await asyncio.shield(asyncio.to_thread(reception.abandon))
                 raise
-    except Unavailable as problem:
+    except (Unavailable, RateLimited) as problem:
         services.metrics.shed_total.labels(problem.code).inc()
         raise
 

@@ -146,7 +146,7 @@ async def _submit(request: Request, response: Response, options: JobOptions) -> 
     job = await receive_job(request, options)
     if not job.is_new:
         response.status_code = 200
-    response.headers["Location"] = job_address(job)
+    response.headers["Location"] = request.scope.get("root_path", "").rstrip("/") + job_address(job)
     return job_answer(services_of(request).jobs, job)
 
 

@@ -1,7 +1,7 @@
-"""``/`` and ``/page/…``: the web page, its style and its scripts.
+"""``/``, ``/page/…`` and ``/favicon.ico``: the web page, its style, its scripts and its picture.
 
-They are the same for everybody and tell nothing, so they need no credentials, and browsers may keep them: with
-``no-cache`` and an ``ETag`` a browser asks whether its copy still holds (RFC 9111, section 5.2.2.4).
+They are the same for everybody and tell nothing, so browsers may keep them: with ``no-cache`` and an ``ETag`` a
+browser asks whether its copy still holds (RFC 9111, section 5.2.2.4).
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ _CONTENT_SECURITY_POLICY = (
 async def landing(request: Request) -> Response:
     """The web page."""
     return _file(request, "index.html", "text/html")
+
+
+@router.get("/favicon.ico")
+async def icon(request: Request) -> Response:
+    """The picture that browsers ask for beside documents that name none, such as JSON."""
+    return _file(request, "icon.svg", MEDIA_TYPES["svg"])
 
 
 @router.get("/page/{name}")

@@ -9,13 +9,14 @@ from service.jobs.join_audio import join_audio
 from service.jobs.part import INSPECT, SPEECH, NothingToDo, Part
 from service.jobs.sound_parts import InspectPart, SoundPart, chosen
 from service.jobs.spool import JobSpool
+from service.pipeline.denoise import Denoiser
 from service.pipeline.emotion_model import EmotionModel
 from service.pipeline.long_decode import LongDecoder, Sound
 from service.pipeline.remote_file import ByteSource
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.run import SpeechPipeline
 from service.pipeline.windows import Windows, plan_windows
-from service.problems import Unprocessable
+from service.problems import DenoiserUnavailable, Unprocessable
 from service.settings import Limits
 
 
@@ -39,11 +40,15 @@ class AudioPlan:
         """Refuse what no recording could be judged by.
 
         Raises:
-            ModelNotFound, Unprocessable
+            ModelNotFound, Unprocessable, DenoiserUnavailable
         """
-        if options.denoise:
-            raise Unprocessable("Jobs take a recording as it is: denoise it beforehand.", pointer="/denoise")
         model = self._speech.model_for(options)
+        denoiser = self._denoiser(options)
+        if denoiser is not None and denoiser.speech.sample_rate_hz != model.speech.sample_rate_hz:
+            # What lies between would have to be resampled in one piece.
+            raise Unprocessable(
+                "In jobs, noise is taken out for models of the denoiser's sample rate alone.", pointer="/denoise"
+            )
         longest = round(model.speech.window_s * model.speech.sample_rate_hz)
         plan_windows(longest, model.speech, self._limits, window_s=options.window_s, hop_s=options.hop_s)
 
@@ -78,6 +83,7 @@ class AudioPlan:
             windows=self._windows(inspected, model, options),
             n_samples=inspected["samples"],
             model=model,
+            denoiser=self._denoiser(options),
             state=state,
         )
 
@@ -88,7 +94,19 @@ class AudioPlan:
         if not inspected["samples"]:
             return None
         records = list(PartFiles(spool, SPEECH).records())
-        return join_audio(inspected, records, model, self._windows(inspected, model, options), options)
+        windows = self._windows(inspected, model, options)
+        return join_audio(inspected, records, model, windows, options, self._denoiser(options))
+
+    def _denoiser(self, options: AudioOptions) -> Denoiser | None:
+        """What takes the noise out, where that is asked for.
+
+        Raises:
+            DenoiserUnavailable
+        """
+        denoiser = self._speech.denoiser if options.denoise else None
+        if options.denoise and denoiser is None:
+            raise DenoiserUnavailable(pointer="/denoise")
+        return denoiser
 
     def _sound(self, model: EmotionModel, options: AudioOptions, decoder: LongDecoder, source: ByteSource) -> Sound:
         rate_hz = model.speech.sample_rate_hz

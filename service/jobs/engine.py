@@ -43,15 +43,16 @@ class Engine:
 
     Args:
         url: of the database of workflows, as SQLAlchemy wants it.
-        workers: jobs at once.
+        workers: jobs at once, those that wait for a turn of their owner among them.
         parts: see :data:`Parts`.
         step: see :data:`Step`. What it raises beyond ``Exception`` leaves the job to the next start.
+        leave: called with a handle when nothing more of the job will be done here.
 
     Raises:
         EngineTakenError
     """
 
-    def __init__(self, url: str, workers: int, parts: Parts, step: Step) -> None:
+    def __init__(self, url: str, workers: int, parts: Parts, step: Step, leave: Callable[[str], None]) -> None:
         if not _owner.acquire(blocking=False):
             raise EngineTakenError("this process runs jobs already")
         try:
@@ -67,7 +68,7 @@ class Engine:
             }
             DBOS(config=config)
             self._workflow = DBOS.workflow(name="job", max_recovery_attempts=MOST_RECOVERIES)(
-                lambda handle: _conduct(handle, parts, step)
+                lambda handle: _conduct(handle, parts, step, leave)
             )
             DBOS.launch()
             DBOS.register_queue(
@@ -107,15 +108,18 @@ class Engine:
             _owner.release()
 
 
-def _conduct(handle: str, parts: Parts, step: Step) -> str:
-    for part in parts(handle):
-        number, word = 0, MORE
-        while word == MORE:
-            word = DBOS.run_step({"name": f"{part}-{number}"}, step, handle, part, number)
-            number += 1
-        if word == ENDED:
-            return ENDED
-    return LAST
+def _conduct(handle: str, parts: Parts, step: Step, leave: Callable[[str], None]) -> str:
+    try:
+        for part in parts(handle):
+            number, word = 0, MORE
+            while word == MORE:
+                word = DBOS.run_step({"name": f"{part}-{number}"}, step, handle, part, number)
+                number += 1
+            if word == ENDED:
+                return ENDED
+        return LAST
+    finally:
+        leave(handle)
 
 
 def _quiet() -> None:

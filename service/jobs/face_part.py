@@ -37,7 +37,7 @@ class FacesPart:
 
     def run(self, task: Task) -> Segment:
         """The next segment: what was kept of its faces. The last record holds 'media', 'flags' and the state, too."""
-        stop = self._faces.frames + self._segment_frames
+        stop, began_s = self._faces.frames + self._segment_frames, self._faces.upto_s
         share, last = 0.0, False
 
         def note(sights: list[Sight]) -> None:
@@ -54,11 +54,12 @@ class FacesPart:
                 sights.put(self._pipeline.on_device(functools.partial(self._faces.follow, frame), task))
         record: dict[str, Any] = self._faces.take()
         state = self._faces.state()
+        media_s = self._faces.upto_s - began_s
         if not last:
-            return Segment(record, state, share)
+            return Segment(record, state, share, media_s)
         summary = self._pictures.outcome
         record |= {"media": summary.media, "flags": summary.flags, "state": state}
-        return Segment(record, None, 1.0)
+        return Segment(record, None, 1.0, media_s)
 
     def close(self) -> None:
         """End the decoding."""

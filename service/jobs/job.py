@@ -9,6 +9,7 @@ from typing import Literal
 from service.jobs.states import JobState
 from service.pipeline.results import AudioOptions
 from service.pipeline.video_results import VideoOptions
+from service.settings import KeyLimits
 
 JobKind = Literal["audio-emotion", "video-affect"]
 JobOptions = AudioOptions | VideoOptions
@@ -30,6 +31,7 @@ class Job:
         problem_code: why it failed, or None.
         job_key, result_key: wrapped keys of its files; None once they are destroyed.
         request_digest: what an idempotency key stands for.
+        key_limits: of the credentials that it was made with, where they have limits of their own.
         is_new: made by the very request that is being answered; in no row.
     """
 
@@ -48,6 +50,7 @@ class Job:
     result_key: bytes | None = None
     idempotency: str | None = None
     request_digest: str | None = None
+    key_limits: KeyLimits | None = None
     is_new: bool = False
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from service.jobs.cipher import EncryptedWriter, SpoolDamagedError, new_key
 from service.jobs.codec import decode
+from service.jobs.dues import Allowances, no_allowances
 from service.jobs.ids import handle_of, is_job_id
 from service.jobs.job import Job, JobOptions
 from service.jobs.keys import KeyWrap
@@ -20,6 +22,8 @@ from service.jobs.spool import RESULT, Spool, no_space
 from service.jobs.states import JobState
 from service.jobs.storage import open_ledger, workflows_url
 from service.jobs.sweeper import Sweeper
+from service.jobs.turns import Turns
+from service.jobs.watch import JobMetrics, JobWatch
 from service.problems import (
     CapacityExceeded,
     IdempotencyConflict,
@@ -28,9 +32,10 @@ from service.problems import (
     JobNotFound,
     JobNotReady,
     JobNotSucceeded,
+    RateLimited,
     ResultExpired,
 )
-from service.settings import Settings
+from service.settings import KeyLimits, Settings
 
 if TYPE_CHECKING:
     from service.jobs.engine import Engine
@@ -47,6 +52,8 @@ class Jobs:
         settings: where jobs are kept, and for how long.
         plans: what they consist of.
         room: admits seconds of media, shared with requests.
+        allowances: what owners of jobs may use; left out, nothing is counted.
+        metrics: told what happens to jobs, or None.
         clock: seconds of the Unix epoch.
 
     Raises:
@@ -56,7 +63,14 @@ class Jobs:
     """
 
     def __init__(
-        self, settings: Settings, plans: JobPlans, room: Room, *, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        plans: JobPlans,
+        room: Room,
+        *,
+        allowances: Allowances = no_allowances,
+        metrics: JobMetrics | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         secret = settings.spool_key
         self._settings = settings
@@ -65,9 +79,20 @@ class Jobs:
         self._keys = KeyWrap(None if secret is None else secret.get_secret_value())
         self.spool = Spool(settings.spool_dir or settings.state_dir / "spool")
         self._ledger = open_ledger(settings, clock)
+        self._watch = JobWatch(self._ledger, self.spool, metrics)
         self._runner = Runner(
-            self._ledger, self.spool, self._keys, plans, room, settings.job_segment_s, settings.job_ttl_s
+            self._ledger,
+            self.spool,
+            self._keys,
+            plans,
+            room,
+            Turns(settings.job_workers),
+            allowances,
+            self._watch,
+            settings.job_segment_s,
+            settings.job_ttl_s,
         )
+        self._adding = threading.Lock()
         self._engine: Engine | None = None
         self._sweeper = Sweeper(
             self._ledger,
@@ -75,8 +100,9 @@ class Jobs:
             clock,
             settings.result_ttl_s,
             settings.job_ttl_s,
-            give_up=self._stop_job,
+            give_up=self._give_up,
             forget=self._forget,
+            look=self._watch.changed,
         )
 
     def start(self) -> None:
@@ -90,8 +116,10 @@ class Jobs:
         self._sweeper.sweep_folders()
         self._sweeper.sweep()
         self._plans.start()
+        runner = self._runner
+        # All that may wait are begun: which of them is worked on is decided by the turns of their owners.
         self._engine = Engine(
-            workflows_url(self._settings), self._settings.job_workers, self._runner.parts, self._runner.step
+            workflows_url(self._settings), self._settings.max_jobs, runner.parts, runner.step, runner.leave
         )
         for job in self._ledger.all():
             if not job.state.is_final:
@@ -107,19 +135,26 @@ class Jobs:
         self._plans.close()
         self._ledger.close()
 
-    def receive(self, options: JobOptions, caller: str, idempotency_key: str | None, declared_bytes: int) -> Reception:
+    def receive(
+        self,
+        options: JobOptions,
+        caller: str,
+        idempotency_key: str | None,
+        declared_bytes: int,
+        key_limits: KeyLimits | None = None,
+    ) -> Reception:
         """Begin to take a recording in.
 
         Raises:
             CapacityExceeded: too many jobs wait.
+            RateLimited: too many of this caller.
             NoSpace: the disk is full.
             Problem: the options cannot be used.
         """
         self._plans.check(options)
-        if self._ledger.unfinished() >= self._settings.max_jobs:
-            raise CapacityExceeded("Too many jobs wait already.", retry_after_s=FULL_RETRY_S)
+        self._refuse_too_many(caller, key_limits)
         self.spool.check_space(declared_bytes)
-        return Reception(self, options, caller, idempotency_key, new_key())
+        return Reception(self, options, caller, key_limits, idempotency_key, new_key())
 
     def write(self, writer: EncryptedWriter, content: bytearray) -> None:
         """Write a piece of a recording.
@@ -136,6 +171,7 @@ class Jobs:
 
         Raises:
             NoSpace, IdempotencyConflict
+            CapacityExceeded, RateLimited: others came first while it was uploaded.
         """
         with no_space():
             writer.finish()
@@ -151,15 +187,20 @@ class Jobs:
             job_key=self._keys.wrap(reception.key, reception.handle),
             idempotency=reception.idempotency,
             request_digest=None if reception.idempotency is None else reception.digest,
+            key_limits=reception.key_limits,
         )
+        if reception.idempotency is not None and self._ledger.find_idempotent(reception.idempotency) is not None:
+            return self._known(reception)
         try:
-            self._ledger.add(job)
+            with self._adding:
+                self._refuse_too_many(job.caller, job.key_limits)
+                self._ledger.add(job)
             reception.is_job = True
         except IdempotencyTakenError:
-            reception.abandon()
             return self._known(reception)
         if self._engine is not None:
             self._engine.submit(job.handle)
+        self._watch.submitted()
         return replace(job, job_key=None, is_new=True)
 
     def find(self, job_id: str, caller: str) -> Job:
@@ -195,11 +236,16 @@ class Jobs:
 
     def delete(self, job: Job) -> None:
         """Cancel a job that is unfinished, or delete the result of one that is finished, at once."""
-        if self._ledger.cancel(job.handle):
+        cancelled = self._ledger.cancel(job.handle)
+        if cancelled:
             self._stop_job(job.handle)
         else:
             self._ledger.expire(job.handle)
         self.spool.destroy(job.handle)
+        if cancelled:
+            self._watch.finished(JobState.CANCELLED)
+        else:
+            self._watch.changed()
 
     def expires_s(self, job: Job) -> float | None:
         """When the result will be deleted, seconds of the Unix epoch; None where there is none."""
@@ -207,7 +253,17 @@ class Jobs:
             return None
         return job.finished_s + self._settings.result_ttl_s
 
+    def _refuse_too_many(self, caller: str, key_limits: KeyLimits | None) -> None:
+        if self._ledger.unfinished() >= self._settings.max_jobs:
+            raise CapacityExceeded("Too many jobs wait already.", retry_after_s=FULL_RETRY_S)
+        most = (key_limits or self._settings.key_limits).jobs
+        if most is not None and self._ledger.unfinished(caller) >= most:
+            detail = f"These credentials may have {most} jobs that wait or run."
+            raise RateLimited(detail, retry_after_s=FULL_RETRY_S)
+
     def _known(self, reception: Reception) -> Job:
+        """The job that the same idempotency key made before; this recording goes."""
+        reception.abandon()
         assert reception.idempotency is not None
         job = self._ledger.find_idempotent(reception.idempotency)
         if job is None or job.request_digest != reception.digest:
@@ -220,6 +276,11 @@ class Jobs:
             engine.submit(job.handle)
         elif engine.given_up(job.handle) and self._ledger.fail(job.handle, InternalError.code):
             self.spool.destroy(job.handle)
+            self._watch.finished(JobState.FAILED)
+
+    def _give_up(self, handle: str) -> None:
+        self._stop_job(handle)
+        self._watch.finished(JobState.EXPIRED)
 
     def _stop_job(self, handle: str) -> None:
         if self._engine is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from service.pipeline.channels import select_channels
+from service.pipeline.denoise import Denoiser
 from service.pipeline.emotion_model import EmotionModel
 from service.pipeline.postprocess import channel_emotion, judged_windows
 from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, ModelReference
@@ -21,6 +22,7 @@ def join_audio(
     model: EmotionModel,
     windows: Windows,
     options: AudioOptions,
+    denoiser: Denoiser | None,
 ) -> AudioEmotion:
     """Put an answer together.
 
@@ -30,6 +32,7 @@ def join_audio(
         model: which judged the windows.
         windows: all of them.
         options: of the request.
+        denoiser: what took the noise out, if anything did.
     """
     card = model.bundle.card
     whole = records[-1]["whole"]
@@ -47,6 +50,7 @@ def join_audio(
         labels=tuple(card.labels),
         channels=tuple(channels),
         envelope=np.stack([least, greatest], axis=1).astype(np.float32),
+        denoiser=None if denoiser is None else denoiser.reference,
     )
 
 
@@ -81,6 +85,7 @@ def _channel(
         offset_s=options.start_s or 0.0,
         flags=[
             *inspected["flags"],
+            *(["denoised"] if options.denoise else []),
             *(["silent"] if whole["silent"] else []),
             *(["no_voice_activity"] if without_voice else []),
         ],

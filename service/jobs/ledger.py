@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service.jobs.job import Job, options_text, read_options
 from service.jobs.states import UNFINISHED, JobState, states_before
+from service.settings import KeyLimits
 
 _METADATA = sql.MetaData()
 JOBS = sql.Table(
@@ -35,6 +36,7 @@ JOBS = sql.Table(
     sql.Column("result_key", sql.LargeBinary),
     sql.Column("idempotency", sql.String(64), unique=True),
     sql.Column("request_digest", sql.String(64)),
+    sql.Column("key_limits", sql.Text),
 )
 
 
@@ -67,6 +69,7 @@ class Ledger:
         self._engine = engine
         self._clock = clock
         _METADATA.create_all(engine)
+        self._add_new_columns()
 
     def close(self) -> None:
         """Give the connections back."""
@@ -80,6 +83,7 @@ class Ledger:
         """
         values = {column.name: getattr(job, column.name) for column in JOBS.columns if column.name != "options"}
         values |= {"state": job.state.value, "options": options_text(job.options)}
+        values["key_limits"] = None if job.key_limits is None else job.key_limits.model_dump_json()
         try:
             with self._engine.begin() as connection:
                 connection.execute(JOBS.insert().values(values))
@@ -100,17 +104,23 @@ class Ledger:
         """Every job, oldest first."""
         return self._select(sql.true())
 
-    def unfinished(self) -> int:
-        """How many jobs wait or run."""
+    def unfinished(self, caller: str | None = None) -> int:
+        """How many jobs wait or run, all or a caller's."""
+        asked = sql.select(sql.func.count()).select_from(JOBS).where(JOBS.c.state.in_([*UNFINISHED]))
+        if caller is not None:
+            asked = asked.where(JOBS.c.caller == caller)
         with self._engine.connect() as connection:
-            count = connection.scalar(
-                sql.select(sql.func.count()).select_from(JOBS).where(JOBS.c.state.in_([*UNFINISHED]))
-            )
-        return int(count or 0)
+            return int(connection.scalar(asked) or 0)
 
-    def start(self, handle: str) -> None:
-        """Note that a job runs; one that ran before keeps its first start."""
-        self._move(handle, JobState.RUNNING, {"started_s": self._clock()})
+    def unfinished_by_state(self) -> dict[JobState, int]:
+        """How many jobs wait, and how many run."""
+        asked = sql.select(JOBS.c.state, sql.func.count()).where(JOBS.c.state.in_([*UNFINISHED]))
+        with self._engine.connect() as connection:
+            return {JobState(state): int(count) for state, count in connection.execute(asked.group_by(JOBS.c.state))}
+
+    def start(self, handle: str) -> bool:
+        """Note that a job runs; one that ran before keeps its first start, and False tells so."""
+        return self._move(handle, JobState.RUNNING, {"started_s": self._clock()})
 
     def note_progress(self, handle: str, progress: float) -> None:
         """Note the share that is done and written down."""
@@ -141,6 +151,15 @@ class Ledger:
         with self._engine.begin() as connection:
             connection.execute(JOBS.delete().where(JOBS.c.handle == handle))
 
+    def _add_new_columns(self) -> None:
+        """Add what an earlier release's table lacks; its jobs have nothing there."""
+        there = {column["name"] for column in sql.inspect(self._engine).get_columns(JOBS.name)}
+        with self._engine.begin() as connection:
+            for column in JOBS.columns:
+                if column.name not in there:
+                    kind = column.type.compile(self._engine.dialect)
+                    connection.execute(sql.text(f"ALTER TABLE {JOBS.name} ADD COLUMN {column.name} {kind}"))
+
     def _move(self, handle: str, state: JobState, values: dict[str, Any]) -> bool:
         before = [one.value for one in states_before(state)]
         statement = JOBS.update().where(JOBS.c.handle == handle, JOBS.c.state.in_(before))
@@ -154,5 +173,6 @@ class Ledger:
 
 
 def _job(row: dict[str, Any]) -> Job:
-    kind = row.pop("kind")
+    kind, limits = row.pop("kind"), row["key_limits"]
+    row["key_limits"] = None if limits is None else KeyLimits.model_validate_json(limits)
     return Job(**{**row, "state": JobState(row["state"]), "options": read_options(kind, row["options"])})

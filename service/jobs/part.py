@@ -25,11 +25,13 @@ class Segment:
         record: what the answer is made of.
         state: what the next segment needs, or None after the last.
         share: how much of the part is done, 0…1.
+        media_s: seconds of media that were gone through.
     """
 
     record: dict[str, Any]
     state: dict[str, Any] | None
     share: float
+    media_s: float = 0.0
 
     @property
     def last(self) -> bool:

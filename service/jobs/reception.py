@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from service.jobs.ids import handle_of, new_job_id
 from service.jobs.job import Job, JobOptions, options_text
+from service.problems import MediaEmpty
+from service.settings import KeyLimits
 
 if TYPE_CHECKING:
     from service.jobs.jobs import Jobs
@@ -23,14 +25,24 @@ class Reception:
         jobs: which it is for.
         options: what is asked.
         caller: who asks.
+        key_limits: of their credentials, where those have some of their own.
         idempotency_key: of the request, or None.
         key: a new one.
     """
 
-    def __init__(self, jobs: Jobs, options: JobOptions, caller: str, idempotency_key: str | None, key: bytes) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        options: JobOptions,
+        caller: str,
+        key_limits: KeyLimits | None,
+        idempotency_key: str | None,
+        key: bytes,
+    ) -> None:
         self._jobs = jobs
         self.options = options
         self.caller = caller
+        self.key_limits = key_limits
         self.key = key
         self.id = new_job_id()
         self.handle = handle_of(self.id)
@@ -79,8 +91,10 @@ class Reception:
         """Make it a job, or find the one that the same request made before.
 
         Raises:
-            NoSpace, IdempotencyConflict
+            MediaEmpty, NoSpace, IdempotencyConflict
         """
+        if not self.size_bytes:
+            raise MediaEmpty
         self.flush()
         return self._jobs.accept(self, self._writer)
 

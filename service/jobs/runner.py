@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
+
+from sqlalchemy.exc import OperationalError
 
 from service.jobs.cipher import EncryptedReader, SpoolDamagedError, new_key
 from service.jobs.codec import encode
+from service.jobs.dues import CHARGED_PARTS, Allowances, OwnersName
 from service.jobs.engine_words import ENDED, LAST, MORE
 from service.jobs.files import PartFiles
 from service.jobs.job import Job
@@ -18,10 +22,13 @@ from service.jobs.ledger import Ledger
 from service.jobs.part import Part
 from service.jobs.plans import PART_WEIGHTS, JobPlans
 from service.jobs.spool import RESULT, UPLOAD, JobSpool, Spool
+from service.jobs.states import JobState
+from service.jobs.turns import Turns
+from service.jobs.watch import JobWatch
+from service.pipeline.account import charged_to
 from service.pipeline.batch import Cancelled
 from service.pipeline.task import Task
 from service.problems import (
-    CapacityExceeded,
     DeadlineExceeded,
     InternalError,
     JobDataLost,
@@ -30,6 +37,8 @@ from service.problems import (
     Unavailable,
 )
 from service.telemetry.logs import describe_exception, service_logger
+
+Answer = TypeVar("Answer")
 
 ANSWER: Final = "answer"
 """The last step: everything that was found becomes the answer."""
@@ -40,8 +49,11 @@ MOST_TRIES: Final = 4
 FIRST_WAIT_S: Final = 0.5
 """Before a segment is tried again; each further wait is twice as long."""
 
-CAPACITY_WAIT_S: Final = 1.0
-"""How often a job looks whether there is room for a segment beside the requests that wait for their answers."""
+DATABASE_WAIT_S: Final = 1.0
+"""Before a database that is away is asked again."""
+
+PAY_WAIT_S: Final = 1.0
+"""How often a job looks whether its owner may use more seconds of media."""
 
 
 class Abandoned(BaseException):
@@ -51,8 +63,8 @@ class Abandoned(BaseException):
 class Room(Protocol):
     """Admits seconds of media; :class:`~service.pipeline.admit.Admission` does."""
 
-    def hold(self, seconds: float) -> AbstractContextManager[object]:
-        """Admit so many seconds for the length of a ``with`` block."""
+    def hold_in_turn(self, seconds: float, cancel: threading.Event) -> AbstractContextManager[object]:
+        """Wait until so many seconds fit, and admit them for the length of a ``with`` block."""
 
 
 @dataclass
@@ -63,6 +75,8 @@ class _Live:
     place: tuple[str, int] | None = None
     part: Part | None = None
     source: EncryptedReader | None = None
+    owed_s: float = 0.0
+    has_turn: bool = False
 
     def leave(self) -> None:
         """Let go of the recording."""
@@ -80,7 +94,10 @@ class Runner:
         ledger, spool, keys: where jobs are kept.
         plans: what they consist of.
         room: shared with requests.
-        segment_s: what a segment holds of it.
+        turns: places for jobs; a job has one while it is worked on.
+        allowances: what owners of jobs may use.
+        watch: told what happens.
+        segment_s: what a segment holds of the room.
         deadline_s: seconds after which a step waits no longer for the device.
     """
 
@@ -91,6 +108,9 @@ class Runner:
         keys: KeyWrap,
         plans: JobPlans,
         room: Room,
+        turns: Turns,
+        allowances: Allowances,
+        watch: JobWatch,
         segment_s: float,
         deadline_s: float,
     ) -> None:
@@ -99,6 +119,9 @@ class Runner:
         self._keys = keys
         self._plans = plans
         self._room = room
+        self._turns = turns
+        self._allowances = allowances
+        self._watch = watch
         self._segment_s = segment_s
         self._deadline_s = deadline_s
         self._stopping = threading.Event()
@@ -109,7 +132,7 @@ class Runner:
 
     def parts(self, handle: str) -> tuple[str, ...]:
         """Names of a job's steps in their order, without numbers."""
-        job = self._ledger.find(handle)
+        job = self._patiently(lambda: self._ledger.find(handle), self._stopping)
         return () if job is None else (*self._plans.parts(job.options), ANSWER)
 
     def step(self, handle: str, part: str, number: int) -> str:
@@ -126,29 +149,33 @@ class Runner:
             self._running += 1
         word = ENDED
         try:
-            word = self._step(handle, live, part, number)
+            word = self._patiently(lambda: self._step(handle, live, part, number), live.cancel)
         finally:
             if word != MORE:
                 live.leave()
             with self._changed:
-                if word == ENDED or part == ANSWER:
-                    self._live.pop(handle, None)
                 self._in_step.discard(handle)
                 self._running -= 1
                 self._changed.notify_all()
         return word
+
+    def leave(self, handle: str) -> None:
+        """Nothing more of a job will be done by this process, for whatever reason."""
+        with self._changed:
+            live = self._live.pop(handle, None)
+        if live is not None:
+            live.leave()
+            self._end_turn(live)
 
     def cancel(self, handle: str) -> None:
         """Stop a job that was cancelled in the ledger."""
         with self._changed:
             live = self._live.get(handle)
             between_steps = live is not None and handle not in self._in_step
-            if between_steps:  # nobody would come back for it
-                del self._live[handle]
         if live is not None:
             live.cancel.set()
-            if between_steps:
-                live.leave()
+        if between_steps:  # nobody would come back for it
+            self.leave(handle)
 
     def stop(self, timeout_s: float) -> bool:
         """Abandon what runs; False if something still runs when the time is over."""
@@ -161,6 +188,20 @@ class Runner:
                 live.leave()
             return stopped
 
+    def _patiently(self, call: Callable[[], Answer], cancel: threading.Event) -> Answer:
+        """``call``, again and again while the database is away.
+
+        Raises:
+            Abandoned
+        """
+        while True:
+            try:
+                return call()
+            except OperationalError:
+                cancel.wait(DATABASE_WAIT_S)
+                if self._stopping.is_set():
+                    raise Abandoned from None
+
     def _step(self, handle: str, live: _Live, part: str, number: int) -> str:
         tries = 0
         while True:
@@ -168,9 +209,9 @@ class Runner:
             if job is None or job.state.is_final:
                 return ENDED
             try:
+                self._pay(job, live)
+                self._take_turn(job, live)
                 return self._attempt(job, live, part, number)
-            except CapacityExceeded:
-                live.cancel.wait(CAPACITY_WAIT_S)
             except (Unavailable, DeadlineExceeded, NoSpace) as problem:
                 live.leave()
                 tries += 1
@@ -194,14 +235,20 @@ class Runner:
         spool = self._spool.open_job(job.handle, self._keys.unwrap(job.job_key, job.handle))
         if part == ANSWER:
             return self._answer(job, spool)
-        self._ledger.start(job.handle)
-        task = Task(time.monotonic() + self._deadline_s, live.cancel, None)
-        with self._room.hold(self._segment_s):
+        if self._ledger.start(job.handle):
+            self._watch.changed()
+        began_s = time.monotonic()
+        with charged_to(OwnersName(job.caller)), self._room.hold_in_turn(self._segment_s, live.cancel):
+            # Waiting for room counts for nothing: only what a segment itself takes may be too long.
+            task = Task(time.monotonic() + self._deadline_s, live.cancel, None)
             running = self._part(job, live, spool, part, number)
             segment = running.run(task)
         PartFiles(spool, part).store(number, segment.record, segment.state)
         self._ledger.note_progress(job.handle, self._progress(job, part, segment.share))
         live.place = (part, number + 1)
+        charged_s = segment.media_s if part == CHARGED_PARTS[job.kind] else 0.0
+        live.owed_s += charged_s
+        self._watch.segment(part, time.monotonic() - began_s, charged_s)
         return LAST if segment.last else MORE
 
     def _part(self, job: Job, live: _Live, spool: JobSpool, part: str, number: int) -> Part:
@@ -222,12 +269,48 @@ class Runner:
         if not self._ledger.succeed(job.handle, self._keys.wrap(key, job.handle)):
             return ENDED
         self._spool.destroy(job.handle, keep=RESULT)
+        self._watch.finished(JobState.SUCCEEDED)
         return LAST
 
     def _fail(self, job: Job, problem: Problem) -> str:
         if self._ledger.fail(job.handle, problem.code):
             self._spool.destroy(job.handle)
+            self._watch.finished(JobState.FAILED)
         return ENDED
+
+    def _pay(self, job: Job, live: _Live) -> None:
+        """Wait until the owner may use what was used; meanwhile another's job runs.
+
+        Raises:
+            Cancelled
+        """
+        allowance = self._allowances(job) if live.owed_s > 0 else None
+        if allowance is None:
+            live.owed_s = 0.0
+        while allowance is not None and live.owed_s > 0:
+            live.owed_s -= allowance.collect(live.owed_s)
+            if live.owed_s > 0:
+                live.leave()
+                self._end_turn(live)
+                if live.cancel.wait(PAY_WAIT_S):
+                    raise Cancelled
+
+    def _take_turn(self, job: Job, live: _Live) -> None:
+        """Wait for a place, unless the job has one.
+
+        Raises:
+            Cancelled
+        """
+        if not live.has_turn:
+            live.has_turn = self._turns.take(job.caller, live.cancel)
+        if not live.has_turn:
+            raise Cancelled
+
+    def _end_turn(self, live: _Live) -> None:
+        with self._changed:
+            had_turn, live.has_turn = live.has_turn, False
+        if had_turn:
+            self._turns.give_back()
 
     def _progress(self, job: Job, part: str, share: float) -> float:
         parts = self._plans.parts(job.options)

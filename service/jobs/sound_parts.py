@@ -10,12 +10,16 @@ import numpy as np
 from service.jobs.part import Segment
 from service.pipeline.batch import Cancelled
 from service.pipeline.channels import select_channels
+from service.pipeline.denoise import Denoiser
 from service.pipeline.emotion_model import EmotionModel
+from service.pipeline.extent import Extent
 from service.pipeline.long_audio import ChannelJudge
 from service.pipeline.long_decode import Sound
+from service.pipeline.long_denoise import ChannelCleaner
 from service.pipeline.results import ChannelChoice, FloatArray
 from service.pipeline.run import SpeechPipeline
 from service.pipeline.speech import Chunk, ChunkAnswer
+from service.pipeline.speech_model import WindowAnswer
 from service.pipeline.task import Task
 from service.pipeline.windows import Windows
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
@@ -53,7 +57,7 @@ class InspectPart:
             return Segment({"samples": 0, "flags": ("no_audio",)}, None, 1.0)
         facts = self._sound.outcome
         record = {"samples": samples, "channels": channels, "media": facts.media, "flags": facts.flags}
-        return Segment(record, None, 1.0)
+        return Segment(record, None, 1.0, facts.media.duration_s)
 
     def close(self) -> None:
         """End the decoding."""
@@ -73,6 +77,7 @@ class SoundPart:
         windows: of the whole recording; None where only speech is looked for.
         n_samples: of the whole recording, 0 if nobody knows.
         model: judges the windows.
+        denoiser: takes noise out before anything is heard, at the rate of the sound; None leaves it in.
         state: of the segment before, or None at the beginning.
     """
 
@@ -87,6 +92,7 @@ class SoundPart:
         windows: Windows | None = None,
         n_samples: int = 0,
         model: EmotionModel | None = None,
+        denoiser: Denoiser | None = None,
         state: dict[str, Any] | None = None,
     ) -> None:
         self._sound = sound
@@ -97,27 +103,41 @@ class SoundPart:
         self._windows = windows
         self._n_samples = n_samples
         self._model = model
+        self._denoiser = denoiser
         self._judges: list[ChannelJudge] = []
+        self._cleaners: list[ChannelCleaner] = []
         self._taken = self._to_skip = 0
         if state is not None:
             self._taken = self._to_skip = state["taken"]
-            self._judges = [self._judge() for _ in state["channels"]]
+            self._open(len(state["channels"]))
             for judge, channel in zip(self._judges, state["channels"], strict=True):
                 judge.restore(channel)
+            for cleaner, channel in zip(self._cleaners, state["cleaners"], strict=True):
+                cleaner.restore(channel)
 
     def run(self, task: Task) -> Segment:
         """The next segment; the last record holds what is known of the whole, too."""
-        stop = self._taken + self._segment_samples
+        began = self._taken
+        stop = began + self._segment_samples
         last = False
         while not last and self._taken < stop:
             waiting, last = self._gather(stop, task)
             self._take(waiting, task, last=last)
         record: dict[str, Any] = {"channels": [judge.findings.take() for judge in self._judges]}
+        media_s = (self._taken - began) / self._rate_hz
         if last:
-            record["whole"] = [_whole(judge) for judge in self._judges]
-            return Segment(record, None, 1.0)
-        state = {"taken": self._taken, "channels": [judge.state() for judge in self._judges]}
-        return Segment(record, state, self._taken / self._n_samples if self._n_samples else 0.0)
+            noisy: list[Extent | None] = [cleaner.noisy for cleaner in self._cleaners]
+            record["whole"] = [
+                _whole(judge, extent)
+                for judge, extent in zip(self._judges, noisy or [None] * len(self._judges), strict=True)
+            ]
+            return Segment(record, None, 1.0, media_s)
+        state = {
+            "taken": self._taken,
+            "channels": [judge.state() for judge in self._judges],
+            "cleaners": [cleaner.state() for cleaner in self._cleaners],
+        }
+        return Segment(record, state, self._taken / self._n_samples if self._n_samples else 0.0, media_s)
 
     def close(self) -> None:
         """End the decoding."""
@@ -144,20 +164,30 @@ class SoundPart:
 
     def _take(self, waiting: list[Sequence[FloatArray]], task: Task, *, last: bool) -> None:
         if waiting and not self._judges:
-            self._judges = [self._judge() for _ in waiting[0]]
+            self._open(len(waiting[0]))
         for number, judge in enumerate(self._judges):
             pieces = [channels[number] for channels in waiting]
             samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+            if self._cleaners:
+                samples = self._cleaners[number].take(samples, lambda chunks: self._clean(chunks, task), last=last)
             judge.take(
                 samples, lambda chunk: self._hear(chunk, task), lambda units: self._answer(units, task), last=last
             )
 
-    def _judge(self) -> ChannelJudge:
-        return ChannelJudge(self._windows, self._n_samples, self._rate_hz, self._speech.voice)
+    def _open(self, channels: int) -> None:
+        """Begin to judge so many channels."""
+        voice, denoiser = self._speech.voice, self._denoiser
+        self._judges = [ChannelJudge(self._windows, self._n_samples, self._rate_hz, voice) for _ in range(channels)]
+        if denoiser is not None:
+            self._cleaners = [ChannelCleaner(denoiser, self._n_samples) for _ in range(channels)]
 
     def _hear(self, chunk: Chunk, task: Task) -> ChunkAnswer:
         assert self._speech.voice is not None
         return self._speech.hear(self._speech.voice, chunk, task)
+
+    def _clean(self, chunks: list[FloatArray], task: Task) -> Sequence[WindowAnswer]:
+        assert self._denoiser is not None
+        return self._speech.clean(self._denoiser, chunks, task)
 
     def _answer(self, units: list[FloatArray], task: Task) -> Any:  # noqa: ANN401 - answers of windows
         return [] if self._model is None else self._speech.judge(self._model, units, task)
@@ -210,12 +240,14 @@ def refuse_if_cancelled(task: Task) -> None:
         raise Cancelled
 
 
-def _whole(judge: ChannelJudge) -> dict[str, Any]:
+def _whole(judge: ChannelJudge, noisy: Extent | None) -> dict[str, Any]:
+    """What is known of a channel at its end; ``noisy`` is its extent before it was denoised, if it was."""
     listener = judge.listener
+    extent = noisy if noisy is not None and noisy.silent else judge.extent
     return {
-        "silent": judge.silent,
-        "least": judge.least,
-        "greatest": judge.greatest,
+        "silent": extent.silent,
+        "least": extent.least,
+        "greatest": extent.greatest,
         "steps": None if listener is None else listener.steps,
         "step_s": None if listener is None else listener.activity().step_s,
     }

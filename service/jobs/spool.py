@@ -70,7 +70,15 @@ class Spool:
 
     def handles(self) -> list[str]:
         """Jobs that have a folder."""
-        return [path.name for path in self._folder.iterdir()]
+        return [path.name for path in self._folder.iterdir() if path.is_dir()]
+
+    def size_bytes(self) -> int:
+        """Bytes of all files; those that go meanwhile may be counted or not."""
+        size = 0
+        for path in self._folder.glob("*/*"):
+            with contextlib.suppress(FileNotFoundError):
+                size += path.stat().st_size
+        return size
 
 
 class JobSpool:

@@ -22,7 +22,7 @@ def open_ledger(settings: Settings, clock: Callable[[], float]) -> Ledger:
     if settings.jobs_database_url is None:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Ledger(sqlite_engine(settings.state_dir / "jobs.sqlite"), clock)
-    return Ledger(sql.create_engine(_postgres(settings), pool_pre_ping=True), clock)
+    return Ledger(sql.create_engine(postgres_address(settings), pool_pre_ping=True), clock)
 
 
 def workflows_url(settings: Settings) -> str:
@@ -32,7 +32,12 @@ def workflows_url(settings: Settings) -> str:
     return settings.jobs_database_url.get_secret_value()
 
 
-def _postgres(settings: Settings) -> str:
+def postgres_address(settings: Settings) -> str:
+    """Address of the PostgreSQL of the settings, as SQLAlchemy wants it.
+
+    Raises:
+        ValueError: it is of no PostgreSQL.
+    """
     assert settings.jobs_database_url is not None
     url = settings.jobs_database_url.get_secret_value()
     if not url.startswith(_PLAIN):

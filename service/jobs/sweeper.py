@@ -24,6 +24,7 @@ class Sweeper:
         job_ttl_s: for which a job may be unfinished, and for which a finished one is remembered.
         give_up: called with the handle of a job that is given up.
         forget: called with the handle of a job whose last trace goes.
+        look: called after every look.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Sweeper:
         *,
         give_up: Callable[[str], None],
         forget: Callable[[str], None],
+        look: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -44,6 +46,7 @@ class Sweeper:
         self._job_ttl_s = job_ttl_s
         self._give_up = give_up
         self._forget = forget
+        self._look_round = look
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -62,6 +65,7 @@ class Sweeper:
         """Look at every job once."""
         for job in self._ledger.all():
             self._look(job, self._clock())
+        self._look_round()
 
     def sweep_folders(self) -> None:
         """Delete files that belong to no job, or that a finished one left behind; before anything is uploaded."""

@@ -14,9 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from service.pipeline.account import Account, current_account
+from service.pipeline.account import Account, Unlimited, current_account
+from service.pipeline.batch import Cancelled
 from service.pipeline.rate import LEAST_RETRY_S, LONGEST_RETRY_S, DecayingRate
 from service.problems import CapacityExceeded, Draining
+
+PATIENT_SHARE = 0.25
+"""Of the capacity: what work that can wait holds at the most."""
+
+WAKE_S = 0.1
+"""How often it looks whether it was cancelled."""
 
 TYPICAL_BYTES_PER_S = 16_000
 """128 kbit/s, common for compressed sound; 16 kHz PCM has twice that, telephone codecs a tenth."""
@@ -66,9 +73,36 @@ class Admission:
         self._clock = clock
         self._condition = threading.Condition()
         self._held_s = 0.0
+        self._reserved_s = 0.0
         self._holds = 0
         self._draining = False
         self._finished = DecayingRate(clock)
+
+    @contextmanager
+    def hold_in_turn(self, seconds: float, cancel: threading.Event) -> Iterator[Hold]:
+        """The same for work that can wait: room is kept free for it until there is enough.
+
+        It never holds more than :data:`PATIENT_SHARE` of the capacity, so that requests find room beside it.
+
+        Raises:
+            Cancelled: ``cancel`` was set while it waited.
+            Draining: the service is about to stop.
+        """
+        seconds = min(seconds, PATIENT_SHARE * self.capacity_s)
+        with self._condition:
+            self._reserved_s += seconds
+            try:
+                while self._holds and self._held_s + seconds > self.capacity_s and not self._draining:
+                    if cancel.is_set():
+                        raise Cancelled
+                    self._condition.wait(WAKE_S)
+            finally:
+                self._reserved_s -= seconds
+            if self._draining:
+                raise Draining(retry_after_s=LEAST_RETRY_S)
+            hold = self._enter(seconds, Unlimited())
+        with self._released(hold):
+            yield hold
 
     @contextmanager
     def hold(self, seconds: float) -> Iterator[Hold]:
@@ -86,13 +120,11 @@ class Admission:
         except BaseException:
             account.give_back(seconds, unused=True)
             raise
-        done_s = 0.0
         try:
-            yield hold
-            done_s = hold.seconds  # work that failed says nothing about how fast work is done
+            with self._released(hold):
+                yield hold
         finally:
             account.give_back(hold.seconds)
-            self._release(hold, done_s)
 
     def check(self) -> None:
         """Refuse early, before a body is read, what could not be admitted anyway.
@@ -132,9 +164,12 @@ class Admission:
     def _admit(self, seconds: float, account: Account) -> Hold:
         with self._condition:
             self._refuse_unless_fits(seconds, others=self._holds)
-            self._finished.pass_time(busy=self._holds > 0)
-            self._held_s += seconds
-            self._holds += 1
+            return self._enter(seconds, account)
+
+    def _enter(self, seconds: float, account: Account) -> Hold:
+        self._finished.pass_time(busy=self._holds > 0)
+        self._held_s += seconds
+        self._holds += 1
         return Hold(self, seconds, account)
 
     def _resize(self, hold: Hold, seconds: float) -> None:
@@ -144,6 +179,16 @@ class Admission:
                 raise self._full(grown_s)
             self._held_s += grown_s
             hold.seconds = seconds
+
+    @contextmanager
+    def _released(self, hold: Hold) -> Iterator[None]:
+        """Release ``hold`` at the end of a ``with`` block."""
+        done_s = 0.0
+        try:
+            yield
+            done_s = hold.seconds  # work that failed says nothing about how fast work is done
+        finally:
+            self._release(hold, done_s)
 
     def _release(self, hold: Hold, done_s: float) -> None:
         with self._condition:
@@ -156,8 +201,9 @@ class Admission:
     def _refuse_unless_fits(self, seconds: float, others: int) -> None:
         if self._draining:
             raise Draining(retry_after_s=LEAST_RETRY_S)
-        full = self._held_s >= self.capacity_s if seconds == 0 else self._held_s + seconds > self.capacity_s
-        if others and full:
+        taken_s = self._held_s + self._reserved_s
+        full = taken_s >= self.capacity_s if seconds == 0 else taken_s + seconds > self.capacity_s
+        if (others or self._reserved_s) and full:
             raise self._full(seconds)
 
     def _full(self, seconds: float) -> CapacityExceeded:

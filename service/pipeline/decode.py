@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from service.pipeline.containers import VIDEO_CODECS
+from service.pipeline.decoder_messages import announced_samples, flags_of, picture_media, sound_media
 from service.pipeline.frame_stream import FrameReceiver, HandlerFailedError, OnFrame, VideoSummary
 from service.pipeline.intake import Container, sniff
 from service.pipeline.pool import OnMessage, WorkerDiedError, WorkerPool
@@ -146,15 +147,7 @@ class Decoder:
         except Problem as problem:
             self._on_event("failure", problem.code)
             raise
-        media = MediaInfo(
-            duration_s=float(facts["duration_s"]),
-            container=job.container,
-            codec=str(facts["codec"]),
-            frame_rate_hz=float(facts["frame_rate_hz"]),
-            width=int(facts["width"]),
-            height=int(facts["height"]),
-        )
-        return VideoSummary(media, receiver.frames, tuple(str(flag) for flag in facts["flags"]))
+        return VideoSummary(picture_media(facts, job.container), receiver.frames, flags_of(facts))
 
     def pictures(self, frames: Sequence[tuple[float, bytes]], on_frame: OnFrame, *, timeout_s: float) -> None:
         """Decode JPEG pictures that belong together.
@@ -223,14 +216,7 @@ class Decoder:
         buffer = SampleBuffer(self._limits.max_channels, most)
         facts = self._run("audio", asdict(job), view, buffer.receive)
         samples = buffer.finish()
-        media = MediaInfo(
-            duration_s=float(facts["duration_s"]),
-            container=job.container,
-            codec=str(facts["codec"]),
-            sample_rate_hz=int(facts["sample_rate_hz"]),
-            channels=int(facts["channels"]),
-        )
-        return DecodedAudio(samples, media, tuple(str(flag) for flag in facts["flags"]))
+        return DecodedAudio(samples, sound_media(facts, job.container), flags_of(facts))
 
     def _run(
         self,
@@ -244,10 +230,16 @@ class Decoder:
         try:
             return self._pool.run(kind, arguments, view, on_message, total_timeout_s=timeout_s)
         except WorkerDiedError as death:
-            if death.signal_name in EXTERNAL_SIGNALS or not self._pool.is_open:
-                raise DecoderUnavailable(retry_after_s=1.0) from None
-            self._crashers.add(view)
-            raise MediaCrashedDecoder from None
+            problem = self._problem_of(death)
+            if isinstance(problem, MediaCrashedDecoder):
+                self._crashers.add(view)
+            raise problem from None
+
+    def _problem_of(self, death: WorkerDiedError) -> Problem:
+        """What the end of a decoder process says: something of the file, or nothing."""
+        if death.signal_name in EXTERNAL_SIGNALS or not self._pool.is_open:
+            return DecoderUnavailable(retry_after_s=1.0)
+        return MediaCrashedDecoder()
 
 
 def check_range(start_s: float | None, end_s: float | None) -> None:
@@ -281,12 +273,8 @@ class SampleBuffer:
         Raises:
             ValueError: the message makes no sense, so whoever sent it has to be ended.
         """
-        channels, samples = message.get("channels"), message.get("samples")
-        if message.get("type") != "samples" or type(channels) is not int or type(samples) is not int:
-            raise ValueError("samples that cannot be")
+        channels, samples = announced_samples(message, self._max_channels, self._max_samples - self._length)
         stop = self._length + samples
-        if not (0 < channels <= self._max_channels and samples > 0 and stop <= self._max_samples):
-            raise ValueError("samples that cannot be")
         if self._length == 0:
             self._array = np.empty((channels, samples), np.float32)
         elif self._array.shape[0] != channels:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.pipeline.batch import Batcher
 from service.pipeline.crop import crop, use_one_thread
 from service.pipeline.face_geometry import Points, Region, letterbox, region_around, to_picture
 from service.pipeline.face_settings import FaceSettings
+from service.pipeline.gathered_graph import GatheredGraph
 from service.pipeline.results import FloatArray
-from service.pipeline.session import GraphError, Session
+from service.pipeline.session import CPU, Device, GraphError, Session, resolve_provider
 from service.pipeline.video_frames import Picture
 from service.registry import Bundle, BundleError
 
@@ -36,23 +38,30 @@ class Mesh:
 
 
 class FaceNetworks:
-    """Detector, mesh and, where the bundle has them, blendshapes, each on one thread of the CPU.
+    """Detector, mesh and, where the bundle has them, blendshapes. May be used by several threads at once.
+
+    Args:
+        bundle: of the task 'face'.
+        device: on the CPU each graph takes the one thread that calls it; on a GPU calls of several threads are batched.
+        gather: True batches calls on the CPU, too.
 
     Raises:
         BundleError: a graph or a setting is missing or of another kind.
+        DeviceError: the device cannot be used.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, device: Device = "cpu", *, gather: bool = False) -> None:
         self.bundle = bundle
+        self._device = Batcher(1, name="face-graphs") if gather or resolve_provider(device) != CPU else None
         use_one_thread()
         name = f"bundle {bundle.card.name}/{bundle.card.version}"
         roles = {entry.role for entry in bundle.card.files.values()}
         try:
             self.settings = FaceSettings.of(bundle.card)
-            self._detector = _session(bundle, "detector", "image", ("scores", "boxes", "keypoints"))
-            self._mesh = _session(bundle, "mesh", "image", ("landmarks", "presence"))
+            self._detector = self._graph("detector", device, "image", ("scores", "boxes", "keypoints"))
+            self._mesh = self._graph("mesh", device, "image", ("landmarks", "presence"))
             self._blendshapes = (
-                _session(bundle, "blendshapes", "landmarks", ("blendshapes",)) if "blendshapes" in roles else None
+                self._graph("blendshapes", device, "landmarks", ("blendshapes",)) if "blendshapes" in roles else None
             )
         except (KeyError, TypeError, GraphError) as error:
             cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -67,6 +76,16 @@ class FaceNetworks:
     def provider(self) -> str:
         """What the graphs run on."""
         return self._mesh.provider
+
+    def close(self) -> None:
+        """Stop the thread that batches, if there is one; whoever waits for it is told ``Draining``."""
+        if self._device is not None:
+            self._device.close()
+
+    def _graph(self, role: str, device: Device, image: str, outputs: tuple[str, ...]) -> GatheredGraph:
+        session = Session(self.bundle.path(role), device=device, threads=1)
+        session.require((image,), outputs)
+        return GatheredGraph(session, outputs, self._device)
 
     def warm_up(self) -> None:
         """Run every graph once on a black picture.
@@ -89,7 +108,7 @@ class FaceNetworks:
         settings = self.settings
         square = letterbox(picture)
         image = crop(picture, square, settings.detector_size_px)[None]
-        found = self._detector.run({"image": image}, ("scores", "boxes", "keypoints"))
+        found = self._detector(image)
         sure = np.flatnonzero(found["scores"][0] >= settings.min_score)
         scores = found["scores"][0][sure].astype(np.float64)
         places = np.concatenate([found["boxes"][0][sure].reshape(-1, 2, 2), found["keypoints"][0][sure]], axis=1)
@@ -122,7 +141,7 @@ class FaceNetworks:
         images = np.empty((len(regions), size_px, size_px, 3), np.float32)
         for image, region in zip(images, regions, strict=True):
             crop(picture, region, size_px, out=image)
-        found = self._mesh.run({"image": images}, ("landmarks", "presence"))
+        found = self._mesh(images)
         return [
             Mesh(to_picture(points, region, size_px), float(presence))
             for points, presence, region in zip(found["landmarks"], found["presence"], regions, strict=True)
@@ -151,7 +170,7 @@ class FaceNetworks:
         """
         if self._blendshapes is None:
             raise GraphError("the face bundle has no blendshapes")
-        found = self._blendshapes.run({"landmarks": points.astype(np.float32)}, ("blendshapes",))
+        found = self._blendshapes(points.astype(np.float32))
         return np.asarray(found["blendshapes"], np.float32)
 
 
@@ -186,9 +205,3 @@ def overlaps(box: Points, others: Points) -> Points:
     sizes = np.prod(others[:, 2:] - others[:, :2], axis=1)
     union = np.prod(box[2:] - box[:2]) + sizes - shared
     return np.asarray(shared / np.maximum(union, 1e-9), np.float64)
-
-
-def _session(bundle: Bundle, role: str, image: str, outputs: tuple[str, ...]) -> Session:
-    session = Session(bundle.path(role), device="cpu", threads=1)
-    session.require((image,), outputs)
-    return session

@@ -25,9 +25,7 @@ _REAP: Final = b"r"
 _STOP_TIMEOUT_S: Final = 2.0
 _REPLY_TIMEOUT_S: Final = 20.0
 
-_COMMAND: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from service.pipeline.forkserver import main; main(int(sys.argv[2]))"
-)
+_COMMAND: Final = f"import sys; sys.path.insert(0, sys.argv[1]); from {__name__} import main; main(int(sys.argv[2]))"
 _PASSED_ON: Final = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
 
 
@@ -98,7 +96,7 @@ class ForkServer:
     def _start(self) -> None:
         self._stop()
         ours, theirs = socket.socketpair()
-        root = str(Path(__file__).resolve().parents[2])
+        root = str(Path(__file__).resolve().parents[__name__.count(".")])
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
         self._control = ours

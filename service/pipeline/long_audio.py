@@ -14,7 +14,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from service.pipeline.postprocess import EDGE_S, ENVELOPE_SLICES, SILENCE_PEAK_TO_PEAK, is_silent, judged_windows
+from service.pipeline.extent import Extent
+from service.pipeline.postprocess import is_silent, judged_windows
 from service.pipeline.results import FloatArray
 from service.pipeline.speech import Activity, Chunk, ChunkAnswer, Memory, VoiceActivity
 from service.pipeline.speech_model import WindowAnswer
@@ -89,7 +90,6 @@ class ChannelJudge:
 
     def __init__(self, windows: Windows | None, n_samples: int, rate_hz: int, voice: VoiceActivity | None) -> None:
         self._windows = windows
-        self._n_samples = n_samples
         self._rate_hz = rate_hz
         self.listener = None if voice is None else Listener(voice, rate_hz)
         self.findings = Findings()
@@ -97,35 +97,22 @@ class ChannelJudge:
         self._base = 0  # where in the recording the buffer begins
         self._heard = 0  # up to where voice activity is known
         self._next_window = 0
-        slices = min(ENVELOPE_SLICES, n_samples)
-        self._slices = np.arange(slices) * n_samples // max(slices, 1)
-        self.least = np.full(slices, np.inf, np.float32)
-        self.greatest = np.full(slices, -np.inf, np.float32)
-        edge = int(EDGE_S * rate_hz)
-        self._inner = (edge, n_samples - edge) if n_samples > 4 * edge > 0 else (0, n_samples)
-        self._range = np.array([np.inf, -np.inf], np.float32)
+        self.extent = Extent(n_samples, rate_hz)
 
     def take(self, samples: FloatArray, run_chunk: RunChunk, judge: JudgeWindows, *, last: bool) -> None:
         """Take the next samples, float32 [n]; with ``last`` there are no more."""
-        self._measure(samples)
+        self.extent.add(samples)
         self._buffer = np.concatenate([self._buffer, samples])
         self._listen(run_chunk, last)
         self._judge(judge)
         self._forget()
-
-    @property
-    def silent(self) -> bool:
-        """Whether all of the channel was silence (see ``is_silent``); to be asked for at the end."""
-        return bool(self._range[1] - self._range[0] <= SILENCE_PEAK_TO_PEAK)
 
     def state(self) -> dict[str, Any]:
         """All that is known, for :meth:`restore`, without the findings."""
         return {
             "buffer": self._buffer,
             "places": [self._base, self._heard, self._next_window],
-            "least": self.least,
-            "greatest": self.greatest,
-            "range": self._range,
+            "extent": self.extent.state(),
             "listener": None if self.listener is None else self.listener.state(),
         }
 
@@ -133,7 +120,7 @@ class ChannelJudge:
         """Take up where :meth:`state` was written."""
         self._buffer = state["buffer"]
         self._base, self._heard, self._next_window = state["places"]
-        self.least, self.greatest, self._range = state["least"].copy(), state["greatest"].copy(), state["range"].copy()
+        self.extent.restore(state["extent"])
         if self.listener is not None:
             self.listener.restore(state["listener"])
 
@@ -184,20 +171,3 @@ class ChannelJudge:
 
     def _part(self, start: int, stop: int) -> FloatArray:
         return self._buffer[start - self._base : stop - self._base]
-
-    def _measure(self, samples: FloatArray) -> None:
-        """Keep least and greatest of the slices, and of all but the edges."""
-        if not len(samples):
-            return
-        first = self._end
-        if len(self._slices):
-            row = int(np.searchsorted(self._slices, first, side="right")) - 1
-            begins = self._slices[row + 1 :] - first
-            cuts = np.concatenate([[0], begins[begins < len(samples)]]).astype(np.int64)
-            rows = slice(row, row + len(cuts))
-            self.least[rows] = np.minimum(self.least[rows], np.minimum.reduceat(samples, cuts))
-            self.greatest[rows] = np.maximum(self.greatest[rows], np.maximum.reduceat(samples, cuts))
-        low, high = (min(max(place - first, 0), len(samples)) for place in self._inner)
-        if high > low:
-            inner = samples[low:high]
-            self._range = np.array([min(self._range[0], inner.min()), max(self._range[1], inner.max())], np.float32)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from service.pipeline.containers import VIDEO_CODECS
-from service.pipeline.decode import EXTERNAL_SIGNALS, Decoder, check_range
+from service.pipeline.decode import Decoder, check_range
+from service.pipeline.decoder_messages import announced_samples, flags_of, picture_media, sound_media
 from service.pipeline.frame_stream import FrameReceiver, VideoFrame, VideoSummary
 from service.pipeline.intake import sniff
 from service.pipeline.outline import outline
@@ -18,7 +19,7 @@ from service.pipeline.pool import WorkerDiedError
 from service.pipeline.protocol import Channel
 from service.pipeline.remote_file import ByteSource, answer_read
 from service.pipeline.results import FloatArray, MediaInfo
-from service.problems import DecoderUnavailable, MediaCrashedDecoder, MediaInvalid, NoVideoStream
+from service.problems import MediaInvalid, NoVideoStream
 from service.settings import Limits
 
 BLOCKS_AHEAD = 8
@@ -99,22 +100,11 @@ class LongDecoder(Decoder):
         facts = self._play("audio", asdict(job), source, on_message)
         if not received:
             raise MediaInvalid("The chosen range has no samples.")
-        media = MediaInfo(
-            duration_s=float(facts["duration_s"]),
-            container=job.container,
-            codec=str(facts["codec"]),
-            sample_rate_hz=int(facts["sample_rate_hz"]),
-            channels=int(facts["channels"]),
-        )
-        return SoundFacts(media, tuple(str(flag) for flag in facts["flags"]))
+        return SoundFacts(sound_media(facts, job.container), flags_of(facts))
 
     def _receive_block(self, message: dict[str, Any], channel: Channel) -> FloatArray:
         """Read the payload of a 'samples' message: float32 [channels, samples]."""
-        channels, samples = message.get("channels"), message.get("samples")
-        if message.get("type") != "samples" or type(channels) is not int or type(samples) is not int:
-            raise ValueError("samples that cannot be")
-        if not (0 < channels <= self._limits.max_channels and 0 < samples <= LARGEST_BLOCK_SAMPLES):
-            raise ValueError("samples that cannot be")
+        channels, samples = announced_samples(message, self._limits.max_channels, LARGEST_BLOCK_SAMPLES)
         block = np.empty((channels, samples), np.float32)
         channel.receive_into(block.reshape(-1).view(np.uint8).data)
         return block
@@ -131,15 +121,7 @@ class LongDecoder(Decoder):
                 receiver.receive(message, channel)
 
         facts = self._play("video", asdict(job), source, on_message)
-        media = MediaInfo(
-            duration_s=float(facts["duration_s"]),
-            container=job.container,
-            codec=str(facts["codec"]),
-            frame_rate_hz=float(facts["frame_rate_hz"]),
-            width=int(facts["width"]),
-            height=int(facts["height"]),
-        )
-        return VideoSummary(media, skip_frames + receiver.frames, tuple(str(flag) for flag in facts["flags"]))
+        return VideoSummary(picture_media(facts, job.container), skip_frames + receiver.frames, flags_of(facts))
 
     def _play(
         self, kind: str, arguments: dict[str, object], source: ByteSource, on_message: OnMessage
@@ -154,6 +136,4 @@ class LongDecoder(Decoder):
                 remote_bytes=len(source),
             )
         except WorkerDiedError as death:
-            if death.signal_name in EXTERNAL_SIGNALS or not self._pool.is_open:
-                raise DecoderUnavailable(retry_after_s=1.0) from None
-            raise MediaCrashedDecoder from None
+            raise self._problem_of(death) from None

@@ -64,6 +64,11 @@ class SegmentedFaces(VideoFaces):
         """Frames that were looked at, in all segments."""
         return len(self._time_s)
 
+    @property
+    def upto_s(self) -> float:
+        """When the last of them is shown."""
+        return self._time_s[-1] if self._time_s else 0.0
+
 
 class KeptFaces(VideoFaces):
     """A whole video whose segments were watched.

@@ -16,6 +16,7 @@ import numpy as np
 from service.pipeline.admit import Admission, estimate_s
 from service.pipeline.batch import Batcher
 from service.pipeline.channels import NamedChannel
+from service.pipeline.denoise import Denoiser
 from service.pipeline.device_work import run_units
 from service.pipeline.embedding_model import choose_embedding
 from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
@@ -316,6 +317,15 @@ class SpeechPipeline:
         """
         card = self._registry.find(options.model, options.version).card
         return self._models.emotion[card.name, card.version]
+
+    @property
+    def denoiser(self) -> Denoiser | None:
+        """What takes noise out, if there is a model."""
+        return self._models.denoiser
+
+    def clean(self, denoiser: Denoiser, chunks: list[FloatArray], task: Task) -> list[WindowAnswer]:
+        """Take the noise out of chunks, float32 [samples] each; raises as :meth:`analyse`."""
+        return run_units(self._device, denoiser, chunks, task, stage="denoise")
 
     def hear(self, voice: VoiceActivity, chunk: Chunk, task: Task) -> ChunkAnswer:
         """Run a stretch of sound through voice activity; raises as :meth:`analyse`."""

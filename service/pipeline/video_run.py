@@ -90,7 +90,7 @@ class VideoPipeline:
         self._decoder = decoder
         self._speech = speech
         self._observe: Observe = observe or observe_nothing
-        self.faces = FaceNetworks(registry.find(task="face")) if registry.of_task("face") else None
+        self.faces = FaceNetworks(registry.find(task="face"), settings.device) if registry.of_task("face") else None
         fitting = None if self.faces is None else choose_action_units(registry, self.faces)
         self.units = None if fitting is None else ActionUnitModel(fitting)
         self._affect = {
@@ -246,6 +246,8 @@ class VideoPipeline:
     def close(self) -> None:
         """Stop the device threads; whoever still waits is told ``Draining``."""
         self._device.close()
+        if self.faces is not None:
+            self.faces.close()
 
     def _task(
         self, cancel: threading.Event | None, progress: Callable[[float], None] | None, deadline_s: float | None
@@ -343,7 +345,7 @@ class VideoPipeline:
         task.report(1.0)
         return VideoAffect(
             media=media,
-            models={part: _reference(bundle) for part, bundle in {**models, "affect": model.bundle}.items()},
+            models={part: self._reference(bundle) for part, bundle in {**models, "affect": model.bundle}.items()},
             time_s=features.time_s,
             arousal=series["arousal"],
             valence=series["valence"],
@@ -360,16 +362,16 @@ class VideoPipeline:
             stages_s=task.stages_s,
         )
 
+    def _reference(self, bundle: Bundle) -> ModelReference:
+        card = bundle.card
+        provider = self.faces.provider if self.faces is not None and bundle is self.faces.bundle else CPU
+        return ModelReference(card.name, card.version, bundle.sha256, card.licence.spdx, provider)
+
 
 def _mean_units(features: AffectFeatures) -> FloatArray:
     """Means of the action units over each window, float32 [steps, 17]; NaN where no face is known."""
     means = features.columns[:, 1 : len(SIGNALS)]
     return np.where(features.tracked[:, None] > 0, means, np.float32(np.nan))
-
-
-def _reference(bundle: Bundle) -> ModelReference:
-    card = bundle.card
-    return ModelReference(card.name, card.version, bundle.sha256, card.licence.spdx, CPU)
 
 
 def _check_include(include: frozenset[str]) -> None:

@@ -31,6 +31,7 @@ _STAGE_BUCKETS_S = (
     120,
 )
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+_SEGMENT_BUCKETS_S = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
 class Metrics:
@@ -70,6 +71,18 @@ class Metrics:
             buckets=(0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0),
             registry=self.registry,
         )
+        self.jobs_submitted_total = self._counter("jobs_submitted", "Recordings that became jobs.")
+        self.jobs_finished_total = self._counter("jobs_finished", "Jobs that have ended.", "outcome")
+        self.jobs_queued = self._gauge("jobs_queued", "Jobs that wait.")
+        self.jobs_running = self._gauge("jobs_running", "Jobs that have begun and not ended.")
+        self.job_spool_bytes = self._gauge("job_spool_bytes", "Bytes of the jobs' encrypted files.")
+        self.job_segment_seconds = Histogram(
+            "emotion_job_segment_seconds",
+            "From the beginning of a segment of a job, waiting for room included, until it is written down.",
+            ["part"],
+            buckets=_SEGMENT_BUCKETS_S,
+            registry=self.registry,
+        )
         self.decode_failures_total = self._counter("decode_failures", "Recordings refused, by problem.", "code")
         self.decode_worker_deaths_total = self._counter(
             "decode_worker_deaths", "Decoder processes that died, by signal.", "signal"
@@ -106,6 +119,25 @@ class Metrics:
             self.decode_failures_total.labels(value).inc()
         elif kind == "worker_death":
             self.decode_worker_deaths_total.labels(value).inc()
+
+    def job_submitted(self) -> None:
+        """A recording became a job."""
+        self.jobs_submitted_total.inc()
+
+    def job_segment(self, part: str, seconds: float, media_s: float) -> None:
+        """A segment of the part of that name took ``seconds``; ``media_s`` of media count as analysed."""
+        self.job_segment_seconds.labels(part).observe(seconds)
+        self.audio_seconds_total.labels("ok").inc(media_s)
+
+    def job_finished(self, outcome: str) -> None:
+        """A job has ended: succeeded, failed, cancelled or expired."""
+        self.jobs_finished_total.labels(outcome).inc()
+
+    def jobs_now(self, queued: int, running: int, spool_bytes: int) -> None:
+        """How many jobs wait and run, and bytes of their files."""
+        self.jobs_queued.set(queued)
+        self.jobs_running.set(running)
+        self.job_spool_bytes.set(spool_bytes)
 
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format."""

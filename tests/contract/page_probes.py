@@ -55,6 +55,31 @@ CONTRAST = """() => {
 }"""
 """Texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, 1.4.3)."""
 
+FOCUS_RING = """() => {
+  const node = document.activeElement;
+  if (!node || node === document.body) return null;
+  window.stopCount = (window.stopCount ?? 0);
+  node.dataset.stop ??= String(window.stopCount++);
+  const shown = node.type === "file" ? document.querySelector(`label[for=${node.id}]`)
+    : node.type === "radio" ? node.nextElementSibling : node;
+  const style = getComputedStyle(shown);
+  const box = shown.getBoundingClientRect();
+  const isDrawn = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  const isOurs = !node.matches("audio, video");  // players draw their own
+  const inView = box.bottom > 0 && box.top < innerHeight && box.width > 0;
+  const words = node.getAttribute("aria-label") ?? node.labels?.[0]?.textContent ?? node.textContent;
+  return { key: node.dataset.stop, name: words.trim(), seen: inView && (isDrawn || !isOurs) };
+}"""
+"""The focused control: its name, and whether one sees that it is focused (WCAG 2.2, 2.4.7)."""
+
+SMALL_TARGETS = """() => [...document.querySelectorAll("button, a[href], summary, select, label.button, input")]
+  .filter((node) => node.checkVisibility({ checkVisibilityCSS: true }) && !node.closest(".unseen, p, dd, dl"))
+  .filter((node) => !node.matches("input[type=radio], input[type=file], .skip"))
+  .map((node) => [node.textContent.trim() || node.id, node.getBoundingClientRect()])
+  .filter(([, box]) => box.width > 0 && (box.width < 24 || box.height < 24))
+  .map(([name, box]) => `${name}: ${Math.round(box.width)} × ${Math.round(box.height)}`)"""
+"""Controls smaller than 24 × 24 pixels (WCAG 2.2, 2.5.8); links in running text are excepted."""
+
 _CONTROLS = {"button", "link", "slider", "textbox", "combobox", "spinbutton", "radio", "checkbox", "table", "region"}
 
 

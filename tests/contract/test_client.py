@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import shutil
 import subprocess
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from emoserve_client import AsyncEmoserve, Emoserve, Problem, Retries, ServiceUnreachable
+from emoserve_client import AsyncEmoserve, Emoserve, Job, JobState, Problem, Progress, Retries, ServiceUnreachable
 
-from tests.support.live_server import LiveServer, serving, small_settings
+from service.api import event_stream
+from tests.support.fake_jobs import serving_jobs
+from tests.support.live_server import LiveServer, serving, small_settings, wait_until
 
 CLIENT = Path(__file__).parents[2] / "client"
 OF_THE_CLIENT = "httpx httpcore h11 h2 hpack hyperframe anyio certifi idna sniffio typing_extensions emoserve_client"
@@ -32,6 +35,16 @@ sys.meta_path.insert(0, Refuse())
 sys.path.insert(0, {wheel!r})
 import emoserve_client
 assert emoserve_client.__file__.startswith({wheel!r}), emoserve_client.__file__
+from importlib.machinery import PathFinder
+real = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *more: None if name == "websockets" else real(name, *more)
+sys.meta_path[:] = [PathFinder]
+try:
+    emoserve_client.Emoserve("http://service").audio_stream(16000)
+except ImportError as error:
+    assert "emoserve-client[streams]" in str(error), error
+else:
+    raise AssertionError("streams without websockets")
 print(len(emoserve_client.__all__), not {{"service", "numpy", "fastapi", "pydantic"}} & set(sys.modules))
 """
 
@@ -154,6 +167,69 @@ def test_the_asynchronous_client_answers_the_same(client: Emoserve, live: LiveSe
     assert face.timeline == client.video_affect(b"\0\0\0\x18ftyp").timeline
 
 
+def test_events_of_an_upload(client: Emoserve, live: LiveServer) -> None:
+    *before, answer = client.audio_emotion_events(b"late..", timeline=True)
+    assert before == [Progress(0.5)]
+    assert answer.probabilities == client.audio_emotion(b"RIFF....").probabilities
+    assert list(client.table_affect_events(b"frame,timestamp"))[-1].trained == "prior"
+    with pytest.raises(Problem, match="media_invalid"):
+        list(client.audio_emotion_events(b"lateinvalid"))
+    with pytest.raises(Problem) as caught:
+        list(client.video_affect_events(b"invalid"))
+    assert (caught.value.status, caught.value.code) == (422, "media_invalid")
+    with pytest.raises(FileNotFoundError):
+        client.audio_emotion_events("no such file.wav")
+
+
+def test_leaving_the_events_ends_the_work(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.05)
+
+    async def leave() -> None:
+        emoserve = AsyncEmoserve(live.url)
+        async with emoserve, contextlib.aclosing(emoserve.audio_emotion_events(b"lateslow")) as events:
+            assert await anext(events) == Progress(0.5)
+
+    before = len(live.request_lines())
+    asyncio.run(leave())
+    wait_until(lambda: len(live.request_lines()) > before)
+    assert live.request_lines()[-1]["code"] == "client_gone"
+
+
+def test_jobs_from_beginning_to_end(tmp_path: Path) -> None:
+    with serving_jobs(tmp_path / "state") as server, Emoserve(server.url) as emoserve:
+        job = emoserve.submit_audio_emotion(b"gate", idempotency_key="visit-17", timeline=True)
+        assert emoserve.submit_audio_emotion(b"gate", idempotency_key="visit-17", timeline=True).id == job.id
+        told = []
+        for event in emoserve.job_events(job.id):
+            told.append(event)
+            server.plans.gate.set()
+        assert [event.state for event in told if isinstance(event, Job)][-1] is JobState.SUCCEEDED
+        shares = [event.progress for event in told]
+        assert shares == sorted(shares)
+        assert emoserve.wait(job.id).state is JobState.SUCCEEDED
+        assert emoserve.audio_emotion_result(job.id).timeline is not None
+        assert emoserve.result_as("text/csv", job.id).startswith(b"channel,")
+        with pytest.raises(Problem, match="idempotency_conflict"):
+            emoserve.submit_audio_emotion(b"other", idempotency_key="visit-17", timeline=True)
+        emoserve.cancel(job.id)
+        with pytest.raises(Problem, match="result_expired"):
+            emoserve.audio_emotion_result(job.id)
+        failed = emoserve.wait(emoserve.submit_audio_emotion(b"invalid").id, poll_s=0.05)
+        assert (failed.state, failed.problem["code"]) == (JobState.FAILED, "media_invalid")
+        with pytest.raises(Problem) as caught:
+            list(emoserve.job_events("x" * 27))
+        assert (caught.value.status, caught.value.code) == (404, "job_not_found")
+
+        async def watch() -> list[object]:
+            async with AsyncEmoserve(server.url) as asynchronous:
+                job = await asynchronous.submit_video_affect(b"ftyp", include=["action_units"])
+                told = [event async for event in asynchronous.job_events(job.id)]
+                assert (await asynchronous.video_affect_result(job.id)).action_units
+                return told
+
+        assert asyncio.run(watch())[-1].state is JobState.SUCCEEDED
+
+
 def test_the_package_needs_nothing_of_the_service(tmp_path: Path) -> None:
     sources = shutil.copytree(CLIENT, tmp_path / "client", ignore=shutil.ignore_patterns("__pycache__"))
     build = "from setuptools import build_meta; print(build_meta.build_wheel('..'))"
@@ -167,10 +243,11 @@ def test_the_package_needs_nothing_of_the_service(tmp_path: Path) -> None:
     assert sorted(line for line in metadata.splitlines() if line.startswith("Requires-Dist")) == [
         "Requires-Dist: anyio>=4",
         "Requires-Dist: httpx>=0.28",
+        'Requires-Dist: websockets>=15; extra == "streams"',
     ]
     code = IMPORT_ALONE.format(allowed=set(OF_THE_CLIENT.split()), wheel=str(tmp_path / "alone"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
-    assert done.stdout.split() == ["19", "True"], done.stderr
+    assert done.stdout.split() == ["26", "True"], done.stderr
 
 
 def test_no_base_address_is_needed_twice(live: LiveServer) -> None:

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.test_audio_stream import tiny_services
+from tests.plain_wav import tone, wav
+from tests.support.fake_jobs import JobServer, serving_jobs
 from tests.support.live_server import LiveServer, serving, small_settings
+from tests.tiny_models import write_speech_bundle
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -78,3 +82,52 @@ def test_javascript(live: LiveServer, files: dict[str, str], tmp_path: Path) -> 
     refused = run(["node", script, live.url, str(tmp_path / "empty.wav")], tmp_path)
     assert refused.returncode == 1
     assert refused.stderr.startswith("media_empty: ")
+    assert "result anger" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
+    with serving_jobs(tmp_path_factory.mktemp("jobs") / "state") as server:
+        yield server
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_job_with_curl(jobs: JobServer, files: dict[str, str], tmp_path: Path) -> None:
+    done = run(["sh", str(EXAMPLES / "curl_job.sh"), jobs.url, files["talk.wav"]], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"state":"succeeded"' in done.stdout
+    assert "channel,start_s" in done.stdout
+    assert "event: result" in done.stdout
+
+
+def test_a_job_with_the_client(jobs: JobServer, files: dict[str, str], tmp_path: Path) -> None:
+    done = run([sys.executable, str(EXAMPLES / "python_job.py"), jobs.url, files["talk.wav"]], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-2:] == ["100%", "anger"]
+    (tmp_path / "bad.wav").write_bytes(b"invalid")
+    failed = run([sys.executable, str(EXAMPLES / "python_job.py"), jobs.url, str(tmp_path / "bad.wav")], tmp_path)
+    assert failed.returncode == 1
+    assert failed.stderr.strip() == "failed: media_invalid"
+
+
+def test_a_live_stream_with_the_client(tmp_path: Path) -> None:
+    write_speech_bundle(tmp_path / "models")
+    settings = small_settings(model_dirs=[tmp_path / "models"], device="cpu")
+    (tmp_path / "talk.wav").write_bytes(wav(tone(2.0, 44_100), tone(2.0, 44_100), rate_hz=44_100))
+    with serving(settings, tiny_services(settings)) as server:
+        done = run([sys.executable, str(EXAMPLES / "python_stream.py"), server.url, "talk.wav"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
+        "0.0 s to 1.0 s",
+        "0.5 s to 1.5 s",
+        "1.0 s to 2.0 s",
+    ]
+
+
+def test_every_example_has_a_test() -> None:
+    tests = "".join(
+        (ROOT / "tests/contract" / name).read_text() for name in ("test_examples.py", "test_stream_page.py")
+    )
+    loaded = (EXAMPLES / "stream.html").read_text() + (EXAMPLES / "stream.js").read_text()
+    for path in EXAMPLES.iterdir():
+        assert path.name in tests + loaded, f"{path.name} is run by no test"

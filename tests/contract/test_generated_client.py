@@ -8,12 +8,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import httpx
 import pytest
 
-from tests.support.live_server import LiveServer, serving, small_settings
+from tests.support.fake_jobs import serving_jobs
+from tests.support.live_server import LiveServer, serving, small_settings, wait_until
 
 PACKAGE = "generated_emoserve"
 CONFIG = {
@@ -85,3 +87,20 @@ def test_it_understands_problems(generated: ModuleType, live: LiveServer) -> Non
     with generated.Client(base_url=live.url) as client:
         problem = call.sync(client=client, name="no-such-model")
         assert (problem.status, problem.code) == (404, "model_not_found")
+
+
+def test_it_takes_a_job_from_beginning_to_end(generated: ModuleType, tmp_path: Path) -> None:
+    submit, read = part("api.jobs.submit_audio_emotion"), part("api.jobs.read_job")
+    with serving_jobs(tmp_path / "state") as server, generated.Client(base_url=server.url) as client:
+        file = part("types").File(payload=io.BytesIO(b"sound"))
+        job = submit.sync(client=client, body=file, timeline=True, idempotency_key="visit-17")
+        assert job.kind == "audio-emotion"
+        wait_until(lambda: read.sync(client=client, job_id=job.id).state == "succeeded")
+        result = part("api.jobs.read_job_result").sync_detailed(client=client, job_id=job.id)
+        assert result.status_code == 200
+        assert b'"probabilities"' in result.content
+        assert part("api.jobs.delete_job").sync_detailed(client=client, job_id=job.id).status_code == 204
+        gone = part("api.jobs.read_job_result").sync(client=client, job_id=job.id)
+        assert (gone.status, gone.code) == (410, "result_expired")
+        missing = read.sync(client=client, job_id="x" * 27)
+        assert (missing.status, missing.code) == (404, "job_not_found")

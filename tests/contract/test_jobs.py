@@ -199,6 +199,7 @@ def test_bad_idempotency_keys_are_refused(client: httpx.Client, key: str) -> Non
 REFUSED = {
     "no body": ({"content": b""}, 400, "body_missing"),
     "no file": ({"files": {"other": b"x"}}, 400, "field_missing"),
+    "an empty file": ({"files": {"file": b""}}, 422, "media_empty"),
     "too large": ({"content": bytes(1_000_001)}, 413, "body_too_large"),
     "a text": ({"content": b"x", "headers": {"content-type": "text/plain"}}, 415, "unsupported_content_type"),
     "no such model": ({"content": b"x", "params": {"model": "none"}}, 404, "model_not_found"),
@@ -293,6 +294,14 @@ def test_a_result_that_is_read_once_is_gone(tmp_path_factory, server: JobServer)
             assert code(client.get(f"{job}/result")) == (410, "result_expired")
         finally:
             server.live.services.settings = settings
+
+
+def test_the_limits_of_jobs_are_told(client: httpx.Client) -> None:
+    told = client.get("/v1/limits").json()
+    jobs, limits = told["jobs"], told["limits"]
+    assert (jobs["enabled"], jobs["max_jobs"], jobs["max_body_bytes"]) == (True, 3, 1_000_000)
+    assert (jobs["max_duration_s"], jobs["result_ttl_s"]) == (12 * 3600, 24 * 3600)
+    assert jobs["max_frames"] == 12 * limits["max_frames"]
 
 
 def test_jobs_that_are_switched_off_are_told(live, client_of_live) -> None:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from service.services import Services
 from tests.shared_material import ROOT
 from tests.support.credentials import add_key
+from tests.support.fake_jobs import serving_jobs
 from tests.support.live_server import LiveServer, serving, small_settings
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 
@@ -35,7 +37,6 @@ def run(live: LiveServer, key: str, folder: Path, *options: str) -> None:
     ]
     command += ["run", f"{live.url}/openapi.json", "--header", f"X-API-Key:{key}", "--no-color"]
     command += ["--phases", "examples,coverage,fuzzing,stateful", "--warnings", "off", *options]
-    command += ["--exclude-path-regex", "^/v1/jobs"]  # switched off here: they have tests of their own
     command += ["--suppress-health-check", "filter_too_much"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -53,9 +54,16 @@ def key(tmp_path: Path) -> str:
 
 def test_every_answer_is_as_documented(tmp_path: Path, key: str) -> None:
     """With models that take any bytes, so that every shape of success is seen too."""
-    settings = small_settings(keys_file=tmp_path / "keys.json", limits={"min_hop_s": MIN_HOP_S})
-    with serving(settings) as live:
+    with serving_any_bytes(tmp_path) as live:
         run(live, key, tmp_path, "--checks", "all", "--max-examples", "10", "--seed", "1")
+
+
+@contextmanager
+def serving_any_bytes(folder: Path) -> Iterator[LiveServer]:
+    """A server whose models and jobs take any bytes; credentials are required."""
+    limits = {"min_hop_s": MIN_HOP_S}
+    with serving_jobs(folder / "state", keys_file=folder / "keys.json", limits=limits, max_jobs=1000) as server:
+        yield server.live
 
 
 @pytest.fixture
@@ -63,9 +71,17 @@ def tiny(tmp_path: Path, key: str) -> Iterator[LiveServer]:
     """The real decoder and pipeline with tiny models."""
     write_speech_bundle(tmp_path / "models")
     write_voice_bundle(tmp_path / "models")
-    settings = small_settings(model_dirs=[tmp_path / "models"], device="cpu", keys_file=tmp_path / "keys.json")
+    settings = small_settings(
+        model_dirs=[tmp_path / "models"],
+        device="cpu",
+        keys_file=tmp_path / "keys.json",
+        jobs=True,
+        state_dir=tmp_path / "state",
+        max_jobs=1000,
+    )
     services = Services(settings)
     services.start()
+    services.start_jobs()
     with serving(settings, services) as live:
         yield live
 
@@ -80,6 +96,5 @@ def test_every_answer_of_the_whole_service_is_as_documented(tmp_path: Path, key:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_many_answers_are_as_documented(tmp_path: Path, key: str) -> None:
-    settings = small_settings(keys_file=tmp_path / "keys.json", limits={"min_hop_s": MIN_HOP_S})
-    with serving(settings) as live:
+    with serving_any_bytes(tmp_path) as live:
         run(live, key, tmp_path, "--checks", "all", "--max-examples", "500")

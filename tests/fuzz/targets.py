@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import ClassVar
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -18,10 +19,16 @@ from service.api.negotiation import choose_fhir_version, choose_media_type
 from service.api.parameters import AudioQuery
 from service.api.video_parameters import TableQuery, VideoQuery
 from service.pipeline.action_unit_table import read_action_unit_table
+from service.pipeline.affect_columns import MAX_INTENSITY
 from service.pipeline.intake import sniff
+from service.pipeline.live_emotion import check_sound
 from service.pipeline.wav import read_layout
 from service.problems import NotAcceptable, Problem
 from service.settings import Limits
+from service.stream_schemas import ActionUnitFrame, AudioConfig, End, Resume, VideoConfig
+from service.streams.audio_engine import live_options
+from service.streams.messages import read_message
+from service.streams.video_engine import VideoEngine, read_units
 
 LIMITS = Limits(max_duration_s=60.0, max_frames=500)
 OFFERED = ("application/json", "text/csv", "image/png", "application/fhir+json")
@@ -84,8 +91,49 @@ def table(data: bytes) -> None:
     assert (np.diff(read.time_s) > 0).all()
 
 
+def stream_message(data: bytes) -> None:
+    """A text message of a stream, its first or a later one; what is read of a frame is in scale."""
+    text = data.decode("utf-8", "replace")
+    for kinds in (
+        {"config": AudioConfig, "resume": Resume},
+        {"config": VideoConfig, "resume": Resume},
+        {"end": End, "frame": ActionUnitFrame},
+    ):
+        try:
+            message = read_message(text, kinds)
+        except Problem as problem:
+            _must_blame_the_client(problem)
+            continue
+        assert message.type in kinds
+        with suppress(Problem):
+            if isinstance(message, AudioConfig):
+                check_sound(live_options(message), LIMITS)
+            elif isinstance(message, ActionUnitFrame):
+                units = read_units(message)
+                assert ((units >= 0) & (units <= MAX_INTENSITY)).all()
+
+
+def stream_picture(data: bytes) -> None:
+    """Pictures one after the other, each with its time; those that are taken have finite times that increase."""
+    engine = VideoEngine(_NoVideo(), VideoConfig(type="config"), LIMITS)
+    last_s = -1.0
+    for message in data.split(b"\n--\n"):
+        (time_s, picture) = engine.read(message).content
+        assert last_s < time_s <= LIMITS.max_duration_s
+        assert picture == message[8:]
+        last_s = time_s
+
+
+class _NoVideo:
+    """Has what the engine looks at before it analyses."""
+
+    look_ahead_s = 1.5
+    bundles: ClassVar[dict[str, object]] = {}
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    function.__name__: function for function in (container, wav, multipart, accept, query, table)
+    function.__name__: function
+    for function in (container, wav, multipart, accept, query, table, stream_message, stream_picture)
 }
 
 

@@ -1,7 +1,9 @@
-"""Faces of one frame and frames of one video, computed together: the same as one by one.
+"""Faces of one frame, frames of one video and frames of several videos, computed together: the same as one by one.
 
-The face graphs run on the CPU; that they take any batch is what a GPU would need, where none of this was run.
+Frames of several videos are batched on a GPU. None was at hand: here the same code batches on the CPU.
 """
+
+import threading
 
 import numpy as np
 import pytest
@@ -37,8 +39,8 @@ def test_meshes_of_several_faces_are_placed_in_one_call(networks, crowd):
     regions = [detection.region for detection in faces.detect(crowd)]
     assert len(regions) > 1
     calls = []
-    run = faces._mesh.run
-    faces._mesh.run = lambda inputs, outputs: calls.append(len(inputs["image"])) or run(inputs, outputs)
+    place = faces._mesh
+    faces._mesh = lambda images: calls.append(len(images)) or place(images)
     together = faces.meshes(crowd, regions)
     assert calls == [len(regions)]
     for mesh, region in zip(together, regions, strict=True):
@@ -46,7 +48,7 @@ def test_meshes_of_several_faces_are_placed_in_one_call(networks, crowd):
         np.testing.assert_allclose(mesh.points / region.width, alone.points / region.width, atol=1e-5)
         assert mesh.presence == pytest.approx(alone.presence, abs=1e-5)
     assert faces.meshes(crowd, []) == []
-    faces._mesh.run = run
+    faces._mesh = place
 
 
 def test_frames_that_are_noted_together_give_the_same_values(networks, crowd):
@@ -78,3 +80,35 @@ def test_features_and_heads_of_several_faces_do_not_depend_on_each_other(network
     for base in (None, features[0]):
         single = np.concatenate([units.values(row[None], base) for row in features])
         np.testing.assert_allclose(units.values(features, base), single, atol=1e-5)
+
+
+def test_videos_that_are_followed_at_the_same_time_share_batches_and_are_not_changed(networks, crowd):
+    alone, units = networks
+    shared = FaceNetworks(alone.bundle, gather=True)
+    sizes = []
+    run = shared._mesh.run
+    shared._mesh.run = lambda crops: sizes.append(len(crops)) or run(crops)
+    videos = [[np.roll(crowd, 9 * video + 2 * step, axis=1) for step in range(6)] for video in range(4)]
+    together = [VideoFaces(shared, units, Neutral("none")) for _ in videos]
+    begin = threading.Barrier(len(videos))
+
+    def follow(faces, frames):
+        begin.wait()
+        for index, image in enumerate(frames):
+            faces.look(VideoFrame(0.04 * index, image, 0.0))
+
+    threads = [threading.Thread(target=follow, args=pair) for pair in zip(together, videos, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    shared.close()
+    meshes_of_one = len(together[0]._logs)
+    assert max(sizes) > meshes_of_one
+    for faces, frames in zip(together, videos, strict=True):
+        expected = VideoFaces(alone, units, Neutral("none"))
+        for index, image in enumerate(frames):
+            expected.look(VideoFrame(0.04 * index, image, 0.0))
+        assert faces._logs.keys() == expected._logs.keys()
+        for number, log in faces._logs.items():
+            np.testing.assert_allclose(log.values, expected._logs[number].values, rtol=2e-3, atol=1e-3)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.rows import CHAOS, ROWS
+from tests.hostile.rows import CHAOS, ROWS, STREAMS
 
 ROOT = Path(__file__).parents[2]
 
 FOLDERS = [str(ROOT / "tests" / name) for name in ("hostile", "chaos")]
 """Where tests may carry the markers: collecting all others as well would take long."""
+
+MARKERS = ("hostile_row", "chaos_row", "stream_row")
 
 _HEAD = """# Hostile inputs
 
@@ -36,17 +38,17 @@ class _Collector:
 
 
 def collect() -> dict[int | str, list[str]]:
-    """Row number or chaos row → the test functions that carry its marker. Nothing is run."""
+    """Number or name of a row → the test functions that carry its marker. Nothing is run."""
     collector = _Collector()
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        arguments = ["--collect-only", "-q", "-m", "hostile_row or chaos_row", *FOLDERS]
+        arguments = ["--collect-only", "-q", "-m", "hostile_row or chaos_row or stream_row", *FOLDERS]
         status = pytest.main(arguments, plugins=[collector])
     if status:
         raise RuntimeError(said.getvalue())
     found: dict[int | str, list[str]] = {}
     for item in collector.items:
         name = item.nodeid.partition("[")[0]
-        for marker in (*item.iter_markers("hostile_row"), *item.iter_markers("chaos_row")):
+        for marker in (each for name in MARKERS for each in item.iter_markers(name)):
             for row in marker.args:
                 tests = found.setdefault(row, [])
                 if name not in tests:
@@ -58,6 +60,8 @@ def document(found: dict[int | str, list[str]]) -> str:
     """The whole page."""
     lines = [_HEAD, "| row | input | answer | tests |", "|---|---|---|---|"]
     lines += [_line(str(number), *row, found.get(number, [])) for number, row in ROWS.items()]
+    lines += ["", "## Streams", "", "| what | answer | tests |", "|---|---|---|"]
+    lines += [_line(*row, found.get(name, [])) for name, row in STREAMS.items()]
     lines += ["", "## What breaks around a running process", "", "| what | answer | tests |", "|---|---|---|"]
     lines += [_line(*row, found.get(name, [])) for name, row in CHAOS.items()]
     return "\n".join(lines) + "\n"

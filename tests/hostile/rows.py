@@ -1,4 +1,4 @@
-"""What the service was designed against: 79 hostile or broken inputs, and what may break around a running process.
+"""What the service was designed against: 79 hostile or broken inputs, hostile streams, and what may break around it.
 
 The numbers never change, so that tests, documents and reports can name a row. A new row is one line here, a test
 with its marker, and ``python -m tests.hostile.index > docs/hostile_inputs.md``.
@@ -94,6 +94,55 @@ ROWS: dict[int, tuple[str, str]] = {
     79: ("disk full or read-only", "200: nothing is written to a disk"),
 }
 """Number → what is sent, and the answer."""
+
+STREAMS: dict[str, tuple[str, str]] = {
+    "no config": ("sound before the config, or silence", "`config_missing` or `stream_timeout`; 1008"),
+    "garbage": ("text that is no JSON object of a known kind; 20,000 brackets", "`message_invalid`; 1007"),
+    "wrong types": (
+        "numbers as text, true as a number, 10³⁰, members that do not exist",
+        "`config_invalid` with a JSON pointer; 1007",
+    ),
+    "no numbers": (
+        "NaN, Infinity and 1e400 in JSON; a picture's time that is no number",
+        "`message_invalid`, `config_invalid` or `timestamps_invalid`; 1007",
+    ),
+    "beyond limits": (
+        "hops of a millisecond, 99 channels, 100 Hz, a model that does not exist",
+        "the upload's code; 1007 or 1008",
+    ),
+    "odd bytes": ("no whole samples of every channel; pictures shorter than their time", "`message_invalid`; 1007"),
+    "too large": ("messages above the limit, a little or far", "`message_too_large`; 1009"),
+    "bad pictures": (
+        "no JPEG, cut off, full of zeros, larger than the limit",
+        "`container_unsupported`; 1003, or `media_invalid`; 1007",
+    ),
+    "bad frames": ("action units missing, off the scale, as text; time that stands still", "the table's code; 1007"),
+    "flood": (
+        "sound faster than it is judged; 20,000 messages without sound",
+        "the client is held back, then `stream_too_fast`; 1008",
+    ),
+    "slow reader": ("a client that reads no answers, of a stream or of an upload with events", "held back, then reset"),
+    "silent client": ("nothing sent for too long", "`stream_timeout`; 1008"),
+    "too long": ("more sound or more time than a stream may have", "`media_too_long` or `stream_timeout`; 1008"),
+    "vanishes": (
+        "gone in the middle of a window, of an upload with events, or before the first answer",
+        "work is dropped, capacity and memory are returned",
+    ),
+    "stranger": (
+        "resume of a session that another key began, that never was, or beyond its answers",
+        "`session_not_found`; 1008; the session is not disturbed",
+    ),
+    "other pages": ("a page of another origin; no credentials", "403 `forbidden`, 401 `unauthenticated`: no stream"),
+    "fifty sessions": (
+        "50 sessions at once, some ended, some broken off, some left in the middle",
+        "threads, descriptors, memory and capacity as before",
+    ),
+    "hostile uploads": (
+        "rows of the first table with `Accept: text/event-stream`",
+        "the same status; after the first event the event `problem`",
+    ),
+}
+"""Name → what is sent, and the answer: the code, and with what the WebSocket is closed."""
 
 CHAOS: dict[str, tuple[str, str]] = {
     "decoder killed": ("SIGKILL of a decoder in the middle of a job", "503 for that job; replaced at once"),

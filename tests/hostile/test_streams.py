@@ -47,6 +47,7 @@ def streaming(bundles: Path) -> Iterator[LiveServer]:
 CONFIG = {"type": "config", "sample_rate_hz": 16000}
 
 
+@pytest.mark.stream_row("no config", "garbage", "wrong types", "beyond limits", "too large")
 @pytest.mark.parametrize(
     ("first", "code", "pointer", "closed_with"),
     [
@@ -82,6 +83,7 @@ def test_bad_beginnings(
         assert client.close_code() == closed_with
 
 
+@pytest.mark.stream_row("garbage", "odd bytes", "too large")
 @pytest.mark.parametrize(
     ("message", "code", "closed_with"),
     [
@@ -101,6 +103,7 @@ def test_bad_messages_on_the_way(streaming: LiveServer, message: bytes | str, co
         assert client.socket.close_code == closed_with
 
 
+@pytest.mark.stream_row("too large")
 def test_a_message_far_above_the_limit_is_cut_off(streaming: LiveServer) -> None:
     with StreamClient(streaming) as client:
         client.begin()
@@ -108,6 +111,7 @@ def test_a_message_far_above_the_limit_is_cut_off(streaming: LiveServer) -> None
         assert client.close_code() == 1009
 
 
+@pytest.mark.stream_row("odd bytes")
 def test_stereo_needs_whole_frames(streaming: LiveServer) -> None:
     with StreamClient(streaming) as client:
         client.begin(channels=2)
@@ -124,6 +128,7 @@ def test_an_empty_message_is_no_sound(streaming: LiveServer) -> None:
         assert (closed["received_samples"], closed["answers"]) == (0, 0)
 
 
+@pytest.mark.stream_row("no config", "silent client")
 def test_silent_clients_are_let_go(streaming: LiveServer) -> None:
     with StreamClient(streaming) as mute, StreamClient(streaming) as idle:
         idle.begin()
@@ -131,6 +136,7 @@ def test_silent_clients_are_let_go(streaming: LiveServer) -> None:
         assert mute.close_code() == idle.close_code() == 1008
 
 
+@pytest.mark.stream_row("too long")
 def test_a_stream_ends_when_its_time_is_over(streaming: LiveServer) -> None:
     with StreamClient(streaming) as client:
         client.begin(hop_s=9.0)
@@ -147,6 +153,7 @@ def test_a_stream_ends_when_its_time_is_over(streaming: LiveServer) -> None:
         assert error["code"] == "stream_timeout"
 
 
+@pytest.mark.stream_row("too long")
 def test_too_much_sound_is_refused(streaming: LiveServer) -> None:
     with StreamClient(streaming) as client:
         client.begin(hop_s=9.0)
@@ -160,6 +167,7 @@ def send_for_ever(client: StreamClient) -> None:
         client.socket.send(b"\0\0" * 16_000)
 
 
+@pytest.mark.stream_row("slow reader", "flood")
 def test_a_client_that_never_reads_is_held_back_and_let_go(bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its answers pile up to the bound, then its sound does, then the connection ends."""
     monkeypatch.setattr(StreamProtocol, "linger_s", 0.5)
@@ -176,6 +184,7 @@ def test_a_client_that_never_reads_is_held_back_and_let_go(bundles: Path, monkey
         wait_until(lambda: server.services.loaded.pipeline.admission.held_s == 0)
 
 
+@pytest.mark.stream_row("flood")
 def test_a_client_that_is_faster_than_the_analysis_is_not_read(streaming: LiveServer, monkeypatch) -> None:
     gate = threading.Event()
     pipeline = streaming.services.loaded.pipeline
@@ -197,6 +206,7 @@ def test_a_client_that_is_faster_than_the_analysis_is_not_read(streaming: LiveSe
     wait_until(lambda: pipeline.admission.held_s == 0)
 
 
+@pytest.mark.stream_row("vanishes")
 def test_disconnects_in_the_middle_of_a_window_leave_nothing(streaming: LiveServer) -> None:
     for _ in range(20):
         client = StreamClient(streaming)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from service.jobs.dues import allowances_of
 from service.jobs.jobs import Jobs
-from service.jobs.part import Segment
+from service.jobs.part import FACES, SPEECH, Segment
 from service.pipeline.batch import Cancelled
 from service.pipeline.results import AudioOptions
 from service.pipeline.task import Task
 from service.problems import InferenceUnavailable, MediaInvalid, ModelNotFound
+from service.services import Services
 from service.settings import Settings
 from tests.support.fakes import fake_result
 from tests.support.live_server import LiveServer, fake_services, serving, small_settings
 from tests.unit.example_affect import example_affect
 
-SEGMENTS = 4
+SEGMENTS, SEGMENT_MEDIA_S = 4, 10.0
 
 
 @dataclass
@@ -30,7 +34,7 @@ class Room:
     problems: list[Exception] = field(default_factory=list)
 
     @contextmanager
-    def hold(self, seconds: float) -> Iterator[None]:
+    def hold_in_turn(self, seconds: float, cancel: threading.Event) -> Iterator[None]:
         if self.problems:
             raise self.problems.pop()
         yield
@@ -51,7 +55,7 @@ class FakePart:
             self._second(task)
         self.number += 1
         state = {"number": self.number} if self.number < SEGMENTS else None
-        return Segment({"size": len(self.content)}, state, self.number / SEGMENTS)
+        return Segment({"size": len(self.content)}, state, self.number / SEGMENTS, SEGMENT_MEDIA_S)
 
     def close(self) -> None:
         self.closed = True
@@ -83,7 +87,7 @@ class FakePlans:
             raise ModelNotFound
 
     def parts(self, options: Any) -> tuple[str, ...]:
-        return ("work",)
+        return (SPEECH if isinstance(options, AudioOptions) else FACES,)
 
     def make(self, name: str, options: Any, spool: Any, state: dict[str, Any] | None, source: Any) -> FakePart:
         return FakePart(source.read(0, 1000), 0 if state is None else state["number"], self)
@@ -112,12 +116,19 @@ class JobServer:
 
 
 @contextmanager
-def serving_jobs(state_dir: Path, clock: Callable[[], float] | None = None, **changes: object) -> Iterator[JobServer]:
+def serving_jobs(
+    state_dir: Path,
+    clock: Callable[[], float] | None = None,
+    services_of: Callable[[Settings], Services] = fake_services,
+    **changes: object,
+) -> Iterator[JobServer]:
     settings: Settings = small_settings(state_dir=state_dir, max_job_body_bytes=1_000_000, jobs=True, **changes)
     plans, room = FakePlans(), Room()
-    jobs = Jobs(settings, plans, room) if clock is None else Jobs(settings, plans, room, clock=clock)
-    jobs.start()
-    services = fake_services(settings)
+    services = services_of(settings)
+    known = {"allowances": allowances_of(services.accounts), "metrics": services.metrics}
+    jobs = Jobs(settings, plans, room, clock=clock or time.time, **known)
+    with ThreadPoolExecutor(1) as starter:  # the engine refuses a thread with an event loop, as a browser's driver has
+        starter.submit(jobs.start).result()
     services.take_jobs(jobs)
     with serving(settings, services) as live:
         try:

@@ -121,6 +121,43 @@ def test_what_the_service_refuses_is_not_charged(clock):
     assert limited.is_idle
 
 
+def test_a_job_and_requests_of_one_owner_share_a_minute(clock):
+    limited = account(clock, media_s_per_minute=60)
+    assert limited.collect(100.0) == 30.0  # what lies above half
+    limited.take(30)
+    limited.give_back(30)
+    assert limited.collect(100.0) == 0.0
+    taken_by_job = taken_by_requests = 0.0
+    for _ in range(600):  # both want more than there is
+        clock.now += 1.0
+        taken_by_job += limited.collect(100.0)
+        try:
+            limited.take(0.4)
+            limited.give_back(0.4)
+            taken_by_requests += 0.4
+        except RateLimited:
+            pass
+    assert 285 < taken_by_job < 345
+    assert taken_by_requests > 0.4 * 600
+
+
+def test_a_job_that_comes_late_never_takes_all_at_once(clock):
+    limited = account(clock, media_s_per_minute=60)
+    limited.take(60)
+    limited.give_back(60)
+    clock.now += 20.0
+    assert limited.collect(100.0) == 1.0  # two seconds' share
+    limited.take(19)
+
+
+def test_a_job_collects_nothing_into_debt_and_everything_where_there_is_no_limit(clock):
+    limited = account(clock, media_s_per_minute=60)
+    limited.take(90)
+    clock.now += 10.0
+    assert limited.collect(5.0) == 0.0
+    assert account(clock).collect(5.0) == 5.0
+
+
 def test_headers_tell_what_is_left(clock):
     limited = account(clock, requests_per_minute=10, media_s_per_minute=600)
     with limited.request():

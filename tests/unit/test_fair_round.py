@@ -120,7 +120,7 @@ def test_who_fills_all_threads_with_long_work_leaves_some_to_others():
     pool.close()
     assert served.is_set()
     assert pool.wait_idle(5)
-    assert not pool._running
+    wait_until(lambda: not pool._running)
 
 
 def test_the_device_takes_accounts_in_turn():

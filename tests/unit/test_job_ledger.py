@@ -143,6 +143,7 @@ def sweep(ledger, clock, tmp_path):
         job_ttl_s=1000.0,
         give_up=lambda handle: told.append(("given up", handle)),
         forget=lambda handle: told.append(("forgotten", handle)),
+        look=lambda: None,
     )
 
     def at(now_s):

@@ -11,10 +11,10 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 
 from export.classifiers.examples import TrainingError, split
-from export.classifiers.fitting import both_classes, fit_scaling, oversampled
+from export.classifiers.fitting import both_classes, fit, fit_scaling, make_machine, oversampled, prepare
 from export.classifiers.head import Head, HeadError, read_head, write_head
 from export.classifiers.probabilities import probabilities
-from export.classifiers.recipe import RECIPES
+from export.classifiers.recipe import RECIPES, Setting
 from export.classifiers.selection import speaker_folds
 from export.classifiers.training import train_head
 from export.features.origin import Backbone, Origin
@@ -78,6 +78,24 @@ def test_head_and_graph_give_scikit_learns_probabilities(classes, loss, alpha):
         np.testing.assert_allclose(head.probabilities(values.astype(np.float64)), expected, atol=1e-9)
         np.testing.assert_allclose(graph_answers(head, values), expected, atol=1e-5)
     assert head.card.labels == list(machine.classes_)
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+@pytest.mark.parametrize(("loss", "strength"), [("hinge", 1e-4), ("log_loss", 1e-3), ("modified_huber", 1e-2)])
+def test_more_features_than_rows_are_fitted_as_scikit_learn_does(penalty, loss, strength):
+    table = make_table(3, rows=90)
+    wide = np.random.default_rng(2).normal(size=(90, 200)).astype(np.float32)
+    wide[:, 5] = 1.0  # a feature that never changes
+    names = tuple(f"wide_{place}" for place in range(200))
+    parts = split(replace(table, values=wide, feature_names=names))
+    recipe = replace(RECIPES["ottl"], losses=(loss,), penalties=(penalty,), oversampling=1.0)
+    setting = Setting(loss, penalty, strength)
+    prepared = prepare(parts.train, recipe)
+    assert (prepared.basis is not None) == ((loss, penalty) == ("hinge", "l2"))
+    linear = fit(prepared, setting, recipe).linear
+    machine = make_machine(setting, recipe).fit(prepared.values, prepared.targets)
+    np.testing.assert_allclose(linear.weights, machine.coef_, atol=1e-8 * np.abs(machine.coef_).max())
+    np.testing.assert_allclose(linear.bias, machine.intercept_, rtol=1e-8)
 
 
 @pytest.mark.parametrize("classes", [2, 4])

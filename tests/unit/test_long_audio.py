@@ -18,12 +18,12 @@ from service.pipeline.long_decode import LongDecoder
 from service.pipeline.results import AudioOptions
 from service.pipeline.run import SpeechPipeline
 from service.pipeline.task import Task
-from service.problems import MediaTooLong, MediaTooShort, ModelNotFound, Unprocessable
+from service.problems import DenoiserUnavailable, MediaTooLong, MediaTooShort, ModelNotFound, Unprocessable
 from service.registry import Registry
 from service.settings import Limits, Settings
 from tests import media_files as files
 from tests.plain_wav import tone, wav
-from tests.tiny_models import write_speech_bundle, write_voice_bundle
+from tests.tiny_models import denoiser_model, write_denoiser_bundle, write_speech_bundle, write_voice_bundle
 from tests.unit.long_recordings import Bytes, run_job
 from tests.unit.test_job_codec import same
 
@@ -55,7 +55,7 @@ class Built:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    write_speech_bundle(folder)
+    write_speech_bundle(folder, priority=1)
     write_speech_bundle(folder, "fast", sample_rate_hz=22050)
     write_voice_bundle(folder)
     built = Built(folder)
@@ -112,8 +112,52 @@ def test_segments_give_what_one_piece_gives(built, spool, case):
     check_same(interrupted, answer)
 
 
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    """With a denoiser whose chunks of 10 s overlap by 2 s, and one speech model of another rate."""
+    folder = tmp_path_factory.mktemp("models")
+    write_speech_bundle(folder, priority=1)
+    write_speech_bundle(folder, "fast", sample_rate_hz=22050)
+    write_voice_bundle(folder)
+    write_denoiser_bundle(
+        folder, model=denoiser_model(0.9), window_s=10.0, hop_s=8.0, max_length_s=12.0, min_length_s=0.9
+    )
+    built = Built(folder)
+    yield built
+    built.close()
+
+
+DENOISED = {
+    "stereo": (STEREO, AudioOptions(denoise=True, channel="each", hop_s=0.7)),
+    "mixed, a range": (STEREO, AudioOptions(denoise=True, start_s=3.21, end_s=77.7)),
+    "one channel silent": (wav(talk(40.0), np.zeros(640_000, np.float32)), AudioOptions(denoise=True, channel="each")),
+    "in one piece": (wav(talk(11.5)), AudioOptions(denoise=True)),
+    "shorter than the denoiser takes": (wav(talk(0.5)), AudioOptions(denoise=True)),
+    "one sample more than whole chunks": (wav(np.append(talk(26.0), 0.1)), AudioOptions(denoise=True)),
+}
+
+
+@pytest.mark.parametrize("case", DENOISED)
+def test_noise_is_taken_out_as_in_one_piece(quiet, spool, case):
+    content, options = DENOISED[case]
+    expected = quiet.speech.analyse(content, options)
+    answer, _ = run_job(quiet.plans, options, content, spool)
+    check_same(answer, expected)
+    assert answer.denoiser is not None
+    interrupted, _ = run_job(quiet.plans, options, content, spool, lambda _number: True)
+    check_same(interrupted, answer)
+
+
+def test_noise_that_cannot_be_taken_out_is_refused_before_the_upload(quiet, built):
+    with pytest.raises(DenoiserUnavailable):
+        built.plans.check(AudioOptions(denoise=True))
+    with pytest.raises(Unprocessable) as caught:
+        quiet.plans.check(AudioOptions(denoise=True, model="fast"))
+    assert caught.value.pointer == "/denoise"
+
+
 def check_same(one, other) -> None:
-    for name in ("media", "model", "labels", "channels", "envelope"):
+    for name in ("media", "model", "labels", "channels", "envelope", "denoiser"):
         assert same(getattr(one, name), getattr(other, name)), name
 
 

@@ -116,7 +116,7 @@ function draw(api, main) {
 async function main() {
   const target = document.getElementById("reference");
   try {
-    const response = await fetch("/openapi.json");
+    const response = await fetch("openapi.json");
     if (!response.ok) throw new Error(`status ${response.status}`);
     draw(await response.json(), target);
   } catch (error) {

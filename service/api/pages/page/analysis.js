@@ -2,6 +2,7 @@
 
 import { eventReader } from "./events.js";
 import { ProblemError } from "./server.js";
+import { Stream } from "./stream.js";
 import { mediaTypeOf, send } from "./upload.js";
 
 const EVENTS_FIRST = "text/event-stream, application/json;q=0.9";
@@ -22,11 +23,16 @@ export function callOf(kind, choices) {
   return { path: "v1/action-units/affect", query: { include: "action_units,attribution", ...choices.table } };
 }
 
+/** Path of the job that does the work of a call, or null where there is none. */
+export function jobPathOf(kind) {
+  return { voice: "v1/jobs/audio-emotion", face: "v1/jobs/video-affect" }[kind] ?? null;
+}
+
 /**
  * Run an analysis. Where the server offers events, windows are told as they come; otherwise it answers JSON.
  * @param {{path: string, query: Record<string, string>}} call
  * @param {File} file
- * @param {{onUpload: (share: number) => void, onProgress: (share: number) => void, onPartial: (answer: object) => void}} listeners
+ * @param {{onUpload: (share: number) => void, onProgress: (share: number) => void, onPartial: (partial: import("./stream.js").Partial) => void}} listeners
  * @returns {Promise<{answer: object, text: string}>}
  */
 export async function analyse(call, file, listeners, signal) {
@@ -42,41 +48,4 @@ export async function analyse(call, file, listeners, signal) {
   if (received.type.startsWith("text/event-stream")) return stream.end();
   const text = await received.blob.text();
   return { answer: JSON.parse(text), text };
-}
-
-/** Puts an answer together from events: windows one by one, then the whole. */
-class Stream {
-  constructor(listeners) {
-    this.listeners = listeners;
-    this.answer = { timeline: { start_s: [], end_s: [], probabilities: {}, arousal: [], valence: [], speech: [] }, flags: [] };
-    this.whole = null;
-    this.problem = null;
-  }
-
-  take(name, data) {
-    if (name === "problem" || name === "error" || typeof data.code === "string") this.problem = data;
-    else if (typeof data.progress === "number") this.listeners.onProgress(data.progress);
-    else if (data.request_id && ("probabilities" in data || data.timeline)) this.whole = data;
-    else if ("start_s" in data) this.#window(data);
-    else if (data.labels || data.media) Object.assign(this.answer, data, { timeline: this.answer.timeline });
-  }
-
-  end() {
-    if (this.problem) throw new ProblemError(this.problem.status ?? 500, { detail: "", ...this.problem });
-    if (!this.whole) throw new ProblemError(0, { title: "The answer broke off.", detail: "The connection ended before the last window.", code: "" });
-    if (!this.whole.timeline) this.whole.timeline = this.answer.timeline;
-    return { answer: this.whole, text: JSON.stringify(this.whole) };
-  }
-
-  #window(data) {
-    const { timeline, labels = [] } = this.answer;
-    const list = (value) => (Array.isArray(value) ? value : [value ?? null]);
-    for (const name of ["start_s", "end_s", "arousal", "valence", "speech"]) timeline[name].push(...list(data[name]));
-    const shares = Array.isArray(data.probabilities)
-      ? Object.fromEntries(labels.map((label, index) => [label, data.probabilities[index]])) : data.probabilities ?? {};
-    for (const label of new Set([...labels, ...Object.keys(shares)])) {
-      (timeline.probabilities[label] ??= []).push(...list(shares[label]));
-    }
-    this.listeners.onPartial(this.answer);
-  }
 }

@@ -6,6 +6,7 @@ import { clock, nearest, percent, signed } from "./numbers.js";
 import { moment, Plot } from "./plot.js";
 
 const UNKNOWN = "unknown";
+const PEAK_ROWS = 100;
 
 /**
  * One curve.
@@ -15,7 +16,7 @@ const UNKNOWN = "unknown";
 /** The outline of the sound; what lies behind it is where nobody speaks. */
 export function outlineChart({ outline, duration, playhead }) {
   const read = (time) => {
-    const index = Math.min(Math.floor((time / duration) * outline.low.length), outline.low.length - 1);
+    const index = Math.min(Math.floor((time / outline.duration) * outline.low.length), outline.low.length - 1);
     const peak = Math.max(Math.abs(outline.low[index] ?? 0), Math.abs(outline.high[index] ?? 0));
     return { title: moment(time), lines: [{ name: "Peak", value: percent(peak) }] };
   };
@@ -23,9 +24,20 @@ export function outlineChart({ outline, duration, playhead }) {
   const plot = new Plot({
     label: "Sound, position", height: 64, x: { start: 0, end: duration },
     y: { low: -loudest, high: loudest, format: () => "" }, step: stepOf(duration), playhead, read,
-    draw: (context, frame) => drawOutline(context, frame, outline, duration),
+    draw: (context, frame) => drawOutline(context, frame, outline),
   });
-  return { plot, node: figure({ title: "Sound", plot }) };
+  return { plot, node: figure({ title: "Sound", unit: "amplitude", plot, table: peakTable(outline) }) };
+}
+
+/** Loudest sample of each of some parts of equal length. */
+function peakTable({ low, high, duration }) {
+  const perPart = Math.ceil(high.length / PEAK_ROWS);
+  const parts = Array.from({ length: Math.ceil(high.length / perPart) }, (_, part) => part * perPart);
+  const peak = (first) => Math.max(...high.slice(first, first + perPart), ...low.slice(first, first + perPart).map((value) => -value));
+  return () => ({
+    heads: ["From", "Peak"],
+    rows: parts.map((first) => [clock((first / high.length) * duration, 1), percent(Math.max(0, peak(first)))]),
+  });
 }
 
 /** Probabilities of the classes: stacked, or as lines. */
@@ -45,21 +57,21 @@ export function probabilityChart({ title, moments, series, duration, playhead })
     style, (value) => { style = value; plot.update({}); });
   return {
     plot,
-    node: figure({ title, legend: series, controls: [styleChoice], plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }),
+    node: figure({ title, unit: "probability", legend: [...series, ...gapLegend(series)], controls: [styleChoice], plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }),
   };
 }
 
 /** Lines between −1 and 1. */
-export function affectChart({ title, note, moments, series, duration, playhead }) {
-  return lineChart({ title, note, moments, series, duration, playhead, low: -1, high: 1, height: 150, format: signed, axis: (value) => signed(value, 1) });
+export function affectChart({ title, moments, series, duration, playhead }) {
+  return lineChart({ title, unit: "−1 to +1", moments, series, duration, playhead, low: -1, high: 1, height: 150, format: signed, axis: (value) => signed(value, 1) });
 }
 
 /** One share between 0 and 1 as an area. */
 export function shareChart({ title, moments, series, duration, playhead }) {
-  return lineChart({ title, moments, series: [series], duration, playhead, low: 0, high: 1, height: 52, format: percent, isArea: true });
+  return lineChart({ title, unit: "share", moments, series: [series], duration, playhead, low: 0, high: 1, height: 52, format: percent, isArea: true });
 }
 
-function lineChart({ title, note, moments, series, duration, playhead, low, high, height, format, axis = format, isArea = false }) {
+function lineChart({ title, unit, moments, series, duration, playhead, low, high, height, format, axis = format, isArea = false }) {
   const plot = new Plot({
     label: `${title}, position`, height, x: { start: 0, end: duration }, y: { low, high, format: axis },
     step: stepOf(duration), playhead, read: readerOf(moments, series, format),
@@ -69,8 +81,13 @@ function lineChart({ title, note, moments, series, duration, playhead, low, high
       else drawLines(context, frame, moments, series);
     },
   });
-  const legend = series.length > 1 ? series : [];
-  return { plot, node: figure({ title, note, legend, plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }) };
+  const legend = [...(series.length > 1 ? series : []), ...gapLegend(series)];
+  return { plot, node: figure({ title, unit, legend, plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }) };
+}
+
+/** What the grey means, where there is any. */
+function gapLegend(series) {
+  return series[0]?.values.some((value) => value === null) ? [{ label: "Not known", colourName: "unknown" }] : [];
 }
 
 function readerOf(moments, series, format, { sorted = false } = {}) {

@@ -19,10 +19,10 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** A square of a series' colour, to stand before its name. The colour is the name of a style variable. */
-export function swatch(colourName) {
-  const node = element("span", { class: "swatch", "aria-hidden": "true" });
-  node.style.setProperty("background", `var(--${colourName})`);
+/** A square of a series' colour, or a piece of its line, to stand before its name. The colour is the name of a style variable. */
+export function swatch(colourName, { isLine = false, dash } = {}) {
+  const node = element("span", { class: isLine ? `swatch line${dash ? " dashed" : ""}` : "swatch", "aria-hidden": "true" });
+  node.style.setProperty("--colour", `var(--${colourName})`);
   return node;
 }
 

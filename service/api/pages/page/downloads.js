@@ -1,9 +1,8 @@
-// The answer as files. JSON is there already; the server makes the others from the same recording.
+// The answer as files. JSON is there already; the server makes the others.
 
+import { adviceFor } from "./advice.js";
 import { announce, byId, element } from "./dom.js";
 import { ProblemError } from "./server.js";
-import { adviceFor } from "./problem.js";
-import { send } from "./upload.js";
 
 const FORMATS = [
   { text: "JSON", ending: "json", accept: "application/json" },
@@ -12,8 +11,14 @@ const FORMATS = [
   { text: "FHIR", ending: "fhir.json", accept: "application/fhir+json" },
 ];
 
-/** Buttons for all formats of one answer. */
-export function downloadButtons(call, file, text) {
+/**
+ * Buttons for all formats of one answer.
+ * @param {string} name of the recording
+ * @param {string} text of the answer in JSON
+ * @param {(accept: string) => Promise<Blob>} fetchAs asks for another format
+ * @param {string} hint what that takes
+ */
+export function downloads(name, text, fetchAs, hint) {
   const note = element("p", { class: "quiet", role: "status" });
   const buttons = FORMATS.map((format) => element("button", {
     type: "button", "data-format": format.text.toLowerCase(),
@@ -22,22 +27,22 @@ export function downloadButtons(call, file, text) {
       button.disabled = true;
       note.textContent = format.text === "JSON" ? "" : `Making ${format.text} …`;
       try {
-        const blob = format.text === "JSON" ? new Blob([text], { type: format.accept })
-          : (await send({ ...call, file, accept: format.accept })).blob;
-        save(blob, `${file.name.replace(/\.[^.]*$/, "")}.${format.ending}`);
+        const blob = format.text === "JSON" ? new Blob([text], { type: format.accept }) : await fetchAs(format.accept);
+        save(blob, `${name.replace(/\.[^.]*$/, "")}.${format.ending}`);
         note.textContent = "";
         announce(`${format.text} saved.`);
       } catch (error) {
         if (!(error instanceof ProblemError)) throw error;
-        note.textContent = `${format.text}: ${error.problem.detail || error.problem.title} ${error.status === 406 ? "" : adviceFor(error)}`;
+        const { title, detail, code } = error.problem;
+        note.textContent = `${format.text}: ${detail || title} ${adviceFor(code, error.status)}`;
       } finally {
         button.disabled = false;
         button.focus({ preventScroll: true });
       }
     },
   }, format.text));
-  return element("div", { class: "downloads" }, element("h3", {}, "Download"), element("div", { class: "buttons" }, buttons), note,
-    element("p", { class: "quiet" }, "For CSV, PNG and FHIR the recording is sent once more."));
+  return element("div", { class: "downloads" }, element("h3", {}, "Download"), element("div", { class: "buttons" }, buttons),
+    element("p", { class: "quiet" }, hint), note);
 }
 
 function save(blob, name) {

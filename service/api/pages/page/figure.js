@@ -6,18 +6,20 @@ import { foldedTable } from "./table.js";
 /**
  * @param {object} parts
  * @param {string} parts.title
+ * @param {string} [parts.unit] what the values are and in which unit
  * @param {string} [parts.note] one line on how to read it
+ * @param {Node} [parts.scale] which colour means what
  * @param {{colourName: string, label: string}[]} [parts.legend]
  * @param {Node[]} [parts.controls]
  * @param {import("./plot.js").Plot} parts.plot
  * @param {() => {heads: string[], rows: string[][]}} [parts.table]
  */
-export function figure({ title, note, legend = [], controls = [], plot, table }) {
-  const heading = element("div", { class: "figure-head" }, element("h3", {}, title),
+export function figure({ title, unit, note, scale, legend = [], controls = [], plot, table }) {
+  const heading = element("div", { class: "figure-head" }, element("h3", {}, title), unit ? element("span", { class: "quiet" }, unit) : null,
     legend.length ? element("ul", { class: "legend", "aria-label": `Colours of ${title}` },
-      legend.map(({ colourName, label }) => element("li", {}, swatch(colourName), label))) : null,
+      legend.map((series) => element("li", {}, swatch(series.colourName, series), series.label))) : null,
     controls.length ? element("div", { class: "figure-controls" }, controls) : null);
-  return element("figure", {}, element("figcaption", {}, heading, note ? element("p", { class: "quiet" }, note) : null),
+  return element("figure", {}, element("figcaption", {}, heading, note || scale ? element("div", { class: "figure-note" }, note ? element("p", { class: "quiet" }, note) : null, scale) : null),
     plot.node, table ? foldedTable(title, table) : null);
 }
 
@@ -31,4 +33,11 @@ export function choice(label, options, chosen, onChoose) {
     },
   }, text));
   return element("div", { class: "choice", role: "group", "aria-label": label }, buttons);
+}
+
+/** A bar of colours, from the least value to the greatest. @param {string[]} names of style variables */
+export function scaleBar(names, low, high) {
+  const bar = element("i", {});
+  bar.style.setProperty("background", `linear-gradient(to right, ${names.map((name) => `var(--${name})`).join(", ")})`);
+  return element("span", { class: "scale-bar", role: "img", "aria-label": `Colours from ${low} to ${high}` }, element("span", {}, low), bar, element("span", {}, high));
 }

@@ -1,7 +1,7 @@
 // Cells in colour: action units over time, and what moved the answer over lags.
 
 import { rgb, scale } from "./colours.js";
-import { choice, figure } from "./figure.js";
+import { choice, figure, scaleBar } from "./figure.js";
 import { drawCells, drawUnknown, momentsOfSteps } from "./layers.js";
 import { clock, nearest, signed } from "./numbers.js";
 import { moment, Plot } from "./plot.js";
@@ -38,7 +38,7 @@ export function actionUnitMap({ units, time, duration, playhead }) {
     heads: ["Time", ...names],
     rows: time.map((at, index) => [clock(at, 1), ...rows.map((values) => text(values[index]))]),
   });
-  return { plot, node: figure({ title: "Action units", note: `Intensity 0 to ${top}: the stronger the colour, the more it moves.`, plot, table }) };
+  return { plot, node: figure({ title: "Action units", unit: "intensity", scale: scaleBar(INTENSITY, "0", String(top)), plot, table }) };
 }
 
 /** What raised and what lowered arousal or valence, input by input and lag by lag. */
@@ -80,8 +80,8 @@ export function attributionMap({ attribution }) {
     const { labels, sums } = viewOf(attribution, target, features.length);
     return { heads: ["Input", `All lags, ${target}`], rows: labels.map((label, row) => [label, precise(sums[row])]) };
   };
-  const note = "Green raised the answer, pink lowered it. All cells add up to the mean.";
-  return { plot, node: figure({ title: "Why: attribution", note, controls, plot, table }) };
+  const note = "What moved the answer, by input and by how long before or after. All cells add up to the mean.";
+  return { plot, node: figure({ title: "Why: attribution", note, scale: scaleBar(PINK_TO_GREEN, "lowered it", "raised it"), controls, plot, table }) };
 }
 
 function shapeOf(shown) {

@@ -25,7 +25,8 @@ export function startIntake(onFile) {
   });
 }
 
-/** Say how much one recording may hold. */
-export function showLimits({ limits }) {
-  byId("limits").textContent = `Up to ${bytes(limits.max_body_bytes)} and ${duration(limits.max_duration_s)}.`;
+/** Say how much one recording may hold, as a job where the service takes any. */
+export function showLimits({ limits, jobs }) {
+  const { max_body_bytes: most, max_duration_s: longest } = jobs ?? limits;
+  byId("limits").textContent = `Up to ${bytes(most)} and ${duration(longest)}.`;
 }

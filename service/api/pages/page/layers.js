@@ -125,10 +125,10 @@ export function drawUnknown(context, frame, moments, values) {
 }
 
 /** Lowest and highest sample of each pixel's share of a recording. */
-export function drawOutline(context, frame, outline, duration) {
+export function drawOutline(context, frame, outline) {
   context.fillStyle = colour("wave");
   const count = outline.low.length;
-  const perPx = count / ((duration / (frame.end - frame.start)) * frame.width);
+  const perPx = count / ((outline.duration / (frame.end - frame.start)) * frame.width);
   for (let px = 0; px < frame.width; px += 1) {
     const from = Math.floor(px * perPx);
     const to = Math.max(from + 1, Math.floor((px + 1) * perPx));

@@ -32,7 +32,8 @@ export function percent(share) {
 export function bytes(count) {
   if (count < 1000) return `${count} B`;
   if (count < 1e6) return `${Math.round(count / 1000)} kB`;
-  return `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} MB`;
+  if (count < 1e9) return `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} MB`;
+  return `${(count / 1e9).toFixed(1)} GB`;
 }
 
 /** Such as `45 s`, `2 min 5 s` or `1 h`. */

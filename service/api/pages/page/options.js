@@ -1,7 +1,7 @@
 // What can be chosen before an analysis. Empty means: the service's default.
 
 import { byId, element } from "./dom.js";
-import { duration } from "./numbers.js";
+import { bytes, duration } from "./numbers.js";
 
 /** Fill the list of models and tell whether the service has what faces need. */
 export function offerModels(models) {
@@ -25,6 +25,12 @@ export function offerModels(models) {
   return hasFaces;
 }
 
+/** Offer to send recordings as jobs, where the service takes any. */
+export function offerJobs(limits) {
+  for (const id of ["job-choice", "privacy-jobs"]) byId(id).hidden = !limits;
+  if (limits) byId("job-note").textContent = `Jobs take up to ${bytes(limits.max_body_bytes)} and ${duration(limits.max_duration_s)}, and go on when this page is closed.`;
+}
+
 /** Have the fields for the neutral's span follow the choice above them. */
 export function startOptions() {
   const neutral = byId("neutral");
@@ -40,6 +46,7 @@ export function readChoices() {
   const span = `${byId("neutral-start").value || 0}:${byId("neutral-end").value || 3}`;
   const face = byId("face").value.trim();
   return {
+    asJob: document.querySelector("input[name=work]:checked").value === "job",
     judge: document.querySelector("input[name=judge]:checked").value,
     voice: known({ model, version, window_s: byId("window").value, hop_s: byId("hop").value, channel: unlessDefault(byId("channel").value, "mix") }),
     table: known({ fps: byId("fps").value, face: unlessDefault(face, "largest") }),

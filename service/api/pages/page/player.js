@@ -4,16 +4,18 @@ import { byId, element } from "./dom.js";
 import { kindOf } from "./analysis.js";
 import { mediaTypeOf } from "./upload.js";
 
+const LONGEST_WAIT_MS = 1500;
+
 let objectUrl = null;
 
-/** Show a player for the file, which leads the playhead; none where it is no recording or cannot be played. */
+/** Show a player for the file, which leads the playhead; none where there is no file, it is no recording or cannot be played. */
 export function showPlayer(file, playhead) {
   const place = byId("player");
   if (objectUrl) URL.revokeObjectURL(objectUrl);
   objectUrl = null;
   playhead.attach(null);
   place.replaceChildren();
-  if (kindOf(file, "auto", false) === "table") return;
+  if (!file || kindOf(file, "auto", false) === "table") return;
   objectUrl = URL.createObjectURL(file);
   const isVideo = mediaTypeOf(file).startsWith("video/");
   const media = element(isVideo ? "video" : "audio", { controls: true, preload: "auto", playsinline: true, "aria-label": "Your recording" });
@@ -24,4 +26,15 @@ export function showPlayer(file, playhead) {
   media.src = objectUrl;
   place.append(media);
   playhead.attach(media);
+}
+
+/** Seconds of what a media element plays, as soon as it knows; undefined where it does not find out soon. */
+export function knownDuration(media) {
+  if (!media || media.error) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    const tell = () => resolve(Number.isFinite(media.duration) ? media.duration : undefined);
+    if (media.readyState > 0) tell();
+    for (const name of ["loadedmetadata", "error"]) media.addEventListener(name, tell, { once: true });
+    setTimeout(tell, LONGEST_WAIT_MS);
+  });
 }

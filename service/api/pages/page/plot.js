@@ -5,12 +5,13 @@ import { colour } from "./colours.js";
 import { clock, timeTicks, valueTicks } from "./numbers.js";
 import { Surface } from "./surface.js";
 
-const FONT = "11px system-ui, sans-serif";
+const FONT = "12px system-ui, sans-serif";
 const BELOW_PX = 22;
 const ABOVE_PX = 6;
 const RIGHT_PX = 10;
 const NARROW_PX = 480;
 const LEFT_PX = 52;
+const HOUR_S = 3600;
 
 /**
  * What a plot needs to know.
@@ -276,6 +277,9 @@ export class Plot {
       const half = context.measureText(tick.text).width / 2;
       context.fillText(tick.text, Math.min(px, frame.left + frame.width + RIGHT_PX - half), bottom + 7);
     }
+    context.textAlign = "left";
+    if (!x.ticks) context.fillText(frame.end < HOUR_S ? "min:s" : "h:min:s", 0, bottom + 7);
+    context.textAlign = "center";
     if (x.title) context.fillText(x.title, frame.left + frame.width / 2, bottom + 23);
   }
 }

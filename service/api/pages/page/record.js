@@ -24,13 +24,14 @@ export function startRecorder(onFile) {
     try {
       take = await Take.begin(hasVideo);
     } catch (error) {
-      announceRefusal(error);
+      tell(REFUSALS[error.name] ?? "Recording failed.");
       return;
     }
     const { file, isKept } = await take.ended;
     take = null;
     if (isKept && file.size) onFile(file);
-    else byId(hasVideo ? "record-video" : "record-voice").focus();
+    else if (isKept) tell("Nothing was recorded. Wait until the clock runs.");
+    if (!isKept || !file.size) byId(hasVideo ? "record-video" : "record-voice").focus();
   };
   byId("record-voice").addEventListener("click", () => begin(false));
   byId("record-video").addEventListener("click", () => begin(true));
@@ -38,9 +39,9 @@ export function startRecorder(onFile) {
   byId("record-discard").addEventListener("click", () => take?.stop(false));
 }
 
-function announceRefusal(error) {
+function tell(text) {
   const note = byId("record-note");
-  note.textContent = REFUSALS[error.name] ?? "Recording failed.";
+  note.textContent = text;
   note.hidden = false;
   announce(note.textContent);
 }
@@ -80,6 +81,7 @@ class Take {
 
   #show(hasVideo) {
     byId("record-note").hidden = true;
+    byId("record-time").textContent = "0:00";
     byId("recorder").hidden = false;
     byId("intake").hidden = true;
     const preview = byId("preview");

@@ -28,17 +28,21 @@ export function address(path, query = {}) {
   return new URL(text ? `${path}?${text}` : path, document.baseURI).href;
 }
 
-/** A JSON answer. Throws ProblemError. */
-export async function readJson(path) {
+/** Ask for something; the answer's body is not read yet. Throws ProblemError, or the AbortError of `signal`. */
+export async function ask(path, { method = "GET", headers = {}, query = {}, signal } = {}) {
   let response;
   try {
-    response = await fetch(address(path), { headers: credentials() });
-  } catch {
-    throw unreachable();
+    response = await fetch(address(path, query), { method, signal, headers: { ...headers, ...credentials() } });
+  } catch (error) {
+    throw error.name === "AbortError" ? error : unreachable();
   }
-  const text = await response.text();
-  if (!response.ok) throw problemOf(response.status, text, response.headers.get("Retry-After"), response.headers.get("X-Request-Id"));
-  return JSON.parse(text);
+  if (response.ok) return response;
+  throw problemOf(response.status, await response.text(), response.headers.get("Retry-After"), response.headers.get("X-Request-Id"));
+}
+
+/** A JSON answer. Throws ProblemError. */
+export async function readJson(path) {
+  return (await ask(path)).json();
 }
 
 /** The error in the text of an answer, which is a problem document wherever the service itself answered. */
@@ -59,4 +63,9 @@ export function problemOf(status, text, retryAfter, requestId) {
 /** What to throw when no answer came. */
 export function unreachable() {
   return new ProblemError(0, { title: "The service could not be reached.", detail: "The connection failed before there was an answer.", code: "" });
+}
+
+/** What to throw when the file cannot be read from this computer. */
+export function unreadable() {
+  return new ProblemError(0, { title: "The file could not be read.", detail: "It was moved, changed or is a folder.", code: "file_unreadable" });
 }

@@ -6,12 +6,16 @@ import { duration, percent, signed } from "./numbers.js";
 import { address } from "./server.js";
 import { capital, flagInWords } from "./words.js";
 
+const CLEAR_SHARE = 0.5;
+
 /** Of a voice, or of the sound track of a video. */
 export function voiceSummary({ labels, probabilities, emotion, arousal, valence }, lead = "Sounds most like") {
-  if (!emotion || !probabilities) return element("div", { class: "verdict" }, element("p", { class: "quiet" }, lead), element("p", { class: "big" }, "Nothing to judge"));
+  if (!emotion || !probabilities) return element("div", { class: "verdict" }, element("p", { class: "big" }, "Nothing to judge"));
   const order = labels.map((_, index) => index).sort((one, other) => probabilities[other] - probabilities[one]);
+  const share = probabilities[labels.indexOf(emotion)];
   return element("div", { class: "verdict" }, element("p", { class: "quiet" }, lead),
-    element("p", { class: "big" }, capital(emotion), element("span", {}, percent(probabilities[labels.indexOf(emotion)]))),
+    element("p", { class: "big" }, capital(emotion), element("span", {}, percent(share))),
+    share < CLEAR_SHARE ? element("p", { class: "quiet" }, "No class stands out: read the curve over time, not this word.") : null,
     element("ul", { class: "bars", "aria-label": "Probabilities" }, order.map((index) => bar(capital(labels[index]), probabilities[index], classColour(index)))),
     arousal === null && valence === null ? null : element("div", { class: "scales" },
       affectScale("Arousal", "calm", "excited", arousal, "arousal"), affectScale("Valence", "negative", "positive", valence, "valence")));

@@ -1,0 +1,238 @@
+"""Live streams for the asynchronous client. They need asyncio: the package websockets knows no other event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Generic, Self
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from emoserve_client.attempts import Attempts
+from emoserve_client.event_answers import AffectRows, Window
+from emoserve_client.problems import EmoserveError, ServiceUnreachable
+from emoserve_client.retries import Retries
+from emoserve_client.stream_books import AUDIO, VIDEO, Answer, Created, Kind, Message, StreamBooks
+from emoserve_client.stream_connection import (
+    BROKEN,
+    FAILURES,
+    FIRST_ANSWER_S,
+    StreamPlace,
+    check_break,
+    refusal,
+)
+from emoserve_client.stream_media import FrameClock, Piece, SoundCutter
+from emoserve_client.stream_messages import AudioStreamCreated, StreamClosed, VideoStreamCreated
+
+
+class AsyncLiveStream(Generic[Created, Answer]):
+    """One stream. Use it as an asynchronous context manager; one task may send while another reads.
+
+    Args:
+        kind: sound or faces.
+        config: members of the first message.
+        place: of the service.
+        retries: when to try again, at the beginning and after each break.
+
+    Everything raises :class:`Problem` when the service refuses, and :class:`ServiceUnreachable` when the connection
+    breaks for good.
+    """
+
+    def __init__(
+        self, kind: Kind[Created, Answer], config: Mapping[str, Any], place: StreamPlace, retries: Retries
+    ) -> None:
+        self._books = StreamBooks(kind, config)
+        self._place = place
+        self._retries = retries
+        self._answers: asyncio.Queue[Answer | None] = asyncio.Queue()
+        self._failure: EmoserveError | None = None
+        self._sending = asyncio.Lock()
+        self._over = asyncio.Event()
+        self._socket: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+
+    @property
+    def created(self) -> Created:
+        """What the service said at the beginning."""
+        created = self._books.created
+        if created is None:
+            raise RuntimeError("the stream has not begun: use it in an async with statement")
+        return created
+
+    @property
+    def closed(self) -> StreamClosed | None:
+        """What the service said at the end, or None before."""
+        return self._books.closed
+
+    async def end(self) -> None:
+        """Nothing follows: the service judges the rest, and the answers end."""
+        async with self._sending:
+            self._check()
+            await self._put(self._books.end())
+
+    async def finish(self) -> AsyncIterator[Answer]:
+        """End, and give the answers that are left."""
+        await self.end()
+        async for answer in self:
+            yield answer
+
+    def ready(self) -> list[Answer]:
+        """The answers that have come by now; does not wait."""
+        found: list[Answer] = []
+        while not self._answers.empty():
+            answer = self._answers.get_nowait()
+            if answer is None:
+                self._answers.put_nowait(None)  # for whoever asks next
+                break
+            found.append(answer)
+        if not found and self._over.is_set() and self._failure is not None:
+            raise self._failure
+        return found
+
+    async def __aiter__(self) -> AsyncIterator[Answer]:
+        """Answers as they come, until the stream is over."""
+        while (answer := await self._answers.get()) is not None:
+            yield answer
+        self._answers.put_nowait(None)
+        if self._failure is not None:
+            raise self._failure
+
+    async def close(self) -> None:
+        """Leave; a stream that was not ended is given up."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def __aenter__(self) -> Self:
+        self._socket = await self._connect()
+        self._reader = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _send(self, piece: Piece) -> None:
+        """Send media; waits while the service holds the client back, and while a broken connection is made anew."""
+        limit = self.created.limits.max_message_bytes
+        if len(piece.message) > limit:
+            raise ValueError(f"a message of {len(piece.message)} bytes, and the service takes {limit}")
+        async with self._sending:
+            self._check()
+            self._books.keep(piece.message, piece.units, piece.end_s)
+            broken = await self._put(piece.message)
+        while broken is not None and self._socket is broken and not self._over.is_set():
+            await asyncio.sleep(0.01)
+
+    async def _put(self, message: Message) -> ClientConnection | None:
+        """Send on the connection there is; returns it if it is broken. The reader then sends the message again."""
+        assert self._socket is not None
+        try:
+            await self._socket.send(message)
+        except ConnectionClosed:
+            return self._socket
+        return None
+
+    def _check(self) -> None:
+        if self._over.is_set():
+            raise self._failure or ServiceUnreachable("the stream is over")
+        if self._books.is_ended:
+            raise RuntimeError("the stream was ended: nothing more can be sent")
+
+    async def _read(self) -> None:
+        try:
+            while await self._take_next():
+                pass
+        except EmoserveError as error:
+            self._failure = error
+        except Exception as error:
+            self._failure = ServiceUnreachable(f"a message that cannot be understood: {type(error).__name__}")
+            self._failure.__cause__ = error
+        finally:
+            self._over.set()
+            self._answers.put_nowait(None)
+
+    async def _take_next(self) -> bool:
+        """Take one message, or a broken connection; False when the stream is over."""
+        assert self._socket is not None
+        try:
+            text = await self._socket.recv()
+        except ConnectionClosed as closed:
+            if self._books.closed is not None:
+                return False
+            check_break(closed)
+            async with self._sending:
+                self._socket = await self._connect()
+            return True
+        answer = self._books.take(str(text))
+        if answer is not None:
+            self._answers.put_nowait(answer)
+        return True
+
+    async def _connect(self) -> ClientConnection:
+        """A connection with a session, new or resumed."""
+        attempts = Attempts(self._retries, repeatable=True)
+        while True:
+            try:
+                return await self._open()
+            except (EmoserveError, *FAILURES) as error:
+                refused = refusal(error)
+            pause_s = attempts.pause_after(refused.error, may_pass=refused.may_pass, after_s=refused.after_s)
+            await asyncio.sleep(pause_s)
+
+    async def _open(self) -> ClientConnection:
+        socket = await connect(self._place.address(self._books.kind.path), **self._place.options())
+        try:
+            await socket.send(self._books.first_message())
+            async with asyncio.timeout(FIRST_ANSWER_S):
+                first = await socket.recv()
+            for message in self._books.begin(str(first)):
+                await socket.send(message)
+        except BaseException:
+            await socket.close(BROKEN)
+            raise
+        return socket
+
+
+class AsyncAudioStream(AsyncLiveStream[AudioStreamCreated, Window]):
+    """Sound in, a :class:`Window` out as soon as it is complete. Arguments as :meth:`AsyncEmoserve.audio_stream`."""
+
+    def __init__(self, place: StreamPlace, retries: Retries, config: Mapping[str, Any]) -> None:
+        super().__init__(AUDIO, config, place, retries)
+        self._cutter = SoundCutter(config["sample_rate_hz"], config.get("channels") or 1)
+
+    async def send(self, pcm: bytes | bytearray | memoryview) -> None:
+        """Send 16 bit samples, little-endian, channels interleaved; waits while the service is behind.
+
+        Raises:
+            ValueError: no whole samples of every channel.
+        """
+        for piece in self._cutter.cut(pcm, self.created.limits.max_message_bytes):
+            await self._send(piece)
+
+
+class AsyncVideoStream(AsyncLiveStream[VideoStreamCreated, AffectRows]):
+    """Pictures or action units in, :class:`AffectRows` out. Arguments as :meth:`AsyncEmoserve.video_stream`."""
+
+    def __init__(self, place: StreamPlace, retries: Retries, config: Mapping[str, Any]) -> None:
+        super().__init__(VIDEO, config, place, retries)
+        self._clock = FrameClock()
+
+    async def send_picture(self, time_s: float, jpeg: bytes) -> None:
+        """Send a JPEG picture of a moment; times increase. Waits while the service is behind.
+
+        Raises:
+            ValueError: larger than the service takes.
+        """
+        await self._send(self._clock.picture(time_s, jpeg))
+
+    async def send_action_units(
+        self, time_s: float, confidence: float, units: Mapping[str, float], *, success: bool = True
+    ) -> None:
+        """Send a frame's 17 intensities 0…5 under OpenFace's names, such as ``AU01_r``; see :class:`VideoStream`."""
+        await self._send(self._clock.action_units(time_s, confidence, units, success=success))

@@ -1,0 +1,252 @@
+"""Live streams for the blocking client: sound or a face goes in while answers come out.
+
+A thread of the stream's own reads, and opens a new connection when one breaks; the session goes on where it was.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Generic, Self
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from emoserve_client.attempts import Attempts
+from emoserve_client.event_answers import AffectRows, Window
+from emoserve_client.problems import EmoserveError, ServiceUnreachable
+from emoserve_client.retries import Retries
+from emoserve_client.stream_books import AUDIO, VIDEO, Answer, Created, Kind, Message, StreamBooks
+from emoserve_client.stream_connection import (
+    BROKEN,
+    FAILURES,
+    FIRST_ANSWER_S,
+    StreamPlace,
+    check_break,
+    refusal,
+)
+from emoserve_client.stream_media import FrameClock, Piece, SoundCutter
+from emoserve_client.stream_messages import AudioStreamCreated, StreamClosed, VideoStreamCreated
+
+
+class LiveStream(Generic[Created, Answer]):
+    """One stream. Use it as a context manager; one thread may send while another reads.
+
+    Args:
+        kind: sound or faces.
+        config: members of the first message.
+        place: of the service.
+        retries: when to try again, at the beginning and after each break.
+
+    Everything raises :class:`Problem` when the service refuses, and :class:`ServiceUnreachable` when the connection
+    breaks for good.
+    """
+
+    def __init__(
+        self, kind: Kind[Created, Answer], config: Mapping[str, Any], place: StreamPlace, retries: Retries
+    ) -> None:
+        self._books = StreamBooks(kind, config)
+        self._place = place
+        self._retries = retries
+        self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        self._failure: EmoserveError | None = None
+        self._noting = threading.Lock()
+        self._sending = threading.Lock()
+        self._leaving = threading.Event()
+        self._over = threading.Event()
+        self._socket: ClientConnection | None = None
+        self._reader = threading.Thread(target=self._read, name="emoserve-stream", daemon=True)
+
+    @property
+    def created(self) -> Created:
+        """What the service said at the beginning."""
+        created = self._books.created
+        if created is None:
+            raise RuntimeError("the stream has not begun: use it in a with statement")
+        return created
+
+    @property
+    def closed(self) -> StreamClosed | None:
+        """What the service said at the end, or None before."""
+        return self._books.closed
+
+    def end(self) -> None:
+        """Nothing follows: the service judges the rest, and the answers end."""
+        with self._sending:
+            self._check()
+            self._put(self._books.end())
+
+    def finish(self) -> Iterator[Answer]:
+        """End, and give the answers that are left."""
+        self.end()
+        return iter(self)
+
+    def ready(self) -> list[Answer]:
+        """The answers that have come by now; does not wait."""
+        found: list[Answer] = []
+        while not self._answers.empty():
+            answer = self._answers.get()
+            if answer is None:
+                self._answers.put(None)  # for whoever asks next
+                break
+            found.append(answer)
+        if not found and self._over.is_set() and self._failure is not None:
+            raise self._failure
+        return found
+
+    def __iter__(self) -> Iterator[Answer]:
+        """Answers as they come, until the stream is over."""
+        while (answer := self._answers.get()) is not None:
+            yield answer
+        self._answers.put(None)
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Leave; a stream that was not ended is given up."""
+        self._leaving.set()
+        if self._socket is not None:
+            self._socket.close()
+        if self._reader.ident is not None:
+            self._reader.join()
+
+    def __enter__(self) -> Self:
+        self._socket = self._connect()
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _send(self, piece: Piece) -> None:
+        """Send media; waits while the service holds the client back, and while a broken connection is made anew."""
+        limit = self.created.limits.max_message_bytes
+        if len(piece.message) > limit:
+            raise ValueError(f"a message of {len(piece.message)} bytes, and the service takes {limit}")
+        with self._sending:
+            self._check()
+            with self._noting:
+                self._books.keep(piece.message, piece.units, piece.end_s)
+            broken = self._put(piece.message)
+        while broken is not None and self._socket is broken and not self._over.wait(0.01):
+            pass
+
+    def _put(self, message: Message) -> ClientConnection | None:
+        """Send on the connection there is; returns it if it is broken. The reader then sends the message again."""
+        assert self._socket is not None
+        try:
+            self._socket.send(message)
+        except ConnectionClosed:
+            return self._socket
+        return None
+
+    def _check(self) -> None:
+        if self._over.is_set():
+            raise self._failure or ServiceUnreachable("the stream is over")
+        if self._books.is_ended:
+            raise RuntimeError("the stream was ended: nothing more can be sent")
+
+    def _read(self) -> None:
+        try:
+            while self._take_next():
+                pass
+        except EmoserveError as error:
+            self._failure = error
+        except Exception as error:
+            self._failure = ServiceUnreachable(f"a message that cannot be understood: {type(error).__name__}")
+            self._failure.__cause__ = error
+        finally:
+            self._over.set()
+            self._answers.put(None)
+
+    def _take_next(self) -> bool:
+        """Take one message, or a broken connection; False when the stream is over."""
+        assert self._socket is not None
+        try:
+            text = self._socket.recv()
+        except ConnectionClosed as closed:
+            if self._books.closed is not None or self._leaving.is_set():
+                return False
+            check_break(closed)
+            with self._sending:
+                self._socket = self._connect()
+            return True
+        with self._noting:
+            answer = self._books.take(str(text))
+        if answer is not None:
+            self._answers.put(answer)
+        return True
+
+    def _connect(self) -> ClientConnection:
+        """A connection with a session, new or resumed."""
+        attempts = Attempts(self._retries, repeatable=True)
+        while True:
+            try:
+                return self._open()
+            except (EmoserveError, *FAILURES) as error:
+                refused = refusal(error)
+            pause_s = attempts.pause_after(refused.error, may_pass=refused.may_pass, after_s=refused.after_s)
+            if self._leaving.wait(pause_s):
+                raise refused.error
+
+    def _open(self) -> ClientConnection:
+        opening = connect(self._place.address(self._books.kind.path), **self._place.options())
+        socket: ClientConnection = opening.__enter__()  # newer releases of websockets want it so, older ones allow it
+        try:
+            socket.send(self._books.first_message())
+            for message in self._books.begin(str(socket.recv(FIRST_ANSWER_S))):
+                socket.send(message)
+        except BaseException:
+            socket.close(BROKEN)
+            raise
+        return socket
+
+
+class AudioStream(LiveStream[AudioStreamCreated, Window]):
+    """Sound in, a :class:`Window` out as soon as it is complete. Arguments as :meth:`Emoserve.audio_stream`."""
+
+    def __init__(self, place: StreamPlace, retries: Retries, config: Mapping[str, Any]) -> None:
+        super().__init__(AUDIO, config, place, retries)
+        self._cutter = SoundCutter(config["sample_rate_hz"], config.get("channels") or 1)
+
+    def send(self, pcm: bytes | bytearray | memoryview) -> None:
+        """Send 16 bit samples, little-endian, channels interleaved; blocks while the service is behind.
+
+        Raises:
+            ValueError: no whole samples of every channel.
+        """
+        for piece in self._cutter.cut(pcm, self.created.limits.max_message_bytes):
+            self._send(piece)
+
+
+class VideoStream(LiveStream[VideoStreamCreated, AffectRows]):
+    """Pictures or action units in, :class:`AffectRows` out. Arguments as :meth:`Emoserve.video_stream`."""
+
+    def __init__(self, place: StreamPlace, retries: Retries, config: Mapping[str, Any]) -> None:
+        super().__init__(VIDEO, config, place, retries)
+        self._clock = FrameClock()
+
+    def send_picture(self, time_s: float, jpeg: bytes) -> None:
+        """Send a JPEG picture of a moment; times increase. Blocks while the service is behind.
+
+        Raises:
+            ValueError: larger than the service takes.
+        """
+        self._send(self._clock.picture(time_s, jpeg))
+
+    def send_action_units(
+        self, time_s: float, confidence: float, units: Mapping[str, float], *, success: bool = True
+    ) -> None:
+        """Send a frame's 17 intensities 0…5 under OpenFace's names, such as ``AU01_r``.
+
+        Args:
+            time_s: of the frame; times increase.
+            confidence: of the tracker, 0…1.
+            units: by name.
+            success: whether the face was found.
+        """
+        self._send(self._clock.action_units(time_s, confidence, units, success=success))

@@ -1,0 +1,173 @@
+"""The web page as those use it who see little, hear nothing, use no mouse or a narrow screen: WCAG 2.2, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from service.services import Loaded, Services
+from tests.contract.page_probes import CONTRAST, FOCUS_RING, SMALL_TARGETS, nameless_controls
+from tests.media_files import greys, video
+from tests.support.browser import Watched, chromium, until, watched_page
+from tests.support.fake_jobs import JobServer, serving_jobs
+from tests.support.fakes import FakeBundle, FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline, fake_card
+
+WIDE, NARROW, ZOOMED = {"width": 1280, "height": 900}, {"width": 320, "height": 700}, {"width": 640, "height": 450}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
+    voice = fake_card()
+    names = ("face", "affect")
+    faces = [FakeBundle(voice.model_copy(update={"name": task, "task": task, "speech": None})) for task in names]
+    registry = FakeRegistry((FakeBundle(voice), *faces))
+    loaded = Loaded(registry, FakeDecoder(), FakePipeline(), FakeVideoPipeline())
+    state = tmp_path_factory.mktemp("jobs") / "state"
+    make = lambda settings: Services(settings, loaded)  # noqa: E731
+    with serving_jobs(state, services_of=make, limits={"max_body_bytes": 100_000}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("page")
+    contents = {
+        "face.webm": video(greys(50), container="webm", codec="libvpx"),
+        "long.bin": b"gate".ljust(200_000, b"\0"),
+        "broken.wav": b"invalid",
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return {name.partition(".")[0]: folder / name for name in contents}
+
+
+def through_the_page(page: Page, files: dict[str, Path]) -> Iterator[str]:
+    """Every view of the page, one after the other."""
+    page.locator("#options summary").click()
+    yield "start"
+    page.set_input_files("#file", files["long"])
+    expect(page.locator(".job")).to_contain_text("25 %")
+    yield "job"
+    page.set_input_files("#file", files["face"])
+    expect(page.locator(".downloads")).to_be_visible()
+    page.locator(".numbers summary").first.click()
+    yield "result"
+    page.set_input_files("#file", files["broken"])
+    expect(page.get_by_role("alert")).to_be_visible()
+    yield "error"
+    page.click("#record-video")
+    expect(page.locator("#record-stop")).to_be_focused()
+    yield "recording"
+
+
+def check(page: Page, view: str) -> None:
+    assert page.evaluate(CONTRAST) == [], view
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")
+    assert nameless_controls(tree["nodes"]) == [], view
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+    assert page.evaluate(SMALL_TARGETS) == [], view
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW), ("light", ZOOMED)])
+def test_every_view_is_readable_named_and_fits(
+    browser: Browser, server: JobServer, files: dict[str, Path], scheme: str, size: dict[str, int]
+) -> None:
+    """At 200 % zoom a window of 1280 × 900 is 640 × 450; 320 is the width that WCAG 1.4.10 asks for."""
+    server.plans.gate.clear()
+    options = {"color_scheme": scheme, "viewport": size, "device_scale_factor": 2 if size == ZOOMED else 1}
+    with watched_page(browser, server.url, reduced_motion="reduce", **options) as watched:
+        for view in through_the_page(watched.page, files):
+            check(watched.page, view)
+            moving = "document.getAnimations().filter((one) => one.playState === 'running').length"
+            assert watched.page.evaluate(moving) == 0, view
+    server.plans.gate.set()
+
+
+def test_focus_is_always_seen_and_goes_down_the_page(
+    browser: Browser, server: JobServer, files: dict[str, Path]
+) -> None:
+    with watched_page(browser, server.url, reduced_motion="reduce") as watched:
+        page = watched.page
+        page.set_input_files("#file", files["face"])
+        expect(page.locator(".downloads")).to_be_visible()
+        page.locator(".skip").focus()
+        stops = [page.evaluate(FOCUS_RING)]
+        while len(stops) < 100:
+            page.keyboard.press("Tab")
+            stop = page.evaluate(FOCUS_RING)
+            if stop is None or stop["key"] == stops[0]["key"]:
+                break
+            stops.append(stop)
+        assert len(stops) > 25
+        assert [stop["name"] for stop in stops if not stop["seen"]] == []
+        names = [stop["name"] for stop in stops]
+        order = ["Skip to content", "Reference", "Choose a file", "Record voice", "Options", "JSON", "FHIR"]
+        assert [name for name in names if name in order] == order
+        assert names.index("JSON") < names.index("Arousal and valence of the face, position")
+
+
+def test_every_chart_has_its_numbers_and_tells_where_it_stands(
+    browser: Browser, server: JobServer, files: dict[str, Path]
+) -> None:
+    with watched_page(browser, server.url) as watched:
+        page = watched.page
+        page.set_input_files("#file", files["face"])
+        expect(page.locator(".downloads")).to_be_visible()
+        figures = page.locator("figure")
+        assert figures.count() >= 5
+        for figure in figures.all():
+            figure.locator(".numbers summary").click()
+            expect(figure.locator("tbody tr").first).to_be_attached()
+            assert figure.locator("caption").inner_text()
+            assert figure.get_by_role("slider").get_attribute("aria-valuetext")
+
+
+def test_progress_and_outcome_are_announced(browser: Browser, server: JobServer, files: dict[str, Path]) -> None:
+    with watched_page(browser, server.url) as watched:
+        page = watched.page
+        assert page.locator("#announcer").get_attribute("aria-live") == "polite"
+        page.evaluate(
+            """() => { window.said = []; const node = document.getElementById("announcer");
+            const note = () => node.textContent && said.push(node.textContent);
+            new MutationObserver(note).observe(node, { childList: true }); }"""
+        )
+        page.set_input_files("#file", files["face"])
+        expect(page.locator(".downloads")).to_be_visible()
+        until(page, "said.some((text) => text.startsWith('Done'))")
+        assert page.evaluate("said.some((text) => text.startsWith('Sending'))")
+        assert page.evaluate("document.querySelector('label[for=progress]') !== null")
+        assert page.evaluate("document.activeElement.id") == "result-heading"
+
+
+def test_the_reference_is_quiet_and_readable(browser: Browser, server: JobServer) -> None:
+    """Nothing missing, nothing from elsewhere, nothing against the policy; under a prefix too, as all is relative."""
+    answers: list[tuple[str, int]] = []
+    context = browser.new_context()
+    page = context.new_page()
+    watched = Watched(page)
+    context.add_init_script(
+        "window.violations = []; addEventListener('securitypolicyviolation', (e) => violations.push(e));"
+    )
+    page.on("console", lambda message: watched.complaints.append(message.text))
+    page.on("response", lambda response: answers.append((response.url, response.status)))
+    page.goto(f"{server.url}/docs")
+    expect(page.locator("details").first).to_be_visible()
+    page.locator("summary", has_text="/v1/audio/emotion").first.click()
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert all(url.startswith(server.url) and status == 200 for url, status in answers), answers
+    assert watched.complaints == []
+    assert page.evaluate("violations.length") == 0
+    page.goto(f"{server.url}/v1/limits")  # a document that names no picture: browsers ask for /favicon.ico
+    icon = page.request.get(f"{server.url}/favicon.ico")
+    assert (icon.status, icon.headers["content-type"]) == (200, "image/svg+xml")
+    context.close()

@@ -1,0 +1,118 @@
+"""Whose job runs next, and what a job waits for."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from service.jobs.turns import Turns
+from service.pipeline.admit import PATIENT_SHARE, Admission
+from service.pipeline.batch import Cancelled
+from service.problems import CapacityExceeded, Draining
+from tests.support.live_server import wait_until
+
+
+class Waiting:
+    """Jobs in threads that wait for their turns; notes in which order they get them."""
+
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+        self.order: list[str] = []
+        self.cancels: dict[str, threading.Event] = {}
+        self.threads: list[threading.Thread] = []
+
+    def begin(self, owner: str, job: str) -> None:
+        cancel = self.cancels[job] = threading.Event()
+        waiting = len(self.turns._waiting)
+
+        def wait() -> None:
+            if self.turns.take(owner, cancel):
+                self.order.append(job)
+
+        self.threads.append(threading.Thread(target=wait))
+        self.threads[-1].start()
+        wait_until(lambda: len(self.turns._waiting) == waiting + 1)
+
+    def finish(self) -> None:
+        for count in range(1, len(self.threads) + 1):
+            self.turns.give_back()
+            wait_until(lambda least=count: len(self.order) >= min(least, len(self.expected())))
+        for thread in self.threads:
+            thread.join()
+
+    def expected(self) -> list[str]:
+        return [job for job, cancel in self.cancels.items() if not cancel.is_set()]
+
+
+def test_owners_take_turns_whoever_came_first() -> None:
+    turns = Turns(1)
+    assert turns.take("a", threading.Event())
+    waiting = Waiting(turns)
+    for owner, job in (("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("b", "b2")):
+        waiting.begin(owner, job)
+    waiting.finish()
+    assert waiting.order == ["a1", "b1", "a2", "b2", "a3"]
+
+
+def test_a_cancelled_job_waits_no_longer_and_takes_no_place() -> None:
+    turns = Turns(1)
+    assert turns.take("a", threading.Event())
+    waiting = Waiting(turns)
+    waiting.begin("a", "gone")
+    waiting.begin("a", "next")
+    waiting.cancels["gone"].set()
+    waiting.threads[0].join()
+    waiting.finish()
+    assert waiting.order == ["next"]
+
+
+def test_as_many_as_there_are_places_run_at_once() -> None:
+    turns, never = Turns(2), threading.Event()
+    assert turns.take("a", never)
+    assert turns.take("a", never)
+    over = threading.Event()
+    over.set()
+    assert not turns.take("b", over)
+    turns.give_back()
+    assert turns.take("b", never)
+
+
+def test_work_that_can_wait_gets_room_though_requests_keep_coming() -> None:
+    admission, never = Admission(100.0), threading.Event()
+    held: list[float] = []
+
+    def wait() -> None:
+        with admission.hold_in_turn(1000.0, never):
+            held.append(admission.held_s)
+
+    with admission.hold(50.0):
+        with admission.hold(40.0):
+            job = threading.Thread(target=wait)
+            job.start()
+            wait_until(lambda: admission._reserved_s == PATIENT_SHARE * 100)
+            with pytest.raises(CapacityExceeded), admission.hold(10.0):
+                pass  # would fit, but for whoever waits
+        job.join()
+        assert held == [75.0]
+        assert admission._reserved_s == 0
+        with admission.hold(50.0):
+            pass
+
+
+def test_requests_find_room_beside_it() -> None:
+    admission = Admission(100.0)
+    with admission.hold_in_turn(300.0, threading.Event()), admission.hold(75.0):
+        assert admission.held_s == 100.0
+
+
+def test_waiting_for_room_ends_with_the_job_or_the_service() -> None:
+    admission, cancel = Admission(100.0), threading.Event()
+    cancel.set()
+    with admission.hold(100.0):
+        with pytest.raises(Cancelled), admission.hold_in_turn(10.0, cancel):
+            pass
+        admission.drain()
+        with pytest.raises(Draining), admission.hold_in_turn(10.0, threading.Event()):
+            pass
+    assert (admission.requests, admission._reserved_s) == (0, 0)
