@@ -61,11 +61,10 @@ def write_layout(
     """
     if layout.across is None or layout.down is None:
         upright = graph.add("Transpose", numbers, perm=[0, 2, 1])
-        picture = _gathered(graph, upright, table, graph.constant(layout.rows[None, None, None]))
-        return graph.add("Reshape", picture, graph.constant([0, 3, len(layout.rows), -1]))
+        return _gathered(graph, upright, table, graph.constant(layout.rows[None, None]), axes=1)
     assert shown is not None
     wanted = graph.add("Gather", shown, graph.constant(layout.across.columns[None]), axis=1)
-    colours = _gathered(graph, numbers, table, wanted)
+    colours = _gathered(graph, numbers, table, wanted, axes=2)
     across = write_eight_bit(graph, write_blocks_product(graph, layout.across, colours, "across"))
     # Laid out as bytes, which are a quarter of the numbers.
     upright = graph.add("Transpose", across, perm=[0, 1, 3, 2])
@@ -73,15 +72,16 @@ def write_layout(
     return write_numbers(graph, write_eight_bit(graph, write_blocks_product(graph, layout.down, upright, "down")))
 
 
-def _gathered(graph: GraphBuilder, numbers: str, table: NDArray[np.float32], wanted: str) -> str:
+def _gathered(graph: GraphBuilder, numbers: str, table: NDArray[np.float32], wanted: str, axes: int) -> str:
     """Look colours up and take runs of them.
 
     Args:
         numbers: int32 [batch, a, b].
-        wanted: which of the a, int64 [batch or 1, 1, blocks, width].
+        wanted: which of the a, int64 [batch or 1, 1, …].
+        axes: of ``wanted`` behind the first two.
 
     Returns:
-        float32 [batch, 3, blocks, width, b].
+        float32 [batch, 3, …, b].
     """
     flat = graph.add("Expand", graph.add("Reshape", numbers, graph.constant([1, -1])), graph.constant([3, 1]))
     # GatherElements copies numbers where Gather calls a copying routine for each: ten times faster.
@@ -90,5 +90,5 @@ def _gathered(graph: GraphBuilder, numbers: str, table: NDArray[np.float32], wan
     run = graph.add("Concat", graph.constant([-1]), graph.add("Shape", numbers, start=2), axis=0)
     clip = graph.add("Unsqueeze", write_counter(graph, clips), graph.constant([1]))
     starts = graph.add("Mul", graph.add("Add", clip, graph.add("Mul", clips, graph.constant([0, 1, 2]))), length)
-    places = graph.add("Add", wanted, graph.add("Unsqueeze", starts, graph.constant([2, 3])))
+    places = graph.add("Add", wanted, graph.add("Unsqueeze", starts, graph.constant(np.arange(2, 2 + axes))))
     return graph.add("Gather", graph.add("Reshape", planes, run), places, axis=0)
