@@ -97,8 +97,8 @@ def test_what_the_last_segment_began_with_is_kept(spool):
 
 
 def test_a_state_folder_is_one_services(tmp_path):
-    lock = StateLock(tmp_path / "state")
+    lock = StateLock(tmp_path / "state", "EMOSERVE_STATE_DIR")
     with pytest.raises(StateLockedError, match="EMOSERVE_STATE_DIR"):
-        StateLock(tmp_path / "state")
+        StateLock(tmp_path / "state", "EMOSERVE_STATE_DIR")
     lock.release()
-    StateLock(tmp_path / "state").release()
+    StateLock(tmp_path / "state", "EMOSERVE_STATE_DIR").release()
