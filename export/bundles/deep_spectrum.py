@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from export.bundles.parity import ParityError, refuse_difference
 from export.bundles.plot_choice import plot_preset
 from export.bundles.write import Content, write_bundle
-from export.evaluation.extractor_verification import BATCH_TOLERANCE, TOLERANCE, Reference, answer
+from export.evaluation.agreement import BATCH_TOLERANCE
+from export.evaluation.extractor_verification import TOLERANCE, Reference, answer
 from export.graphs.compose import chain
 from export.networks.deep_spectrum import EXTRACTORS, Extractor, Weights, extractor_graph
 from export.networks.deep_spectrum.network import EmbeddingNetwork

@@ -23,7 +23,7 @@ from export.classifiers.head import Head, HeadError, read_head
 from export.classifiers.recipe import FusionKind
 from export.cli.common import ExpectedFailure, bundle_card, note, plain_name, plain_version, say
 from export.cli.export_extractor import PARITY_DURATIONS_S
-from export.evaluation.classifier_verification import BATCH_TOLERANCE
+from export.evaluation.agreement import BATCH_TOLERANCE
 from export.evaluation.voice import synthetic_voice
 from export.networks.deep_spectrum import EXTRACTORS, WeightsError, load_weights
 from service.card import Measurement, read_card

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from export.cli.common import ExpectedFailure, advance, bundle_card, note, progress_bar, say
 from export.corpora.audio import read_waveform
+from export.evaluation.agreement import Agreement
 from export.evaluation.audio_words_verification import (
     AudioWordsVerification,
     is_audio_words_bundle,
@@ -23,8 +24,8 @@ from export.evaluation.classifier_verification import (
     verify_classifier_bundle,
 )
 from export.evaluation.denoiser_verification import verify_denoiser_bundle
-from export.evaluation.extractor_verification import ExtractorVerification, verify_extractor_bundle
-from export.evaluation.verification import Verification, verify_speech_bundle
+from export.evaluation.extractor_verification import verify_extractor_bundle
+from export.evaluation.verification import verify_speech_bundle
 from export.evaluation.voice import synthetic_voice
 from service.card import CARD_FILE_NAME, Card, read_card
 
@@ -32,7 +33,7 @@ SAMPLE_RATE_HZ = 16_000
 SYNTHETIC_DURATIONS_S = (0.6, 1.37, 2.2, 2.999, 3.0)
 
 Recordings = list[NDArray[np.float32]]
-Result = Verification | ClassifierVerification | ExtractorVerification | AudioWordsVerification
+Result = Agreement | ClassifierVerification | AudioWordsVerification
 
 VERIFIERS: dict[str, Callable[[Path, Recordings], Result]] = {
     "speech-emotion": verify_speech_bundle,

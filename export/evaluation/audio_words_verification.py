@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from export.corpora.audio import stack
+from export.evaluation.agreement import BATCH_TOLERANCE, Clip
 from export.features.audio_words import Codebook, audio_words_features
 from export.features.descriptors import DESCRIPTORS, low_level_descriptors
 from service.card import Card, read_card
@@ -21,10 +22,6 @@ NETWORK = "bag-of-audio-words"
 
 MOVED_TOLERANCE = 1e-3
 """Largest share of a recording's counts that may fall to another codeword: frames that lie between two of them."""
-
-BATCH_TOLERANCE = 1e-5
-
-Clip = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,12 @@ from safetensors.numpy import load
 from export.classifiers.fitting import Linear
 from export.classifiers.head import TENSORS, Head, HeadCard
 from export.corpora.audio import stack
+from export.evaluation.agreement import BATCH_TOLERANCE, Clip, clips_of
 from service.card import Card, SpeechInput, read_card
 from service.pipeline.session import Session
 
 TOLERANCE = 1e-5
 """Largest difference of a probability between the graph and float64 NumPy behind the same embedding."""
-
-BATCH_TOLERANCE = 1e-5
-"""Largest difference that the company in a batch may make (contract: batch invariance)."""
-
-Clip = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -88,8 +84,7 @@ def differences(
 ) -> tuple[float, float]:
     """Largest difference between graph and heads, and between a clip alone and in the company of all others."""
     session = Session(graph, device="cpu", threads=1)
-    limit = round(speech.max_length_s * speech.sample_rate_hz)
-    clips = [clip[:limit] for clip in recordings]
+    clips = clips_of(speech, recordings)
     outputs = ("probabilities", "embedding")
     alone, expected = [], []
     for clip in clips:

@@ -8,7 +8,7 @@ compared too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from onnx import helper
 
 from export.bundles.plot_choice import plot_preset
 from export.corpora.audio import stack
+from export.evaluation.agreement import BATCH_TOLERANCE, Agreement, Clip, clips_of
 from export.graphs.builder import FLOAT
 from export.networks.deep_spectrum.graph import EMBEDDING, PICTURE
 from export.networks.deep_spectrum.network import EmbeddingNetwork
@@ -32,13 +33,8 @@ from service.pipeline.session import Session
 TOLERANCE = 1e-4
 """Largest difference between PyTorch and ONNX Runtime, relative to the largest value of the embeddings."""
 
-BATCH_TOLERANCE = 1e-5
-"""Largest difference that the company in a batch may make, relative as above."""
-
 TOOLKIT_COSINE = 0.995
 """Smallest cosine between embeddings of the graph's picture and of the one that librosa and matplotlib draw."""
-
-Clip = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -70,40 +66,22 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class ExtractorVerification:
-    """Differences of a bundle's embeddings, and whether all lie within their tolerances."""
+class ExtractorVerification(Agreement):
+    """Agreement with PyTorch, relative to the largest value, and with the toolkit's picture where it can be drawn."""
 
-    model: str
-    recordings: int
-    torch_difference: float
-    torch_tolerance: float
-    batch_difference: float
-    batch_tolerance: float
     toolkit_cosine: float | None
     toolkit_least_cosine: float
 
     @property
     def passed(self) -> bool:
         """Whether the bundle is right."""
-        return (
-            self.torch_difference <= self.torch_tolerance
-            and self.batch_difference <= self.batch_tolerance
-            and (self.toolkit_cosine is None or self.toolkit_cosine >= self.toolkit_least_cosine)
-        )
+        return super().passed and (self.toolkit_cosine is None or self.toolkit_cosine >= self.toolkit_least_cosine)
 
     @property
     def summary(self) -> str:
         """The differences in one line."""
         toolkit = "not drawn" if self.toolkit_cosine is None else f"cosine {self.toolkit_cosine:.5f}"
-        return (
-            f"torch {self.torch_difference:.1e} (≤ {self.torch_tolerance:.0e}), "
-            f"batch {self.batch_difference:.1e} (≤ {self.batch_tolerance:.0e}), "
-            f"toolkit's picture {toolkit} (≥ {self.toolkit_least_cosine})"
-        )
-
-    def to_json(self) -> dict[str, object]:
-        """A plain dictionary."""
-        return asdict(self) | {"passed": self.passed}
+        return f"{super().summary}, toolkit's picture {toolkit} (≥ {self.toolkit_least_cosine})"
 
 
 def answer(model: onnx.ModelProto, clips: Sequence[Clip]) -> Answers:
@@ -134,8 +112,7 @@ def verify_extractor_bundle(folder: Path, recordings: Sequence[Clip]) -> Extract
     assert card.speech is not None
     model = onnx.load(folder / card.file_with_role("model"))
     reference = reference_of(card, model.graph)
-    limit = round(card.speech.max_length_s * card.speech.sample_rate_hz)
-    clips = [recording[:limit] for recording in recordings]
+    clips = clips_of(card.speech, recordings)
     answers = answer(model, clips)
     return ExtractorVerification(
         model=f"{card.name}/{card.version}",

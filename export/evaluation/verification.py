@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from export.bundles.emotion import load_network, torch_probabilities
 from export.corpora.audio import stack
+from export.evaluation.agreement import BATCH_TOLERANCE, Agreement, clips_of
 from export.evaluation.reference import librosa_picture
 from export.graphs.front_end import PRESETS
 from export.networks.emonet import EmoNet
@@ -20,46 +21,25 @@ from service.pipeline.session import Session
 REFERENCE_TOLERANCE = 2e-3
 """Largest difference of a probability between the graph and librosa's front end in float64 with PyTorch behind."""
 
-BATCH_TOLERANCE = 1e-5
-"""Largest difference that the company in a batch may make (contract: batch invariance)."""
-
 
 @dataclass(frozen=True)
-class Verification:
-    """Largest differences of a probability, and whether all lie within their tolerances."""
+class Verification(Agreement):
+    """Agreement with PyTorch, and with librosa's front end where there is one; largest differences of a probability."""
 
-    model: str
-    recordings: int
-    torch_difference: float
-    torch_tolerance: float
-    batch_difference: float
-    batch_tolerance: float
     reference_difference: float | None
     reference_tolerance: float
 
     @property
     def passed(self) -> bool:
         """Whether the bundle is right."""
-        return (
-            self.torch_difference <= self.torch_tolerance
-            and self.batch_difference <= self.batch_tolerance
-            and (self.reference_difference or 0.0) <= self.reference_tolerance
-        )
+        return super().passed and (self.reference_difference or 0.0) <= self.reference_tolerance
 
     @property
     def summary(self) -> str:
         """The differences in one line."""
-        reference = ""
-        if self.reference_difference is not None:
-            reference = f", librosa {self.reference_difference:.1e} (≤ {self.reference_tolerance:.0e})"
-        return (
-            f"torch {self.torch_difference:.1e} (≤ {self.torch_tolerance:.0e}), "
-            f"batch {self.batch_difference:.1e} (≤ {self.batch_tolerance:.0e}){reference}"
-        )
-
-    def to_json(self) -> dict[str, object]:
-        """A plain dictionary."""
-        return asdict(self) | {"passed": self.passed}
+        if self.reference_difference is None:
+            return super().summary
+        return f"{super().summary}, librosa {self.reference_difference:.1e} (≤ {self.reference_tolerance:.0e})"
 
 
 def verify_speech_bundle(folder: Path, recordings: list[NDArray[np.float32]]) -> Verification:
@@ -67,8 +47,7 @@ def verify_speech_bundle(folder: Path, recordings: list[NDArray[np.float32]]) ->
     card = read_card(folder)
     assert card.speech is not None
     assert card.parity is not None
-    limit = round(card.speech.max_length_s * card.speech.sample_rate_hz)
-    clips = [recording[:limit] for recording in recordings]
+    clips = clips_of(card.speech, recordings)
     session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
     network = load_network(folder)
     temperature = float(card.settings["temperature"])  # type: ignore[arg-type]
