@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from benchmarks.measurement import emit
 from export.corpora.features import read_waveform
@@ -82,8 +83,9 @@ def run() -> None:
     for name, preset in PLOT_PRESETS.items():
         size = SIZES.get(name, 224)
         ours, theirs = by_graph(preset, size), by_toolkit(preset, size)
-        errors = [float(np.abs(ours(clip) - theirs(clip)).mean()) for clip in clips]
-        rounds = [(seconds(ours, clips), seconds(theirs, clips)) for _ in range(ROUNDS)]
+        with threadpool_limits(1):
+            errors = [float(np.abs(ours(clip) - theirs(clip)).mean()) for clip in clips]
+            rounds = [(seconds(ours, clips), seconds(theirs, clips)) for _ in range(ROUNDS)]
         context = {"benchmark": "pictures", "preset": name, "size": size, "files": len(clips), "speech": source}
         context["mean_duration_s"] = round(seconds_of_sound / len(clips), 2)
         emit(
