@@ -81,7 +81,7 @@ def analyse(movie: bytes, cores: int) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     from service.pipeline.decode import Decoder
     from service.pipeline.run import SpeechPipeline
-    from service.pipeline.video_results import VideoOptions
+    from service.pipeline.video.video_results import VideoOptions
     from service.pipeline.video_run import VideoPipeline
     from service.registry import Registry
     from service.settings import Limits, Settings

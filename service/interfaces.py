@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from service.card import Card
-from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
-from service.pipeline.live_emotion import LiveEmotion, LiveOptions
-from service.pipeline.live_video import LiveVideo, LiveVideoOptions
+from service.pipeline.live.live_emotion import LiveEmotion, LiveOptions
+from service.pipeline.live.live_video import LiveVideo, LiveVideoOptions
+from service.pipeline.live.row_watch import OnRows
+from service.pipeline.live.window_watch import OnWindow
 from service.pipeline.results import AudioEmotion, AudioOptions
-from service.pipeline.row_watch import OnRows
-from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
-from service.pipeline.window_watch import OnWindow
+from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
+from service.pipeline.waveform.embedding_results import AudioEmbedding, EmbeddingOptions
 
 
 class ModelBundle(Protocol):

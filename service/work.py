@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from service.pipeline.account import current_account
-from service.pipeline.fair_round import FairRound
-from service.pipeline.rate import LEAST_RETRY_S, DecayingRate
+from service.pipeline.device.account import current_account
+from service.pipeline.device.fair_round import FairRound
+from service.pipeline.device.rate import LEAST_RETRY_S, DecayingRate
 from service.problems import CapacityExceeded, DeadlineExceeded
 
 Result = TypeVar("Result")

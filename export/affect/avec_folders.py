@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.affect.sequences import TARGETS, Partition
-from service.pipeline.action_unit_table import read_action_unit_table
-from service.pipeline.affect_columns import COLUMNS, SIGNALS
-from service.pipeline.functionals import HOP_S, WINDOW_S, affect_features, time_grid
+from service.pipeline.columns.affect_columns import COLUMNS, SIGNALS
+from service.pipeline.columns.functionals import HOP_S, WINDOW_S, affect_features, time_grid
+from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.problems import Problem
 from service.settings import Limits
 

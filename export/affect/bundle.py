@@ -15,8 +15,8 @@ import onnx
 from numpy.typing import NDArray
 
 from service.card import Card, FileEntry, Licence, Measurement, Parity, TrainingData, write_card
-from service.pipeline.attribution import steps_after
-from service.pipeline.functionals import HOP_S, WINDOW_S
+from service.pipeline.columns.attribution import steps_after
+from service.pipeline.columns.functionals import HOP_S, WINDOW_S
 from service.pipeline.session import Session
 
 INTENDED_USE = (

@@ -25,8 +25,8 @@ from export.affect.sequences import (
 from export.evaluation.concordance import Concordance, concordance, concordance_coefficient
 from export.networks.avec_lstm import AvecLstm
 from export.networks.shallow_cnn import KERNEL, ConvolutionStack, OneFilter, OneFilterDense, fold
-from service.pipeline.affect_columns import COLUMNS
-from service.pipeline.functionals import HOP_S
+from service.pipeline.columns.affect_columns import COLUMNS
+from service.pipeline.columns.functionals import HOP_S
 
 NetworkName = Literal["A", "B", "C", "D", "E", "lstm"]
 #: Columns that the seed paper always found relevant (E15), the default of network E.

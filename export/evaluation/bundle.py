@@ -17,7 +17,7 @@ from export.corpora.tables import FEATURE_FILE_NAME, Corpus, CorpusError, Uttera
 from export.graphs.emonet_graph import FRAME_COUNTS, PICTURES
 from service.card import Card, read_card
 from service.pipeline.session import Session
-from service.pipeline.windows import plan_windows
+from service.pipeline.waveform.windows import plan_windows
 from service.problems import MediaTooShort
 from service.settings import Limits
 

@@ -17,7 +17,7 @@ from export.features.origin import Backbone, Origin
 from export.features.table import FeatureTable
 from service.card import SpeechInput, TrainingData
 from service.pipeline.postprocess import is_silent
-from service.pipeline.windows import Windows, plan_windows
+from service.pipeline.waveform.windows import Windows, plan_windows
 from service.problems import MediaTooShort
 from service.settings import Limits
 

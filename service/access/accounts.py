@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from service.access.token_bucket import TokenBucket
 from service.auth import ANONYMOUS, Caller
-from service.pipeline.rate import LEAST_RETRY_S, LONGEST_RETRY_S
+from service.pipeline.device.rate import LEAST_RETRY_S, LONGEST_RETRY_S
 from service.problems import RateLimited
 from service.settings import KeyLimits
 
@@ -79,7 +79,7 @@ class LimitedAccount:
                 self._typical_s += share * (self._clock() - began_at - self._typical_s)
 
     def take(self, seconds: float) -> None:
-        """See :class:`service.pipeline.account.Account`."""
+        """See :class:`service.pipeline.device.account.Account`."""
         with self._lock:
             self._refuse_over_media(seconds, self._recordings)
             self._refuse_until(self._media, seconds, "seconds of media a minute")
@@ -87,14 +87,14 @@ class LimitedAccount:
             self._add(seconds)
 
     def resize(self, before_s: float, after_s: float) -> None:
-        """See :class:`service.pipeline.account.Account`. The minute's allowance may go into debt."""
+        """See :class:`service.pipeline.device.account.Account`. The minute's allowance may go into debt."""
         with self._lock:
             if after_s > before_s:
                 self._refuse_over_media(after_s - before_s, self._recordings - 1)
             self._add(after_s - before_s)
 
     def give_back(self, seconds: float, *, unused: bool = False) -> None:
-        """See :class:`service.pipeline.account.Account`."""
+        """See :class:`service.pipeline.device.account.Account`."""
         with self._lock:
             self._recordings -= 1
             self._media_s = self._media_s - seconds if self._recordings else 0.0

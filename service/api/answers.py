@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 
 from service.api.negotiation import CSV, EVENTS, FHIR, JSON, PNG
-from service.pipeline.embedding_results import AudioEmbedding
 from service.pipeline.results import AudioEmotion
+from service.pipeline.waveform.embedding_results import AudioEmbedding
 
 AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
 

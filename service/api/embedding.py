@@ -12,7 +12,7 @@ from service.api.documentation import UPLOAD_BODY
 from service.api.embedding_documentation import EMBEDDING_RESPONSES
 from service.api.parameters import EmbeddingQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
-from service.pipeline.embedding_results import EmbeddingOptions
+from service.pipeline.waveform.embedding_results import EmbeddingOptions
 from service.services import services_of
 
 router = APIRouter(tags=["audio"])

@@ -34,7 +34,7 @@ from service.auth import caller_of
 from service.job_schemas import JobAnswer
 from service.jobs.job import Job, JobOptions
 from service.pipeline.results import AudioEmotion, AudioOptions
-from service.pipeline.video_results import VideoAffect
+from service.pipeline.video.video_results import VideoAffect
 from service.services import services_of
 from service.video_setup import require_faces
 

@@ -9,8 +9,8 @@ from typing import Any
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.pipeline.embedding_results import EmbeddingOptions
 from service.pipeline.results import AudioOptions, ChannelChoice
+from service.pipeline.waveform.embedding_results import EmbeddingOptions
 from service.problems import Unprocessable
 from service.settings import Limits
 

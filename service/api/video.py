@@ -14,8 +14,8 @@ from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
 from service.api.video_documentation import VIDEO_RESPONSES
 from service.api.video_parameters import VideoQuery
-from service.pipeline.live_affect import AffectRows
-from service.pipeline.row_watch import OnRows
+from service.pipeline.live.live_affect import AffectRows
+from service.pipeline.live.row_watch import OnRows
 from service.render.stream_json import affect_members
 from service.services import services_of
 from service.video_setup import require_faces

@@ -16,7 +16,7 @@ from service.api.documentation import (
 )
 from service.api.negotiation import CSV, EVENTS, FHIR, PNG
 from service.api.uploads import RAW_TABLES
-from service.pipeline.affect_columns import ACTION_UNITS
+from service.pipeline.columns.affect_columns import ACTION_UNITS
 from service.problems import (
     ColumnsMissing,
     FeaturesInvalid,

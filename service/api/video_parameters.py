@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.pipeline.action_unit_table import GREATEST_RATE_HZ, LEAST_RATE_HZ
+from service.pipeline.face.action_unit_table import GREATEST_RATE_HZ, LEAST_RATE_HZ
 from service.pipeline.results import ChannelChoice
-from service.pipeline.video_results import INCLUDES, TableOptions, VideoOptions
+from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoOptions
 from service.problems import Unprocessable
 
 _MAX_LIST_CHARACTERS = 128

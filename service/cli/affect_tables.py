@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from service.cli.table_parts import plain_table, signed_or_dash
-from service.pipeline.video_results import VideoAffect
+from service.pipeline.video.video_results import VideoAffect
 from service.render.action_unit_names import feature_in_words, unit_in_words
 from service.render.channels import plain_values
 from service.render.plot_style import clock, percent, signed

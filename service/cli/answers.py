@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from service.pipeline.results import AudioEmotion
-from service.pipeline.video_results import VideoAffect
+from service.pipeline.video.video_results import VideoAffect
 from service.render.csv import Cell
 
 Answer = AudioEmotion | VideoAffect

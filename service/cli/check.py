@@ -17,8 +17,8 @@ import orjson
 from service.cli.probe import PROBE_RATE_HZ, probe_samples, probe_wav
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import failure_line, printable
-from service.pipeline.embedding_results import EmbeddingOptions
 from service.pipeline.results import AudioOptions
+from service.pipeline.waveform.embedding_results import EmbeddingOptions
 from service.settings import Settings
 
 if TYPE_CHECKING:

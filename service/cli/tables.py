@@ -10,7 +10,7 @@ from service.cli.sources import Source
 from service.cli.table_parts import plain_table, signed_or_dash
 from service.cli.terminal import console_for
 from service.pipeline.results import AudioEmotion, ChannelEmotion
-from service.pipeline.video_results import VideoAffect
+from service.pipeline.video.video_results import VideoAffect
 from service.render.channels import has_channel_list, plain_values, top_labels
 from service.render.plot_style import clock, percent
 

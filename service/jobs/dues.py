@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from service.auth import ANONYMOUS
 from service.jobs.job import Job
 from service.jobs.part import FACES, SPEECH
-from service.pipeline.account import Unlimited
+from service.pipeline.device.account import Unlimited
 
 if TYPE_CHECKING:
     from service.access.accounts import Accounts

@@ -7,11 +7,11 @@ from typing import Any
 
 from service.jobs.part import Segment
 from service.jobs.sound_parts import refuse_if_cancelled
-from service.pipeline.long_decode import Pictures
-from service.pipeline.long_video import SegmentedFaces
-from service.pipeline.relay import Relay
+from service.pipeline.long.long_decode import Pictures
+from service.pipeline.long.long_video import SegmentedFaces
 from service.pipeline.task import Task
-from service.pipeline.video_faces import Sight
+from service.pipeline.video.relay import Relay
+from service.pipeline.video.video_faces import Sight
 from service.pipeline.video_run import SIGHTS_AT_ONCE, SIGHTS_WAITING, VideoPipeline
 
 FRAMES_A_SECOND = 24

@@ -8,7 +8,7 @@ from typing import Literal
 
 from service.jobs.states import JobState
 from service.pipeline.results import AudioOptions
-from service.pipeline.video_results import VideoOptions
+from service.pipeline.video.video_results import VideoOptions
 from service.settings import KeyLimits
 
 JobKind = Literal["audio-emotion", "video-affect"]

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from service.pipeline.channels import select_channels
-from service.pipeline.denoise import Denoiser
-from service.pipeline.emotion_model import EmotionModel
+from service.pipeline.media.channels import select_channels
 from service.pipeline.postprocess import channel_emotion, judged_windows
 from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, ModelReference
-from service.pipeline.speech_model import WindowAnswer
-from service.pipeline.windows import Windows
+from service.pipeline.waveform.denoise import Denoiser
+from service.pipeline.waveform.emotion_model import EmotionModel
+from service.pipeline.waveform.speech_model import WindowAnswer
+from service.pipeline.waveform.windows import Windows
 
 
 def join_audio(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from service.jobs.job import JobOptions
 from service.jobs.part import Part
 from service.jobs.spool import JobSpool
-from service.pipeline.remote_file import ByteSource
+from service.pipeline.media.remote_file import ByteSource
 from service.pipeline.results import AudioEmotion, AudioOptions
-from service.pipeline.video_results import VideoAffect
+from service.pipeline.video.video_results import VideoAffect
 from service.problems import Unavailable
 from service.settings import Limits, Settings
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from service.jobs.audio_plan import AudioPlan
     from service.jobs.video_plan import VideoPlan
     from service.pipeline.admit import Admission
-    from service.pipeline.long_decode import LongDecoder
+    from service.pipeline.long.long_decode import LongDecoder
 
 Result = AudioEmotion | VideoAffect
 
@@ -134,7 +134,7 @@ def load_plans(
     """Plans around the pipelines of the service; None for pipelines of another kind."""
     from service.jobs.audio_plan import AudioPlan
     from service.jobs.video_plan import VideoPlan
-    from service.pipeline.long_decode import LongDecoder
+    from service.pipeline.long.long_decode import LongDecoder
     from service.pipeline.run import SpeechPipeline
     from service.pipeline.video_run import VideoPipeline
 

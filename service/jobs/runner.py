@@ -25,8 +25,8 @@ from service.jobs.spool import RESULT, UPLOAD, JobSpool, Spool
 from service.jobs.states import JobState
 from service.jobs.turns import Turns
 from service.jobs.watch import JobWatch
-from service.pipeline.account import charged_to
 from service.pipeline.batch import Cancelled
+from service.pipeline.device.account import charged_to
 from service.pipeline.task import Task
 from service.problems import (
     DeadlineExceeded,

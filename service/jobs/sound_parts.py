@@ -9,19 +9,19 @@ import numpy as np
 
 from service.jobs.part import Segment
 from service.pipeline.batch import Cancelled
-from service.pipeline.channels import select_channels
-from service.pipeline.denoise import Denoiser
-from service.pipeline.emotion_model import EmotionModel
-from service.pipeline.extent import Extent
-from service.pipeline.long_audio import ChannelJudge
-from service.pipeline.long_decode import Sound
-from service.pipeline.long_denoise import ChannelCleaner
+from service.pipeline.long.long_audio import ChannelJudge
+from service.pipeline.long.long_decode import Sound
+from service.pipeline.long.long_denoise import ChannelCleaner
+from service.pipeline.media.channels import select_channels
+from service.pipeline.media.extent import Extent
 from service.pipeline.results import ChannelChoice, FloatArray
 from service.pipeline.run import SpeechPipeline
 from service.pipeline.speech import Chunk, ChunkAnswer
-from service.pipeline.speech_model import WindowAnswer
 from service.pipeline.task import Task
-from service.pipeline.windows import Windows
+from service.pipeline.waveform.denoise import Denoiser
+from service.pipeline.waveform.emotion_model import EmotionModel
+from service.pipeline.waveform.speech_model import WindowAnswer
+from service.pipeline.waveform.windows import Windows
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
 
 STRETCH_S = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from service.pipeline.fair_round import FairRound
+from service.pipeline.device.fair_round import FairRound
 
 LOOK_S = 0.1
 """How often a waiting job looks whether it was cancelled."""

@@ -13,17 +13,17 @@ from service.jobs.files import PartFiles
 from service.jobs.part import FACES, INSPECT, SPEECH, TURN, NothingToDo, Part
 from service.jobs.sound_parts import SoundPart, TurnPart, heard
 from service.jobs.spool import JobSpool
-from service.pipeline.functionals import affect_features, speaker_turn, time_grid
-from service.pipeline.long_decode import LongDecoder
-from service.pipeline.long_video import KeptFaces, SegmentedFaces
-from service.pipeline.neutral import read_neutral
-from service.pipeline.remote_file import ByteSource
+from service.pipeline.columns.functionals import affect_features, speaker_turn, time_grid
+from service.pipeline.face.neutral import read_neutral
+from service.pipeline.long.long_decode import LongDecoder
+from service.pipeline.long.long_video import KeptFaces, SegmentedFaces
+from service.pipeline.media.remote_file import ByteSource
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.run import SpeechPipeline
-from service.pipeline.sound_track import Turn
 from service.pipeline.task import Task
-from service.pipeline.video_faces import check_face
-from service.pipeline.video_results import VideoAffect, VideoOptions
+from service.pipeline.video.sound_track import Turn
+from service.pipeline.video.video_faces import check_face
+from service.pipeline.video.video_results import VideoAffect, VideoOptions
 from service.pipeline.video_run import VideoPipeline
 from service.problems import ModelNotFound
 

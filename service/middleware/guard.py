@@ -12,7 +12,7 @@ from starlette.routing import Match
 from service.access.credentials import BASIC_CHALLENGE, SUBPROTOCOL, is_navigation
 from service.api.problem_response import problem_response
 from service.auth import is_open, path_of, required_scope, set_caller
-from service.pipeline.account import charged_to
+from service.pipeline.device.account import charged_to
 from service.problems import Forbidden, Problem, RateLimited, Unauthenticated
 
 if TYPE_CHECKING:

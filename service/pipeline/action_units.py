@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.affect_columns import ACTION_UNITS
-from service.pipeline.face_log import FaceLog
-from service.pipeline.face_networks import FaceNetworks
-from service.pipeline.face_settings import number
+from service.pipeline.columns.affect_columns import ACTION_UNITS
+from service.pipeline.face.face_log import FaceLog
+from service.pipeline.face.face_networks import FaceNetworks
+from service.pipeline.face.face_settings import number
+from service.pipeline.face.neutral import Neutral
 from service.pipeline.faces import TrackedFace
-from service.pipeline.neutral import Neutral
+from service.pipeline.long.thinned_rows import ThinnedRows
 from service.pipeline.results import FloatArray
 from service.pipeline.session import GraphError, Session
-from service.pipeline.thinned_rows import ThinnedRows
 from service.problems import Unprocessable
 from service.registry import Bundle, BundleError, Registry
 

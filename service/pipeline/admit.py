@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from service.pipeline.account import Account, Unlimited, current_account
 from service.pipeline.batch import Cancelled
-from service.pipeline.rate import LEAST_RETRY_S, LONGEST_RETRY_S, DecayingRate
+from service.pipeline.device.account import Account, Unlimited, current_account
+from service.pipeline.device.rate import LEAST_RETRY_S, LONGEST_RETRY_S, DecayingRate
 from service.problems import CapacityExceeded, Draining
 
 PATIENT_SHARE = 0.25

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.affect_columns import COLUMNS
-from service.pipeline.affect_filter import read_affect_filter
-from service.pipeline.attribution import AffectFilter, lags_s, mean_cells
-from service.pipeline.face_settings import number
-from service.pipeline.functionals import AffectFeatures
+from service.pipeline.columns.affect_columns import COLUMNS
+from service.pipeline.columns.affect_filter import read_affect_filter
+from service.pipeline.columns.attribution import AffectFilter, lags_s, mean_cells
+from service.pipeline.columns.functionals import AffectFeatures
+from service.pipeline.face.face_settings import number
 from service.pipeline.results import FloatArray
 from service.pipeline.session import GraphError, Session
-from service.pipeline.video_results import Attribution, Statistics
+from service.pipeline.video.video_results import Attribution, Statistics
 from service.registry import Bundle, BundleError
 
 TARGETS = ("arousal", "valence")

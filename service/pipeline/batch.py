@@ -18,8 +18,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from service.pipeline.account import current_account
-from service.pipeline.fair_round import FairRound
+from service.pipeline.device.account import current_account
+from service.pipeline.device.fair_round import FairRound
 from service.problems import DeadlineExceeded, Draining, InferenceUnavailable
 
 Unit = TypeVar("Unit")

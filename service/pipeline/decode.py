@@ -12,15 +12,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from service.pipeline.containers import VIDEO_CODECS
-from service.pipeline.decoder_messages import announced_samples, flags_of, picture_media, sound_media
-from service.pipeline.frame_stream import FrameReceiver, HandlerFailedError, OnFrame, VideoSummary
+from service.pipeline.decoding.decoder_messages import announced_samples, flags_of, picture_media, sound_media
+from service.pipeline.decoding.frame_stream import FrameReceiver, HandlerFailedError, OnFrame, VideoSummary
+from service.pipeline.decoding.pool import OnMessage, WorkerDiedError, WorkerPool
+from service.pipeline.decoding.protocol import Channel
 from service.pipeline.intake import Container, sniff
-from service.pipeline.pool import OnMessage, WorkerDiedError, WorkerPool
-from service.pipeline.protocol import Channel
+from service.pipeline.media.containers import VIDEO_CODECS
+from service.pipeline.media.sampling import AudioJob
+from service.pipeline.media.video_frames import VideoJob
 from service.pipeline.results import FloatArray, MediaInfo
-from service.pipeline.sampling import AudioJob
-from service.pipeline.video_frames import VideoJob
 from service.problems import (
     ContainerUnsupported,
     DecoderUnavailable,

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from service.pipeline.face_geometry import Points, Region
-from service.pipeline.face_networks import Detection, FaceNetworks, Mesh, overlaps
-from service.pipeline.one_euro import OneEuroFilter
+from service.pipeline.face.face_geometry import Points, Region
+from service.pipeline.face.face_networks import Detection, FaceNetworks, Mesh, overlaps
+from service.pipeline.face.one_euro import OneEuroFilter
+from service.pipeline.media.video_frames import Picture
 from service.pipeline.results import FloatArray
-from service.pipeline.video_frames import Picture
 
 DETECT_EVERY_S = 0.5
 """How often other faces are looked for; one look takes 2 ms."""

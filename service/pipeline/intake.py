@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from service.pipeline.boxes import check_movie
-from service.pipeline.containers import AUDIO_CODECS, DEMUXERS
-from service.pipeline.wav import WavLayout, read_layout
+from service.pipeline.media.boxes import check_movie
+from service.pipeline.media.containers import AUDIO_CODECS, DEMUXERS
+from service.pipeline.media.wav import WavLayout, read_layout
 from service.problems import ContainerUnsupported, MediaEmpty, MediaTruncated
 
 LONGEST_MAGIC_BYTES: Final = 12

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import ChannelEmotion, FloatArray, Timeline
-from service.pipeline.speech_model import WindowAnswer
-from service.pipeline.windows import Windows
+from service.pipeline.waveform.speech_model import WindowAnswer
+from service.pipeline.waveform.windows import Windows
 
 LEAST_SPEECH_SHARE = 0.1
 """A window with less speech is not judged: in a 3 s window that is 0.3 s, about one syllable."""

@@ -15,26 +15,26 @@ import numpy as np
 
 from service.pipeline.admit import Admission, estimate_s
 from service.pipeline.batch import Batcher
-from service.pipeline.channels import NamedChannel
-from service.pipeline.denoise import Denoiser
-from service.pipeline.device_work import run_units
-from service.pipeline.embedding_model import choose_embedding
-from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
-from service.pipeline.embedding_run import embed_sound
-from service.pipeline.emotion_model import EmotionModel
-from service.pipeline.gpu_memory import GpuMemory
-from service.pipeline.live_emotion import LiveEmotion, LiveOptions
-from service.pipeline.load import load_models
+from service.pipeline.device.device_work import run_units
+from service.pipeline.device.gpu_memory import GpuMemory
+from service.pipeline.live.live_emotion import LiveEmotion, LiveOptions
+from service.pipeline.live.voice_stream import VoiceStream
+from service.pipeline.live.window_watch import OnWindow, WindowWatch
+from service.pipeline.media.channels import NamedChannel
 from service.pipeline.postprocess import channel_emotion, envelope, is_silent, judged_windows
 from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray
 from service.pipeline.session import CPU, Provider, Signature, resolve_provider
-from service.pipeline.sound import Sound, SoundSource
 from service.pipeline.speech import Activity, Chunk, ChunkAnswer, VoiceActivity
-from service.pipeline.speech_model import WindowAnswer
 from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
-from service.pipeline.voice_stream import VoiceStream
-from service.pipeline.window_watch import OnWindow, WindowWatch
-from service.pipeline.windows import Windows, plan_windows
+from service.pipeline.waveform.denoise import Denoiser
+from service.pipeline.waveform.embedding_model import choose_embedding
+from service.pipeline.waveform.embedding_results import AudioEmbedding, EmbeddingOptions
+from service.pipeline.waveform.embedding_run import embed_sound
+from service.pipeline.waveform.emotion_model import EmotionModel
+from service.pipeline.waveform.load import load_models
+from service.pipeline.waveform.sound import Sound, SoundSource
+from service.pipeline.waveform.speech_model import WindowAnswer
+from service.pipeline.waveform.windows import Windows, plan_windows
 from service.registry import SPEECH_EMOTION, Registry
 from service.settings import Settings
 

@@ -20,11 +20,11 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from service.pipeline.containers import DEMUXER_NAMES
+from service.pipeline.media.containers import DEMUXER_NAMES
+from service.pipeline.media.sampling import AudioJob, SampleSink, check_format
+from service.pipeline.media.video_frames import FrameClock, Picture, VideoJob, check_size, scaled_size, turned
+from service.pipeline.media.wav import WavLayout
 from service.pipeline.results import FloatArray
-from service.pipeline.sampling import AudioJob, SampleSink, check_format
-from service.pipeline.video_frames import FrameClock, Picture, VideoJob, check_size, scaled_size, turned
-from service.pipeline.wav import WavLayout
 from service.problems import (
     CodecUnsupported,
     MediaEmpty,

@@ -13,28 +13,28 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from service.pipeline.action_unit_table import FaceChoice, read_action_unit_table
 from service.pipeline.action_units import ActionUnitModel, choose_action_units
 from service.pipeline.admit import Hold
 from service.pipeline.affect import AffectModel, summarise
-from service.pipeline.affect_columns import ACTION_UNITS, SIGNALS
-from service.pipeline.allocator import return_free_memory
 from service.pipeline.batch import Batcher
-from service.pipeline.device_calls import Answer, run_on_device
-from service.pipeline.face_networks import FaceNetworks
-from service.pipeline.frame_stream import VideoFrame, VideoSummary
-from service.pipeline.functionals import AffectFeatures, affect_features, time_grid
-from service.pipeline.live_video import LiveVideo, LiveVideoOptions, open_live_video
-from service.pipeline.neutral import read_neutral
-from service.pipeline.relay import Relay
+from service.pipeline.columns.affect_columns import ACTION_UNITS, SIGNALS
+from service.pipeline.columns.functionals import AffectFeatures, affect_features, time_grid
+from service.pipeline.decoding.frame_stream import VideoFrame, VideoSummary
+from service.pipeline.device.device_calls import Answer, run_on_device
+from service.pipeline.face.action_unit_table import FaceChoice, read_action_unit_table
+from service.pipeline.face.face_networks import FaceNetworks
+from service.pipeline.face.neutral import read_neutral
+from service.pipeline.live.live_video import LiveVideo, LiveVideoOptions, open_live_video
+from service.pipeline.live.row_watch import OnRows, RowWatch, can_be_watched
 from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray, MediaInfo, ModelReference
-from service.pipeline.row_watch import OnRows, RowWatch, can_be_watched
 from service.pipeline.session import CPU
-from service.pipeline.sound_track import Turn, find_turn
 from service.pipeline.task import Observe, Task, observe_nothing
-from service.pipeline.video_faces import Sight, VideoFaces, check_face
-from service.pipeline.video_needs import Speech, VideoDecoder
-from service.pipeline.video_results import INCLUDES, TableOptions, VideoAffect, VideoOptions
+from service.pipeline.video.allocator import return_free_memory
+from service.pipeline.video.relay import Relay
+from service.pipeline.video.sound_track import Turn, find_turn
+from service.pipeline.video.video_faces import Sight, VideoFaces, check_face
+from service.pipeline.video.video_needs import Speech, VideoDecoder
+from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoAffect, VideoOptions
 from service.problems import ModelNotFound, NoAudioStream, Unprocessable
 from service.registry import Bundle, BundleError, Registry
 from service.settings import Settings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.video_results import Attribution, VideoAffect
+from service.pipeline.video.video_results import Attribution, VideoAffect
 from service.render.action_unit_names import feature_in_words
 from service.render.plot_page import BOTTOM, GAP, HEADING, TOP, Page
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style, bare, signed

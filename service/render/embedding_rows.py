@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.pipeline.embedding_results import AudioEmbedding
 from service.pipeline.results import FloatArray
+from service.pipeline.waveform.embedding_results import AudioEmbedding
 
 
 def has_each_channel(result: AudioEmbedding) -> bool:

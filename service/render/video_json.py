@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import AudioEmotion
-from service.pipeline.video_results import Attribution, VideoAffect
+from service.pipeline.video.video_results import Attribution, VideoAffect
 from service.render.audio_json import (
     PROBABILITY_DECIMALS,
     SECONDS_DECIMALS,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from service.pipeline.results import ChannelEmotion, Timeline
-from service.pipeline.video_results import VideoAffect
+from service.pipeline.video.video_results import VideoAffect
 from service.render.plot_style import Style, bare, write_margin
 from service.render.plot_timeline import cell_edges_s, draw_cells, pooled, shade_unknown
 

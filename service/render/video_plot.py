@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.pipeline.video_results import VideoAffect
+from service.pipeline.video.video_results import VideoAffect
 from service.render.action_unit_names import unit_in_words
 from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.pipeline.live_emotion import LiveEmotion, LiveOptions
+from service.pipeline.live.live_emotion import LiveEmotion, LiveOptions
 from service.pipeline.task import Task
 from service.problems import MessageInvalid
 from service.render.stream_json import window_members

@@ -9,8 +9,8 @@ from collections import deque
 from contextlib import ExitStack
 from typing import Literal
 
-from service.pipeline.account import current_account
 from service.pipeline.batch import Cancelled
+from service.pipeline.device.account import current_account
 from service.pipeline.task import Task
 from service.problems import InternalError, Problem, SessionNotFound, StreamTooFast
 from service.settings import Limits

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service.pipeline.affect_columns import ACTION_UNITS, MAX_INTENSITY
-from service.pipeline.live_affect import AffectRows, FaceFrames
-from service.pipeline.live_video import LiveVideo, LiveVideoOptions
+from service.pipeline.columns.affect_columns import ACTION_UNITS, MAX_INTENSITY
+from service.pipeline.live.live_affect import AffectRows, FaceFrames
+from service.pipeline.live.live_video import LiveVideo, LiveVideoOptions
 from service.pipeline.session import CPU
 from service.pipeline.task import Task
 from service.problems import (

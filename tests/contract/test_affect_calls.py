@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fhir.resources.bundle import Bundle
 
-from service.pipeline.affect_columns import ACTION_UNITS, COLUMNS
+from service.pipeline.columns.affect_columns import ACTION_UNITS, COLUMNS
 from service.schemas import ProblemDocument
 from service.services import Loaded, Services
 from service.video_schemas import VideoAffectAnswer

@@ -18,11 +18,11 @@ from service.api.multipart import MultipartFile, boundary_of
 from service.api.negotiation import choose_fhir_version, choose_media_type
 from service.api.parameters import AudioQuery
 from service.api.video_parameters import TableQuery, VideoQuery
-from service.pipeline.action_unit_table import read_action_unit_table
-from service.pipeline.affect_columns import MAX_INTENSITY
+from service.pipeline.columns.affect_columns import MAX_INTENSITY
+from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.pipeline.intake import sniff
-from service.pipeline.live_emotion import check_sound
-from service.pipeline.wav import read_layout
+from service.pipeline.live.live_emotion import check_sound
+from service.pipeline.media.wav import read_layout
 from service.problems import NotAcceptable, Problem
 from service.settings import Limits
 from service.stream_schemas import ActionUnitFrame, AudioConfig, End, Resume, VideoConfig

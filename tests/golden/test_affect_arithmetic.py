@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.pipeline.action_unit_table import read_action_unit_table
-from service.pipeline.affect_columns import ACTION_UNITS, COLUMNS
-from service.pipeline.affect_filter import read_affect_filter
-from service.pipeline.attribution import AffectFilter, answers, by_column, cells_at, mean_cells
-from service.pipeline.functionals import affect_features, moving_statistics
+from service.pipeline.columns.affect_columns import ACTION_UNITS, COLUMNS
+from service.pipeline.columns.affect_filter import read_affect_filter
+from service.pipeline.columns.attribution import AffectFilter, answers, by_column, cells_at, mean_cells
+from service.pipeline.columns.functionals import affect_features, moving_statistics
+from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.settings import Limits
 
 ROOT = Path(__file__).resolve().parents[2]

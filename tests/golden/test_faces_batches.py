@@ -11,10 +11,10 @@ from PIL import Image
 
 from export.faces.bundle import write_face_bundle
 from service.pipeline.action_units import ActionUnitModel, choose_action_units
-from service.pipeline.face_networks import FaceNetworks
-from service.pipeline.frame_stream import VideoFrame
-from service.pipeline.neutral import Neutral
-from service.pipeline.video_faces import VideoFaces
+from service.pipeline.decoding.frame_stream import VideoFrame
+from service.pipeline.face.face_networks import FaceNetworks
+from service.pipeline.face.neutral import Neutral
+from service.pipeline.video.video_faces import VideoFaces
 from service.registry import Registry
 from service.settings import Settings
 from tests.shared_material import ROOT, shared_file

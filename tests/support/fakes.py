@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from service.card import Card, FileEntry, Licence, Member, SpeechInput
-from service.pipeline.embedding_results import AudioEmbedding, ChannelEmbedding, EmbeddingOptions
 from service.pipeline.results import (
     AudioEmotion,
     AudioOptions,
@@ -21,7 +20,8 @@ from service.pipeline.results import (
     Timeline,
 )
 from service.pipeline.session import Signature, Tensor
-from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
+from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
+from service.pipeline.waveform.embedding_results import AudioEmbedding, ChannelEmbedding, EmbeddingOptions
 from service.problems import DenoiserUnavailable, MediaEmpty, MediaInvalid, ModelNotFound, Problem
 from service.services import Loaded, Services
 from service.settings import Settings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.pipeline.affect_columns import ACTION_UNITS, COLUMNS
+from service.pipeline.columns.affect_columns import ACTION_UNITS, COLUMNS
 from service.pipeline.results import MediaInfo, ModelReference
-from service.pipeline.video_results import Attribution, Statistics, VideoAffect
+from service.pipeline.video.video_results import Attribution, Statistics, VideoAffect
 from tests.unit.example_results import example_result
 
 KERNEL = 100

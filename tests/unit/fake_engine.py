@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from service.card import Card, FileEntry, Licence, Measurement
-from service.pipeline.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.results import AudioEmotion, AudioOptions
-from service.pipeline.video_results import TableOptions, VideoAffect, VideoOptions
+from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
+from service.pipeline.waveform.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.problems import MediaInvalid, ModelNotFound, NoVideoStream
 from service.settings import Settings
 from tests.support.fakes import fake_embedding

@@ -7,8 +7,8 @@ import pytest
 from service.access.accounts import MAX_IDLE_ACCOUNTS, Accounts, LimitedAccount
 from service.access.token_bucket import TokenBucket
 from service.auth import ANONYMOUS, Caller
-from service.pipeline.account import charged_to
 from service.pipeline.admit import Admission
+from service.pipeline.device.account import charged_to
 from service.problems import CapacityExceeded, RateLimited
 from service.settings import KeyLimits
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.pipeline.action_unit_table import read_action_unit_table
-from service.pipeline.affect_columns import ACTION_UNITS
+from service.pipeline.columns.affect_columns import ACTION_UNITS
+from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.problems import (
     ColumnsMissing,
     FeaturesInvalid,

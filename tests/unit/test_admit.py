@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from service.pipeline.account import Unlimited
 from service.pipeline.admit import Admission, estimate_s
-from service.pipeline.rate import LONGEST_RETRY_S
+from service.pipeline.device.account import Unlimited
+from service.pipeline.device.rate import LONGEST_RETRY_S
 from service.problems import CapacityExceeded, Draining
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from export.affect.prior import smoothing_window, write_prior
 from service.card import read_card
-from service.pipeline.affect_columns import COLUMNS
-from service.pipeline.affect_filter import read_affect_filter
-from service.pipeline.attribution import answers
+from service.pipeline.columns.affect_columns import COLUMNS
+from service.pipeline.columns.affect_filter import read_affect_filter
+from service.pipeline.columns.attribution import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "models" / "affect-prior" / "1"

@@ -13,9 +13,9 @@ from export.affect.sequences import AffectSequence, make_batch, shift_to_back, s
 from export.affect.train import TrainingPlan, train_affect
 from export.affect.train_bundle import train_shallow_fau
 from service.card import read_card
-from service.pipeline.affect_columns import ACTION_UNITS, COLUMNS
-from service.pipeline.affect_filter import read_affect_filter
-from service.pipeline.attribution import AffectFilter, answers
+from service.pipeline.columns.affect_columns import ACTION_UNITS, COLUMNS
+from service.pipeline.columns.affect_filter import read_affect_filter
+from service.pipeline.columns.attribution import AffectFilter, answers
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.pipeline.attribution import AffectFilter, answers, by_column, cells_at, lags_s, mean_cells
+from service.pipeline.columns.attribution import AffectFilter, answers, by_column, cells_at, lags_s, mean_cells
 
 
 def direct_answer(features, model, step):

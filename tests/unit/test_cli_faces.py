@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from service.__main__ import main
-from service.pipeline.video_results import TableOptions, VideoOptions
+from service.pipeline.video.video_results import TableOptions, VideoOptions
 from tests.unit.fake_engine import FakeBundle, FakeEngine, engine_fixture, example_card, face_bundles  # noqa: F401
 
 Capture = pytest.CaptureFixture[str]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from service.card import SpeechInput
-from service.pipeline.denoise import CrossFade, plan_chunks
-from service.pipeline.embedding_results import EmbeddingOptions
 from service.pipeline.results import AudioOptions
 from service.pipeline.run import SpeechPipeline
+from service.pipeline.waveform.denoise import CrossFade, plan_chunks
+from service.pipeline.waveform.embedding_results import EmbeddingOptions
 from service.problems import DenoiserUnavailable
 from service.registry import BundleError, Registry
 from service.settings import Settings

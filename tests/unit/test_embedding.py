@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from service.pipeline.embedding_results import EmbeddingOptions
 from service.pipeline.run import SpeechPipeline
+from service.pipeline.waveform.embedding_results import EmbeddingOptions
 from service.problems import AnswerTooLarge, MediaTooShort, ModelNotFound, Unprocessable
 from service.registry import BundleError, Registry
 from service.settings import Limits, Settings

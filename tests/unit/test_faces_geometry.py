@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from service.pipeline.crop import crop
-from service.pipeline.face_geometry import Region, letterbox, region_around, to_picture
-from service.pipeline.face_networks import merge_overlapping, overlaps
-from service.pipeline.one_euro import OneEuroFilter, OneEuroSettings
+from service.pipeline.face.crop import crop
+from service.pipeline.face.face_geometry import Region, letterbox, region_around, to_picture
+from service.pipeline.face.face_networks import merge_overlapping, overlaps
+from service.pipeline.face.one_euro import OneEuroFilter, OneEuroSettings
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
 

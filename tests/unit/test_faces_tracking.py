@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from service.pipeline.action_units import smooth, smoothing_width
-from service.pipeline.face_geometry import Region, region_around
-from service.pipeline.face_log import FaceLog
-from service.pipeline.face_networks import Detection, Mesh
+from service.pipeline.decoding.frame_stream import VideoFrame
+from service.pipeline.face.face_geometry import Region, region_around
+from service.pipeline.face.face_log import FaceLog
+from service.pipeline.face.face_networks import Detection, Mesh
+from service.pipeline.face.neutral import Neutral, read_neutral
+from service.pipeline.face.one_euro import OneEuroSettings
 from service.pipeline.faces import MOST_FACES, MOST_NUMBERS, FaceTracker
-from service.pipeline.frame_stream import VideoFrame
-from service.pipeline.neutral import Neutral, read_neutral
-from service.pipeline.one_euro import OneEuroSettings
-from service.pipeline.thinned_rows import ThinnedRows
-from service.pipeline.video_faces import VideoFaces, check_face
-from service.pipeline.video_frames import FrameClock, VideoJob, scaled_size, turned
+from service.pipeline.long.thinned_rows import ThinnedRows
+from service.pipeline.media.video_frames import FrameClock, VideoJob, scaled_size, turned
+from service.pipeline.video.video_faces import VideoFaces, check_face
 from service.problems import MediaTooLong, TooManyFrames, Unprocessable
 
 BLANK = np.zeros((360, 640, 3), np.uint8)

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from service.pipeline.account import charged_to, current_account
 from service.pipeline.batch import Batcher
-from service.pipeline.fair_round import FairRound
-from service.pipeline.relay import Relay
+from service.pipeline.device.account import charged_to, current_account
+from service.pipeline.device.fair_round import FairRound
+from service.pipeline.video.relay import Relay
 from service.work import OTHERS, WorkPool
 from tests.support.live_server import wait_until
 

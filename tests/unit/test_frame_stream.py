@@ -5,8 +5,8 @@ import socket
 import numpy as np
 import pytest
 
-from service.pipeline.frame_stream import FrameReceiver, HandlerFailedError
-from service.pipeline.protocol import Channel
+from service.pipeline.decoding.frame_stream import FrameReceiver, HandlerFailedError
+from service.pipeline.decoding.protocol import Channel
 from service.settings import Limits
 
 GOOD = {"type": "frame", "width": 4, "height": 2, "time_s": 0.0, "share": 0.5}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.pipeline.affect_columns import COLUMNS
-from service.pipeline.functionals import (
+from service.pipeline.columns.affect_columns import COLUMNS
+from service.pipeline.columns.functionals import (
     EDGE_TOLERANCE_S,
     affect_features,
     moving_statistics,
@@ -127,7 +127,7 @@ def test_blocks_of_windows_change_nothing(monkeypatch):
     values = np.where(time_s[:, None] < 4, 2.5, rng.normal(3, 1, (400, 3))).astype(np.float32)
     grid_s = time_grid(30.0)
     whole = moving_statistics(time_s, values, grid_s, 1.0)
-    monkeypatch.setattr("service.pipeline.functionals.WINDOWS_AT_ONCE", 7)
+    monkeypatch.setattr("service.pipeline.columns.functionals.WINDOWS_AT_ONCE", 7)
     for one, other in zip(whole, moving_statistics(time_s, values, grid_s, 1.0), strict=True):
         np.testing.assert_allclose(other, one, atol=1e-12)
     np.testing.assert_allclose(whole[0], direct_statistics(time_s, values, grid_s, 1.0)[0], atol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.pipeline.batch import Batcher
-from service.pipeline.gathered_graph import MAX_ROWS, GatheredGraph
+from service.pipeline.device.gathered_graph import MAX_ROWS, GatheredGraph
 from service.problems import Draining, InferenceUnavailable
 from tests.support.live_server import wait_until
 

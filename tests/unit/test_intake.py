@@ -9,7 +9,7 @@ import pytest
 
 from service import problems
 from service.pipeline.intake import sniff
-from service.pipeline.wav import read_layout
+from service.pipeline.media.wav import read_layout
 from tests import media_files as files
 
 TONE = files.tone(0.2)

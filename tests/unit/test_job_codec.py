@@ -11,7 +11,7 @@ import pytest
 from service.jobs.codec import decode, encode
 from service.jobs.job import Job, options_text, read_options
 from service.pipeline.results import AudioOptions
-from service.pipeline.video_results import VideoOptions
+from service.pipeline.video.video_results import VideoOptions
 from tests.support.fakes import fake_result
 from tests.unit.example_affect import example_affect
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from service.pipeline.affect import AffectModel
-from service.pipeline.functionals import affect_features
-from service.pipeline.live_affect import AffectRows, FaceFrames, LiveAffect, no_frames
+from service.pipeline.columns.functionals import affect_features
+from service.pipeline.live.live_affect import AffectRows, FaceFrames, LiveAffect, no_frames
 from service.registry import Registry
 from service.settings import Settings
 from tests.shared_material import ROOT

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.pipeline.live_emotion import LiveEmotion, LiveOptions
+from service.pipeline.live.live_emotion import LiveEmotion, LiveOptions
 from service.pipeline.results import AudioOptions, JudgedWindow, Timeline
 from service.pipeline.run import SpeechPipeline
 from service.pipeline.task import Task

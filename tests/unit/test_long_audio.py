@@ -14,7 +14,7 @@ from service.jobs.spool import Spool
 from service.pipeline.admit import Admission
 from service.pipeline.batch import Cancelled
 from service.pipeline.decode import Decoder
-from service.pipeline.long_decode import LongDecoder
+from service.pipeline.long.long_decode import LongDecoder
 from service.pipeline.results import AudioOptions
 from service.pipeline.run import SpeechPipeline
 from service.pipeline.task import Task

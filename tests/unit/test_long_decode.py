@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from service.pipeline.decode import Decoder
+from service.pipeline.decoding.playback import Playback, PlaybackClosedError
 from service.pipeline.intake import sniff
-from service.pipeline.long_decode import LongDecoder
-from service.pipeline.outline import HEAD_BYTES, outline
-from service.pipeline.playback import Playback, PlaybackClosedError
-from service.pipeline.remote_file import PIECE_BYTES, answer_read, open_remote
+from service.pipeline.long.long_decode import LongDecoder
+from service.pipeline.media.outline import HEAD_BYTES, outline
+from service.pipeline.media.remote_file import PIECE_BYTES, answer_read, open_remote
 from service.problems import ContainerUnsupported, MediaEmpty, MediaTruncated, NoVideoStream, Problem
 from service.settings import Limits
 from tests import media_files as files

@@ -11,9 +11,9 @@ from service.jobs.spool import Spool
 from service.jobs.video_plan import VideoPlan
 from service.pipeline.admit import Admission
 from service.pipeline.decode import Decoder
-from service.pipeline.long_decode import LongDecoder
+from service.pipeline.long.long_decode import LongDecoder
 from service.pipeline.run import SpeechPipeline
-from service.pipeline.video_results import VideoOptions
+from service.pipeline.video.video_results import VideoOptions
 from service.pipeline.video_run import VideoPipeline
 from service.problems import Unprocessable
 from service.registry import Registry

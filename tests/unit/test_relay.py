@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from service.pipeline.relay import Relay
+from service.pipeline.video.relay import Relay
 
 
 class BrokenError(Exception):

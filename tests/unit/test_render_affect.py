@@ -9,8 +9,8 @@ import orjson
 import pytest
 from PIL import Image
 
-from service.pipeline.affect_columns import ACTION_UNITS, COLUMNS
-from service.pipeline.video_results import VideoAffect
+from service.pipeline.columns.affect_columns import ACTION_UNITS, COLUMNS
+from service.pipeline.video.video_results import VideoAffect
 from service.render.action_unit_names import feature_in_words, unit_in_words
 from service.render.attribution_plot import attribution_png
 from service.render.plot_style import LIGHT

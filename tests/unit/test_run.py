@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from service.pipeline.batch import Cancelled
-from service.pipeline.emotion_model import EmotionModel
 from service.pipeline.results import AudioOptions
 from service.pipeline.run import SpeechPipeline
 from service.pipeline.session import CPU, CUDA, Session
+from service.pipeline.waveform.emotion_model import EmotionModel
 from service.problems import (
     CapacityExceeded,
     DeadlineExceeded,

@@ -10,8 +10,8 @@ from export.affect.bundle import run_graph
 from export.affect.graph import affect_graph
 from export.networks.avec_lstm import AvecLstm
 from export.networks.shallow_cnn import ConvolutionStack, OneFilter, OneFilterDense, fold, same_padding
-from service.pipeline.affect_filter import read_affect_filter
-from service.pipeline.attribution import answers
+from service.pipeline.columns.affect_filter import read_affect_filter
+from service.pipeline.columns.attribution import answers
 
 
 @pytest.fixture(autouse=True)

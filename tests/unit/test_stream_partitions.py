@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.pipeline.affect import AffectModel
-from service.pipeline.functionals import affect_features
-from service.pipeline.live_affect import FaceFrames, LiveAffect
-from service.pipeline.live_emotion import LiveOptions
+from service.pipeline.columns.functionals import affect_features
+from service.pipeline.live.live_affect import FaceFrames, LiveAffect
+from service.pipeline.live.live_emotion import LiveOptions
 from service.pipeline.results import AudioOptions
 from service.pipeline.run import SpeechPipeline
 from service.pipeline.task import Task

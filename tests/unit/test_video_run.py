@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from export.faces.bundle import write_face_bundle
-from service.pipeline.affect_columns import ACTION_UNITS, COLUMNS
 from service.pipeline.batch import Cancelled
+from service.pipeline.columns.affect_columns import ACTION_UNITS, COLUMNS
 from service.pipeline.decode import Decoder
 from service.pipeline.run import SpeechPipeline
-from service.pipeline.video_faces import VideoFaces
-from service.pipeline.video_results import TableOptions, VideoOptions
+from service.pipeline.video.video_faces import VideoFaces
+from service.pipeline.video.video_results import TableOptions, VideoOptions
 from service.pipeline.video_run import VideoPipeline
 from service.problems import (
     DeadlineExceeded,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.card import SpeechInput
-from service.pipeline.windows import plan_windows
+from service.pipeline.waveform.windows import plan_windows
 from service.problems import MediaTooShort, Unprocessable
 from service.settings import Limits
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import AudioEmotion, ChannelEmotion, ModelReference, Timeline
-from service.pipeline.video_results import VideoAffect
+from service.pipeline.video.video_results import VideoAffect
 from service.render.channels import has_channel_list, merged_channel
 
 SPEECH = "speech"

@@ -1,0 +1,1 @@
+"""Decoder processes: how they are started, talked to, watched and replaced."""

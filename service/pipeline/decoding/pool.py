@@ -1,0 +1,251 @@
+"""Decoder processes kept warm: lent for one job at a time, watched, and replaced when they die or age."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from service.pipeline.decoding.forkserver import ForkServer
+from service.pipeline.decoding.protocol import Channel
+from service.problems import DeadlineExceeded, DecoderUnavailable, MediaInvalid, Problem, all_problems
+
+JOBS_A_PROCESS: Final = 500
+"""A process is replaced after so many files, whatever memory they have cost it."""
+
+READY_TIMEOUT_S: Final = 10.0
+MAX_DETAIL_CHARACTERS: Final = 300
+
+OnMessage = Callable[[dict[str, Any], Channel], None]
+
+
+class WorkerDiedError(Exception):
+    """The process ended on a job; ``signal_name`` is None where it exited by itself."""
+
+    def __init__(self, signal_name: str | None) -> None:
+        super().__init__(signal_name)
+        self.signal_name = signal_name
+
+
+class _Worker:
+    """One live process."""
+
+    def __init__(self, pid: int, channel: Channel) -> None:
+        self.pid = pid
+        self.channel = channel
+        self.jobs = 0
+
+
+class WorkerPool:
+    """``size`` decoder processes. Thread-safe.
+
+    Args:
+        size: processes, so jobs at once.
+        memory_bytes: address space of each.
+        job_timeout_s: wall-clock seconds after which a job is killed.
+        queue_timeout_s: how long a job waits for a process.
+        on_death: called with the name of the signal whenever a process dies.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        memory_bytes: int,
+        job_timeout_s: float,
+        queue_timeout_s: float,
+        on_death: Callable[[str], None],
+    ) -> None:
+        self._size = size
+        self._memory_bytes = memory_bytes
+        self._job_timeout_s = job_timeout_s
+        self._queue_timeout_s = queue_timeout_s
+        self._on_death = on_death
+        self._server = ForkServer()
+        self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()  # None: a place without a process
+        self._lock = threading.Lock()
+        self._live: dict[int, _Worker] = {}
+        self._open = False
+
+    def start(self) -> None:
+        """Start all processes.
+
+        Raises:
+            DecoderUnavailable: they cannot be started.
+        """
+        try:
+            self._server.start()
+        except (OSError, EOFError) as error:
+            self._server.close()
+            raise DecoderUnavailable("The decoder process cannot be started.") from error
+        self._open = True
+        for _ in range(self._size):
+            self._free.put(self._new_worker())
+        if len(self.pids()) < self._size:
+            self.close()
+            raise DecoderUnavailable("The decoder processes cannot be started.")
+
+    def close(self) -> None:
+        """End all processes; jobs that still run fail with WorkerDiedError."""
+        with self._lock:
+            self._open = False
+            live = list(self._live.values())
+        for worker in live:
+            self._end(worker)
+        self._server.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether jobs are taken: after ``start``, before ``close``."""
+        return self._open
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the live decoder processes."""
+        with self._lock:
+            return list(self._live)
+
+    def run(
+        self,
+        kind: str,
+        arguments: dict[str, object],
+        data: memoryview,
+        on_message: OnMessage,
+        *,
+        total_timeout_s: float | None = None,
+        remote_bytes: int | None = None,
+    ) -> dict[str, Any]:
+        """Run one job to its end. ``on_message`` gets every message but the last and reads its payload.
+
+        With ``total_timeout_s`` the whole job may take that long, as its pace is that of ``on_message``, and
+        the pool's time limit is for each message alone. An exception of ``on_message`` ends the process.
+
+        With ``remote_bytes``, ``data`` is empty and the process asks for parts of a file of that size by messages
+        (see remote_file.py), which ``on_message`` answers.
+
+        Returns:
+            The last message.
+
+        Raises:
+            Problem: what the job found wrong with the file.
+            WorkerDiedError: the process died on it.
+            DeadlineExceeded: it took longer than the time limit, and was killed.
+            DecoderUnavailable: no process was free in time, or none can be started.
+        """
+        worker = self._take()
+        retire = True
+        try:
+            last = self._converse(worker, kind, arguments, data, on_message, total_timeout_s, remote_bytes)
+            worker.jobs += 1
+            retire = worker.jobs >= JOBS_A_PROCESS or bool(last.get("retire"))
+        except TimeoutError:
+            self._bury(worker)
+            raise DeadlineExceeded("The recording took too long to decode.") from None
+        except (EOFError, OSError):
+            raise WorkerDiedError(self._bury(worker)) from None
+        except ValueError:  # it says what no decoder says, so it is not to be trusted with another file
+            self._bury(worker)
+            raise WorkerDiedError(None) from None
+        finally:
+            self._give_back(worker, retire)
+        if last.get("type") == "problem":
+            raise _problem(last)
+        return last
+
+    def _converse(
+        self,
+        worker: _Worker,
+        kind: str,
+        arguments: dict[str, object],
+        data: memoryview,
+        on_message: OnMessage,
+        total_timeout_s: float | None,
+        remote_bytes: int | None,
+    ) -> dict[str, Any]:
+        channel = worker.channel
+        total_s = self._job_timeout_s if total_timeout_s is None else total_timeout_s
+        ends_at = time.monotonic() + total_s
+        channel.set_deadline(ends_at)
+        header = {"kind": kind, "bytes": len(data), "cpu_s": total_s, "arguments": arguments}
+        if remote_bytes is not None:
+            header["remote_bytes"] = remote_bytes
+        channel.send(header, data)
+        while True:
+            channel.set_deadline(min(ends_at, time.monotonic() + self._job_timeout_s))
+            message = channel.receive_header()
+            if message.get("type") in ("done", "problem"):
+                return message
+            on_message(message, channel)
+
+    def _take(self) -> _Worker:
+        if not self._open:
+            raise DecoderUnavailable("The decoder is not running.")
+        try:
+            worker = self._free.get(timeout=self._queue_timeout_s)
+        except queue.Empty:
+            raise DecoderUnavailable(retry_after_s=1.0) from None
+        if worker is not None and worker.channel.peer_has_gone():
+            self._bury(worker)
+            worker = None
+        if worker is None:
+            worker = self._new_worker()
+        if worker is None:
+            self._free.put(None)
+            raise DecoderUnavailable(retry_after_s=1.0)
+        return worker
+
+    def _give_back(self, worker: _Worker, retire: bool) -> None:
+        if retire:
+            self._end(worker)
+            self._free.put(self._new_worker())
+        else:
+            self._free.put(worker)
+
+    def _new_worker(self) -> _Worker | None:
+        if not self._open:
+            return None
+        ours, theirs = socket.socketpair()
+        channel = Channel(ours)
+        try:
+            with theirs:
+                pid = self._server.fork(theirs, self._memory_bytes)
+            channel.set_deadline(time.monotonic() + READY_TIMEOUT_S)
+            channel.receive_header()
+        except (OSError, EOFError, ValueError):
+            channel.close()
+            return None
+        worker = _Worker(pid, channel)
+        with self._lock:
+            self._live[pid] = worker
+        if not self._open:  # closed meanwhile
+            self._end(worker)
+            return None
+        return worker
+
+    def _bury(self, worker: _Worker) -> str | None:
+        """End a process that died by itself, and tell how."""
+        signal_name = self._end(worker)
+        self._on_death(signal_name or "exit")
+        return signal_name
+
+    def _end(self, worker: _Worker) -> str | None:
+        with self._lock:
+            known = self._live.pop(worker.pid, None)
+        if known is None:
+            return None
+        signal_name = self._server.end(worker.pid)
+        worker.channel.close()
+        return signal_name
+
+
+def _problem(message: dict[str, Any]) -> Problem:
+    """Rebuild what the process reported; a code that no file can cause becomes MediaInvalid."""
+    kinds = {kind.code: kind for kind in all_problems() if kind.status in (413, 415, 422)}
+    kind = kinds.get(str(message.get("code")), MediaInvalid)
+    detail, pointer = message.get("detail"), message.get("pointer")
+    if not isinstance(detail, str):
+        detail = None
+    if pointer not in ("/start_s", "/end_s"):
+        pointer = None
+    return kind(detail[:MAX_DETAIL_CHARACTERS] if detail else None, pointer=pointer)

@@ -1,0 +1,76 @@
+"""Rotated squares on a picture: where a face network looks, and the way back (see crop.py for the way there).
+
+Corners map to corners, as the publisher's converter does: half a pixel of shift costs up to 1.8 % of the
+distance of the eyes (measured).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.media.video_frames import Picture
+from service.pipeline.results import FloatArray
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle on the picture, in pixels, turned by ``angle`` radians (clockwise as seen, since y goes down)."""
+
+    centre_x: float
+    centre_y: float
+    width: float
+    height: float
+    angle: float = 0.0
+
+    @property
+    def scale(self) -> float:
+        """Mean of its sides, pixels."""
+        return (self.width + self.height) / 2
+
+
+def region_around(low: Points, high: Points, left: Points, right: Points, *, factor: float, square: bool) -> Region:
+    """The box from ``low`` to ``high``, widened by ``factor`` and turned so that left to right is horizontal.
+
+    Args:
+        low, high: corners of the box, float64 [2], pixels.
+        left, right: points on the picture, float64 [2], pixels.
+        factor: how much larger the region is than the box.
+        square: whether both sides are the longer one.
+    """
+    width, height = (float(side) for side in (high - low) * factor)
+    if square:
+        width = height = max(width, height)
+    x, y = (float(part) for part in (low + high) / 2)
+    angle = math.atan2(float(right[1] - left[1]), float(right[0] - left[0]))
+    return Region(x, y, width, height, angle)
+
+
+def letterbox(picture: Picture) -> Region:
+    """The square around the whole picture."""
+    height, width, _ = picture.shape
+    side = float(max(width, height))
+    return Region(width / 2, height / 2, side, side)
+
+
+def to_picture(points: FloatArray, region: Region, size_px: int) -> Points:
+    """Turn points on a crop of ``size_px`` into pixels of the picture; depth goes by the width of the region.
+
+    Args:
+        points: float32 [n, 2 or 3] in pixels of the crop.
+
+    Returns:
+        float64 [n, 2 or 3].
+    """
+    cosine, sine = math.cos(region.angle), math.sin(region.angle)
+    across = (points[:, 0].astype(np.float64) / size_px - 0.5) * region.width
+    down = (points[:, 1].astype(np.float64) / size_px - 0.5) * region.height
+    columns = [region.centre_x + cosine * across - sine * down, region.centre_y + sine * across + cosine * down]
+    if points.shape[1] == 3:
+        columns.append(points[:, 2].astype(np.float64) * (region.width / size_px))
+    return np.stack(columns, axis=1)

@@ -1,0 +1,105 @@
+"""What is kept of a video's faces: when each was seen, how large, and what the head made of it. Never a picture.
+
+A frame costs 38 bytes: its index and the head's 17 values before they are limited, as float16 (4 MB an hour at 30
+frames a second). Since the head is linear up to there, the person's neutral is subtracted at the end, when it is
+known. Features, 1,485 numbers a frame, are kept only for that neutral, at most 4,096 rows of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline.columns.affect_columns import ACTION_UNITS
+from service.pipeline.long.thinned_rows import HALF, LARGEST_DIFFERENCE, ThinnedRows
+from service.pipeline.results import FloatArray
+
+FIRST_ROOM = 64
+
+
+class FaceLog:
+    """One face. Arrays grow by doubling.
+
+    Args:
+        base: float32 [dim], the features that were subtracted before the head; None where the head without a neutral
+            was asked, which needs no features afterwards.
+    """
+
+    def __init__(self, base: FloatArray | None) -> None:
+        self.neutral_rows = None if base is None else ThinnedRows(base)
+        self._values = np.empty((FIRST_ROOM, len(ACTION_UNITS)), HALF)
+        self._frames = np.empty(FIRST_ROOM, np.int32)
+        self._count = 0
+        self.presence = 0.0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def base(self) -> FloatArray | None:
+        """What was subtracted from the features, float32 [dim], or None."""
+        return None if self.neutral_rows is None else self.neutral_rows.base
+
+    def add(self, frame: int, values: FloatArray, size_px: float) -> None:
+        """Note the face in a frame.
+
+        Args:
+            frame: index of the frame, above the last.
+            values: float32 [17], what the head gave before it is limited to 0…5.
+            size_px: size of the face; ``presence`` sums it up.
+        """
+        if self._count == len(self._frames):
+            self._grow()
+        self._values[self._count] = half(values)
+        self._frames[self._count] = frame
+        self._count += 1
+        self.presence += size_px
+
+    def _grow(self) -> None:
+        room = max(2 * self._count, FIRST_ROOM)
+        values = np.empty((room, len(ACTION_UNITS)), HALF)  # untouched pages cost nothing
+        frames = np.empty(room, np.int32)
+        values[: self._count], frames[: self._count] = self._values, self._frames
+        self._values, self._frames = values, frames
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """Indices of the frames in which the face was seen, ascending, int64 [n]."""
+        return self._frames[: self._count].astype(np.int64)
+
+    @property
+    def values(self) -> FloatArray:
+        """What the head gave in those frames, float32 [n, 17]."""
+        return self._values[: self._count].astype(np.float32)
+
+    def take(self) -> tuple[NDArray[np.int32], NDArray[np.float16]]:
+        """Empty the log of frames: their indices int32 [n], and the head's values float16 [n, 17]."""
+        frames, values = self._frames[: self._count].copy(), self._values[: self._count].copy()
+        self._count = 0
+        return frames, values
+
+    def put(self, frames: NDArray[np.int32], values: NDArray[np.float16]) -> None:
+        """Append what :meth:`take` gave of later frames."""
+        self._frames = np.concatenate([self._frames[: self._count], frames])
+        self._values = np.concatenate([self._values[: self._count], values])
+        self._count = len(self._frames)
+
+    def state(self) -> dict[str, Any]:
+        """All that is known but the frames, as plain values and arrays."""
+        rows = None if self.neutral_rows is None else self.neutral_rows.state()
+        return {"presence": self.presence, "neutral_rows": rows}
+
+    @classmethod
+    def resume(cls, state: dict[str, Any]) -> FaceLog:
+        """What goes on where :meth:`state` was asked for, without frames."""
+        log = cls(None)
+        log.presence = state["presence"]
+        log.neutral_rows = None if state["neutral_rows"] is None else ThinnedRows.resume(state["neutral_rows"])
+        return log
+
+
+def half(values: FloatArray) -> NDArray[np.float16]:
+    """Values of the head as they are kept."""
+    return np.clip(values, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE).astype(HALF)

@@ -1,0 +1,1 @@
+"""What a file holds: containers, wave headers, samples, pictures and their times."""

@@ -1,0 +1,1 @@
+"""From samples to the answers of graphs that take the waveform: windows, emotion, embeddings, denoising."""
