@@ -17,6 +17,7 @@ from export.bundles.emotion_source import EmotionSource, read_source
 from export.bundles.measurements import corpus_measurements
 from export.bundles.specification import read_specification
 from export.bundles.trained import add_measurements
+from export.bundles.write import copy_bundle
 from export.cli.common import (
     ExpectedFailure,
     add_corpus_argument,
@@ -74,15 +75,18 @@ def run(arguments: argparse.Namespace) -> int:
     elif calibration is None:
         raise ExpectedFailure(f"{arguments.weights}: no calibration is with these weights")
     note(f"{calibration.describe()}; fitted on devel of {', '.join(calibration.fitted_on) or 'unnamed corpora'}")
-    folder = write_emotion_bundle(source.network, about, calibration, arguments.out, recordings)
     rivals = read_rivals(arguments.rivals) if arguments.rivals else source.rivals
-    measurements = []
-    for corpus in corpora:
-        figures, _ = evaluate(folder, corpus.partition("test"), "test")
-        measurements += corpus_measurements(figures, corpus.name in seen, rivals.get(corpus.name, {}), folder)
-        note(f"{corpus.name}: test UAR {figures.uar.value:.1%}")
-    add_measurements(folder, measurements)
-    say(f"bundle: {folder}")
+    with tempfile.TemporaryDirectory() as scratch:
+        draft = write_emotion_bundle(source.network, about, calibration, Path(scratch), recordings)
+        folder = arguments.out / draft.relative_to(scratch)
+        measurements = []
+        for corpus in corpora:
+            figures, _ = evaluate(draft, corpus.partition("test"), "test")
+            measurements += corpus_measurements(figures, corpus.name in seen, rivals.get(corpus.name, {}), folder)
+            note(f"{corpus.name}: test UAR {figures.uar.value:.1%}")
+        add_measurements(draft, measurements)
+        # Only now: the former bundle may be where the weights and the rivals come from.
+        say(f"bundle: {copy_bundle(draft, arguments.out)}")
     return 0
 
 

@@ -90,6 +90,19 @@ def test_rivals_stay_on_the_card(trained):
     assert not any(rivals[1:])
 
 
+def test_an_export_that_is_stopped_leaves_the_former_bundle(trained, monkeypatch):
+    former = export_again(trained, trained / "models/small/1", "kept")
+    before = {file.name: file.read_bytes() for file in former.iterdir()}
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("export.cli.export_emonet.evaluate", stop)
+    words = ["export", "emonet", "--weights", former, "--card", trained / "card.json", "--corpus", trained / "small"]
+    assert main(list(map(str, [*words, "--calibration", "temperature", "--out", trained / "again"]))) == 130
+    assert {file.name: file.read_bytes() for file in former.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("damage", "cause"),
     [
