@@ -11,7 +11,6 @@ const ABOVE_PX = 6;
 const RIGHT_PX = 10;
 const NARROW_PX = 480;
 const LEFT_PX = 52;
-const UNIT_GAP_PX = 8;
 const HOUR_S = 3600;
 
 /**
@@ -267,9 +266,11 @@ export class Plot {
       : valueTicks(y.low, y.high, frame.height, 42, y.format).map((tick) => ({ px: frame.y(tick.at), text: tick.text }));
     for (const { px, text } of marks) context.fillText(fitted(context, text, frame.left - 8), frame.left - 7, px);
     const bottom = frame.top + frame.height;
-    const unit = x.ticks ? "" : frame.end < HOUR_S ? "min:s" : "h:min:s";
-    const first = unit ? context.measureText(unit).width + UNIT_GAP_PX : 0;
     context.textBaseline = "top";
+    const unit = x.ticks ? "" : frame.end < HOUR_S ? "min:s" : "h:min:s";
+    context.textAlign = "left";
+    context.fillText(unit, 0, bottom + 7);
+    const free = context.measureText(unit).width + 8; // a first label makes way for the unit
     context.textAlign = "center";
     for (const tick of x.ticks?.(frame.width) ?? timeTicks(frame.start, frame.end, frame.width)) {
       const px = Math.round(frame.x(tick.at)) + 0.5;
@@ -278,11 +279,9 @@ export class Plot {
       context.lineTo(px, bottom + 4);
       context.stroke();
       const half = context.measureText(tick.text).width / 2;
-      context.fillText(tick.text, Math.max(first + half, Math.min(px, frame.left + frame.width + RIGHT_PX - half)), bottom + 7);
+      const centre = Math.max(free + half, Math.min(px, frame.left + frame.width + RIGHT_PX - half));
+      context.fillText(tick.text, centre, bottom + 7);
     }
-    context.textAlign = "left";
-    context.fillText(unit, 0, bottom + 7);
-    context.textAlign = "center";
     if (x.title) context.fillText(x.title, frame.left + frame.width / 2, bottom + 23);
   }
 }
