@@ -108,7 +108,10 @@ def test_a_failed_job_says_why(server: JobServer, client: httpx.Client, body: by
     assert state["problem"]["title"]
     assert code(client.get(f"{job}/result")) == (409, "job_not_succeeded")
     assert client.get("/v2/health/ready").status_code == 200
-    assert not list((server.state_dir / "spool").glob("*/upload"))
+    assert (
+        server.jobs.find(job.rpartition("/")[2], ANONYMOUS.owner).job_key is None
+    )  # whatever lies there, none can read
+    wait_until(lambda: not list((server.state_dir / "spool").glob("*/upload")))
 
 
 def test_what_is_not_the_recordings_fault_is_tried_again(server: JobServer, client: httpx.Client) -> None:
@@ -128,6 +131,8 @@ def test_delete_cancels_what_runs(server: JobServer, client: httpx.Client) -> No
     assert code(client.get(f"{job}/result")) == (409, "job_not_succeeded")
     assert client.delete(job).status_code == 204
     wait_until(lambda: not server.jobs._runner._live)
+    assert server.jobs._turns.free == 2
+    assert not [line for line in server.live.log_lines() if line["level"] == "error" and line["logger"] == "dbos"]
 
 
 def test_delete_cancels_what_waits(server: JobServer, client: httpx.Client) -> None:
