@@ -83,7 +83,7 @@ def _power(graph: GraphBuilder, preset: PlotPreset, waveform: str, lengths: str)
     ends = None if preset.trim_zeros else graph.add("Add", lengths, graph.constant([before]))
     halves = write_halves(graph, signal, frames, ends, preset.fft_samples, preset.hop_samples)
     window = "symmetric" if specgram else "periodic"
-    power = write_power(graph, halves, preset.fft_samples, window, density=specgram)
+    power = write_power(graph, halves, preset.fft_samples, preset.hop_samples, window, density=specgram)
     return power, _frame_counts(graph, preset, lengths)
 
 

@@ -3,7 +3,7 @@ import onnxruntime
 import pytest
 
 from export.graphs.builder import FLOAT, INT64, GraphBuilder
-from export.graphs.fourier_graph import hann, places_of_bins, stage_lengths, write_halves, write_power
+from export.graphs.fourier_graph import Stages, hann, places_of_bins, stages, write_halves, write_power
 
 
 def power_session(fft_samples: int, hop_samples: int, window: str) -> onnxruntime.InferenceSession:
@@ -11,7 +11,7 @@ def power_session(fft_samples: int, hop_samples: int, window: str) -> onnxruntim
     signal = graph.input("signal", FLOAT, ["batch", "samples"])
     frames, ends = graph.input("frames", INT64, [1]), graph.input("ends", INT64, ["batch"])
     halves = write_halves(graph, signal, frames, ends, fft_samples, hop_samples)
-    graph.output("power", write_power(graph, halves, fft_samples, window), FLOAT, ["places", "columns"])
+    graph.output("power", write_power(graph, halves, fft_samples, hop_samples, window), FLOAT, ["places", "columns"])
     model = graph.model("test", {}).SerializeToString()
     return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
@@ -20,6 +20,8 @@ def power_session(fft_samples: int, hop_samples: int, window: str) -> onnxruntim
     ("fft_samples", "hop_samples", "window"),
     [
         (2048, 1024, "periodic"),
+        (2048, 512, "periodic"),
+        (1024, 512, "periodic"),
         (512, 256, "periodic"),
         (256, 128, "symmetric"),
         (400, 160, "periodic"),
@@ -48,7 +50,14 @@ def test_windows_are_numpys_and_librosas():
 
 
 @pytest.mark.parametrize(
-    ("fft_samples", "lengths"), [(2048, (64, 32)), (512, (32, 16)), (256, (32, 8)), (400, (40, 10))]
+    ("fft_samples", "split"),
+    [
+        (4096, Stages(64, 2, 32)),
+        (2048, Stages(64, 2, 16)),
+        (512, Stages(32, 1, 16)),
+        (256, Stages(32, 1, 8)),
+        (400, Stages(40, 1, 10)),
+    ],
 )
-def test_stages_are_the_cheapest(fft_samples, lengths):
-    assert stage_lengths(fft_samples) == lengths
+def test_stages_are_the_cheapest(fft_samples, split):
+    assert stages(fft_samples) == split
