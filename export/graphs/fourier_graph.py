@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from export.graphs.builder import GraphBuilder
-from export.graphs.clip_ends import write_counter, write_silenced
 
 Window = Literal["periodic", "symmetric"]
 
@@ -111,39 +110,41 @@ def places_of_bins(fft_samples: int) -> NDArray[np.int64]:
     return place_of_least[bins % split.step] * split.inner + bins // split.step
 
 
-def write_halves(
-    graph: GraphBuilder, signal: str, frames: str, ends: str | None, fft_samples: int, hop_samples: int
-) -> tuple[str, str]:
+def write_halves(graph: GraphBuilder, signal: str, fft_samples: int, hop_samples: int) -> tuple[str, str]:
     """Cut a signal into frames, a column for each.
 
     Args:
-        signal: float32 [batch, (frames − 1)·hop_samples + fft_samples].
-        frames: int64 [1], the number of frames.
-        ends: int64 [batch]; samples from there on count as zeros. None where they are zeros.
+        signal: float32 [batch, n·hop_samples + fft_samples].
 
     Returns:
         The first and the second half of the frames, float32 [:func:`half_rows`, batch·columns] each. A clip has at
-        least ``frames`` columns; what is in those behind must not be used.
+        least n + 1 columns; what is in those behind must not be used.
     """
     half, block = fft_samples // 2, gcd(fft_samples, hop_samples)
-    blocks = graph.add("Reshape", signal, graph.constant([0, -1, block]))
-    if ends:
-        blocks = write_silenced(graph, blocks, ends, block)
     if hop_samples == half:
         rows = half_rows(fft_samples, hop_samples)
-        blocks = graph.add("Reshape", blocks, graph.constant([-1, half]))
+        blocks = graph.add("Reshape", signal, graph.constant([-1, half]))
         if rows > half:
             blocks = graph.add("Pad", blocks, graph.constant([0, 0, 0, rows - half]))
-        first = graph.add("Transpose", blocks, perm=[1, 0])
-        # The second half of a frame is the first half of the next: a step to the left in memory.
-        moved = graph.add("Pad", graph.add("Reshape", first, graph.constant([-1])), graph.constant([-1, 1]))
-        return first, graph.add("Reshape", moved, graph.constant([rows, -1]))
-    starts = graph.add("Mul", write_counter(graph, frames), graph.constant([hop_samples // block]))
+        return overlapping_halves(graph, graph.add("Transpose", blocks, perm=[1, 0]), rows)
+    blocks = graph.add("Reshape", signal, graph.constant([0, -1, block]))
+    behind_last = graph.add(
+        "Sub", graph.add("Shape", blocks, start=1, end=2), graph.constant([fft_samples // block - 1])
+    )
+    zero, step = graph.constant(np.array(0)), graph.constant(np.array(hop_samples // block))
+    starts = graph.add("Range", zero, graph.add("Squeeze", behind_last), step)
     offsets = graph.constant(np.arange(fft_samples // block))
     places = graph.add("Add", graph.add("Unsqueeze", starts, graph.constant([1])), offsets)
     cut = graph.add("Reshape", graph.add("Gather", blocks, places, axis=1), graph.constant([-1, fft_samples]))
     first, second = graph.split(graph.add("Transpose", cut, perm=[1, 0]), 2, axis=0)
     return first, second
+
+
+def overlapping_halves(graph: GraphBuilder, first: str, rows: int) -> tuple[str, str]:
+    """Both halves of frames that overlap by half, from the first: [rows, batch·columns]."""
+    # The second half of a frame is the first half of the next: a step to the left in memory.
+    moved = graph.add("Pad", graph.add("Reshape", first, graph.constant([-1])), graph.constant([-1, 1]))
+    return first, graph.add("Reshape", moved, graph.constant([rows, -1]))
 
 
 def half_rows(fft_samples: int, hop_samples: int) -> int:
@@ -183,7 +184,8 @@ def write_power(
     for operator, group in zip(("Add", "Sub"), split.groups(), strict=True):
         first = _first_stage(graph, split, graph.add(operator, *windowed), group[0], rows, dtype)
         powers += [
-            _second_stage(graph, split, value, least_bins, density) for value, least_bins in zip(first, group, strict=True)
+            _second_stage(graph, split, value, least_bins, density)
+            for value, least_bins in zip(first, group, strict=True)
         ]
     return graph.add("Concat", *powers, axis=0)
 
