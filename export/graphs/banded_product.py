@@ -52,11 +52,10 @@ def write_blocks_product(graph: GraphBuilder, blocks: Blocks, gathered: str, nam
     """Multiply with what was gathered by :attr:`Blocks.columns`.
 
     Args:
-        gathered: float32 [a, b, blocks, width, n].
+        gathered: float32 [a, …, blocks, width, n].
         name: of the constant with the weights.
 
     Returns:
-        float32 [a, b, rows, n].
+        float32 [a, …, blocks, rows of a block, n].
     """
-    product = graph.add("MatMul", graph.constant(blocks.weights, name), gathered)
-    return graph.add("Reshape", product, graph.constant([0, 0, blocks.rows, -1]))
+    return graph.add("MatMul", graph.constant(blocks.weights, name), gathered)
