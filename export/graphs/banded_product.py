@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from export.graphs.builder import GraphBuilder
 
-USUAL_BLOCK_ROWS = 16
+USUAL_BLOCK_ROWS = 8
 """Rows of a block: fewer would share too few columns, more would span too many."""
 
 

@@ -42,9 +42,10 @@ def write_padded(
         "Add", graph.add("Unsqueeze", lengths, graph.constant([1])), graph.constant(before + np.arange(silenced))
     )
     places = graph.add("Min", behind_clips, last)
-    return graph.add(
-        "ScatterElements", padded, places, graph.add("ConstantOfShape", graph.add("Shape", places)), axis=1
-    )
+    zeros = graph.add("ConstantOfShape", graph.add("Shape", places))
+    silenced_signal = graph.add("ScatterElements", padded, places, zeros, axis=1)
+    graph.same_shape((padded, silenced_signal), FLOAT, ("clips", "padded_samples"))
+    return silenced_signal
 
 
 def write_sixteen_bit(graph: GraphBuilder, waveform: str) -> str:
