@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.rows import CHAOS, ROWS, STREAMS
+from tests.hostile.rows import CHAOS, JOBS, ROWS, STREAMS
 
 ROOT = Path(__file__).parents[2]
 
 FOLDERS = [str(ROOT / "tests" / name) for name in ("hostile", "chaos")]
 """Where tests may carry the markers: collecting all others as well would take long."""
 
-MARKERS = ("hostile_row", "chaos_row", "stream_row")
+MARKERS = ("hostile_row", "chaos_row", "stream_row", "job_row")
 
 _OPTIONS = "--collect-only -q -p no:cacheprovider -p no:faulthandler"
 """Nothing that a run of pytest around this one would miss afterwards."""
@@ -65,6 +65,8 @@ def document(found: dict[int | str, list[str]]) -> str:
     lines += [_line(str(number), *row, found.get(number, [])) for number, row in ROWS.items()]
     lines += ["", "## Streams", "", "| what | answer | tests |", "|---|---|---|"]
     lines += [_line(*row, found.get(name, [])) for name, row in STREAMS.items()]
+    lines += ["", "## Jobs", "", "| what | answer | tests |", "|---|---|---|"]
+    lines += [_line(*row, found.get(name, [])) for name, row in JOBS.items()]
     lines += ["", "## What breaks around a running process", "", "| what | answer | tests |", "|---|---|---|"]
     lines += [_line(*row, found.get(name, [])) for name, row in CHAOS.items()]
     return "\n".join(lines) + "\n"
