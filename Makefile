@@ -35,7 +35,7 @@ test-long: .venv/test var/models/.prepared
 # Search the parsers for inputs that they cannot take, SECONDS for each; see tests/fuzz.
 SECONDS ?= 120
 fuzz: .venv/test
-	for target in container wav multipart accept query table stream_message stream_picture; do \
+	for target in container wav multipart accept query table stream_message stream_picture job_texts; do \
 		$(BIN)/python -m tests.fuzz $$target $(SECONDS) || exit 1; done
 
 bench: .venv/test var/models/.prepared

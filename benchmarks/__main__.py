@@ -5,7 +5,17 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("startup", "efficiency", "memory", "video", "faces", "pictures", "deep-spectrum", "embedding")
+BENCHMARKS = (
+    "startup",
+    "efficiency",
+    "memory",
+    "video",
+    "faces",
+    "pictures",
+    "deep-spectrum",
+    "embedding",
+    "beside-jobs",
+)
 
 
 def main(names: list[str]) -> int:

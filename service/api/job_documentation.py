@@ -7,12 +7,13 @@ from typing import Any
 from service.api.documentation import (
     AUDIO_RESPONSES,
     BINARY,
+    FHIR_BUNDLE,
     PROBLEM_RESPONSES,
     UPLOAD_PROBLEMS,
     Responses,
     problem_responses,
 )
-from service.api.negotiation import CSV, JSON, PNG
+from service.api.negotiation import CSV, FHIR, JSON, PNG
 from service.api.video_documentation import VIDEO_RESPONSES
 from service.job_schemas import JobAnswer
 from service.problems import (
@@ -76,6 +77,7 @@ RESULT_RESPONSES: Responses = {
             },
             CSV: {"schema": {"type": "string", "description": "One row a window or step."}},
             PNG: {"schema": BINARY},
+            FHIR: {"schema": FHIR_BUNDLE},
         },
     },
     **JOB_RESPONSES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -12,16 +13,25 @@ from service.api.job_answer import job_answer
 from service.job_schemas import JobProgress
 from service.jobs.job import Job
 from service.jobs.jobs import Jobs
+from service.jobs.states import JobState
 from service.problems import JobNotFound
 
 LOOK_S = 0.5
 HEARTBEAT_S = 15.0
 RECONNECT_MS = 2000
 
+_EVENT_ID = re.compile(rf"({'|'.join(JobState)})-[01]\.[0-9]{{4}}")
+
 
 def event_id(job: Job) -> str:
     """Says what a client knows after the event; a client that comes back with it gets what is news to it."""
     return f"{job.state.value}-{job.progress:.4f}"
+
+
+def state_told(last_event_id: str | None) -> JobState | None:
+    """The state that the event of that id told of; None where it is no id of an event, whatever else it is."""
+    found = _EVENT_ID.fullmatch(last_event_id or "")
+    return None if found is None else JobState(found[1])
 
 
 async def job_events(
@@ -32,17 +42,16 @@ async def job_events(
     Args:
         jobs: all jobs.
         job: which.
-        last_event_id: of the last event that the client has seen, or None.
+        last_event_id: of the last event that the client has seen, or None; anything else is as good as None.
         stopping: whether the service stops; the client comes back and finds the next process.
     """
-    known = last_event_id
-    told = job.state if (known or "").startswith(f"{job.state.value}-") else None
+    known, told = last_event_id, state_told(last_event_id)
     quiet_since = time.monotonic()
     yield b": job\nretry: %d\n\n" % RECONNECT_MS
     while True:
         if event_id(job) != known:
             known = event_id(job)
-            is_state = job.state is not told
+            is_state = job.state is not told or job.state.is_final
             told = job.state
             answer = job_answer(jobs, job) if is_state else JobProgress(progress=round(job.progress, 4))
             yield format_sse_event(

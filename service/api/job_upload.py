@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from fastapi import Request
@@ -64,7 +65,15 @@ def idempotency_key(request: Request) -> str | None:
     Raises:
         Malformed: it is empty, too long, given twice or not of visible ASCII.
     """
-    keys = request.headers.getlist(IDEMPOTENCY_KEY)
+    return chosen_key(request.headers.getlist(IDEMPOTENCY_KEY))
+
+
+def chosen_key(keys: Sequence[str]) -> str | None:
+    """The one of ``keys``, as they were sent; None if there is none.
+
+    Raises:
+        Malformed: see :func:`idempotency_key`.
+    """
     if not keys:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):

@@ -26,6 +26,7 @@ from service.api.job_documentation import (
 )
 from service.api.job_events import event_id, job_events
 from service.api.job_upload import receive_job
+from service.api.negotiation import EVENTS
 from service.api.parameters import AudioQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type
 from service.api.uploads import client_gone
@@ -111,8 +112,8 @@ async def read_job_result(request: Request, job_id: str) -> Response:
     """The answer of the call without a job, byte for byte but for the request id; `Accept` chooses its form."""
     services = services_of(request)
     job = await asyncio.to_thread(_find, request, job_id)
-    offered = AUDIO_MEDIA_TYPES if isinstance(job.options, AudioOptions) else AFFECT_MEDIA_TYPES
-    media_type = answer_media_type(request, offered)
+    whole = AUDIO_MEDIA_TYPES if isinstance(job.options, AudioOptions) else AFFECT_MEDIA_TYPES
+    media_type = answer_media_type(request, [one for one in whole if one != EVENTS])
 
     def render(_abandoned: threading.Event) -> bytes:
         result = services.jobs.result(job)

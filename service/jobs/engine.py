@@ -1,5 +1,8 @@
 """DBOS Transact as the engine of jobs: a workflow a job, a step a segment, on SQLite or PostgreSQL.
 
+Jobs are never cancelled here: the next step of one that was cancelled in the ledger says that it has ended. So every
+workflow that began comes to its own end, in its own thread.
+
 The database of workflows holds handles, names of parts and the words that steps return: nothing of a recording.
 This module imports dbos, which takes more than a second: import it late.
 """
@@ -65,6 +68,7 @@ class Engine:
                 "enable_otlp": False,
                 "log_level": "ERROR",
                 "use_listen_notify": False,
+                "notification_listener_polling_interval_sec": POLL_S,  # nobody listens, but close() waits for it
             }
             DBOS(config=config)
             self._workflow = DBOS.workflow(name="job", max_recovery_attempts=MOST_RECOVERIES)(
@@ -82,10 +86,6 @@ class Engine:
         """Have a job run when its turn comes. A job that is known already stays as it is."""
         with SetWorkflowID(handle):
             DBOS.enqueue_workflow(QUEUE, self._workflow, handle)
-
-    def cancel(self, handle: str) -> None:
-        """Begin no more steps of a job."""
-        DBOS.cancel_workflow(handle)
 
     def forget(self, handle: str) -> None:
         """Delete all that is written of a job."""

@@ -23,6 +23,7 @@ from service.jobs.states import JobState
 from service.jobs.storage import open_ledger, workflows_url
 from service.jobs.sweeper import Sweeper
 from service.jobs.turns import Turns
+from service.jobs.waits import Waits
 from service.jobs.watch import JobMetrics, JobWatch
 from service.problems import (
     CapacityExceeded,
@@ -80,14 +81,14 @@ class Jobs:
         self.spool = Spool(settings.spool_dir or settings.state_dir / "spool")
         self._ledger = open_ledger(settings, clock)
         self._watch = JobWatch(self._ledger, self.spool, metrics)
+        self._turns = Turns(settings.job_workers)
         self._runner = Runner(
             self._ledger,
             self.spool,
             self._keys,
             plans,
             room,
-            Turns(settings.job_workers),
-            allowances,
+            Waits(self._turns, allowances),
             self._watch,
             settings.job_segment_s,
             settings.job_ttl_s,
@@ -116,14 +117,16 @@ class Jobs:
         self._sweeper.sweep_folders()
         self._sweeper.sweep()
         self._plans.start()
+        unfinished = [job for job in self._ledger.all() if not job.state.is_final]
+        for job in unfinished:
+            self._turns.expect(job.caller, job.handle)
         runner = self._runner
         # All that may wait are begun: which of them is worked on is decided by the turns of their owners.
         self._engine = Engine(
             workflows_url(self._settings), self._settings.max_jobs, runner.parts, runner.step, runner.leave
         )
-        for job in self._ledger.all():
-            if not job.state.is_final:
-                self._take_up(job, self._engine)
+        for job in unfinished:
+            self._take_up(job, self._engine)
         self._sweeper.start()
 
     def close(self) -> None:
@@ -154,19 +157,9 @@ class Jobs:
         self._plans.check(options)
         self._refuse_too_many(caller, key_limits)
         self.spool.check_space(declared_bytes)
-        return Reception(self, options, caller, key_limits, idempotency_key, new_key())
+        return Reception(self.spool, self._accept, options, caller, key_limits, idempotency_key, new_key())
 
-    def write(self, writer: EncryptedWriter, content: bytearray) -> None:
-        """Write a piece of a recording.
-
-        Raises:
-            NoSpace
-        """
-        self.spool.check_space(len(content))
-        with no_space():
-            writer.write(content)
-
-    def accept(self, reception: Reception, writer: EncryptedWriter) -> Job:
+    def _accept(self, reception: Reception, writer: EncryptedWriter) -> Job:
         """Make a recording a job; see :meth:`Reception.finish`.
 
         Raises:
@@ -195,6 +188,7 @@ class Jobs:
             with self._adding:
                 self._refuse_too_many(job.caller, job.key_limits)
                 self._ledger.add(job)
+                self._turns.expect(job.caller, job.handle)
             reception.is_job = True
         except IdempotencyTakenError:
             return self._known(reception)
@@ -231,6 +225,9 @@ class Jobs:
             spool = self.spool.open_job(job.handle, self._keys.unwrap(job.result_key, job.handle))
             result: Result = decode(spool.read(RESULT))
         except SpoolDamagedError:
+            after = self._ledger.find(job.handle)
+            if after is None or after.state is JobState.EXPIRED:  # deleted while it was read
+                raise ResultExpired from None
             raise JobDataLost from None
         return result
 
@@ -275,6 +272,7 @@ class Jobs:
         if not engine.is_known(job.handle):
             engine.submit(job.handle)
         elif engine.given_up(job.handle) and self._ledger.fail(job.handle, InternalError.code):
+            self._turns.forget(job.handle)
             self.spool.destroy(job.handle)
             self._watch.finished(JobState.FAILED)
 
@@ -283,8 +281,7 @@ class Jobs:
         self._watch.finished(JobState.EXPIRED)
 
     def _stop_job(self, handle: str) -> None:
-        if self._engine is not None:
-            self._engine.cancel(handle)
+        self._turns.forget(handle)
         self._runner.cancel(handle)
 
     def _forget(self, handle: str) -> None:

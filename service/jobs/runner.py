@@ -6,24 +6,25 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.jobs.cipher import EncryptedReader, SpoolDamagedError, new_key
+from service.jobs.cipher import SpoolDamagedError, new_key
 from service.jobs.codec import encode
-from service.jobs.dues import CHARGED_PARTS, Allowances, OwnersName
+from service.jobs.dues import CHARGED_PARTS, OwnersName
 from service.jobs.engine_words import ENDED, LAST, MORE
 from service.jobs.files import PartFiles
 from service.jobs.job import Job
 from service.jobs.keys import KeyWrap
 from service.jobs.ledger import Ledger
+from service.jobs.live import Abandoned, LiveJob, LiveJobs
 from service.jobs.part import Part
 from service.jobs.plans import PART_WEIGHTS, JobPlans
 from service.jobs.spool import RESULT, UPLOAD, JobSpool, Spool
 from service.jobs.states import JobState
-from service.jobs.turns import Turns
+from service.jobs.waits import Waits
 from service.jobs.watch import JobWatch
 from service.pipeline.batch import Cancelled
 from service.pipeline.device.account import charged_to
@@ -52,39 +53,12 @@ FIRST_WAIT_S: Final = 0.5
 DATABASE_WAIT_S: Final = 1.0
 """Before a database that is away is asked again."""
 
-PAY_WAIT_S: Final = 1.0
-"""How often a job looks whether its owner may use more seconds of media."""
-
-
-class Abandoned(BaseException):
-    """The service stops: the step was not done and will be done by the next start."""
-
 
 class Room(Protocol):
     """Admits seconds of media; :class:`~service.pipeline.admit.Admission` does."""
 
     def hold_in_turn(self, seconds: float, cancel: threading.Event) -> AbstractContextManager[object]:
         """Wait until so many seconds fit, and admit them for the length of a ``with`` block."""
-
-
-@dataclass
-class _Live:
-    """A job that this process works on."""
-
-    cancel: threading.Event = field(default_factory=threading.Event)
-    place: tuple[str, int] | None = None
-    part: Part | None = None
-    source: EncryptedReader | None = None
-    owed_s: float = 0.0
-    has_turn: bool = False
-
-    def leave(self) -> None:
-        """Let go of the recording."""
-        if self.part is not None:
-            self.part.close()
-        if self.source is not None:
-            self.source.close()
-        self.place = self.part = self.source = None
 
 
 class Runner:
@@ -94,8 +68,7 @@ class Runner:
         ledger, spool, keys: where jobs are kept.
         plans: what they consist of.
         room: shared with requests.
-        turns: places for jobs; a job has one while it is worked on.
-        allowances: what owners of jobs may use.
+        waits: what a job waits for.
         watch: told what happens.
         segment_s: what a segment holds of the room.
         deadline_s: seconds after which a step waits no longer for the device.
@@ -108,8 +81,7 @@ class Runner:
         keys: KeyWrap,
         plans: JobPlans,
         room: Room,
-        turns: Turns,
-        allowances: Allowances,
+        waits: Waits,
         watch: JobWatch,
         segment_s: float,
         deadline_s: float,
@@ -119,21 +91,15 @@ class Runner:
         self._keys = keys
         self._plans = plans
         self._room = room
-        self._turns = turns
-        self._allowances = allowances
+        self._waits = waits
         self._watch = watch
         self._segment_s = segment_s
         self._deadline_s = deadline_s
-        self._stopping = threading.Event()
-        self._changed = threading.Condition()
-        self._live: dict[str, _Live] = {}
-        self._in_step: set[str] = set()
-        self._running = 0
+        self._live = LiveJobs()
 
     def parts(self, handle: str) -> tuple[str, ...]:
-        """Names of a job's steps in their order, without numbers."""
-        job = self._patiently(lambda: self._ledger.find(handle), self._stopping)
-        return () if job is None else (*self._plans.parts(job.options), ANSWER)
+        """Names of a job's steps in their order, without numbers; none if it cannot be done by this service."""
+        return self._patiently(lambda: self._parts(handle))
 
     def step(self, handle: str, part: str, number: int) -> str:
         """Do a step, and tell how the job goes on.
@@ -141,54 +107,32 @@ class Runner:
         Raises:
             Abandoned: the service stops.
         """
-        with self._changed:
-            if self._stopping.is_set():
-                raise Abandoned
-            live = self._live.setdefault(handle, _Live())
-            self._in_step.add(handle)
-            self._running += 1
-        word = ENDED
-        try:
-            word = self._patiently(lambda: self._step(handle, live, part, number), live.cancel)
-        finally:
-            if word != MORE:
-                live.leave()
-            with self._changed:
-                self._in_step.discard(handle)
-                self._running -= 1
-                self._changed.notify_all()
+        live = self._live.enter(handle)
+        word = self._patiently(lambda: self._step(handle, live, part, number))
+        if word == LAST:
+            live.let_go()
+        if word == ENDED:
+            self._patiently(lambda: self._clear(handle))
         return word
 
     def leave(self, handle: str) -> None:
-        """Nothing more of a job will be done by this process, for whatever reason."""
-        with self._changed:
-            live = self._live.pop(handle, None)
-        if live is not None:
-            live.leave()
-            self._end_turn(live)
+        """Nothing more of a job will be done by this process, for whatever reason; its own thread says so."""
+        live = self._live.find(handle) or LiveJob()
+        try:
+            live.let_go()
+        finally:
+            self._waits.leave(handle, live)
+            self._live.remove(handle)
 
     def cancel(self, handle: str) -> None:
-        """Stop a job that was cancelled in the ledger."""
-        with self._changed:
-            live = self._live.get(handle)
-            between_steps = live is not None and handle not in self._in_step
-        if live is not None:
-            live.cancel.set()
-        if between_steps:  # nobody would come back for it
-            self.leave(handle)
+        """Stop a job that was cancelled in the ledger: its thread ends it at the next look."""
+        self._live.cancel(handle)
 
     def stop(self, timeout_s: float) -> bool:
         """Abandon what runs; False if something still runs when the time is over."""
-        with self._changed:
-            self._stopping.set()
-            for live in self._live.values():
-                live.cancel.set()
-            stopped = self._changed.wait_for(lambda: self._running == 0, timeout_s)
-            for live in self._live.values() if stopped else ():
-                live.leave()
-            return stopped
+        return self._live.stop(timeout_s)
 
-    def _patiently(self, call: Callable[[], Answer], cancel: threading.Event) -> Answer:
+    def _patiently(self, call: Callable[[], Answer]) -> Answer:
         """``call``, again and again while the database is away.
 
         Raises:
@@ -197,41 +141,49 @@ class Runner:
         while True:
             try:
                 return call()
-            except OperationalError:
-                cancel.wait(DATABASE_WAIT_S)
-                if self._stopping.is_set():
+            except (OperationalError, PoolTimeout):
+                if self._live.stopping.wait(DATABASE_WAIT_S):
                     raise Abandoned from None
 
-    def _step(self, handle: str, live: _Live, part: str, number: int) -> str:
+    def _parts(self, handle: str) -> tuple[str, ...]:
+        job = self._ledger.find(handle)
+        if job is None:
+            return ()
+        try:
+            return (*self._plans.parts(job.options), ANSWER)
+        except Problem as problem:
+            self._fail(job, problem)
+            return ()
+
+    def _step(self, handle: str, live: LiveJob, part: str, number: int) -> str:
         tries = 0
         while True:
             job = self._ledger.find(handle)
             if job is None or job.state.is_final:
                 return ENDED
             try:
-                self._pay(job, live)
-                self._take_turn(job, live)
+                self._waits.enter(job, live)
                 return self._attempt(job, live, part, number)
             except (Unavailable, DeadlineExceeded, NoSpace) as problem:
-                live.leave()
+                live.let_go()
                 tries += 1
-                if tries == MOST_TRIES and not self._stopping.is_set():
+                if tries == MOST_TRIES and not self._live.stopping.is_set():
                     return self._fail(job, problem)
                 live.cancel.wait(FIRST_WAIT_S * 2**tries)
             except Problem as problem:
                 return self._fail(job, problem)
             except Cancelled:
-                live.leave()
+                live.let_go()
             except SpoolDamagedError:
                 return self._fail(job, JobDataLost())
             except Exception as error:
                 fields = {"job": handle, **describe_exception(type(error), error.__traceback__)}
                 service_logger.error("a job failed", extra={"fields": fields})
                 return self._fail(job, InternalError())
-            if self._stopping.is_set():
+            if self._live.stopping.is_set():
                 raise Abandoned
 
-    def _attempt(self, job: Job, live: _Live, part: str, number: int) -> str:
+    def _attempt(self, job: Job, live: LiveJob, part: str, number: int) -> str:
         spool = self._spool.open_job(job.handle, self._keys.unwrap(job.job_key, job.handle))
         if part == ANSWER:
             return self._answer(job, spool)
@@ -251,10 +203,10 @@ class Runner:
         self._watch.segment(part, time.monotonic() - began_s, charged_s)
         return LAST if segment.last else MORE
 
-    def _part(self, job: Job, live: _Live, spool: JobSpool, part: str, number: int) -> Part:
+    def _part(self, job: Job, live: LiveJob, spool: JobSpool, part: str, number: int) -> Part:
         """The part at segment ``number``: the one that is under way, or one that begins there."""
         if live.part is None or live.place != (part, number):
-            live.leave()
+            live.let_go()
             state = PartFiles(spool, part).state(number)
             live.source = spool.open(UPLOAD)
             live.part = self._plans.make(part, job.options, spool, state, live.source)
@@ -272,45 +224,17 @@ class Runner:
         self._watch.finished(JobState.SUCCEEDED)
         return LAST
 
+    def _clear(self, handle: str) -> None:
+        """Delete what was written while the job was being cancelled; a result stays."""
+        job = self._ledger.find(handle)
+        if job is None or job.result_key is None:
+            self._spool.destroy(handle)
+
     def _fail(self, job: Job, problem: Problem) -> str:
         if self._ledger.fail(job.handle, problem.code):
             self._spool.destroy(job.handle)
             self._watch.finished(JobState.FAILED)
         return ENDED
-
-    def _pay(self, job: Job, live: _Live) -> None:
-        """Wait until the owner may use what was used; meanwhile another's job runs.
-
-        Raises:
-            Cancelled
-        """
-        allowance = self._allowances(job) if live.owed_s > 0 else None
-        if allowance is None:
-            live.owed_s = 0.0
-        while allowance is not None and live.owed_s > 0:
-            live.owed_s -= allowance.collect(live.owed_s)
-            if live.owed_s > 0:
-                live.leave()
-                self._end_turn(live)
-                if live.cancel.wait(PAY_WAIT_S):
-                    raise Cancelled
-
-    def _take_turn(self, job: Job, live: _Live) -> None:
-        """Wait for a place, unless the job has one.
-
-        Raises:
-            Cancelled
-        """
-        if not live.has_turn:
-            live.has_turn = self._turns.take(job.caller, live.cancel)
-        if not live.has_turn:
-            raise Cancelled
-
-    def _end_turn(self, live: _Live) -> None:
-        with self._changed:
-            had_turn, live.has_turn = live.has_turn, False
-        if had_turn:
-            self._turns.give_back()
 
     def _progress(self, job: Job, part: str, share: float) -> float:
         parts = self._plans.parts(job.options)

@@ -1,13 +1,33 @@
-"""Whose job runs: as many at once as there are places, and of those that wait, owners take turns."""
+"""Whose job runs: as many at once as there are places; owners take turns, and an owner's jobs come in their order."""
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from service.pipeline.device.fair_round import FairRound
 
 LOOK_S = 0.1
 """How often a waiting job looks whether it was cancelled."""
+
+ARRIVAL_S = 5.0
+"""So long an owner's jobs wait for an older one that was submitted but has not come for a place yet.
+
+The engine begins a job a quarter of a second after it was submitted, several at once and in any order.
+"""
+
+
+@dataclass(eq=False)
+class _Ticket:
+    """A job of an owner, by its number among all: the older, the smaller."""
+
+    owner: str
+    number: int
+    due_s: float
+    is_called: bool = False
 
 
 class Turns:
@@ -15,27 +35,56 @@ class Turns:
 
     Args:
         places: jobs at once.
+        clock: seconds that never go back.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._changed = threading.Condition()
+        self._clock = clock
         self._free = places
-        self._waiting: FairRound[object] = FairRound()
-        self._called: set[object] = set()
+        self._numbers = itertools.count()
+        self._known: dict[str, _Ticket] = {}
+        self._coming: set[str] = set()
+        self._waiting: FairRound[_Ticket] = FairRound()
 
-    def take(self, owner: str, cancel: threading.Event) -> bool:
-        """Wait for a place; False if ``cancel`` was set before there was one."""
-        ticket = object()
+    @property
+    def free(self) -> int:
+        """Places that nobody has."""
+        return self._free
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a place."""
+        return len(self._waiting)
+
+    def expect(self, owner: str, handle: str) -> None:
+        """Note that a job was submitted and will come for a place; those that are expected later come after it."""
         with self._changed:
-            self._waiting.add(owner, ticket)
+            self._known[handle] = _Ticket(owner, next(self._numbers), self._clock() + ARRIVAL_S)
+            self._coming.add(handle)
+
+    def forget(self, handle: str) -> None:
+        """Wait for a job no longer: it has ended."""
+        with self._changed:
+            self._known.pop(handle, None)
+            self._coming.discard(handle)
             self._call()
-            while ticket not in self._called:
+
+    def take(self, owner: str, handle: str, cancel: threading.Event) -> bool:
+        """Wait for a place; False if ``cancel`` was set before there was one."""
+        with self._changed:
+            ticket = self._known.setdefault(handle, _Ticket(owner, next(self._numbers), 0.0))
+            self._coming.discard(handle)
+            ticket.is_called = False
+            self._waiting.add(owner, ticket)
+            while True:
+                self._call()
+                if ticket.is_called:
+                    return True
                 if cancel.is_set():
                     self._waiting.remove(ticket)
                     return False
                 self._changed.wait(LOOK_S)
-            self._called.remove(ticket)
-            return True
 
     def give_back(self) -> None:
         """Leave a place to whoever is next."""
@@ -44,9 +93,22 @@ class Turns:
             self._call()
 
     def _call(self) -> None:
-        while self._free and self._waiting:
-            ticket = self._waiting.next()
-            self._waiting.remove(ticket)
-            self._called.add(ticket)
+        """Call as many as there are places; an owner whose older job is still to come is passed over."""
+        now_s = self._clock()
+        coming: dict[str, int] = {}
+        for ticket in (self._known[handle] for handle in self._coming):
+            if ticket.due_s > now_s:
+                coming[ticket.owner] = min(ticket.number, coming.get(ticket.owner, ticket.number))
+        while self._free:
+            oldest: dict[str, _Ticket] = {}
+            for ticket in self._waiting:
+                if ticket.number <= oldest.setdefault(ticket.owner, ticket).number:
+                    oldest[ticket.owner] = ticket
+            late = {owner for owner, ticket in oldest.items() if coming.get(owner, ticket.number) < ticket.number}
+            if len(late) == len(oldest):
+                break
+            called = oldest[self._waiting.next(but_not=late).owner]
+            self._waiting.remove(called)
+            called.is_called = True
             self._free -= 1
         self._changed.notify_all()

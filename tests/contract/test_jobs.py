@@ -11,6 +11,7 @@ from datetime import datetime
 import httpx
 import pytest
 
+from service.api.negotiation import FHIR
 from service.app import create_app
 from service.auth import ANONYMOUS
 from service.problems import CapacityExceeded
@@ -72,7 +73,7 @@ def test_a_job_from_beginning_to_end(server: JobServer, client: httpx.Client) ->
     assert result.content == direct.content
 
 
-@pytest.mark.parametrize("media_type", ["application/json", "text/csv", "image/png"])
+@pytest.mark.parametrize("media_type", ["application/json", "text/csv", "image/png", FHIR])
 @pytest.mark.parametrize(("address", "query"), [(AUDIO, ""), (VIDEO, "?include=action_units")])
 def test_results_come_as_the_call_without_a_job_gives_them(client, address, query, media_type) -> None:
     job = submit(client, address=address + query)
@@ -81,7 +82,18 @@ def test_results_come_as_the_call_without_a_job_gives_them(client, address, quer
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith(media_type)
     assert answer.headers["cache-control"] == "no-store"
-    assert code(client.get(f"{job}/result", headers={"accept": "application/xml"})) == (406, "not_acceptable")
+    for absent in ("application/xml", "text/event-stream", "application/fhir+json; fhirVersion=1.0"):
+        assert code(client.get(f"{job}/result", headers={"accept": absent})) == (406, "not_acceptable")
+
+
+@pytest.mark.parametrize("version", ["4.0", "4.3", "5.0"])
+@pytest.mark.parametrize("address", [AUDIO, VIDEO])
+def test_results_come_as_fhir_of_each_version(client: httpx.Client, address: str, version: str) -> None:
+    job = submit(client, address=address)
+    ended(client, job)
+    answer = client.get(f"{job}/result", headers={"accept": f"{FHIR}; fhirVersion={version}"})
+    assert answer.headers["content-type"] == f"{FHIR}; fhirVersion={version}"
+    assert (answer.json()["resourceType"], answer.json()["type"]) == ("Bundle", "collection")
 
 
 def test_multipart_is_taken_too(client: httpx.Client) -> None:
@@ -108,7 +120,10 @@ def test_a_failed_job_says_why(server: JobServer, client: httpx.Client, body: by
     assert state["problem"]["title"]
     assert code(client.get(f"{job}/result")) == (409, "job_not_succeeded")
     assert client.get("/v2/health/ready").status_code == 200
-    assert not list((server.state_dir / "spool").glob("*/upload"))
+    assert (
+        server.jobs.find(job.rpartition("/")[2], ANONYMOUS.owner).job_key is None
+    )  # whatever lies there, none can read
+    wait_until(lambda: not list((server.state_dir / "spool").glob("*/upload")))
 
 
 def test_what_is_not_the_recordings_fault_is_tried_again(server: JobServer, client: httpx.Client) -> None:
@@ -128,6 +143,8 @@ def test_delete_cancels_what_runs(server: JobServer, client: httpx.Client) -> No
     assert code(client.get(f"{job}/result")) == (409, "job_not_succeeded")
     assert client.delete(job).status_code == 204
     wait_until(lambda: not server.jobs._runner._live)
+    assert server.jobs._turns.free == 2
+    assert not [line for line in server.live.log_lines() if line["level"] == "error" and line["logger"] == "dbos"]
 
 
 def test_delete_cancels_what_waits(server: JobServer, client: httpx.Client) -> None:
@@ -332,5 +349,5 @@ def test_the_document_describes_all_of_it() -> None:
     assert {"200", "202", "409", "413", "503", "507"} <= set(submit_call["responses"])
     assert "Location" in submit_call["responses"]["202"]["headers"]
     result = paths["/v1/jobs/{job_id}/result"]["get"]["responses"]
-    assert set(result["200"]["content"]) == {"application/json", "text/csv", "image/png"}
+    assert set(result["200"]["content"]) == {"application/json", "text/csv", "image/png", FHIR}
     assert {"404", "409", "410"} <= set(result)

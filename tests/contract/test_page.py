@@ -356,7 +356,7 @@ def test_spoken_and_filmed_recordings_go_all_the_way(browser: Browser, real: Liv
         page = watched.page
         page.click("#record-voice")
         expect(page.locator("#recorder")).to_be_visible()
-        until(page, "document.getElementById('record-time').textContent === '0:02'")
+        until(page, "document.getElementById('record-time').textContent === '0:01'")
         page.click("#record-stop")
         expect(page.locator(".downloads")).to_be_visible()
         expect(page.locator(".facts")).to_contain_text("opus")

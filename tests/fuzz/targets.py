@@ -6,24 +6,28 @@ A target is a function here and a folder of the same name in ``corpus``, replaye
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import numpy as np
 from pydantic import ValidationError
 
+from service.api.job_events import state_told
+from service.api.job_upload import chosen_key
 from service.api.multipart import MultipartFile, boundary_of
 from service.api.negotiation import choose_fhir_version, choose_media_type
 from service.api.parameters import AudioQuery
 from service.api.video_parameters import TableQuery, VideoQuery
+from service.jobs.ids import handle_of, is_job_id
 from service.pipeline.columns.affect_columns import MAX_INTENSITY
 from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.pipeline.intake import sniff
 from service.pipeline.live.live_emotion import check_sound
 from service.pipeline.media.wav import read_layout
-from service.problems import NotAcceptable, Problem
+from service.problems import Malformed, NotAcceptable, Problem
 from service.settings import Limits
 from service.stream_schemas import ActionUnitFrame, AudioConfig, End, Resume, VideoConfig
 from service.streams.audio_engine import live_options
@@ -124,6 +128,25 @@ def stream_picture(data: bytes) -> None:
         last_s = time_s
 
 
+def job_texts(data: bytes) -> None:
+    """What a client names a job, a request and an event by: line by line, each as headers and addresses bring it."""
+    texts = data.decode("latin-1").split("\n")
+    for text in texts:
+        if is_job_id(text):
+            assert re.fullmatch("[0-9a-f]{32}", handle_of(text))
+            assert quote(text) == text
+        state = state_told(text)
+        assert state is None or text.startswith(f"{state}-")
+        with suppress(Malformed):
+            key = chosen_key([text])
+            assert key is not None
+            assert 1 <= len(key) <= 255
+            assert all("!" <= character <= "~" for character in key)
+    if len(texts) > 1:
+        with suppress(Malformed):
+            raise AssertionError(chosen_key(texts))
+
+
 class _NoVideo:
     """Has what the engine looks at before it analyses."""
 
@@ -133,7 +156,7 @@ class _NoVideo:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     function.__name__: function
-    for function in (container, wav, multipart, accept, query, table, stream_message, stream_picture)
+    for function in (container, wav, multipart, accept, query, table, stream_message, stream_picture, job_texts)
 }
 
 

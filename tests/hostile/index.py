@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.rows import CHAOS, ROWS, STREAMS
+from tests.hostile.rows import CHAOS, JOBS, ROWS, STREAMS
 
 ROOT = Path(__file__).parents[2]
 
 FOLDERS = [str(ROOT / "tests" / name) for name in ("hostile", "chaos")]
 """Where tests may carry the markers: collecting all others as well would take long."""
 
-MARKERS = ("hostile_row", "chaos_row", "stream_row")
+MARKERS = ("hostile_row", "chaos_row", "stream_row", "job_row")
+
+_OPTIONS = "--collect-only -q -p no:cacheprovider -p no:faulthandler"
+"""Nothing that a run of pytest around this one would miss afterwards."""
 
 _HEAD = """# Hostile inputs
 
@@ -41,7 +44,7 @@ def collect() -> dict[int | str, list[str]]:
     """Number or name of a row → the test functions that carry its marker. Nothing is run."""
     collector = _Collector()
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        arguments = ["--collect-only", "-q", "-m", "hostile_row or chaos_row or stream_row", *FOLDERS]
+        arguments = [*_OPTIONS.split(), "-m", " or ".join(MARKERS), *FOLDERS]
         status = pytest.main(arguments, plugins=[collector])
     if status:
         raise RuntimeError(said.getvalue())
@@ -62,6 +65,8 @@ def document(found: dict[int | str, list[str]]) -> str:
     lines += [_line(str(number), *row, found.get(number, [])) for number, row in ROWS.items()]
     lines += ["", "## Streams", "", "| what | answer | tests |", "|---|---|---|"]
     lines += [_line(*row, found.get(name, [])) for name, row in STREAMS.items()]
+    lines += ["", "## Jobs", "", "| what | answer | tests |", "|---|---|---|"]
+    lines += [_line(*row, found.get(name, [])) for name, row in JOBS.items()]
     lines += ["", "## What breaks around a running process", "", "| what | answer | tests |", "|---|---|---|"]
     lines += [_line(*row, found.get(name, [])) for name, row in CHAOS.items()]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""What the service was designed against: 79 hostile or broken inputs, hostile streams, and what may break around it.
+"""What the service was designed against: 79 hostile or broken inputs, hostile streams and jobs, and what may break.
 
 The numbers never change, so that tests, documents and reports can name a row. A new row is one line here, a test
 with its marker, and ``python -m tests.hostile.index > docs/hostile_inputs.md``.
@@ -143,6 +143,45 @@ STREAMS: dict[str, tuple[str, str]] = {
     ),
 }
 """Name → what is sent, and the answer: the code, and with what the WebSocket is closed."""
+
+JOBS: dict[str, tuple[str, str]] = {
+    "ids": (
+        "job ids too short or too long, of other alphabets, with path parts, NUL, escapes, of 20 KB",
+        "404 `job_not_found` or `not_found`; 400 or 431 where it is no address",
+    ),
+    "idempotency keys": (
+        "`Idempotency-Key` empty, of 10 KB, with spaces, control characters or other letters, given twice",
+        "400 `http_invalid`",
+    ),
+    "same key": (
+        "one key for another recording, other parameters, another call; twenty times at once",
+        "409 `idempotency_conflict`; one job",
+    ),
+    "event ids": (
+        "`Last-Event-ID` negative, huge, no number, of another job, of the future",
+        "200: the events from the state as it is",
+    ),
+    "slow body": ("a recording that pauses, or comes for too long", "408 `body_timeout`"),
+    "aborted body": ("the client leaves while it uploads, raw or multipart", "no job"),
+    "too large": (
+        "one byte over the limit, with and without its length; 10 GB promised",
+        "413 `body_too_large`, before the body is read where its length is told",
+    ),
+    "broken body": ("no boundary, cut off, no file, two files, an empty file, compressed, a form", "as for uploads"),
+    "deleted twice": ("DELETE twice, and ten at once", "204 each"),
+    "deleted while read": ("DELETE while the result is read", "200 and all of it, or 410 `result_expired`"),
+    "read at once": (
+        "ten readers of one result, which may be read once or always",
+        "200 with the same bytes, or 410 `result_expired`",
+    ),
+    "listeners": (
+        "a job succeeds, fails, is cancelled, deleted or expires while ten listen to its events",
+        "a last event with the final state to each, then the end of the stream",
+    ),
+    "listeners leave": ("twenty listeners that vanish without a word", "nothing is kept of them"),
+    "wrong methods": ("PUT, PATCH and POST on the addresses of a job", "405 with `Allow`"),
+}
+"""Name → what is sent, and the answer. Whatever was refused or broke off leaves nothing in the spool."""
 
 CHAOS: dict[str, tuple[str, str]] = {
     "decoder killed": ("SIGKILL of a decoder in the middle of a job", "503 for that job; replaced at once"),

@@ -137,14 +137,16 @@ def test_silent_clients_are_let_go(streaming: LiveServer) -> None:
 
 
 @pytest.mark.stream_row("too long")
-def test_a_stream_ends_when_its_time_is_over(streaming: LiveServer) -> None:
-    with StreamClient(streaming) as client:
+def test_a_stream_ends_when_its_time_is_over(bundles: Path) -> None:
+    limits = LIMITS | {"stream_session_s": 0.5}
+    settings = small_settings(model_dirs=[bundles], device="cpu", limits=limits)
+    with serving(settings, tiny_services(settings)) as server, StreamClient(server) as client:
         client.begin(hop_s=9.0)
         try:
             for _ in range(100):
                 client.socket.send(b"\0\0" * 160)
                 try:
-                    error = json.loads(client.socket.recv(0.2))
+                    error = json.loads(client.socket.recv(0.1))
                     break
                 except TimeoutError:
                     continue

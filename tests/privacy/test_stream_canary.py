@@ -15,9 +15,10 @@ from websockets.exceptions import InvalidStatus
 
 from tests.contract.test_audio_stream import pcm, tiny_services
 from tests.contract.test_video_stream import needs_faces, units
-from tests.plain_wav import tone
+from tests.plain_wav import tone, wav
 from tests.privacy.test_canary import CANARY, holds_canary, open_files, told
 from tests.shared_material import ROOT
+from tests.support.collector import ALLOWED, collecting
 from tests.support.live_server import LiveServer, serving, serving_models, small_settings, wait_until
 from tests.support.stream_client import VIDEO, StreamClient
 from tests.tiny_models import write_speech_bundle
@@ -85,6 +86,32 @@ def test_canary_in_messages_of_sound(live: LiveServer, audit: Path, temporary: P
             assert CANARY not in json.dumps(messages)
         assert CANARY not in str(client.socket.close_reason)
     is_nowhere(live, audit, temporary, since_s)
+
+
+def test_traces_of_streams_tell_nothing(tmp_path: Path) -> None:
+    """WebSocket and event streams: a span each, of allowed words alone, in a batch like any other."""
+    write_speech_bundle(tmp_path / "models")
+    with collecting() as (endpoint, received):
+        settings = small_settings(model_dirs=[tmp_path / "models"], device="cpu", otlp_endpoint=endpoint)
+        with serving(settings, tiny_services(settings)) as live:
+            for messages in CASES.values():
+                with StreamClient(live, additional_headers={"User-Agent": CANARY}) as client:
+                    for message in messages:
+                        client.socket.send(message)
+                    client.rest()
+            for body in (wav(tone(1.1)), SECRET):
+                file = {"file": (f"{CANARY}.wav", body)}
+                headers = {"accept": "text/event-stream", "referer": CANARY}
+                httpx.post(f"{live.url}/v1/audio/emotion?timeline=true", files=file, headers=headers, timeout=30)
+            wait_until(lambda: len(live.services.streams) == 0)
+    spans = [
+        span for batch in received for group in batch.resource_spans for one in group.scope_spans for span in one.spans
+    ]
+    names = [span.name for span in spans]
+    assert names.count("GET /v1/stream/audio") == len(CASES)
+    assert names.count("POST /v1/audio/emotion") == 2
+    assert {attribute.key for span in spans for attribute in span.attributes} <= ALLOWED
+    assert CANARY.encode() not in b"".join(batch.SerializeToString() for batch in received)
 
 
 def test_canary_in_headers_and_addresses(live: LiveServer, audit: Path, temporary: Path) -> None:

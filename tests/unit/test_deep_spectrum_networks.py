@@ -39,7 +39,13 @@ def relative(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).max() / np.abs(other).max())
 
 
-@pytest.mark.parametrize("name", DIMENSIONS)
+DEEPER = {"vgg19", "densenet169", "densenet201"}
+"""More layers of the kinds that vgg16 and densenet121 have, and hundreds of megabytes of them."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.long] * (each in DEEPER)) for each in DIMENSIONS]
+)
 def test_graph_computes_what_pytorch_computes(name, tmp_path):
     extractor = EXTRACTORS[name]
     weights = load_weights(name, "random:1")

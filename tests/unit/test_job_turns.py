@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from service.jobs.turns import Turns
+from service.jobs.turns import ARRIVAL_S, Turns
 from service.pipeline.admit import PATIENT_SHARE, Admission
 from service.pipeline.batch import Cancelled
 from service.problems import CapacityExceeded, Draining
@@ -22,22 +22,25 @@ class Waiting:
         self.cancels: dict[str, threading.Event] = {}
         self.threads: list[threading.Thread] = []
 
-    def begin(self, owner: str, job: str) -> None:
+    def begin(self, owner: str, job: str, *, is_called: bool = False) -> None:
         cancel = self.cancels[job] = threading.Event()
-        waiting = len(self.turns._waiting)
+        waiting = self.turns.waiting
 
         def wait() -> None:
-            if self.turns.take(owner, cancel):
+            if self.turns.take(owner, job, cancel):
                 self.order.append(job)
 
         self.threads.append(threading.Thread(target=wait))
         self.threads[-1].start()
-        wait_until(lambda: len(self.turns._waiting) == waiting + 1)
+        if is_called:
+            wait_until(lambda: job in self.order)
+        else:
+            wait_until(lambda: self.turns.waiting == waiting + 1)
 
     def finish(self) -> None:
-        for count in range(1, len(self.threads) + 1):
+        for count in range(len(self.order) + 1, len(self.expected()) + 1):
             self.turns.give_back()
-            wait_until(lambda least=count: len(self.order) >= min(least, len(self.expected())))
+            wait_until(lambda least=count: len(self.order) >= least)
         for thread in self.threads:
             thread.join()
 
@@ -47,7 +50,7 @@ class Waiting:
 
 def test_owners_take_turns_whoever_came_first() -> None:
     turns = Turns(1)
-    assert turns.take("a", threading.Event())
+    assert turns.take("a", "first", threading.Event())
     waiting = Waiting(turns)
     for owner, job in (("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("b", "b2")):
         waiting.begin(owner, job)
@@ -57,7 +60,7 @@ def test_owners_take_turns_whoever_came_first() -> None:
 
 def test_a_cancelled_job_waits_no_longer_and_takes_no_place() -> None:
     turns = Turns(1)
-    assert turns.take("a", threading.Event())
+    assert turns.take("a", "first", threading.Event())
     waiting = Waiting(turns)
     waiting.begin("a", "gone")
     waiting.begin("a", "next")
@@ -69,13 +72,57 @@ def test_a_cancelled_job_waits_no_longer_and_takes_no_place() -> None:
 
 def test_as_many_as_there_are_places_run_at_once() -> None:
     turns, never = Turns(2), threading.Event()
-    assert turns.take("a", never)
-    assert turns.take("a", never)
+    assert turns.take("a", "a1", never)
+    assert turns.take("a", "a2", never)
     over = threading.Event()
     over.set()
-    assert not turns.take("b", over)
+    assert not turns.take("b", "b1", over)
     turns.give_back()
-    assert turns.take("b", never)
+    assert turns.take("b", "b1", never)
+    assert (turns.free, turns.waiting) == (0, 0)
+
+
+def test_an_owners_jobs_come_in_the_order_in_which_they_were_submitted() -> None:
+    turns = Turns(1)
+    for job in ("a1", "a2", "a3"):
+        turns.expect("a", job)
+    waiting = Waiting(turns)
+    for owner, job in (("a", "a3"), ("a", "a2"), ("b", "b1")):
+        waiting.begin(owner, job, is_called=owner == "b")
+    assert waiting.order == ["b1"]  # another owner's doesn't wait for a1
+    waiting.begin("a", "a1")
+    waiting.finish()
+    assert waiting.order == ["b1", "a1", "a2", "a3"]
+
+
+def test_a_job_that_left_its_place_comes_before_younger_ones() -> None:
+    turns, never = Turns(1), threading.Event()
+    for job in ("a1", "a2", "a3"):
+        turns.expect("a", job)
+    assert turns.take("a", "a1", never)
+    turns.give_back()  # it waits for its owner's allowance
+    assert turns.take("a", "a2", never)
+    waiting = Waiting(turns)
+    waiting.begin("a", "a3")
+    waiting.begin("a", "a1")
+    waiting.finish()
+    assert waiting.order == ["a1", "a3"]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_job_that_never_comes_holds_nobody_up(ended: bool) -> None:
+    now_s = 0.0
+    turns = Turns(1, lambda: now_s)
+    turns.expect("a", "a1")
+    turns.expect("a", "a2")
+    waiting = Waiting(turns)
+    waiting.begin("a", "a2")
+    if ended:
+        turns.forget("a1")
+    else:
+        now_s = ARRIVAL_S
+    waiting.threads[0].join()
+    assert waiting.order == ["a2"]
 
 
 def test_work_that_can_wait_gets_room_though_requests_keep_coming() -> None:

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from service.pipeline.stage_times import StageTimes
 from service.telemetry.tracing import NoTracer, OtlpTracer, RequestTrace, make_tracer
+from tests.support.collector import ALLOWED, collecting
 from tests.support.live_server import serving, small_settings
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-ALLOWED = {
-    "http.request.method",
-    "http.route",
-    "http.response.status_code",
-    "error.type",
-    "emoserve.media_s",
-    "emoserve.models",
-    "emoserve.busy_s",
-}
 CANARY = "canary4711"
 
 
@@ -130,41 +119,17 @@ def test_stage_times_know_when_a_stage_began_first_and_ended_last() -> None:
     assert other.spans.keys() == other.keys()
 
 
-class Collector(BaseHTTPRequestHandler):
-    """Takes OTLP over HTTP."""
-
-    received: list[ExportTraceServiceRequest]
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.received.append(ExportTraceServiceRequest.FromString(body))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
-
 def test_a_collector_gets_spans_of_allowed_words_alone() -> None:
-    handler = type("Handler", (Collector,), {"received": []})
-    collector = HTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=collector.serve_forever, daemon=True).start()
-    try:
-        endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"
-        with serving(small_settings(otlp_endpoint=endpoint)) as live:
-            file = (f"{CANARY}.wav", b"RIFF....", "audio/wav")
-            answer = httpx.post(
-                f"{live.url}/v1/audio/emotion?timeline=true",
-                files={"file": file},
-                headers={"user-agent": CANARY, "traceparent": PARENT},
-            )
-            assert answer.status_code == 200
-            httpx.get(f"{live.url}/{CANARY}?{CANARY}=1")
-            [line, _] = live.request_lines()
-    finally:
-        collector.shutdown()
-        collector.server_close()
-    received = handler.received
+    with collecting() as (endpoint, received), serving(small_settings(otlp_endpoint=endpoint)) as live:
+        file = (f"{CANARY}.wav", b"RIFF....", "audio/wav")
+        answer = httpx.post(
+            f"{live.url}/v1/audio/emotion?timeline=true",
+            files={"file": file},
+            headers={"user-agent": CANARY, "traceparent": PARENT},
+        )
+        assert answer.status_code == 200
+        httpx.get(f"{live.url}/{CANARY}?{CANARY}=1")
+        [line, _] = live.request_lines()
     assert line["trace_id"] == PARENT.split("-")[1]
     spans = [
         span

@@ -1,0 +1,424 @@
+"""Hostile jobs: ids, keys and event ids that cannot be, uploads that break off, and many clients at one job."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from service.jobs.job import Job
+from service.jobs.jobs import Jobs
+from tests.support.fake_jobs import SEGMENTS, JobServer, serving_jobs
+from tests.support.live_server import exchange, wait_until
+
+AUDIO, VIDEO = "/v1/jobs/audio-emotion", "/v1/jobs/video-affect"
+LIMIT_BYTES = 1_000_000
+MANY = 10
+
+
+class Clock:
+    """The wall clock, which may be moved."""
+
+    ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[JobServer]:
+    folder = tmp_path_factory.mktemp("jobs") / "state"
+    limits = {"body_timeout_s": 0.4}
+    with serving_jobs(folder, clock, max_jobs=50, job_workers=2, limits=limits, job_upload_timeout_s=2.0) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: JobServer, clock: Clock) -> Iterator[httpx.Client]:
+    server.plans.gate.clear()
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        yield client
+        server.plans.gate.set()
+        assert client.get("/v2/health/ready").status_code == 200
+    clock.ahead_s = 0.0
+    for job in server.jobs._ledger.all():
+        server.jobs.delete(job)
+    wait_until(lambda: not server.jobs._runner._live)
+    wait_until(lambda: spool(server) == [])
+    assert server.jobs._turns.free == 2
+    assert server.live.services.uploads.uploads == 0
+    assert not [line for line in server.live.request_lines() if line["status"] == 500]
+
+
+def spool(server: JobServer) -> list[str]:
+    return sorted(path.name for path in (server.state_dir / "spool").iterdir())
+
+
+def submit(client: httpx.Client, body: bytes = b"sound") -> str:
+    answer = client.post(AUDIO, content=body)
+    assert answer.status_code == 202, answer.text
+    return answer.headers["location"]
+
+
+def ended(client: httpx.Client, job: str) -> str:
+    wait_until(lambda: client.get(job).json()["state"] not in ("queued", "running"))
+    return client.get(job).json()["state"]
+
+
+def running(client: httpx.Client, job: str) -> None:
+    wait_until(lambda: client.get(job).json()["progress"] == 1 / SEGMENTS)
+
+
+def at_once(call: Callable[[int], httpx.Response], count: int = MANY) -> list[httpx.Response]:
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(call, range(count)))
+
+
+IDS = {
+    "short": "x" * 26,
+    "long": "x" * 28,
+    "20 KB": "x" * 20_000,
+    "padding": "x" * 26 + "=",
+    "other digits": "%D9%A1" * 27,
+    "fullwidth letters": "%EF%BD%81" * 27,
+    "no UTF-8": "%ff" * 27,
+    "NUL": "x" * 26 + "%00",
+    "line break": "x" * 26 + "%0a",
+    "a line break after": "x" * 27 + "%0a",
+    "path parts": "../../../../etc/passwd",
+    "escaped dots": "%2e%2e",
+    "escaped path parts": "%2e%2e%2f%2e%2e%2fjobs.sqlite",
+    "escaped twice": "%252e%252e%252f",
+    "a spool's file": "upload%00.txt",
+    "SQL": "x'%20OR%201=1%20--",
+    "template": "%7B%7B7*7%7D%7D",
+    "nothing": "",
+    "dot": ".",
+    "star": "*",
+}
+
+
+@pytest.mark.job_row("ids")
+@pytest.mark.parametrize("case", IDS)
+@pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("DELETE", ""), ("GET", "/result"), ("GET", "/events")])
+def test_ids_that_cannot_be(server: JobServer, client: httpx.Client, case: str, method: str, rest: str) -> None:
+    request = f"{method} /v1/jobs/{IDS[case]}{rest} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+    (answer,) = exchange(server.live.port, request.encode())
+    assert answer.status == 404 or (case == "20 KB" and answer.status == 431)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["code"] in ("job_not_found", "not_found", "headers_too_large", "method_not_allowed")
+    assert b"passwd" not in answer.body
+
+
+KEYS: dict[str, list[bytes]] = {
+    "empty": [b""],
+    "spaces": [b"   "],
+    "a space inside": [b"a b"],
+    "256": [b"x" * 256],
+    "10 KB": [b"x" * 10_000],
+    "a tab": [b"a\tb"],
+    "control characters": [b"a\x1bb"],
+    "DEL": [b"a\x7fb"],
+    "NUL": [b"a\0b"],
+    "latin": [b"\xe9"],
+    "UTF-8": ["ключ".encode()],
+    "twice": [b"one", b"two"],
+    "twice the same": [b"one", b"one"],
+}
+
+
+@pytest.mark.job_row("idempotency keys")
+@pytest.mark.parametrize("case", KEYS)
+def test_idempotency_keys_that_cannot_be(server: JobServer, client: httpx.Client, case: str) -> None:
+    headers = b"".join(b"Idempotency-Key: %b\r\n" % key for key in KEYS[case])
+    head = b"POST %b HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 5\r\n" % AUDIO.encode()
+    (answer,) = exchange(server.live.port, head + headers + b"\r\nsound")
+    assert (answer.status, answer.json["code"]) == (400, "http_invalid")
+    assert spool(server) == []
+
+
+@pytest.mark.job_row("same key")
+def test_one_key_for_other_requests(server: JobServer, client: httpx.Client) -> None:
+    headers = {"idempotency-key": "k" * 255}
+    job = client.post(AUDIO, content=b"gate", headers=headers)
+    (folder,) = spool(server)
+    for address, body, parameters in (
+        (AUDIO, b"gate!", {}),
+        (AUDIO, b"gat", {}),
+        (AUDIO, b"gate", {"timeline": "true"}),
+        (VIDEO, b"gate", {}),
+    ):
+        answer = client.post(address, content=body, params=parameters, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_conflict")
+    server.plans.gate.set()
+    assert ended(client, job.headers["location"]) == "succeeded"
+    assert client.post(AUDIO, content=b"other", headers=headers).status_code == 409  # the job has ended, the key lives
+    assert client.post(AUDIO, content=b"gate", headers=headers).status_code == 200
+    assert spool(server) == [folder]
+
+
+@pytest.mark.job_row("same key")
+def test_one_key_twenty_times_at_once(server: JobServer, client: httpx.Client) -> None:
+    headers = {"idempotency-key": "at-once"}
+    answers = at_once(lambda number: client.post(AUDIO, content=b"gate%d" % (number % 2), headers=headers), 20)
+    assert [answer.status_code for answer in answers].count(202) == 1
+    assert {answer.status_code for answer in answers} == {200, 202, 409}
+    assert len({answer.headers["location"] for answer in answers if answer.status_code < 300}) == 1
+    assert len(spool(server)) == 1
+
+
+def read_events(
+    client: httpx.Client, job: str, begun: threading.Semaphore | None = None, **headers: str
+) -> list[tuple[str, dict]]:
+    """(event, data) of all events until the stream ends; tells ``begun`` of the first."""
+    text = ""
+    with client.stream("GET", f"{job}/events", headers=headers) as answer:
+        assert answer.status_code == 200
+        for piece in answer.iter_text():
+            if begun is not None and "event: state" in piece:
+                begun.release()
+            text += piece
+    return [(event, json.loads(data)) for event, data in re.findall(r"event: (\w+)\ndata: (.*)", text)]
+
+
+EVENT_IDS = [
+    "",
+    "-1",
+    "99999999999999999999999999999999",
+    "1e400",
+    "NaN",
+    "text",
+    "running-0.2500",
+    "succeeded-0.9999",
+    "succeeded-9.0000",
+    "succeeded-",
+    "succeeded-1.0000\x0b",
+    "SUCCEEDED-1.0000",
+    "succeeded-1.0000, succeeded-1.0000",
+    "expired-1.0000",
+    "x" * 8000,
+    "\xe9" * 100,
+]
+
+
+@pytest.mark.job_row("event ids")
+@pytest.mark.parametrize("last", EVENT_IDS, ids=lambda last: ascii(last[:20]))
+def test_event_ids_that_cannot_be(server: JobServer, client: httpx.Client, last: str) -> None:
+    job = submit(client)
+    assert ended(client, job) == "succeeded"
+    request = f"GET {job}/events HTTP/1.1\r\nHost: test\r\nConnection: close\r\nLast-Event-ID: {last}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.live.port), timeout=10) as connection:
+        connection.sendall(request.encode("latin-1"))
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    if b"\x0b" in request.encode("latin-1"):
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        return
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"event: state") == 1
+    assert b'"state":"succeeded"' in answer
+
+
+@pytest.mark.job_row("slow body")
+@pytest.mark.parametrize("pause_s", [0.7, 0.1], ids=["pauses", "comes for too long"])
+def test_bodies_that_are_too_slow(server: JobServer, client: httpx.Client, pause_s: float) -> None:
+    head = f"POST {AUDIO} HTTP/1.1\r\nHost: test\r\nContent-Length: 900000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.live.port), timeout=10) as connection:
+        connection.sendall(head.encode() + b"sound")
+        answer = b""
+        while not answer:
+            connection.settimeout(pause_s)
+            try:
+                answer = connection.recv(65536)
+            except TimeoutError:
+                connection.sendall(b"x")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"body_timeout"' in answer
+    assert spool(server) == []
+
+
+MULTIPART = b'--limit0\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+
+
+@pytest.mark.job_row("aborted body")
+@pytest.mark.parametrize("kind", ["audio/wav", "multipart/form-data; boundary=limit0"])
+def test_clients_that_leave_while_they_upload(server: JobServer, client: httpx.Client, kind: str) -> None:
+    head = f"POST {AUDIO} HTTP/1.1\r\nHost: test\r\nContent-Type: {kind}\r\nContent-Length: 900000\r\n\r\n"
+    connections = []
+    for _ in range(MANY):
+        connections.append(socket.create_connection(("127.0.0.1", server.live.port)))
+        connections[-1].sendall(head.encode() + (MULTIPART if "multipart" in kind else b"") + b"sound" * 1000)
+    wait_until(lambda: len(spool(server)) == MANY)
+    for connection in connections:
+        connection.close()
+    wait_until(lambda: spool(server) == [])
+    assert server.jobs._ledger.unfinished() == 0
+
+
+@pytest.mark.job_row("too large")
+def test_bodies_over_the_limit(server: JobServer, client: httpx.Client) -> None:
+    over = bytes(LIMIT_BYTES + 1)
+
+    def pieces() -> Iterator[bytes]:
+        yield from (over[start : start + 65536] for start in range(0, len(over), 65536))
+
+    for content in (over, pieces()):
+        answer = client.post(AUDIO, content=content)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    for promised, status in (("10000000000", 413), ("9" * 19, 413), ("-1", 400), ("5e3", 400)):
+        head = f"POST {AUDIO} HTTP/1.1\r\nHost: test\r\nContent-Length: {promised}\r\n\r\n"
+        assert exchange(server.live.port, head.encode())[0].status == status
+    assert spool(server) == []
+    assert client.post(AUDIO, content=bytes(LIMIT_BYTES)).status_code == 202
+
+
+FORM = {"content-type": "multipart/form-data; boundary=limit0"}
+BROKEN: dict[str, tuple[dict[str, str], bytes, int, str]] = {
+    "empty": ({}, b"", 400, "body_missing"),
+    "no boundary": ({"content-type": "multipart/form-data"}, MULTIPART, 400, "multipart_invalid"),
+    "cut off": (FORM, MULTIPART + b"sound", 400, "multipart_truncated"),
+    "no file": (FORM, MULTIPART.replace(b'"file"', b'"other"') + b"x\r\n--limit0--\r\n", 400, "field_missing"),
+    "two files": (FORM, (MULTIPART + b"x\r\n") * 2 + b"--limit0--\r\n", 400, "too_many_files"),
+    "an empty file": (FORM, MULTIPART + b"\r\n--limit0--\r\n", 422, "media_empty"),
+    "compressed": ({"content-encoding": "gzip"}, b"\x1f\x8b", 415, "content_encoding_unsupported"),
+    "a form": ({"content-type": "application/x-www-form-urlencoded"}, b"a=1", 415, "unsupported_content_type"),
+}
+
+
+@pytest.mark.job_row("broken body")
+@pytest.mark.parametrize("case", BROKEN)
+def test_bodies_that_are_broken(server: JobServer, client: httpx.Client, case: str) -> None:
+    headers, body, status, code = BROKEN[case]
+    answer = client.post(AUDIO, content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert spool(server) == []
+
+
+@pytest.mark.job_row("deleted twice")
+@pytest.mark.parametrize("body", [b"sound", b"gate"])
+def test_deleted_again_and_again(server: JobServer, client: httpx.Client, body: bytes) -> None:
+    job = submit(client, body)
+    running(client, job) if body == b"gate" else ended(client, job)
+    answers = at_once(lambda _: client.delete(job))
+    assert {answer.status_code for answer in answers} == {204}
+    assert client.delete(job).status_code == 204
+    assert client.get(job).json()["state"] == ("cancelled" if body == b"gate" else "expired")
+    wait_until(lambda: spool(server) == [])
+
+
+@pytest.mark.job_row("deleted while read")
+def test_deleted_while_its_result_is_read(server: JobServer, client: httpx.Client, monkeypatch) -> None:
+    job = submit(client)
+    ended(client, job)
+    whole = client.get(f"{job}/result", headers={"x-request-id": "same"}).content
+    found, go_on = threading.Event(), threading.Event()
+    real = Jobs.result
+
+    def slowly(jobs: Jobs, known: Job) -> object:
+        found.set()
+        go_on.wait(30)
+        return real(jobs, known)
+
+    monkeypatch.setattr(Jobs, "result", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(client.get, f"{job}/result")
+        assert found.wait(30)
+        assert httpx.delete(server.url + job).status_code == 204
+        go_on.set()
+        answer = reading.result()
+    assert (answer.status_code, answer.json()["code"]) == (410, "result_expired")
+    monkeypatch.undo()
+    for _ in range(5):
+        job = submit(client)
+        ended(client, job)
+        deletion = threading.Timer(0.002, httpx.delete, (server.url + job,))
+        deletion.start()
+        answer = client.get(f"{job}/result", headers={"x-request-id": "same"})
+        deletion.join()
+        assert answer.content == whole or (answer.status_code, answer.json()["code"]) == (410, "result_expired")
+
+
+@pytest.mark.job_row("read at once")
+@pytest.mark.parametrize("once", [False, True])
+def test_a_result_is_read_by_many_at_once(server: JobServer, client: httpx.Client, once: bool, monkeypatch) -> None:
+    settings = server.live.services.settings.model_copy(update={"delete_result_on_read": once})
+    monkeypatch.setattr(server.live.services, "settings", settings)
+    job = submit(client)
+    ended(client, job)
+    answers = at_once(lambda _: client.get(f"{job}/result", headers={"x-request-id": "same"}))
+    whole = {answer.content for answer in answers if answer.status_code == 200}
+    assert len(whole) == 1
+    refused = {answer.json()["code"] for answer in answers if answer.status_code != 200}
+    assert refused <= ({"result_expired"} if once else set())
+    if once:
+        wait_until(lambda: client.get(f"{job}/result").status_code == 410)
+        wait_until(lambda: spool(server) == [])
+
+
+@pytest.mark.job_row("listeners")
+@pytest.mark.parametrize("end", ["succeeded", "failed", "cancelled", "expired"])
+def test_all_who_listen_hear_of_the_end(server: JobServer, client: httpx.Client, clock: Clock, end: str) -> None:
+    job = submit(client, b"gate")
+    running(client, job)
+    with ThreadPoolExecutor(MANY) as pool:
+        begun = threading.Semaphore(0)
+        listening = [pool.submit(read_events, client, job, begun) for _ in range(MANY)]
+        assert all(begun.acquire(timeout=30) for _ in range(MANY))
+        if end == "succeeded":
+            server.plans.gate.set()
+        elif end == "failed":
+            (handle,) = (job.handle for job in server.jobs._ledger.all() if not job.state.is_final)
+            server.jobs._ledger.fail(handle, "media_invalid")
+        elif end == "cancelled":
+            assert httpx.delete(server.url + job).status_code == 204
+        else:
+            clock.ahead_s = server.live.services.settings.job_ttl_s + 1
+            server.jobs._sweeper.sweep()
+        for each in listening:
+            event, job_told = each.result()[-1]
+            assert (event, job_told["state"]) == ("state", end)
+    server.plans.gate.set()
+
+
+@pytest.mark.job_row("listeners")
+def test_who_comes_back_after_the_result_went_hears_of_that(server: JobServer, client: httpx.Client) -> None:
+    job = submit(client)
+    ended(client, job)
+    client.delete(job)
+    ((event, told),) = read_events(client, job, **{"last-event-id": "succeeded-1.0000"})
+    assert (event, told["state"]) == ("state", "expired")
+    assert client.get(f"{job}/events", headers={"last-event-id": "expired-1.0000"}).status_code == 204
+
+
+@pytest.mark.job_row("listeners leave")
+def test_listeners_that_vanish(server: JobServer, client: httpx.Client, monkeypatch) -> None:
+    monkeypatch.setattr("service.api.job_events.LOOK_S", 0.02)
+    job = submit(client, b"gate")
+    running(client, job)
+    before = len(server.live.request_lines())
+    for _ in range(2 * MANY):
+        with socket.create_connection(("127.0.0.1", server.live.port), timeout=10) as connection:
+            connection.sendall(f"GET {job}/events HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+            assert connection.recv(1000)
+    wait_until(lambda: len(server.live.request_lines()) == before + 2 * MANY)  # a line is written when a stream is over
+
+
+@pytest.mark.job_row("wrong methods")
+@pytest.mark.parametrize(
+    ("method", "rest", "allowed"), [("PUT", "", "GET"), ("PATCH", "", "GET"), ("POST", "/result", "GET")]
+)
+def test_other_methods_are_405(client: httpx.Client, method: str, rest: str, allowed: str) -> None:
+    answer = client.request(method, submit(client) + rest)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert allowed in answer.headers["allow"]

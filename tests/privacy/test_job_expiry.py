@@ -1,0 +1,53 @@
+"""Of a job that has expired nothing is left: the clock is moved, and every place is looked at."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.privacy.test_job_canary import CANARY, ended, holding, send
+from tests.support.fake_jobs import serving_jobs
+from tests.support.live_server import wait_until
+
+
+def test_what_has_expired_is_nowhere(tmp_path: Path) -> None:
+    """Not the recording, the result or the keys of them, with a spool in memory; at last not even the job."""
+    ahead_s = 0.0
+    with (
+        tempfile.TemporaryDirectory(dir="/dev/shm", prefix="spool-") as memory,
+        serving_jobs(tmp_path / "state", lambda: time.time() + ahead_s, spool_dir=Path(memory)) as server,
+    ):
+        settings, jobs = server.live.services.settings, server.jobs
+        server.plans.gate.clear()
+        address = send(server, b"gate")
+        (job,) = jobs._ledger.all()
+        assert job.job_key is not None
+        assert holding(tmp_path, job.job_key) != []  # what is looked for below would be found
+        server.plans.gate.set()
+        assert ended(server, address) == "succeeded"
+        result_key = jobs._ledger.all()[0].result_key
+        assert result_key is not None
+        wait_until(lambda: [path.name for path in Path(memory).glob("*/*")] == ["result"])
+        (stored,) = (path.read_bytes() for path in Path(memory).glob("*/result"))
+
+        ahead_s = settings.result_ttl_s + 1
+        jobs._sweeper.sweep()
+        assert httpx.get(f"{server.url}{address}/result").status_code == 410
+        assert list(Path(memory).glob("*/*")) == []
+        for what in (CANARY, job.job_key, result_key, stored[:64], b'"probabilities"'):
+            for folder in (tmp_path, Path(memory)):
+                assert holding(folder, what) == []
+
+        ahead_s = max(settings.result_ttl_s, settings.job_ttl_s) + 2
+        jobs._sweeper.sweep()
+        assert httpx.get(server.url + address).status_code == 404
+        assert jobs._ledger.all() == []
+        assert jobs._engine is not None
+        assert not jobs._engine.is_known(job.handle)
+        assert list(Path(memory).glob("*/")) == []
+        assert holding(tmp_path, job.id.encode()) == []
+        assert CANARY.decode() not in server.live.log.getvalue()
+        assert job.id not in server.live.log.getvalue()
