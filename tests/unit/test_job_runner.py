@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sql
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
 from service.jobs import cipher, engine, live, runner, spool, turns, waits
@@ -257,6 +260,24 @@ def test_a_part_that_cannot_be_closed_keeps_no_place(scene: Callable[..., Scene]
     one.conduct()
     assert (one.turns.free, len(one.runner._live)) == (1, 0)
     assert Recording.closed == Recording.opened
+
+
+@pytest.mark.parametrize("away", [OperationalError("", {}, Exception()), PoolTimeout()], ids=["gone", "busy"])
+def test_a_database_that_is_away_now_and_then_is_waited_for(scene: Callable[..., Scene], monkeypatch, away) -> None:
+    one = scene()
+    monkeypatch.setattr(runner, "DATABASE_WAIT_S", 0.0)
+    calls, real = itertools.count(), one.ledger.find
+
+    def find(handle: str) -> object:
+        if next(calls) % 2 == 0:
+            raise away
+        return real(handle)
+
+    monkeypatch.setattr(one.ledger, "find", find)
+    one.conduct()
+    one.is_clean()
+    monkeypatch.undo()
+    assert one.state is JobState.SUCCEEDED
 
 
 def test_what_this_service_cannot_do_any_more_fails(scene: Callable[..., Scene], monkeypatch) -> None:
