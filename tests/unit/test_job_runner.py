@@ -196,7 +196,7 @@ def lines_of(scene: Callable[..., Scene], content: bytes = b"sound") -> range:
     return range(1, undisturbed.lines + 1)
 
 
-@pytest.mark.parametrize(("later", "every"), [(0, 1), (5, 2), (40, 2)])
+@pytest.mark.parametrize(("later", "every"), [(0, 1), (5, 3), (40, 3)])
 def test_a_job_that_is_deleted_at_any_line_gives_everything_back(scene: Callable[..., Scene], later, every) -> None:
     """What the call does after it has told the ledger may come ``later`` by so many lines."""
     lines = lines_of(scene)
@@ -219,7 +219,7 @@ def test_a_job_that_is_deleted_at_any_line_gives_everything_back(scene: Callable
 def test_a_job_that_is_abandoned_at_any_line_gives_everything_back(scene: Callable[..., Scene]) -> None:
     lines = lines_of(scene)
     ends = set()
-    for line in lines:
+    for line in lines[::2]:
         one = scene()
         one.at(line, lambda one=one: one.runner.stop(0) and None)
         one.conduct()
