@@ -18,7 +18,7 @@ import av
 import psutil
 
 from benchmarks.measurement import emit
-from service.pipeline.video_run import FACES_SHARE
+from service.pipeline.video.watching import FACES_SHARE
 
 CLIP_S = 60.0
 LONG_CLIP_S = 3600.0

@@ -22,8 +22,8 @@ COMMANDS = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 is success, 1 an expected failure, 2 wrong usage."""
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command and its options; wrong usage ends the program with status 2."""
     parser = argparse.ArgumentParser(prog="emoserve-export", description="The offline half of Emoserve.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     wanted = (sys.argv[1:] if arguments is None else arguments)[:1]
@@ -32,7 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
         # PyTorch takes seconds to import: only the command that is asked for is loaded.
         if wanted == [name]:
             importlib.import_module(f"export.cli.{name.replace('-', '_')}").configure(subparser)
-    chosen = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 is success, 1 an expected failure, 2 wrong usage."""
+    chosen = parse(arguments)
     from export.cli.common import ExpectedFailure, note
     from export.corpora.tables import CorpusError
 

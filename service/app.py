@@ -37,6 +37,7 @@ from service.api.security_documentation import describe_security
 from service.middleware.cross_origin import cross_origin_rules
 from service.middleware.envelope import Envelope
 from service.middleware.guard import Guard
+from service.middleware.prefix import Prefix
 from service.problems import InternalError, Malformed, MethodNotAllowed, NotFound, Problem
 from service.services import Services
 from service.settings import Settings
@@ -77,6 +78,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **cross_origin_rules(settings.cors_origins))
     app.add_middleware(Envelope, services=services)
+    if settings.root_path:
+        app.add_middleware(Prefix, prefix=settings.root_path, addresses=[route.path for route in routes])
     for module in _ROUTERS:
         app.include_router(module.router)
     app.openapi = _cached_openapi(app)  # type: ignore[method-assign]

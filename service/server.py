@@ -111,7 +111,6 @@ def make_server(
         create_app(settings, services),
         host=settings.host,
         port=settings.port,
-        root_path=settings.root_path,
         http=bounded_protocol(settings.limits, lambda *refusal: _record_refusal(services, *refusal)),
         ws=StreamProtocol,
         ws_max_size=WEBSOCKET_ROOM * settings.limits.max_message_bytes,

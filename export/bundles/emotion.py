@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from export.bundles.parity import refuse_difference
 from export.bundles.trained import FromNetwork, TrainedBundle, trained_card
 from export.bundles.write import Content, write_bundle
 from export.corpora.audio import stack
+from export.evaluation.calibration import Calibration
 from export.graphs.emonet_graph import emonet_model
 from export.graphs.front_end import PRESETS, FrontEnd
 from export.networks.emonet import EmoNet, EmoNetConfig
@@ -35,15 +37,21 @@ INTENDED_USE = (
 
 @dataclass(frozen=True)
 class EmotionBundle(TrainedBundle):
-    """What the card needs to know beyond the network."""
+    """What the card needs to know beyond the network.
+
+    Attributes:
+        calibration_corpora: whose devel partitions the calibration is fitted on; empty means all that were seen.
+    """
 
     preset: str = "open"
     hop_s: float = 1.0
     min_length_s: float = 0.08
-    temperature: float = 1.0
+    calibration_corpora: Sequence[str] = ()
 
 
-def write_emotion_bundle(network: EmoNet, about: EmotionBundle, out: Path, inputs: list[NDArray[np.float32]]) -> Path:
+def write_emotion_bundle(
+    network: EmoNet, about: EmotionBundle, calibration: Calibration, out: Path, inputs: list[NDArray[np.float32]]
+) -> Path:
     """Write ``out/<name>/<version>/`` and check the graph against the network on ``inputs``.
 
     Args:
@@ -53,8 +61,8 @@ def write_emotion_bundle(network: EmoNet, about: EmotionBundle, out: Path, input
         ParityError: graph and network differ by more than :data:`TOLERANCE`; nothing is left behind.
     """
     preset = PRESETS[about.preset]
-    graph = emonet_model(network, preset, about.metadata, temperature=about.temperature).SerializeToString()
-    difference = largest_difference(graph, network, about.preset, about.temperature, inputs)
+    graph = emonet_model(network, preset, about.metadata, calibration=calibration).SerializeToString()
+    difference = largest_difference(graph, network, about.preset, calibration, inputs)
     refuse_difference(about.name, difference, TOLERANCE)
     window_s = preset.full_length_samples / preset.sample_rate_hz
     content = FromNetwork(
@@ -67,7 +75,7 @@ def write_emotion_bundle(network: EmoNet, about: EmotionBundle, out: Path, input
             max_length_s=window_s,
             preset=about.preset,
         ),
-        settings={"temperature": about.temperature, "network": network.config.to_text()},
+        settings={**calibration.to_settings(), "network": network.config.to_text()},
         intended_use=INTENDED_USE,
         tolerance=TOLERANCE,
         difference=difference,
@@ -92,7 +100,7 @@ def load_network(folder: Path) -> EmoNet:
 def torch_probabilities(
     network: EmoNet,
     preset: str,
-    temperature: float,
+    calibration: Calibration,
     waveform: NDArray[np.float32],
     lengths: NDArray[np.int64],
 ) -> NDArray[np.float32]:
@@ -100,11 +108,11 @@ def torch_probabilities(
     with torch.inference_mode():
         pictures, frames = FrontEnd(PRESETS[preset])(torch.from_numpy(waveform), torch.from_numpy(lengths))
         logits = network(pictures[:, None], frames)["emotion"]
-        return torch.softmax(logits / temperature, dim=1).numpy()
+        return calibration.probabilities(logits.numpy())
 
 
 def largest_difference(
-    graph: bytes, network: EmoNet, preset: str, temperature: float, inputs: list[NDArray[np.float32]]
+    graph: bytes, network: EmoNet, preset: str, calibration: Calibration, inputs: list[NDArray[np.float32]]
 ) -> float:
     """Largest difference of a probability between graph and network, each clip alone and all in one batch."""
     session = Session(graph, device="cpu", threads=1)
@@ -115,6 +123,6 @@ def largest_difference(
     for batch in batches:
         waveform, lengths = stack(batch)
         answer = session.run({"waveform": waveform, "lengths": lengths}, ("probabilities",))["probabilities"]
-        expected = torch_probabilities(network, preset, temperature, waveform, lengths)
+        expected = torch_probabilities(network, preset, calibration, waveform, lengths)
         worst = max(worst, float(np.abs(answer - expected).max()))
     return worst

@@ -7,6 +7,9 @@ from pathlib import Path
 from export.evaluation.report import EmotionReport
 from service.card import Measurement
 
+UAR = "unweighted_average_recall"
+"""The metric whose entries name rivals."""
+
 
 def corpus_measurements(
     figures: EmotionReport, seen: bool, rivals: dict[str, float], folder: Path
@@ -32,7 +35,7 @@ def corpus_measurements(
 
     entries = [
         entry(
-            "unweighted_average_recall",
+            UAR,
             figures.uar.value,
             shared,
             interval_95=(round(figures.uar.low, 4), round(figures.uar.high, 4)),

@@ -23,7 +23,7 @@ from service.card import (
     write_card,
 )
 
-Setting = float | int | str | bool
+Setting = float | int | str | bool | list[float] | list[str]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.card import Card, FileEntry, write_card
+from service.card import Card, FileEntry, read_card, write_card
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,13 @@ def write_bundle(out: Path, contents: Mapping[str, Content], make_card: Callable
         card = make_card(entries)
         write_card(card, draft)
         return _put_in_place(draft, out / card.name / card.version, Path(scratch))
+
+
+def copy_bundle(bundle: Path, out: Path) -> Path:
+    """Put the folder of a bundle under ``out``, as :func:`write_bundle` writes one; returns the new folder."""
+    card = read_card(bundle)
+    contents = {name: Content(bundle / name, entry.role) for name, entry in card.files.items()}
+    return write_bundle(out, contents, lambda _: card)
 
 
 def _write_file(path: Path, content: Content) -> FileEntry:

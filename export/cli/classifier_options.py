@@ -21,8 +21,9 @@ from export.cli.data import OPENSMILE_NOTE, add_licence_argument, add_recordings
 from export.cli.features import compute
 from export.evaluation.significance import compare_answers, holm
 from export.features.extractors import BundleExtractor, ExtractorError
+from export.features.files import read_table
 from export.features.origin import OriginError
-from export.features.table import FeatureTable, FeatureTableError, read_table
+from export.features.table import FeatureTable, FeatureTableError
 
 SGD_LOSSES = ("log_loss", "modified_huber", "hinge")
 

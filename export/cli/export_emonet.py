@@ -1,70 +1,105 @@
-"""``emoserve-export export emonet``: calibrate on devel, write the bundle, score test, complete the card."""
+"""``emoserve-export export emonet``: calibrate on devel, write the bundle, score test, complete the card.
+
+The weights come from a checkpoint, or from a bundle: what a bundle holds is enough to calibrate and write it anew.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from export.bundles.emotion import EmotionBundle, write_emotion_bundle
+from export.bundles.emotion_source import EmotionSource, read_source
 from export.bundles.measurements import corpus_measurements
 from export.bundles.specification import read_specification
 from export.bundles.trained import add_measurements
+from export.bundles.write import copy_bundle
 from export.cli.common import (
     ExpectedFailure,
     add_corpus_argument,
     add_trained_bundle_arguments,
+    advance,
     available_threads,
+    bundle_card,
     note,
+    progress_bar,
     say,
 )
 from export.cli.evaluate import evaluate
 from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus, read_corpora
 from export.evaluation.bundle import answer_corpus, truth
-from export.evaluation.metrics import fit_temperature
+from export.evaluation.calibration import KINDS, UNCALIBRATED, Calibration, Kind
+from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
 from export.networks.emonet import EmoNet
-from export.training.loop import load_trained
 
 PARITY_RECORDINGS = 6
+KEPT = "kept"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_trained_bundle_arguments(parser, "checkpoint of recipe 'open'")
-    parser.add_argument("--rivals", type=Path, metavar="FILE", help="JSON lines of 'emoserve-export rivals --json'")
+    add_trained_bundle_arguments(parser, "checkpoint of recipe 'open', or the folder of a bundle")
+    parser.add_argument(
+        "--calibration",
+        choices=[*KINDS, KEPT],
+        help="fitted on devel: a temperature, or also a bias for each class; or kept as it is with the weights; "
+        "default: fit the kind that is with the weights",
+    )
+    parser.add_argument(
+        "--rivals",
+        type=Path,
+        metavar="FILE",
+        help="JSON lines of 'emoserve-export rivals --json'; default: those on the card of the bundle",
+    )
     add_corpus_argument(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    if not arguments.weights.is_file():
-        raise ExpectedFailure(f"{arguments.weights}: no such checkpoint")
-    try:
-        network = load_trained(arguments.weights)
-    except ValueError as error:
-        raise ExpectedFailure(str(error)) from error
+    source = source_of(arguments.weights)
     about, seen = read_specification(arguments.card, EmotionBundle)
     corpora = read_corpora(arguments.corpus)
     recordings = parity_recordings(corpora)
-    calibrating = [corpus.partition("devel") for corpus in corpora if corpus.name in seen]
-    about = replace(about, temperature=calibrate(network, about, calibrating, recordings))
-    note(f"temperature {about.temperature:.3f} on devel of {', '.join(corpus.name for corpus in calibrating)}")
-    folder = write_emotion_bundle(network, about, arguments.out, recordings)
-    rivals = read_rivals(arguments.rivals)
-    measurements = []
-    for corpus in corpora:
-        figures, _ = evaluate(folder, corpus.partition("test"), "test")
-        measurements += corpus_measurements(figures, corpus.name in seen, rivals.get(corpus.name, {}), folder)
-        note(f"{corpus.name}: test UAR {figures.uar.value:.1%}")
-    add_measurements(folder, measurements)
-    say(f"bundle: {folder}")
+    kind, calibration = arguments.calibration, source.calibration
+    if kind != KEPT:
+        wanted = about.calibration_corpora or seen
+        devel = [corpus.partition("devel") for corpus in corpora if corpus.name in wanted]
+        kind = kind or (calibration.kind if calibration else "temperature")
+        calibration = fit(source.network, about, kind, devel, recordings)
+    elif calibration is None:
+        raise ExpectedFailure(f"{arguments.weights}: no calibration is with these weights")
+    note(f"{calibration.describe()}; fitted on devel of {', '.join(calibration.fitted_on) or 'unnamed corpora'}")
+    rivals = read_rivals(arguments.rivals) if arguments.rivals else source.rivals
+    with tempfile.TemporaryDirectory() as scratch:
+        draft = write_emotion_bundle(source.network, about, calibration, Path(scratch), recordings)
+        folder = arguments.out / draft.relative_to(scratch)
+        measurements = []
+        for corpus in corpora:
+            figures, _ = evaluate(draft, corpus.partition("test"), "test")
+            measurements += corpus_measurements(figures, corpus.name in seen, rivals.get(corpus.name, {}), folder)
+            note(f"{corpus.name}: test UAR {figures.uar.value:.1%}")
+        add_measurements(draft, measurements)
+        # Only now: the former bundle may be where the weights and the rivals come from.
+        say(f"bundle: {copy_bundle(draft, arguments.out)}")
     return 0
+
+
+def source_of(weights: Path) -> EmotionSource:
+    """The checkpoint or bundle that the command line names."""
+    if weights.is_dir():
+        bundle_card(weights)
+    elif not weights.is_file():
+        raise ExpectedFailure(f"{weights}: no such checkpoint or bundle")
+    try:
+        return read_source(weights)
+    except ValueError as error:
+        raise ExpectedFailure(str(error)) from error
 
 
 def parity_recordings(corpora: list[Corpus]) -> list[np.ndarray]:
@@ -81,26 +116,31 @@ def parity_recordings(corpora: list[Corpus]) -> list[np.ndarray]:
     return recordings
 
 
-def calibrate(network: EmoNet, about: EmotionBundle, corpora: list[Corpus], recordings: list[np.ndarray]) -> float:
-    """Temperature that makes the bundle's answers on devel most likely (Guo 2017); all corpora count the same."""
-    logits, targets, weights = [], [], []
+def fit(
+    network: EmoNet, about: EmotionBundle, kind: Kind, corpora: list[Corpus], recordings: list[np.ndarray]
+) -> Calibration:
+    """Fit on devel what the bundle's own graph answers, over windows as the service runs it."""
+    if not all(corpus.utterances for corpus in corpora):
+        raise ExpectedFailure("a corpus to calibrate on has no partition 'devel'")
+    parts = []
     with tempfile.TemporaryDirectory() as scratch:
-        folder = write_emotion_bundle(network, about, Path(scratch), recordings)
+        folder = write_emotion_bundle(network, about, UNCALIBRATED, Path(scratch), recordings)
         for corpus in corpora:
-            answers = answer_corpus(folder, corpus, available_threads())
+            with progress_bar(f"devel of {corpus.name}", len(corpus.utterances)) as bar:
+                answers = answer_corpus(folder, corpus, available_threads(), lambda bar=bar: advance(bar))
+            logits = np.log(np.maximum(answers.probabilities, 1e-12))
             own = np.array([label in corpus.labels for label in answers.labels])
-            scores = np.where(own, np.log(np.maximum(answers.probabilities, 1e-12)), -1e9)
-            logits.append(scores)
-            targets.append(truth(corpus, answers.labels))
-            weights.append(np.full(len(corpus.utterances), 1.0 / len(corpus.utterances)))
-    return fit_temperature(np.concatenate(logits), np.concatenate(targets), np.concatenate(weights))
+            parts.append(HeldOut(corpus.name, logits, truth(corpus, answers.labels), own))
+    try:
+        return calibrate(parts, kind)
+    except CalibrationError as error:
+        raise ExpectedFailure(str(error)) from error
 
 
-def read_rivals(file: Path | None) -> dict[str, dict[str, float]]:
+def read_rivals(file: Path) -> dict[str, dict[str, float]]:
     """Corpus to feature set to test UAR."""
     rivals: dict[str, dict[str, float]] = {}
-    if file:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            rivals.setdefault(row["corpus"], {})[f"{row['features']} + linear SVM"] = round(row["uar"], 4)
+    for line in file.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        rivals.setdefault(row["corpus"], {})[f"{row['features']} + linear SVM"] = round(row["uar"], 4)
     return rivals

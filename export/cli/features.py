@@ -11,7 +11,8 @@ from export.cli.common import ExpectedFailure, advance, available_threads, bundl
 from export.cli.data import OPENSMILE_NOTE, add_licence_argument, add_recordings_arguments, described_data, read_all
 from export.features.extraction import Cut, Extractor, extract
 from export.features.extractors import FEATURE_SETS, BundleExtractor, ExtractorError, OpenSmileExtractor
-from export.features.table import FeatureTable, FeatureTableError, check_suffix, write_table
+from export.features.files import check_suffix, write_table
+from export.features.table import FeatureTable, FeatureTableError
 from service.problems import Problem
 
 SOME_LEFT_OUT = 3

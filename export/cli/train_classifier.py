@@ -18,7 +18,7 @@ from export.cli.classifier_options import (
     recipe_of,
 )
 from export.cli.common import ExpectedFailure, advance, available_threads, progress_bar, say
-from export.features.table import read_table
+from export.features.files import read_table
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

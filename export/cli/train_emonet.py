@@ -9,10 +9,20 @@ from pathlib import Path
 import torch
 from rich.progress import Progress
 
-from export.cli.common import add_cache_argument, add_corpus_argument, available_threads, progress_bar, say
+from export.cli.common import (
+    ExpectedFailure,
+    add_cache_argument,
+    add_corpus_argument,
+    available_threads,
+    note,
+    progress_bar,
+    say,
+)
 from export.corpora.tables import CorpusError, read_corpora
+from export.evaluation.calibration import KINDS
+from export.evaluation.calibration_fit import CalibrationError
 from export.training.curves import draw_curves
-from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
+from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME, load_calibration
 from export.training.open_recipe import OpenRecipe, train_open
 from export.training.paper_recipe import MODES, PaperRecipe, train_paper
 
@@ -24,6 +34,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", choices=["open", "paper"], default="open")
     parser.add_argument("--steps", type=int, help="steps in all (open; default 5000) or a stage (paper; 2500)")
     parser.add_argument("--batch-size", type=int, default=32, help="clips of a step (open)")
+    parser.add_argument(
+        "--calibration",
+        choices=KINDS,
+        default="temperature",
+        help="fitted on devel in the end, and by 'export emonet' (open): a temperature, which changes no answer, "
+        "or also a bias for each class, under which a class is as likely as on devel",
+    )
     parser.add_argument("--partitions", nargs="+", default=["train"], choices=["train", "devel", "test"])
     parser.add_argument("--preset", choices=["paper", "code"], default="paper", help="front end of recipe 'paper'")
     parser.add_argument("--mode", choices=MODES, default="scratch", help="transfer mode of recipe 'paper' (C22)")
@@ -45,9 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
             tuple(arguments.partitions),
             batch_size=arguments.batch_size,
             start=arguments.start,
+            calibration=arguments.calibration,
         )
-        with progress_bar("training", steps) as bar:
-            train_open(corpora, recipe, arguments.out, report_to(bar), arguments.cache)
+        try:
+            with progress_bar("training", steps) as bar:
+                train_open(corpora, recipe, arguments.out, report_to(bar), arguments.cache)
+        except CalibrationError as error:
+            raise ExpectedFailure(str(error)) from error
+        if calibration := load_calibration(arguments.out / CHECKPOINT_FILE_NAME):
+            note(f"calibration on devel: {calibration.describe()}")
     else:
         silent = [corpus.name for corpus in corpora if not corpus.has_audio]
         if silent:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from export.bundles.emotion import load_network, torch_probabilities
 from export.corpora.audio import stack
 from export.evaluation.agreement import BATCH_TOLERANCE, Agreement, clips_of
+from export.evaluation.calibration import Calibration
 from export.evaluation.reference import librosa_picture
 from export.graphs.front_end import PRESETS
 from export.networks.emonet import EmoNet
@@ -50,7 +51,7 @@ def verify_speech_bundle(folder: Path, recordings: list[NDArray[np.float32]]) ->
     clips = clips_of(card.speech, recordings)
     session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
     network = load_network(folder)
-    temperature = float(card.settings["temperature"])  # type: ignore[arg-type]
+    calibration = Calibration.from_settings(dict(card.settings))
 
     def answer(batch: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         waveform, lengths = stack(batch)
@@ -58,11 +59,11 @@ def verify_speech_bundle(folder: Path, recordings: list[NDArray[np.float32]]) ->
 
     alone = np.concatenate([answer([clip]) for clip in clips])
     expected = np.concatenate(
-        [torch_probabilities(network, card.speech.preset, temperature, *stack([clip])) for clip in clips]
+        [torch_probabilities(network, card.speech.preset, calibration, *stack([clip])) for clip in clips]
     )
     reference = None
     if card.speech.preset == PRESETS["open"].name:
-        by_librosa = np.concatenate([_reference(network, temperature, clip) for clip in clips])
+        by_librosa = np.concatenate([_reference(network, calibration, clip) for clip in clips])
         reference = float(np.abs(alone - by_librosa).max())
     return Verification(
         model=f"{card.name}/{card.version}",
@@ -76,8 +77,8 @@ def verify_speech_bundle(folder: Path, recordings: list[NDArray[np.float32]]) ->
     )
 
 
-def _reference(network: EmoNet, temperature: float, clip: NDArray[np.float32]) -> NDArray[np.float32]:
+def _reference(network: EmoNet, calibration: Calibration, clip: NDArray[np.float32]) -> NDArray[np.float32]:
     picture = torch.from_numpy(librosa_picture(clip))
     with torch.inference_mode():
         logits = network(picture[None, None], torch.tensor([picture.shape[1]]))["emotion"]
-        return torch.softmax(logits / temperature, dim=1).numpy()
+        return calibration.probabilities(logits.numpy())

@@ -9,7 +9,8 @@ from pathlib import Path
 from export.corpora.licences import CORPORA
 from export.corpora.tables import Corpus
 from export.features.extraction import Cut, Extractor, extract
-from export.features.table import FeatureTable, read_table, write_table
+from export.features.files import read_table, write_table
+from export.features.table import FeatureTable
 from service.card import TrainingData
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from export.graphs.builder import GraphBuilder
 
-USUAL_BLOCK_ROWS = 16
+USUAL_BLOCK_ROWS = 8
 """Rows of a block: fewer would share too few columns, more would span too many."""
 
 
@@ -52,11 +52,10 @@ def write_blocks_product(graph: GraphBuilder, blocks: Blocks, gathered: str, nam
     """Multiply with what was gathered by :attr:`Blocks.columns`.
 
     Args:
-        gathered: float32 [a, b, blocks, width, n].
+        gathered: float32 [a, …, blocks, width, n].
         name: of the constant with the weights.
 
     Returns:
-        float32 [a, b, rows, n].
+        float32 [a, …, blocks, rows of a block, n].
     """
-    product = graph.add("MatMul", graph.constant(blocks.weights, name), gathered)
-    return graph.add("Reshape", product, graph.constant([0, 0, blocks.rows, -1]))
+    return graph.add("MatMul", graph.constant(blocks.weights, name), gathered)

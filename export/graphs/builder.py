@@ -23,6 +23,7 @@ class GraphBuilder:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._parameters: dict[str, NDArray[np.float32]] = {}
+        self._shapes: list[onnx.ValueInfoProto] = []
 
     def input(self, name: str, dtype: int, shape: Sequence[str | int]) -> str:
         """Declare an input."""
@@ -62,6 +63,14 @@ class GraphBuilder:
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         return name
 
+    def same_shape(self, values: Sequence[str], dtype: int, shape: Sequence[str]) -> None:
+        """State that ``values`` have one shape, by names of dimensions of this graph's own.
+
+        ONNX Runtime lets a node write into what it takes only where it knows that both are of one size.
+        """
+        names = [f"{self._name}/{name}" for name in shape]
+        self._shapes += [helper.make_tensor_value_info(value, dtype, names) for value in values]
+
     def split(self, value: str, parts: int, axis: int) -> list[str]:
         """Split ``value`` into equal parts."""
         outputs = [f"split_{len(self._nodes)}_{index}" for index in range(parts)]
@@ -75,7 +84,9 @@ class GraphBuilder:
             for name, value in self._parameters.items()
         ]
         inputs = [*self._inputs, *shapes]
-        graph = helper.make_graph(self._nodes, self._name, inputs, self._outputs, list(self._constants.values()))
+        graph = helper.make_graph(
+            self._nodes, self._name, inputs, self._outputs, list(self._constants.values()), value_info=self._shapes
+        )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=producer)
         model.ir_version = IR_VERSION
         helper.set_model_props(model, metadata)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from onnx import TensorProto
 
 from export.graphs.builder import FLOAT, GraphBuilder
 
-BLOCK_SAMPLES = 256
+USUAL_BLOCK_SAMPLES = 256
 """Samples that are looked through at once for the first and the last that is not zero."""
 SIXTEEN_BIT = 32768.0
 
@@ -18,20 +20,32 @@ def write_counter(graph: GraphBuilder, count: str) -> str:
     return graph.add("Range", zero, graph.add("Squeeze", count), one)
 
 
-def write_silenced(graph: GraphBuilder, blocks: str, ends: str, block_samples: int) -> str:
-    """Zero what lies behind each clip: a sample's factor is how far the end is beyond it, within 0 … 1.
+def write_padded(
+    graph: GraphBuilder, waveform: str, lengths: str, before: int, behind: int, multiple: int, silenced: int
+) -> str:
+    """Put zeros around a batch and right behind each clip.
 
     Args:
-        blocks: float32 [batch, blocks, block_samples].
-        ends: int64 [batch], in samples.
+        before, behind: zeros, int.
+        multiple: ``behind`` counts from the last multiple of so many samples; not more than ``behind``.
+        silenced: samples behind each clip that are zeroed, fewer at the end.
+
+    Returns:
+        float32 [batch, n].
     """
-    count = graph.add("Shape", blocks, start=1, end=2)
-    starts = graph.add("Mul", write_counter(graph, count), graph.constant([block_samples]))
-    left = graph.add("Sub", graph.add("Unsqueeze", ends, graph.constant([1])), starts)
-    left = graph.add("Min", graph.add("Max", left, graph.constant([0])), graph.constant([block_samples]))
-    left = graph.add("Unsqueeze", graph.add("Cast", left, to=FLOAT), graph.constant([2]))
-    beyond = graph.add("Sub", left, graph.constant(np.arange(block_samples, dtype=np.float32)))
-    return graph.add("Mul", blocks, graph.add("Clip", beyond, graph.constant(0.0), graph.constant(1.0)))
+    samples = graph.add("Shape", waveform, start=1, end=2)
+    left = graph.add("Sub", graph.constant([behind]), graph.add("Mod", samples, graph.constant([multiple])))
+    padded = graph.add("Pad", waveform, graph.add("Concat", graph.constant([0, before, 0]), left, axis=0))
+    # Not taken from the shape of what is padded: the zeros are written into that only where nothing else reads it.
+    last = graph.add("Add", graph.add("Add", samples, left), graph.constant([before - 1]))
+    behind_clips = graph.add(
+        "Add", graph.add("Unsqueeze", lengths, graph.constant([1])), graph.constant(before + np.arange(silenced))
+    )
+    places = graph.add("Min", behind_clips, last)
+    zeros = graph.add("ConstantOfShape", graph.add("Shape", places))
+    silenced_signal = graph.add("ScatterElements", padded, places, zeros, axis=1)
+    graph.same_shape((padded, silenced_signal), FLOAT, ("clips", "padded_samples"))
+    return silenced_signal
 
 
 def write_sixteen_bit(graph: GraphBuilder, waveform: str) -> str:
@@ -42,36 +56,59 @@ def write_sixteen_bit(graph: GraphBuilder, waveform: str) -> str:
     return graph.add("Round", graph.add("Mul", waveform, graph.constant(SIXTEEN_BIT)))
 
 
-def write_trimmed(graph: GraphBuilder, waveform: str, lengths: str) -> tuple[str, str]:
-    """Leave out zero samples at both ends of each clip (D2); a clip of zeros keeps its length or more.
+@dataclass(frozen=True)
+class Trimmed:
+    """Names of clips without the zero samples at their ends.
 
-    Returns:
-        float32 [batch, samples or more] that starts at the first sample that is not zero and is zero behind the clip,
-        and the new lengths int64 [batch].
+    Attributes:
+        signal: float32 [batch, n]; n is a multiple of the hop and more than there are samples.
+        first: int64 [batch, 1], the first sample that is not zero.
+        lengths: int64 [batch], from there to the last one; what lies behind is zero for a frame, then anything. A clip
+            of zeros keeps its length.
     """
-    one, two = graph.constant([1]), graph.constant([2])
-    block = graph.constant([BLOCK_SAMPLES])
-    samples = graph.add("Shape", waveform, start=1, end=2)
-    behind = graph.add("Mod", graph.add("Neg", samples), block)
-    padded = graph.add("Pad", waveform, graph.add("Concat", graph.constant([0, 0, 0]), behind, axis=0))
-    blocks = graph.add("Reshape", padded, graph.constant([0, -1, BLOCK_SAMPLES]))
-    blocks = write_silenced(graph, blocks, lengths, BLOCK_SAMPLES)
-    magnitude = graph.add("Abs", blocks)
-    sounding = graph.add("ReduceMax", magnitude, two, keepdims=0)
+
+    signal: str
+    first: str
+    lengths: str
+
+
+def write_trimmed(graph: GraphBuilder, waveform: str, lengths: str, fft_samples: int, hop_samples: int) -> Trimmed:
+    """Find the zero samples at both ends of each clip (D2)."""
+    block_samples = hop_samples * max(1, USUAL_BLOCK_SAMPLES // hop_samples)
+    one, two, block = graph.constant([1]), graph.constant([2]), graph.constant([block_samples])
+    signal = write_padded(
+        graph, waveform, lengths, 0, block_samples, block_samples, silenced=max(block_samples, fft_samples)
+    )
+    ends = graph.add("Unsqueeze", lengths, one)
+    magnitude = graph.add("Abs", graph.add("Reshape", signal, graph.constant([0, -1, block_samples])))
+    loudest = graph.add("ReduceMax", magnitude, two, keepdims=0)
+    # Blocks that begin behind a clip are none of its own.
+    starts = graph.add("Mul", write_counter(graph, graph.add("Shape", loudest, start=1)), block)
+    loudest = graph.add("Where", graph.add("Less", starts, ends), loudest, graph.constant(0.0))
     places = []
     for place_of in (_first_positive, _last_positive):
-        number = place_of(graph, sounding)
+        number = place_of(graph, loudest)
         offset = place_of(graph, graph.add("GatherND", magnitude, number, batch_dims=1))
         places.append(graph.add("Add", graph.add("Mul", number, block), offset))
     first, last_place = places
     length = graph.add("Add", graph.add("Sub", last_place, first), one)
-    flat = graph.add("Reshape", blocks, graph.constant([0, -1]))
-    end = graph.add("Cast", graph.add("Shape", flat, start=1, end=2), to=TensorProto.INT32)
-    zero, step = (graph.constant(np.array(value, dtype=np.int32)) for value in (0, 1))
+    return Trimmed(signal, first, graph.add("Min", graph.add("Squeeze", length, one), lengths))
+
+
+def write_moved(graph: GraphBuilder, trimmed: Trimmed, row_samples: int) -> str:
+    """Clips from their first sample that is not zero: float32 [batch, row_samples, n / row_samples], a column a row.
+
+    ``row_samples`` divides the n samples of a signal.
+    """
+    end = graph.add("Cast", graph.add("Shape", trimmed.signal, start=1, end=2), to=TensorProto.INT32)
+    zero, step = (graph.constant(np.array(value, dtype=np.int32)) for value in (0, row_samples))
     # Places are counted from the end, so that those beyond it are the zeros in front of the clip.
-    counter = graph.add("Range", graph.add("Neg", graph.add("Squeeze", end)), zero, step)
-    moved = graph.add("Add", counter, graph.add("Cast", first, to=TensorProto.INT32))
-    return graph.add("GatherElements", flat, moved, axis=1), graph.add("Squeeze", length, one)
+    starts = graph.add("Range", graph.add("Neg", graph.add("Squeeze", end)), zero, step)
+    first = graph.add("Unsqueeze", graph.add("Cast", trimmed.first, to=TensorProto.INT32), graph.constant([1]))
+    offsets = graph.constant(np.arange(row_samples, dtype=np.int32)[:, None])
+    places = graph.add("Add", graph.add("Add", starts, first), offsets)
+    moved = graph.add("GatherElements", trimmed.signal, graph.add("Reshape", places, graph.constant([0, -1])), axis=1)
+    return graph.add("Reshape", moved, graph.constant([0, row_samples, -1]))
 
 
 def _first_positive(graph: GraphBuilder, values: str) -> str:

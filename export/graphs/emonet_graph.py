@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from torch import nn
 
+from export.evaluation.calibration import UNCALIBRATED, Calibration
 from export.graphs.builder import FLOAT, GraphBuilder
 from export.graphs.front_end import FrontEndPreset
 from export.graphs.front_end_graph import declare_speech_inputs, time_mask, write_front_end
@@ -48,15 +49,15 @@ def emonet_model(
     preset: FrontEndPreset,
     metadata: dict[str, str],
     domain: str = "any",
-    temperature: float = 1.0,
+    calibration: Calibration = UNCALIBRATED,
 ) -> onnx.ModelProto:
     """Write the network.
 
     Args:
         metadata: strings kept inside the file, such as author and licence.
-        temperature: divides the emotion logits, so that probabilities are calibrated.
+        calibration: scales and shifts the emotion logits; it is folded into the last layer.
     """
-    return _Writer(network, preset, domain).model(metadata, temperature)
+    return _Writer(network, preset, domain).model(metadata, calibration)
 
 
 class _Writer:
@@ -66,7 +67,7 @@ class _Writer:
         self._preset = preset
         self._domain = domain
 
-    def model(self, metadata: dict[str, str], temperature: float) -> onnx.ModelProto:
+    def model(self, metadata: dict[str, str], calibration: Calibration) -> onnx.ModelProto:
         graph, network = self._graph, self._network
         pictures, frames = write_front_end(graph, self._preset, *declare_speech_inputs(graph))
         pictures, frames = graph.rename(pictures, PICTURES), graph.rename(frames, FRAME_COUNTS)
@@ -86,7 +87,7 @@ class _Writer:
         embedding = self._attend(x, mask, network.attention)
         head = network.heads[self._domain]
         assert isinstance(head, Head)
-        self._head(embedding, head, temperature)
+        self._head(embedding, head, calibration)
         graph.output("embedding", embedding, FLOAT, ["batch", network.attention.projection.in_features])
         return graph.model("emoserve-export", metadata)
 
@@ -141,14 +142,16 @@ class _Writer:
     def _cells(self, x: str, channels: int) -> str:
         return self._graph.add("Reshape", x, self._graph.constant([0, channels, -1]))
 
-    def _head(self, embedding: str, head: Head, temperature: float) -> None:
+    def _head(self, embedding: str, head: Head, calibration: Calibration) -> None:
         graph = self._graph
         scale, shift = normalisation(head.norm)
         weight = _array(head.hidden.weight) * scale[:, None]
         bias = _array(head.hidden.bias) * scale + shift
         hidden = graph.add("Relu", self._dense(embedding, weight, bias))
         classes = len(self._network.config.labels)
-        logits = self._linear(hidden, head.emotion, 1.0 / temperature)
+        factor = 1.0 / calibration.temperature
+        bias = _array(head.emotion.bias) * factor + calibration.offsets
+        logits = self._dense(hidden, _array(head.emotion.weight) * factor, bias)
         graph.output("probabilities", graph.add("Softmax", logits, axis=1), FLOAT, ["batch", classes])
         # P(high) − P(low), and P(positive) − P(negative): −1 … 1.
         self._difference("arousal", self._linear(hidden, head.arousal), [-1.0, 1.0])
@@ -160,8 +163,8 @@ class _Writer:
         value = graph.add("MatMul", levels, graph.constant(np.array(signs, dtype=np.float32)))
         graph.output(name, value, FLOAT, ["batch"])
 
-    def _linear(self, x: str, layer: nn.Linear, factor: float = 1.0) -> str:
-        return self._dense(x, _array(layer.weight) * factor, _array(layer.bias) * factor)
+    def _linear(self, x: str, layer: nn.Linear) -> str:
+        return self._dense(x, _array(layer.weight), _array(layer.bias))
 
     def _dense(self, x: str, weight: NDArray[np.floating], bias: NDArray[np.floating]) -> str:
         graph = self._graph

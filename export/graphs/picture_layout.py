@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from export.graphs.banded_product import Blocks, in_blocks, write_blocks_product
 from export.graphs.builder import GraphBuilder
-from export.graphs.clip_ends import write_counter
 from export.graphs.picture_resize import bicubic_matrix, nearest_pixels, write_eight_bit, write_numbers
 from export.graphs.plot_presets import PlotPreset
 from export.graphs.symlog_axis import rows_of_pixels
@@ -44,51 +43,56 @@ class Layout:
 
 
 def write_layout(
-    graph: GraphBuilder, layout: Layout, numbers: str, shown: str | None, table: NDArray[np.float32]
+    graph: GraphBuilder, layout: Layout, numbers: str, shown: str | None, table: NDArray[np.float32], filled_rows: int
 ) -> str:
     """Add the nodes from numbers of colours to the picture.
 
     Pillow resizes along time first and rounds; rows of pixels that look alike are resized but once here.
 
     Args:
-        numbers: int32 [batch, frames, rows of the spectrogram].
+        numbers: int32 [batch, frames, filled_rows].
         shown: which of the frames each of the layout's columns shows, int64 [batch, columns]; None where they are one
             for one, which there must be unless the layout resizes.
-        table: colours, float32 [3, numbers].
+        table: colours, float32 [3, numbers]; number −1 has the last one, which is the same in all three.
+        filled_rows: rows of the spectrogram and those that fill it up.
 
     Returns:
         float32 [batch, 3, size, size], whole numbers.
     """
     if layout.across is None or layout.down is None:
+        shape = [-1, filled_rows, len(layout.columns)]
         upright = graph.add("Transpose", numbers, perm=[0, 2, 1])
-        return _gathered(graph, upright, table, graph.constant(layout.rows[None, None]), axes=1)
+        planes = _coloured(graph, upright, table, shape)
+        return graph.add("Gather", planes, graph.constant(layout.rows), axis=2)
     assert shown is not None
-    wanted = graph.add("Gather", shown, graph.constant(layout.across.columns[None]), axis=1)
-    colours = _gathered(graph, numbers, table, wanted, axes=2)
+    # The three colours of a frame lie side by side, so that one product resizes them.
+    frames = graph.add("Concat", graph.add("Shape", numbers, end=2), graph.constant([3 * filled_rows]), axis=0)
+    colours = graph.add("Reshape", _coloured(graph, numbers, table, [-1, 1, filled_rows]), frames)
+    wanted = graph.add("Gather", shown, graph.constant(layout.across.columns[:, :, None]), axis=1)
+    colours = graph.add("GatherND", colours, wanted, batch_dims=1)
     across = write_eight_bit(graph, write_blocks_product(graph, layout.across, colours, "across"))
+    across = graph.add("Reshape", across, graph.constant([0, layout.across.rows, 3, filled_rows]))
     # Laid out as bytes, which are a quarter of the numbers.
-    upright = graph.add("Transpose", across, perm=[0, 1, 3, 2])
+    upright = graph.add("Transpose", across, perm=[0, 2, 3, 1])
     upright = write_numbers(graph, graph.add("Gather", upright, graph.constant(layout.down.columns), axis=2))
-    return write_numbers(graph, write_eight_bit(graph, write_blocks_product(graph, layout.down, upright, "down")))
+    down = write_eight_bit(graph, write_blocks_product(graph, layout.down, upright, "down"))
+    return write_numbers(graph, graph.add("Reshape", down, graph.constant([0, 3, layout.down.rows, -1])))
 
 
-def _gathered(graph: GraphBuilder, numbers: str, table: NDArray[np.float32], wanted: str, axes: int) -> str:
-    """Look colours up and take runs of them.
+def _coloured(graph: GraphBuilder, numbers: str, table: NDArray[np.float32], shape: list[int]) -> str:
+    """Look the three colours of numbers up.
 
     Args:
-        numbers: int32 [batch, a, b].
-        wanted: which of the a, int64 [batch or 1, 1, …].
-        axes: of ``wanted`` behind the first two.
+        numbers: int32 [a·b·c].
+        shape: a, b and c, of which one may be −1.
 
     Returns:
-        float32 [batch, 3, …, b].
+        float32 [a, 3, b, c].
     """
-    flat = graph.add("Expand", graph.add("Reshape", numbers, graph.constant([1, -1])), graph.constant([3, 1]))
+    numbers = graph.add("Reshape", numbers, graph.constant([shape[0], 1, *shape[1:]]))
+    # One table behind another: −1 is the last colour of the table in front, which is that of every table.
+    tables = np.arange(3, dtype=np.int32)[:, None, None] * table.shape[1]
+    flat = graph.add("Reshape", graph.add("Add", numbers, graph.constant(tables)), graph.constant([1, -1]))
     # GatherElements copies numbers where Gather calls a copying routine for each: ten times faster.
-    planes = graph.add("GatherElements", graph.constant(table, "colours"), flat, axis=1)
-    clips, length = graph.add("Shape", numbers, end=1), graph.add("Shape", numbers, start=1, end=2)
-    run = graph.add("Concat", graph.constant([-1]), graph.add("Shape", numbers, start=2), axis=0)
-    clip = graph.add("Unsqueeze", write_counter(graph, clips), graph.constant([1]))
-    starts = graph.add("Mul", graph.add("Add", clip, graph.add("Mul", clips, graph.constant([0, 1, 2]))), length)
-    places = graph.add("Add", wanted, graph.add("Unsqueeze", starts, graph.constant(np.arange(2, 2 + axes))))
-    return graph.add("Gather", graph.add("Reshape", planes, run), places, axis=0)
+    colours = graph.add("GatherElements", graph.constant(table.reshape(1, -1), "colours"), flat, axis=1)
+    return graph.add("Reshape", colours, graph.constant([shape[0], 3, *shape[1:]]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from export.graphs.builder import GraphBuilder
+from export.graphs.builder import FLOAT, GraphBuilder
 
 BICUBIC_SUPPORT = 2.0
 BICUBIC_SHARPNESS = -0.5
@@ -38,16 +38,12 @@ def nearest_pixels(before: int, after: int) -> NDArray[np.int64]:
 
 def write_eight_bit(graph: GraphBuilder, value: str) -> str:
     """Round to uint8 and keep within 0 … 255, as 8-bit pictures do after each of the two passes."""
-    return graph.add("QuantizeLinear", value, *_unit_steps(graph))
+    return graph.add("QuantizeLinear", value, graph.constant(1.0), graph.constant(np.array(0, dtype=np.uint8)))
 
 
 def write_numbers(graph: GraphBuilder, value: str) -> str:
     """uint8 as float32."""
-    return graph.add("DequantizeLinear", value, *_unit_steps(graph))
-
-
-def _unit_steps(graph: GraphBuilder) -> tuple[str, str]:
-    return graph.constant(1.0), graph.constant(np.array(0, dtype=np.uint8))
+    return graph.add("Cast", value, to=FLOAT)
 
 
 def _cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from onnx import TensorProto
 from export.graphs.builder import FLOAT, GraphBuilder
 from export.graphs.clip_ends import write_counter
 from export.graphs.colour_maps import COLOURS, colour_table
-from export.graphs.front_end_graph import declare_speech_inputs, time_mask
+from export.graphs.front_end_graph import declare_speech_inputs
 from export.graphs.picture_layout import Layout, write_layout
 from export.graphs.plot_presets import PlotPreset, PlotPresetError
 from export.graphs.seen_frames import write_seen
@@ -55,11 +55,13 @@ def plot_graph(preset: PlotPreset, size: int, sample_rate_hz: int | None = None)
     waveform, lengths = declare_speech_inputs(graph)
     spectrogram = write_spectrogram(graph, preset, waveform, lengths, rate_hz)
     layout = Layout.of(preset, size, rate_hz)
-    counts = graph.add("Unsqueeze", spectrogram.frame_counts, graph.constant([1]))
-    columns = write_columns(graph, preset, counts, layout.columns, rate_hz)
-    seen = write_seen(graph, spectrogram.columns, columns, len(layout.columns), once=layout.across is not None)
-    numbers = _colour_numbers(graph, preset, spectrogram, _picked(graph, spectrogram, seen.frames))
-    picture = write_layout(graph, layout, numbers, seen.shown, colours_of(preset))
+    columns = write_columns(graph, preset, spectrogram.frame_counts, layout.columns, rate_hz)
+    frames = graph.add("Shape", spectrogram.values, start=1, end=2)
+    seen = write_seen(graph, frames, columns, len(layout.columns), once=layout.across is not None)
+    places = graph.add("Unsqueeze", seen.frames, graph.constant([2]))
+    picked = graph.add("GatherND", spectrogram.values, places, batch_dims=1)
+    numbers = _colour_numbers(graph, preset, spectrogram, picked)
+    picture = write_layout(graph, layout, numbers, seen.shown, colours_of(preset), filled_rows(preset))
     graph.output("picture", picture, FLOAT, ["batch", 3, size, size])
     metadata = {"preset": preset.name, "sample_rate_hz": str(rate_hz), "source": preset.source}
     return graph.model("emoserve-export", metadata)
@@ -69,13 +71,6 @@ def colours_of(preset: PlotPreset) -> NDArray[np.float32]:
     """The 256 colours, then white for places that show nothing: float32 [3, 257]."""
     table = colour_table(preset.colour_map, "round" if preset.drawn_by == "specshow" else "truncate")
     return np.concatenate([table, np.full((1, 3), 255.0, dtype=np.float32)]).T
-
-
-def _picked(graph: GraphBuilder, spectrogram: Spectrogram, frames: str) -> str:
-    """Values of the frames that are seen, float32 [batch, frames, rows]."""
-    starts = graph.add("Mul", write_counter(graph, graph.add("Shape", spectrogram.frame_counts)), spectrogram.columns)
-    places = graph.add("Add", frames, graph.add("Unsqueeze", starts, graph.constant([1])))
-    return graph.add("Gather", spectrogram.values, places, axis=0)
 
 
 def _colour_numbers(graph: GraphBuilder, preset: PlotPreset, spectrogram: Spectrogram, picked: str) -> str:
@@ -99,15 +94,13 @@ def _colour_numbers(graph: GraphBuilder, preset: PlotPreset, spectrogram: Spectr
 
 def _limits(graph: GraphBuilder, preset: PlotPreset, spectrogram: Spectrogram) -> str:
     """Least and greatest value of each clip's own frames, float32 [batch, 1, 2]."""
-    counts = spectrogram.frame_counts
-    # Also keeps ONNX Runtime from taking the limits before the spectrogram is transposed, where they take longer.
-    shape = graph.add("Concat", graph.add("Shape", counts), graph.constant([-1, filled_rows(preset)]), axis=0)
-    values = graph.add("Reshape", spectrogram.values, shape)
+    values = spectrogram.values
     shown = values
     if preset.drawn_by == "specgram":
         positive = graph.add("Greater", values, graph.constant(0.0))
         shown = graph.add("Where", positive, values, graph.constant(FAR))
-    own = time_mask(graph, values, counts, axis=1)
+    counter = write_counter(graph, graph.add("Shape", values, start=1, end=2))
+    own = graph.add("Less", counter, spectrogram.frame_counts)
     limits = []
     for operator, what, outside in (("ReduceMin", shown, FAR), ("ReduceMax", values, -FAR)):
         of_frames = graph.add(operator, what, graph.constant([2]), keepdims=0)

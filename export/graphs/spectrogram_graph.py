@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.graphs.builder import GraphBuilder
-from export.graphs.clip_ends import write_sixteen_bit, write_trimmed
-from export.graphs.fourier_graph import places_of_bins, write_halves, write_power
+from export.graphs.clip_ends import write_moved, write_padded, write_sixteen_bit, write_trimmed
+from export.graphs.fourier_graph import half_rows, overlapping_halves, places_of_bins, write_halves, write_power
 from export.graphs.mel_bank import area_normalised_bank
 from export.graphs.plot_presets import CHROMA_BANDS, PlotPreset
 from export.graphs.segmented_product import in_segments, write_segments_product
@@ -27,15 +27,13 @@ class Spectrogram:
     """Names of the spectrogram's parts.
 
     Attributes:
-        values: float32 [batch·columns, rows]: power, amplitude or chroma. Columns are the frames and perhaps one more
+        values: float32 [batch, columns, rows]: power, amplitude or chroma. Columns are the frames and perhaps more
             behind them; row 0 is repeated behind the others up to a multiple of 16.
-        frame_counts: int64 [batch].
-        columns: int64 [1], those of a clip.
+        frame_counts: int64 [batch, 1].
     """
 
     values: str
     frame_counts: str
-    columns: str
 
 
 def write_spectrogram(
@@ -44,8 +42,9 @@ def write_spectrogram(
     """Add the nodes from waveform to what is plotted."""
     power, counts = _power(graph, preset, waveform, lengths)
     values = _rows(graph, preset, power, sample_rate_hz)
-    columns = graph.add("Div", graph.add("Shape", values, start=1, end=2), graph.add("Shape", counts))
-    return Spectrogram(graph.add("Transpose", values, perm=[1, 0]), counts, columns)
+    # Also keeps ONNX Runtime from taking limits before the spectrogram is transposed, where they take longer.
+    shape = graph.add("Concat", graph.add("Shape", lengths), graph.constant([-1, filled_rows(preset)]), axis=0)
+    return Spectrogram(graph.add("Reshape", graph.add("Transpose", values, perm=[1, 0]), shape), counts)
 
 
 def _rows(graph: GraphBuilder, preset: PlotPreset, power: str, sample_rate_hz: int) -> str:
@@ -66,33 +65,54 @@ def filled(rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def _power(graph: GraphBuilder, preset: PlotPreset, waveform: str, lengths: str) -> tuple[str, str]:
-    """Power spectrogram float32 [places, batch·columns] and frame counts int64 [batch]."""
+    """Power spectrogram float32 [places, batch·columns] and frame counts int64 [batch, 1]."""
     specgram = preset.drawn_by == "specgram"
     if specgram:
         waveform = write_sixteen_bit(graph, waveform)
     if preset.trim_zeros:
-        waveform, lengths = write_trimmed(graph, waveform, lengths)
-    samples = graph.add("Shape", waveform, start=1, end=2)
-    frames = _frame_counts(graph, preset, samples)
-    hop, fft_samples = graph.constant([preset.hop_samples]), graph.constant([preset.fft_samples])
-    before = 0 if specgram else preset.fft_samples // 2
-    spanned = graph.add("Add", graph.add("Mul", graph.add("Sub", frames, graph.constant([1])), hop), fft_samples)
-    behind = graph.add("Sub", graph.add("Sub", spanned, samples), graph.constant([before]))
-    pads = graph.add("Concat", graph.constant([0, before, 0]), behind, axis=0)
-    signal = graph.add("Pad", waveform, pads)
-    ends = None if preset.trim_zeros else graph.add("Add", lengths, graph.constant([before]))
-    halves = write_halves(graph, signal, frames, ends, preset.fft_samples, preset.hop_samples)
+        halves, lengths = _trimmed_halves(graph, preset, waveform, lengths)
+    else:
+        halves = _halves(graph, preset, waveform, lengths)
     window = "symmetric" if specgram else "periodic"
-    power = write_power(graph, halves, preset.fft_samples, window, density=specgram)
+    power = write_power(graph, halves, preset.fft_samples, preset.hop_samples, window, density=specgram)
     return power, _frame_counts(graph, preset, lengths)
 
 
+def _halves(graph: GraphBuilder, preset: PlotPreset, waveform: str, lengths: str) -> tuple[str, str]:
+    """Halves of frames, with zeros around the clips as far as their frames reach."""
+    fft_samples, hop_samples = preset.fft_samples, preset.hop_samples
+    before = 0 if preset.drawn_by == "specgram" else fft_samples // 2
+    # There is a sample behind every clip, even where hops are longer than half a frame.
+    behind = fft_samples - before + hop_samples * (hop_samples > fft_samples // 2)
+    signal = write_padded(graph, waveform, lengths, before, behind, hop_samples, silenced=fft_samples - before)
+    return write_halves(graph, signal, fft_samples, hop_samples)
+
+
+def _trimmed_halves(
+    graph: GraphBuilder, preset: PlotPreset, waveform: str, lengths: str
+) -> tuple[tuple[str, str], str]:
+    """Halves of the frames of trimmed clips, and the lengths of these."""
+    fft_samples, hop_samples = preset.fft_samples, preset.hop_samples
+    trimmed = write_trimmed(graph, waveform, lengths, fft_samples, hop_samples)
+    if hop_samples != fft_samples // 2:
+        moved = graph.add("Reshape", write_moved(graph, trimmed, 1), graph.constant([0, -1]))
+        moved = graph.add("Pad", moved, graph.constant([0, 0, 0, fft_samples]))
+        return write_halves(graph, moved, fft_samples, hop_samples), trimmed.lengths
+    columns = graph.add("Transpose", write_moved(graph, trimmed, hop_samples), perm=[1, 0, 2])
+    rows = half_rows(fft_samples, hop_samples)
+    columns = graph.add("Reshape", columns, graph.constant([hop_samples, -1]))
+    if rows > hop_samples:
+        columns = graph.add("Pad", columns, graph.constant([0, 0, rows - hop_samples, 0]))
+    return overlapping_halves(graph, columns, rows), trimmed.lengths
+
+
 def _frame_counts(graph: GraphBuilder, preset: PlotPreset, samples: str) -> str:
+    """Frames of clips of so many samples, int64 [batch, 1]."""
     hop, one = graph.constant([preset.hop_samples]), graph.constant([1])
     if preset.drawn_by == "specgram":
         # matplotlib fills what is shorter than a frame up with zeros.
         samples = graph.add("Max", graph.add("Sub", samples, graph.constant([preset.fft_samples])), graph.constant([0]))
-    return graph.add("Add", graph.add("Div", samples, hop), one)
+    return graph.add("Unsqueeze", graph.add("Add", graph.add("Div", samples, hop), one), one)
 
 
 def filled_rows(preset: PlotPreset) -> int:

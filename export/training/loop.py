@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from export.evaluation.calibration import Calibration
 from export.networks.emonet import EmoNet, EmoNetConfig
 from export.training.batches import Batch, BatchSampler
 
@@ -84,6 +85,7 @@ class Trainer:
             self._optimizer, config.peak_rate, total_steps=config.steps, pct_start=0.15
         )
         self.step = 0
+        self.calibration: Calibration | None = None
         out.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> bool:
@@ -120,6 +122,11 @@ class Trainer:
         assert isinstance(network, EmoNet)
         return network
 
+    def keep(self, calibration: Calibration) -> None:
+        """Put the calibration of the averaged network beside it in the checkpoint."""
+        self.calibration = calibration
+        self._save()
+
     def _one_step(self) -> float:
         self.network.train()
         batch = self._sampler.draw()
@@ -150,6 +157,7 @@ class Trainer:
                 "loop": asdict(self._config),
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
+                "calibration": self.calibration and self.calibration.to_settings(),
                 "optimizer": self._optimizer.state_dict(),
                 "schedule": self._schedule.state_dict(),
             },
@@ -172,6 +180,12 @@ def load_trained(checkpoint: Path) -> EmoNet:
         {key.removeprefix("module."): value for key, value in state["average"].items() if key.startswith("module.")}
     )
     return network.eval()
+
+
+def load_calibration(checkpoint: Path) -> Calibration | None:
+    """What :meth:`Trainer.keep` put into a checkpoint; None if the training did not come to its end."""
+    settings = torch.load(checkpoint, weights_only=True).get("calibration")
+    return Calibration.from_settings(settings) if settings else None
 
 
 def label_set(corpora: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

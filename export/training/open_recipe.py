@@ -12,7 +12,9 @@ import torch
 from export.corpora.features import Pictures, load_pictures
 from export.corpora.labels import arousal_matrix, valence_matrix
 from export.corpora.tables import Corpus
-from export.evaluation.pictures import corpus_uar
+from export.evaluation.calibration import Kind
+from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
+from export.evaluation.pictures import corpus_uar, predict
 from export.networks.emonet import EmoNet, EmoNetConfig
 from export.training.augmentation import AugmentationConfig
 from export.training.batches import BatchSampler, soft_targets
@@ -27,6 +29,7 @@ class OpenRecipe:
     Attributes:
         partitions: partitions trained on; 'train' until the test figures are written down, then all of them.
         start: checkpoint of another run of this recipe to start from; only the emotion layer begins anew.
+        calibration: what is fitted on devel in the end.
     """
 
     steps: int
@@ -34,6 +37,7 @@ class OpenRecipe:
     partitions: tuple[str, ...] = ("train",)
     batch_size: int = 32
     start: Path | None = None
+    calibration: Kind = "temperature"
 
 
 def train_open(
@@ -43,9 +47,16 @@ def train_open(
     progress: Callable[[int, float], None],
     cache: Path | None = None,
 ) -> EmoNet:
-    """Train on ``corpora`` and return the averaged network."""
+    """Train on ``corpora`` and return the averaged network; its calibration is kept in the checkpoint.
+
+    Raises:
+        CalibrationError: biases are wanted, and devel lacks an emotion; nothing was trained.
+    """
     torch.manual_seed(recipe.seed)
     labels = label_set([corpus.labels for corpus in corpora])
+    absent = set(labels) - {emotion for corpus in corpora for emotion in corpus.partition("devel").labels}
+    if absent and recipe.calibration == "biases":
+        raise CalibrationError(f"biases need devel recordings of every emotion; of {min(absent)} there is none")
     training = [select(load_pictures(corpus, cache), recipe.partitions) for corpus in corpora]
     devel = [select(load_pictures(corpus, cache), ("devel",)) for corpus in corpora]
     network = EmoNet(EmoNetConfig(labels, stem_kernel=5, stem_stride=2, block_dropout=0.1, head_dropout=0.2))
@@ -66,7 +77,19 @@ def train_open(
         return {f"devel_uar_{part.corpus.name}": corpus_uar(averaged, part, labels) for part in devel}
 
     trainer.run(evaluate, progress)
-    return trainer.averaged_network()
+    averaged = trainer.averaged_network()
+    trainer.keep(calibrate([held_out(averaged, part, labels) for part in devel], recipe.calibration))
+    return averaged
+
+
+def held_out(network: EmoNet, pictures: Pictures, labels: Sequence[str]) -> HeldOut:
+    """What the network says of held-out recordings."""
+    return HeldOut(
+        pictures.corpus.name,
+        predict(network, pictures)["emotion"],
+        np.array([labels.index(utterance.emotion) for utterance in pictures.corpus.utterances]),
+        np.array([label in pictures.corpus.labels for label in labels]),
+    )
 
 
 def take_over(network: EmoNet, source: EmoNet) -> None:

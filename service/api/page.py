@@ -7,7 +7,9 @@ browser asks whether its copy still holds (RFC 9111, section 5.2.2.4).
 from __future__ import annotations
 
 import hashlib
+from html import escape
 from importlib.resources import files
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
@@ -19,16 +21,21 @@ router = APIRouter(include_in_schema=False)
 MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 """By the ending of a file's name; files of other kinds are not served."""
 
+_HEAD = b"<head>\n"
+
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; media-src blob:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
 @router.get("/")
 async def landing(request: Request) -> Response:
-    """The web page."""
-    return _file(request, "index.html", "text/html")
+    """The web page, which knows the path below which it lies, if any: a proxy may open it without the last slash."""
+    content = _content("index.html")
+    if prefix := request.scope.get("root_path", ""):
+        content = content.replace(_HEAD, _HEAD + f'<base href="{escape(quote(prefix))}/">\n'.encode(), 1)
+    return _answer(request, content, "text/html")
 
 
 @router.get("/favicon.ico")
@@ -51,9 +58,17 @@ async def page_file(request: Request, name: str) -> Response:
 
 
 def _file(request: Request, name: str, media_type: str) -> Response:
-    content = next((file.read_bytes() for file in files("service.api.pages.page").iterdir() if file.name == name), None)
-    if content is None:
-        raise NotFound
+    return _answer(request, _content(name), media_type)
+
+
+def _content(name: str) -> bytes:
+    for file in files("service.api.pages.page").iterdir():
+        if file.name == name:
+            return file.read_bytes()
+    raise NotFound
+
+
+def _answer(request: Request, content: bytes, media_type: str) -> Response:
     exchange_of(request.scope).cache_control = "no-cache"
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Content-Security-Policy": _CONTENT_SECURITY_POLICY}

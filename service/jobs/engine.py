@@ -68,6 +68,7 @@ class Engine:
                 "enable_otlp": False,
                 "log_level": "ERROR",
                 "use_listen_notify": False,
+                "notification_listener_polling_interval_sec": POLL_S,  # nobody listens, but close() waits for it
             }
             DBOS(config=config)
             self._workflow = DBOS.workflow(name="job", max_recovery_attempts=MOST_RECOVERIES)(

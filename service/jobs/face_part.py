@@ -12,7 +12,8 @@ from service.pipeline.long.long_video import SegmentedFaces
 from service.pipeline.task import Task
 from service.pipeline.video.relay import Relay
 from service.pipeline.video.video_faces import Sight
-from service.pipeline.video_run import SIGHTS_AT_ONCE, SIGHTS_WAITING, VideoPipeline
+from service.pipeline.video.watching import SIGHTS_AT_ONCE, SIGHTS_WAITING
+from service.pipeline.video_run import VideoPipeline
 
 FRAMES_A_SECOND = 24
 """By which a segment's length is counted in frames, whatever the video's rate: nobody knows it before the end."""

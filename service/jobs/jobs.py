@@ -157,19 +157,9 @@ class Jobs:
         self._plans.check(options)
         self._refuse_too_many(caller, key_limits)
         self.spool.check_space(declared_bytes)
-        return Reception(self, options, caller, key_limits, idempotency_key, new_key())
+        return Reception(self.spool, self._accept, options, caller, key_limits, idempotency_key, new_key())
 
-    def write(self, writer: EncryptedWriter, content: bytearray) -> None:
-        """Write a piece of a recording.
-
-        Raises:
-            NoSpace
-        """
-        self.spool.check_space(len(content))
-        with no_space():
-            writer.write(content)
-
-    def accept(self, reception: Reception, writer: EncryptedWriter) -> Job:
+    def _accept(self, reception: Reception, writer: EncryptedWriter) -> Job:
         """Make a recording a job; see :meth:`Reception.finish`.
 
         Raises:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from service.jobs.cipher import EncryptedWriter
 from service.jobs.ids import handle_of, new_job_id
 from service.jobs.job import Job, JobOptions, options_text
+from service.jobs.spool import Spool, no_space
 from service.problems import MediaEmpty
 from service.settings import KeyLimits
-
-if TYPE_CHECKING:
-    from service.jobs.jobs import Jobs
 
 FLUSH_BYTES = 1024 * 1024
 """Gathered in memory before it is encrypted and written."""
@@ -22,7 +21,8 @@ class Reception:
     """Takes the recording's bytes; blocking calls are :meth:`flush` and those that end it.
 
     Args:
-        jobs: which it is for.
+        spool: where the recording is kept.
+        accept: makes a recording that is all there a job, or finds the one that the same request made before.
         options: what is asked.
         caller: who asks.
         key_limits: of their credentials, where those have some of their own.
@@ -32,14 +32,16 @@ class Reception:
 
     def __init__(
         self,
-        jobs: Jobs,
+        spool: Spool,
+        accept: Callable[[Reception, EncryptedWriter], Job],
         options: JobOptions,
         caller: str,
         key_limits: KeyLimits | None,
         idempotency_key: str | None,
         key: bytes,
     ) -> None:
-        self._jobs = jobs
+        self._spool = spool
+        self._accept = accept
         self.options = options
         self.caller = caller
         self.key_limits = key_limits
@@ -55,8 +57,7 @@ class Reception:
         self._digest.update(f"{kind}\0{options_text(options)}\0".encode())
         self.is_job = False
         self._waiting = bytearray()
-        self._spool = jobs.spool.create_job(self.handle, key)
-        self._writer = self._spool.write_upload()
+        self._writer = spool.create_job(self.handle, key).write_upload()
 
     def extend(self, content: bytes | memoryview) -> None:
         """Take the next bytes of the recording."""
@@ -85,7 +86,9 @@ class Reception:
         """
         waiting, self._waiting = self._waiting, bytearray()
         self._digest.update(waiting)
-        self._jobs.write(self._writer, waiting)
+        self._spool.check_space(len(waiting))
+        with no_space():
+            self._writer.write(waiting)
 
     def finish(self) -> Job:
         """Make it a job, or find the one that the same request made before.
@@ -96,10 +99,10 @@ class Reception:
         if not self.size_bytes:
             raise MediaEmpty
         self.flush()
-        return self._jobs.accept(self, self._writer)
+        return self._accept(self, self._writer)
 
     def abandon(self) -> None:
         """Delete everything, unless it has become a job."""
         self._writer.close()
         if not self.is_job:
-            self._jobs.spool.destroy(self.handle)
+            self._spool.destroy(self.handle)

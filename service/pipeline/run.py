@@ -1,4 +1,4 @@
-"""The whole way of a recording: admit, decode, find speech, cut into windows, infer, put together.
+"""The whole way of a recording: admit, decode, judge or embed.
 
 One :class:`SpeechPipeline` owns the device and every speech session of the process. ``analyse`` blocks and
 may be called from many threads at once.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import cast
-
-import numpy as np
 
 from service.pipeline.admit import Admission, estimate_s
 from service.pipeline.batch import Batcher
@@ -19,10 +17,8 @@ from service.pipeline.device.device_work import run_units
 from service.pipeline.device.gpu_memory import GpuMemory
 from service.pipeline.live.live_emotion import LiveEmotion, LiveOptions
 from service.pipeline.live.voice_stream import VoiceStream
-from service.pipeline.live.window_watch import OnWindow, WindowWatch
-from service.pipeline.media.channels import NamedChannel
-from service.pipeline.postprocess import channel_emotion, envelope, is_silent, judged_windows
-from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray
+from service.pipeline.live.window_watch import OnWindow
+from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray
 from service.pipeline.session import CPU, Provider, Signature, resolve_provider
 from service.pipeline.speech import Activity, Chunk, ChunkAnswer, VoiceActivity
 from service.pipeline.task import AudioDecoder, Observe, Task, observe_nothing
@@ -31,15 +27,12 @@ from service.pipeline.waveform.embedding_model import choose_embedding
 from service.pipeline.waveform.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.waveform.embedding_run import embed_sound
 from service.pipeline.waveform.emotion_model import EmotionModel
+from service.pipeline.waveform.emotion_run import SoundJudge
 from service.pipeline.waveform.load import load_models
-from service.pipeline.waveform.sound import Sound, SoundSource
+from service.pipeline.waveform.sound import SoundSource
 from service.pipeline.waveform.speech_model import WindowAnswer
-from service.pipeline.waveform.windows import Windows, plan_windows
 from service.registry import SPEECH_EMOTION, Registry
 from service.settings import Settings
-
-VOICE_SHARE = 0.2
-"""Part of the progress that finding speech makes up; the windows make up the rest."""
 
 
 class SpeechPipeline:
@@ -81,6 +74,7 @@ class SpeechPipeline:
         on_cpu = self.provider == CPU
         self._device = self._host if on_cpu else Batcher(1, name="gpu", on_batch=self._batch_observer("gpu"))
         self._gpu_memory = None if on_cpu else GpuMemory()
+        self._judge = SoundJudge(self._voice, settings.limits, self._host, self._device)
         self._sounds = SoundSource(decoder, self._models.denoiser, self._device)
 
     def warm_up(self) -> None:
@@ -121,7 +115,7 @@ class SpeechPipeline:
         self._sounds.check(options)
         with self.admission.hold(estimate_s(len(data))) as hold:
             sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, task)
-            answer = self._judge(sound, model, options, rest, on_window)
+            answer = self._judge.judge(sound, model, options, rest, on_window)
         self._finish(task)
         return answer
 
@@ -166,7 +160,7 @@ class SpeechPipeline:
             self._settings.limits,
             None if found is None else VoiceStream(found, model.speech.sample_rate_hz),
             lambda clips, task: run_units(self._device, model, clips, task),
-            lambda chunk, task: run_units(self._host, cast(VoiceActivity, found), [chunk], task)[0],
+            lambda chunk, task: self._judge.hear(cast(VoiceActivity, found), chunk, task),
         )
 
     def signature(self, name: str, version: str) -> Signature | None:
@@ -203,92 +197,6 @@ class SpeechPipeline:
             self._observe("stage_seconds", seconds, {"stage": stage})
         task.report(1.0)
 
-    def _judge(
-        self,
-        sound: Sound,
-        model: EmotionModel,
-        options: AudioOptions,
-        task: Task,
-        on_window: OnWindow | None,
-    ) -> AudioEmotion:
-        channels = sound.channels
-        windows = plan_windows(
-            len(channels[0].samples),
-            model.speech,
-            self._settings.limits,
-            window_s=options.window_s,
-            hop_s=options.hop_s,
-        )
-        weights = [self._weights(channel.samples, windows, task, len(channels)) for channel in channels]
-        units = [
-            channel.samples[start : start + windows.length_samples]
-            for channel, weight in zip(channels, weights, strict=True)
-            for start in windows.start_samples[judged_windows(weight)]
-        ]
-        watch = None
-        if on_window is not None:
-            labels, offset_s = model.bundle.card.labels, options.start_s or 0.0
-            has_voice = self._voice is not None
-            watch = WindowWatch(on_window, labels, channels, weights, windows, offset_s=offset_s, has_voice=has_voice)
-        answers = iter(self._infer(model, units, task, watch))
-        with task.stage("post"):
-            emotions = [
-                self._channel(channel, weight, windows, answers, model, options, sound)
-                for channel, weight in zip(channels, weights, strict=True)
-            ]
-            outline = envelope([channel.samples for channel in channels])
-        return AudioEmotion(
-            media=sound.media,
-            model=model.reference,
-            labels=tuple(model.bundle.card.labels),
-            channels=tuple(emotions),
-            envelope=outline,
-            denoiser=sound.denoiser,
-            stages_s=task.stages_s,
-        )
-
-    def _channel(
-        self,
-        channel: NamedChannel,
-        weights: FloatArray,
-        windows: Windows,
-        answers: Iterator[WindowAnswer],
-        model: EmotionModel,
-        options: AudioOptions,
-        sound: Sound,
-    ) -> ChannelEmotion:
-        silent = is_silent(channel.samples, windows.rate_hz)
-        return channel_emotion(
-            channel.name,
-            windows,
-            [next(answers) for _ in judged_windows(weights)],
-            labels=model.bundle.card.labels,
-            outputs=model.outputs,
-            weights=weights,
-            speech=None if self._voice is None else weights,
-            offset_s=options.start_s or 0.0,
-            flags=[
-                *sound.flags,
-                *(["silent"] if silent else []),
-                *(["no_voice_activity"] if self._voice is None else []),
-            ],
-        )
-
-    def _weights(self, samples: FloatArray, windows: Windows, task: Task, channels: int) -> FloatArray:
-        """Share of speech in each window, float32 [windows]. Without voice activity all sound is speech."""
-        rate_hz = windows.rate_hz
-        if is_silent(samples, rate_hz):
-            return np.zeros(len(windows), np.float32)
-        voice = self._voice
-        if voice is None:
-            sounds = [
-                not is_silent(samples[start : start + windows.length_samples], rate_hz)
-                for start in windows.start_samples
-            ]
-            return np.asarray(sounds, np.float32)
-        found = self._find_speech(voice, samples, rate_hz, task, channels)
-        return found.share(windows.start_s, windows.end_s)
-
     def find_speech(self, samples: FloatArray, rate_hz: int, task: Task) -> Activity | None:
         """Where somebody speaks in one channel, float32 [n]; None where no voice activity model is loaded.
 
@@ -296,9 +204,7 @@ class SpeechPipeline:
             Problem: as :meth:`analyse`.
             Cancelled: the task was cancelled.
         """
-        if self._voice is None:
-            return None
-        return self._find_speech(self._voice, samples, rate_hz, task, 1)
+        return self._judge.find_speech(samples, rate_hz, task)
 
     @property
     def voice_rate_hz(self) -> int | None:
@@ -330,36 +236,11 @@ class SpeechPipeline:
 
     def hear(self, voice: VoiceActivity, chunk: Chunk, task: Task) -> ChunkAnswer:
         """Run a stretch of sound through voice activity; raises as :meth:`analyse`."""
-        return run_units(self._host, voice, [chunk], task)[0]
+        return self._judge.hear(voice, chunk, task)
 
     def judge(self, model: EmotionModel, units: list[FloatArray], task: Task) -> list[WindowAnswer]:
         """Run windows, float32 [samples] each, through ``model``; raises as :meth:`analyse`."""
-        return self._infer(model, units, task, None)
-
-    def _find_speech(
-        self, voice: VoiceActivity, samples: FloatArray, rate_hz: int, task: Task, channels: int
-    ) -> Activity:
-        done = 0
-
-        def run_chunk(chunk: Chunk) -> ChunkAnswer:
-            nonlocal done
-            answer = run_units(self._host, voice, [chunk], task)[0]
-            done += len(chunk.frames)
-            task.report(VOICE_SHARE * done / (len(samples) / rate_hz * voice.steps_per_s) / channels)
-            return answer
-
-        return voice.detect(samples, rate_hz, run_chunk)
-
-    def _infer(
-        self, model: EmotionModel, units: list[FloatArray], task: Task, watch: WindowWatch | None
-    ) -> list[WindowAnswer]:
-        def report(finished: int) -> None:
-            task.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / len(units))
-
-        answers = run_units(self._device, model, units, task, report, partial=watch)
-        if watch is not None:
-            watch(answers)
-        return answers
+        return self._judge.run(model, units, task)
 
     def _padding(self, share: float) -> None:
         self._observe("batch_padding_ratio", share, {})

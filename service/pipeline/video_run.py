@@ -8,33 +8,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from service.pipeline.action_units import ActionUnitModel, choose_action_units
-from service.pipeline.admit import Hold
-from service.pipeline.affect import AffectModel, summarise
+from service.pipeline.affect import AffectModel
 from service.pipeline.batch import Batcher
-from service.pipeline.columns.affect_columns import ACTION_UNITS, SIGNALS
+from service.pipeline.columns.affect_columns import SIGNALS
 from service.pipeline.columns.functionals import AffectFeatures, affect_features, time_grid
-from service.pipeline.decoding.frame_stream import VideoFrame, VideoSummary
 from service.pipeline.device.device_calls import Answer, run_on_device
 from service.pipeline.face.action_unit_table import FaceChoice, read_action_unit_table
 from service.pipeline.face.face_networks import FaceNetworks
 from service.pipeline.face.neutral import read_neutral
 from service.pipeline.live.live_video import LiveVideo, LiveVideoOptions, open_live_video
 from service.pipeline.live.row_watch import OnRows, RowWatch, can_be_watched
-from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray, MediaInfo, ModelReference
+from service.pipeline.results import AudioEmotion, AudioOptions, MediaInfo, ModelReference
 from service.pipeline.session import CPU
 from service.pipeline.task import Observe, Task, observe_nothing
+from service.pipeline.video.affect_answer import affect_answer
 from service.pipeline.video.allocator import return_free_memory
-from service.pipeline.video.relay import Relay
 from service.pipeline.video.sound_track import Turn, find_turn
-from service.pipeline.video.video_faces import Sight, VideoFaces, check_face
+from service.pipeline.video.video_faces import VideoFaces, check_face
 from service.pipeline.video.video_needs import Speech, VideoDecoder
 from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoAffect, VideoOptions
+from service.pipeline.video.watching import watch_frames
 from service.problems import ModelNotFound, NoAudioStream, Unprocessable
 from service.registry import Bundle, BundleError, Registry
 from service.settings import Settings
@@ -42,17 +40,11 @@ from service.settings import Settings
 TYPICAL_BYTES_PER_S = 125_000
 """1 Mbit/s, of which an upload's length is guessed before it is decoded."""
 
-FRAMES_WAITING, FRAMES_AT_ONCE = 8, 4
-"""Frames that are received while faces are followed in earlier ones, and those that one call of the device follows."""
-
-SIGHTS_WAITING, SIGHTS_AT_ONCE = 8, 4
-"""Frames whose features are still to be taken, and those of which they are taken together."""
-
 LONG_S = 300.0
 """A longer recording leaves so much freed memory that it is given back to the system."""
 
-FACES_SHARE, TURN_SHARE, AUDIO_SHARE = 0.85, 0.9, 0.98
-"""Progress after each part."""
+TURN_SHARE, AUDIO_SHARE = 0.9, 0.98
+"""Progress after speech is found, and after the sound track is judged."""
 
 
 class VideoPipeline:
@@ -158,7 +150,7 @@ class VideoPipeline:
                 heard = find_turn(data, options.channel, longest_s, self._decoder, self._speech, task)
                 watch = RowWatch(on_rows, model, self.units, neutral, options.face, heard.turn)
             watching = VideoFaces(self.faces, self.units, neutral, watch)
-            summary = self._watch(data, watching, hold, task)
+            summary = watch_frames(self._decoder, data, watching, hold, task, self.on_device)
             with task.stage("action_units"):
                 series = self.on_device(lambda: watching.series(options.face), task)
             grid_s = time_grid(summary.media.duration_s, model.hop_s)
@@ -259,47 +251,6 @@ class VideoPipeline:
         card = self.registry.find(name, version, task="affect").card
         return self._affect[card.name, card.version]
 
-    def _watch(self, data: bytes | memoryview, watching: VideoFaces, hold: Hold, task: Task) -> VideoSummary:
-        """Look at every frame as it is decoded: some are received, some followed and some noted at the same time."""
-        decoded_s = 0.0
-        began_at = received_at = time.monotonic()
-
-        def note(sights: list[Sight]) -> None:
-            self.on_device(lambda: watching.note(sights), task)
-
-        def follow(frames: list[VideoFrame]) -> None:
-            left, found = deque(frames), list[Sight]()
-
-            def all_left() -> None:
-                while left:  # a failed call is repeated: from the frame that failed on
-                    found.append(watching.follow(left[0]))
-                    left.popleft()
-
-            self.on_device(all_left, task)
-            for sight in found:
-                sights.put(sight)
-
-        def on_frame(frame: VideoFrame) -> None:
-            nonlocal decoded_s, received_at
-            decoded_s += time.monotonic() - received_at
-            if frame.time_s > hold.seconds:
-                hold.resize(1.5 * frame.time_s)
-            frames.put(frame)
-            task.report(FACES_SHARE * frame.share)
-            received_at = time.monotonic()
-
-        with (
-            Relay(note, capacity=SIGHTS_WAITING, batch=SIGHTS_AT_ONCE, name="sights") as sights,
-            Relay(follow, capacity=FRAMES_WAITING, batch=FRAMES_AT_ONCE, name="frames") as frames,
-        ):
-            summary = self._decoder.video(data, on_frame, timeout_s=max(task.deadline - began_at, 0.0))
-            decoded_s += time.monotonic() - received_at
-        task.took("decode", decoded_s)
-        task.took("faces", time.monotonic() - began_at - decoded_s)
-        hold.resize(summary.media.duration_s)
-        task.report(FACES_SHARE)
-        return summary
-
     def on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
         """Run ``call`` on a device thread; see :func:`run_on_device`."""
         return run_on_device(self._device, call, task)
@@ -340,38 +291,16 @@ class VideoPipeline:
             attribution = model.attribution(features) if "attribution" in include else None
         for stage, seconds in task.stages_s.items():
             self._observe("stage_seconds", seconds, {"stage": stage})
-        unexplained = "attribution" in include and attribution is None and bool(features.tracked.any())
-        own = [*(["no_attribution"] if unexplained else []), *(["trained: prior"] if model.trained == "prior" else [])]
         task.report(1.0)
-        return VideoAffect(
-            media=media,
-            models={part: self._reference(bundle) for part, bundle in {**models, "affect": model.bundle}.items()},
-            time_s=features.time_s,
-            arousal=series["arousal"],
-            valence=series["valence"],
-            face_confidence=features.columns[:, 0],
-            speech=None if turn.turn is None else turn.turn.astype(np.float32),
-            action_units=_mean_units(features) if "action_units" in include else None,
-            action_unit_names=ACTION_UNITS,
-            attribution=attribution,
-            audio=audio,
-            summary=summarise(series),
-            flags=tuple(dict.fromkeys([*flags, *own])),
-            trained=model.trained,
-            look_ahead_s=model.look_ahead_s,
-            stages_s=task.stages_s,
+        references = {part: self._reference(bundle) for part, bundle in {**models, "affect": model.bundle}.items()}
+        return affect_answer(
+            media, references, features, model, series, attribution, include, flags, turn, audio, task.stages_s
         )
 
     def _reference(self, bundle: Bundle) -> ModelReference:
         card = bundle.card
         provider = self.faces.provider if self.faces is not None and bundle is self.faces.bundle else CPU
         return ModelReference(card.name, card.version, bundle.sha256, card.licence.spdx, provider)
-
-
-def _mean_units(features: AffectFeatures) -> FloatArray:
-    """Means of the action units over each window, float32 [steps, 17]; NaN where no face is known."""
-    means = features.columns[:, 1 : len(SIGNALS)]
-    return np.where(features.tracked[:, None] > 0, means, np.float32(np.nan))
 
 
 def _check_include(include: frozenset[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_audio_stream import tiny_services
+from service.services import Loaded, Services
+from service.settings import Settings
+from tests.contract.test_audio_stream import pcm, tiny_services
 from tests.plain_wav import tone, wav
+from tests.support.documents import DOCUMENTS, ROOT, blocks, blocks_of, curl_commands
 from tests.support.fake_jobs import JobServer, serving_jobs
+from tests.support.fakes import FakeVideoPipeline
 from tests.support.live_server import LiveServer, serving, small_settings
 from tests.tiny_models import write_speech_bundle
 
-ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 
 
@@ -30,7 +35,7 @@ def live() -> Iterator[LiveServer]:
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
     """What is sent; the service behind it makes up its answers."""
-    contents = {"talk.wav": b"RIFF....", "talk.mp4": b"\0\0\0\x18ftyp", "units.csv": b"frame,timestamp"}
+    contents = {"talk.wav": wav(tone(2.0)), "talk.mp4": b"\0\0\0\x18ftyp", "units.csv": b"frame,timestamp"}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     return {name: str(tmp_path / name) for name in contents}
@@ -87,7 +92,15 @@ def test_javascript(live: LiveServer, files: dict[str, str], tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
-    with serving_jobs(tmp_path_factory.mktemp("jobs") / "state") as server:
+    """A model of its own for the voice, which streams too, jobs, and a stand-in for the face."""
+    folder = tmp_path_factory.mktemp("jobs")
+    write_speech_bundle(folder / "models")
+
+    def services(settings: Settings) -> Services:
+        voice = tiny_services(settings).loaded
+        return Services(settings, Loaded(voice.registry, voice.decoder, voice.pipeline, FakeVideoPipeline()))
+
+    with serving_jobs(folder / "state", services_of=services, model_dirs=[folder / "models"], device="cpu") as server:
         yield server
 
 
@@ -110,18 +123,64 @@ def test_a_job_with_the_client(jobs: JobServer, files: dict[str, str], tmp_path:
     assert failed.stderr.strip() == "failed: media_invalid"
 
 
-def test_a_live_stream_with_the_client(tmp_path: Path) -> None:
-    write_speech_bundle(tmp_path / "models")
-    settings = small_settings(model_dirs=[tmp_path / "models"], device="cpu")
-    (tmp_path / "talk.wav").write_bytes(wav(tone(2.0, 44_100), tone(2.0, 44_100), rate_hz=44_100))
-    with serving(settings, tiny_services(settings)) as server:
-        done = run([sys.executable, str(EXAMPLES / "python_stream.py"), server.url, "talk.wav"], tmp_path)
+@pytest.fixture
+def talk(tmp_path: Path) -> str:
+    sound = tone(2.0, 44_100)
+    (tmp_path / "talk.wav").write_bytes(wav(sound, sound, rate_hz=44_100))
+    return str(tmp_path / "talk.wav")
+
+
+def test_a_live_stream_with_the_client(jobs: JobServer, talk: str, tmp_path: Path) -> None:
+    done = run([sys.executable, str(EXAMPLES / "python_stream.py"), jobs.url, talk], tmp_path)
     assert done.returncode == 0, done.stderr
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
         "0.0 s to 1.0 s",
         "0.5 s to 1.5 s",
         "1.0 s to 2.0 s",
     ]
+
+
+def test_a_live_stream_without_the_client(jobs: JobServer, talk: str, tmp_path: Path) -> None:
+    address = jobs.url.replace("http", "ws")
+    done = run([sys.executable, str(EXAMPLES / "python_websocket.py"), address, talk], tmp_path)
+    assert done.returncode == 0, done.stderr
+    messages = [ast.literal_eval(line) for line in done.stdout.splitlines()]
+    assert [message["type"] for message in messages] == ["session.created", *["window"] * 3, "session.closed"]
+
+
+def test_the_document_of_the_client(
+    jobs: JobServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it tells to paste, one piece after the other."""
+    (tmp_path / "recording.wav").write_bytes(wav(tone(2.0)))
+    (tmp_path / "night.flac").write_bytes(b"sound")
+    (tmp_path / "talk.mp4").write_bytes(b"\0\0\0\x18ftyp")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"microphone": [pcm(tone(0.5)) for _ in range(4)]}
+    for block in blocks("python"):
+        if block.path == ROOT / "client/README.md":
+            exec(compile(block.text.replace("http://127.0.0.1:8000", jobs.url), str(block), "exec"), names)
+    names["emoserve"].close()  # type: ignore[attr-defined]
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    told = capsys.readouterr().out
+    assert "100%" in told
+    assert "JobState.SUCCEEDED" in told
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if any(map(curl_commands, blocks_of(path)))], ids=str)
+def test_curl_in_documents(path: Path, jobs: JobServer, tmp_path: Path) -> None:
+    """Every call that a document tells to paste, in its order; ID is the job that was begun last."""
+    for name in ("recording.wav", "speech.wav", "talk.wav", "recording.mp4", "talk.mp4", "openface.csv"):
+        (tmp_path / name).write_bytes(wav(tone(2.0)))
+    job_id = "ID"
+    for command in [command for block in blocks_of(path) for command in curl_commands(block)]:
+        line = command.replace("http://127.0.0.1:8000", jobs.url).replace("/ID", f"/{job_id}")
+        line = line.replace("model=squeezenet-emodb7", "model=tiny")  # a bundle that is the reader's to make
+        done = run(["sh", "-c", line.replace("curl ", "curl -sS --fail-with-body ", 1)], tmp_path)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        if begun := re.search(r"^location: /v1/jobs/(\S+)", done.stdout, re.MULTILINE | re.IGNORECASE):
+            job_id = begun[1]
 
 
 def test_every_example_has_a_test() -> None:

@@ -134,8 +134,8 @@ def test_a_long_recording_is_a_job_that_survives_a_reload(page: Page, server: Jo
     expect(job).to_contain_text("Analysing 25 %")
     expect(job.get_by_role("progressbar")).to_have_attribute("aria-label", "Analysis of visit.bin")
     kept = page.evaluate("JSON.stringify({ ...sessionStorage, ...localStorage, cookie: document.cookie })")
-    (job_id,) = json.loads(json.loads(kept)["emoserve-jobs"])
-    assert set(json.loads(kept)) == {"emoserve-jobs", "cookie"}
+    (job_id,) = json.loads(json.loads(kept)["emoserve-jobs /"])
+    assert set(json.loads(kept)) == {"emoserve-jobs /", "cookie"}
     assert "visit" not in kept
     page.reload()
     expect(job).to_contain_text("Voice, 200 kB")

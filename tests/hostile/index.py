@@ -18,6 +18,9 @@ FOLDERS = [str(ROOT / "tests" / name) for name in ("hostile", "chaos")]
 
 MARKERS = ("hostile_row", "chaos_row", "stream_row", "job_row")
 
+_OPTIONS = "--collect-only -q -p no:cacheprovider -p no:faulthandler"
+"""Nothing that a run of pytest around this one would miss afterwards."""
+
 _HEAD = """# Hostile inputs
 
 What the service answers to broken and hostile input, row by row, and the tests that hold it to that. After every row
@@ -41,7 +44,7 @@ def collect() -> dict[int | str, list[str]]:
     """Number or name of a row → the test functions that carry its marker. Nothing is run."""
     collector = _Collector()
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        arguments = ["--collect-only", "-q", "-m", " or ".join(MARKERS), *FOLDERS]
+        arguments = [*_OPTIONS.split(), "-m", " or ".join(MARKERS), *FOLDERS]
         status = pytest.main(arguments, plugins=[collector])
     if status:
         raise RuntimeError(said.getvalue())

@@ -32,7 +32,6 @@ window.violations = [];
 addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
 """
 
-
 _HAS_ASKED = "Boolean(document.getElementById('limits').textContent) || !document.getElementById('problem').hidden"
 """Whether the page knows the models and limits, or why not."""
 
@@ -65,6 +64,7 @@ class Watched:
     page: Page
     complaints: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    answers: list[tuple[str, int]] = field(default_factory=list)
 
     def assert_well_behaved(self) -> None:
         assert self.complaints == []
@@ -73,13 +73,21 @@ class Watched:
 
 
 @contextmanager
-def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[Watched]:
-    """The page at ``url`` in a context of its own; at the end it must have behaved well."""
+def watched_page(browser: Browser, url: str, *, opened_at: str = "/", **options: Any) -> Iterator[Watched]:
+    """The page at ``url`` in a context of its own; at the end it must have behaved well.
+
+    Args:
+        browser: a browser.
+        url: below which all that the page asks for must lie, without the last slash.
+        opened_at: what to put after ``url``.
+        options: of the browser's context.
+    """
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **options})
     context.set_default_timeout(20_000)
     context.add_init_script(_WATCH_POLICY)
     watched = Watched(context.new_page())
     page = watched.page
+    own = (f"{url}/", f"blob:{'/'.join(url.split('/')[:3])}/")
     page.on("pageerror", lambda error: watched.complaints.append(str(error)))
     page.on(
         "console",
@@ -89,17 +97,18 @@ def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[Watched
             else None
         ),
     )
+    page.on("response", lambda response: watched.answers.append((response.url, response.status)))
     page.on(
         "request",
         lambda request: (
-            None if request.url.startswith((f"{url}/", f"blob:{url}/")) else watched.foreign.append(request.url)
+            None
+            if request.url.startswith(own) or request.url == url + opened_at
+            else watched.foreign.append(request.url)
         ),
     )
     try:
-        page.goto(f"{url}/")
-        until(
-            page, "Boolean(document.getElementById('limits').textContent) || !document.getElementById('problem').hidden"
-        )
+        page.goto(url + opened_at)
+        until(page, _HAS_ASKED)
         yield watched
         watched.assert_well_behaved()
     finally:

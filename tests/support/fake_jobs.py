@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from service.jobs.dues import allowances_of
 from service.jobs.jobs import Jobs
@@ -25,6 +26,7 @@ from tests.support.live_server import LiveServer, fake_services, serving, small_
 from tests.unit.example_affect import example_affect
 
 SEGMENTS, SEGMENT_MEDIA_S = 4, 10.0
+LOOK_S = 0.03
 
 
 @dataclass
@@ -122,15 +124,19 @@ def serving_jobs(
     services_of: Callable[[Settings], Services] = fake_services,
     **changes: object,
 ) -> Iterator[JobServer]:
+    """A server of its own; what it looks at now and then, it looks at more often than otherwise."""
     settings: Settings = small_settings(state_dir=state_dir, max_job_body_bytes=1_000_000, jobs=True, **changes)
     plans, room = FakePlans(), Room()
     services = services_of(settings)
     known = {"allowances": allowances_of(services.accounts), "metrics": services.metrics}
     jobs = Jobs(settings, plans, room, clock=clock or time.time, **known)
-    with ThreadPoolExecutor(1) as starter:  # the engine refuses a thread with an event loop, as a browser's driver has
+    with (
+        patch("service.jobs.engine.POLL_S", LOOK_S),
+        ThreadPoolExecutor(1) as starter,
+    ):  # the engine refuses a thread with an event loop, as a browser's driver has
         starter.submit(jobs.start).result()
     services.take_jobs(jobs)
-    with serving(settings, services) as live:
+    with patch("service.api.job_events.LOOK_S", LOOK_S), serving(settings, services) as live:
         try:
             yield JobServer(live, plans, jobs, state_dir, room)
         finally:

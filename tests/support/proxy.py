@@ -18,7 +18,9 @@ class Proxy:
 
     Attributes:
         upstream_port: of the service.
-        prefix: path below which the service lies; it is cut off, as ``proxy_pass http://…/`` of nginx does.
+        prefix: path below which the service lies; it is cut off, as ``proxy_pass http://…/`` of nginx does. What lies
+            beside it is answered with 404.
+        keeps_prefix: passes it on instead, as ``proxy_pass http://…`` without a path does.
         host: what to put in place of ``Host``; None passes it on.
         refuses: answers 502 without asking the service.
         heads: the heads of requests as they were passed on.
@@ -27,6 +29,7 @@ class Proxy:
 
     upstream_port: int
     prefix: str = ""
+    keeps_prefix: bool = False
     host: str | None = None
     tls: ssl.SSLContext | None = None
     port: int = 0
@@ -51,8 +54,9 @@ class Proxy:
         with suppress(OSError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
             if self.refuses:
-                writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                await writer.drain()
+                await _answer(writer, "502 Bad Gateway")
+            elif not self._is_below(head):
+                await _answer(writer, "404 Not Found")
             else:
                 await self._pass_on(self._rewritten(head), reader, writer)
         writer.close()
@@ -68,11 +72,16 @@ class Proxy:
             self._writers -= {writer, to_service}
             to_service.close()
 
+    def _is_below(self, head: bytes) -> bool:
+        path = head.decode("latin-1").split(" ")[1].partition("?")[0]
+        return f"{path}/".startswith(f"{self.prefix}/")
+
     def _rewritten(self, head: bytes) -> bytes:
         """Without the prefix, with what proxies add; one request a connection, unless it is upgraded."""
         first, *lines = head.decode("latin-1").split("\r\n")[:-2]
         method, target, version = first.split(" ")
-        assert target.startswith(self.prefix)
+        if not self.keeps_prefix:
+            target = target.removeprefix(self.prefix) or "/"
         given = dict(line.split(": ", 1) for line in lines)
         headers = {name: value for name, value in given.items() if name.lower() not in ("host", "connection")}
         host = next(value for name, value in given.items() if name.lower() == "host")
@@ -86,7 +95,7 @@ class Proxy:
             "X-Forwarded-Prefix": self.prefix,
         }
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"{method} {target.removeprefix(self.prefix) or '/'} {version}\r\n{fields}\r\n".encode("latin-1")
+        return f"{method} {target} {version}\r\n{fields}\r\n".encode("latin-1")
 
     async def _run(self, started: threading.Event, stop: asyncio.Event) -> None:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls, limit=MAX_HEAD_BYTES)
@@ -99,6 +108,11 @@ class Proxy:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _answer(writer: asyncio.StreamWriter, status: str) -> None:
+    writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+    await writer.drain()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -14,7 +14,7 @@ import soundfile
 from safetensors.numpy import save_file
 
 from export.__main__ import main
-from export.features.table import read_table, write_table
+from export.features.files import read_table, write_table
 from export.networks.deep_spectrum.random_weights import random_tensors
 from tests.shared_material import ROOT
 from tests.tiny_models import write_speech_bundle

@@ -18,7 +18,7 @@ from export.classifiers.licences import data_licence, strictest
 from export.classifiers.recipe import RECIPES
 from export.classifiers.training import train_head
 from export.cli.export_classifier import default_name
-from export.features.table import read_table, write_table
+from export.features.files import read_table, write_table
 from service.card import Licence, TrainingData, read_card
 from service.pipeline.session import Session
 from service.registry import Registry

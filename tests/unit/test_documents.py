@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import pytest
 
+import export.cli.export  # noqa: F401  PyTorch takes seconds to import: not within the time that a test has
+from export.__main__ import parse as parse_export
+from service.__main__ import build_parser
 from service.card import read_card
 from service.settings import KeyLimits, Limits, Settings
-from tests.shared_material import ROOT
+from tests.support.documents import DOCUMENTS, ROOT, blocks, program_calls
 
 SETTINGS = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,10 +40,45 @@ def test_documented_settings_exist():
     assert set(re.findall(r"\bEMOSERVE_[A-Z_]+\b", SETTINGS + README)) - tests_only <= known
 
 
-def test_links_of_the_readme_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+            file, _, heading = target.partition("#")
+            linked = (path.parent / file).resolve() if file else path
+            assert linked.exists(), target
+            assert linked.is_relative_to(ROOT), target
+            assert not heading or heading in anchors(linked), target
+
+
+def anchors(path):
+    """Of the headings of a document, as they are commonly made."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_leads_to_every_document():
+    linked = set(re.findall(r"\]\((docs/[^)#]+)", README))
+    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} - linked == set()
+    assert "](client/README.md)" in README
+
+
+@pytest.mark.parametrize("call", program_calls(), ids=str)
+def test_documented_commands_are_understood(call, capsys):
+    parse = parse_export if call.program == "emoserve-export" else build_parser().parse_args
+    try:
+        parse(shlex.split(call.arguments))
+    except SystemExit:
+        told = capsys.readouterr().err
+        is_only_shortened = not call.is_whole and "arguments are required" in told
+        assert is_only_shortened, told
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_python_in_documents_is_part_of_an_example_that_is_run(block):
+    """The examples are run by tests/contract/test_examples.py, and so is the client's own document."""
+    examples = [path.read_text(encoding="utf-8") for path in (ROOT / "docs/examples").glob("*.py")]
+    assert block.path == ROOT / "client/README.md" or any(block.text in example for example in examples)
 
 
 @pytest.mark.parametrize("model", ["emonet-open", "emonet-research"])

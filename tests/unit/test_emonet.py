@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from export.corpora.audio import stack
+from export.evaluation.calibration import Calibration
 from export.evaluation.voice import synthetic_voice
 from export.graphs.emonet_graph import emonet_model, fold_convolution
 from export.graphs.front_end import PRESETS, FrontEnd
@@ -70,14 +71,16 @@ def test_folding_is_exact(kernel, stride, domains):
 
 
 @pytest.mark.parametrize(
-    ("preset", "options"), [("open", {"stem_kernel": 5, "stem_stride": 2}), ("paper", {}), ("code", {})]
+    ("preset", "options", "biases"),
+    [("open", {"stem_kernel": 5, "stem_stride": 2}, (0.9, -1.4, 0.2, 0.3)), ("paper", {}, ()), ("code", {}, ())],
 )
-def test_graph_computes_what_the_network_computes(preset, options, tmp_path):
+def test_graph_computes_what_the_network_computes(preset, options, biases, tmp_path):
     import onnx
 
     network = random_network(**options)
     file = tmp_path / "emonet.onnx"
-    onnx.save(emonet_model(network, PRESETS[preset], {"licence": "CC0-1.0"}, temperature=1.7), file)
+    calibration = Calibration(1.7, biases)
+    onnx.save(emonet_model(network, PRESETS[preset], {"licence": "CC0-1.0"}, calibration=calibration), file)
     session = Session(file, device="cpu", threads=1)
     clips = [synthetic_voice(s, 16_000, seed) for seed, s in enumerate((0.5, 1.23, 2.9, 3.0))]
     waveform, lengths = stack(clips)
@@ -87,7 +90,7 @@ def test_graph_computes_what_the_network_computes(preset, options, tmp_path):
         pictures, frames = FrontEnd(PRESETS[preset])(torch.from_numpy(waveform), torch.from_numpy(lengths))
         embedding = network.embed(pictures[:, None], frames)
         logits = network.heads["any"](embedding)
-    expected = torch.softmax(logits["emotion"] / 1.7, dim=1).numpy()
+    expected = torch.softmax(logits["emotion"] / 1.7 + torch.tensor(biases or (0.0,)), dim=1).numpy()
     assert expected.std() > 0.01, "the answers must differ for the comparison to mean anything"
     np.testing.assert_allclose(together["probabilities"], expected, atol=1e-4)
     np.testing.assert_allclose(together["embedding"], embedding.numpy(), rtol=1e-3, atol=1e-3)

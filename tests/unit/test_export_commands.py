@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from export.__main__ import COMMANDS, main
 from export.catalogue import CATALOGUE
 from export.cli.evaluate import compare
-from service.card import read_card
+from service.card import read_card, write_card
 from tests.shared_material import ROOT, corpus_folder
 from tests.unit.small_corpus import write_small_corpus
 
@@ -19,15 +20,23 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     corpus = write_small_corpus(folder / "small")
     train = ["train", "emonet", "--corpus", corpus, "--out", folder / "run", "--cache", folder / "cache"]
-    train += ["--steps", 3, "--batch-size", 4]
+    train += ["--steps", 3, "--batch-size", 4, "--calibration", "biases"]
     assert main(list(map(str, train))) == 0
     card = json.loads((ROOT / "export/bundles/cards/emonet-open.json").read_text())
-    card |= {"name": "small", "seen_corpora": ["small"]}
+    card |= {"name": "small", "seen_corpora": ["small"], "calibration_corpora": []}
     (folder / "card.json").write_text(json.dumps(card))
     export = ["export", "emonet", "--weights", folder / "run/checkpoint.pt", "--card", folder / "card.json"]
     export += ["--out", folder / "models", "--corpus", corpus]
     assert main(list(map(str, export))) == 0
     return folder
+
+
+def export_again(trained, weights, calibration=None):
+    """Export once more beside the first bundle; returns the new one."""
+    words = ["export", "emonet", "--weights", weights, "--card", trained / "card.json", "--out", trained / "again"]
+    words += ["--corpus", trained / "small", *(["--calibration", calibration] if calibration else [])]
+    assert main(list(map(str, words))) == 0
+    return trained / "again/small/1"
 
 
 def test_a_trained_network_becomes_a_bundle_with_its_figures(trained):
@@ -39,6 +48,78 @@ def test_a_trained_network_becomes_a_bundle_with_its_figures(trained):
     low, high = figures["unweighted_average_recall"].interval_95
     assert low <= figures["unweighted_average_recall"].value <= high
     assert (trained / "run/curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_calibration_of_the_training_is_the_one_of_the_bundle(trained, capsys):
+    """Fitted on the pictures of the training first, then on what the graph answers, which is nearly the same."""
+    folder = export_again(trained, trained / "run/checkpoint.pt", "kept")
+    kept, fitted = (read_card(bundle).settings for bundle in (folder, trained / "models/small/1"))
+    assert kept["calibrated_on"] == fitted["calibrated_on"] == ["small"]
+    np.testing.assert_allclose(kept["class_biases"], fitted["class_biases"], atol=0.1)
+    assert "class biases" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("calibration", [None, "kept", "biases"])
+def test_a_bundle_is_exported_again_as_it_was(trained, calibration):
+    """Its weights are enough: the graph is taken away before."""
+    former = trained / "models/small/1"
+    source = trained / "source/small/1"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(former, source, ignore=shutil.ignore_patterns("*.onnx"))
+    again = export_again(trained, source, calibration)
+    for file in ("emonet.onnx", "weights.safetensors"):
+        assert (again / file).read_bytes() == (former / file).read_bytes()
+    assert read_card(again).measurements[0].value == read_card(former).measurements[0].value
+
+
+def test_biases_can_be_left_out_of_a_bundle_that_has_them(trained):
+    bundle = export_again(trained, trained / "models/small/1", "temperature")
+    assert "class_biases" not in read_card(bundle).settings
+    assert main(["verify", str(bundle)]) == 0
+
+
+def test_rivals_stay_on_the_card(trained):
+    former = trained / "rivalled/small/1"
+    shutil.rmtree(former, ignore_errors=True)
+    shutil.copytree(trained / "models/small/1", former)
+    card = read_card(former)
+    first = card.measurements[0].model_copy(update={"rivals": {"another": 0.5}})
+    write_card(card.model_copy(update={"measurements": [first, *card.measurements[1:]]}), former)
+    rivals = [entry.rivals for entry in read_card(export_again(trained, former, "kept")).measurements]
+    assert rivals[0] == {"another": 0.5}
+    assert not any(rivals[1:])
+
+
+def test_an_export_that_is_stopped_leaves_the_former_bundle(trained, monkeypatch):
+    former = export_again(trained, trained / "models/small/1", "kept")
+    before = {file.name: file.read_bytes() for file in former.iterdir()}
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("export.cli.export_emonet.evaluate", stop)
+    words = ["export", "emonet", "--weights", former, "--card", trained / "card.json", "--corpus", trained / "small"]
+    assert main(list(map(str, [*words, "--calibration", "temperature", "--out", trained / "again"]))) == 130
+    assert {file.name: file.read_bytes() for file in former.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "cause"),
+    [
+        (lambda bundle: (bundle / "card.json").unlink(), "is not a bundle"),
+        (lambda bundle: (bundle / "weights.safetensors").write_bytes(b"0"), "its sha256 is not the one of its card"),
+        (lambda bundle: shutil.rmtree(bundle), "no such checkpoint or bundle"),
+    ],
+)
+def test_bundles_that_cannot_be_exported_again_are_refused(trained, damage, cause, capsys):
+    bundle = trained / "damaged/small/1"
+    shutil.rmtree(bundle, ignore_errors=True)
+    shutil.copytree(trained / "models/small/1", bundle)
+    damage(bundle)
+    words = ["export", "emonet", "--weights", bundle, "--card", trained / "card.json", "--corpus", trained / "small"]
+    assert main(list(map(str, [*words, "--out", trained / "never"]))) == 1
+    assert cause in capsys.readouterr().err
+    assert not (trained / "never").exists()
 
 
 def test_evaluate_prints_json_and_compares(trained, capsys):

@@ -11,7 +11,7 @@ import soundfile
 from export.__main__ import main
 from export.corpora.recordings import read_recordings
 from export.corpora.tables import CorpusError
-from export.features.table import read_table
+from export.features.files import read_table
 from tests.tiny_models import speech_model, write_speech_bundle
 from tests.unit.small_corpus import write_small_corpus
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from export.features.files import read_table, write_table
 from export.features.origin import Backbone, Origin, OriginError, origin_file
-from export.features.table import FeatureTable, FeatureTableError, read_table, write_table
+from export.features.table import FeatureTable, FeatureTableError
 from service.card import Licence, TrainingData
 
 NASTY = (

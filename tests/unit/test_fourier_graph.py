@@ -2,16 +2,15 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from export.graphs.builder import FLOAT, INT64, GraphBuilder
-from export.graphs.fourier_graph import hann, places_of_bins, stage_lengths, write_halves, write_power
+from export.graphs.builder import FLOAT, GraphBuilder
+from export.graphs.fourier_graph import Stages, hann, places_of_bins, stages, write_halves, write_power
 
 
 def power_session(fft_samples: int, hop_samples: int, window: str) -> onnxruntime.InferenceSession:
     graph = GraphBuilder("power")
     signal = graph.input("signal", FLOAT, ["batch", "samples"])
-    frames, ends = graph.input("frames", INT64, [1]), graph.input("ends", INT64, ["batch"])
-    halves = write_halves(graph, signal, frames, ends, fft_samples, hop_samples)
-    graph.output("power", write_power(graph, halves, fft_samples, window), FLOAT, ["places", "columns"])
+    halves = write_halves(graph, signal, fft_samples, hop_samples)
+    graph.output("power", write_power(graph, halves, fft_samples, hop_samples, window), FLOAT, ["places", "columns"])
     model = graph.model("test", {}).SerializeToString()
     return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
@@ -20,6 +19,8 @@ def power_session(fft_samples: int, hop_samples: int, window: str) -> onnxruntim
     ("fft_samples", "hop_samples", "window"),
     [
         (2048, 1024, "periodic"),
+        (2048, 512, "periodic"),
+        (1024, 512, "periodic"),
         (512, 256, "periodic"),
         (256, 128, "symmetric"),
         (400, 160, "periodic"),
@@ -29,11 +30,10 @@ def power_session(fft_samples: int, hop_samples: int, window: str) -> onnxruntim
 def test_two_stages_are_a_fourier_transform(fft_samples, hop_samples, window):
     frames, random = 5, np.random.default_rng(fft_samples)
     signal = random.normal(size=(2, (frames - 1) * hop_samples + fft_samples)).astype(np.float32)
-    ends = np.array([signal.shape[1], 3 * hop_samples + 5])
-    feeds = {"signal": signal, "frames": np.array([frames]), "ends": ends}
-    power = power_session(fft_samples, hop_samples, window).run(None, feeds)[0][places_of_bins(fft_samples)]
+    power = power_session(fft_samples, hop_samples, window).run(None, {"signal": signal})[0][
+        places_of_bins(fft_samples)
+    ]
     power = power.reshape(len(power), 2, -1)[:, :, :frames]
-    signal[1, ends[1] :] = 0.0
     starts = hop_samples * np.arange(frames)
     cut = np.stack([signal[:, start : start + fft_samples] for start in starts], axis=1).astype(np.float64)
     expected = np.abs(np.fft.rfft(cut * hann(fft_samples, window))) ** 2
@@ -48,7 +48,14 @@ def test_windows_are_numpys_and_librosas():
 
 
 @pytest.mark.parametrize(
-    ("fft_samples", "lengths"), [(2048, (64, 32)), (512, (32, 16)), (256, (32, 8)), (400, (40, 10))]
+    ("fft_samples", "split"),
+    [
+        (4096, Stages(64, 2, 32)),
+        (2048, Stages(64, 2, 16)),
+        (512, Stages(32, 1, 16)),
+        (256, Stages(32, 1, 8)),
+        (400, Stages(40, 1, 10)),
+    ],
 )
-def test_stages_are_the_cheapest(fft_samples, lengths):
-    assert stage_lengths(fft_samples) == lengths
+def test_stages_are_the_cheapest(fft_samples, split):
+    assert stages(fft_samples) == split

@@ -10,7 +10,7 @@ import pytest
 
 from export.__main__ import main as export
 from export.features.extractors import OPENSMILE_LICENCE
-from export.features.table import read_table, write_table
+from export.features.files import read_table, write_table
 from service.__main__ import main as serve
 from service.card import read_card
 from service.services import Services

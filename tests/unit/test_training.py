@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,11 +8,19 @@ import torch
 from export.corpora.features import load_pictures
 from export.corpora.labels import arousal_matrix, valence_matrix
 from export.corpora.tables import CorpusError, read_corpus
+from export.evaluation.calibration_fit import CalibrationError
 from export.networks.emonet import EmoNet, EmoNetConfig
 from export.training import paper_recipe
 from export.training.augmentation import AugmentationConfig
 from export.training.batches import MAX_FRAMES, BatchSampler, soft_targets
-from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME, LoopConfig, Trainer, load_trained
+from export.training.loop import (
+    CHECKPOINT_FILE_NAME,
+    LOG_FILE_NAME,
+    LoopConfig,
+    Trainer,
+    load_calibration,
+    load_trained,
+)
 from export.training.losses import AffectLoss, LossConfig
 from export.training.open_recipe import OpenRecipe, take_over, train_open
 from export.training.paper_recipe import PaperRecipe, load_shared, train_paper, tuned_parameters
@@ -57,8 +66,6 @@ def test_pictures_come_back_from_the_cache(corpus, tmp_path):
 
 
 def test_listeners_shade_the_targets(tmp_path):
-    from dataclasses import replace
-
     corpus = read_corpus(write_small_corpus(tmp_path / "small", per_class=1))
     heard = replace(corpus, utterances=(replace(corpus.utterances[0], heard=("sadness",)),))
     targets = soft_targets(type(load_pictures(corpus))(heard, ()), LABELS)
@@ -90,6 +97,7 @@ def test_training_lowers_the_loss_and_goes_on_where_it_stopped(sampler, tmp_path
     again = trainer(8)
     assert again.resume()
     assert again.step == 8
+    assert load_calibration(tmp_path / CHECKPOINT_FILE_NAME) is None
     loaded = load_trained(tmp_path / CHECKPOINT_FILE_NAME)
     for one, other in zip(loaded.parameters(), again.averaged_network().parameters(), strict=True):
         assert torch.equal(one, other)
@@ -97,11 +105,21 @@ def test_training_lowers_the_loss_and_goes_on_where_it_stopped(sampler, tmp_path
 
 def test_open_recipe_starts_from_another_run(corpus, tmp_path):
     first = train_open([corpus], OpenRecipe(2, batch_size=4), tmp_path / "first", lambda *_: None)
+    kept = load_calibration(tmp_path / "first" / CHECKPOINT_FILE_NAME)
+    assert (kept.kind, kept.fitted_on) == ("temperature", ("small",)), "biases are not fitted unless asked for"
     assert first.config.labels == ("anger", "neutral", "sadness")
     fresh = EmoNet(EmoNetConfig(LABELS, stem_kernel=5, stem_stride=2))
     take_over(fresh, first)
     assert torch.equal(fresh.stem.shared.weight, first.stem.shared.weight)
     assert fresh.heads["any"].emotion.out_features == 4
+
+
+def test_biases_for_an_emotion_that_devel_lacks_are_refused_before_training(corpus, tmp_path):
+    kept = tuple(row for row in corpus.utterances if (row.partition, row.emotion) != ("devel", "neutral"))
+    recipe = OpenRecipe(2, batch_size=4, calibration="biases")
+    with pytest.raises(CalibrationError, match="neutral"):
+        train_open([replace(corpus, utterances=kept)], recipe, tmp_path / "run", lambda *_: None)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("mode", ["full", "head", "adapters"])

@@ -112,6 +112,22 @@ class SampleSink:
         self._convert(last=True)
         return duration_s
 
+    def facts(self, codec: str, *, truncated: bool, damaged: bool) -> dict[str, object]:
+        """What to tell of the whole recording: finishes as :meth:`finish` does.
+
+        Returns:
+            ``duration_s``, ``codec``, ``sample_rate_hz``, ``channels``, ``flags``.
+        """
+        duration_s = self.finish()
+        found = {"clipped": self.clipped, "truncated": truncated, "damaged": damaged}
+        return {
+            "duration_s": duration_s,
+            "codec": codec,
+            "sample_rate_hz": self.sample_rate_hz,
+            "channels": self.channels,
+            "flags": [name for name, is_set in found.items() if is_set],
+        }
+
     def _check_range(self, duration_s: float) -> None:
         start_s, end_s = self._job.start_s or 0.0, self._job.end_s
         if start_s >= duration_s:

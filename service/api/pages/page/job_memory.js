@@ -1,6 +1,7 @@
 // Which jobs this tab has begun, so that they are found again when the page is loaded anew: their ids, nothing else.
 
-const NAME = "emoserve-jobs";
+// With the path, for other services may lie below other paths of the same host.
+const NAME = `emoserve-jobs ${new URL(document.baseURI).pathname}`;
 
 /** Ids of this tab's jobs, oldest first. */
 export function rememberedJobs() {

@@ -51,6 +51,9 @@ const desk = new Desk(start);
 const jobs = new JobList({ isAwaited: (entry) => desk.awaits(entry), onResult: (entry) => desk.showJob(entry), onProblem: ask });
 desk.jobList = jobs;
 
+// Behind a prefix the page may have been opened without the last slash; links within the page need the whole address.
+if (`${location.pathname}/` === new URL(document.baseURI).pathname) history.replaceState(null, "", document.baseURI + location.hash);
+
 byId("curl").textContent = `curl -F file=@recording.wav ${new URL("v1/audio/emotion", document.baseURI).href}`;
 byId("stop").addEventListener("click", () => desk.stop());
 byId("again").addEventListener("click", () => desk.again());

@@ -267,6 +267,10 @@ export class Plot {
     for (const { px, text } of marks) context.fillText(fitted(context, text, frame.left - 8), frame.left - 7, px);
     const bottom = frame.top + frame.height;
     context.textBaseline = "top";
+    const unit = x.ticks ? "" : frame.end < HOUR_S ? "min:s" : "h:min:s";
+    context.textAlign = "left";
+    context.fillText(unit, 0, bottom + 7);
+    const free = context.measureText(unit).width + 8; // a first label makes way for the unit
     context.textAlign = "center";
     for (const tick of x.ticks?.(frame.width) ?? timeTicks(frame.start, frame.end, frame.width)) {
       const px = Math.round(frame.x(tick.at)) + 0.5;
@@ -275,11 +279,9 @@ export class Plot {
       context.lineTo(px, bottom + 4);
       context.stroke();
       const half = context.measureText(tick.text).width / 2;
-      context.fillText(tick.text, Math.min(px, frame.left + frame.width + RIGHT_PX - half), bottom + 7);
+      const centre = Math.max(free + half, Math.min(px, frame.left + frame.width + RIGHT_PX - half));
+      context.fillText(tick.text, centre, bottom + 7);
     }
-    context.textAlign = "left";
-    if (!x.ticks) context.fillText(frame.end < HOUR_S ? "min:s" : "h:min:s", 0, bottom + 7);
-    context.textAlign = "center";
     if (x.title) context.fillText(x.title, frame.left + frame.width / 2, bottom + 23);
   }
 }

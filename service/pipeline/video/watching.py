@@ -1,0 +1,93 @@
+"""Looking at a video's frames as they are decoded: some are received, some followed and some noted at the same time."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from service.pipeline.admit import Hold
+from service.pipeline.decoding.frame_stream import VideoFrame, VideoSummary
+from service.pipeline.task import Task
+from service.pipeline.video.relay import Relay
+from service.pipeline.video.video_faces import Sight, VideoFaces
+from service.pipeline.video.video_needs import VideoDecoder
+
+FRAMES_WAITING, FRAMES_AT_ONCE = 8, 4
+"""Frames that are received while faces are followed in earlier ones, and those that one call of the device follows."""
+
+SIGHTS_WAITING, SIGHTS_AT_ONCE = 8, 4
+"""Frames whose features are still to be taken, and those of which they are taken together."""
+
+FACES_SHARE = 0.85
+"""Progress when all frames are seen."""
+
+
+class OnDevice(Protocol):
+    """Runs a call on a device thread; see :func:`service.pipeline.device.device_calls.run_on_device`."""
+
+    def __call__(self, call: Callable[[], None], task: Task) -> None:
+        """Wait for ``call``."""
+
+
+def watch_frames(
+    decoder: VideoDecoder,
+    data: bytes | memoryview,
+    faces: VideoFaces,
+    hold: Hold,
+    task: Task,
+    on_device: OnDevice,
+) -> VideoSummary:
+    """Follow the faces of every frame.
+
+    Args:
+        decoder: of the pictures.
+        data: the upload.
+        faces: what follows them and keeps what it sees.
+        hold: grows with the video, whose length is known at its end.
+        task: the request; told 'decode' and 'faces', the seconds that each took beside the other.
+        on_device: where faces are followed.
+
+    Raises:
+        Problem: as the decoder's and the device's.
+        Cancelled: the task was cancelled.
+    """
+    decoded_s = 0.0
+    began_at = received_at = time.monotonic()
+
+    def note(sights: list[Sight]) -> None:
+        on_device(lambda: faces.note(sights), task)
+
+    def follow(frames: list[VideoFrame]) -> None:
+        left, found = deque(frames), list[Sight]()
+
+        def all_left() -> None:
+            while left:  # a failed call is repeated: from the frame that failed on
+                found.append(faces.follow(left[0]))
+                left.popleft()
+
+        on_device(all_left, task)
+        for sight in found:
+            sights.put(sight)
+
+    def on_frame(frame: VideoFrame) -> None:
+        nonlocal decoded_s, received_at
+        decoded_s += time.monotonic() - received_at
+        if frame.time_s > hold.seconds:
+            hold.resize(1.5 * frame.time_s)
+        frames.put(frame)
+        task.report(FACES_SHARE * frame.share)
+        received_at = time.monotonic()
+
+    with (
+        Relay(note, capacity=SIGHTS_WAITING, batch=SIGHTS_AT_ONCE, name="sights") as sights,
+        Relay(follow, capacity=FRAMES_WAITING, batch=FRAMES_AT_ONCE, name="frames") as frames,
+    ):
+        summary = decoder.video(data, on_frame, timeout_s=max(task.deadline - began_at, 0.0))
+        decoded_s += time.monotonic() - received_at
+    task.took("decode", decoded_s)
+    task.took("faces", time.monotonic() - began_at - decoded_s)
+    hold.resize(summary.media.duration_s)
+    task.report(FACES_SHARE)
+    return summary
