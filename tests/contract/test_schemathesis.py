@@ -1,6 +1,7 @@
 """Schemathesis generates requests from the OpenAPI document, right and wrong ones, and holds every answer against it.
 
-All of its checks are on, credentials are required (so that ignoring them would be found), and all phases run:
+All of its checks are on, but for those that schemathesis.toml switches off for a call (``--checks all`` would switch
+them on again), credentials are required (so that ignoring them would be found), and all phases run:
 examples, coverage of each constraint, fuzzing, and chains of calls.
 """
 
@@ -55,7 +56,7 @@ def key(tmp_path: Path) -> str:
 def test_every_answer_is_as_documented(tmp_path: Path, key: str) -> None:
     """With models that take any bytes, so that every shape of success is seen too."""
     with serving_any_bytes(tmp_path) as live:
-        run(live, key, tmp_path, "--checks", "all", "--max-examples", "10", "--seed", "1")
+        run(live, key, tmp_path, "--max-examples", "10", "--seed", "1")
 
 
 @contextmanager
@@ -90,11 +91,11 @@ def tiny(tmp_path: Path, key: str) -> Iterator[LiveServer]:
 @pytest.mark.timeout(900)
 def test_every_answer_of_the_whole_service_is_as_documented(tmp_path: Path, key: str, tiny: LiveServer) -> None:
     """Hundreds of examples an address; random bytes are no recording, so success is not asked for."""
-    run(tiny, key, tmp_path, "--checks", "all", "--exclude-checks", "positive_data_acceptance", "--max-examples", "300")
+    run(tiny, key, tmp_path, "--exclude-checks", "positive_data_acceptance", "--max-examples", "300")
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_many_answers_are_as_documented(tmp_path: Path, key: str) -> None:
     with serving_any_bytes(tmp_path) as live:
-        run(live, key, tmp_path, "--checks", "all", "--max-examples", "500")
+        run(live, key, tmp_path, "--max-examples", "500")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sql
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
 from service.jobs import cipher, engine, live, runner, spool, turns, waits
@@ -193,7 +196,7 @@ def lines_of(scene: Callable[..., Scene], content: bytes = b"sound") -> range:
     return range(1, undisturbed.lines + 1)
 
 
-@pytest.mark.parametrize(("later", "every"), [(0, 1), (5, 2), (40, 2)])
+@pytest.mark.parametrize(("later", "every"), [(0, 1), (5, 3), (40, 3)])
 def test_a_job_that_is_deleted_at_any_line_gives_everything_back(scene: Callable[..., Scene], later, every) -> None:
     """What the call does after it has told the ledger may come ``later`` by so many lines."""
     lines = lines_of(scene)
@@ -216,7 +219,7 @@ def test_a_job_that_is_deleted_at_any_line_gives_everything_back(scene: Callable
 def test_a_job_that_is_abandoned_at_any_line_gives_everything_back(scene: Callable[..., Scene]) -> None:
     lines = lines_of(scene)
     ends = set()
-    for line in lines:
+    for line in lines[::2]:
         one = scene()
         one.at(line, lambda one=one: one.runner.stop(0) and None)
         one.conduct()
@@ -257,6 +260,24 @@ def test_a_part_that_cannot_be_closed_keeps_no_place(scene: Callable[..., Scene]
     one.conduct()
     assert (one.turns.free, len(one.runner._live)) == (1, 0)
     assert Recording.closed == Recording.opened
+
+
+@pytest.mark.parametrize("away", [OperationalError("", {}, Exception()), PoolTimeout()], ids=["gone", "busy"])
+def test_a_database_that_is_away_now_and_then_is_waited_for(scene: Callable[..., Scene], monkeypatch, away) -> None:
+    one = scene()
+    monkeypatch.setattr(runner, "DATABASE_WAIT_S", 0.0)
+    calls, real = itertools.count(), one.ledger.find
+
+    def find(handle: str) -> object:
+        if next(calls) % 2 == 0:
+            raise away
+        return real(handle)
+
+    monkeypatch.setattr(one.ledger, "find", find)
+    one.conduct()
+    one.is_clean()
+    monkeypatch.undo()
+    assert one.state is JobState.SUCCEEDED
 
 
 def test_what_this_service_cannot_do_any_more_fails(scene: Callable[..., Scene], monkeypatch) -> None:
