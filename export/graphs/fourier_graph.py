@@ -180,13 +180,22 @@ def write_power(
     for half, weight, name in zip(halves, weights, ("window_1", "window_2"), strict=True):
         given = graph.add("Cast", half, to=TensorProto.DOUBLE) if density else half
         windowed.append(graph.add("Mul", given, graph.constant(weight, name)))
-    firsts = []
+    firsts, least_bins = [], []
     for operator, group in zip(("Add", "Sub"), split.groups(), strict=True):
         firsts += _first_stage(graph, split, graph.add(operator, *windowed), group[0], rows, dtype)
-    # One second stage for all: a node costs more than the copy.
-    first = graph.add("Concat", *firsts, axis=0)
-    least_bins = np.concatenate([part for group in split.groups() for part in group])
-    return _second_stage(graph, split, first, least_bins, density)
+        least_bins += group
+    if density:
+        # Joined as float32: copies of float64 take longer than the nodes.
+        spectra = [_second_stage(graph, split, *part, density) for part in zip(firsts, least_bins, strict=True)]
+        spectra = [graph.add("Cast", spectrum, to=TensorProto.FLOAT) for spectrum in spectra]
+        spectrum = graph.add("Concat", *spectra, axis=0)
+    else:
+        # One second stage for all: the nodes take longer than the copy.
+        joined = graph.add("Concat", *firsts, axis=0)
+        spectrum = _second_stage(graph, split, joined, np.concatenate(least_bins), density)
+    real, imaginary = graph.split(graph.add("Mul", spectrum, spectrum), 2, axis=1)
+    places = sum(map(len, least_bins)) * split.inner
+    return graph.add("Reshape", graph.add("Add", real, imaginary), graph.constant([places, -1]))
 
 
 def _first_stage(
@@ -213,24 +222,19 @@ def _first_stage(
 
 
 def _second_stage(graph: GraphBuilder, split: Stages, first: str, least_bins: NDArray[np.int64], density: bool) -> str:
-    """The transform over f, and power.
+    """The transform over f.
 
     Args:
         first: [2 · least bins, inner·columns].
 
     Returns:
-        float32 [least bins · inner, columns].
+        [least bins, 2·inner, columns], real parts before imaginary ones; in float64 for a density.
     """
     kernels = inner_kernels(split, least_bins)
     if density:
         kernels *= _one_sided(split, least_bins)
-    kernels = kernels.astype(np.float64 if density else np.float32)
     first = graph.add("Reshape", first, graph.constant([len(least_bins), 2 * split.inner, -1]))
-    spectrum = graph.add("MatMul", graph.constant(kernels, "inner_kernels"), first)
-    if density:
-        spectrum = graph.add("Cast", spectrum, to=TensorProto.FLOAT)
-    real, imaginary = graph.split(graph.add("Mul", spectrum, spectrum), 2, axis=1)
-    return graph.add("Reshape", graph.add("Add", real, imaginary), graph.constant([len(least_bins) * split.inner, -1]))
+    return graph.add("MatMul", graph.constant(kernels.astype(np.float64 if density else np.float32)), first)
 
 
 def _one_sided(split: Stages, least_bins: NDArray[np.int64]) -> NDArray[np.float64]:
