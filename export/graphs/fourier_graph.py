@@ -180,14 +180,22 @@ def write_power(
     for half, weight, name in zip(halves, weights, ("window_1", "window_2"), strict=True):
         given = graph.add("Cast", half, to=TensorProto.DOUBLE) if density else half
         windowed.append(graph.add("Mul", given, graph.constant(weight, name)))
-    powers = []
+    firsts, least_bins = [], []
     for operator, group in zip(("Add", "Sub"), split.groups(), strict=True):
-        first = _first_stage(graph, split, graph.add(operator, *windowed), group[0], rows, dtype)
-        powers += [
-            _second_stage(graph, split, value, least_bins, density)
-            for value, least_bins in zip(first, group, strict=True)
-        ]
-    return graph.add("Concat", *powers, axis=0)
+        firsts += _first_stage(graph, split, graph.add(operator, *windowed), group[0], rows, dtype)
+        least_bins += group
+    if density:
+        # Joined as float32: copies of float64 take longer than the nodes.
+        spectra = [_second_stage(graph, split, *part, density) for part in zip(firsts, least_bins, strict=True)]
+        spectra = [graph.add("Cast", spectrum, to=TensorProto.FLOAT) for spectrum in spectra]
+        spectrum = graph.add("Concat", *spectra, axis=0)
+    else:
+        # One second stage for all: the nodes take longer than the copy.
+        joined = graph.add("Concat", *firsts, axis=0)
+        spectrum = _second_stage(graph, split, joined, np.concatenate(least_bins), density)
+    real, imaginary = graph.split(graph.add("Mul", spectrum, spectrum), 2, axis=1)
+    places = sum(map(len, least_bins)) * split.inner
+    return graph.add("Reshape", graph.add("Add", real, imaginary), graph.constant([places, -1]))
 
 
 def _first_stage(
@@ -196,36 +204,37 @@ def _first_stage(
     """The transform over a for all c in ``numbers``.
 
     Args:
-        folded: sum or difference of the halves, [rows, n].
+        folded: sum or difference of the halves, [rows, columns].
 
     Returns:
-        For each e' [c, 2·inner, n].
+        For each e' [2·c, inner·columns].
     """
-    span = split.parts * split.inner
-    folded = graph.add("Reshape", folded, graph.constant([rows // span, split.parts, -1]))
+    places = rows // (split.parts * split.inner)
+    # [places, parts·inner·columns]: one product does the first stage of all frames.
+    folded = graph.add("Reshape", folded, graph.constant([places, -1]))
     parts = graph.split(folded, split.parts, axis=1) if split.parts > 1 else [folded]
     products = []
     for part, value in enumerate(parts):
         kernels = outer_kernels(split, numbers, part)
-        kernels = np.pad(kernels, ((0, 0), (0, rows // span - kernels.shape[1]))).astype(dtype)
-        # [rows of a, inner·columns]: one product does the first stage of all frames.
-        flat = graph.add("Reshape", value, graph.constant([rows // span, -1]))
-        products.append(graph.add("MatMul", graph.constant(kernels), flat))
-    if split.parts > 1:
-        products = [graph.add(operator, *products) for operator in ("Add", "Sub")]
-    return [graph.add("Reshape", value, graph.constant([len(numbers), 2 * split.inner, -1])) for value in products]
+        kernels = np.pad(kernels, ((0, 0), (0, places - kernels.shape[1]))).astype(dtype)
+        products.append(graph.add("MatMul", graph.constant(kernels), value))
+    return [graph.add(operator, *products) for operator in ("Add", "Sub")] if split.parts > 1 else products
 
 
-def _second_stage(graph: GraphBuilder, split: Stages, value: str, least_bins: NDArray[np.int64], density: bool) -> str:
-    """The transform over f, and power: float32 [least bins · inner, n] of a value [least bins, 2·inner, n]."""
+def _second_stage(graph: GraphBuilder, split: Stages, first: str, least_bins: NDArray[np.int64], density: bool) -> str:
+    """The transform over f.
+
+    Args:
+        first: [2 · least bins, inner·columns].
+
+    Returns:
+        [least bins, 2·inner, columns], real parts before imaginary ones; in float64 for a density.
+    """
     kernels = inner_kernels(split, least_bins)
     if density:
         kernels *= _one_sided(split, least_bins)
-    spectrum = graph.add("MatMul", graph.constant(kernels.astype(np.float64 if density else np.float32)), value)
-    if density:
-        spectrum = graph.add("Cast", spectrum, to=TensorProto.FLOAT)
-    real, imaginary = graph.split(graph.add("Mul", spectrum, spectrum), 2, axis=1)
-    return graph.add("Reshape", graph.add("Add", real, imaginary), graph.constant([len(least_bins) * split.inner, -1]))
+    first = graph.add("Reshape", first, graph.constant([len(least_bins), 2 * split.inner, -1]))
+    return graph.add("MatMul", graph.constant(kernels.astype(np.float64 if density else np.float32)), first)
 
 
 def _one_sided(split: Stages, least_bins: NDArray[np.int64]) -> NDArray[np.float64]:

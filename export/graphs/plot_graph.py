@@ -26,6 +26,8 @@ POWER_FLOOR = 1e-10
 """librosa's amin of power, and the square of that of amplitude (F3)."""
 LEAST_POWER = 1e-37
 """Stands for no power at all where there is no floor; float32 has hardly less."""
+LEAST_STEP = 1e-30
+"""Stands for the step between colours of a clip of one level; no other clip has so small a step."""
 FAR = 1e37
 """Beyond any power."""
 
@@ -79,13 +81,13 @@ def _colour_numbers(graph: GraphBuilder, preset: PlotPreset, spectrogram: Spectr
     Where digital silence shows nothing it is −1, the last place; a clip of nothing else has a colour.
     """
     level = _level(graph, preset, picked)
-    limits = graph.add("Pad", _limits(graph, preset, spectrogram), graph.constant([0] * 5 + [VECTOR_LANES - 2]))
-    limits = _level(graph, preset, limits)
+    limits = _level(graph, preset, _limits(graph, preset, spectrogram))
     low, high = (
-        graph.add("Slice", limits, *(graph.constant([edge]) for edge in (start, start + 1, 2))) for start in (0, 1)
+        graph.add("Slice", limits, *(graph.constant([edge]) for edge in (start, start + 1, 2)))
+        for start in (0, VECTOR_LANES - 1)
     )
     step = graph.add("Div", graph.add("Sub", high, low), graph.constant(float(COLOURS)))
-    step = graph.add("Where", graph.add("Greater", step, graph.constant(0.0)), step, graph.constant(1.0))
+    step = graph.add("Max", step, graph.constant(LEAST_STEP))
     number = graph.add("Div", graph.add("Sub", level, low), step)
     least = -1.0 if preset.drawn_by == "specgram" else 0.0
     number = graph.add("Clip", number, graph.constant(least), graph.constant(float(COLOURS - 1)))
@@ -93,22 +95,27 @@ def _colour_numbers(graph: GraphBuilder, preset: PlotPreset, spectrogram: Spectr
 
 
 def _limits(graph: GraphBuilder, preset: PlotPreset, spectrogram: Spectrogram) -> str:
-    """Least and greatest value of each clip's own frames, float32 [batch, 1, 2]."""
+    """Least, then greatest value of each clip's own frames, each several times: float32 [batch, 1, 16]."""
     values = spectrogram.values
     shown = values
     if preset.drawn_by == "specgram":
-        positive = graph.add("Greater", values, graph.constant(0.0))
-        shown = graph.add("Where", positive, values, graph.constant(FAR))
+        # 1 where there is no power, else 0: quicker than a comparison and a choice.
+        absent = graph.add("HardSigmoid", values, alpha=-1.0 / LEAST_POWER, beta=1.0)
+        shown = graph.add("Max", values, graph.add("Mul", absent, graph.constant(FAR)))
     counter = write_counter(graph, graph.add("Shape", values, start=1, end=2))
-    own = graph.add("Less", counter, spectrogram.frame_counts)
+    own = graph.add("Unsqueeze", graph.add("Less", counter, spectrogram.frame_counts), graph.constant([2]))
     limits = []
     for operator, what, outside in (("ReduceMin", shown, FAR), ("ReduceMax", values, -FAR)):
-        of_frames = graph.add(operator, what, graph.constant([2]), keepdims=0)
-        masked = graph.add("Where", own, of_frames, graph.constant(outside))
-        limits.append(graph.add("Unsqueeze", graph.add(operator, masked, graph.constant([1])), graph.constant([1])))
+        of_frames = graph.add(operator, what, graph.constant([2]))
+        limits.append(
+            graph.add(operator, graph.add("Where", own, of_frames, graph.constant(outside)), graph.constant([1]))
+        )
     lowest, highest = limits
-    # Of a clip of zeros nothing is positive: it is of one level.
-    return graph.add("Concat", graph.add("Min", lowest, highest), highest, axis=2)
+    if preset.drawn_by == "specgram":
+        # Of a clip of zeros nothing is positive: it is of one level.
+        lowest = graph.add("Min", lowest, highest)
+    is_lowest = np.arange(VECTOR_LANES) < VECTOR_LANES // 2
+    return graph.add("Where", graph.constant(is_lowest), lowest, highest)
 
 
 def _level(graph: GraphBuilder, preset: PlotPreset, value: str) -> str:

@@ -81,11 +81,16 @@ def _power(graph: GraphBuilder, preset: PlotPreset, waveform: str, lengths: str)
 def _halves(graph: GraphBuilder, preset: PlotPreset, waveform: str, lengths: str) -> tuple[str, str]:
     """Halves of frames, with zeros around the clips as far as their frames reach."""
     fft_samples, hop_samples = preset.fft_samples, preset.hop_samples
-    before = 0 if preset.drawn_by == "specgram" else fft_samples // 2
+    before = _samples_before(preset)
     # There is a sample behind every clip, even where hops are longer than half a frame.
     behind = fft_samples - before + hop_samples * (hop_samples > fft_samples // 2)
     signal = write_padded(graph, waveform, lengths, before, behind, hop_samples, silenced=fft_samples - before)
     return write_halves(graph, signal, fft_samples, hop_samples)
+
+
+def _samples_before(preset: PlotPreset) -> int:
+    """How far the first frame begins before a clip: librosa's frames are centred."""
+    return preset.fft_samples // 2 if preset.drawn_by == "specshow" else 0
 
 
 def _trimmed_halves(
@@ -94,9 +99,10 @@ def _trimmed_halves(
     """Halves of the frames of trimmed clips, and the lengths of these."""
     fft_samples, hop_samples = preset.fft_samples, preset.hop_samples
     trimmed = write_trimmed(graph, waveform, lengths, fft_samples, hop_samples)
-    if hop_samples != fft_samples // 2:
+    if preset.drawn_by == "specshow" or hop_samples != fft_samples // 2:
+        before = _samples_before(preset)
         moved = graph.add("Reshape", write_moved(graph, trimmed, 1), graph.constant([0, -1]))
-        moved = graph.add("Pad", moved, graph.constant([0, 0, 0, fft_samples]))
+        moved = graph.add("Pad", moved, graph.constant([0, before, 0, fft_samples - before]))
         return write_halves(graph, moved, fft_samples, hop_samples), trimmed.lengths
     columns = graph.add("Transpose", write_moved(graph, trimmed, hop_samples), perm=[1, 0, 2])
     rows = half_rows(fft_samples, hop_samples)
