@@ -57,6 +57,8 @@ def test_decoder_killed_in_the_middle_of_a_job_costs_one_answer(faulty: LiveServ
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(post, faulty)
         wait_until(lambda: decoder._pool._free.empty())  # lent to the job
+        time.sleep(0.2)
+        decoder._pool._live[pid].has_begun = True  # which a stopped process cannot say
         os.kill(pid, signal.SIGKILL)
         refused = answer.result(10)
     assert (refused.status_code, refused.json()["code"]) == (503, "decoder_unavailable")

@@ -256,8 +256,11 @@ def running(decoder):
         decoder.close()
 
 
-def stopped_job(decoder, data):
-    """Begin a decode while the only process is stopped; return its pid, the thread and what it will catch."""
+def stopped_job(decoder, data, *, begun=True):
+    """Send a job to the only process while it is stopped; return its pid, the thread and what it will catch.
+
+    A stopped process cannot say that it has begun: ``begun`` says so in its place.
+    """
     (pid,) = decoder.worker_pids()
     os.kill(pid, signal.SIGSTOP)
     caught = []
@@ -271,6 +274,7 @@ def stopped_job(decoder, data):
     thread = threading.Thread(target=work)
     thread.start()
     time.sleep(0.2)
+    decoder._pool._live[pid].has_begun = begun
     return pid, thread, caught
 
 
@@ -306,6 +310,18 @@ def test_a_file_that_crashes_the_decoder_is_refused_the_second_time_at_once():
             decode(decoder, GOOD)
         assert decoder.worker_pids() == survivors
         assert decode(decoder, files.wav(files.tone(0.6))).samples.shape == (1, 9600)
+
+
+def test_a_process_that_dies_before_it_looks_into_a_file_is_not_the_files_fault():
+    events = []
+    with running(Decoder(Limits(), 1, lambda *event: events.append(event))) as decoder:
+        pid, thread, caught = stopped_job(decoder, GOOD, begun=False)
+        os.kill(pid, signal.SIGSEGV)
+        os.kill(pid, signal.SIGCONT)
+        thread.join(10)
+        assert caught == []
+        assert ("worker_death", "SIGSEGV") in events
+        assert decode(decoder, GOOD).samples.shape == (1, 8000)
 
 
 def test_a_process_that_died_idle_is_replaced_unnoticed():

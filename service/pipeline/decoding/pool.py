@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from service.pipeline.decoding.forkserver import ForkServer
-from service.pipeline.decoding.protocol import Channel
+from service.pipeline.decoding.protocol import BEGUN, Channel
 from service.problems import DeadlineExceeded, DecoderUnavailable, MediaInvalid, Problem, all_problems
 
 JOBS_A_PROCESS: Final = 500
@@ -23,11 +23,17 @@ OnMessage = Callable[[dict[str, Any], Channel], None]
 
 
 class WorkerDiedError(Exception):
-    """The process ended on a job; ``signal_name`` is None where it exited by itself."""
+    """The process ended on a job.
 
-    def __init__(self, signal_name: str | None) -> None:
-        super().__init__(signal_name)
+    Args:
+        signal_name: that ended it; None where it exited by itself.
+        had_begun: whether it had looked into the file; if not, the file is not to blame.
+    """
+
+    def __init__(self, signal_name: str | None, had_begun: bool) -> None:
+        super().__init__(signal_name, had_begun)
         self.signal_name = signal_name
+        self.had_begun = had_begun
 
 
 class _Worker:
@@ -37,6 +43,7 @@ class _Worker:
         self.pid = pid
         self.channel = channel
         self.jobs = 0
+        self.has_begun = False
 
 
 class WorkerPool:
@@ -133,20 +140,35 @@ class WorkerPool:
             DeadlineExceeded: it took longer than the time limit, and was killed.
             DecoderUnavailable: no process was free in time, or none can be started.
         """
+        total_s = self._job_timeout_s if total_timeout_s is None else total_timeout_s
+        header: dict[str, object] = {"kind": kind, "bytes": len(data), "cpu_s": total_s, "arguments": arguments}
+        if remote_bytes is not None:
+            header["remote_bytes"] = remote_bytes
+        try:
+            return self._attempt(header, data, on_message, total_s)
+        except WorkerDiedError as death:
+            if death.had_begun:
+                raise
+        # Something else ended it, such as want of memory elsewhere, just when it was lent.
+        return self._attempt(header, data, on_message, total_s)
+
+    def _attempt(
+        self, header: dict[str, object], data: memoryview, on_message: OnMessage, total_s: float
+    ) -> dict[str, Any]:
         worker = self._take()
         retire = True
         try:
-            last = self._converse(worker, kind, arguments, data, on_message, total_timeout_s, remote_bytes)
+            last = self._converse(worker, header, data, on_message, total_s)
             worker.jobs += 1
             retire = worker.jobs >= JOBS_A_PROCESS or bool(last.get("retire"))
         except TimeoutError:
             self._bury(worker)
             raise DeadlineExceeded("The recording took too long to decode.") from None
         except (EOFError, OSError):
-            raise WorkerDiedError(self._bury(worker)) from None
+            raise WorkerDiedError(self._bury(worker), worker.has_begun) from None
         except ValueError:  # it says what no decoder says, so it is not to be trusted with another file
             self._bury(worker)
-            raise WorkerDiedError(None) from None
+            raise WorkerDiedError(None, had_begun=True) from None
         finally:
             self._give_back(worker, retire)
         if last.get("type") == "problem":
@@ -154,26 +176,19 @@ class WorkerPool:
         return last
 
     def _converse(
-        self,
-        worker: _Worker,
-        kind: str,
-        arguments: dict[str, object],
-        data: memoryview,
-        on_message: OnMessage,
-        total_timeout_s: float | None,
-        remote_bytes: int | None,
+        self, worker: _Worker, header: dict[str, object], data: memoryview, on_message: OnMessage, total_s: float
     ) -> dict[str, Any]:
         channel = worker.channel
-        total_s = self._job_timeout_s if total_timeout_s is None else total_timeout_s
+        worker.has_begun = False
         ends_at = time.monotonic() + total_s
         channel.set_deadline(ends_at)
-        header = {"kind": kind, "bytes": len(data), "cpu_s": total_s, "arguments": arguments}
-        if remote_bytes is not None:
-            header["remote_bytes"] = remote_bytes
         channel.send(header, data)
         while True:
             channel.set_deadline(min(ends_at, time.monotonic() + self._job_timeout_s))
             message = channel.receive_header()
+            worker.has_begun = True
+            if message.get("type") == BEGUN:
+                continue
             if message.get("type") in ("done", "problem"):
                 return message
             on_message(message, channel)

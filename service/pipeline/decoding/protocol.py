@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 MAX_HEADER_BYTES: Final = 65_536
+BEGUN: Final = "begun"
+"""Type of a decoder's first message on a job: it has the file and will now look into it."""
+
 _LENGTH: Final = struct.Struct("<I")
 
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from service.pipeline import sandbox
-from service.pipeline.decoding.protocol import Channel
+from service.pipeline.decoding.protocol import BEGUN, Channel
 from service.pipeline.media.remote_file import open_remote
 from service.pipeline.media.sampling import AudioJob
 from service.pipeline.media.video_frames import Picture, VideoJob
@@ -39,6 +39,7 @@ def serve(connection: socket.socket, memory_bytes: int) -> None:
             return
         upload = _upload(channel, header)
         renew_cpu_limit(float(header["cpu_s"]))
+        channel.send({"type": BEGUN})
         channel.send(_answer(header, upload, channel.send))
 
 
