@@ -15,6 +15,7 @@ import pytest
 
 from service.jobs.job import Job
 from service.jobs.jobs import Jobs
+from tests.hostile.job_cases import BROKEN_BODIES, EVENT_IDS, IDEMPOTENCY_KEYS, IDS, MULTIPART
 from tests.support.fake_jobs import SEGMENTS, JobServer, serving_jobs
 from tests.support.live_server import exchange, wait_until
 
@@ -86,30 +87,6 @@ def at_once(call: Callable[[int], httpx.Response], count: int = MANY) -> list[ht
         return list(pool.map(call, range(count)))
 
 
-IDS = {
-    "short": "x" * 26,
-    "long": "x" * 28,
-    "20 KB": "x" * 20_000,
-    "padding": "x" * 26 + "=",
-    "other digits": "%D9%A1" * 27,
-    "fullwidth letters": "%EF%BD%81" * 27,
-    "no UTF-8": "%ff" * 27,
-    "NUL": "x" * 26 + "%00",
-    "line break": "x" * 26 + "%0a",
-    "a line break after": "x" * 27 + "%0a",
-    "path parts": "../../../../etc/passwd",
-    "escaped dots": "%2e%2e",
-    "escaped path parts": "%2e%2e%2f%2e%2e%2fjobs.sqlite",
-    "escaped twice": "%252e%252e%252f",
-    "a spool's file": "upload%00.txt",
-    "SQL": "x'%20OR%201=1%20--",
-    "template": "%7B%7B7*7%7D%7D",
-    "nothing": "",
-    "dot": ".",
-    "star": "*",
-}
-
-
 @pytest.mark.job_row("ids")
 @pytest.mark.parametrize("case", IDS)
 @pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("DELETE", ""), ("GET", "/result"), ("GET", "/events")])
@@ -122,27 +99,10 @@ def test_ids_that_cannot_be(server: JobServer, client: httpx.Client, case: str, 
     assert b"passwd" not in answer.body
 
 
-KEYS: dict[str, list[bytes]] = {
-    "empty": [b""],
-    "spaces": [b"   "],
-    "a space inside": [b"a b"],
-    "256": [b"x" * 256],
-    "10 KB": [b"x" * 10_000],
-    "a tab": [b"a\tb"],
-    "control characters": [b"a\x1bb"],
-    "DEL": [b"a\x7fb"],
-    "NUL": [b"a\0b"],
-    "latin": [b"\xe9"],
-    "UTF-8": ["ключ".encode()],
-    "twice": [b"one", b"two"],
-    "twice the same": [b"one", b"one"],
-}
-
-
 @pytest.mark.job_row("idempotency keys")
-@pytest.mark.parametrize("case", KEYS)
+@pytest.mark.parametrize("case", IDEMPOTENCY_KEYS)
 def test_idempotency_keys_that_cannot_be(server: JobServer, client: httpx.Client, case: str) -> None:
-    headers = b"".join(b"Idempotency-Key: %b\r\n" % key for key in KEYS[case])
+    headers = b"".join(b"Idempotency-Key: %b\r\n" % key for key in IDEMPOTENCY_KEYS[case])
     head = b"POST %b HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 5\r\n" % AUDIO.encode()
     (answer,) = exchange(server.live.port, head + headers + b"\r\nsound")
     assert (answer.status, answer.json["code"]) == (400, "http_invalid")
@@ -193,26 +153,6 @@ def read_events(
     return [(event, json.loads(data)) for event, data in re.findall(r"event: (\w+)\ndata: (.*)", text)]
 
 
-EVENT_IDS = [
-    "",
-    "-1",
-    "99999999999999999999999999999999",
-    "1e400",
-    "NaN",
-    "text",
-    "running-0.2500",
-    "succeeded-0.9999",
-    "succeeded-9.0000",
-    "succeeded-",
-    "succeeded-1.0000\x0b",
-    "SUCCEEDED-1.0000",
-    "succeeded-1.0000, succeeded-1.0000",
-    "expired-1.0000",
-    "x" * 8000,
-    "\xe9" * 100,
-]
-
-
 @pytest.mark.job_row("event ids")
 @pytest.mark.parametrize("last", EVENT_IDS, ids=lambda last: ascii(last[:20]))
 def test_event_ids_that_cannot_be(server: JobServer, client: httpx.Client, last: str) -> None:
@@ -248,9 +188,6 @@ def test_bodies_that_are_too_slow(server: JobServer, client: httpx.Client, pause
     assert spool(server) == []
 
 
-MULTIPART = b'--limit0\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
-
-
 @pytest.mark.job_row("aborted body")
 @pytest.mark.parametrize("kind", ["audio/wav", "multipart/form-data; boundary=limit0"])
 def test_clients_that_leave_while_they_upload(server: JobServer, client: httpx.Client, kind: str) -> None:
@@ -283,23 +220,10 @@ def test_bodies_over_the_limit(server: JobServer, client: httpx.Client) -> None:
     assert client.post(AUDIO, content=bytes(LIMIT_BYTES)).status_code == 202
 
 
-FORM = {"content-type": "multipart/form-data; boundary=limit0"}
-BROKEN: dict[str, tuple[dict[str, str], bytes, int, str]] = {
-    "empty": ({}, b"", 400, "body_missing"),
-    "no boundary": ({"content-type": "multipart/form-data"}, MULTIPART, 400, "multipart_invalid"),
-    "cut off": (FORM, MULTIPART + b"sound", 400, "multipart_truncated"),
-    "no file": (FORM, MULTIPART.replace(b'"file"', b'"other"') + b"x\r\n--limit0--\r\n", 400, "field_missing"),
-    "two files": (FORM, (MULTIPART + b"x\r\n") * 2 + b"--limit0--\r\n", 400, "too_many_files"),
-    "an empty file": (FORM, MULTIPART + b"\r\n--limit0--\r\n", 422, "media_empty"),
-    "compressed": ({"content-encoding": "gzip"}, b"\x1f\x8b", 415, "content_encoding_unsupported"),
-    "a form": ({"content-type": "application/x-www-form-urlencoded"}, b"a=1", 415, "unsupported_content_type"),
-}
-
-
 @pytest.mark.job_row("broken body")
-@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize("case", BROKEN_BODIES)
 def test_bodies_that_are_broken(server: JobServer, client: httpx.Client, case: str) -> None:
-    headers, body, status, code = BROKEN[case]
+    headers, body, status, code = BROKEN_BODIES[case]
     answer = client.post(AUDIO, content=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert spool(server) == []
