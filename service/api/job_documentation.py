@@ -117,8 +117,9 @@ LAST_EVENT_PARAMETER: dict[str, Any] = {
     "name": "Last-Event-ID",
     "in": "header",
     "required": False,
-    "description": "The last event that was seen; browsers send it by themselves when they come back.",
-    "schema": {"type": "string", "maxLength": 64},
+    "description": "The last event that was seen; browsers send it by themselves when they come back. What no event of "
+    "the job is called is as good as none.",
+    "schema": {"type": "string"},
 }
 
 DELETE_RESPONSES: Responses = {
