@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.pipeline.device.fair_round import FairRound
 
@@ -27,7 +27,7 @@ class _Ticket:
     owner: str
     number: int
     due_s: float
-    is_called: bool = False
+    called: threading.Event = field(default_factory=threading.Event)
 
 
 class Turns:
@@ -39,7 +39,7 @@ class Turns:
     """
 
     def __init__(self, places: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._clock = clock
         self._free = places
         self._numbers = itertools.count()
@@ -59,41 +59,46 @@ class Turns:
 
     def expect(self, owner: str, handle: str) -> None:
         """Note that a job was submitted and will come for a place; those that are expected later come after it."""
-        with self._changed:
+        with self._lock:
             self._known[handle] = _Ticket(owner, next(self._numbers), self._clock() + ARRIVAL_S)
             self._coming.add(handle)
 
     def forget(self, handle: str) -> None:
         """Wait for a job no longer: it has ended."""
-        with self._changed:
+        with self._lock:
             self._known.pop(handle, None)
             self._coming.discard(handle)
             self._call()
 
     def take(self, owner: str, handle: str, cancel: threading.Event) -> bool:
         """Wait for a place; False if ``cancel`` was set before there was one."""
-        with self._changed:
+        with self._lock:
             ticket = self._known.setdefault(handle, _Ticket(owner, next(self._numbers), 0.0))
             self._coming.discard(handle)
-            ticket.is_called = False
+            ticket.called.clear()
             self._waiting.add(owner, ticket)
-            while True:
-                self._call()
-                if ticket.is_called:
-                    return True
-                if cancel.is_set():
+            self._call()
+        while not ticket.called.wait(LOOK_S):
+            with self._lock:
+                self._call()  # an older job may be due by now
+                if cancel.is_set() and not ticket.called.is_set():
                     self._waiting.remove(ticket)
                     return False
-                self._changed.wait(LOOK_S)
+        return True
 
     def give_back(self) -> None:
         """Leave a place to whoever is next."""
-        with self._changed:
+        with self._lock:
             self._free += 1
             self._call()
 
     def _call(self) -> None:
-        """Call as many as there are places; an owner whose older job is still to come is passed over."""
+        """Call as many as there are places; an owner whose older job is still to come is passed over.
+
+        Wakes those alone that it calls: were all woken, each would wake all others again, without end.
+        """
+        if not (self._free and self._waiting):
+            return
         now_s = self._clock()
         coming: dict[str, int] = {}
         for ticket in (self._known[handle] for handle in self._coming):
@@ -107,8 +112,7 @@ class Turns:
             late = {owner for owner, ticket in oldest.items() if coming.get(owner, ticket.number) < ticket.number}
             if len(late) == len(oldest):
                 break
-            called = oldest[self._waiting.next(but_not=late).owner]
-            self._waiting.remove(called)
-            called.is_called = True
+            ticket = oldest[self._waiting.next(but_not=late).owner]
+            self._waiting.remove(ticket)
+            ticket.called.set()
             self._free -= 1
-        self._changed.notify_all()

@@ -157,8 +157,8 @@ class Scene:
     def _trace(self, frame: FrameType, kind: str, _argument: object) -> Any:
         if frame.f_code.co_filename not in WAY:
             return None
-        locks = (self.turns._changed, self.runner._live._changed)
-        if kind == "line" and not any(lock._is_owned() for lock in locks):  # others would wait for it
+        is_locked = self.turns._lock.locked() or self.runner._live._changed._is_owned()
+        if kind == "line" and not is_locked:  # others would wait for it
             self.lines += 1
             for event in self._events.get(self.lines, ()):
                 other = threading.Thread(target=event)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
+from unittest.mock import patch
 
 import pytest
 
+from service.jobs import turns as turns_module
 from service.jobs.turns import ARRIVAL_S, Turns
 from service.pipeline.admit import PATIENT_SHARE, Admission
 from service.pipeline.batch import Cancelled
@@ -30,7 +33,7 @@ class Waiting:
             if self.turns.take(owner, job, cancel):
                 self.order.append(job)
 
-        self.threads.append(threading.Thread(target=wait))
+        self.threads.append(threading.Thread(target=wait, daemon=True))
         self.threads[-1].start()
         if is_called:
             wait_until(lambda: job in self.order)
@@ -68,6 +71,23 @@ def test_a_cancelled_job_waits_no_longer_and_takes_no_place() -> None:
     waiting.threads[0].join()
     waiting.finish()
     assert waiting.order == ["next"]
+
+
+def test_jobs_that_wait_do_not_keep_waking_each_other() -> None:
+    turns = Turns(1)
+    assert turns.take("a", "first", threading.Event())
+    with (
+        patch.object(turns_module, "LOOK_S", 60.0),
+        patch.object(turns, "_call", wraps=turns._call) as looked,
+    ):
+        waiting = Waiting(turns)
+        for job in ("a1", "a2", "a3"):
+            waiting.begin("a", job)
+        time.sleep(0.05)
+        assert looked.call_count == 3  # each once, when it came
+        waiting.finish()
+        assert looked.call_count == 6  # and once for each place that was given back
+    assert waiting.order == ["a1", "a2", "a3"]
 
 
 def test_as_many_as_there_are_places_run_at_once() -> None:
