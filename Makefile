@@ -10,7 +10,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 help:
 	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
 	@echo "make test    install all of it and run every check and test"
-	@echo "make test-long   run what takes minutes: soak, more generated requests"
+	@echo "make test-long   run what takes minutes: killed jobs, soak, more generated requests"
 	@echo "make fuzz    search the parsers for inputs that they cannot take, SECONDS=120 for each"
 	@echo "make bench   print one JSON line for each performance measurement"
 	@echo "make lock    compile requirements/*.txt anew from pyproject.toml"

@@ -101,4 +101,4 @@ def test_every_answer_of_the_whole_service_is_as_documented(tmp_path: Path, key:
 @pytest.mark.timeout(900)
 def test_many_answers_are_as_documented(tmp_path: Path, key: str) -> None:
     with serving_any_bytes(tmp_path) as live:
-        run(live, key, tmp_path, "--max-examples", "200")
+        run(live, key, tmp_path, "--max-examples", "500")
