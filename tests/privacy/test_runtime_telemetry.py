@@ -29,7 +29,8 @@ def files_left_behind(tmp_path: Path, *, first: str = "") -> list[str]:
     model = write_speech_bundle(tmp_path / "models") / "model.onnx"
     home = tmp_path / "home"
     home.mkdir()
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))}
+    # Where CI is set, it keeps none anyway.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_", "CI"))}
     done = subprocess.run(
         [sys.executable, "-c", LOADS_AND_FAILS.format(first=first), str(model)],
         env=variables | {"HOME": str(home)},
