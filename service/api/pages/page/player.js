@@ -23,6 +23,9 @@ export function showPlayer(file, playhead) {
     playhead.attach(null);
     media.replaceWith(element("p", { class: "quiet" }, "This browser cannot play the recording; the curves work all the same."));
   });
+  if (isVideo) media.addEventListener("loadedmetadata", () => {
+    if (!media.videoWidth) media.after(element("p", { class: "quiet" }, "This browser shows no picture of it; the curves work all the same."));
+  });
   media.src = objectUrl;
   place.append(media);
   playhead.attach(media);
