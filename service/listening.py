@@ -37,10 +37,18 @@ def transport_security(settings: Settings) -> dict[str, Any]:
     certificate, key, authorities = settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_ca_certs
     if certificate is None:
         return {}
+    for path in filter(None, (certificate, key, authorities)):
+        path.open("rb").close()  # errors of the ssl module do not name the file
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        context.load_cert_chain(certificate, key)
     except ssl.SSLError as error:
         raise OSError(error.errno, "no certificate with a fitting key", str(certificate)) from None
+    try:
+        if authorities is not None:
+            context.load_verify_locations(authorities)
+    except ssl.SSLError as error:
+        raise OSError(error.errno, "no certificates of authorities", str(authorities)) from None
     return {
         "ssl_certfile": str(certificate),
         "ssl_keyfile": None if key is None else str(key),

@@ -88,8 +88,8 @@ class Registry:
             BundleError: a bundle is wrong, or the default model is not among those found.
         """
         found = [_checked(folder) for root in settings.model_dirs for folder in _bundle_folders(root)]
+        found = _without_copies(found)
         found.sort(key=lambda bundle: (bundle.card.name, _version_order(bundle.card.version)))
-        _refuse_doubles(found)
         commercial = settings.licence_policy == "commercial"
         withheld = [bundle for bundle in found if commercial and not bundle.card.licence.commercial_use]
         registry = cls(
@@ -208,12 +208,18 @@ def _check_file(card: Card, folder: Path, name: str) -> None:
         raise _wrong(folder, f"the sha256 of {name} is {digest[:12]}…, its card says {entry.sha256[:12]}…")
 
 
-def _refuse_doubles(bundles: Iterable[Bundle]) -> None:
+def _without_copies(bundles: Iterable[Bundle]) -> list[Bundle]:
+    """The first of equal bundles: an image and a folder mounted into it may both hold what was prepared.
+
+    Raises:
+        BundleError: two have the same name and version, and other content.
+    """
     seen: dict[tuple[str, str], Bundle] = {}
     for bundle in bundles:
         other = seen.setdefault((bundle.card.name, bundle.card.version), bundle)
-        if other is not bundle:
-            raise _wrong(bundle.folder, f"{other.folder} holds the same name and version")
+        if other.card != bundle.card:
+            raise _wrong(bundle.folder, f"{other.folder} holds another one of the same name and version")
+    return list(seen.values())
 
 
 def _withheld(card: Card) -> Withheld:

@@ -158,12 +158,18 @@ class Services:
 
 
 def load(settings: Settings, metrics: Metrics) -> Loaded:
-    """Build registry, decoder and pipeline, and warm the pipeline up."""
+    """Build registry, decoder and pipeline, and warm the pipeline up.
+
+    Raises:
+        Exception: as of :meth:`Services.start`.
+    """
     from service.pipeline.decode import Decoder
     from service.pipeline.run import SpeechPipeline
-    from service.registry import Registry
+    from service.registry import BundleError, Registry
 
     registry = Registry.load(settings)
+    if not registry.bundles:
+        raise BundleError(f"there is no model that may be served in {', '.join(map(str, settings.model_dirs))}")
     decoder = Decoder(settings.limits, settings.decode_workers, on_event=metrics.decoder_event)
     decoder.start()
     try:

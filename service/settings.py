@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
+
+LEAST_SECRET_CHARACTERS: Final = 32
+"""Of ``spool_key``."""
+
+POSTGRESQL: Final = "postgresql://"
+"""How ``jobs_database_url`` begins."""
 
 
 class Limits(BaseModel):
@@ -128,7 +134,9 @@ class Settings(BaseSettings):
     audit_file: str | None = Field(None, description="where audit lines go: a file, or '-' for standard output")
     audit_required: bool = Field(False, description="answer 503 while audit lines cannot be written")
     otlp_endpoint: str | None = Field(
-        None, description="address that traces are sent to (OTLP over HTTP), such as http://127.0.0.1:4318/v1/traces"
+        None,
+        pattern=r"^https?://",
+        description="address that traces are sent to (OTLP over HTTP), such as http://127.0.0.1:4318/v1/traces",
     )
     otlp_sample_ratio: float = Field(
         1.0, ge=0, le=1, description="share of requests that are traced, where the caller has not decided"
@@ -172,6 +180,10 @@ class Settings(BaseSettings):
             raise ValueError("EMOSERVE_SSL_KEYFILE and EMOSERVE_SSL_CA_CERTS need EMOSERVE_SSL_CERTFILE")
         if self.audit_required and self.audit_file is None:
             raise ValueError("EMOSERVE_AUDIT_REQUIRED needs EMOSERVE_AUDIT_FILE")
+        if self.spool_key is not None and len(self.spool_key.get_secret_value()) < LEAST_SECRET_CHARACTERS:
+            raise ValueError(f"EMOSERVE_SPOOL_KEY needs at least {LEAST_SECRET_CHARACTERS} characters")
+        if self.jobs_database_url is not None and not self.jobs_database_url.get_secret_value().startswith(POSTGRESQL):
+            raise ValueError(f"EMOSERVE_JOBS_DATABASE_URL must begin with {POSTGRESQL}")
         return self
 
     @property

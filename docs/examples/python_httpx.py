@@ -18,5 +18,6 @@ if response.is_error:
 for name in ("arousal", "valence"):
     summary = document["summary"][name]
     print(name, "unknown" if summary is None else f"mean {summary['mean']:+.2f}, from {summary['min']:+.2f}")
-print("smiles up to", max(value for value in document["action_units"]["AU12"] if value is not None))
+smiles = [value for value in document["action_units"]["AU12"] if value is not None]  # none where no face was seen
+print("smiles up to", max(smiles, default="unknown"))
 print("flags:", ", ".join(document["flags"]) or "none")

@@ -77,7 +77,8 @@ Emotion in speech and faces, behind one REST call. Times are seconds, frequencie
 −1…1, series are columns, and `null` stands for what cannot be known.
 
 Errors are `application/problem+json` with a `code` that never changes its meaning: see `/v1/problems`.
-Every response carries `X-Request-Id` and `Server-Timing`. Nothing of an upload is kept or logged.
+Every response carries `X-Request-Id` and `Server-Timing`. No upload is logged, and none kept but
+those of jobs, encrypted.
 
 Emotion recognition at work and in education is prohibited in the European Union except for medical or safety
 reasons. Each model's card states its intended use and its limits.

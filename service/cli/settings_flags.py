@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
+from service.environment import check_environment
 from service.settings import Settings
 
 
@@ -37,9 +39,11 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     """Settings of the environment with the given flags in their place.
 
     Raises:
+        EnvironmentInvalid: a variable that looks like a setting and is none.
         pydantic.ValidationError: a value that cannot be used.
         pydantic_settings.SettingsError: a value of the environment that cannot be parsed.
     """
+    check_environment(os.environ)
     given: dict[str, Any] = {
         name: value for name, value in vars(arguments).items() if name in Settings.model_fields and value is not None
     }

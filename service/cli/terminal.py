@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -68,7 +69,9 @@ def failure_line(error: Exception) -> str | None:
         name = "EMOSERVE_" + "__".join(str(part).upper() for part in first["loc"])
         return _one_line(f"{name}: {first['msg']}")
     if isinstance(error, SettingsError):
-        return _one_line(f"{error}; a setting that is a list or has parts is written as JSON")
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"EMOSERVE_{field[1].upper()}" if field else str(error)
+        return _one_line(f"{name}: a setting that is a list or has parts is written as JSON, such as '[\"models\"]'")
     if isinstance(error, OSError):
         return _one_line(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
     if type(error).__module__.startswith("service."):

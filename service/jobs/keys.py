@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from service.jobs.cipher import KEY_BYTES, SpoolDamagedError
+from service.settings import LEAST_SECRET_CHARACTERS
 
-LEAST_SECRET_CHARACTERS: Final = 32
 _NONCE_BYTES: Final = 12
 
 

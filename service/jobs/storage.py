@@ -7,9 +7,9 @@ from collections.abc import Callable
 import sqlalchemy as sql
 
 from service.jobs.ledger import Ledger, sqlite_engine
-from service.settings import Settings
+from service.settings import POSTGRESQL, Settings
 
-_PLAIN, _DRIVER = "postgresql://", "postgresql+psycopg://"
+_DRIVER = "postgresql+psycopg://"
 
 
 def open_ledger(settings: Settings, clock: Callable[[], float]) -> Ledger:
@@ -17,7 +17,6 @@ def open_ledger(settings: Settings, clock: Callable[[], float]) -> Ledger:
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
-        ValueError: the address is of no PostgreSQL.
     """
     if settings.jobs_database_url is None:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -33,13 +32,6 @@ def workflows_url(settings: Settings) -> str:
 
 
 def postgres_address(settings: Settings) -> str:
-    """Address of the PostgreSQL of the settings, as SQLAlchemy wants it.
-
-    Raises:
-        ValueError: it is of no PostgreSQL.
-    """
+    """Address of the PostgreSQL of the settings, as SQLAlchemy wants it."""
     assert settings.jobs_database_url is not None
-    url = settings.jobs_database_url.get_secret_value()
-    if not url.startswith(_PLAIN):
-        raise ValueError("EMOSERVE_JOBS_DATABASE_URL must begin with postgresql://")
-    return _DRIVER + url.removeprefix(_PLAIN)
+    return _DRIVER + settings.jobs_database_url.get_secret_value().removeprefix(POSTGRESQL)

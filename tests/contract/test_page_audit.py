@@ -92,6 +92,20 @@ def test_every_view_is_readable_named_and_fits(
     server.plans.gate.set()
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_text_twice_as_large_fits(browser: Browser, server: JobServer, files: dict[str, Path], width: int) -> None:
+    """WCAG 1.4.4, by the size that the browser's user prefers, which all of the page's sizes follow."""
+    with watched_page(browser, server.url, viewport={"width": width, "height": 844}) as watched:
+        page = watched.page
+        page.set_input_files("#file", files["face"])
+        expect(page.locator(".downloads")).to_be_visible()
+        small = page.locator("#file-name").evaluate("(node) => getComputedStyle(node).fontSize")
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        large = page.locator("#file-name").evaluate("(node) => getComputedStyle(node).fontSize")
+        assert float(large.removesuffix("px")) == 2 * float(small.removesuffix("px"))
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_focus_is_always_seen_and_goes_down_the_page(
     browser: Browser, server: JobServer, files: dict[str, Path]
 ) -> None:

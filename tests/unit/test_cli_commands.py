@@ -63,7 +63,7 @@ def test_wrong_setting_is_one_line(engine: FakeEngine, capsys: Captured, monkeyp
     monkeypatch.delenv("EMOSERVE_LIMITS__MAX_CHANNELS")
     monkeypatch.setenv("EMOSERVE_MODEL_DIRS", "models")
     assert main(["models"]) == 1
-    assert "model_dirs" in capsys.readouterr().err
+    assert "EMOSERVE_MODEL_DIRS: " in capsys.readouterr().err
 
 
 def checks(capsys: Captured) -> dict[str, dict[str, object]]:

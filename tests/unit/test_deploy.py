@@ -138,6 +138,19 @@ def test_a_pod_outlives_its_draining() -> None:
     assert pod["terminationGracePeriodSeconds"] > needed_s
 
 
+def test_jobs_are_off_where_nothing_keeps_their_state() -> None:
+    [deployment] = [manifest for manifest in MANIFESTS if manifest["kind"] == "Deployment"]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    values = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert deployment["spec"]["replicas"] > 1
+    assert values["EMOSERVE_JOBS"] == "false"
+
+
+def test_a_node_with_the_only_pod_can_be_drained() -> None:
+    [budget] = [manifest["spec"] for manifest in MANIFESTS if manifest["kind"] == "PodDisruptionBudget"]
+    assert budget.keys() == {"maxUnavailable", "selector"}
+
+
 def test_pods_have_no_rights() -> None:
     [deployment] = [manifest for manifest in MANIFESTS if manifest["kind"] == "Deployment"]
     pod = deployment["spec"]["template"]["spec"]

@@ -170,10 +170,12 @@ def test_wrong_bundle_is_refused_by_one_line(tmp_path, case):
     assert "\n" not in str(caught.value)
 
 
-def test_same_name_and_version_twice_is_refused(tmp_path):
+def test_a_copy_counts_once_and_another_of_its_name_and_version_is_refused(tmp_path):
     folder = write_speech_bundle(tmp_path / "a")
     shutil.copytree(folder.parent, tmp_path / "b" / "tiny")
-    with pytest.raises(BundleError, match="holds the same name and version"):
+    assert [bundle.folder for bundle in load(tmp_path / "a", tmp_path / "b").bundles] == [folder]
+    write_speech_bundle(tmp_path / "b", labels=("a", "b", "c"))
+    with pytest.raises(BundleError, match="holds another one of the same name and version"):
         load(tmp_path / "a", tmp_path / "b")
 
 

@@ -35,10 +35,10 @@ export function actionUnitMap({ units, time, duration, playhead }) {
     },
   });
   const table = () => ({
-    heads: ["Time", ...names],
+    heads: ["Time", ...names.map(unitInWords)],
     rows: time.map((at, index) => [clock(at, 1), ...rows.map((values) => text(values[index]))]),
   });
-  return { plot, node: figure({ title: "Action units", unit: "intensity", scale: scaleBar(INTENSITY, "0", String(top)), plot, table }) };
+  return { plot, node: figure({ title: "Action units", unit: "intensity", note: "Movements of the face by the Facial Action Coding System: point at a row for its name.", scale: scaleBar(INTENSITY, "0", String(top)), plot, table }) };
 }
 
 /** What raised and what lowered arousal or valence, input by input and lag by lag. */

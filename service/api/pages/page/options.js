@@ -28,6 +28,7 @@ export function offerModels(models) {
 /** Offer to send recordings as jobs, where the service takes any. */
 export function offerJobs(limits) {
   for (const id of ["job-choice", "privacy-jobs"]) byId(id).hidden = !limits;
+  if (limits) byId("result-time").textContent = `for ${duration(limits.result_ttl_s)} at most`;
   if (limits) byId("job-note").textContent = `Jobs take up to ${bytes(limits.max_body_bytes)} and ${duration(limits.max_duration_s)}, and go on when this page is closed.`;
 }
 

@@ -21,7 +21,10 @@ export function showPlayer(file, playhead) {
   const media = element(isVideo ? "video" : "audio", { controls: true, preload: "auto", playsinline: true, "aria-label": "Your recording" });
   media.addEventListener("error", () => {
     playhead.attach(null);
-    media.replaceWith(element("p", { class: "quiet" }, "This browser cannot play the recording; the curves work all the same."));
+    media.replaceWith(element("p", { class: "quiet" }, "This browser cannot play the recording. The analysis does not need it to."));
+  });
+  if (isVideo) media.addEventListener("loadedmetadata", () => {
+    if (!media.videoWidth) media.after(element("p", { class: "quiet" }, "This browser shows no picture of it. The analysis does not need it to."));
   });
   media.src = objectUrl;
   place.append(media);

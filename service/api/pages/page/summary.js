@@ -12,13 +12,17 @@ const CLEAR_SHARE = 0.5;
 export function voiceSummary({ labels, probabilities, emotion, arousal, valence }, lead = "Sounds most like") {
   if (!emotion || !probabilities) return element("div", { class: "verdict" }, element("p", { class: "big" }, "Nothing to judge"));
   const order = labels.map((_, index) => index).sort((one, other) => probabilities[other] - probabilities[one]);
-  const share = probabilities[labels.indexOf(emotion)];
-  return element("div", { class: "verdict" }, element("p", { class: "quiet" }, lead),
-    element("p", { class: "big" }, capital(emotion), element("span", {}, percent(share))),
-    share < CLEAR_SHARE ? element("p", { class: "quiet" }, "No class stands out: read the curve over time, not this word.") : null,
+  return element("div", { class: "verdict" }, ...headline(emotion, probabilities[labels.indexOf(emotion)], lead),
     element("ul", { class: "bars", "aria-label": "Probabilities" }, order.map((index) => bar(capital(labels[index]), probabilities[index], classColour(index)))),
     arousal === null && valence === null ? null : element("div", { class: "scales" },
       affectScale("Arousal", "calm", "excited", arousal, "arousal"), affectScale("Valence", "negative", "positive", valence, "valence")));
+}
+
+/** The emotion in large letters, unless it is the least of evils: whoever glances at the page reads nothing else. */
+function headline(emotion, share, lead) {
+  if (share >= CLEAR_SHARE) return [element("p", { class: "quiet" }, lead), element("p", { class: "big" }, capital(emotion), element("span", {}, percent(share)))];
+  return [element("p", { class: "big" }, "No class stands out"),
+    element("p", { class: "quiet" }, `${lead} ${emotion}, but only ${percent(share)}: read the curve over time.`)];
 }
 
 /** Of a face over the whole recording. */
