@@ -13,6 +13,10 @@ PREFIX: Final = "EMOSERVE_"
 OF_OTHERS: Final = frozenset({"EMOSERVE_KEY", "EMOSERVE_SHARED", "EMOSERVE_MEDIAPIPE_WHEEL"})
 """What examples of clients, benchmarks and tests read."""
 
+LIKENESS: Final = 0.85
+"""From which share of common letters on a name is taken for a misspelt one (difflib's ratio). Orchestrators make up
+names of ours too: EMOSERVE_SERVICE_HOST is 0.76 of EMOSERVE_HOST."""
+
 _MAY_BE_EMPTY: Final = frozenset({"EMOSERVE_ROOT_PATH"})
 
 
@@ -27,7 +31,7 @@ def known_names() -> frozenset[str]:
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
-    """Refuse variables of ours that nobody reads, and empty ones, which are no value of any setting.
+    """Refuse misspelt settings, and empty ones, which are no value of any setting.
 
     Args:
         environment: such as ``os.environ``.
@@ -36,12 +40,16 @@ def check_environment(environment: Mapping[str, str]) -> None:
         EnvironmentInvalid: for the first of them in the alphabet.
     """
     known = known_names()
+    for name in unread_names(environment):
+        likely = get_close_matches(name.upper(), known, n=1, cutoff=LIKENESS)
+        if likely:
+            raise EnvironmentInvalid(f"{name} is no setting; {likely[0]} is")
     for name in sorted(environment):
-        setting = name.upper()
-        if not setting.startswith(PREFIX) or setting in OF_OTHERS:
-            continue
-        if setting not in known:
-            likely = get_close_matches(setting, known, n=1)
-            raise EnvironmentInvalid(f"{name} is no setting{f'; {likely[0]} is' if likely else ''}")
-        if not environment[name] and setting not in _MAY_BE_EMPTY:
+        if not environment[name] and name.upper() in known - _MAY_BE_EMPTY:
             raise EnvironmentInvalid(f"{name} is empty: leave it out, or give it a value")
+
+
+def unread_names(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like ours and that nothing reads, in the order of the alphabet."""
+    read = known_names() | OF_OTHERS
+    return [name for name in sorted(environment) if name.upper().startswith(PREFIX) and name.upper() not in read]

@@ -1,11 +1,13 @@
-"""What is looked at before the service listens: is the port free, does TLS work, who may call?"""
+"""What is looked at before the service listens: port, TLS, who may call, and variables that are no settings."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
+from service.environment import unread_names
 from service.settings import Settings
 from service.telemetry.logs import service_logger
 
@@ -65,3 +67,9 @@ def warn_of_openness(settings: Settings) -> None:
             "open to everybody who can reach it: no credentials are set up, see docs/security.md",
             extra={"fields": {"host": settings.host}},
         )
+
+
+def warn_of_unread(environment: Mapping[str, str]) -> None:
+    """Say which variables look like settings and are none."""
+    for name in unread_names(environment):
+        service_logger.warning("no setting, not read: see docs/settings.md", extra={"fields": {"variable": name}})

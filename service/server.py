@@ -16,7 +16,7 @@ from service.auth import ANONYMOUS
 from service.core_dumps import forbid_core_dumps
 from service.health import Phase
 from service.http_protocol import bounded_protocol
-from service.listening import refuse_busy_port, transport_security, warn_of_openness
+from service.listening import refuse_busy_port, transport_security, warn_of_openness, warn_of_unread
 from service.problems import Problem
 from service.services import Services
 from service.settings import Settings
@@ -142,6 +142,7 @@ def serve(settings: Settings, services: Services | None = None, on_ready: Callab
     forbid_core_dumps()
     services = services or Services(settings)
     warn_of_openness(settings)
+    warn_of_unread(os.environ)
     refuse_busy_port(settings.host, settings.port)
     make_server(settings, services, on_ready).run()
     status = EXIT_COULD_NOT_START if services.health.phase is Phase.FAILED else EXIT_OK

@@ -8,7 +8,7 @@ import pytest
 
 from service.__main__ import main
 from service.environment import OF_OTHERS, EnvironmentInvalid, check_environment, known_names
-from service.listening import transport_security
+from service.listening import transport_security, warn_of_unread
 from service.registry import BundleError
 from service.services import load
 from service.settings import Settings
@@ -18,7 +18,6 @@ from tests.support.certificates import Authority
 MISTAKES = {
     "misspelt": ({"EMOSERVE_KEY_FILE": "keys.json"}, "EMOSERVE_KEY_FILE is no setting; EMOSERVE_KEYS_FILE is"),
     "misspelt limit": ({"EMOSERVE_LIMITS__MAX_BODY": "1"}, "EMOSERVE_LIMITS__MAX_BODY_BYTES is"),
-    "nothing alike": ({"EMOSERVE_ZZZZZZZZZ": "1"}, "EMOSERVE_ZZZZZZZZZ is no setting"),
     "empty": ({"EMOSERVE_KEYS_FILE": ""}, "EMOSERVE_KEYS_FILE is empty: leave it out, or give it a value"),
     "no list": ({"EMOSERVE_MODEL_DIRS": "models"}, "EMOSERVE_MODEL_DIRS: a setting that is a list"),
     "short secret": ({"EMOSERVE_SPOOL_KEY": "short"}, "EMOSERVE_SPOOL_KEY needs at least 32 characters"),
@@ -46,6 +45,15 @@ def test_every_setting_and_what_others_read_is_passed() -> None:
     check_environment({"EMOSERVE_ROOT_PATH": "", "emoserve_port": "8000", "PATH": ""})
     with pytest.raises(EnvironmentInvalid):
         check_environment({"emoserve_prot": "8000"})
+
+
+def test_what_an_orchestrator_sets_is_told_and_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
+    """Kubernetes names a service's addresses after it."""
+    environment = {"EMOSERVE_SERVICE_HOST": "10.0.0.7", "EMOSERVE_PORT_80_TCP_ADDR": "10.0.0.7", "EMOSERVE_HOST": "::1"}
+    check_environment(environment)
+    warn_of_unread(environment)
+    told = [record.fields["variable"] for record in caplog.records]
+    assert told == ["EMOSERVE_PORT_80_TCP_ADDR", "EMOSERVE_SERVICE_HOST"]
 
 
 def test_folders_without_any_model_are_no_service(tmp_path: Path) -> None:
