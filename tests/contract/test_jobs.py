@@ -233,9 +233,11 @@ def test_uploads_are_refused_as_without_a_job(server: JobServer, client: httpx.C
     assert sorted((server.state_dir / "spool").iterdir()) == before
 
 
-def test_more_jobs_than_may_wait_are_refused(client: httpx.Client) -> None:
-    jobs = [submit(client, b"gate") for _ in range(3)]
+def test_more_jobs_than_may_wait_are_refused(server: JobServer, client: httpx.Client) -> None:
+    shed = server.live.services.metrics.shed_total.labels("capacity_exceeded")._value
+    before, jobs = shed.get(), [submit(client, b"gate") for _ in range(3)]
     answer = client.post(AUDIO, content=b"x")
+    assert shed.get() == before + 1
     assert code(answer) == (503, "capacity_exceeded")
     assert int(answer.headers["retry-after"]) >= 1
     for job in jobs:

@@ -244,8 +244,10 @@ def test_limits_of_a_key_are_429_with_a_time_and_leave_others_alone(protected: P
     assert 20 <= int(refused.headers["retry-after"]) <= 30
     assert refused.headers["ratelimit"].startswith('"requests";r=0;')
     assert protected.post(protected.key).status_code == 200
-    cards = protected.client.get("/v1/models", headers={"x-api-key": protected.limited})
-    assert cards.status_code == 200  # reading costs nothing
+    for address, status in (("/v1/models", 200), ("/v1/jobs/" + "x" * 27, 503)):  # jobs are switched off
+        answer = protected.client.get(address, headers={"x-api-key": protected.limited})
+        assert answer.status_code == status  # reading costs nothing
+        assert "ratelimit" not in answer.headers
     metrics = protected.client.get("/metrics", headers={"x-api-key": protected.admin}).text
     assert 'emotion_shed_total{reason="rate_limited"} 1.0' in metrics
 
