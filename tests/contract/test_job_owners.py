@@ -104,6 +104,10 @@ def test_owners_take_turns_and_their_jobs_come_in_order(server: JobServer, as_ow
     in_order = (("old", theirs[0]), ("other", other), ("old", theirs[1]), ("old", theirs[2]))
     finished = [as_owner[owner].get(job).json()["finished_at"] for owner, job in in_order]
     assert finished == sorted(finished)
+    # On the device too they take turns as their owners, beside requests.
+    assert server.plans.accounts[-4 * SEGMENTS :] == [
+        owner for owner in ("clinic", "other", "clinic", "clinic") for _ in range(SEGMENTS)
+    ]
 
 
 def test_a_job_waits_for_its_owners_allowance_and_another_runs_meanwhile(

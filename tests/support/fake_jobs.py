@@ -16,6 +16,7 @@ from service.jobs.dues import allowances_of
 from service.jobs.jobs import Jobs
 from service.jobs.part import FACES, SPEECH, Segment
 from service.pipeline.batch import Cancelled
+from service.pipeline.device.account import current_account
 from service.pipeline.results import AudioOptions
 from service.pipeline.task import Task
 from service.problems import InferenceUnavailable, MediaInvalid, ModelNotFound
@@ -53,6 +54,7 @@ class FakePart:
 
     def run(self, task: Task) -> Segment:
         self.plans.ran.append(self.number)
+        self.plans.accounts.append(current_account().name)
         if self.number == 1:
             self._second(task)
         self.number += 1
@@ -80,6 +82,7 @@ class FakePart:
 class FakePlans:
     gate: threading.Event = field(default_factory=threading.Event)
     ran: list[int] = field(default_factory=list)
+    accounts: list[str] = field(default_factory=list)
     tired: int = 0
 
     def start(self) -> None: ...
