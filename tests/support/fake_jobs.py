@@ -32,12 +32,14 @@ LOOK_S = 0.03
 
 @dataclass
 class Room:
-    """Admits everything, or raises ``problem`` once."""
+    """Admits everything, or raises one of ``problems``; notes for how much it was asked."""
 
     problems: list[Exception] = field(default_factory=list)
+    asked_s: set[float] = field(default_factory=set)
 
     @contextmanager
     def hold_in_turn(self, seconds: float, cancel: threading.Event) -> Iterator[None]:
+        self.asked_s.add(seconds)
         if self.problems:
             raise self.problems.pop()
         yield

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
 
+from service.access.accounts import Accounts
+from service.auth import ANONYMOUS
 from service.jobs import turns as turns_module
 from service.jobs import waits as waits_module
-from service.jobs.dues import no_allowances
+from service.jobs.dues import allowances_of, no_allowances
 from service.jobs.job import Job
 from service.jobs.live import LiveJob
 from service.jobs.states import JobState
@@ -20,6 +23,7 @@ from service.pipeline.admit import PATIENT_SHARE, Admission
 from service.pipeline.batch import Cancelled
 from service.pipeline.results import AudioOptions
 from service.problems import CapacityExceeded, Draining
+from service.settings import KeyLimits
 from tests.support.live_server import wait_until
 
 JOB = Job("job", "id", "clinic", AudioOptions(), 10, JobState.RUNNING, 0.0, 0.0)
@@ -223,9 +227,14 @@ def test_a_job_that_is_cancelled_while_its_owner_has_to_pay_goes_no_further() ->
 
 
 def test_nothing_is_owed_where_nothing_is_counted() -> None:
-    live = LiveJob(owed_s=10.0)
-    Waits(Turns(1), no_allowances).enter(JOB, live)
-    assert (live.owed_s, live.has_turn) == (0.0, True)
+    allowances = allowances_of(Accounts(KeyLimits(media_s_per_minute=1.0)))
+    nobodys = replace(JOB, caller=ANONYMOUS.owner)
+    for job, counting in ((JOB, no_allowances), (nobodys, allowances)):
+        live = LiveJob(owed_s=10.0)
+        Waits(Turns(1), counting).enter(job, live)
+        assert (live.owed_s, live.has_turn) == (0.0, True)
+    assert allowances(JOB).collect(10.0) == 0.5
+    assert allowances(replace(JOB, key_limits=KeyLimits(media_s_per_minute=4.0))).collect(10.0) == 2.0
 
 
 def test_work_that_can_wait_gets_room_though_requests_keep_coming() -> None:

@@ -45,6 +45,15 @@ def test_asymmetric_signatures_count(issuer, tokens, algorithm):
     assert caller.scopes == {"analyse", "models:read"}
 
 
+def test_a_key_that_names_its_algorithm_is_for_that_alone(issuer, tmp_path):
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps({"keys": [{**issuer.public("rsa"), "alg": "RS256"}]}))
+    tokens = Tokens(ISSUER, AUDIENCE, FileKeys(path))
+    assert tokens.identify(issuer.token(algorithm="RS256"))
+    with pytest.raises(Unauthenticated):
+        tokens.identify(issuer.token(algorithm="RS384"))
+
+
 def test_a_strange_subject_is_hashed(issuer, tokens):
     assert tokens.identify(issuer.token(sub='x","key_id":"other\n')).key_id.startswith("jwt:sha256:")
 
