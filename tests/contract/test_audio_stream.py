@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from service.pipeline.run import SpeechPipeline
 from service.registry import Registry
 from service.services import Loaded, Services
-from service.settings import Settings
+from service.settings import KeyLimits, Settings
 from service.stream_schemas import AudioCreated, ErrorMessage, SessionClosed, WindowMessage
 from tests.plain_wav import PlainDecoder, tone, wav
 from tests.support.credentials import add_key
@@ -183,6 +183,10 @@ def test_log_and_metrics_know_streams_without_content(streaming: LiveServer) -> 
     assert (line["route"], line["status"], line["code"]) == ("/v1/stream/audio", 101, "ok")
     assert line["media_s"] == 0.5
     assert line["bytes"] > 16_000
+    metrics = httpx.get(f"{streaming.url}/metrics").text
+    assert 'emotion_requests_total{code="101",route="/v1/stream/audio"}' in metrics
+    # Nor does it count among the durations of requests: a stream takes as long as its client likes.
+    assert 'emotion_request_duration_seconds_count{route="/v1/stream/audio"}' not in metrics
     assert session not in streaming.log.getvalue()
     assert "127.0.0.1" not in "".join(streaming.log.getvalue().splitlines()[10:])  # beyond uvicorn's greeting
     assert "BINARY" not in streaming.log.getvalue()
@@ -242,6 +246,7 @@ def test_capacity_is_counted_in_seconds(models: Path) -> None:
             assert error.code == "capacity_exceeded"
             assert error.retry_after_s is not None
             assert third.close_code() == 1013
+        assert 'emotion_shed_total{reason="capacity_exceeded"} 1.0' in httpx.get(f"{server.url}/metrics").text
         wait_until(lambda: server.services.loaded.pipeline.admission.held_s == 0)
         with StreamClient(server) as client:
             assert client.begin()["type"] == "session.created"
@@ -262,3 +267,18 @@ def test_sound_counts_against_the_minute_of_its_account(models: Path, tmp_path: 
             client.say("end")
         error = ErrorMessage.model_validate(client.rest()[-1])
         assert (error.code, client.socket.close_code) == ("rate_limited", 1008)
+
+
+def test_uploads_count_against_the_minute_of_their_account(models: Path, tmp_path: Path) -> None:
+    headers = {"X-Api-Key": add_key(tmp_path / "keys.json", limits=KeyLimits(media_s_per_minute=13.0))}
+    other = {"X-Api-Key": add_key(tmp_path / "keys.json", "other")}
+    settings = small_settings(model_dirs=[models], device="cpu", keys_file=tmp_path / "keys.json")
+    with serving(settings, tiny_services(settings)) as server:
+        answers = [
+            httpx.post(f"{server.url}/v1/audio/emotion", content=wav(tone(8.0)), headers=whose, timeout=30)
+            for whose in (headers, headers, other)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 429, 200]
+        assert "r=5;" in answers[0].headers["ratelimit"]  # its true length, whatever its bytes had looked like
+        assert answers[1].json()["code"] == "rate_limited"
+        assert b'emotion_shed_total{reason="rate_limited"} 1.0' in server.services.metrics.exposition()

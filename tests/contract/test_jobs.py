@@ -14,7 +14,8 @@ import pytest
 from service.api.negotiation import FHIR
 from service.app import create_app
 from service.auth import ANONYMOUS
-from service.problems import CapacityExceeded
+from service.pipeline.results import AudioOptions
+from service.problems import CapacityExceeded, NoSpace
 from service.settings import Settings
 from tests.support.fake_jobs import SEGMENTS, JobServer, serving_jobs
 from tests.support.live_server import wait_until
@@ -68,6 +69,7 @@ def test_a_job_from_beginning_to_end(server: JobServer, client: httpx.Client) ->
         datetime.fromisoformat(job[f"{name}_at"]) for name in ("created", "started", "finished", "result_expires")
     ]
     assert moments == sorted(moments)
+    assert server.room.asked_s == {server.live.services.settings.job_segment_s}
     result = client.get(f"{address}/result", headers={"x-request-id": "mine"})
     direct = client.post("/v1/audio/emotion?timeline=true", content=b"sound", headers={"x-request-id": "mine"})
     assert result.content == direct.content
@@ -233,19 +235,44 @@ def test_uploads_are_refused_as_without_a_job(server: JobServer, client: httpx.C
     assert sorted((server.state_dir / "spool").iterdir()) == before
 
 
-def test_more_jobs_than_may_wait_are_refused(client: httpx.Client) -> None:
-    jobs = [submit(client, b"gate") for _ in range(3)]
+def test_more_jobs_than_may_wait_are_refused(server: JobServer, client: httpx.Client) -> None:
+    shed = server.live.services.metrics.shed_total.labels("capacity_exceeded")._value
+    before, jobs = shed.get(), [submit(client, b"gate") for _ in range(3)]
     answer = client.post(AUDIO, content=b"x")
+    assert shed.get() == before + 1
     assert code(answer) == (503, "capacity_exceeded")
     assert int(answer.headers["retry-after"]) >= 1
     for job in jobs:
         client.delete(job)
 
 
+def test_of_uploads_at_once_only_as_many_become_jobs_as_may_wait(server: JobServer, client: httpx.Client) -> None:
+    """All of them began while there was room."""
+    before = set(server.jobs.spool.handles())
+    uploads = [server.jobs.receive(AudioOptions(), ANONYMOUS.owner, None, 4) for _ in range(4)]
+    for upload in uploads:
+        upload.extend(b"gate")
+    jobs = [upload.finish() for upload in uploads[:3]]
+    with pytest.raises(CapacityExceeded):
+        uploads[3].finish()
+    for upload in uploads:
+        upload.abandon()
+    assert set(server.jobs.spool.handles()) - before == {job.handle for job in jobs}
+    for job in jobs:
+        server.jobs.delete(job)
+
+
 def test_a_full_disk_is_507(server: JobServer, client: httpx.Client, monkeypatch) -> None:
     monkeypatch.setattr("service.jobs.spool.RESERVE_BYTES", 2**62)
     before = list((server.state_dir / "spool").iterdir())
     assert code(client.post(AUDIO, content=b"x")) == (507, "no_space")
+    monkeypatch.undo()
+    upload = server.jobs.receive(AudioOptions(), ANONYMOUS.owner, None, 0)  # of a length that nobody declared
+    monkeypatch.setattr("service.jobs.spool.RESERVE_BYTES", 2**62)
+    upload.extend(b"x")
+    with pytest.raises(NoSpace):
+        upload.flush()
+    upload.abandon()
     assert list((server.state_dir / "spool").iterdir()) == before
 
 

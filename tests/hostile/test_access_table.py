@@ -96,6 +96,7 @@ ROW_37 = {
     "basic": lambda it: {"authorization": "Basic " + base64.b64encode(it.key.encode()).decode()},
     "key without a scheme": lambda it: {"authorization": it.key},
     "two credentials": lambda it: {"authorization": f"Bearer {it.key}", "x-api-key": it.key},
+    "a subprotocol without a stream": lambda it: {"sec-websocket-protocol": f"emoserve, bearer.{it.key}"},
     "a token as a key": lambda it: {"x-api-key": it.issuer.token()},
     "bytes beyond ASCII": lambda it: {"x-api-key": b"emo_clinic_\xff\xfe"},
     "very long": lambda it: {"x-api-key": "emo_clinic_" + "A" * 20_000},
@@ -144,12 +145,14 @@ def test_passwords_that_are_none(protected: Protected, text: str) -> None:
     assert "Basic" not in response.headers["www-authenticate"]  # a script's request must not open a dialogue
 
 
-@pytest.mark.parametrize("name", ["api_key", "key", "access_token", "X-API-Key", "model"])
+@pytest.mark.parametrize("name", ["api_key", "key", "token", "access_token", "X-API-Key", "model"])
 @pytest.mark.hostile_row(37)
 def test_row_37_key_in_the_query(protected: Protected, name: str) -> None:
     """Even beside valid credentials: an address is logged by whatever stands before the service."""
+    # A key is known by its looks wherever it stands, a token by its name alone.
+    secret = protected.key if name == "model" else protected.issuer.token()
     for credentials in (None, protected.key):
-        assert_refused(protected.post(credentials, params={name: protected.key}), 401, "unauthenticated")
+        assert_refused(protected.post(credentials, params={name: secret}), 401, "unauthenticated")
 
 
 @pytest.mark.hostile_row(37)
@@ -244,8 +247,10 @@ def test_limits_of_a_key_are_429_with_a_time_and_leave_others_alone(protected: P
     assert 20 <= int(refused.headers["retry-after"]) <= 30
     assert refused.headers["ratelimit"].startswith('"requests";r=0;')
     assert protected.post(protected.key).status_code == 200
-    cards = protected.client.get("/v1/models", headers={"x-api-key": protected.limited})
-    assert cards.status_code == 200  # reading costs nothing
+    for address, status in (("/v1/models", 200), ("/v1/jobs/" + "x" * 27, 503)):  # jobs are switched off
+        answer = protected.client.get(address, headers={"x-api-key": protected.limited})
+        assert answer.status_code == status  # reading costs nothing
+        assert "ratelimit" not in answer.headers
     metrics = protected.client.get("/metrics", headers={"x-api-key": protected.admin}).text
     assert 'emotion_shed_total{reason="rate_limited"} 1.0' in metrics
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 import time
@@ -25,6 +26,12 @@ def send_without_reading(live: LiveServer, body: bytes) -> socket.socket:
     head = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % len(body)
     connection.sendall(head + body)
     return connection
+
+
+def metric(live: LiveServer, name: str) -> float:
+    """The value that the service tells."""
+    (value,) = re.findall(rf"^{re.escape(name)} (\S+)$", httpx.get(f"{live.url}/metrics").text, re.M)
+    return float(value)
 
 
 @pytest.mark.hostile_row(77)
@@ -51,6 +58,7 @@ def test_row_77_what_is_over_capacity_is_refused_at_once() -> None:
             if response.status_code == 503:
                 assert response.json()["code"] == "capacity_exceeded"
                 assert int(response.headers["retry-after"]) >= 1
+        assert 'emotion_shed_total{reason="capacity_exceeded"} 168.0' in httpx.get(f"{live.url}/metrics").text
         assert min(waits_s) < 0.5  # though 32 are still at work
         assert live.services.uploads.uploads == 0
 
@@ -119,13 +127,22 @@ def test_row_78_client_leaves_while_inferring(tmp_path, monkeypatch) -> None:
         leaving = send_without_reading(live, wav(np.tile(tone(1.0), 40)))
         wait_until(lambda: calls)
         assert pipeline.admission.held_s > 0
+        wait_until(lambda: pipeline.waiting_windows > 0)
+        assert metric(live, "emotion_queue_audio_seconds") == pipeline.admission.held_s
+        assert metric(live, "emotion_queue_depth") == pipeline.waiting_windows
         leaving.close()
         wait_until(lambda: pipeline.waiting_windows == 0)  # what waited was dropped while the device was busy
         gate.set()
         wait_until(lambda: pipeline.admission.held_s == 0 and live.services.work.unfinished == 0)
         assert live.services.uploads.uploads == 0
         assert len(calls) == 1  # of the 79 windows
+        batches = metric(live, "emotion_batch_size_count")
         assert httpx.post(live.url + EMOTION, content=wav(tone(1.0))).status_code == 200
+        assert metric(live, "emotion_batch_size_count") == batches + 1
+        assert metric(live, 'emotion_stage_duration_seconds_count{stage="infer"}') >= 1
+        assert (metric(live, "emotion_queue_depth"), metric(live, "emotion_queue_audio_seconds")) == (0, 0)
+        assert httpx.post(live.url + EMOTION, content=b"RIFF").status_code in (415, 422)
+        assert "emotion_decode_failures_total{code=" in httpx.get(f"{live.url}/metrics").text
         wait_until(lambda: any(line.get("code") == "client_gone" for line in live.request_lines()))
 
 

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.privacy.test_job_canary import CANARY, ended, holding, send
 from tests.support.fake_jobs import serving_jobs
 from tests.support.live_server import wait_until
 
 
-def test_what_has_expired_is_nowhere(tmp_path: Path) -> None:
-    """Not the recording, the result or the keys of them, with a spool in memory; at last not even the job."""
+@contextmanager
+def left_behind(spool: Path) -> Iterator[None]:
+    """Files of a job that nobody knows."""
+    (spool / "unknown").mkdir()
+    (spool / "unknown" / "upload").write_bytes(CANARY)
+    yield
+
+
+def test_what_has_expired_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the recording, the result or the keys of them, with a spool in memory; at last not even the job.
+
+    The service sees to all of it by itself.
+    """
+    monkeypatch.setattr("service.jobs.sweeper.MOST_SECONDS_BETWEEN", 0.02)
     ahead_s = 0.0
     with (
         tempfile.TemporaryDirectory(dir="/dev/shm", prefix="spool-") as memory,
+        left_behind(Path(memory)),
         serving_jobs(tmp_path / "state", lambda: time.time() + ahead_s, spool_dir=Path(memory)) as server,
     ):
+        assert list(Path(memory).glob("*/")) == []  # nor what an earlier process left behind, from the start on
         settings, jobs = server.live.services.settings, server.jobs
         server.plans.gate.clear()
         address = send(server, b"gate")
@@ -34,17 +51,15 @@ def test_what_has_expired_is_nowhere(tmp_path: Path) -> None:
         (stored,) = (path.read_bytes() for path in Path(memory).glob("*/result"))
 
         ahead_s = settings.result_ttl_s + 1
-        jobs._sweeper.sweep()
+        wait_until(lambda: list(Path(memory).glob("*/*")) == [])
         assert httpx.get(f"{server.url}{address}/result").status_code == 410
-        assert list(Path(memory).glob("*/*")) == []
         for what in (CANARY, job.job_key, result_key, stored[:64], b'"probabilities"'):
             for folder in (tmp_path, Path(memory)):
                 assert holding(folder, what) == []
 
         ahead_s = max(settings.result_ttl_s, settings.job_ttl_s) + 2
-        jobs._sweeper.sweep()
+        wait_until(lambda: jobs._ledger.all() == [])
         assert httpx.get(server.url + address).status_code == 404
-        assert jobs._ledger.all() == []
         assert jobs._engine is not None
         assert not jobs._engine.is_known(job.handle)
         assert list(Path(memory).glob("*/")) == []

@@ -16,6 +16,7 @@ from service.jobs.dues import allowances_of
 from service.jobs.jobs import Jobs
 from service.jobs.part import FACES, SPEECH, Segment
 from service.pipeline.batch import Cancelled
+from service.pipeline.device.account import current_account
 from service.pipeline.results import AudioOptions
 from service.pipeline.task import Task
 from service.problems import InferenceUnavailable, MediaInvalid, ModelNotFound
@@ -31,12 +32,14 @@ LOOK_S = 0.03
 
 @dataclass
 class Room:
-    """Admits everything, or raises ``problem`` once."""
+    """Admits everything, or raises one of ``problems``; notes for how much it was asked."""
 
     problems: list[Exception] = field(default_factory=list)
+    asked_s: set[float] = field(default_factory=set)
 
     @contextmanager
     def hold_in_turn(self, seconds: float, cancel: threading.Event) -> Iterator[None]:
+        self.asked_s.add(seconds)
         if self.problems:
             raise self.problems.pop()
         yield
@@ -53,6 +56,7 @@ class FakePart:
 
     def run(self, task: Task) -> Segment:
         self.plans.ran.append(self.number)
+        self.plans.accounts.append(current_account().name)
         if self.number == 1:
             self._second(task)
         self.number += 1
@@ -80,6 +84,7 @@ class FakePart:
 class FakePlans:
     gate: threading.Event = field(default_factory=threading.Event)
     ran: list[int] = field(default_factory=list)
+    accounts: list[str] = field(default_factory=list)
     tired: int = 0
 
     def start(self) -> None: ...

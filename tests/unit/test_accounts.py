@@ -76,6 +76,7 @@ def test_requests_at_once_and_a_retry_by_how_long_they_take(clock):
 def test_media_at_once(clock):
     limited = account(clock, media_s=10)
     limited.take(50)  # alone
+    assert not limited.is_idle
     with pytest.raises(RateLimited):
         limited.take(1)
     limited.give_back(50)

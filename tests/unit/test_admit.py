@@ -6,7 +6,7 @@ import pytest
 
 from service.pipeline.admit import Admission, estimate_s
 from service.pipeline.device.account import Unlimited
-from service.pipeline.device.rate import LONGEST_RETRY_S
+from service.pipeline.device.rate import LONGEST_RETRY_S, DecayingRate
 from service.problems import CapacityExceeded, Draining
 
 
@@ -69,6 +69,28 @@ def test_retry_after_follows_the_rate_of_finished_work():
     with admission.hold(90.0), pytest.raises(CapacityExceeded) as caught:
         admission._admit(30.0, Unlimited())
     assert caught.value.retry_after_s == pytest.approx(20.0 / 10.0, rel=0.1)
+
+
+def test_the_rate_is_that_of_the_last_half_minute_of_work():
+    clock = Clock()
+    rate = DecayingRate(clock)
+
+    def work(units_per_s: float, seconds: int) -> float:
+        for _ in range(seconds):
+            clock.now += 1.0
+            rate.pass_time(busy=True)
+            rate.add(units_per_s)
+        return rate.per_second()
+
+    assert rate.per_second() == 0.0
+    assert work(10.0, 1) == pytest.approx(10.0, rel=0.05)
+    assert work(10.0, 300) == pytest.approx(10.0, rel=0.05)
+    assert work(2.0, 21) == pytest.approx(6.0, rel=0.05)  # half of what counts is new after 30 s · ln 2
+    assert work(2.0, 150) == pytest.approx(2.0, rel=0.05)
+    before = rate.per_second()
+    clock.now += 1000.0
+    rate.pass_time(busy=False)
+    assert rate.per_second() == before
 
 
 def test_retry_after_grows_while_the_work_under_way_does_not_finish():

@@ -92,11 +92,12 @@ def test_requests_are_written_with_who_and_what(tmp_path):
     key = add_key(keys)
     with serving(small_settings(keys_file=keys, audit_file=str(path))) as live:
         headers = {"authorization": f"Bearer {key}"}
+        for address in ("/v2/health/live", "/", "/favicon.ico", "/page/icon.svg"):  # nobody's data
+            httpx.get(live.url + address, headers=headers)
         httpx.post(f"{live.url}/v1/audio/emotion", content=b"RIFF", headers=headers)
         httpx.get(f"{live.url}/metrics", headers=headers)
         httpx.get(f"{live.url}/v1/models")
-        httpx.get(f"{live.url}/v2/health/live")
-        wait_until(lambda: len(lines(path)) == 3)
+        wait_until(lambda: len(lines(path)) >= 3)
     done, forbidden, unknown = lines(path)
     assert all(set(line) == FIELDS for line in (done, forbidden, unknown))
     assert (done["key_id"], done["action"], done["status"]) == ("clinic", "analyse_audio_emotion", 200)

@@ -96,7 +96,8 @@ def test_verify_passes_and_fails_on_other_weights(trained, capsys, monkeypatch):
 def test_training_goes_on_where_it_stopped(trained, tmp_path):
     corpora = read_corpora([trained / "small"])
     steps = []
-    whole = train_denoiser(corpora, recipe(4), tmp_path / "whole", lambda step, loss: steps.append(loss), SMALL)
+    train = [corpus.partition("train") for corpus in corpora]  # from which alone is learnt
+    whole = train_denoiser(train, recipe(4), tmp_path / "whole", lambda step, loss: steps.append(loss), SMALL)
     halves = []
 
     def stop_after_two(step, loss):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
+import threading
+from contextlib import closing
 from itertools import product
 
 import pytest
@@ -13,6 +17,7 @@ from service.jobs.spool import RESULT, Spool
 from service.jobs.states import NEXT, JobState, states_before
 from service.jobs.sweeper import Sweeper
 from service.pipeline.results import AudioOptions
+from service.settings import KeyLimits
 
 
 class Clock:
@@ -49,6 +54,20 @@ def make(ledger, name="job", **changes) -> Job:
     job = Job(**(values | changes))
     ledger.add(job)
     return job
+
+
+def test_a_table_of_an_earlier_release_keeps_its_jobs_and_takes_new_ones(tmp_path, clock):
+    path = tmp_path / "jobs.sqlite"
+    ledger = Ledger(sqlite_engine(path), clock)
+    before = make(ledger, "before")
+    ledger.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE emoserve_jobs DROP COLUMN key_limits")
+    for number in range(2):  # the second time nothing is missing
+        ledger = Ledger(sqlite_engine(path), clock)
+        after = make(ledger, f"after-{number}", key_limits=KeyLimits(jobs=3))
+        assert (ledger.find("before"), ledger.find(after.handle)) == (before, after)
+        ledger.close()
 
 
 MOVES = {
@@ -105,9 +124,11 @@ def test_one_idempotency_key_is_one_job(ledger):
     make(ledger, "a", idempotency="i")
     with pytest.raises(IdempotencyTakenError):
         make(ledger, "b", idempotency="i")
-    make(ledger, "c")
-    make(ledger, "d")
-    assert ledger.unfinished() == 3
+    make(ledger, "c", caller="clinic")
+    make(ledger, "d", state=JobState.RUNNING)
+    make(ledger, "e", state=JobState.FAILED)
+    assert (ledger.unfinished(), ledger.unfinished("clinic"), ledger.unfinished("nobody")) == (3, 1, 0)
+    assert ledger.unfinished_by_state() == {JobState.QUEUED: 2, JobState.RUNNING: 1}
 
 
 def test_a_first_start_stays(ledger, clock):
@@ -182,6 +203,32 @@ def test_jobs_that_are_never_done_are_given_up(ledger, sweep):
     assert (job.state, job.job_key, job.finished_s) == (JobState.EXPIRED, None, 2001.0)
     assert told == [("given up", "job")]
     assert spool.handles() == []
+
+
+def test_it_looks_again_and_again_until_it_is_closed_even_after_a_failure(ledger, clock, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("service.jobs.sweeper.MOST_SECONDS_BETWEEN", 0.001)
+    looks, enough = [], threading.Event()
+
+    def look():
+        looks.append(threading.current_thread())
+        if len(looks) == 1:
+            raise OSError("the disk is away: PatientDoe")
+        if len(looks) == 3:
+            enough.set()
+
+    def nothing(_handle):
+        raise AssertionError
+
+    sweeper = Sweeper(
+        ledger, Spool(tmp_path / "spool"), clock, 100.0, 1000.0, give_up=nothing, forget=nothing, look=look
+    )
+    with caplog.at_level(logging.ERROR, "service"):
+        sweeper.start()
+        assert enough.wait(10)
+        sweeper.close()
+    assert not looks[0].is_alive()
+    assert [record.message for record in caplog.records] == ["jobs could not be swept"]
+    assert "PatientDoe" not in str(caplog.records[0].__dict__)
 
 
 def test_files_that_belong_to_no_job_go_at_the_start(ledger, sweep):

@@ -238,6 +238,33 @@ def test_an_engine_that_fails_at_any_step_leaves_nothing_behind(scene: Callable[
         one.is_clean()
 
 
+@pytest.mark.parametrize(("failures", "end"), [(3, JobState.SUCCEEDED), (99, JobState.FAILED)])
+def test_a_service_that_keeps_failing_fails_the_job_after_a_few_tries(scene, failures: int, end: JobState) -> None:
+    one = scene(b"tired")
+    one.plans.tired = failures
+    one.conduct()
+    one.is_clean()
+    job = one.ledger.find("job")
+    assert (job.state, job.problem_code) == (end, None if failures == 3 else "inference_unavailable")
+    assert one.plans.ran == [0, 1, 1, 1, 1]
+
+
+def test_a_recording_is_paid_for_once_however_often_it_is_read(scene: Callable[..., Scene], monkeypatch) -> None:
+    paid: list[float] = []
+
+    class Purse:
+        def collect(self, seconds: float) -> float:
+            paid.append(seconds)
+            return seconds
+
+    one = scene()
+    monkeypatch.setattr(one.plans, "parts", lambda _options: ("another part", SPEECH))
+    monkeypatch.setattr(one.runner._waits, "_allowances", lambda _job: Purse())
+    one.conduct()
+    one.is_clean()
+    assert (one.state, sum(paid)) == (JobState.SUCCEEDED, 2 * fake_jobs.SEGMENT_MEDIA_S)
+
+
 def test_a_job_is_left_by_its_own_thread_alone(scene: Callable[..., Scene]) -> None:
     """Were it left by whoever cancels it too, both could close one descriptor, which may be another's by then."""
     one = scene()

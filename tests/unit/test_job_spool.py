@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from types import SimpleNamespace
 
@@ -51,6 +52,18 @@ def test_a_write_that_was_cut_off_leaves_the_file_as_it_was(spool, monkeypatch):
     assert job.read("part-0") == b"third"
 
 
+def test_a_file_gets_its_name_when_the_disk_has_it_and_then_the_disk_has_the_name(spool, tmp_path, monkeypatch):
+    """What is written down must outlast a power failure: the ledger says so right afterwards."""
+    job, folder, synced = spool.create_job("job", KEY), tmp_path / "spool" / "job", []
+
+    def sync(descriptor):
+        synced.append((os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")), sorted(os.listdir(folder))))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    job.store("part-0", b"content")
+    assert synced == [("part-0.new", ["part-0.new"]), ("job", ["part-0"])]
+
+
 def test_a_job_is_destroyed_but_for_what_is_kept(spool, tmp_path):
     job = spool.create_job("job", KEY)
     for name in ("upload", RESULT, "part-0"):
@@ -81,6 +94,8 @@ def test_a_full_disk_is_told_before_it_is_full(spool, monkeypatch):
 
 def test_folders_are_for_this_user_alone(spool, tmp_path):
     spool.create_job("job", KEY)
+    (tmp_path / "spool" / "lock").touch()  # as the service's own lock
+    assert spool.handles() == ["job"]
     for folder in (tmp_path / "spool", tmp_path / "spool" / "job"):
         assert folder.stat().st_mode & 0o077 == 0
 

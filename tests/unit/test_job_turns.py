@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
 
+from service.access.accounts import Accounts
+from service.auth import ANONYMOUS
 from service.jobs import turns as turns_module
+from service.jobs import waits as waits_module
+from service.jobs.dues import allowances_of, no_allowances
+from service.jobs.job import Job
+from service.jobs.live import LiveJob
+from service.jobs.states import JobState
 from service.jobs.turns import ARRIVAL_S, Turns
+from service.jobs.waits import Waits
 from service.pipeline.admit import PATIENT_SHARE, Admission
 from service.pipeline.batch import Cancelled
+from service.pipeline.results import AudioOptions
 from service.problems import CapacityExceeded, Draining
+from service.settings import KeyLimits
 from tests.support.live_server import wait_until
+
+JOB = Job("job", "id", "clinic", AudioOptions(), 10, JobState.RUNNING, 0.0, 0.0)
 
 
 class Waiting:
@@ -115,8 +128,30 @@ def test_an_owners_jobs_come_in_the_order_in_which_they_were_submitted() -> None
     assert waiting.order == ["b1", "a1", "a2", "a3"]
 
 
+def test_a_job_that_has_come_holds_no_younger_one_up() -> None:
+    turns, over = Turns(2, lambda: 0.0), threading.Event()
+    for job in ("a1", "a2"):
+        turns.expect("a", job)
+    over.set()  # whoever is not called at once goes without a place
+    assert turns.take("a", "a1", over)
+    assert turns.take("a", "a2", over)
+
+
+def test_a_job_that_is_called_and_cancelled_at_once_keeps_no_place_from_others() -> None:
+    now_s = 0.0
+    turns = Turns(1, lambda: now_s)
+    turns.expect("a", "a1")
+    turns.expect("a", "a2")
+    waiting = Waiting(turns)
+    waiting.begin("a", "a2")
+    now_s = ARRIVAL_S
+    waiting.cancels["a2"].set()
+    waiting.threads[0].join()
+    assert (turns.free + len(waiting.order), turns.waiting) == (1, 0)
+
+
 def test_a_job_that_left_its_place_comes_before_younger_ones() -> None:
-    turns, never = Turns(1), threading.Event()
+    turns, never = Turns(1, lambda: 0.0), threading.Event()
     for job in ("a1", "a2", "a3"):
         turns.expect("a", job)
     assert turns.take("a", "a1", never)
@@ -136,13 +171,70 @@ def test_a_job_that_never_comes_holds_nobody_up(ended: bool) -> None:
     turns.expect("a", "a1")
     turns.expect("a", "a2")
     waiting = Waiting(turns)
-    waiting.begin("a", "a2")
-    if ended:
-        turns.forget("a1")
-    else:
-        now_s = ARRIVAL_S
-    waiting.threads[0].join()
+    with patch.object(turns_module, "LOOK_S", 60.0 if ended else 0.01):  # an end is told at once, not looked for
+        waiting.begin("a", "a2")
+        if ended:
+            turns.forget("a1")
+        else:
+            now_s = ARRIVAL_S
+        waiting.threads[0].join(10)
     assert waiting.order == ["a2"]
+
+
+class Purse:
+    """An allowance that gives a little at a time, and notes what it was asked for and how many places were free."""
+
+    def __init__(self, turns: Turns, gifts: list[float], cancel: threading.Event | None = None) -> None:
+        self.turns, self.gifts, self.cancel = turns, gifts, cancel
+        self.asked: list[tuple[float, int]] = []
+
+    def collect(self, seconds: float) -> float:
+        self.asked.append((seconds, self.turns.free))
+        if self.cancel is not None:
+            self.cancel.set()
+        return self.gifts.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("gifts", "asked"),
+    [
+        ([10.0], [(10.0, 0)]),  # paid at once: the place is kept
+        ([4.0, 0.0, 6.0], [(10.0, 0), (6.0, 1), (6.0, 1)]),
+    ],
+)
+def test_a_job_goes_on_when_its_owner_has_paid_and_leaves_its_place_meanwhile(gifts, asked) -> None:
+    turns, live = Turns(1), LiveJob()
+    purse = Purse(turns, gifts)
+    waits = Waits(turns, lambda _job: purse)
+    waits.enter(JOB, live)
+    assert (purse.asked, turns.free) == ([], 0)  # nothing is owed yet
+    live.owed_s, live.place = 10.0, ("speech", 1)
+    with patch.object(waits_module, "PAY_WAIT_S", 0.0):
+        waits.enter(JOB, live)
+    assert (purse.asked, live.owed_s, live.has_turn, turns.free) == (asked, 0.0, True, 0)
+    assert (live.place is None) == (len(asked) > 1)  # nor is the recording held open while it waits
+    waits.leave("job", live)
+    waits.leave("job", live)
+    assert turns.free == 1
+
+
+def test_a_job_that_is_cancelled_while_its_owner_has_to_pay_goes_no_further() -> None:
+    turns, live = Turns(1), LiveJob(owed_s=10.0)
+    purse = Purse(turns, [3.0], live.cancel)
+    with patch.object(waits_module, "PAY_WAIT_S", 60.0), pytest.raises(Cancelled):
+        Waits(turns, lambda _job: purse).enter(JOB, live)
+    assert (live.owed_s, live.has_turn, turns.free) == (7.0, False, 1)
+
+
+def test_nothing_is_owed_where_nothing_is_counted() -> None:
+    allowances = allowances_of(Accounts(KeyLimits(media_s_per_minute=1.0)))
+    nobodys = replace(JOB, caller=ANONYMOUS.owner)
+    for job, counting in ((JOB, no_allowances), (nobodys, allowances)):
+        live = LiveJob(owed_s=10.0)
+        Waits(Turns(1), counting).enter(job, live)
+        assert (live.owed_s, live.has_turn) == (0.0, True)
+    assert allowances(JOB).collect(10.0) == 0.5
+    assert allowances(replace(JOB, key_limits=KeyLimits(media_s_per_minute=4.0))).collect(10.0) == 2.0
 
 
 def test_work_that_can_wait_gets_room_though_requests_keep_coming() -> None:

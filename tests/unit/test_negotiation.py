@@ -29,6 +29,7 @@ OFFERED = (JSON, CSV, PNG)
         ("application/json; charset=utf-8", JSON),
         ("nonsense, text/csv;q=2, image/png", PNG),
         (" text/csv ; q=0.5 , image/png ; q=0.4 ", CSV),
+        ("text/html," * 63 + "text/csv", CSV),
     ],
 )
 def test_chosen(accept: str | None, chosen: str) -> None:
@@ -37,7 +38,10 @@ def test_chosen(accept: str | None, chosen: str) -> None:
 
 @pytest.mark.parametrize(
     "accept",
-    ["application/xml", "text/html", "application/json;q=0", "*/*;q=0", "*/json", "nonsense", "text/csv;q=x"],
+    [
+        *("application/xml", "text/html", "application/json;q=0", "*/*;q=0", "*/json", "nonsense", "text/csv;q=x"),
+        "text/html," * 64 + "text/csv",  # more than anybody needs is not read
+    ],
 )
 def test_refused(accept: str) -> None:
     with pytest.raises(NotAcceptable):

@@ -55,7 +55,16 @@ def test_requests_are_counted_by_route_template(live: LiveServer, client: httpx.
     assert 'emotion_stage_duration_seconds_count{stage="upload"} 2.0' in text
     assert 'emotion_audio_seconds_total{outcome="ok"} 2.0' in text
     assert 'provider="CPUExecutionProvider"' in text
+    assert 'emotion_request_duration_seconds_count{route="/v1/audio/emotion"} 2.0' in text
     assert "nowhere" not in text
+
+
+def test_readiness_is_what_the_probe_says(live: LiveServer, client: httpx.Client) -> None:
+    assert "emotion_ready 1.0" in client.get("/metrics").text
+    live.pipeline.is_stalled = True
+    assert client.get("/v2/health/ready").status_code == 503
+    assert "emotion_ready 0.0" in client.get("/metrics").text
+    live.pipeline.is_stalled = False
 
 
 def test_pipeline_and_decoder_report() -> None:

@@ -45,6 +45,15 @@ def test_asymmetric_signatures_count(issuer, tokens, algorithm):
     assert caller.scopes == {"analyse", "models:read"}
 
 
+def test_a_key_that_names_its_algorithm_is_for_that_alone(issuer, tmp_path):
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps({"keys": [{**issuer.public("rsa"), "alg": "RS256"}]}))
+    tokens = Tokens(ISSUER, AUDIENCE, FileKeys(path))
+    assert tokens.identify(issuer.token(algorithm="RS256"))
+    with pytest.raises(Unauthenticated):
+        tokens.identify(issuer.token(algorithm="RS384"))
+
+
 def test_a_strange_subject_is_hashed(issuer, tokens):
     assert tokens.identify(issuer.token(sub='x","key_id":"other\n')).key_id.startswith("jwt:sha256:")
 
@@ -108,7 +117,15 @@ def test_a_changed_file_of_keys_is_read_again(issuer, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b'{"keys": []}', b'{"keys": [{"kty": "oct", "k": "AA"}]}', b'{"keys": 1}']
+    "content",
+    [
+        b"",
+        b"[]",
+        b'{"keys": []}',
+        b'{"keys": [{"kty": "oct", "k": "AA"}]}',
+        b'{"keys": [{"kty": "RSA", "use": "enc"}]}',
+        b'{"keys": 1}',
+    ],
 )
 def test_sets_without_public_keys_are_refused(content):
     with pytest.raises(FileInvalid):
@@ -149,6 +166,17 @@ def test_keys_are_fetched_once_and_again_for_an_unknown_id_once_a_minute(issuer)
     with pytest.raises(Unauthenticated):
         tokens.identify(issuer.token())
     assert len(publisher.fetched) == 4
+
+
+@pytest.mark.parametrize(
+    "document", [{"issuer": "https://other.example", "jwks_uri": f"{ISSUER}/keys"}, {"jwks_uri": f"{ISSUER}/keys"}, []]
+)
+def test_keys_that_another_issuers_document_names_count_for_nothing(issuer, document):
+    def fetch(address: str) -> bytes:
+        return json.dumps(issuer.key_set() if address.endswith("/keys") else document).encode()
+
+    with pytest.raises(Unavailable):
+        Tokens(ISSUER, AUDIENCE, FetchedKeys(ISSUER, fetch)).identify(issuer.token())
 
 
 def test_withdrawn_keys_go_out_of_use(issuer):
@@ -198,7 +226,7 @@ def test_only_safe_addresses_are_fetched(address, is_safe):
             fetch_safely(address)
 
 
-def test_keys_over_a_real_socket_but_not_by_an_unsafe_redirect():
+def test_keys_over_a_real_socket_but_not_by_an_unsafe_redirect_nor_without_end(monkeypatch):
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200 if self.path == "/keys" else 302)
@@ -213,7 +241,11 @@ def test_keys_over_a_real_socket_but_not_by_an_unsafe_redirect():
         thread.start()
         try:
             address = f"http://127.0.0.1:{server.server_port}"
+            monkeypatch.setattr("service.access.token_keys.MAX_BYTES", len(b"content"))
             assert fetch_safely(f"{address}/keys") == b"content"
+            monkeypatch.setattr("service.access.token_keys.MAX_BYTES", len(b"content") - 1)
+            with pytest.raises(OSError, match="too large"):
+                fetch_safely(f"{address}/keys")
             with pytest.raises(OSError, match="not safe"):
                 fetch_safely(f"{address}/elsewhere")
         finally:

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from export.corpora.features import load_pictures
+from export.corpora.features import Pictures, load_pictures
 from export.corpora.labels import arousal_matrix, valence_matrix
 from export.corpora.tables import CorpusError, read_corpus
 from export.evaluation.calibration_fit import CalibrationError
 from export.networks.emonet import EmoNet, EmoNetConfig
-from export.training import paper_recipe
+from export.training import open_recipe, paper_recipe
 from export.training.augmentation import AugmentationConfig
 from export.training.batches import MAX_FRAMES, BatchSampler, soft_targets
 from export.training.loop import (
@@ -112,6 +112,50 @@ def test_open_recipe_starts_from_another_run(corpus, tmp_path):
     take_over(fresh, first)
     assert torch.equal(fresh.stem.shared.weight, first.stem.shared.weight)
     assert fresh.heads["any"].emotion.out_features == 4
+
+
+def test_open_recipe_learns_from_train_alone_and_looks_at_devel_alone(corpus, tmp_path, monkeypatch):
+    """Speakers that the figures are measured on are never seen."""
+    seen = {}
+
+    def note(use, pictures):
+        seen[use] = {row.partition for row in pictures.corpus.utterances}
+        assert len(pictures.values) == len(pictures.corpus.utterances)
+
+    class Unmoved(Trainer):
+        def run(self, evaluate, progress):
+            evaluate(self.averaged_network())
+
+        def keep(self, calibration): ...
+
+    def silence(corpus, _cache):
+        return Pictures(corpus, (np.zeros((128, 4), np.uint8),) * len(corpus.utterances))
+
+    monkeypatch.setattr(open_recipe, "load_pictures", silence)
+    monkeypatch.setattr(open_recipe, "Trainer", Unmoved)
+    monkeypatch.setattr(open_recipe, "BatchSampler", lambda parts, *_, **__: note("learnt", parts[0]))
+    monkeypatch.setattr(open_recipe, "corpus_uar", lambda _network, part, _labels: note("watched", part))
+    monkeypatch.setattr(open_recipe, "held_out", lambda _network, part, _labels: note("calibrated", part))
+    monkeypatch.setattr(open_recipe, "calibrate", lambda *_: None)
+    for partitions in (("train",), ("train", "test")):
+        train_open([corpus], OpenRecipe(1, partitions=partitions), tmp_path, lambda *_: None)
+        assert seen == {"learnt": set(partitions), "watched": {"devel"}, "calibrated": {"devel"}}
+
+
+def test_paper_recipe_learns_from_train_and_chooses_on_devel(corpus, tmp_path, monkeypatch):
+    class Seen(Exception):
+        pass
+
+    def run(_network, _front_end, training, devel, _out):
+        raise Seen(
+            *({row.partition for part in parts for row in part.corpus.utterances} for parts in (training, devel))
+        )
+
+    monkeypatch.setattr(paper_recipe, "_Run", run)
+    for partitions in (("train",), ("train", "test")):
+        with pytest.raises(Seen) as caught:
+            train_paper([corpus], PaperRecipe(partitions=partitions), tmp_path, lambda *_: None)
+        assert caught.value.args == (set(partitions), {"devel"})
 
 
 def test_biases_for_an_emotion_that_devel_lacks_are_refused_before_training(corpus, tmp_path):
