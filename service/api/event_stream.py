@@ -92,8 +92,7 @@ class UploadEvents(Response):
         try:
             while (event := await self._next()) is not None:
                 await self._send(send, event.content())
-            result = await work
-            await self._send(send, format_sse_event(event="result", data_str=result.decode()), last=True)
+            await self._send(send, await work, last=True)
         except ClientGoneError:
             raise
         except Exception as error:
@@ -110,12 +109,15 @@ class UploadEvents(Response):
             await asyncio.gather(work, return_exceptions=True)
 
     async def _work(self) -> bytes:
+        """The last event, ready to be sent: of a long answer it takes a while to make, so it is made in the thread."""
         try:
-            return await do_upload(
-                self._request, lambda data, abandoned: self._answer(data, abandoned, self._emit), self._raw_types
-            )
+            return await do_upload(self._request, self._result, self._raw_types)
         finally:
             self._events.put_nowait(None)
+
+    def _result(self, data: memoryview, abandoned: threading.Event) -> bytes:
+        answer = self._answer(data, abandoned, self._emit)
+        return format_sse_event(event="result", data_str=answer.decode())
 
     def _emit(self, name: str, document: object) -> None:
         """See :data:`Emit`."""
