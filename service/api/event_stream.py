@@ -70,13 +70,17 @@ class UploadEvents(Response):
         request: with multipart or raw body.
         answer: the work.
         raw_types: media types that the body may have where it is not multipart.
+        is_long: whether the work may take minutes; see :meth:`service.work.WorkPool.run`.
     """
 
-    def __init__(self, request: Request, answer: EventAnswer, raw_types: Sequence[str] = RAW_MEDIA) -> None:
+    def __init__(
+        self, request: Request, answer: EventAnswer, raw_types: Sequence[str] = RAW_MEDIA, *, is_long: bool = False
+    ) -> None:
         super().__init__(media_type=EVENTS)
         self._request = request
         self._answer = answer
         self._raw_types = raw_types
+        self._is_long = is_long
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[_Event | None] = asyncio.Queue()
         self._has_begun = False
@@ -111,7 +115,7 @@ class UploadEvents(Response):
     async def _work(self) -> bytes:
         """The last event, ready to be sent: of a long answer it takes a while to make, so it is made in the thread."""
         try:
-            return await do_upload(self._request, self._result, self._raw_types)
+            return await do_upload(self._request, self._result, self._raw_types, is_long=self._is_long)
         finally:
             self._events.put_nowait(None)
 
