@@ -101,7 +101,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="'cuda' refuses to start without a GPU")
     threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), gt=0, description="inference threads")
     decode_workers: int = Field(
-        default_factory=lambda: len(os.sched_getaffinity(0)), gt=0, description="decoder processes"
+        default_factory=lambda: len(os.sched_getaffinity(0)),
+        gt=0,
+        description="recordings decoded at once, and as many videos",
     )
     max_batch: int = Field(8, gt=0, description="windows run at once")
     capacity_s: float = Field(7200.0, gt=0, description="seconds of media in the system before 503")

@@ -29,12 +29,17 @@ OTHERS = 3
 """For so many more accounts there are threads, when one has filled its own with work that takes long."""
 
 
+LONG = " (long)"
+"""Marks the party of an account's long work; no owner's name has a space."""
+
+
 class WorkPool:
     """Runs blocking functions: those on one account in at most ``threads`` threads, all in ``OTHERS`` times more.
 
     Work that nobody waits for any more (client gone, deadline over) is dropped if it has not begun. Work that
     has begun is told, and keeps its thread until it returns, so that the number of threads is a true bound.
-    Accounts take turns, and none can have all threads.
+    Accounts take turns, and none can have all threads. Work that is long by its nature, such as a video's, counts as
+    that of another account, so that nobody's clips wait for his videos.
     """
 
     def __init__(self, threads: int) -> None:
@@ -57,6 +62,7 @@ class WorkPool:
         *,
         deadline_s: float,
         client_gone: Coroutine[Any, Any, None],
+        is_long: bool = False,
     ) -> Result:
         """Run ``function`` in a thread and wait for it.
 
@@ -64,13 +70,15 @@ class WorkPool:
             function: the work; its argument is set when nobody waits any more.
             deadline_s: seconds from now after which nobody waits any more.
             client_gone: returns when the client has closed the connection.
+            is_long: whether it may take minutes where other work takes moments.
 
         Raises:
             ClientGoneError: ``client_gone`` returned first.
             DeadlineExceeded: the deadline passed first.
         """
         abandoned = threading.Event()
-        work = self._submit(lambda: function(abandoned))
+        party = current_account().name + (LONG if is_long else "")
+        work = self._submit(lambda: function(abandoned), party)
         waiting: asyncio.Future[Result] = asyncio.wrap_future(work)
         watcher = asyncio.create_task(client_gone)
         try:
@@ -101,10 +109,9 @@ class WorkPool:
         with self._changed:
             return self._changed.wait_for(lambda: self._unfinished == 0, timeout_s)
 
-    def _submit(self, function: Callable[[], Result]) -> Future[Result]:
+    def _submit(self, function: Callable[[], Result], party: str) -> Future[Result]:
         context = contextvars.copy_context()
         future: Future[Result] = Future()
-        party = current_account().name
         with self._changed:
             if self._is_closed:
                 future.cancel()

@@ -204,3 +204,5 @@ class Accounts:
             oldest = next(iter(self._accounts))
             if self._accounts[oldest].is_idle:
                 del self._accounts[oldest]
+            else:  # a stream of hours must not keep all that come after it
+                self._accounts.move_to_end(oldest)

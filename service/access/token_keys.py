@@ -18,6 +18,8 @@ from service.problems import Unavailable
 from service.telemetry.logs import service_logger
 
 FETCH_TIMEOUT_S: Final = 5.0
+FETCH_RETRY_S: Final = 1.0
+"""When to come again with a token whose key may be among those that are being fetched."""
 LEAST_INTERVAL_S: Final = 60.0
 """An unknown key id makes the keys be fetched again, but no more often than this: token ids cost nothing to make up."""
 LONGEST_AGE_S: Final = 3600.0
@@ -68,7 +70,7 @@ class FileKeys:
 
 
 class FetchedKeys:
-    """Keys that the issuer publishes. Thread-safe.
+    """Keys that the issuer publishes. Thread-safe; one call at a time fetches, and none waits for another's fetch.
 
     Args:
         issuer: address whose ``/.well-known/openid-configuration`` names the ``jwks_uri``.
@@ -98,24 +100,34 @@ class FetchedKeys:
         """See :class:`TokenKeys`."""
         found = choose(self._keys, key_id)
         if found is None or self._clock() - self._fetched_at > LONGEST_AGE_S:
-            self._refresh()
+            is_fetching = not self._refresh()
             found = choose(self._keys, key_id)
+            if found is None and is_fetching:
+                raise Unavailable("The issuer's keys are being fetched.", retry_after_s=FETCH_RETRY_S)
         if not self._keys:
             raise Unavailable("The issuer's keys cannot be fetched.", retry_after_s=LEAST_INTERVAL_S)
         return found
 
-    def _refresh(self) -> None:
-        with self._lock:
+    def _refresh(self) -> bool:
+        """Fetch the keys, if it is time to; False where another call is at it.
+
+        That one is not waited for: tokens of made-up keys would take all threads while an issuer hangs, and keep
+        those out whose keys are known.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
             now = self._clock()
-            if self._tried_at is not None and now - self._tried_at < LEAST_INTERVAL_S:
-                return
-            self._tried_at = now
-            try:
+            if self._tried_at is None or now - self._tried_at >= LEAST_INTERVAL_S:
+                self._tried_at = now
                 self._keys = parse_keys(self._fetch(self._keys_address()))
                 self._fetched_at = now
-            except (OSError, ValueError, FileInvalid) as error:
-                fields = {"exception": type(error).__name__}
-                service_logger.error("the issuer's keys cannot be fetched", extra={"fields": fields})
+        except (OSError, ValueError, FileInvalid) as error:
+            fields = {"exception": type(error).__name__}
+            service_logger.error("the issuer's keys cannot be fetched", extra={"fields": fields})
+        finally:
+            self._lock.release()
+        return True
 
     def _keys_address(self) -> str:
         configuration = json.loads(self._fetch(self._issuer.rstrip("/") + "/.well-known/openid-configuration"))

@@ -19,8 +19,8 @@ class FileInvalid(Exception):
 class WatchedFile(Generic[Content]):
     """The parsed content of a file, as it is now. Thread-safe.
 
-    A change that cannot be read leaves what was there in force, and is logged once: a half-written file must not
-    lock everybody out.
+    A change that cannot be used leaves what was there in force, is logged once, and is not parsed again before the
+    next change: a half-written file must neither lock everybody out nor take time from every request.
 
     Args:
         path: the file.
@@ -33,6 +33,7 @@ class WatchedFile(Generic[Content]):
         self._lock = threading.Lock()
         self._mark: tuple[int, ...] | None = None
         self._content: Content | None = None
+        self._is_broken = False
 
     def load(self) -> Content:
         """Read the file now.
@@ -43,8 +44,10 @@ class WatchedFile(Generic[Content]):
         """
         with self._lock:
             mark = self._mark_now()
-            content = self._parse(self._path.read_bytes())
-            self._mark, self._content = mark, content
+            written = self._path.read_bytes()
+            self._mark = mark
+            self._content = content = self._parse(written)
+            self._is_broken = False
             return content
 
     def current(self) -> Content:
@@ -63,7 +66,9 @@ class WatchedFile(Generic[Content]):
             service_logger.info("credentials read again")
         except (OSError, FileInvalid) as error:
             with self._lock:
-                is_news, self._mark = self._mark != (0,), (0,)
+                is_news, self._is_broken = not self._is_broken, True
+                if isinstance(error, OSError):
+                    self._mark = None
             if is_news:
                 fields = {"reason": str(error) if isinstance(error, FileInvalid) else error.strerror}
                 service_logger.error("credentials cannot be read; the former stay in force", extra={"fields": fields})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from service.api.negotiation import CSV, EVENTS, FHIR, JSON, PNG
-from service.pipeline.results import AudioEmotion
+from service.pipeline.results import AudioEmotion, FloatArray
 from service.pipeline.waveform.embedding_results import AudioEmbedding
 
 AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
@@ -59,7 +59,12 @@ def embedding_answer(result: AudioEmbedding, media_type: str, request_id: str) -
         return audio_embedding_csv(result)
     from service.render.embedding_json import audio_embedding_json
 
-    return orjson.dumps(audio_embedding_json(result, request_id), option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(audio_embedding_json(result, request_id), default=_row_bytes)
+
+
+def _row_bytes(row: FloatArray) -> orjson.Fragment:
+    """One row, encoded by itself: the encoder holds the interpreter's lock, and millions of numbers take it a while."""
+    return orjson.Fragment(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def warm_up_rendering() -> None:

@@ -70,13 +70,17 @@ class UploadEvents(Response):
         request: with multipart or raw body.
         answer: the work.
         raw_types: media types that the body may have where it is not multipart.
+        is_long: whether the work may take minutes; see :meth:`service.work.WorkPool.run`.
     """
 
-    def __init__(self, request: Request, answer: EventAnswer, raw_types: Sequence[str] = RAW_MEDIA) -> None:
+    def __init__(
+        self, request: Request, answer: EventAnswer, raw_types: Sequence[str] = RAW_MEDIA, *, is_long: bool = False
+    ) -> None:
         super().__init__(media_type=EVENTS)
         self._request = request
         self._answer = answer
         self._raw_types = raw_types
+        self._is_long = is_long
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[_Event | None] = asyncio.Queue()
         self._has_begun = False
@@ -92,8 +96,7 @@ class UploadEvents(Response):
         try:
             while (event := await self._next()) is not None:
                 await self._send(send, event.content())
-            result = await work
-            await self._send(send, format_sse_event(event="result", data_str=result.decode()), last=True)
+            await self._send(send, await work, last=True)
         except ClientGoneError:
             raise
         except Exception as error:
@@ -110,12 +113,15 @@ class UploadEvents(Response):
             await asyncio.gather(work, return_exceptions=True)
 
     async def _work(self) -> bytes:
+        """The last event, ready to be sent: of a long answer it takes a while to make, so it is made in the thread."""
         try:
-            return await do_upload(
-                self._request, lambda data, abandoned: self._answer(data, abandoned, self._emit), self._raw_types
-            )
+            return await do_upload(self._request, self._result, self._raw_types, is_long=self._is_long)
         finally:
             self._events.put_nowait(None)
+
+    def _result(self, data: memoryview, abandoned: threading.Event) -> bytes:
+        answer = self._answer(data, abandoned, self._emit)
+        return format_sse_event(event="result", data_str=answer.decode())
 
     def _emit(self, name: str, document: object) -> None:
         """See :data:`Emit`."""

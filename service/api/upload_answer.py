@@ -30,7 +30,12 @@ def answer_media_type(request: Request, offered: Sequence[str]) -> str:
 
 
 async def answer_upload(
-    request: Request, answer: Answer, media_type: str, raw_types: Sequence[str] = RAW_MEDIA
+    request: Request,
+    answer: Answer,
+    media_type: str,
+    raw_types: Sequence[str] = RAW_MEDIA,
+    *,
+    is_long: bool = False,
 ) -> Response:
     """Read the upload, run ``answer`` in a worker thread, and respond with its bytes.
 
@@ -39,15 +44,18 @@ async def answer_upload(
         answer: the work.
         media_type: of the response.
         raw_types: media types that the body may have where it is not multipart.
+        is_long: whether the work may take minutes; see :meth:`service.work.WorkPool.run`.
 
     Raises:
         Problem: the upload is refused or cannot be judged.
         ClientGoneError: the client closed the connection meanwhile.
     """
-    return Response(await do_upload(request, answer, raw_types), media_type=media_type)
+    return Response(await do_upload(request, answer, raw_types, is_long=is_long), media_type=media_type)
 
 
-async def do_upload(request: Request, answer: Answer, raw_types: Sequence[str] = RAW_MEDIA) -> bytes:
+async def do_upload(
+    request: Request, answer: Answer, raw_types: Sequence[str] = RAW_MEDIA, *, is_long: bool = False
+) -> bytes:
     """Read the upload and run ``answer`` in a worker thread; arguments and errors as :func:`answer_upload`."""
     services = services_of(request)
     limits = services.settings.limits
@@ -59,6 +67,7 @@ async def do_upload(request: Request, answer: Answer, raw_types: Sequence[str] =
                 lambda abandoned: answer(data, abandoned),
                 deadline_s=limits.deadline_s,
                 client_gone=client_gone(request),
+                is_long=is_long,
             )
     except (Unavailable, RateLimited) as problem:
         services.metrics.shed_total.labels(problem.code).inc()

@@ -52,6 +52,7 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
                 options.include,
                 JSON,
             ),
+            is_long=True,
         )
     return await answer_upload(
         request,
@@ -59,6 +60,7 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
             request, affect.analyse(data, options, cancel=abandoned), options.include, media_type
         ),
         media_type,
+        is_long=True,
     )
 
 

@@ -103,7 +103,7 @@ class Jobs:
             settings.job_ttl_s,
             give_up=self._give_up,
             forget=self._forget,
-            look=self._watch.changed,
+            look=self._watch.look,
         )
 
     def start(self) -> None:

@@ -24,8 +24,11 @@ class JobMetrics(Protocol):
     def job_finished(self, outcome: str) -> None:
         """A job has ended: succeeded, failed, cancelled or expired."""
 
-    def jobs_now(self, queued: int, running: int, spool_bytes: int) -> None:
-        """How many jobs wait and run, and bytes of their files."""
+    def jobs_now(self, queued: int, running: int) -> None:
+        """How many jobs wait and run."""
+
+    def spool_now(self, size_bytes: int) -> None:
+        """Bytes of all files of jobs."""
 
 
 class JobWatch:
@@ -60,10 +63,17 @@ class JobWatch:
         self.changed()
 
     def changed(self) -> None:
-        """Jobs begin to run, or the spool holds more or less than before."""
+        """Some job begins to wait or to run, or has ended."""
         if self._metrics is None:
             return
         with contextlib.suppress(SQLAlchemyError, OSError):  # no job fails because it cannot be counted
             waiting = self._ledger.unfinished_by_state()
             queued, running = (waiting.get(state, 0) for state in (JobState.QUEUED, JobState.RUNNING))
-            self._metrics.jobs_now(queued, running, self._spool.size_bytes())
+            self._metrics.jobs_now(queued, running)
+
+    def look(self) -> None:
+        """Look at the spool too: every file of every job, finished ones among them, so not with each change."""
+        self.changed()
+        if self._metrics is not None:
+            with contextlib.suppress(OSError):
+                self._metrics.spool_now(self._spool.size_bytes())

@@ -62,7 +62,7 @@ class Decoder:
 
     Args:
         limits: what one recording may hold.
-        workers: decoder processes, so recordings decoded at once.
+        workers: recordings decoded at once, and as many videos.
         on_event: called with ('failure', problem code) and ('worker_death', signal name or 'exit').
     """
 
@@ -141,7 +141,7 @@ class Decoder:
                 raise NoVideoStream
             job = self._video_job(container)
             receiver = FrameReceiver(self._limits, on_frame)
-            facts = self._run("video", asdict(job), view, receiver.receive, timeout_s)
+            facts = self._run("video", asdict(job), view, receiver.receive, timeout_s, is_long=True)
         except HandlerFailedError as failure:
             raise failure.__cause__ or failure from None
         except Problem as problem:
@@ -225,10 +225,12 @@ class Decoder:
         view: memoryview,
         on_message: OnMessage,
         timeout_s: float | None = None,
+        *,
+        is_long: bool = False,
     ) -> dict[str, Any]:
         """Run a job; a process that died of the file makes the file known."""
         try:
-            return self._pool.run(kind, arguments, view, on_message, total_timeout_s=timeout_s)
+            return self._pool.run(kind, arguments, view, on_message, total_timeout_s=timeout_s, is_long=is_long)
         except WorkerDiedError as death:
             problem = self._problem_of(death)
             if isinstance(problem, MediaCrashedDecoder):

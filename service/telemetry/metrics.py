@@ -133,11 +133,14 @@ class Metrics:
         """A job has ended: succeeded, failed, cancelled or expired."""
         self.jobs_finished_total.labels(outcome).inc()
 
-    def jobs_now(self, queued: int, running: int, spool_bytes: int) -> None:
-        """How many jobs wait and run, and bytes of their files."""
+    def jobs_now(self, queued: int, running: int) -> None:
+        """How many jobs wait and run."""
         self.jobs_queued.set(queued)
         self.jobs_running.set(running)
-        self.job_spool_bytes.set(spool_bytes)
+
+    def spool_now(self, size_bytes: int) -> None:
+        """Bytes of all files of jobs."""
+        self.job_spool_bytes.set(size_bytes)
 
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format."""

@@ -56,7 +56,7 @@ def test_decoder_killed_in_the_middle_of_a_job_costs_one_answer(faulty: LiveServ
     os.kill(pid, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(post, faulty)
-        wait_until(lambda: decoder._pool._free.empty())  # lent to the job
+        wait_until(lambda: decoder._pool._short._value == 0)  # lent to the job
         time.sleep(0.2)
         decoder._pool._live[pid].has_begun = True  # which a stopped process cannot say
         os.kill(pid, signal.SIGKILL)

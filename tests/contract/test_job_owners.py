@@ -140,6 +140,7 @@ def test_metrics_count_jobs(server: JobServer, as_owner: dict[str, httpx.Client]
     wait_until(lambda: metrics.jobs_running._value.get() == 1)
     waiting = submit(as_owner["old"], b"invalid")
     wait_until(lambda: metrics.jobs_queued._value.get() == 1)
+    server.live.services.jobs._sweeper.sweep()
     assert metrics.job_spool_bytes._value.get() > 0
     as_owner["old"].delete(running)
     wait_until(lambda: state(as_owner["old"], waiting) == "failed")

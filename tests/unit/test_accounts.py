@@ -192,3 +192,14 @@ def test_idle_accounts_are_forgotten(monkeypatch):
         assert accounts.of(Caller("busy", "busy", frozenset())) is busy
         accounts.of(Caller("x", "last", frozenset()))
         assert len(accounts._accounts) == 11
+
+
+def test_a_busy_account_does_not_keep_the_idle_ones(monkeypatch):
+    monkeypatch.setattr("service.access.accounts.MAX_IDLE_ACCOUNTS", 10)
+    accounts = Accounts(KeyLimits(requests_per_minute=1))
+    busy = accounts.of(Caller("busy", "busy", frozenset()))
+    with busy.request():
+        for number in range(100):
+            accounts.of(Caller("x", f"owner-{number}", frozenset()))
+        assert len(accounts._accounts) < 30
+        assert accounts.of(Caller("busy", "busy", frozenset())) is busy

@@ -185,6 +185,35 @@ def test_no_process_in_time_is_unavailable():
         assert decode(decoder, GOOD).samples.shape == (1, 8000)
 
 
+def test_clips_and_live_pictures_do_not_wait_for_videos():
+    is_seen, may_go_on = threading.Event(), threading.Event()
+
+    def look(*_):
+        is_seen.set()
+        assert may_go_on.wait(60)
+
+    with running(Decoder(Limits(), 1)) as decoder:
+        movie = files.video(files.greys(3))
+        watching = threading.Thread(target=lambda: decoder.video(movie, look, timeout_s=60.0))
+        watching.start()
+        assert is_seen.wait(10)
+        assert decode(decoder, GOOD).samples.shape == (1, 8000)
+        with pytest.raises(problems.MediaInvalid):
+            decoder.pictures([(0.0, b"\xff\xd8\xff")], look, timeout_s=10.0)
+        assert len(decoder.worker_pids()) == 2
+        may_go_on.set()
+        watching.join(10)
+        assert decode(decoder, GOOD).samples.shape == (1, 8000)
+
+
+def test_more_processes_than_needed_are_never_started():
+    with running(Decoder(Limits(), 1)) as decoder:
+        first = decoder.worker_pids()
+        decode(decoder, GOOD)
+        decoder.video(files.video(files.greys(3)), lambda *_: None, timeout_s=60.0)
+        assert decoder.worker_pids() == first
+
+
 def test_closing_leaves_no_process_behind():
     decoder = Decoder(Limits(), 2)
     with running(decoder):

@@ -7,13 +7,15 @@ import json
 import logging
 import stat
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from service.__main__ import main
 from service.access.api_keys import ApiKeys
 from service.access.key_file import KeyFile, digest_of, id_in, new_key, parse_key_file, read_key_file, write_key_file
-from service.access.watched_file import FileInvalid
+from service.access.watched_file import FileInvalid, WatchedFile
 from service.problems import Unauthenticated
 from service.settings import KeyLimits
 from tests.support.credentials import add_key
@@ -128,6 +130,34 @@ def test_a_file_that_breaks_leaves_the_former_keys_in_force_and_says_so_once(pat
     write_key_file(path, KeyFile())
     with pytest.raises(Unauthenticated):
         keys.identify(key)
+
+
+def test_a_file_that_breaks_is_parsed_once(path):
+    path.write_text("good")
+    parsed = []
+
+    def parse(content: bytes) -> bytes:
+        parsed.append(content)
+        if content != b"good":
+            raise FileInvalid
+        return content
+
+    file = WatchedFile(path, parse)
+    file.load()
+    path.write_text("half-written")
+    assert [file.current() for _ in range(3)] == [b"good"] * 3
+    assert parsed == [b"good", b"half-written"]
+
+
+def test_a_file_that_may_be_read_again_is_read_again(path, monkeypatch):
+    path.write_text("old")
+    file = WatchedFile(path, bytes)
+    file.load()
+    path.write_text("newer")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", Mock(side_effect=PermissionError))
+        assert file.current() == b"old"
+    assert file.current() == b"newer"
 
 
 @pytest.mark.parametrize(

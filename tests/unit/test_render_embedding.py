@@ -7,6 +7,8 @@ import numpy as np
 import orjson
 import pytest
 
+from service.api import answers
+from service.api.negotiation import JSON
 from service.embedding_schemas import AudioEmbeddingAnswer
 from service.render.embedding_csv import audio_embedding_csv
 from service.render.embedding_json import audio_embedding_json
@@ -39,6 +41,21 @@ def test_json_of_several_channels_has_their_mean():
     assert document["embedding"][0] == pytest.approx([0.5, 0.625, 0.75])
     assert document["flags"] == ["denoised", "silent_windows"]
     assert document["denoiser"]["name"] == "quiet"
+
+
+def test_rows_are_encoded_one_at_a_time(monkeypatch):
+    """Nothing else can run while the encoder does, and a large answer has millions of numbers."""
+    encode, shapes = answers._row_bytes, []
+
+    def watched(row):
+        shapes.append(row.shape)
+        return encode(row)
+
+    monkeypatch.setattr(answers, "_row_bytes", watched)
+    result = fake_embedding(("left", "right"))
+    assert orjson.loads(answers.embedding_answer(result, JSON, "id")) == rendered(result)
+    assert set(shapes) == {(3,)}
+    assert len(shapes) >= 5
 
 
 def test_one_channel_named_by_its_index_is_listed():

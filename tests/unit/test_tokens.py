@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from service.access.token_keys import (
+    FETCH_RETRY_S,
     LEAST_INTERVAL_S,
     LONGEST_AGE_S,
     FetchedKeys,
@@ -177,6 +178,34 @@ def test_keys_that_another_issuers_document_names_count_for_nothing(issuer, docu
 
     with pytest.raises(Unavailable):
         Tokens(ISSUER, AUDIENCE, FetchedKeys(ISSUER, fetch)).identify(issuer.token())
+
+
+def test_nobody_waits_for_a_fetch_of_another(issuer):
+    """Tokens of made-up keys cost nothing: were they to wait for an issuer that hangs, they would take all threads."""
+    publisher = Publisher(issuer)
+    keys = FetchedKeys(ISSUER, publisher, lambda: publisher.now)
+    tokens = Tokens(ISSUER, AUDIENCE, keys)
+    tokens.load()
+    refused: list[Exception] = []
+
+    def meanwhile(address: str) -> bytes:
+        publisher.is_away = True
+        for kid in ("rsa", "made-up"):
+            asker = threading.Thread(target=ask, args=(kid,))
+            asker.start()
+            asker.join()
+        return publisher(address)
+
+    def ask(kid: str) -> None:
+        try:
+            tokens.identify(issuer.token(kid=kid))
+        except (Unauthenticated, Unavailable) as problem:
+            refused.append(problem)
+
+    publisher.now += LONGEST_AGE_S + 1
+    keys._fetch = meanwhile
+    assert tokens.identify(issuer.token())
+    assert [(type(problem), problem.retry_after_s) for problem in refused] == [(Unavailable, FETCH_RETRY_S)]
 
 
 def test_withdrawn_keys_go_out_of_use(issuer):

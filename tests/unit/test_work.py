@@ -59,6 +59,26 @@ def test_work_that_nobody_waits_for_is_skipped_unless_it_has_begun() -> None:
     assert pool.unfinished == 0
 
 
+def test_moments_of_work_do_not_wait_for_minutes_of_the_same_account() -> None:
+    pool, gate = WorkPool(1), threading.Event()
+
+    def blocking(_abandoned: threading.Event) -> None:
+        assert gate.wait(10)
+
+    async def play() -> None:
+        long = [
+            asyncio.create_task(pool.run(blocking, deadline_s=10, client_gone=never(), is_long=True)) for _ in range(9)
+        ]
+        await asyncio.sleep(0)
+        assert pool.unfinished == 9
+        assert await pool.run(lambda _: "at once", deadline_s=5, client_gone=never()) == "at once"
+        gate.set()
+        await asyncio.gather(*long)
+
+    asyncio.run(play())
+    pool.close()
+
+
 def test_upload_memory_is_bounded_and_given_back() -> None:
     memory = UploadMemory(max_uploads=2, max_bytes=10)
     with memory.hold() as first, memory.hold() as second:

@@ -6,7 +6,8 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from service.pipeline.decoding.forkserver import ForkServer
@@ -47,10 +48,13 @@ class _Worker:
 
 
 class WorkerPool:
-    """``size`` decoder processes. Thread-safe.
+    """Decoder processes: ``size`` from the beginning, as many more where they are needed. Thread-safe.
+
+    A video keeps its process for as long as its frames are looked at, which may be minutes. Such long jobs have places
+    of their own, so that nobody who decodes a clip of seconds waits for them.
 
     Args:
-        size: processes, so jobs at once.
+        size: jobs at once, and as many long ones.
         memory_bytes: address space of each.
         job_timeout_s: wall-clock seconds after which a job is killed.
         queue_timeout_s: how long a job waits for a process.
@@ -72,6 +76,7 @@ class WorkerPool:
         self._on_death = on_death
         self._server = ForkServer()
         self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()  # None: a place without a process
+        self._short, self._long = threading.BoundedSemaphore(size), threading.BoundedSemaphore(size)
         self._lock = threading.Lock()
         self._live: dict[int, _Worker] = {}
         self._open = False
@@ -88,6 +93,8 @@ class WorkerPool:
             self._server.close()
             raise DecoderUnavailable("The decoder process cannot be started.") from error
         self._open = True
+        for _ in range(self._size):
+            self._free.put(None)  # below those that run: taken when all of them are lent
         for _ in range(self._size):
             self._free.put(self._new_worker())
         if len(self.pids()) < self._size:
@@ -122,6 +129,7 @@ class WorkerPool:
         *,
         total_timeout_s: float | None = None,
         remote_bytes: int | None = None,
+        is_long: bool = False,
     ) -> dict[str, Any]:
         """Run one job to its end. ``on_message`` gets every message but the last and reads its payload.
 
@@ -130,6 +138,8 @@ class WorkerPool:
 
         With ``remote_bytes``, ``data`` is empty and the process asks for parts of a file of that size by messages
         (see remote_file.py), which ``on_message`` answers.
+
+        With ``is_long`` it takes a place for long jobs.
 
         Returns:
             The last message.
@@ -144,13 +154,24 @@ class WorkerPool:
         header: dict[str, object] = {"kind": kind, "bytes": len(data), "cpu_s": total_s, "arguments": arguments}
         if remote_bytes is not None:
             header["remote_bytes"] = remote_bytes
-        try:
+        with self._place(self._long if is_long else self._short):
+            try:
+                return self._attempt(header, data, on_message, total_s)
+            except WorkerDiedError as death:
+                if death.had_begun:
+                    raise
+            # Something else ended it, such as want of memory elsewhere, just when it was lent.
             return self._attempt(header, data, on_message, total_s)
-        except WorkerDiedError as death:
-            if death.had_begun:
-                raise
-        # Something else ended it, such as want of memory elsewhere, just when it was lent.
-        return self._attempt(header, data, on_message, total_s)
+
+    @contextmanager
+    def _place(self, places: threading.BoundedSemaphore) -> Iterator[None]:
+        """Wait for one of ``places``, and keep it for the length of a ``with`` block."""
+        if not places.acquire(timeout=self._queue_timeout_s):
+            raise DecoderUnavailable(retry_after_s=1.0)
+        try:
+            yield
+        finally:
+            places.release()
 
     def _attempt(
         self, header: dict[str, object], data: memoryview, on_message: OnMessage, total_s: float
@@ -196,10 +217,7 @@ class WorkerPool:
     def _take(self) -> _Worker:
         if not self._open:
             raise DecoderUnavailable("The decoder is not running.")
-        try:
-            worker = self._free.get(timeout=self._queue_timeout_s)
-        except queue.Empty:
-            raise DecoderUnavailable(retry_after_s=1.0) from None
+        worker = self._free.get_nowait()  # as many as there are places, and the caller has one
         if worker is not None and worker.channel.peer_has_gone():
             self._bury(worker)
             worker = None
