@@ -27,7 +27,7 @@ lint: .venv/test
 	$(BIN)/mypy --strict client/emoserve_client
 
 test-code: .venv/test var/models/.prepared
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 test-long: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest -m long
