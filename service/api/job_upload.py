@@ -20,6 +20,9 @@ from service.services import services_of
 from service.work import ClientGoneError
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+STRIDE_BYTES: Final = 65_536
+"""Must arrive within ``body_timeout_s``, again and again: whoever sends a byte now and then would keep a place."""
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -90,14 +93,16 @@ class _Target:
         self.reception.extend(content)
 
 
-async def _pour(request: Request, sink: BodySink, reception: Reception, silence_s: float) -> None:
-    """Take the body; it may take long, but may not pause for long."""
+async def _pour(request: Request, sink: BodySink, reception: Reception, stride_s: float) -> None:
+    """Take the body; it may take long, but not ``stride_s`` for a stride."""
     settings = services_of(request).settings
+    clock = asyncio.get_running_loop().time
     more, body_bytes = True, 0
+    stride_end, due_at = STRIDE_BYTES, clock() + stride_s
     try:
         async with asyncio.timeout(settings.job_upload_timeout_s):
             while more:
-                async with asyncio.timeout(silence_s):
+                async with asyncio.timeout_at(due_at):
                     message = await request.receive()
                 if message["type"] == "http.disconnect":
                     raise ClientGoneError
@@ -109,5 +114,8 @@ async def _pour(request: Request, sink: BodySink, reception: Reception, silence_
                 sink.write(chunk)
                 if reception.is_full:
                     await asyncio.to_thread(reception.flush)
+                    due_at = clock() + stride_s  # our disk's time is not the client's
+                if body_bytes >= stride_end:
+                    stride_end, due_at = body_bytes + STRIDE_BYTES, clock() + stride_s
     except TimeoutError:
         raise BodyTimeout from None

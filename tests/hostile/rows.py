@@ -161,7 +161,7 @@ JOBS: dict[str, tuple[str, str]] = {
         "`Last-Event-ID` negative, huge, no number, of another job, of the future",
         "200: the events from the state as it is",
     ),
-    "slow body": ("a recording that pauses, or comes for too long", "408 `body_timeout`"),
+    "slow body": ("a recording that pauses, drips, or comes for too long", "408 `body_timeout`"),
     "aborted body": ("the client leaves while it uploads, raw or multipart", "no job"),
     "too large": (
         "one byte over the limit, with and without its length; 10 GB promised",

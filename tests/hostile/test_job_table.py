@@ -42,7 +42,7 @@ def clock() -> Clock:
 def server(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[JobServer]:
     folder = tmp_path_factory.mktemp("jobs") / "state"
     limits = {"body_timeout_s": 0.4}
-    with serving_jobs(folder, clock, max_jobs=50, job_workers=2, limits=limits, job_upload_timeout_s=2.0) as server:
+    with serving_jobs(folder, clock, max_jobs=50, job_workers=2, limits=limits) as server:
         yield server
 
 
@@ -171,8 +171,21 @@ def test_event_ids_that_cannot_be(server: JobServer, client: httpx.Client, last:
 
 
 @pytest.mark.job_row("slow body")
-@pytest.mark.parametrize("pause_s", [0.7, 0.1], ids=["pauses", "comes for too long"])
-def test_bodies_that_are_too_slow(server: JobServer, client: httpx.Client, pause_s: float) -> None:
+@pytest.mark.parametrize(
+    ("pause_s", "sent", "whole_s"), [(0.7, b"x", 60.0), (0.1, b"x", 60.0), (0.1, b"x" * 36_000, 2.0)]
+)
+def test_bodies_that_are_too_slow(
+    server: JobServer,
+    client: httpx.Client,
+    monkeypatch: pytest.MonkeyPatch,
+    pause_s: float,
+    sent: bytes,
+    whole_s: float,
+) -> None:
+    """Pauses, drips, comes steadily for too long."""
+    services = server.live.services
+    settings = services.settings.model_copy(update={"job_upload_timeout_s": whole_s})
+    monkeypatch.setattr(services, "settings", settings)
     head = f"POST {AUDIO} HTTP/1.1\r\nHost: test\r\nContent-Length: 900000\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.live.port), timeout=10) as connection:
         connection.sendall(head.encode() + b"sound")
@@ -182,7 +195,7 @@ def test_bodies_that_are_too_slow(server: JobServer, client: httpx.Client, pause
             try:
                 answer = connection.recv(65536)
             except TimeoutError:
-                connection.sendall(b"x")
+                connection.sendall(sent)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"body_timeout"' in answer
     assert spool(server) == []
