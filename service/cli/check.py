@@ -6,17 +6,20 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
 
+from service.cli.check_faces import face_checks
+from service.cli.check_jobs import job_checks
+from service.cli.check_result import Check, attempt
 from service.cli.probe import PROBE_RATE_HZ, probe_samples, probe_wav
 from service.cli.settings_flags import add_model_flags, settings_from
-from service.cli.terminal import failure_line, printable
+from service.cli.terminal import printable
 from service.pipeline.results import AudioOptions
 from service.pipeline.waveform.embedding_results import EmbeddingOptions
 from service.settings import Settings
@@ -25,17 +28,6 @@ if TYPE_CHECKING:
     from service.pipeline.decode import Decoder
     from service.pipeline.run import SpeechPipeline
     from service.registry import Bundle, Registry
-
-Made = TypeVar("Made")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was tried."""
-
-    name: str
-    ok: bool
-    detail: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,41 +53,35 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_checks(settings: Settings) -> Iterator[Check]:
-    """Try bundles, decoder, device and models in this order, but nothing that needs what failed."""
+    """Try jobs, bundles, decoder, device and models in this order, but nothing that needs what failed."""
+    yield from job_checks(settings)
     with ExitStack() as stack:
-        registry, problem = _attempt(lambda: _load_registry(settings))
+        registry, problem = attempt(lambda: _load_registry(settings))
         if registry is None:
             yield Check("bundles", ok=False, detail=problem)
         else:
             yield from _bundle_checks(registry, settings)
-        decoder, problem = _attempt(lambda: _start_decoder(settings, stack))
+        decoder, problem = attempt(lambda: _start_decoder(settings, stack))
         if decoder is not None:
-            detail, problem = _attempt(lambda: _decode_probe(decoder))
+            detail, problem = attempt(lambda: _decode_probe(decoder))
             yield Check("sandbox", ok=detail is not None, detail=detail or problem)
         else:
             yield Check("sandbox", ok=False, detail=problem)
         if registry is None or decoder is None:
             yield Check("models", ok=False, detail="not tried, because of the above")
             return
-        pipeline, problem = _attempt(lambda: _start_pipeline(settings, registry, decoder, stack))
+        pipeline, problem = attempt(lambda: _start_pipeline(settings, registry, decoder, stack))
         if pipeline is None:
             yield Check("models", ok=False, detail=problem)
             return
         yield Check("provider", ok=True, detail=f"{pipeline.provider} (device={settings.device})")
         for bundle in _speech_bundles(registry):
-            detail, problem = _attempt(lambda bundle=bundle: _judge_probe(pipeline, bundle))  # type: ignore[misc]
+            detail, problem = attempt(lambda bundle=bundle: _judge_probe(pipeline, bundle))  # type: ignore[misc]
             yield Check(f"model {_name(bundle)}", ok=detail is not None, detail=detail or problem)
         for bundle in registry.of_task("speech-embedding"):
-            detail, problem = _attempt(lambda bundle=bundle: _embed_probe(pipeline, bundle))  # type: ignore[misc]
+            detail, problem = attempt(lambda bundle=bundle: _embed_probe(pipeline, bundle))  # type: ignore[misc]
             yield Check(f"model {_name(bundle)}", ok=detail is not None, detail=detail or problem)
-
-
-def _attempt(action: Callable[[], Made]) -> tuple[Made | None, str]:
-    """The result of ``action``, or None and the reason: whatever goes wrong is what a check is for."""
-    try:
-        return action(), ""
-    except Exception as error:
-        return None, failure_line(error) or printable(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        yield from face_checks(settings, registry, decoder, pipeline, stack)
 
 
 def _load_registry(settings: Settings) -> Registry:

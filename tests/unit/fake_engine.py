@@ -77,6 +77,7 @@ class FakeEngine:
     bundles: tuple[FakeBundle, ...] = field(default_factory=lambda: (FakeBundle(),))
     withheld: tuple[FakeWithheld, ...] = ()
     bundle_error: str | None = None
+    face_error: str | None = None
     answer: Callable[[bytes, AudioOptions], AudioEmotion] = lambda data, options: example_result()
     decoded_gain: float = 1.0
     worker_pids: list[int] = field(default_factory=lambda: [1])
@@ -178,7 +179,9 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
             self.has_faces = bool(registry.of_task("face"))
             engine.open += 1
 
-        def warm_up(self) -> None: ...
+        def warm_up(self) -> None:
+            if engine.face_error:
+                raise BundleError(engine.face_error)
 
         def analyse(self, data: bytes, options: VideoOptions, *, cancel=None, progress=None) -> VideoAffect:
             engine.video_options.append(options)
@@ -207,8 +210,9 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(name="engine")
-def engine_fixture(monkeypatch: pytest.MonkeyPatch):
+def engine_fixture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """A working engine; whatever a command opened must be closed again."""
+    monkeypatch.setenv("EMOSERVE_STATE_DIR", str(tmp_path / "state"))
     engine = FakeEngine()
     install(engine, monkeypatch)
     yield engine

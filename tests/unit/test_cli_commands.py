@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from service.__main__ import main
 from service.cli.probe import PROBE_RATE_HZ, probe_samples
 from service.cli.serve import announce
 from tests.unit.example_results import example_result
-from tests.unit.fake_engine import FakeBundle, FakeEngine, FakeWithheld, engine_fixture, example_card  # noqa: F401
+from tests.unit.fake_engine import FakeBundle, FakeEngine, FakeWithheld, engine_fixture, example_card, face_bundles  # noqa: F401
 
 Captured = pytest.CaptureFixture[str]
 
@@ -84,7 +85,8 @@ def test_check_of_a_sound_installation(engine: FakeEngine, capsys: Captured) -> 
     assert main(["check"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [
-        "ok    bundle tiny-emotion/1", "ok    sandbox", "ok    provider", "ok    model tiny-emotion/1",
+        "ok    jobs", "ok    bundle tiny-emotion/1", "ok    sandbox", "ok    provider", "ok    model tiny-emotion/1",
+        "ok    faces",
     ]  # fmt: skip
     engine.answer = sound(None)
     assert main(["check", "--json"]) == 0
@@ -104,6 +106,42 @@ def test_check_without_a_speech_model(engine: FakeEngine, capsys: Captured) -> N
     engine.bundles = ()
     assert main(["check"]) == 1
     assert "FAIL  bundles: there is no speech model in models, var/models" in capsys.readouterr().out
+
+
+def test_check_of_faces(engine: FakeEngine, capsys: Captured) -> None:
+    engine.answer = sound([0.25, 0.75])
+    _, face, _, _ = engine.bundles = face_bundles()
+    assert main(["check", "--json"]) == 0
+    found = checks(capsys)
+    assert (found["model tiny-affect/1"]["ok"], found["faces"]["detail"]) == (True, "the networks ran")
+    engine.bundles = tuple(bundle for bundle in engine.bundles if bundle is not face)
+    assert main(["check", "--json"]) == 0
+    assert "emoserve-export faces" in checks(capsys)["faces"]["detail"]
+    engine.face_error = "a face or affect graph fails"
+    assert main(["check", "--json"]) == 1
+    assert checks(capsys)["faces"] == {"name": "faces", "ok": False, "detail": engine.face_error}
+
+
+def test_check_of_jobs(engine: FakeEngine, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    engine.answer = sound([0.25, 0.75])
+    monkeypatch.setenv("EMOSERVE_STATE_DIR", str(tmp_path / "state"))
+    assert main(["check", "--json"]) == 0
+    assert checks(capsys)["jobs"]["detail"] == f"{tmp_path / 'state'} can be written to"
+    assert list((tmp_path / "state").iterdir()) == []
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EMOSERVE_SPOOL_DIR", str(tmp_path / "file"))
+    assert main(["check", "--json"]) == 1
+    assert checks(capsys)["jobs"]["detail"] == f"{tmp_path / 'file'}: File exists"
+    monkeypatch.setenv("EMOSERVE_JOBS", "false")
+    assert main(["check", "--json"]) == 0
+    assert checks(capsys)["jobs"]["detail"] == "switched off"
+    monkeypatch.setenv("EMOSERVE_JOBS", "true")
+    monkeypatch.delenv("EMOSERVE_SPOOL_DIR")
+    monkeypatch.setenv("EMOSERVE_JOBS_DATABASE_URL", "postgresql://clinic:word-of-a-secret@127.0.0.1:9/jobs")
+    assert main(["check", "--json"]) == 1
+    detail = checks(capsys)["jobs"]["detail"]
+    assert "OperationalError" in detail
+    assert "secret" not in detail
 
 
 def test_check_of_a_decoder_that_alters_samples(engine: FakeEngine, capsys: Captured) -> None:
@@ -138,7 +176,7 @@ def test_check_tells_a_bug_in_a_line(engine: FakeEngine, capsys: Captured) -> No
 
     engine.answer = broken
     assert main(["check"]) == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "FAIL  model tiny-emotion/1: ZeroDivisionError: a b"
+    assert "\nFAIL  model tiny-emotion/1: ZeroDivisionError: a b\n" in capsys.readouterr().out
 
 
 def test_probe_is_loud_and_unclipped() -> None:

@@ -1,0 +1,44 @@
+"""The face half of ``emoserve check``: do its graphs run, and can videos be answered?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from service.cli.check_result import Check, attempt
+from service.settings import Settings
+from service.video_setup import load_affect
+
+if TYPE_CHECKING:
+    from service.interfaces import AffectPipeline
+    from service.pipeline.decode import Decoder
+    from service.pipeline.run import SpeechPipeline
+    from service.registry import Registry
+
+
+def face_checks(
+    settings: Settings, registry: Registry, decoder: Decoder, speech: SpeechPipeline, stack: ExitStack
+) -> Iterator[Check]:
+    """Run every graph of the face half. What is not prepared is said, and is no failure: speech works without it."""
+    bundles = registry.of_task("affect")
+    if not bundles:
+        yield Check("faces", ok=True, detail="no affect model: videos and action units are answered 503")
+        return
+    affect, problem = attempt(lambda: _start(settings, registry, decoder, speech, stack))
+    if affect is None:
+        yield Check("faces", ok=False, detail=problem)
+        return
+    for bundle in bundles:
+        yield Check(f"model {bundle.card.name}/{bundle.card.version}", ok=True, detail="ran")
+    missing = "not prepared, videos are answered 503: run `emoserve-export faces`"
+    yield Check("faces", ok=True, detail="the networks ran" if affect.has_faces else missing)
+
+
+def _start(
+    settings: Settings, registry: Registry, decoder: Decoder, speech: SpeechPipeline, stack: ExitStack
+) -> AffectPipeline:
+    affect = load_affect(settings, registry, decoder, speech)  # runs every graph once
+    assert affect is not None
+    stack.callback(affect.close)
+    return affect

@@ -1,0 +1,28 @@
+"""What one check of ``emoserve check`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from service.cli.terminal import failure_line, printable
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def attempt(action: Callable[[], Made]) -> tuple[Made | None, str]:
+    """The result of ``action``, or None and the reason: whatever goes wrong is what a check is for."""
+    try:
+        return action(), ""
+    except Exception as error:
+        return None, failure_line(error) or printable(f"{type(error).__name__}: {' '.join(str(error).split())}")
