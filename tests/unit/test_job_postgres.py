@@ -13,7 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sql
+from pydantic import SecretStr
 
+from service.cli.check_jobs import job_checks
+from service.cli.check_result import Check
+from service.settings import Settings
 from tests.plain_wav import wav
 from tests.support.job_program import JobProgram
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
@@ -105,6 +109,12 @@ def test_a_job_goes_on_after_a_kill(models: str, settings: dict[str, str], tmp_p
         direct = httpx.post(f"{program.url}/v1/audio/emotion?hop_s=0.05", content=body, headers=key, timeout=60)
         assert program.result(address).content == direct.content
         assert list(program.state_dir.glob("*.sqlite")) == []
+
+
+def test_check_asks_the_database(cluster: Cluster, tmp_path: Path) -> None:
+    state, spool = tmp_path / "state", tmp_path / "spool"
+    (check,) = job_checks(Settings(jobs_database_url=SecretStr(cluster.url), state_dir=state, spool_dir=spool))
+    assert check == Check("jobs", ok=True, detail=f"{state} and {spool} can be written to, the database answers")
 
 
 def submit_slow(program: JobProgram) -> tuple[str, bytes]:
