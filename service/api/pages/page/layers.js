@@ -27,16 +27,26 @@ function edgesOf(centre, first, last) {
   return [first, ...centre.slice(1).map((value, index) => (centre[index] + value) / 2), last];
 }
 
-/** Runs of neighbours that are all known, as [first, end) of indices. */
-function runs(values) {
+/** Runs of neighbours that are all known, as [first, end) of indices between two. */
+function runs(values, from = 0, to = values.length) {
   const found = [];
   let first = -1;
-  values.forEach((value, index) => {
-    if (value !== null && first < 0) first = index;
-    if (value === null && first >= 0) { found.push([first, index]); first = -1; }
-  });
-  if (first >= 0) found.push([first, values.length]);
+  for (let index = from; index < to; index += 1) {
+    const isKnown = values[index] !== null;
+    if (isKnown && first < 0) first = index;
+    if (!isKnown && first >= 0) { found.push([first, index]); first = -1; }
+  }
+  if (first >= 0) found.push([first, to]);
   return found;
+}
+
+/** [first, end) of what the frame shows, and one more on either side, where lines come from. */
+function shown(frame, { centre, edges }) {
+  let from = 0;
+  let to = centre.length;
+  while (from < to && edges[from + 1] < frame.start) from += 1;
+  while (to > from && edges[to - 1] > frame.end) to -= 1;
+  return [Math.max(from - 1, 0), Math.min(to + 1, centre.length)];
 }
 
 /** Points of one run, level to its own edges; at most a few a pixel, lows and highs kept. */
@@ -58,13 +68,14 @@ function points(frame, moments, values, first, end) {
 
 /** One line for each series. */
 export function drawLines(context, frame, moments, series) {
+  const part = shown(frame, moments);
   context.lineWidth = 2;
   context.lineJoin = "round";
   context.lineCap = "round";
   for (const { colourName, values, dash } of series) {
     context.strokeStyle = colour(colourName);
     context.setLineDash(dash ?? []);
-    for (const [first, end] of runs(values)) {
+    for (const [first, end] of runs(values, ...part)) {
       context.beginPath();
       for (const [px, value] of points(frame, moments, values, first, end)) context.lineTo(px, frame.y(value));
       context.stroke();
@@ -76,8 +87,9 @@ export function drawLines(context, frame, moments, series) {
 /** Series on top of one another; all of them are known at the same moments. */
 export function drawStacked(context, frame, moments, series) {
   if (!series.length) return;
-  const perColumn = Math.max(1, Math.floor(moments.centre.length / (frame.width * POINTS_PER_PX)));
-  for (const [first, end] of runs(series[0].values)) {
+  const [from, to] = shown(frame, moments);
+  const perColumn = Math.max(1, Math.floor((to - from) / (frame.width * POINTS_PER_PX)));
+  for (const [first, end] of runs(series[0].values, from, to)) {
     let below = series[0].values.map(() => 0);
     for (const { colourName, values } of series) {
       const above = values.map((value, index) => below[index] + (value ?? 0));
@@ -87,7 +99,7 @@ export function drawStacked(context, frame, moments, series) {
       trace(context, frame, moments, below, first, end, perColumn, true);
       context.closePath();
       context.fill();
-      if (frame.width / moments.centre.length > LEAST_SEAM_PX) {
+      if (frame.width / (to - from) > LEAST_SEAM_PX) {
         context.strokeStyle = colour("panel");
         context.lineWidth = 0.75;
         context.stroke();
@@ -106,7 +118,7 @@ function trace(context, frame, moments, values, first, end, perColumn, backwards
 
 /** The area between zero and one series. */
 export function drawArea(context, frame, moments, { colourName, values }) {
-  for (const [first, end] of runs(values)) {
+  for (const [first, end] of runs(values, ...shown(frame, moments))) {
     const line = points(frame, moments, values, first, end);
     context.beginPath();
     context.moveTo(line[0][0], frame.y(0));
@@ -132,9 +144,10 @@ export function drawOutline(context, frame, outline) {
   context.fillStyle = colour("wave");
   const count = outline.low.length;
   const perPx = count / ((outline.duration / (frame.end - frame.start)) * frame.width);
+  const before = (frame.start / outline.duration) * count;
   for (let px = 0; px < frame.width; px += 1) {
-    const from = Math.floor(px * perPx);
-    const to = Math.max(from + 1, Math.floor((px + 1) * perPx));
+    const from = Math.floor(before + px * perPx);
+    const to = Math.max(from + 1, Math.floor(before + (px + 1) * perPx));
     if (from >= count) break;
     let low = 1;
     let high = -1;
@@ -154,14 +167,14 @@ export function drawOutline(context, frame, outline) {
  * @param {(value: number) => number[]} paint from a value to red, green, blue
  */
 export function drawCells(context, frame, moments, rows, paint) {
-  const columns = moments.centre.length;
-  if (!columns || !rows.length) return;
-  const perColumn = Math.max(1, Math.floor(columns / (frame.width * POINTS_PER_PX)));
-  const width = Math.ceil(columns / perColumn);
+  const [from, to] = shown(frame, moments);
+  if (to <= from || !rows.length) return;
+  const perColumn = Math.max(1, Math.floor((to - from) / (frame.width * POINTS_PER_PX)));
+  const width = Math.ceil((to - from) / perColumn);
   const image = new ImageData(width, rows.length);
   rows.forEach((values, row) => {
     for (let column = 0; column < width; column += 1) {
-      const value = values[column * perColumn];
+      const value = values[from + column * perColumn];
       if (value === null) continue;
       image.data.set([...paint(value).map(Math.round), 255], 4 * (row * width + column));
     }
@@ -171,8 +184,8 @@ export function drawCells(context, frame, moments, rows, paint) {
   small.height = rows.length;
   small.getContext("2d").putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
-  const left = frame.x(moments.edges[0]);
-  context.drawImage(small, left, frame.top, frame.x(moments.edges[columns]) - left, frame.height);
+  const left = frame.x(moments.edges[from]);
+  context.drawImage(small, left, frame.top, frame.x(moments.edges[to]) - left, frame.height);
   context.fillStyle = colour("paper", 0.5);
   for (let row = 1; row < rows.length; row += 1) {
     context.fillRect(frame.left, frame.top + (row / rows.length) * frame.height - 0.5, frame.width, 1);

@@ -1,6 +1,11 @@
 // One position in the recording, shared by the player and all curves.
 
-/** Tells of `time` (the position moved), `hover` (a pointer is over a moment, or null) and `range` (new duration). */
+const PAGE_SHARE = 0.9; // how much of what is shown lies ahead when the position leaves it
+
+/**
+ * Tells of `time` (the position moved), `hover` (a pointer is over a moment, or null), `range` (new duration) and `view`
+ * (curves show another part).
+ */
 export class Playhead extends EventTarget {
   constructor() {
     super();
@@ -8,12 +13,16 @@ export class Playhead extends EventTarget {
     this.hover = null;
     this.duration = 0;
     this.media = null;
+    this.span = null;
   }
+
+  #from = 0;
 
   /** Follow a media element; null for none. */
   attach(media) {
     this.media = media;
     this.time = 0;
+    this.span = null;
     if (!media) return;
     const follow = () => {
       if (this.media !== media) return;
@@ -49,9 +58,30 @@ export class Playhead extends EventTarget {
     else this.media.pause();
   }
 
+  /** Show so many seconds, with the position in their middle; null for the whole recording. */
+  zoom(seconds) {
+    this.span = seconds;
+    this.#show(this.time - seconds / 2);
+  }
+
+  /** What curves show of a recording that ends at `end`. */
+  view(end) {
+    if (this.span === null || this.span >= end) return { start: 0, end };
+    const start = Math.min(Math.max(this.#from, 0), end - this.span);
+    return { start, end: start + this.span };
+  }
+
+  #show(from) {
+    this.#from = from;
+    this.dispatchEvent(new Event("view"));
+  }
+
   #move(time) {
     if (time === this.time) return;
     this.time = time;
+    const { start, end } = this.view(this.duration);
+    if (time > end) this.#show(time - (1 - PAGE_SHARE) * this.span);
+    else if (time < start) this.#show(time - PAGE_SHARE * this.span);
     this.dispatchEvent(new Event("time"));
   }
 }

@@ -97,6 +97,9 @@ export class Plot {
     this.#say();
   }
 
+  /** The part that is shown. */
+  get #shown() { return this.options.playhead?.view(this.options.x.end) ?? this.options.x; }
+
   get #time() { return this.options.playhead ? this.options.playhead.time : this.#own.time; }
 
   #say() {
@@ -123,6 +126,7 @@ export class Plot {
     on("keydown", (event) => this.#key(event));
     playhead?.addEventListener("time", () => this.#place(), { signal });
     playhead?.addEventListener("hover", () => this.#place(), { signal });
+    playhead?.addEventListener("view", () => this.surface.request(), { signal });
   }
 
   #point(event) {
@@ -149,7 +153,8 @@ export class Plot {
   }
 
   #key(event) {
-    const { step, x, y, playhead } = this.options;
+    const { x, y, playhead } = this.options;
+    const step = (this.options.step * (this.#shown.end - this.#shown.start)) / (x.end - x.start);
     const moves = { ArrowLeft: -step, ArrowRight: step, PageUp: -10 * step, PageDown: 10 * step };
     const rows = y.rows?.length ?? 0;
     let { row } = this.#own;
@@ -213,7 +218,7 @@ export class Plot {
     const { x, y, height, draw } = this.options;
     context.font = FONT;
     const left = y.rows ? this.#gutter(context, width) : LEFT_PX;
-    const frame = new Frame(left, ABOVE_PX, width - left - RIGHT_PX, height, x, y);
+    const frame = new Frame(left, ABOVE_PX, width - left - RIGHT_PX, height, this.#shown, y);
     this.#frame = frame;
     context.fillStyle = colour("panel");
     context.fillRect(frame.left, frame.top, frame.width, frame.height);

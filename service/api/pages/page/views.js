@@ -9,6 +9,7 @@ import { momentsOfSteps, momentsOfWindows } from "./layers.js";
 import { noticeList, otherFlags } from "./notices.js";
 import { faceSummary, factList, flagList, voiceSummary } from "./summary.js";
 import { capital } from "./words.js";
+import { zoomChoice } from "./zoom.js";
 
 const ROLES = { faces: "Face model", action_units: "Action units", affect: "Affect model", voice_activity: "Speech finder", denoiser: "Denoiser" };
 
@@ -30,7 +31,7 @@ export function voiceView(answer, outline, playhead, downloads, channel, onChann
     factList(answer.media, [{ role: "Model", model: answer.model }, ...(answer.denoiser ? [{ role: ROLES.denoiser, model: answer.denoiser }] : [])])];
   const charts = [outline ? outlineChart({ outline, duration, playhead }) : null, ...voiceCharts(judged.timeline, answer.labels, { moments: windowsOf(judged.timeline), duration, playhead })];
   const view = gather(summary, charts);
-  view.charts.unshift(downloads);
+  view.charts.unshift(...[downloads, zoomChoice(playhead, duration)].filter(Boolean));
   if (answer.channels) {
     const channels = [{ value: "all", text: "All channels" }, ...answer.channels.map((one) => ({ value: one.channel, text: capital(one.channel) }))];
     view.charts.unshift(choice("Channel", channels, channel, onChannel));
@@ -80,7 +81,7 @@ export function faceView(answer, outline, playhead, downloads) {
     ...(audio?.emotion && audio.timeline ? voiceCharts({ ...audio.timeline, speech: null }, audio.labels, { ...shared, moments: windowsOf(audio.timeline) }) : []),
   ];
   const view = gather(summary, charts);
-  view.charts.unshift(downloads);
+  view.charts.unshift(...[downloads, zoomChoice(playhead, duration)].filter(Boolean));
   return view;
 }
 
