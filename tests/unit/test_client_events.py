@@ -198,12 +198,15 @@ def state(name: str, progress: float = 0.0) -> bytes:
     return event("state", {"id": "j/1", "state": name, "progress": progress}, id=f"{name}-{progress}")
 
 
+CUT = b'event: state\ndata: {"id'  # what came of an event before its connection broke does not count
+
+
 def test_a_job_is_followed_over_breaks_and_restarts(ask: Ask, pauses: list[float]) -> None:
     script = Script(
         events(GREETING, state("queued")),  # the service stops: the stream of events ends
         httpx.ConnectError("refused"),
         busy("3"),
-        broken(GREETING, state("running", 0.1), event("progress", {"progress": 0.5}, id="running-0.5")),
+        broken(GREETING, state("running", 0.1), event("progress", {"progress": 0.5}, id="running-0.5"), CUT),
         events(GREETING, state("succeeded", 1.0)),
     )
     told = ask(script, "job_events", "j/1", into=[])
@@ -229,10 +232,12 @@ def test_nothing_new_of_a_job_that_has_ended(ask: Ask) -> None:
     assert script.requests[0].headers["last-event-id"] == "succeeded-1.0000"
 
 
-def test_a_job_that_never_says_anything_is_given_up(ask: Ask, pauses: list[float]) -> None:
+@pytest.mark.parametrize("before", [(), (state("running"),)], ids=["from the beginning", "any more"])
+def test_a_job_that_never_says_anything_is_given_up(ask: Ask, pauses: list[float], before: tuple[bytes, ...]) -> None:
+    script = Script(*[events(GREETING, each) for each in before], *[events(GREETING)] * 4)
     with pytest.raises(ServiceUnreachable, match="before the job"):
-        ask(Script(*[events(GREETING)] * 4), "job_events", "j", into=[])
-    assert len(pauses) == 3
+        ask(script, "job_events", "j", into=[])
+    assert len(pauses) == 3 + len(before)
 
 
 def test_a_job_that_is_alive_is_not_given_up(ask: Ask) -> None:
