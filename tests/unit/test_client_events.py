@@ -35,7 +35,8 @@ ANSWER = json.loads(audio_answer(fake_result(), "application/json", "r-1", timel
 WINDOW = {"index": 0, "start_s": 0.0, "end_s": 1.0, "channel": "mix", "probabilities": {"anger": 1.0}}
 WINDOW |= {"emotion": "anger", "arousal": 0.5, "valence": None, "speech": 1.0}
 RAW = (
-    "\ufeffevent: a\ndata: one\u2028line\ndata: two\nid: 7\n\n: ping\r\n\r\nretry: 250\rdata:x\rdata\r\revent: lost\n\n"
+    "\ufeffevent: a\ndata: one\u2028line\ndata: two\nid: 7\n\n: ping\r\n\r\nretry: 250\rdata:x\rdata\r\revent: lost\n"
+    "id: 8\0\nretry: 2\u00b2\n\n"
 )
 
 
@@ -133,7 +134,8 @@ def test_events_do_not_depend_on_where_they_are_cut(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(content)]
     for begin, end in itertools.pairwise(places):
         found += decoder.feed(content[begin:end])
-    # A mark of byte order is taken off, and an event without data is none.
+    # A mark of byte order is taken off, an event without data is none, and neither counts an id with a zero in it
+    # nor a pause that is no number.
     assert found == [ServerEvent("a", "one\u2028line\ntwo"), ServerEvent("message", "x\n")]
     assert (decoder.last_id, decoder.retry_s, decoder.comments) == ("7", 0.25, 1)
 
@@ -207,7 +209,7 @@ def test_a_job_is_followed_over_breaks_and_restarts(ask: Ask, pauses: list[float
         httpx.ConnectError("refused"),
         busy("3"),
         broken(GREETING, state("running", 0.1), event("progress", {"progress": 0.5}, id="running-0.5"), CUT),
-        events(GREETING, state("succeeded", 1.0)),
+        events("\ufeff".encode(), state("succeeded", 1.0)),
     )
     told = ask(script, "job_events", "j/1", into=[])
     assert [each.state if isinstance(each, Job) else each.progress for each in told] == [
@@ -230,6 +232,11 @@ def test_nothing_new_of_a_job_that_has_ended(ask: Ask) -> None:
     script = Script(httpx.Response(204))
     assert ask(script, "job_events", "j", last_event_id="succeeded-1.0000", into=[]) == []
     assert script.requests[0].headers["last-event-id"] == "succeeded-1.0000"
+
+
+def test_events_that_name_no_pause_are_asked_for_again_after_a_while(ask: Ask, pauses: list[float]) -> None:
+    ask(Script(events(state("running")), events(state("succeeded"))), "job_events", "j", into=[])
+    assert pauses == [2.0]
 
 
 @pytest.mark.parametrize("before", [(), (state("running"),)], ids=["from the beginning", "any more"])

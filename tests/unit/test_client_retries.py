@@ -167,6 +167,16 @@ def test_waiting_for_a_job_can_end(pauses: list[float]) -> None:
     script = Script(*[job("running")] * 5)
     with pytest.raises(TimeoutError, match="running"):
         client(script).wait("j", timeout_s=0.0)
+    assert pauses == []
+
+
+def test_options_become_parameters(pauses: list[float]) -> None:
+    script = Script(job("queued"), httpx.Response(200, json={}))
+    with client(script) as emoserve:
+        emoserve.submit_video_affect(b"ftyp", include=["audio", "attribution"], neutral="none", face=None)
+        emoserve.model("a/b", "1?")
+    assert dict(script.requests[0][0].url.params) == {"include": "audio,attribution", "neutral": "none"}
+    assert script.requests[1][0].url.raw_path == b"/v1/models/a%2Fb/1%3F"
 
 
 @pytest.mark.parametrize(("value", "seconds"), [(None, None), ("2", 2), ("0.5", 0.5), ("-3", 0), ("soon", None)])
