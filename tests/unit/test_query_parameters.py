@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from service.api.parameters import (
@@ -13,6 +14,7 @@ from service.api.parameters import (
     RecordingQuery,
     parameter_errors,
     pointer_to,
+    refuse_repeated_parameters,
 )
 from service.api.video_parameters import TableQuery, VideoQuery
 from service.problems import Unprocessable
@@ -120,4 +122,8 @@ def test_errors_are_few_and_their_pointers_short() -> None:
     problem = parameter_errors(errors)
     assert isinstance(problem, ParameterErrors)
     assert problem.errors == [{"pointer": "/" + "x" * 64, "detail": "unknown"}] * MAX_ERRORS
+    repeated = "&".join(f"p{number}=1&p{number}=2" for number in range(50))
+    with pytest.raises(ParameterErrors) as caught:
+        refuse_repeated_parameters(Request({"type": "http", "query_string": repeated.encode()}))
+    assert [error["pointer"] for error in caught.value.errors] == [f"/p{number}" for number in range(MAX_ERRORS)]
     assert pointer_to("a/b~c", 1) == "/a~1b~0c/1"

@@ -194,13 +194,15 @@ def test_what_stands_beside_the_numbers() -> None:
 
 @pytest.mark.parametrize("version", ["4.0", "5.0"])
 def test_devices_name_the_models(version: str) -> None:
-    body = fhir_bundle(findings_of_affect(example_affect(40, audio=True)), "r", version)
+    result = example_affect(40, audio=True)
+    models = {part: replace(model, version="1.2") for part, model in result.models.items()}
+    body = fhir_bundle(findings_of_affect(replace(result, models=models)), "r", version)
     devices = {one["modelNumber"]: one for one in resources(body, "Device")}
     assert set(devices) == {"affect-prior", "mediapipe-faces", "speech-emotion-small"}
     for name, one in devices.items():
         assert one["identifier"][0]["value"] == "ab" * 32
         assert [(made["type"]["text"], made["value"]) for made in one["version"]] == [
-            ("model", "1"),
+            ("model", "1" if name == "speech-emotion-small" else "1.2"),
             ("Emoserve", __version__),
         ]
         assert one["note"] == [{"text": "Licence of the weights: CC0-1.0. Ran on CPUExecutionProvider."}]
