@@ -286,6 +286,18 @@ def test_waiting_for_room_ends_with_the_job_or_the_service() -> None:
     assert (admission.requests, admission._reserved_s) == (0, 0)
 
 
+def test_nothing_is_kept_of_jobs_that_have_ended() -> None:
+    turns = Turns(1)
+    turns.expect("a", "a1")
+    turns.expect("a", "a2")
+    assert turns.take("a", "a1", threading.Event())
+    turns.give_back()
+    for job in ("a1", "a2", "unknown"):
+        turns.forget(job)
+    assert not turns._known
+    assert not turns._coming
+
+
 class EagerEngine:
     """Begins the youngest job as soon as it is made, as an engine may."""
 
@@ -306,11 +318,11 @@ class EagerEngine:
 
 
 def test_jobs_of_an_earlier_process_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(state_dir=tmp_path, job_workers=1)
+    settings = Settings(state_dir=tmp_path, job_workers=2)
     earlier = Jobs(settings, FakePlans(), Room(), clock=itertools.count(1e9).__next__)  # type: ignore[arg-type]
     jobs = []
-    for _ in range(3):
-        reception = earlier.receive(AudioOptions(), "clinic", None, 4)
+    for owner in ("clinic", "clinic", "clinic", "hospital"):
+        reception = earlier.receive(AudioOptions(), owner, None, 4)
         reception.extend(b"RIFF")
         reception.flush()
         jobs.append(reception.finish())
@@ -319,14 +331,14 @@ def test_jobs_of_an_earlier_process_keep_their_order(tmp_path: Path, monkeypatch
     later = Jobs(settings, FakePlans(), Room(), clock=lambda: 1e9 + 60)  # type: ignore[arg-type]
     over = threading.Event()
     over.set()  # whoever is not called at once goes without a place
-    EagerEngine.came = [partial(later._turns.take, "clinic", job.handle, over) for job in (jobs[2], jobs[1])]
+    EagerEngine.came = [partial(later._turns.take, jobs[n].caller, jobs[n].handle, over) for n in (2, 3, 1)]
     EagerEngine.taken = []
     engine = types.ModuleType("service.jobs.engine")
     engine.Engine = EagerEngine  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "service.jobs.engine", engine)
     later.start()
     try:
-        assert EagerEngine.taken == [False, True]
+        assert EagerEngine.taken == [False, True, True]
         assert isinstance(later._engine, EagerEngine)
         assert later._engine.submitted == [job.handle for job in jobs[1:]]
     finally:

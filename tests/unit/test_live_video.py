@@ -16,10 +16,15 @@ from service.pipeline.face.face_log import FaceLog
 from service.pipeline.face.face_networks import FaceNetworks
 from service.pipeline.face.neutral import Neutral
 from service.pipeline.live import live_video
-from service.pipeline.live.live_affect import FaceFrames
+from service.pipeline.live.live_affect import AffectRows, FaceFrames, LiveAffect
 from service.pipeline.live.live_video import LiveVideo, LiveVideoOptions, open_live_video
+from service.pipeline.live.row_watch import RowWatch, can_be_watched
 from service.pipeline.live.unit_stream import UnitStream
+from service.pipeline.live.window_watch import WindowWatch
+from service.pipeline.media.channels import NamedChannel
+from service.pipeline.results import JudgedWindow
 from service.pipeline.task import Task
+from service.pipeline.waveform.windows import Windows
 from service.problems import ModelNotFound, Unprocessable
 from service.registry import Registry
 from service.settings import Settings
@@ -109,3 +114,71 @@ def test_a_neutral_stretch_without_the_face_is_refused(last_s: float) -> None:
     with pytest.raises(Unprocessable) as caught:
         stream.finish() if last_s < 0.5 else stream.add([(last_s, np.ones(1, np.float32))])
     assert caught.value.pointer == "/neutral"
+
+
+def watch(
+    affect: AffectModel, neutral: Neutral, face: str = "largest", turn: np.ndarray | None = None
+) -> tuple[RowWatch, list[tuple[AffectRows, int, bool]]]:
+    told: list[tuple[AffectRows, int, bool]] = []
+    return RowWatch(lambda *rows: told.append(rows), affect, UNITS, neutral, face, turn), told
+
+
+@pytest.mark.parametrize(("face", "number", "is_final"), [("largest", 1, False), ("1", 1, True), ("0", 0, True)])
+def test_rows_are_told_of_the_face_that_was_the_largest_at_first(
+    affect: AffectModel, face: str, number: int, is_final: bool
+) -> None:
+    turn = (np.arange(60) // 7 % 2).astype(np.float64)
+    note, told = watch(affect, Neutral("none"), face, turn)
+    faces = [{0: (n, np.zeros(1, np.float32)), 1: (20.0, SMILE[n, :1])} for n in range(len(TIME_S))]
+    note([(float(TIME_S[0]), {}), *zip(TIME_S[1:].tolist(), faces[1:], strict=True)])
+    seen = TIME_S > 0
+    units = smooth((SMILE if number else 0 * SMILE) * seen[:, None], np.flatnonzero(seen), 3)
+    frames = FaceFrames(TIME_S, np.where(seen, CONFIDENCE, 0.0), units, seen)
+    expected = LiveAffect(affect, turn=turn).add(frames[:-1])
+    [(rows, *what)] = told
+    assert what == [number, is_final]
+    assert len(rows) > 20
+    for name in ("time_s", "arousal", "valence"):
+        np.testing.assert_allclose(getattr(rows, name), getattr(expected, name), atol=1e-6)
+
+
+def test_nothing_is_told_without_a_neutral(affect: AffectModel) -> None:
+    note, told = watch(affect, Neutral("stretch", 0.0, 0.5), "0")
+    note([(0.0, {}), (0.6, {})])
+    note([(1.0 + time_s, {0: (9.0, np.ones(1, np.float32))}) for time_s in TIME_S.tolist()])
+    assert told == []
+
+
+def test_what_can_be_watched(affect: AffectModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = [
+        (Neutral("none"), True),
+        (Neutral("median"), False),
+        (Neutral("stretch", 0, 60), True),
+        (Neutral("stretch", 0, 61), False),
+    ]
+    assert [can_be_watched(affect, neutral) for neutral, _ in kinds] == [can for _, can in kinds]
+    monkeypatch.setattr(AffectModel, "reach_rows", None)
+    assert not any(can_be_watched(affect, neutral) for neutral, _ in kinds)
+
+
+@pytest.mark.parametrize("has_voice", [True, False])
+def test_windows_are_told_in_their_order(has_voice: bool) -> None:
+    told: list[JudgedWindow] = []
+    windows = cast("Windows", SimpleNamespace(start_s=np.array([0.0, 1.0]), end_s=np.array([2.0, 3.0])))
+    channels = [NamedChannel(name, np.zeros(48_000, np.float32)) for name in ("left", "right")]
+    shares = [np.array(row, np.float32) for row in ([1, 0], [0, 1])]
+    note = WindowWatch(
+        lambda window, _: told.append(window), ("a",), channels, shares, windows, offset_s=5.0, has_voice=has_voice
+    )
+    answers: list[dict[str, np.ndarray] | None] = [{"arousal": np.float32(0.5)}, None]  # type: ignore[dict-item]
+    note(answers)
+    assert len(told) == 3
+    answers[1] = {}
+    note(answers)
+    assert [(each.channel, each.index, each.start_s, each.end_s, each.arousal) for each in told] == [
+        ("left", 0, 5.0, 7.0, 0.5),
+        ("left", 1, 6.0, 8.0, None),
+        ("right", 0, 5.0, 7.0, None),
+        ("right", 1, 6.0, 8.0, None),
+    ]
+    assert [each.speech for each in told] == ([1.0, 0.0, 0.0, 1.0] if has_voice else [None] * 4)
