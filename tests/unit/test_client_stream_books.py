@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import ssl
 
 import pytest
 from emoserve_client import Emoserve, ServiceUnreachable
 from emoserve_client import stream_books as books_module
 from emoserve_client.stream_books import AUDIO, StreamBooks
-from emoserve_client.stream_connection import FINAL, StreamPlace, check_break
+from emoserve_client.stream_connection import FINAL, StreamPlace, check_break, refusal
 from emoserve_client.stream_media import FrameClock, SoundCutter
-from websockets.exceptions import ConnectionClosedError
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.frames import Close
+from websockets.http11 import Response
 
 from service.settings import Limits
 
@@ -74,6 +77,17 @@ def test_a_stream_that_was_closed_for_good_is_not_resumed(code: int, is_final: b
             check_break(closed)
     else:
         check_break(closed)
+
+
+@pytest.mark.parametrize(("status", "may_pass"), [(503, True), (429, True), (401, False), (500, False)])
+def test_a_refused_opening_says_when_to_come_back(status: int, may_pass: bool) -> None:
+    refused = refusal(InvalidStatus(Response(status, "", Headers({"Retry-After": "7"}), b"{}")))
+    assert (refused.may_pass, refused.after_s) == (may_pass, 7.0)
+
+
+def test_a_wrong_certificate_does_not_pass() -> None:
+    assert not refusal(ssl.SSLCertVerificationError()).may_pass
+    assert refusal(ConnectionRefusedError()).may_pass
 
 
 def test_addresses_are_those_of_the_service() -> None:
