@@ -12,6 +12,7 @@ import pytest
 
 from service.pipeline.action_units import ActionUnitModel, smooth
 from service.pipeline.affect import AffectModel
+from service.pipeline.columns.affect_columns import ACTION_UNITS
 from service.pipeline.face.face_log import FaceLog
 from service.pipeline.face.face_networks import FaceNetworks
 from service.pipeline.face.neutral import Neutral
@@ -25,9 +26,12 @@ from service.pipeline.media.channels import NamedChannel
 from service.pipeline.results import JudgedWindow
 from service.pipeline.task import Task
 from service.pipeline.waveform.windows import Windows
-from service.problems import ModelNotFound, Unprocessable
+from service.problems import ModelNotFound, TooManyFrames, Unprocessable
 from service.registry import Registry
-from service.settings import Settings
+from service.settings import Limits, Settings
+from service.stream_schemas import ActionUnitFrame, VideoConfig
+from service.streams.engine import Item
+from service.streams.video_engine import VideoEngine
 from tests.shared_material import ROOT
 
 TIME_S = np.arange(100) * 0.04
@@ -182,3 +186,22 @@ def test_windows_are_told_in_their_order(has_voice: bool) -> None:
         ("right", 1, 6.0, 8.0, None),
     ]
     assert [each.speech for each in told] == ([1.0, 0.0, 0.0, 1.0] if has_voice else [None] * 4)
+
+
+def test_action_units_are_limited_and_untracked_frames_stay_so() -> None:
+    given: list[FaceFrames] = []
+    live = SimpleNamespace(
+        look_ahead_s=1.0, bundles={}, add_units=lambda frames, _: given.append(frames) or np.zeros(0)
+    )
+    config = VideoConfig(type="config", input="action_units")
+    engine = VideoEngine(cast("LiveVideo", live), config, Limits(max_frames=2))
+    units = {f"{name}_r": 5.04 for name in ACTION_UNITS}
+
+    def read(number: int) -> Item:
+        return engine.read(ActionUnitFrame(type="frame", time_s=number, confidence=1.0, success=number > 0, **units))
+
+    engine.process([read(0), read(1)], task())
+    assert given[0].tracked.tolist() == [False, True]
+    assert given[0].action_units.max() == 5.0
+    with pytest.raises(TooManyFrames):
+        read(2)
