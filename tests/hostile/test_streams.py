@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -126,6 +127,18 @@ def test_an_empty_message_is_no_sound(streaming: LiveServer) -> None:
         client.say("end")
         (closed,) = client.rest()
         assert (closed["received_samples"], closed["answers"]) == (0, 0)
+
+
+def test_what_comes_behind_the_end_is_passed_over(streaming: LiveServer) -> None:
+    with StreamClient(streaming) as client:
+        client.begin()
+        client.send(pcm(tone(0.2)))
+        client.say("end")
+        with suppress(ConnectionClosed):  # the service may have closed by then
+            client.send(pcm(tone(2.0)), 3200)
+            client.socket.send("garbage")
+        *_, closed = client.rest()
+        assert (closed["type"], closed["received_samples"]) == ("session.closed", 3200)
 
 
 @pytest.mark.stream_row("no config", "silent client")

@@ -35,7 +35,8 @@ ANSWER = json.loads(audio_answer(fake_result(), "application/json", "r-1", timel
 WINDOW = {"index": 0, "start_s": 0.0, "end_s": 1.0, "channel": "mix", "probabilities": {"anger": 1.0}}
 WINDOW |= {"emotion": "anger", "arousal": 0.5, "valence": None, "speech": 1.0}
 RAW = (
-    "\ufeffevent: a\ndata: one\u2028line\ndata: two\nid: 7\n\n: ping\r\n\r\nretry: 250\rdata:x\rdata\r\revent: lost\n\n"
+    "\ufeffevent: a\ndata: one\u2028line\ndata: two\nid: 7\n\n: ping\r\n\r\nretry: 250\rdata:x\rdata\r\revent: lost\n"
+    "id: 8\0\nretry: 2\u00b2\n\n"
 )
 
 
@@ -133,7 +134,8 @@ def test_events_do_not_depend_on_where_they_are_cut(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(content)]
     for begin, end in itertools.pairwise(places):
         found += decoder.feed(content[begin:end])
-    # A mark of byte order is taken off, and an event without data is none.
+    # A mark of byte order is taken off, an event without data is none, and neither counts an id with a zero in it
+    # nor a pause that is no number.
     assert found == [ServerEvent("a", "one\u2028line\ntwo"), ServerEvent("message", "x\n")]
     assert (decoder.last_id, decoder.retry_s, decoder.comments) == ("7", 0.25, 1)
 
@@ -198,13 +200,16 @@ def state(name: str, progress: float = 0.0) -> bytes:
     return event("state", {"id": "j/1", "state": name, "progress": progress}, id=f"{name}-{progress}")
 
 
+CUT = b'event: state\ndata: {"id'  # what came of an event before its connection broke does not count
+
+
 def test_a_job_is_followed_over_breaks_and_restarts(ask: Ask, pauses: list[float]) -> None:
     script = Script(
         events(GREETING, state("queued")),  # the service stops: the stream of events ends
         httpx.ConnectError("refused"),
         busy("3"),
-        broken(GREETING, state("running", 0.1), event("progress", {"progress": 0.5}, id="running-0.5")),
-        events(GREETING, state("succeeded", 1.0)),
+        broken(GREETING, state("running", 0.1), event("progress", {"progress": 0.5}, id="running-0.5"), CUT),
+        events("\ufeff".encode(), state("succeeded", 1.0)),
     )
     told = ask(script, "job_events", "j/1", into=[])
     assert [each.state if isinstance(each, Job) else each.progress for each in told] == [
@@ -229,10 +234,17 @@ def test_nothing_new_of_a_job_that_has_ended(ask: Ask) -> None:
     assert script.requests[0].headers["last-event-id"] == "succeeded-1.0000"
 
 
-def test_a_job_that_never_says_anything_is_given_up(ask: Ask, pauses: list[float]) -> None:
+def test_events_that_name_no_pause_are_asked_for_again_after_a_while(ask: Ask, pauses: list[float]) -> None:
+    ask(Script(events(state("running")), events(state("succeeded"))), "job_events", "j", into=[])
+    assert pauses == [2.0]
+
+
+@pytest.mark.parametrize("before", [(), (state("running"),)], ids=["from the beginning", "any more"])
+def test_a_job_that_never_says_anything_is_given_up(ask: Ask, pauses: list[float], before: tuple[bytes, ...]) -> None:
+    script = Script(*[events(GREETING, each) for each in before], *[events(GREETING)] * 4)
     with pytest.raises(ServiceUnreachable, match="before the job"):
-        ask(Script(*[events(GREETING)] * 4), "job_events", "j", into=[])
-    assert len(pauses) == 3
+        ask(script, "job_events", "j", into=[])
+    assert len(pauses) == 3 + len(before)
 
 
 def test_a_job_that_is_alive_is_not_given_up(ask: Ask) -> None:

@@ -92,6 +92,12 @@ def test_a_long_retry_after_ends_them_at_once(pauses: list[float]) -> None:
     assert pauses == []
 
 
+def test_the_pauses_of_all_attempts_are_added_up(pauses: list[float]) -> None:
+    with pytest.raises(Problem):
+        client(Script(busy("6"), busy("6")), longest_s=10.0).limits()
+    assert [round(pause) for pause in pauses] == [6]
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 415, 422, 500, 504])
 def test_other_refusals_are_final(status: int, pauses: list[float]) -> None:
     script = Script(httpx.Response(status, json=BUSY, headers={"retry-after": "0"}))
@@ -101,11 +107,15 @@ def test_other_refusals_are_final(status: int, pauses: list[float]) -> None:
     assert pauses == []
 
 
-def test_broken_connections_are_tried_again_and_told(pauses: list[float]) -> None:
-    script = Script(*[httpx.RemoteProtocolError("closed") for _ in range(4)])
-    with pytest.raises(ServiceUnreachable, match="RemoteProtocolError: closed") as caught:
+@pytest.mark.parametrize(
+    "kind",
+    [httpx.RemoteProtocolError, httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.WriteError],
+)
+def test_broken_connections_are_tried_again_and_told(kind: type[httpx.TransportError], pauses: list[float]) -> None:
+    script = Script(*[kind("closed") for _ in range(4)])
+    with pytest.raises(ServiceUnreachable, match=f"{kind.__name__}: closed") as caught:
         client(script).limits()
-    assert isinstance(caught.value.__cause__, httpx.RemoteProtocolError)
+    assert isinstance(caught.value.__cause__, kind)
     assert len(pauses) == 3
 
 
@@ -156,7 +166,17 @@ def test_jobs_are_submitted_once_and_waited_for(pauses: list[float]) -> None:
 def test_waiting_for_a_job_can_end(pauses: list[float]) -> None:
     script = Script(*[job("running")] * 5)
     with pytest.raises(TimeoutError, match="running"):
-        client(script).wait("j", timeout_s=0.0)
+        client(script).wait("j", timeout_s=0.5)  # less than the second until it would ask again
+    assert pauses == []
+
+
+def test_options_become_parameters(pauses: list[float]) -> None:
+    script = Script(job("queued"), httpx.Response(200, json={}))
+    with client(script) as emoserve:
+        emoserve.submit_video_affect(b"ftyp", include=["audio", "attribution"], neutral="none", face=None)
+        emoserve.model("a/b", "1?")
+    assert dict(script.requests[0][0].url.params) == {"include": "audio,attribution", "neutral": "none"}
+    assert script.requests[1][0].url.raw_path == b"/v1/models/a%2Fb/1%3F"
 
 
 @pytest.mark.parametrize(("value", "seconds"), [(None, None), ("2", 2), ("0.5", 0.5), ("-3", 0), ("soon", None)])
@@ -179,3 +199,5 @@ def test_pauses_grow_and_stay_within_bounds() -> None:
     assert 4 < max(bounds(4)) <= 8
     assert policy.pause_s(20, 0.0, None) is None
     assert policy.pause_s(1, 59.9, 5.0) is None
+    told = {policy.pause_s(1, 0.0, 5.0) for _ in range(20)}  # those who were refused together come back apart
+    assert 5 <= min(told) < max(told) <= 5.1

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import threading
 import time
+import types
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
 from unittest.mock import patch
 
 import pytest
@@ -15,6 +22,7 @@ from service.jobs import turns as turns_module
 from service.jobs import waits as waits_module
 from service.jobs.dues import allowances_of, no_allowances
 from service.jobs.job import Job
+from service.jobs.jobs import Jobs
 from service.jobs.live import LiveJob
 from service.jobs.states import JobState
 from service.jobs.turns import ARRIVAL_S, Turns
@@ -23,7 +31,8 @@ from service.pipeline.admit import PATIENT_SHARE, Admission
 from service.pipeline.batch import Cancelled
 from service.pipeline.results import AudioOptions
 from service.problems import CapacityExceeded, Draining
-from service.settings import KeyLimits
+from service.settings import KeyLimits, Settings
+from tests.support.fake_jobs import FakePlans, Room
 from tests.support.live_server import wait_until
 
 JOB = Job("job", "id", "clinic", AudioOptions(), 10, JobState.RUNNING, 0.0, 0.0)
@@ -275,3 +284,62 @@ def test_waiting_for_room_ends_with_the_job_or_the_service() -> None:
         with pytest.raises(Draining), admission.hold_in_turn(10.0, threading.Event()):
             pass
     assert (admission.requests, admission._reserved_s) == (0, 0)
+
+
+def test_nothing_is_kept_of_jobs_that_have_ended() -> None:
+    turns = Turns(1)
+    turns.expect("a", "a1")
+    turns.expect("a", "a2")
+    assert turns.take("a", "a1", threading.Event())
+    turns.give_back()
+    for job in ("a1", "a2", "unknown"):
+        turns.forget(job)
+    assert not turns._known
+    assert not turns._coming
+
+
+class EagerEngine:
+    """Begins the youngest job as soon as it is made, as an engine may."""
+
+    came: ClassVar[list[Callable[[], bool]]]
+    taken: ClassVar[list[bool]]
+
+    def __init__(self, *_: object) -> None:
+        self.submitted: list[str] = []
+        self.taken.extend(come() for come in self.came)
+
+    def is_known(self, handle: str) -> bool:
+        return False
+
+    def submit(self, handle: str) -> None:
+        self.submitted.append(handle)
+
+    def close(self) -> None: ...
+
+
+def test_jobs_of_an_earlier_process_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(state_dir=tmp_path, job_workers=2)
+    earlier = Jobs(settings, FakePlans(), Room(), clock=itertools.count(1e9).__next__)  # type: ignore[arg-type]
+    jobs = []
+    for owner in ("clinic", "clinic", "clinic", "hospital"):
+        reception = earlier.receive(AudioOptions(), owner, None, 4)
+        reception.extend(b"RIFF")
+        reception.flush()
+        jobs.append(reception.finish())
+    earlier.delete(jobs[0])
+    earlier.close()
+    later = Jobs(settings, FakePlans(), Room(), clock=lambda: 1e9 + 60)  # type: ignore[arg-type]
+    over = threading.Event()
+    over.set()  # whoever is not called at once goes without a place
+    EagerEngine.came = [partial(later._turns.take, jobs[n].caller, jobs[n].handle, over) for n in (2, 3, 1)]
+    EagerEngine.taken = []
+    engine = types.ModuleType("service.jobs.engine")
+    engine.Engine = EagerEngine  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "service.jobs.engine", engine)
+    later.start()
+    try:
+        assert EagerEngine.taken == [False, True, True]
+        assert isinstance(later._engine, EagerEngine)
+        assert later._engine.submitted == [job.handle for job in jobs[1:]]
+    finally:
+        later.close()

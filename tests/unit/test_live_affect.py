@@ -8,6 +8,7 @@ import pytest
 from service.pipeline.affect import AffectModel
 from service.pipeline.columns.functionals import affect_features
 from service.pipeline.live.live_affect import AffectRows, FaceFrames, LiveAffect, no_frames
+from service.problems import Unprocessable
 from service.registry import Registry
 from service.settings import Settings
 from tests.shared_material import ROOT
@@ -32,12 +33,15 @@ def frames() -> FaceFrames:
     return FaceFrames(time_s, np.where(tracked, 0.98, 0.0), units, tracked)
 
 
-def whole(model: AffectModel, frames: FaceFrames, duration_s: float) -> dict[str, np.ndarray]:
+def whole(
+    model: AffectModel, frames: FaceFrames, duration_s: float, turn: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     features = affect_features(
         frames.time_s,
         frames.confidence,
         frames.action_units,
         frames.tracked,
+        turn=turn,
         duration_s=duration_s,
         window_s=model.window_s,
         hop_s=model.hop_s,
@@ -53,11 +57,17 @@ def joined(parts: list[AffectRows], name: str) -> np.ndarray:
     return np.concatenate([getattr(part, name) for part in parts])
 
 
+SPEAKING = (np.arange(301) // 70 % 2).astype(np.float64)
+
+
+@pytest.mark.parametrize("turn", [None, SPEAKING], ids=["unknown", "speaking"])
 @pytest.mark.parametrize("piece", [1, 7, 100, 10_000])
-def test_rows_are_those_of_the_whole_recording(model: AffectModel, frames: FaceFrames, piece: int) -> None:
-    live = LiveAffect(model)
+def test_rows_are_those_of_the_whole_recording(
+    model: AffectModel, frames: FaceFrames, piece: int, turn: np.ndarray | None
+) -> None:
+    live = LiveAffect(model, turn=turn)
     parts = [*send(live, frames, piece), live.finish(DURATION_S)]
-    expected = whole(model, frames, DURATION_S)
+    expected = whole(model, frames, DURATION_S, turn)
     assert np.isnan(expected["arousal"]).sum() > 10
     for name, column in expected.items():
         np.testing.assert_allclose(joined(parts, name), column, atol=1e-5)
@@ -98,3 +108,10 @@ def test_a_still_face_is_the_same_for_both(model: AffectModel) -> None:
 def test_no_frames_no_rows(model: AffectModel) -> None:
     live = LiveAffect(model)
     assert len(live.add(no_frames())) == len(live.finish(0.0)) == 0
+
+
+def test_a_model_that_needs_the_whole_recording_is_refused(model: AffectModel, monkeypatch) -> None:
+    monkeypatch.setattr(AffectModel, "reach_rows", None)
+    with pytest.raises(Unprocessable) as caught:
+        LiveAffect(model)
+    assert caught.value.pointer == "/model"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from service.pipeline.live.live_emotion import LiveEmotion, LiveOptions
+from service.pipeline.live.voice_stream import VoiceStream
 from service.pipeline.results import AudioOptions, JudgedWindow, Timeline
 from service.pipeline.run import SpeechPipeline
+from service.pipeline.speech import Chunk, ChunkAnswer, VoiceActivity
 from service.pipeline.task import Task
 from service.problems import MediaTooLong, ModelNotFound, SampleRateUnsupported, TooManyChannels, Unprocessable
 from service.registry import Registry
@@ -109,6 +113,30 @@ def test_a_window_comes_as_soon_as_it_is_complete(pipeline: SpeechPipeline) -> N
     assert [window.end_s for window in live.add(content[2 * 15_999 : 2 * 16_384], task())] == [1.0]
     live.add(content[2 * 16_384 :], task())
     assert len(live._sound) <= 16_000 + 8_000  # a window, and what may come before the next is complete
+    if live._voice is not None:
+        assert len(live._voice._speech) * 512 <= 16_000 + 8_000
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+def test_voice_activity_hears_one_recording_to_its_end(rate_hz: int) -> None:
+    """Each call goes on with the state and the sound of the one before, wherever the sound is cut."""
+    heard: list[Chunk] = []
+
+    def run(chunk: Chunk) -> ChunkAnswer:
+        heard.append(chunk)
+        return ChunkAnswer(np.ones(len(chunk.frames), np.float32), chunk.h + 1, chunk.c + 2)
+
+    model = SimpleNamespace(rate_hz=16_000, step_samples=512, context_samples=64, state_size=2, threshold=0.5)
+    voice = VoiceStream(cast("VoiceActivity", model), rate_hz)
+    sound = tone(1.0, rate_hz)
+    for begin in range(0, len(sound), 5000):
+        voice.add(sound[begin : begin + 5000], run)
+    voice.add(sound[:0], run, last=True)
+    frames = np.concatenate([chunk.frames for chunk in heard])
+    assert voice.known_s == len(frames) * 512 / 16_000 == 32 * 512 / 16_000
+    assert [(chunk.h[0, 0, 0], chunk.c[0, 0, 0]) for chunk in heard] == [(n, 2 * n) for n in range(len(heard))]
+    assert not frames[0, :64].any()
+    np.testing.assert_array_equal(frames[1:, :64], frames[:-1, -64:])
 
 
 def test_limits(tmp_path: Path) -> None:
@@ -117,10 +145,17 @@ def test_limits(tmp_path: Path) -> None:
     with pytest.raises(MediaTooLong):
         pipeline.live(LiveOptions(16000)).add(pcm(tone(2.1)), task())
     with pytest.raises(MediaTooLong):
+        pipeline.live(LiveOptions(8000, hop_s=5.0)).add(pcm(tone(2.1)[::2]), task())
+    with pytest.raises(MediaTooLong):
         pipeline.live(LiveOptions(16000, hop_s=0.1)).add(pcm(tone(1.9)), task())
+    with pytest.raises(MediaTooLong):
+        send(pipeline.live(LiveOptions(16000, hop_s=0.1)), pcm(tone(1.9)), 3200)
+    most = pipeline.live(LiveOptions(16000, channels=8))
+    assert len(send(most, pcm(*[tone(1.0)] * 8), 16_000)) == 1
     for options, kind in [
         (LiveOptions(16000, channels=9), TooManyChannels),
         (LiveOptions(400), SampleRateUnsupported),
+        (LiveOptions(10**6), SampleRateUnsupported),
         (LiveOptions(16000, hop_s=0.01), Unprocessable),
         (LiveOptions(16000, window_s=99), Unprocessable),
         (LiveOptions(16000, model="absent"), ModelNotFound),

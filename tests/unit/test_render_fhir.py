@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from fhir.resources.bundle import Bundle as BundleR5
 from fhir.resources.R4B.bundle import Bundle as BundleR4B
 
+from service import __version__
 from service.pipeline.results import AudioEmotion
 from service.render.audio_json import audio_emotion_json
 from service.render.fhir.bundle import RELEASES, fhir_bundle
 from service.render.fhir.findings import findings_of_affect, findings_of_audio
+from service.render.fhir.resources import CAUTION
 from service.render.fhir.sampled_data import data_string, number
 from service.render.video_json import video_affect_json
 from tests.unit.example_affect import example_affect
@@ -113,15 +115,105 @@ def test_other_readers_take_it_and_every_reference_leads_to_an_entry(version: st
     assert made_by["speech-arousal"]["modelNumber"] not in ("affect-prior", "mediapipe-faces")
 
 
-def test_a_last_window_off_the_grid_stands_apart() -> None:
-    timeline = example_timeline(5, SIX_LABELS)
-    shifted = replace(timeline, start_s=timeline.start_s - [0, 0, 0, 0, 0.4], end_s=timeline.end_s - [0, 0, 0, 0, 0.4])
-    result = replace(example_result(5), labels=SIX_LABELS, channels=(example_channel("mix", shifted, SIX_LABELS),))
+@pytest.mark.parametrize(
+    ("windows", "is_known"), [(5, True), (5, False), (2, True)], ids=["known", "without speech", "one of two"]
+)
+def test_a_last_window_off_the_grid_stands_apart(windows: int, is_known: bool) -> None:
+    timeline = example_timeline(windows, SIX_LABELS, gaps=() if is_known else ((windows - 1, windows),))
+    early_s = np.append(np.zeros(windows - 1), 0.4)
+    shifted = replace(timeline, start_s=timeline.start_s - early_s, end_s=timeline.end_s - early_s)
+    result = replace(example_result(windows), channels=(example_channel("mix", shifted, SIX_LABELS),))
     arousal = observations(fhir_bundle(findings_of_audio(result), "r", "4.0"))["arousal"]
-    assert len(decoded(arousal)) == 4
-    last = arousal["component"][1]
-    assert last["code"]["text"] == "Last window, 3.6 s to 5.6 s"
-    assert last["valueQuantity"]["value"] == pytest.approx(float(timeline.arousal[4]), abs=6e-5)
+    assert decoded(arousal) == pytest.approx(timeline.arousal[:-1].tolist(), abs=6e-5)
+    assert len(arousal["component"]) == 1 + is_known
+    if is_known:
+        last = arousal["component"][1]
+        assert last["code"]["text"] == f"Last window, {windows - 1.4:g} s to {windows + 0.6:g} s"
+        assert last["valueQuantity"]["value"] == pytest.approx(float(timeline.arousal[-1]), abs=6e-5)
+
+
+def test_windows_that_are_cut_at_whole_samples_lie_on_the_grid() -> None:
+    timeline = example_timeline(9, SIX_LABELS, hop_s=1 / 3)
+    cut = replace(timeline, start_s=np.floor(timeline.start_s * 16_000) / 16_000)
+    result = replace(example_result(9), channels=(example_channel("mix", cut, SIX_LABELS),))
+    arousal = observations(fhir_bundle(findings_of_audio(result), "r", "4.0"))["arousal"]
+    assert len(decoded(arousal)) == 9
+    assert len(arousal["component"]) == 1
+
+
+def test_what_stands_beside_the_numbers() -> None:
+    sound = example_result(4, flags=("padded",))
+    (channel,) = sound.channels
+    timeline = replace(channel.timeline, start_s=channel.timeline.start_s + 3, end_s=channel.timeline.end_s + 3)
+    face = example_affect(40)
+    result = replace(
+        face, time_s=face.time_s + 2, audio=replace(sound, channels=(replace(channel, timeline=timeline),))
+    )
+    body = fhir_bundle(findings_of_affect(result), "r", "4.3", MOMENT)
+    found, document = observations(body), json.loads(body)
+    assert (document["identifier"]["value"], datetime.fromisoformat(document["timestamp"])) == ("r", MOMENT)
+    moving, speaking = (
+        "The first value belongs to second 2 of the recording.",
+        "The first value belongs to second 3 of the recording; each covers the 2 s from its time on.",
+    )
+    for code, title, bounds, period_ms, grid in (
+        ("arousal", "Arousal of the face", [-1, 1], 100, moving),
+        ("face-confidence", "Confidence of the face detection", [0, 1], 100, moving),
+        ("speech-valence", "Valence of the voice, sound track", [-1, 1], 1000, speaking),
+        ("speech-probability-fear", "Probability of fear, sound track", [0, 1], 1000, speaking),
+    ):
+        one, data = found[code], found[code]["valueSampledData"]
+        assert one["code"]["text"] == title
+        assert [data["lowerLimit"], data["upperLimit"]] == bounds
+        assert data["period"] == period_ms
+        assert data["origin"] == {"value": 0, "system": "http://unitsofmeasure.org", "code": "1"}
+        assert one["note"][-1]["text"] == grid
+    assert found["emotion"]["valueCodeableConcept"]["text"] == channel.emotion
+    assert {part["code"]["coding"][0]["code"] for part in found["emotion"]["component"]} == {
+        f"probability-{label}-recording" for label in SIX_LABELS
+    }
+    for one in found.values():
+        assert (one["status"], datetime.fromisoformat(one["issued"])) == ("preliminary", MOMENT)
+        assert one["category"] == [{"text": "Automated estimate of affect"}]
+        assert [note["text"] for note in one["note"]][:4] == [
+            CAUTION,
+            "flag: trained: prior",
+            "Each value takes 1 s of the future into account.",
+            "sound track, flag: padded",
+        ]
+        for part in one.get("component", ()):
+            assert (part["valueQuantity"]["system"], part["valueQuantity"]["code"]) == (
+                "http://unitsofmeasure.org",
+                "1",
+            )
+    [origin] = resources(body, "Provenance")
+    assert datetime.fromisoformat(origin["recorded"]) == MOMENT
+    assert origin["entity"][0]["what"]["identifier"]["value"] == "r"
+    assert len(origin["agent"]) == 3
+
+
+@pytest.mark.parametrize("version", ["4.0", "5.0"])
+def test_devices_name_the_models(version: str) -> None:
+    result = example_affect(40, audio=True)
+    models = {part: replace(model, version="1.2") for part, model in result.models.items()}
+    body = fhir_bundle(findings_of_affect(replace(result, models=models)), "r", version)
+    devices = {one["modelNumber"]: one for one in resources(body, "Device")}
+    assert set(devices) == {"affect-prior", "mediapipe-faces", "speech-emotion-small"}
+    for name, one in devices.items():
+        assert one["identifier"][0]["value"] == "ab" * 32
+        assert [(made["type"]["text"], made["value"]) for made in one["version"]] == [
+            ("model", "1" if name == "speech-emotion-small" else "1.2"),
+            ("Emoserve", __version__),
+        ]
+        assert one["note"] == [{"text": "Licence of the weights: CC0-1.0. Ran on CPUExecutionProvider."}]
+        assert name == (one["deviceName"][0]["name"] if version == "4.0" else one["name"][0]["value"])
+
+
+def test_a_table_has_its_confidence_from_no_face_model() -> None:
+    result = example_affect(40)
+    result = replace(result, models={"affect": result.models["affect"]})
+    body = fhir_bundle(findings_of_affect(result), "r", "4.0")
+    assert [one["modelNumber"] for one in resources(body, "Device")] == ["affect-prior"]
 
 
 def test_silence_is_absent_and_not_zero() -> None:
@@ -152,7 +244,12 @@ def test_channels_are_told_apart() -> None:
 def test_the_same_answer_is_the_same_bundle() -> None:
     findings = findings_of_audio(gaps())
     assert fhir_bundle(findings, "r", "5.0", MOMENT) == fhir_bundle(findings, "r", "5.0", MOMENT)
-    assert fhir_bundle(findings, "r", "5.0", MOMENT) != fhir_bundle(findings, "s", "5.0", MOMENT)
+    addresses = [
+        entry["fullUrl"]
+        for request_id, moment in (("r", MOMENT), ("s", MOMENT), ("r", MOMENT + timedelta(seconds=1)))
+        for entry in json.loads(fhir_bundle(findings, request_id, "5.0", moment))["entry"]
+    ]
+    assert len(set(addresses)) == len(addresses)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""The bounds of every query parameter: what lies beyond one is refused and pointed at, what lies on it is taken."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from service.api.parameters import (
+    MAX_ERRORS,
+    AudioQuery,
+    EmbeddingQuery,
+    ParameterErrors,
+    RecordingQuery,
+    parameter_errors,
+    pointer_to,
+    refuse_repeated_parameters,
+)
+from service.api.video_parameters import TableQuery, VideoQuery
+from service.problems import Unprocessable
+from service.settings import Limits
+
+LIMITS = Limits(min_hop_s=0.05)
+NO_NUMBERS = ("nan", "inf", "-inf", "two", "")
+
+SOUND: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "model": (("", "m" * 64), ("m" * 65,)),
+    "version": (("", "v" * 32), ("v" * 33,)),
+    "window_s": (("0.001", "3600"), ("0", "-1", "3600.001", *NO_NUMBERS)),
+    "hop_s": (("0.05", "3600"), ("0", "0.0499", "-1", "3600.001", *NO_NUMBERS)),
+    "channel": (("mix", "left", "right", "each"), ("both", "")),
+    "start_s": (("0", "1e9"), ("-0.001", *NO_NUMBERS)),
+    "end_s": (("0.001", "1e9"), ("0", "-1", *NO_NUMBERS)),
+    "denoise": (("true", "0"), ("maybe",)),
+    "unknown": ((), ("1",)),
+}
+AFFECT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "model": SOUND["model"],
+    "version": SOUND["version"],
+    "face": (("largest", "0", "000012", "999999"), ("1000000", "-1", "1.5", "largest1", "1 ", "", "²")),
+    "unknown": ((), ("1",)),
+}
+VIDEO = AFFECT | {
+    "include": (("", "audio, action_units,", "attribution" + "," * 117), ("sound", "attribution" + "," * 118)),
+    "neutral": (
+        ("median", "none", "0:0.5", "0:999999.999999"),
+        ("mean", "1:1", "2:1", "-1:2", "1:2s", "0:1000000", "0:inf", "1", ""),
+    ),
+    "channel": SOUND["channel"],
+}
+WITH_SOUND = {"audio_model": SOUND["model"], "audio_version": SOUND["version"]}
+TABLE = AFFECT | {
+    "include": (("", "action_units, attribution"), ("audio",)),
+    "fps": (("5", "200"), ("4.99", "200.01", "0", *NO_NUMBERS)),
+}
+KINDS: tuple[tuple[type[BaseModel], dict[str, tuple[tuple[str, ...], tuple[str, ...]]], dict[str, str]], ...] = (
+    (AudioQuery, SOUND | {"timeline": SOUND["denoise"]}, {}),
+    (EmbeddingQuery, SOUND, {}),
+    (VideoQuery, VIDEO, {}),
+    (VideoQuery, WITH_SOUND, {"include": "audio"}),
+    (TableQuery, TABLE, {}),
+)
+
+
+def options_of(kind: type[BaseModel], query: dict[str, str]) -> object:
+    read = kind.model_validate(query)
+    if isinstance(read, AudioQuery | EmbeddingQuery):
+        return read.options(LIMITS)
+    assert isinstance(read, VideoQuery | TableQuery)
+    return read.options()
+
+
+@pytest.mark.parametrize(("kind", "bounds", "others"), KINDS)
+def test_bounds(
+    kind: type[BaseModel], bounds: dict[str, tuple[tuple[str, ...], tuple[str, ...]]], others: dict[str, str]
+) -> None:
+    for name, (taken, refused) in bounds.items():
+        for value in taken:
+            options_of(kind, {**others, name: value})
+        for value in refused:
+            with pytest.raises((ValidationError, Unprocessable)) as caught:
+                options_of(kind, {**others, name: value})
+            error = caught.value
+            if isinstance(error, Unprocessable):
+                assert error.pointer == f"/{name}"
+            else:
+                assert [each["loc"] for each in error.errors()] == [(name,)]
+
+
+@pytest.mark.parametrize("kind", [AudioQuery, EmbeddingQuery])
+@pytest.mark.parametrize(("end_s", "is_taken"), [("1.999", False), ("2", False), ("2.001", True)])
+def test_the_end_lies_after_the_start(kind: type[RecordingQuery], end_s: str, is_taken: bool) -> None:
+    query = {"start_s": "2", "end_s": end_s}
+    if is_taken:
+        options_of(kind, query)
+        return
+    with pytest.raises(Unprocessable) as caught:
+        options_of(kind, query)
+    assert caught.value.pointer == "/end_s"
+
+
+@pytest.mark.parametrize("name", ["audio_model", "audio_version"])
+def test_a_speech_model_needs_the_sound(name: str) -> None:
+    with pytest.raises(Unprocessable) as caught:
+        options_of(VideoQuery, {name: "1", "include": "attribution"})
+    assert caught.value.pointer == f"/{name}"
+
+
+def test_every_parameter_is_handed_on() -> None:
+    video = {"model": "m", "version": "2", "face": "007", "neutral": "1:2", "channel": "left"}
+    video |= {"include": " audio ,action_units", "audio_model": "a", "audio_version": "3"}
+    assert vars(options_of(VideoQuery, video)) == video | {
+        "face": "7",
+        "include": frozenset({"audio", "action_units"}),
+    }
+    table = {"model": "m", "version": "2", "face": "3", "fps": "25", "include": "attribution"}
+    assert vars(options_of(TableQuery, table)) == table | {"fps": 25.0, "include": frozenset({"attribution"})}
+
+
+def test_errors_are_few_and_their_pointers_short() -> None:
+    errors = [{"loc": ("query", "x" * 100), "msg": "unknown"}] * 50
+    problem = parameter_errors(errors)
+    assert isinstance(problem, ParameterErrors)
+    assert problem.errors == [{"pointer": "/" + "x" * 64, "detail": "unknown"}] * MAX_ERRORS
+    repeated = "&".join(f"p{number}=1&p{number}=2" for number in range(50))
+    with pytest.raises(ParameterErrors) as caught:
+        refuse_repeated_parameters(Request({"type": "http", "query_string": repeated.encode()}))
+    assert [error["pointer"] for error in caught.value.errors] == [f"/p{number}" for number in range(MAX_ERRORS)]
+    assert pointer_to("a/b~c", 1) == "/a~1b~0c/1"
