@@ -146,6 +146,16 @@ def test_rows_are_told_of_the_face_that_was_the_largest_at_first(
         np.testing.assert_allclose(getattr(rows, name), getattr(expected, name), atol=1e-6)
 
 
+@pytest.mark.parametrize(("rate_hz", "is_final"), [(25, True), (40, True), (50, False), (60, False)])
+def test_rows_of_many_frames_a_second_may_change(affect: AffectModel, rate_hz: int, is_final: bool) -> None:
+    """In the end five of them are averaged, not three."""
+    note, told = watch(affect, Neutral("none"), "0")
+    for number in range(4 * rate_hz):
+        note([(number / rate_hz, {0: (9.0, np.ones(1, np.float32))})])
+    assert told
+    assert {final for _, _, final in told} == {is_final}
+
+
 def test_nothing_is_told_without_a_neutral(affect: AffectModel) -> None:
     note, told = watch(affect, Neutral("stretch", 0.0, 0.5), "0")
     note([(0.0, {}), (0.6, {})])

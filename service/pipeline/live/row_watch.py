@@ -1,17 +1,19 @@
 """Tells rows of a video's timeline while its frames are still being looked at, as far as they are final.
 
 With ``neutral=median`` no row is: the resting face needs the whole recording. With ``face=largest`` rows are those of
-the face that was the largest where the first one was seen, and are final only if it stays that.
+the face that was the largest where the first one was seen, and are final only if it stays that. Frames that follow each
+other so fast that more of them are averaged in the end have no final rows either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.action_units import ActionUnitModel
+from service.pipeline.action_units import ActionUnitModel, smoothing_width
 from service.pipeline.affect import AffectModel
 from service.pipeline.device.device_calls import only_once
 from service.pipeline.face.neutral import Neutral
@@ -22,6 +24,9 @@ from service.problems import Unprocessable
 
 OnRows = Callable[[AffectRows, int, bool], None]
 """Told rows, the number of their face, and whether they are final."""
+
+RATE_FRAMES: Final = 9
+"""From so many frames the rate is told."""
 
 SeenFaces = dict[int, tuple[float, FloatArray]]
 """By number, the size and the features float32 [dim] of the faces of one frame."""
@@ -49,6 +54,8 @@ class RowWatch:
     ) -> None:
         self._tell = tell
         self._units = UnitStream(units, neutral)
+        self._smoothing_frames = units.smoothing_frames
+        self._times_s: list[float] = []
         self._rows = LiveAffect(affect, turn=turn)
         self._is_final = face != "largest"
         self._face = int(face) if self._is_final else None
@@ -58,6 +65,7 @@ class RowWatch:
         """Note frames: of each its time and its faces."""
         if self._is_over:
             return
+        self._look_at_rate([time_s for time_s, _ in frames])
         noted = []
         for time_s, faces in frames:
             if self._face is None and faces:
@@ -71,6 +79,11 @@ class RowWatch:
             return
         if len(rows):
             self._tell(rows, self._face or 0, self._is_final)
+
+    def _look_at_rate(self, times_s: list[float]) -> None:
+        self._times_s = [*self._times_s, *times_s][-max(RATE_FRAMES, len(times_s)) :]
+        if smoothing_width(self._smoothing_frames, np.array(self._times_s)) != self._smoothing_frames:
+            self._is_final = False
 
 
 def can_be_watched(affect: AffectModel, neutral: Neutral) -> bool:
