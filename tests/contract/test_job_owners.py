@@ -40,7 +40,7 @@ def server(keys: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def as_owner(server: JobServer, keys: dict[str, str]) -> Iterator[dict[str, httpx.Client]]:
-    server.plans.gate.clear()
+    server.plans.shut_gate()
     clients = {
         name: httpx.Client(base_url=server.url, headers={"x-api-key": key}, timeout=30) for name, key in keys.items()
     }

@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
 
 @pytest.fixture
 def page(browser: Browser, server: JobServer) -> Iterator[Page]:
-    server.plans.gate.clear()
+    server.plans.shut_gate()
     with watched_page(browser, server.url) as watched:
         yield watched.page
     server.plans.gate.set()

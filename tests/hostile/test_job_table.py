@@ -48,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[J
 
 @pytest.fixture
 def client(server: JobServer, clock: Clock) -> Iterator[httpx.Client]:
-    server.plans.gate.clear()
+    server.plans.shut_gate()
     with httpx.Client(base_url=server.url, timeout=30) as client:
         yield client
         server.plans.gate.set()

@@ -64,7 +64,7 @@ def ended(server: JobServer, job: str) -> str:
 
 
 def test_while_it_runs_there_are_unreadable_bytes_alone(server: JobServer) -> None:
-    server.plans.gate.clear()
+    server.plans.shut_gate()
     job = send(server, b"gate")
     wait_until(lambda: httpx.get(server.url + job).json()["progress"] > 0)
     assert "upload" in files_of_jobs(server)
@@ -87,7 +87,7 @@ def test_a_failure_leaves_nothing(server: JobServer, beginning: bytes) -> None:
 
 
 def test_a_cancelled_job_leaves_nothing(server: JobServer) -> None:
-    server.plans.gate.clear()
+    server.plans.shut_gate()
     job = send(server, b"gate-again")
     wait_until(lambda: httpx.get(server.url + job).json()["progress"] > 0)
     httpx.delete(server.url + job)

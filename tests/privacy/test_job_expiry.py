@@ -38,7 +38,7 @@ def test_what_has_expired_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ):
         assert list(Path(memory).glob("*/")) == []  # nor what an earlier process left behind, from the start on
         settings, jobs = server.live.services.settings, server.jobs
-        server.plans.gate.clear()
+        server.plans.shut_gate()
         address = send(server, b"gate")
         (job,) = jobs._ledger.all()
         assert job.job_key is not None

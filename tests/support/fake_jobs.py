@@ -68,7 +68,8 @@ class FakePart:
 
     def _second(self, task: Task) -> None:
         if self.content.startswith(b"gate"):
-            while not self.plans.gate.wait(0.01):
+            gate = self.plans.gate
+            while not gate.wait(0.01):
                 if task.cancel is not None and task.cancel.is_set():
                     raise Cancelled
         if self.content.startswith(b"invalid"):
@@ -86,6 +87,10 @@ class FakePlans:
     ran: list[int] = field(default_factory=list)
     accounts: list[str] = field(default_factory=list)
     tired: int = 0
+
+    def shut_gate(self) -> None:
+        """Have jobs wait from now on. Those that may go on do, even where their threads have not noticed yet."""
+        self.gate = threading.Event()
 
     def start(self) -> None: ...
 
