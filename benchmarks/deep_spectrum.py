@@ -21,15 +21,15 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measurement import emit
 from benchmarks.pictures import speech
-from export.bundles.deep_spectrum import ExtractorBundle, speech_graph
-from export.evaluation.extractor_verification import Reference
-from export.evaluation.toolkit_picture import toolkit_picture
-from export.graphs.plot_graph import plot_graph
-from export.graphs.plot_presets import PLOT_PRESETS
-from export.networks.deep_spectrum import EXTRACTORS, Weights, extractor_graph, load_weights
-from export.networks.deep_spectrum.network import EmbeddingNetwork
-from export.networks.deep_spectrum.normalisation import omissions
-from service.pipeline.session import Session
+from export.deep_spectrum.bundle import ExtractorBundle, speech_graph
+from export.deep_spectrum.networks import EXTRACTORS, Weights, extractor_graph, load_weights
+from export.deep_spectrum.networks.network import EmbeddingNetwork
+from export.deep_spectrum.networks.normalisation import omissions
+from export.deep_spectrum.picture.graph import plot_graph
+from export.deep_spectrum.picture.presets import PLOT_PRESETS
+from export.deep_spectrum.picture.toolkit_picture import toolkit_picture
+from export.deep_spectrum.verification import Reference
+from service.pipeline.device.session import Session
 
 SAMPLE_RATE_HZ = 16_000
 NETWORKS = {"squeezenet": "squeezenet1_1_imagenet_fp16.onnx", "mobilenet_v2": "tf2_mobilenet_v2_1.0_224_ptq.tflite"}

@@ -23,10 +23,10 @@ from benchmarks.deep_spectrum import SAMPLE_RATE_HZ, weights_of
 from benchmarks.measurement import emit
 from benchmarks.pictures import speech
 from benchmarks.server import Server, running_server
-from export.bundles.deep_spectrum import ExtractorBundle, bundle_name, write_extractor_bundle
 from export.cli.common import available_threads
 from export.corpora.recordings import read_recordings
 from export.corpora.tables import Corpus
+from export.deep_spectrum.bundle import ExtractorBundle, bundle_name, write_extractor_bundle
 from export.features.extraction import Cut, extract
 from export.features.extractors import BundleExtractor
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.measurement import emit
 from export.faces.bundle import write_face_bundle
-from service.pipeline.face.face_networks import FaceNetworks
-from service.pipeline.faces import FaceTracker
+from service.pipeline.face.networks import FaceNetworks
+from service.pipeline.face.tracker import FaceTracker
 from service.registry import Registry
 from service.settings import Settings
 

@@ -19,11 +19,11 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measurement import emit
 from export.corpora.features import read_waveform
 from export.corpora.tables import read_corpus
-from export.evaluation.toolkit_picture import toolkit_picture
+from export.deep_spectrum.picture.graph import plot_graph
+from export.deep_spectrum.picture.presets import PLOT_PRESETS, PlotPreset
+from export.deep_spectrum.picture.toolkit_picture import toolkit_picture
 from export.evaluation.voice import synthetic_voice
-from export.graphs.plot_graph import plot_graph
-from export.graphs.plot_presets import PLOT_PRESETS, PlotPreset
-from service.pipeline.session import Session
+from service.pipeline.device.session import Session
 
 SAMPLE_RATE_HZ = 16_000
 CORPORA = ("emodb4", "ravdess", "nemo")

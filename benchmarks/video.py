@@ -79,10 +79,10 @@ class _Memory:
 def analyse(movie: bytes, cores: int) -> None:
     """Print duration, seconds taken and how memory grew since 30 % of the way, in MiB, see :class:`_Memory`."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    from service.pipeline.decode import Decoder
-    from service.pipeline.run import SpeechPipeline
+    from service.pipeline.decoding.decode import Decoder
+    from service.pipeline.speech_pipeline import SpeechPipeline
     from service.pipeline.video.video_results import VideoOptions
-    from service.pipeline.video_run import VideoPipeline
+    from service.pipeline.video_pipeline import VideoPipeline
     from service.registry import Registry
     from service.settings import Limits, Settings
 

@@ -29,15 +29,15 @@ from service.api import (
     video,
 )
 from service.api.answers import warm_up_rendering
-from service.api.documentation import openapi_document
-from service.api.exchange import exchange_of
+from service.api.openapi.documentation import openapi_document
+from service.api.openapi.security import describe_security
 from service.api.parameters import parameter_errors
-from service.api.problem_response import problem_response
-from service.api.security_documentation import describe_security
-from service.middleware.cross_origin import cross_origin_rules
-from service.middleware.envelope import Envelope
-from service.middleware.guard import Guard
-from service.middleware.prefix import Prefix
+from service.http.cross_origin import cross_origin_rules
+from service.http.envelope import Envelope
+from service.http.exchange import exchange_of
+from service.http.guard import Guard
+from service.http.prefix import Prefix
+from service.http.problem_response import problem_response
 from service.problems import InternalError, Malformed, MethodNotAllowed, NotFound, Problem
 from service.services import Services
 from service.settings import Settings

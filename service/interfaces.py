@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from service.card import Card
-from service.pipeline.live.live_emotion import LiveEmotion, LiveOptions
-from service.pipeline.live.live_video import LiveVideo, LiveVideoOptions
-from service.pipeline.live.row_watch import OnRows
-from service.pipeline.live.window_watch import OnWindow
 from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.speech.embedding_results import AudioEmbedding, EmbeddingOptions
+from service.pipeline.speech.live import LiveEmotion, LiveOptions
+from service.pipeline.speech.window_watch import OnWindow
+from service.pipeline.video.live import LiveVideo, LiveVideoOptions
+from service.pipeline.video.row_watch import OnRows
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
-from service.pipeline.waveform.embedding_results import AudioEmbedding, EmbeddingOptions
 
 
 class ModelBundle(Protocol):

@@ -11,18 +11,18 @@ from types import FrameType
 
 import uvicorn
 
+from service.access.caller import ANONYMOUS
 from service.app import create_app
-from service.auth import ANONYMOUS
-from service.core_dumps import forbid_core_dumps
 from service.health import Phase
-from service.http_protocol import bounded_protocol
+from service.http.protocol import bounded_protocol
+from service.http.websocket import StreamProtocol
 from service.listening import refuse_busy_port, transport_security, warn_of_openness, warn_of_unread
+from service.pipeline.decoding.core_dumps import forbid_core_dumps
 from service.problems import Problem
 from service.services import Services
 from service.settings import Settings
 from service.telemetry.audit import AuditEntry
 from service.telemetry.logs import configure_logging, request_logger, service_logger
-from service.websocket_protocol import StreamProtocol
 
 # Longer than the 60 s after which common load balancers drop idle connections, so that they do it first.
 KEEP_ALIVE_S = 75

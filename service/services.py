@@ -10,16 +10,16 @@ from fastapi import Request
 from service.access.accounts import Accounts
 from service.access.authenticator import Authenticator
 from service.health import Health
+from service.http.work_pool import UploadMemory, WorkPool
 from service.interfaces import AffectPipeline, AudioPipeline, MediaDecoder, ModelRegistry
-from service.job_place import JobPlace
+from service.jobs.place import JobPlace
+from service.pipeline.video_setup import load_affect
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
 from service.streams.sessions import StreamSessions
 from service.telemetry.audit import AuditLog
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import make_tracer
-from service.video_setup import load_affect
-from service.work import UploadMemory, WorkPool
 
 if TYPE_CHECKING:
     from service.jobs.jobs import Jobs
@@ -163,8 +163,8 @@ def load(settings: Settings, metrics: Metrics) -> Loaded:
     Raises:
         Exception: as of :meth:`Services.start`.
     """
-    from service.pipeline.decode import Decoder
-    from service.pipeline.run import SpeechPipeline
+    from service.pipeline.decoding.decode import Decoder
+    from service.pipeline.speech_pipeline import SpeechPipeline
     from service.registry import BundleError, Registry
 
     registry = Registry.load(settings)

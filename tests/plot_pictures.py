@@ -8,9 +8,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from export.evaluation.toolkit_picture import specshow, toolkit_picture
-from export.graphs.plot_graph import plot_graph
-from export.graphs.plot_presets import PlotPreset
+from export.deep_spectrum.picture.graph import plot_graph
+from export.deep_spectrum.picture.presets import PlotPreset
+from export.deep_spectrum.picture.toolkit_picture import specshow, toolkit_picture
 
 Samples = NDArray[np.float32]
 

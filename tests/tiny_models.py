@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from export.bundles.write import Content, write_bundle
+from export.bundle.write import Content, write_bundle
 from service.card import Card, FileEntry, Licence, Member, SpeechInput, Task
 
 OPSET, IR_VERSION = 17, 8

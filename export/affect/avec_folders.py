@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.affect.sequences import TARGETS, Partition
-from service.pipeline.columns.affect_columns import COLUMNS, SIGNALS
-from service.pipeline.columns.functionals import HOP_S, WINDOW_S, affect_features, time_grid
+from service.pipeline.affect.columns import COLUMNS, SIGNALS
+from service.pipeline.affect.functionals import HOP_S, WINDOW_S, affect_features, time_grid
 from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.problems import Problem
 from service.settings import Limits

@@ -15,9 +15,9 @@ import onnx
 from numpy.typing import NDArray
 
 from service.card import Card, FileEntry, Licence, Measurement, Parity, TrainingData, write_card
-from service.pipeline.columns.attribution import steps_after
-from service.pipeline.columns.functionals import HOP_S, WINDOW_S
-from service.pipeline.session import Session
+from service.pipeline.affect.attribution import steps_after
+from service.pipeline.affect.functionals import HOP_S, WINDOW_S
+from service.pipeline.device.session import Session
 
 INTENDED_USE = (
     "Watching how expression changes within one recording, in research and in telehealth under a "

@@ -22,7 +22,7 @@ from export.evaluation.concordance import (
     concordance_difference,
 )
 from service.card import Card, read_card
-from service.pipeline.session import Session
+from service.pipeline.device.session import Session
 
 FEATURE_FOLDERS = ("features", "visual_features_functionals", "visual_features")
 LABEL_FOLDER, TURN_FOLDER = "labels", "turns"

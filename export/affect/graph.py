@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from export.networks.avec_lstm import AvecLstm
-from export.networks.shallow_cnn import COLUMN_COUNT, ConvolutionStack, OneFilter, same_padding
+from export.affect.avec_lstm import AvecLstm
+from export.affect.shallow_cnn import COLUMN_COUNT, ConvolutionStack, OneFilter, same_padding
 
 OPSET = 17
 IR_VERSION = 8  # the oldest that holds opset 17, so older runtimes read the file too

@@ -21,9 +21,9 @@ from export.affect.prior_card import DESCRIPTION, KNOWN_LIMITS, LICENCE, NAME, T
 from export.affect.rating_model import HeldOut, Signs, fit_coefficients, held_out
 from export.affect.ratings import LOWEST_RATING, RATING_RANGE, SHARED_UNITS, Ratings, read_ratings
 from service.card import Card, Measurement
-from service.pipeline.columns.affect_columns import COLUMNS
-from service.pipeline.columns.attribution import AffectFilter, answers, steps_before
-from service.pipeline.columns.functionals import HOP_S
+from service.pipeline.affect.attribution import AffectFilter, answers, steps_before
+from service.pipeline.affect.columns import COLUMNS
+from service.pipeline.affect.functionals import HOP_S
 
 KERNEL = 100  # E12
 #: Half width of the smoothing window: one second of the past and one of the future. Longer windows would

@@ -8,7 +8,7 @@ import numpy as np
 
 from export.affect.avec_folders import partition_of, read_features, read_labels, read_turns
 from export.affect.sequences import AffectSequence, Partition
-from service.pipeline.columns.functionals import HOP_S, WINDOW_S
+from service.pipeline.affect.functionals import HOP_S, WINDOW_S
 
 #: Share of recordings held out where the names state no partition; a choice.
 DEVEL_SHARE = 0.25

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from export.affect.avec_lstm import AvecLstm
 from export.affect.concordance_loss import Scope, concordance_loss
 from export.affect.sequences import (
     AVEC_DELAY_S,
@@ -22,11 +23,10 @@ from export.affect.sequences import (
     make_batch,
     shift_to_back,
 )
+from export.affect.shallow_cnn import KERNEL, ConvolutionStack, OneFilter, OneFilterDense, fold
 from export.evaluation.concordance import Concordance, concordance, concordance_coefficient
-from export.networks.avec_lstm import AvecLstm
-from export.networks.shallow_cnn import KERNEL, ConvolutionStack, OneFilter, OneFilterDense, fold
-from service.pipeline.columns.affect_columns import COLUMNS
-from service.pipeline.columns.functionals import HOP_S
+from service.pipeline.affect.columns import COLUMNS
+from service.pipeline.affect.functionals import HOP_S
 
 NetworkName = Literal["A", "B", "C", "D", "E", "lstm"]
 #: Columns that the seed paper always found relevant (E15), the default of network E.

@@ -13,8 +13,8 @@ from export.affect.bundle import affect_settings, graph_parity, write_affect_bun
 from export.affect.graph import affect_graph
 from export.affect.sequence_folders import read_sequences
 from export.affect.sequences import TARGETS, AffectSequence
+from export.affect.shallow_cnn import ConvolutionStack
 from export.affect.train import TrainedAffect, TrainingPlan, predict, train_affect
-from export.networks.shallow_cnn import ConvolutionStack
 from service.card import Card, Licence, Measurement, TrainingData
 
 ITEMS = {"A": "E11", "B": "E12, E14", "C": "E13", "D": "E14", "E": "E15", "lstm": "E20"}

@@ -6,13 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from export.bundles.denoiser import run_denoiser
 from export.cli.common import ExpectedFailure, advance, progress_bar, say
 from export.corpora.tables import Corpus, read_corpora
-from export.evaluation.denoising import MAX_UTTERANCES, ConditionReport, evaluate_denoiser
-from export.evaluation.spectrogram_plot import draw_mixtures
+from export.denoiser.bundle import run_denoiser
+from export.denoiser.scores import MAX_UTTERANCES, ConditionReport, evaluate_denoiser
+from export.denoiser.spectrogram_plot import draw_mixtures
 from service.card import read_card
-from service.pipeline.session import Session
+from service.pipeline.device.session import Session
 
 
 def run(arguments: argparse.Namespace) -> int:

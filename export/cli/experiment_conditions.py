@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from export.audio_words.codebook import ASSIGNMENTS, CODEBOOK_SIZES, Descriptors
+from export.audio_words.descriptors import SAMPLE_RATE_HZ, low_level_descriptors
 from export.classifiers.examples import TrainingError
 from export.classifiers.recipe import Recipe
 from export.cli.common import ExpectedFailure, advance, note, progress_bar
@@ -34,8 +36,6 @@ from export.experiments.matrix import (
 from export.experiments.tables import Cell, draw_matrix
 from export.experiments.trainings import Training, Trainings
 from export.experiments.words import Grid, bag_tables, choose_bags
-from export.features.audio_words import ASSIGNMENTS, CODEBOOK_SIZES, Descriptors
-from export.features.descriptors import SAMPLE_RATE_HZ, low_level_descriptors
 from export.features.extractors import BundleExtractor, OpenSmileExtractor
 from export.features.table import FeatureTable
 from service.card import CARD_FILE_NAME

@@ -8,7 +8,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.bundles.classifier import (
+from export.bundle.parity import ParityError
+from export.classifiers.bundle import (
     ClassifierBundle,
     Network,
     common_input,
@@ -16,16 +17,15 @@ from export.bundles.classifier import (
     read_network,
     write_classifier_bundle,
 )
-from export.bundles.deep_spectrum import bundle_of_front_end, write_extractor_bundle
-from export.bundles.parity import ParityError
 from export.classifiers.fusion import read_fusion
 from export.classifiers.head import Head, HeadError, read_head
 from export.classifiers.recipe import FusionKind
 from export.cli.common import ExpectedFailure, bundle_card, note, plain_name, plain_version, say
 from export.cli.export_extractor import PARITY_DURATIONS_S
+from export.deep_spectrum.bundle import bundle_of_front_end, write_extractor_bundle
+from export.deep_spectrum.networks import EXTRACTORS, WeightsError, load_weights
 from export.evaluation.agreement import BATCH_TOLERANCE
 from export.evaluation.voice import synthetic_voice
-from export.networks.deep_spectrum import EXTRACTORS, WeightsError, load_weights
 from service.card import Measurement, read_card
 
 CHECKED_DURATIONS = (0.3, 0.55, 0.8, 0.999, 1.0)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from export.bundles.denoiser import denoising_measurements, write_denoiser_bundle
-from export.bundles.specification import read_specification
-from export.bundles.trained import TrainedBundle, add_measurements
+from export.bundle.specification import read_specification
+from export.bundle.trained import TrainedBundle, add_measurements
 from export.cli.common import ExpectedFailure, add_corpus_argument, add_trained_bundle_arguments, note, say
 from export.cli.evaluate_denoiser import describe, evaluate
 from export.cli.export_emonet import parity_recordings
 from export.corpora.tables import read_corpora
-from export.training.denoiser_recipe import load_denoiser
+from export.denoiser.bundle import denoising_measurements, write_denoiser_bundle
+from export.denoiser.recipe import load_denoiser
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

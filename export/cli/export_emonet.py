@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from export.bundles.emotion import EmotionBundle, write_emotion_bundle
-from export.bundles.emotion_source import EmotionSource, read_source
-from export.bundles.measurements import corpus_measurements
-from export.bundles.specification import read_specification
-from export.bundles.trained import add_measurements
-from export.bundles.write import copy_bundle
+from export.bundle.measurements import corpus_measurements
+from export.bundle.specification import read_specification
+from export.bundle.trained import add_measurements
+from export.bundle.write import copy_bundle
 from export.cli.common import (
     ExpectedFailure,
     add_corpus_argument,
@@ -32,10 +30,12 @@ from export.cli.common import (
 from export.cli.evaluate import evaluate
 from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus, read_corpora
+from export.emonet.bundle import EmotionBundle, write_emotion_bundle
+from export.emonet.bundle_source import EmotionSource, read_source
+from export.emonet.network import EmoNet
 from export.evaluation.bundle import answer_corpus, truth
 from export.evaluation.calibration import KINDS, UNCALIBRATED, Calibration, Kind
 from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
-from export.networks.emonet import EmoNet
 
 PARITY_RECORDINGS = 6
 KEPT = "kept"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from export.bundles.deep_spectrum import ExtractorBundle, speech_input, write_extractor_bundle
-from export.bundles.parity import ParityError
-from export.bundles.plot_choice import PARAMETERS, plot_text
+from export.bundle.parity import ParityError
 from export.cli.common import ExpectedFailure, Subparsers, note, plain_name, plain_version, say
 from export.corpora.features import read_waveform
+from export.deep_spectrum.bundle import ExtractorBundle, speech_input, write_extractor_bundle
+from export.deep_spectrum.networks import EXTRACTORS, NORMALISATIONS, WeightsError, load_weights
+from export.deep_spectrum.networks.normalisation import CONVENTIONS
+from export.deep_spectrum.plot_choice import PARAMETERS, plot_text
+from export.deep_spectrum.weights.load import PUBLISHER
 from export.evaluation.voice import synthetic_voice
-from export.networks.deep_spectrum import EXTRACTORS, NORMALISATIONS, WeightsError, load_weights
-from export.networks.deep_spectrum.load import PUBLISHER
-from export.networks.deep_spectrum.normalisation import CONVENTIONS
 from service.card import Licence
 
 PLOT_OPTIONS = {

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from export.bundles.audio_words import NETWORK, AudioWordsBundle, write_audio_words_bundle
-from export.bundles.parity import ParityError
+from export.audio_words.bundle import NETWORK, AudioWordsBundle, write_audio_words_bundle
+from export.audio_words.codebook import ASSIGNMENTS, CODEBOOK_SIZES, sample_codebook
+from export.audio_words.descriptors import SAMPLE_RATE_HZ, low_level_descriptors
+from export.bundle.parity import ParityError
 from export.cli.common import (
     ExpectedFailure,
     add_corpus_argument,
@@ -20,8 +22,6 @@ from export.cli.export_emonet import parity_recordings
 from export.corpora.features import read_waveform
 from export.corpora.licences import training_data
 from export.corpora.tables import read_corpora
-from export.features.audio_words import ASSIGNMENTS, CODEBOOK_SIZES, sample_codebook
-from export.features.descriptors import SAMPLE_RATE_HZ, low_level_descriptors
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

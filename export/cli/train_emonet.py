@@ -19,12 +19,12 @@ from export.cli.common import (
     say,
 )
 from export.corpora.tables import CorpusError, read_corpora
+from export.emonet.open_recipe import OpenRecipe, train_open
+from export.emonet.paper_recipe import MODES, PaperRecipe, train_paper
 from export.evaluation.calibration import KINDS
 from export.evaluation.calibration_fit import CalibrationError
 from export.training.curves import draw_curves
 from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME, load_calibration
-from export.training.open_recipe import OpenRecipe, train_open
-from export.training.paper_recipe import MODES, PaperRecipe, train_paper
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.cli.common import ExpectedFailure, advance, bundle_card, note, progress_bar, say
-from export.corpora.audio import read_waveform
-from export.evaluation.agreement import Agreement
-from export.evaluation.audio_words_verification import (
+from export.audio_words.verification import (
     AudioWordsVerification,
     is_audio_words_bundle,
     verify_audio_words_bundle,
 )
-from export.evaluation.classifier_verification import (
+from export.classifiers.verification import (
     ClassifierVerification,
     is_classifier_bundle,
     verify_classifier_bundle,
 )
-from export.evaluation.denoiser_verification import verify_denoiser_bundle
-from export.evaluation.extractor_verification import verify_extractor_bundle
+from export.cli.common import ExpectedFailure, advance, bundle_card, note, progress_bar, say
+from export.corpora.audio import read_waveform
+from export.deep_spectrum.verification import verify_extractor_bundle
+from export.denoiser.verification import verify_denoiser_bundle
+from export.evaluation.agreement import Agreement
 from export.evaluation.verification import verify_speech_bundle
 from export.evaluation.voice import synthetic_voice
 from service.card import CARD_FILE_NAME, Card, read_card

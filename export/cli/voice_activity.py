@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from export.bundles.voice_activity import write_voice_activity_bundle
 from export.cli.common import say
+from export.voice_activity.bundle import write_voice_activity_bundle
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from export.corpora.audio import read_waveform
 from export.corpora.tables import FEATURE_FILE_NAME, Corpus, Utterance
-from export.graphs.front_end import POWER_RANGE_DB, PRESETS, FrontEnd
+from export.graph.front_end import POWER_RANGE_DB, PRESETS, FrontEnd
 
 STORED_RANGE_DB = 100.0
 """Range kept below a recording's maximum: 20 dB more than the front end, so that a quiet crop keeps its own 80."""

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from export.corpora.audio import read_waveform, stack
 from export.corpora.features import FEATURE_STEPS
 from export.corpora.tables import FEATURE_FILE_NAME, Corpus, CorpusError, Utterance
-from export.graphs.emonet_graph import FRAME_COUNTS, PICTURES
+from export.emonet.graph import FRAME_COUNTS, PICTURES
 from service.card import Card, read_card
-from service.pipeline.session import Session
-from service.pipeline.waveform.windows import plan_windows
+from service.pipeline.device.session import Session
+from service.pipeline.speech.windows import plan_windows
 from service.problems import MediaTooShort
 from service.settings import Limits
 

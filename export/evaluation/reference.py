@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from export.graphs.front_end import POWER_RANGE_DB, PRESETS
+from export.graph.front_end import POWER_RANGE_DB, PRESETS
 
 
 def librosa_picture(waveform: NDArray[np.float32]) -> NDArray[np.float32]:

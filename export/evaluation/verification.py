@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.bundles.emotion import load_network, torch_probabilities
 from export.corpora.audio import stack
+from export.emonet.bundle import load_network, torch_probabilities
+from export.emonet.network import EmoNet
 from export.evaluation.agreement import BATCH_TOLERANCE, Agreement, clips_of
 from export.evaluation.calibration import Calibration
 from export.evaluation.reference import librosa_picture
-from export.graphs.front_end import PRESETS
-from export.networks.emonet import EmoNet
+from export.graph.front_end import PRESETS
 from service.card import read_card
-from service.pipeline.session import Session
+from service.pipeline.device.session import Session
 
 REFERENCE_TOLERANCE = 2e-3
 """Largest difference of a probability between the graph and librosa's front end in float64 with PyTorch behind."""

@@ -12,15 +12,15 @@ from typing import Literal
 import numpy as np
 import soundfile
 
-from export.bundles.denoiser import run_denoiser
 from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus
-from export.evaluation.denoising import DISTANCE_M
-from export.training.denoiser_mixtures import RT60_RANGE_S, SNR_RANGE_DB, add_noise
-from export.training.denoiser_noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES, unit_power
-from export.training.denoiser_rooms import draw_room
+from export.denoiser.bundle import run_denoiser
+from export.denoiser.mixtures import RT60_RANGE_S, SNR_RANGE_DB, add_noise
+from export.denoiser.noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES, unit_power
+from export.denoiser.rooms import draw_room
+from export.denoiser.scores import DISTANCE_M
 from service.card import read_card
-from service.pipeline.session import Session
+from service.pipeline.device.session import Session
 
 Condition = Literal["clean", "noisy", "denoised"]
 CONDITIONS: tuple[Condition, ...] = ("clean", "noisy", "denoised")

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundles.denoiser import run_denoiser
 from export.classifiers.answers import Answers, by_name, figures_of
 from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus, CorpusError
+from export.denoiser.bundle import run_denoiser
+from export.denoiser.mixtures import add_noise
+from export.denoiser.noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES
 from export.evaluation.bundle import truth, waveform_runner
 from export.evaluation.metrics import Interval
 from export.evaluation.significance import compare_answers
 from export.experiments.tables import Cell
-from export.training.denoiser_mixtures import add_noise
-from export.training.denoiser_noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES
 from service.card import read_card
-from service.pipeline.session import Session
+from service.pipeline.device.session import Session
 from service.problems import MediaTooShort
 
 Samples = NDArray[np.float32]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from export.audio_words.codebook import Descriptors, audio_words_grid
 from export.classifiers.recipe import Recipe
 from export.experiments.conditions import CONDITIONS, Condition
 from export.experiments.matrix import training_table
 from export.experiments.trainings import Training, Trainings
-from export.features.audio_words import Descriptors, audio_words_grid
 from export.features.origin import Backbone, Origin
 from export.features.table import FeatureTable
 from service.card import Licence

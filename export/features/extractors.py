@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from export.features.origin import Backbone, backbone_of
 from service.card import Licence, SpeechInput, read_card
-from service.pipeline.session import Session
+from service.pipeline.device.session import Session
 
 OPENSMILE_LICENCE = Licence(
     spdx="LicenseRef-openSMILE-research",
@@ -36,7 +36,7 @@ class BundleExtractor:
 
     Args:
         bundle: folder with a card.
-        device: as for :class:`service.pipeline.session.Session`.
+        device: as for :class:`service.pipeline.device.session.Session`.
 
     Raises:
         ExtractorError: the graph has no such output, or the card does not speak of speech.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.corpora.features import STORED_RANGE_DB, Pictures
-from export.graphs.front_end import PRESETS, scale_relative
+from export.graph.front_end import PRESETS, scale_relative
 from export.training import augmentation
 from export.training.augmentation import AugmentationConfig
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from export.emonet.network import EmoNet, EmoNetConfig
 from export.evaluation.calibration import Calibration
-from export.networks.emonet import EmoNet, EmoNetConfig
 from export.training.batches import Batch, BatchSampler
 
 CHECKPOINT_FILE_NAME = "checkpoint.pt"

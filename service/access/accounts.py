@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from service.access.caller import ANONYMOUS, Caller
 from service.access.token_bucket import TokenBucket
-from service.auth import ANONYMOUS, Caller
 from service.pipeline.device.rate import LEAST_RETRY_S, LONGEST_RETRY_S
 from service.problems import RateLimited
 from service.settings import KeyLimits

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from service.access.caller import Caller
 from service.access.key_file import KeyEntry, digest_of, id_in, parse_key_file
 from service.access.watched_file import WatchedFile
-from service.auth import Caller
 from service.problems import Unauthenticated
 
 _NO_DIGEST = bytes(32)

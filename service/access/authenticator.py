@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.access.api_keys import ApiKeys
+from service.access.caller import ANONYMOUS, Caller
 from service.access.credentials import find_credentials
 from service.access.token_keys import FetchedKeys, FileKeys, TokenKeys
 from service.access.tokens import Tokens
-from service.auth import ANONYMOUS, Caller
 from service.problems import Unauthenticated
 from service.settings import Settings
 

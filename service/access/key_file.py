@@ -14,8 +14,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from service.access.caller import Scope
 from service.access.watched_file import FileInvalid
-from service.auth import Scope
 from service.settings import KeyLimits
 
 PREFIX = "emo"

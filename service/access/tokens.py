@@ -6,8 +6,8 @@ import hashlib
 import re
 from typing import Any, Final
 
+from service.access.caller import SCOPES, Caller
 from service.access.token_keys import Jwk, TokenKeys
-from service.auth import SCOPES, Caller
 from service.problems import Unauthenticated
 
 RSA_ALGORITHMS: Final = ("RS256", "RS384", "RS512")

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
 from service.api.event_stream import Progress, UploadEvents
-from service.api.negotiation import EVENTS, JSON
+from service.api.openapi.video import TABLE_BODY, TABLE_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
-from service.api.uploads import RAW_TABLES
-from service.api.video_documentation import TABLE_BODY, TABLE_RESPONSES
 from service.api.video_parameters import TableQuery
+from service.http.negotiation import EVENTS, JSON
+from service.http.uploads import RAW_TABLES
+from service.pipeline.video_setup import require_affect
 from service.services import services_of
-from service.video_setup import require_affect
 
 router = APIRouter(tags=["video"])
 

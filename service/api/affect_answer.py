@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 
 from service.api.answers import fhir_version, json_bytes
-from service.api.negotiation import CSV, EVENTS, FHIR, JSON, PNG
 from service.api.upload_answer import note_analysis
+from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
 from service.pipeline.video.video_results import VideoAffect
 
 AFFECT_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)

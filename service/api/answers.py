@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import orjson
 
-from service.api.negotiation import CSV, EVENTS, FHIR, JSON, PNG
+from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
 from service.pipeline.results import AudioEmotion, FloatArray
-from service.pipeline.waveform.embedding_results import AudioEmbedding
+from service.pipeline.speech.embedding_results import AudioEmbedding
 
 AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
 

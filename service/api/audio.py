@@ -9,11 +9,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer
-from service.api.documentation import AUDIO_RESPONSES, UPLOAD_BODY
 from service.api.event_stream import Emit, Progress, UploadEvents
-from service.api.negotiation import EVENTS, JSON
+from service.api.openapi.documentation import AUDIO_RESPONSES, UPLOAD_BODY
 from service.api.parameters import AudioQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
+from service.http.negotiation import EVENTS, JSON
 from service.pipeline.results import AudioOptions, JudgedWindow
 from service.render.stream_json import window_members
 from service.services import services_of

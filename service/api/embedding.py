@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.answers import EMBEDDING_MEDIA_TYPES, embedding_answer
-from service.api.documentation import UPLOAD_BODY
-from service.api.embedding_documentation import EMBEDDING_RESPONSES
+from service.api.openapi.documentation import UPLOAD_BODY
+from service.api.openapi.embedding import EMBEDDING_RESPONSES
 from service.api.parameters import EmbeddingQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
-from service.pipeline.waveform.embedding_results import EmbeddingOptions
+from service.pipeline.speech.embedding_results import EmbeddingOptions
 from service.services import services_of
 
 router = APIRouter(tags=["audio"])

@@ -17,14 +17,14 @@ from fastapi import Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.exchange import exchange_of
-from service.api.negotiation import EVENTS
-from service.api.problem_response import problem_document
 from service.api.upload_answer import do_upload
-from service.api.uploads import RAW_MEDIA
+from service.http.exchange import exchange_of
+from service.http.negotiation import EVENTS
+from service.http.problem_response import problem_document
+from service.http.uploads import RAW_MEDIA
+from service.http.work_pool import ClientGoneError
 from service.problems import Draining, InternalError, Problem
 from service.telemetry.logs import describe_exception, request_logger
-from service.work import ClientGoneError
 
 HEARTBEAT_S = 15.0
 """A comment is sent after so much silence, so that proxies keep the connection; a client ignores it."""
@@ -70,7 +70,7 @@ class UploadEvents(Response):
         request: with multipart or raw body.
         answer: the work.
         raw_types: media types that the body may have where it is not multipart.
-        is_long: whether the work may take minutes; see :meth:`service.work.WorkPool.run`.
+        is_long: whether the work may take minutes; see :meth:`service.http.work_pool.WorkPool.run`.
     """
 
     def __init__(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from service import __version__
-from service.api.documentation import PROBLEM_RESPONSES, problem_responses
+from service.api.openapi.documentation import PROBLEM_RESPONSES, problem_responses
 from service.problems import DecoderUnavailable, Draining, InferenceUnavailable, Unavailable
-from service.schemas import Live, Ready, ServerMetadata
+from service.schemas.audio import Live, Ready, ServerMetadata
 from service.services import services_of
 
 router = APIRouter(tags=["health"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from service.card import Card
 from service.interfaces import GraphSignature, GraphTensor
-from service.schemas import ModelMetadata, TensorMetadata
+from service.schemas.audio import ModelMetadata, TensorMetadata
 
 PLATFORM = "onnxruntime_onnx"
 ANY = -1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from service.job_schemas import JobAnswer, JobProblem
 from service.jobs.job import Job
 from service.jobs.jobs import Jobs
 from service.problems import InternalError, Problem, all_problems
+from service.schemas.jobs import JobAnswer, JobProblem
 
 
 def job_answer(jobs: Jobs, job: Job) -> JobAnswer:

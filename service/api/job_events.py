@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from service.api.job_answer import job_answer
-from service.job_schemas import JobProgress
 from service.jobs.job import Job
 from service.jobs.jobs import Jobs
 from service.jobs.states import JobState
 from service.problems import JobNotFound
+from service.schemas.jobs import JobProgress
 
 LOOK_S = 0.5
 HEARTBEAT_S = 15.0

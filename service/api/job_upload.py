@@ -9,15 +9,15 @@ from typing import Final
 
 from fastapi import Request
 
-from service.api.exchange import exchange_of
-from service.api.uploads import BodySink, choose_sink, declared_bytes, too_large
-from service.auth import caller_of
+from service.access.caller import caller_of
+from service.http.exchange import exchange_of
+from service.http.uploads import BodySink, choose_sink, declared_bytes, too_large
+from service.http.work_pool import ClientGoneError
 from service.jobs.job import Job, JobOptions
 from service.jobs.plans import job_limits
 from service.jobs.reception import Reception
 from service.problems import BodyTimeout, Malformed, RateLimited, Unavailable
 from service.services import services_of
-from service.work import ClientGoneError
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 STRIDE_BYTES: Final = 65_536

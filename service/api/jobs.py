@@ -10,12 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse
 from starlette.background import BackgroundTask
 
+from service.access.caller import caller_of
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, affect_answer
 from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer
-from service.api.documentation import UPLOAD_BODY
-from service.api.exchange import exchange_of
 from service.api.job_answer import job_address, job_answer
-from service.api.job_documentation import (
+from service.api.job_events import event_id, job_events
+from service.api.job_upload import receive_job
+from service.api.openapi.documentation import UPLOAD_BODY
+from service.api.openapi.jobs import (
     DELETE_RESPONSES,
     EVENT_RESPONSES,
     IDEMPOTENCY_PARAMETER,
@@ -24,20 +26,18 @@ from service.api.job_documentation import (
     RESULT_RESPONSES,
     SUBMIT_RESPONSES,
 )
-from service.api.job_events import event_id, job_events
-from service.api.job_upload import receive_job
-from service.api.negotiation import EVENTS
 from service.api.parameters import AudioQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type
-from service.api.uploads import client_gone
 from service.api.video_parameters import VideoQuery
-from service.auth import caller_of
-from service.job_schemas import JobAnswer
+from service.http.exchange import exchange_of
+from service.http.negotiation import EVENTS
+from service.http.uploads import client_gone
 from service.jobs.job import Job, JobOptions
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video.video_results import VideoAffect
+from service.pipeline.video_setup import require_faces
+from service.schemas.jobs import JobAnswer
 from service.services import services_of
-from service.video_setup import require_faces
 
 router = APIRouter(tags=["jobs"])
 

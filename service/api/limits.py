@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from service.api.answers import AUDIO_MEDIA_TYPES
-from service.api.documentation import PROBLEM_RESPONSES
-from service.api.uploads import MULTIPART, RAW_KINDS, RAW_TABLES, RAW_TYPES
+from service.api.openapi.documentation import PROBLEM_RESPONSES
+from service.http.uploads import MULTIPART, RAW_KINDS, RAW_TABLES, RAW_TYPES
 from service.jobs.plans import job_limits
-from service.schemas import JobLimits, LimitsAnswer
+from service.schemas.audio import JobLimits, LimitsAnswer
 from service.services import services_of
 from service.settings import Limits, Settings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.documentation import PROBLEM_RESPONSES
+from service.api.openapi.documentation import PROBLEM_RESPONSES
 from service.services import services_of
 from service.telemetry.metrics import CONTENT_TYPE
 

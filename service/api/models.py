@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from service.api.documentation import NOT_FOUND_RESPONSES, PROBLEM_RESPONSES, problem_responses
 from service.api.inference_protocol import metadata_of
+from service.api.openapi.documentation import NOT_FOUND_RESPONSES, PROBLEM_RESPONSES, problem_responses
 from service.interfaces import ModelBundle
 from service.problems import ModelNotFound, Unavailable
-from service.schemas import ModelEntry, ModelMetadata, ModelReady, ModelsAnswer, WithheldEntry
+from service.schemas.audio import ModelEntry, ModelMetadata, ModelReady, ModelsAnswer, WithheldEntry
 from service.services import services_of
 
 router = APIRouter(tags=["models"])

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.exchange import exchange_of
+from service.http.exchange import exchange_of
 from service.problems import NotFound
 
 router = APIRouter(include_in_schema=False)

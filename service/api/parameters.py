@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.pipeline.results import AudioOptions, ChannelChoice
-from service.pipeline.waveform.embedding_results import EmbeddingOptions
+from service.pipeline.speech.embedding_results import EmbeddingOptions
 from service.problems import Unprocessable
 from service.settings import Limits
 

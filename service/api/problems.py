@@ -6,10 +6,10 @@ import inspect
 
 from fastapi import APIRouter
 
-from service.api.documentation import PROBLEM_RESPONSES, problem_responses
-from service.api.problem_response import problem_type
+from service.api.openapi.documentation import PROBLEM_RESPONSES, problem_responses
+from service.http.problem_response import problem_type
 from service.problems import NotFound, Problem, all_problems
-from service.schemas import ProblemEntry, ProblemsAnswer
+from service.schemas.audio import ProblemEntry, ProblemsAnswer
 
 router = APIRouter(tags=["about"])
 

@@ -6,17 +6,17 @@ from typing import cast
 
 from fastapi import APIRouter, WebSocket
 
-from service.api.exchange import exchange_of
-from service.api.problem_response import problem_response
+from service.http.exchange import exchange_of
+from service.http.problem_response import problem_response
+from service.pipeline.video_setup import require_affect, require_faces
 from service.problems import Forbidden
+from service.schemas.streams import AudioConfig, ClientMessage, VideoConfig
 from service.services import Services
-from service.stream_schemas import AudioConfig, ClientMessage, VideoConfig
 from service.streams.audio_engine import AudioEngine, live_options
 from service.streams.connection import OpenEngine, StreamConnection
 from service.streams.engine import Engine
 from service.streams.origin import is_permitted_origin
 from service.streams.video_engine import VideoEngine, live_video_options
-from service.video_setup import require_affect, require_faces
 
 router = APIRouter(tags=["streams"])
 

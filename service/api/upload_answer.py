@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from fastapi import Request, Response
 
-from service.api.exchange import Exchange, exchange_of
-from service.api.negotiation import FHIR, choose_fhir_version, choose_media_type
-from service.api.uploads import RAW_MEDIA, client_gone, read_upload
+from service.http.exchange import Exchange, exchange_of
+from service.http.negotiation import FHIR, choose_fhir_version, choose_media_type
+from service.http.uploads import RAW_MEDIA, client_gone, read_upload
 from service.pipeline.results import MediaInfo, ModelReference
 from service.problems import RateLimited, Unavailable
 from service.services import services_of
@@ -44,7 +44,7 @@ async def answer_upload(
         answer: the work.
         media_type: of the response.
         raw_types: media types that the body may have where it is not multipart.
-        is_long: whether the work may take minutes; see :meth:`service.work.WorkPool.run`.
+        is_long: whether the work may take minutes; see :meth:`service.http.work_pool.WorkPool.run`.
 
     Raises:
         Problem: the upload is refused or cannot be judged.

@@ -7,18 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
-from service.api.documentation import UPLOAD_BODY
 from service.api.event_stream import Emit, Progress, UploadEvents
-from service.api.negotiation import EVENTS, JSON
+from service.api.openapi.documentation import UPLOAD_BODY
+from service.api.openapi.video import VIDEO_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
-from service.api.video_documentation import VIDEO_RESPONSES
 from service.api.video_parameters import VideoQuery
-from service.pipeline.live.live_affect import AffectRows
-from service.pipeline.live.row_watch import OnRows
+from service.http.negotiation import EVENTS, JSON
+from service.pipeline.affect.live import AffectRows
+from service.pipeline.video.row_watch import OnRows
+from service.pipeline.video_setup import require_faces
 from service.render.stream_json import affect_members
 from service.services import services_of
-from service.video_setup import require_faces
 
 router = APIRouter(tags=["video"])
 

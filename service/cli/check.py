@@ -21,12 +21,12 @@ from service.cli.probe import PROBE_RATE_HZ, probe_samples, probe_wav
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import printable
 from service.pipeline.results import AudioOptions
-from service.pipeline.waveform.embedding_results import EmbeddingOptions
+from service.pipeline.speech.embedding_results import EmbeddingOptions
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.pipeline.decode import Decoder
-    from service.pipeline.run import SpeechPipeline
+    from service.pipeline.decoding.decode import Decoder
+    from service.pipeline.speech_pipeline import SpeechPipeline
     from service.registry import Bundle, Registry
 
 
@@ -107,7 +107,7 @@ def _speech_bundles(registry: Registry) -> list[Bundle]:
 
 
 def _start_decoder(settings: Settings, stack: ExitStack) -> Decoder:
-    from service.pipeline.decode import Decoder
+    from service.pipeline.decoding.decode import Decoder
 
     decoder = Decoder(settings.limits, 1)
     stack.callback(decoder.close)
@@ -129,7 +129,7 @@ def _decode_probe(decoder: Decoder) -> str:
 
 
 def _start_pipeline(settings: Settings, registry: Registry, decoder: Decoder, stack: ExitStack) -> SpeechPipeline:
-    from service.pipeline.run import SpeechPipeline
+    from service.pipeline.speech_pipeline import SpeechPipeline
 
     pipeline = SpeechPipeline(settings, registry, decoder)
     stack.callback(pipeline.close)

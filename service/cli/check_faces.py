@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from service.cli.check_result import Check, attempt
+from service.pipeline.video_setup import load_affect
 from service.settings import Settings
-from service.video_setup import load_affect
 
 if TYPE_CHECKING:
     from service.interfaces import AffectPipeline
-    from service.pipeline.decode import Decoder
-    from service.pipeline.run import SpeechPipeline
+    from service.pipeline.decoding.decode import Decoder
+    from service.pipeline.speech_pipeline import SpeechPipeline
     from service.registry import Registry
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from service.cli.sources import Source
 from service.cli.terminal import UsageError
-from service.pipeline.waveform.embedding_results import EmbeddingOptions
+from service.pipeline.speech.embedding_results import EmbeddingOptions
 from service.render.csv import csv_text
 
 if TYPE_CHECKING:

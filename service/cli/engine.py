@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.pipeline.video_setup import load_affect
 from service.settings import Settings
-from service.video_setup import load_affect
 
 if TYPE_CHECKING:
     from service.interfaces import AffectPipeline
-    from service.pipeline.run import SpeechPipeline
+    from service.pipeline.speech_pipeline import SpeechPipeline
 
 PATIENCE_S = 24 * 3600.0
 """Nobody waits at the other end of a connection: one recording may take a day."""
@@ -34,8 +34,8 @@ def running_engine(settings: Settings) -> Iterator[Engine]:
         BundleError, DeviceError: models or device cannot be used.
         DecoderUnavailable: the decoder process does not start.
     """
-    from service.pipeline.decode import Decoder
-    from service.pipeline.run import SpeechPipeline
+    from service.pipeline.decoding.decode import Decoder
+    from service.pipeline.speech_pipeline import SpeechPipeline
     from service.registry import Registry
 
     patient = settings.limits.model_copy(update={"deadline_s": PATIENCE_S})

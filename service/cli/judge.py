@@ -13,8 +13,8 @@ from service.cli.sources import TABLE_SUFFIXES, VIDEO_SUFFIXES, Source
 from service.cli.terminal import UsageError
 from service.pipeline.results import AudioOptions
 from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoOptions
+from service.pipeline.video_setup import require_affect, require_faces
 from service.problems import NoVideoStream, Unprocessable
-from service.video_setup import require_affect, require_faces
 
 if TYPE_CHECKING:
     from service.cli.engine import Engine

@@ -9,13 +9,13 @@ from service.jobs.join_audio import join_audio
 from service.jobs.part import INSPECT, SPEECH, NothingToDo, Part
 from service.jobs.sound_parts import InspectPart, SoundPart, chosen
 from service.jobs.spool import JobSpool
-from service.pipeline.long.long_decode import LongDecoder, Sound
-from service.pipeline.media.remote_file import ByteSource
+from service.pipeline.decoding.long_decode import LongDecoder, Sound
+from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.results import AudioEmotion, AudioOptions
-from service.pipeline.run import SpeechPipeline
-from service.pipeline.waveform.denoise import Denoiser
-from service.pipeline.waveform.emotion_model import EmotionModel
-from service.pipeline.waveform.windows import Windows, plan_windows
+from service.pipeline.speech.denoise import Denoiser
+from service.pipeline.speech.emotion_model import EmotionModel
+from service.pipeline.speech.windows import Windows, plan_windows
+from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import DenoiserUnavailable, Unprocessable
 from service.settings import Limits
 

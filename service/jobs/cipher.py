@@ -94,7 +94,7 @@ class EncryptedWriter:
 
 
 class EncryptedReader:
-    """Reads a file from anywhere. Thread-safe; a :class:`~service.pipeline.media.remote_file.ByteSource`.
+    """Reads a file from anywhere. Thread-safe; a :class:`~service.pipeline.decoding.remote_file.ByteSource`.
 
     Raises:
         SpoolDamagedError: there is no such file, or one that is not of this kind.

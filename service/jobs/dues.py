@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from service.auth import ANONYMOUS
+from service.access.caller import ANONYMOUS
 from service.jobs.job import Job
 from service.jobs.part import FACES, SPEECH
 from service.pipeline.device.account import Unlimited

@@ -7,13 +7,13 @@ from typing import Any
 
 from service.jobs.part import Segment
 from service.jobs.sound_parts import refuse_if_cancelled
-from service.pipeline.long.long_decode import Pictures
-from service.pipeline.long.long_video import SegmentedFaces
-from service.pipeline.task import Task
+from service.pipeline.decoding.long_decode import Pictures
+from service.pipeline.device.task import Task
+from service.pipeline.video.long_video import SegmentedFaces
 from service.pipeline.video.relay import Relay
 from service.pipeline.video.video_faces import Sight
 from service.pipeline.video.watching import SIGHTS_AT_ONCE, SIGHTS_WAITING
-from service.pipeline.video_run import VideoPipeline
+from service.pipeline.video_pipeline import VideoPipeline
 
 FRAMES_A_SECOND = 24
 """By which a segment's length is counted in frames, whatever the video's rate: nobody knows it before the end."""

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from service.pipeline.media.channels import select_channels
-from service.pipeline.postprocess import channel_emotion, judged_windows
 from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, ModelReference
-from service.pipeline.waveform.denoise import Denoiser
-from service.pipeline.waveform.emotion_model import EmotionModel
-from service.pipeline.waveform.speech_model import WindowAnswer
-from service.pipeline.waveform.windows import Windows
+from service.pipeline.speech.denoise import Denoiser
+from service.pipeline.speech.emotion_model import EmotionModel
+from service.pipeline.speech.model import WindowAnswer
+from service.pipeline.speech.postprocess import channel_emotion, judged_windows
+from service.pipeline.speech.windows import Windows
 
 
 def join_audio(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from service.pipeline.task import Task
+from service.pipeline.device.task import Task
 
 INSPECT: Final = "inspect"
 """How long the sound is, and whether all of it can be decoded."""

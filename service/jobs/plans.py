@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from service.jobs.job import JobOptions
 from service.jobs.part import Part
 from service.jobs.spool import JobSpool
-from service.pipeline.media.remote_file import ByteSource
+from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video.video_results import VideoAffect
 from service.problems import Unavailable
@@ -17,8 +17,8 @@ from service.settings import Limits, Settings
 if TYPE_CHECKING:
     from service.jobs.audio_plan import AudioPlan
     from service.jobs.video_plan import VideoPlan
-    from service.pipeline.admit import Admission
-    from service.pipeline.long.long_decode import LongDecoder
+    from service.pipeline.decoding.long_decode import LongDecoder
+    from service.pipeline.device.admit import Admission
 
 Result = AudioEmotion | VideoAffect
 
@@ -134,9 +134,9 @@ def load_plans(
     """Plans around the pipelines of the service; None for pipelines of another kind."""
     from service.jobs.audio_plan import AudioPlan
     from service.jobs.video_plan import VideoPlan
-    from service.pipeline.long.long_decode import LongDecoder
-    from service.pipeline.run import SpeechPipeline
-    from service.pipeline.video_run import VideoPipeline
+    from service.pipeline.decoding.long_decode import LongDecoder
+    from service.pipeline.speech_pipeline import SpeechPipeline
+    from service.pipeline.video_pipeline import VideoPipeline
 
     if not isinstance(speech, SpeechPipeline):
         return None

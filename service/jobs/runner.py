@@ -26,9 +26,9 @@ from service.jobs.spool import RESULT, UPLOAD, JobSpool, Spool
 from service.jobs.states import JobState
 from service.jobs.waits import Waits
 from service.jobs.watch import JobWatch
-from service.pipeline.batch import Cancelled
 from service.pipeline.device.account import charged_to
-from service.pipeline.task import Task
+from service.pipeline.device.batch import Cancelled
+from service.pipeline.device.task import Task
 from service.problems import (
     DeadlineExceeded,
     InternalError,
@@ -55,7 +55,7 @@ DATABASE_WAIT_S: Final = 1.0
 
 
 class Room(Protocol):
-    """Admits seconds of media; :class:`~service.pipeline.admit.Admission` does."""
+    """Admits seconds of media; :class:`~service.pipeline.device.admit.Admission` does."""
 
     def hold_in_turn(self, seconds: float, cancel: threading.Event) -> AbstractContextManager[object]:
         """Wait until so many seconds fit, and admit them for the length of a ``with`` block."""

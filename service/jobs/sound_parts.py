@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 
 from service.jobs.part import Segment
-from service.pipeline.batch import Cancelled
-from service.pipeline.long.long_audio import ChannelJudge
-from service.pipeline.long.long_decode import Sound
-from service.pipeline.long.long_denoise import ChannelCleaner
+from service.pipeline.decoding.long_decode import Sound
+from service.pipeline.device.batch import Cancelled
+from service.pipeline.device.task import Task
 from service.pipeline.media.channels import select_channels
-from service.pipeline.media.extent import Extent
 from service.pipeline.results import ChannelChoice, FloatArray
-from service.pipeline.run import SpeechPipeline
-from service.pipeline.speech import Chunk, ChunkAnswer
-from service.pipeline.task import Task
-from service.pipeline.waveform.denoise import Denoiser
-from service.pipeline.waveform.emotion_model import EmotionModel
-from service.pipeline.waveform.speech_model import WindowAnswer
-from service.pipeline.waveform.windows import Windows
+from service.pipeline.speech.denoise import Denoiser
+from service.pipeline.speech.emotion_model import EmotionModel
+from service.pipeline.speech.extent import Extent
+from service.pipeline.speech.listener import ChannelJudge
+from service.pipeline.speech.long_denoise import ChannelCleaner
+from service.pipeline.speech.model import WindowAnswer
+from service.pipeline.speech.voice_activity import Chunk, ChunkAnswer
+from service.pipeline.speech.windows import Windows
+from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
 
 STRETCH_S = 60.0

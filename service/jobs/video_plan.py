@@ -13,18 +13,18 @@ from service.jobs.files import PartFiles
 from service.jobs.part import FACES, INSPECT, SPEECH, TURN, NothingToDo, Part
 from service.jobs.sound_parts import SoundPart, TurnPart, heard
 from service.jobs.spool import JobSpool
-from service.pipeline.columns.functionals import affect_features, speaker_turn, time_grid
+from service.pipeline.affect.functionals import affect_features, speaker_turn, time_grid
+from service.pipeline.decoding.long_decode import LongDecoder
+from service.pipeline.decoding.remote_file import ByteSource
+from service.pipeline.device.task import Task
 from service.pipeline.face.neutral import read_neutral
-from service.pipeline.long.long_decode import LongDecoder
-from service.pipeline.long.long_video import KeptFaces, SegmentedFaces
-from service.pipeline.media.remote_file import ByteSource
 from service.pipeline.results import AudioEmotion, AudioOptions
-from service.pipeline.run import SpeechPipeline
-from service.pipeline.task import Task
+from service.pipeline.speech_pipeline import SpeechPipeline
+from service.pipeline.video.long_video import KeptFaces, SegmentedFaces
 from service.pipeline.video.sound_track import Turn
 from service.pipeline.video.video_faces import check_face
 from service.pipeline.video.video_results import VideoAffect, VideoOptions
-from service.pipeline.video_run import VideoPipeline
+from service.pipeline.video_pipeline import VideoPipeline
 from service.problems import ModelNotFound
 
 SOUND_MISSING = frozenset({"no_audio", "audio_unusable"})

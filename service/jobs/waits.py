@@ -8,7 +8,7 @@ from service.jobs.dues import Allowances
 from service.jobs.job import Job
 from service.jobs.live import LiveJob
 from service.jobs.turns import Turns
-from service.pipeline.batch import Cancelled
+from service.pipeline.device.batch import Cancelled
 
 PAY_WAIT_S: Final = 1.0
 """How often a job looks whether its owner may use more seconds of media."""

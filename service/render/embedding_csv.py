@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import orjson
 
-from service.pipeline.waveform.embedding_results import AudioEmbedding, ChannelEmbedding
+from service.pipeline.speech.embedding_results import AudioEmbedding, ChannelEmbedding
 from service.render.audio_json import SECONDS_DECIMALS
 from service.render.channels import plain_values
 from service.render.embedding_rows import has_each_channel

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import FloatArray
-from service.pipeline.waveform.embedding_results import AudioEmbedding
+from service.pipeline.speech.embedding_results import AudioEmbedding
 from service.render.audio_json import SECONDS_DECIMALS, media_members
 from service.render.channels import plain_values
 from service.render.embedding_rows import has_each_channel, mean_rows

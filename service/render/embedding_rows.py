@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from service.pipeline.results import FloatArray
-from service.pipeline.waveform.embedding_results import AudioEmbedding
+from service.pipeline.speech.embedding_results import AudioEmbedding
 
 
 def has_each_channel(result: AudioEmbedding) -> bool:

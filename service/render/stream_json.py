@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.pipeline.live.live_affect import AffectRows
+from service.pipeline.affect.live import AffectRows
 from service.pipeline.results import JudgedWindow
 from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, plain_number
 from service.render.channels import plain_values

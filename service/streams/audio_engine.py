@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.pipeline.live.live_emotion import LiveEmotion, LiveOptions
-from service.pipeline.task import Task
+from service.pipeline.device.task import Task
+from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.problems import MessageInvalid
 from service.render.stream_json import window_members
-from service.schemas import AnsweringModel
-from service.stream_schemas import AudioConfig, AudioCreated, ClientMessage, ServerMessage, StreamLimits, WindowMessage
+from service.schemas.audio import AnsweringModel
+from service.schemas.streams import AudioConfig, AudioCreated, ClientMessage, ServerMessage, StreamLimits, WindowMessage
 from service.streams.engine import Item
 
 BYTES_PER_SAMPLE = 2

@@ -8,11 +8,11 @@ from contextlib import ExitStack, suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.exchange import exchange_of
-from service.auth import caller_of
+from service.access.caller import caller_of
+from service.http.exchange import exchange_of
 from service.problems import ConfigMissing, MessageTooLarge, Problem, RateLimited, StreamTimeout, Unavailable
+from service.schemas.streams import ClientMessage, End, ErrorMessage, Resume, Resumed, ServerMessage, StreamLimits
 from service.services import Services
-from service.stream_schemas import ClientMessage, End, ErrorMessage, Resume, Resumed, ServerMessage, StreamLimits
 from service.streams.close_codes import NORMAL, SERVICE_RESTART, close_code
 from service.streams.engine import Engine
 from service.streams.messages import read_message

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.pipeline.task import Task
-from service.stream_schemas import ClientMessage, ServerMessage, StreamLimits
+from service.pipeline.device.task import Task
+from service.schemas.streams import ClientMessage, ServerMessage, StreamLimits
 
 
 @dataclass(frozen=True)

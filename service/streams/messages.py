@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from service.api.parameters import pointer_to
 from service.problems import MessageInvalid, Unprocessable
-from service.stream_schemas import ClientMessage
+from service.schemas.streams import ClientMessage
 
 
 def read_message(text: str, kinds: Mapping[str, type[ClientMessage]]) -> ClientMessage:

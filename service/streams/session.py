@@ -9,15 +9,15 @@ from collections import deque
 from contextlib import ExitStack
 from typing import Literal
 
-from service.pipeline.batch import Cancelled
+from service.http.work_pool import WorkPool
 from service.pipeline.device.account import current_account
-from service.pipeline.task import Task
+from service.pipeline.device.batch import Cancelled
+from service.pipeline.device.task import Task
 from service.problems import InternalError, Problem, SessionNotFound, StreamTooFast
+from service.schemas.streams import ServerMessage, SessionClosed
 from service.settings import Limits
-from service.stream_schemas import ServerMessage, SessionClosed
 from service.streams.engine import Engine, Item
 from service.telemetry.logs import describe_exception, service_logger
-from service.work import WorkPool
 
 KEPT_ANSWERS = 1024
 """Answers that are kept for a connection that breaks, and that may wait for a client that does not read."""

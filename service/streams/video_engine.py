@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service.pipeline.columns.affect_columns import ACTION_UNITS, MAX_INTENSITY
-from service.pipeline.live.live_affect import AffectRows, FaceFrames
-from service.pipeline.live.live_video import LiveVideo, LiveVideoOptions
-from service.pipeline.session import CPU
-from service.pipeline.task import Task
+from service.pipeline.affect.columns import ACTION_UNITS, MAX_INTENSITY
+from service.pipeline.affect.live import AffectRows, FaceFrames
+from service.pipeline.device.session import CPU
+from service.pipeline.device.task import Task
+from service.pipeline.video.live import LiveVideo, LiveVideoOptions
 from service.problems import (
     ColumnsMissing,
     FeaturesInvalid,
@@ -22,9 +22,8 @@ from service.problems import (
     TooManyFrames,
 )
 from service.render.stream_json import affect_members
-from service.schemas import AnsweringModel
-from service.settings import Limits
-from service.stream_schemas import (
+from service.schemas.audio import AnsweringModel
+from service.schemas.streams import (
     ActionUnitFrame,
     AffectMessage,
     ClientMessage,
@@ -33,6 +32,7 @@ from service.stream_schemas import (
     VideoConfig,
     VideoCreated,
 )
+from service.settings import Limits
 from service.streams.engine import Item
 
 TIME = struct.Struct("<d")

@@ -27,7 +27,7 @@ class AuditEntry:
 
     Attributes:
         request_id: as in the answer and the request log.
-        key_id: whose credentials, see :class:`service.auth.Caller`.
+        key_id: whose credentials, see :class:`service.access.caller.Caller`.
         action: the operation's name in the OpenAPI document, or 'refused' for what reached no route.
         route: its template, never the address that was asked for.
         status: of the answer; 499 where the client left before it.

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from fhir.resources.bundle import Bundle
 
-from service.pipeline.columns.affect_columns import ACTION_UNITS, COLUMNS
-from service.schemas import ProblemDocument
+from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
+from service.schemas.audio import ProblemDocument
+from service.schemas.video import VideoAffectAnswer
 from service.services import Loaded, Services
-from service.video_schemas import VideoAffectAnswer
 from tests.support.fakes import FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline
 from tests.support.live_server import LiveServer, serving, small_settings
 

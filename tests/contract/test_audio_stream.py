@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from service.pipeline.run import SpeechPipeline
+from service.pipeline.speech_pipeline import SpeechPipeline
 from service.registry import Registry
+from service.schemas.streams import AudioCreated, ErrorMessage, SessionClosed, WindowMessage
 from service.services import Loaded, Services
 from service.settings import KeyLimits, Settings
-from service.stream_schemas import AudioCreated, ErrorMessage, SessionClosed, WindowMessage
 from tests.plain_wav import PlainDecoder, tone, wav
 from tests.support.credentials import add_key
 from tests.support.fakes import FakeDecoder

@@ -9,8 +9,8 @@ import re
 import httpx
 import pytest
 
-from service.embedding_schemas import AudioEmbeddingAnswer
-from service.schemas import ProblemDocument
+from service.schemas.audio import ProblemDocument
+from service.schemas.embedding import AudioEmbeddingAnswer
 from tests.support.live_server import LiveServer
 
 EMBEDDING = "/v1/audio/embedding"

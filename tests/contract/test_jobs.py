@@ -11,9 +11,9 @@ from datetime import datetime
 import httpx
 import pytest
 
-from service.api.negotiation import FHIR
+from service.access.caller import ANONYMOUS
 from service.app import create_app
-from service.auth import ANONYMOUS
+from service.http.negotiation import FHIR
 from service.pipeline.results import AudioOptions
 from service.problems import CapacityExceeded, NoSpace
 from service.settings import Settings

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from service.app import create_app
-from service.embedding_schemas import AudioEmbeddingAnswer
 from service.problems import MediaInvalid, all_problems
+from service.schemas.embedding import AudioEmbeddingAnswer
 from service.settings import Settings
 
 Json = dict | list | str | int | float | bool | None

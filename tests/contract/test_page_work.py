@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from service.api.problem_response import problem_document
 from service.health import Phase
-from service.pipeline.live.live_affect import AffectRows
+from service.http.problem_response import problem_document
+from service.pipeline.affect.live import AffectRows
 from service.problems import MediaTooLong, all_problems
 from tests.contract.test_audio_stream import tiny_services
 from tests.plain_wav import tone, wav

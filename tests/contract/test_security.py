@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.access.caller import is_open, path_of, required_scope
 from service.app import create_app
-from service.auth import is_open, path_of, required_scope
+from service.http.security_headers import SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
 from service.listening import refuse_busy_port, transport_security, warn_of_openness
-from service.middleware.security_headers import SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
 from service.settings import Settings
 from tests.support.certificates import Authority
 from tests.support.credentials import add_key

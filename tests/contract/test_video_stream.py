@@ -12,8 +12,8 @@ import httpx
 import numpy as np
 import pytest
 
-from service.pipeline.columns.affect_columns import ACTION_UNITS
-from service.stream_schemas import AffectMessage, VideoCreated
+from service.pipeline.affect.columns import ACTION_UNITS
+from service.schemas.streams import AffectMessage, VideoCreated
 from tests.contract.test_event_stream import read_events, without_request
 from tests.shared_material import ROOT, shared_file
 from tests.support.live_server import LiveServer, serving_models, small_settings, wait_until

@@ -17,19 +17,19 @@ from pydantic import ValidationError
 
 from service.api.job_events import state_told
 from service.api.job_upload import chosen_key
-from service.api.multipart import MultipartFile, boundary_of
-from service.api.negotiation import choose_fhir_version, choose_media_type
 from service.api.parameters import AudioQuery
 from service.api.video_parameters import TableQuery, VideoQuery
+from service.http.multipart import MultipartFile, boundary_of
+from service.http.negotiation import choose_fhir_version, choose_media_type
 from service.jobs.ids import handle_of, is_job_id
-from service.pipeline.columns.affect_columns import MAX_INTENSITY
+from service.pipeline.affect.columns import MAX_INTENSITY
 from service.pipeline.face.action_unit_table import read_action_unit_table
-from service.pipeline.intake import sniff
-from service.pipeline.live.live_emotion import check_sound
+from service.pipeline.media.intake import sniff
 from service.pipeline.media.wav import read_layout
+from service.pipeline.speech.live import check_sound
 from service.problems import Malformed, NotAcceptable, Problem
+from service.schemas.streams import ActionUnitFrame, AudioConfig, End, Resume, VideoConfig
 from service.settings import Limits
-from service.stream_schemas import ActionUnitFrame, AudioConfig, End, Resume, VideoConfig
 from service.streams.audio_engine import live_options
 from service.streams.messages import read_message
 from service.streams.video_engine import VideoEngine, read_units

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.pipeline.columns.affect_columns import ACTION_UNITS, COLUMNS
-from service.pipeline.columns.affect_filter import read_affect_filter
-from service.pipeline.columns.attribution import AffectFilter, answers, by_column, cells_at, mean_cells
-from service.pipeline.columns.functionals import affect_features, moving_statistics
+from service.pipeline.affect.attribution import AffectFilter, answers, by_column, cells_at, mean_cells
+from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
+from service.pipeline.affect.filter import read_affect_filter
+from service.pipeline.affect.functionals import affect_features, moving_statistics
 from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.settings import Limits
 

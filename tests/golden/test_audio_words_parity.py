@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import scipy
 
+from export.audio_words.codebook import audio_words_features, sample_codebook
+from export.audio_words.descriptors import low_level_descriptors
+from export.audio_words.graph import audio_words_model
 from export.corpora.audio import stack
 from export.corpora.features import read_waveform
-from export.features.audio_words import audio_words_features, sample_codebook
-from export.features.descriptors import low_level_descriptors
-from export.graphs.audio_words_graph import audio_words_model
-from service.pipeline.session import Session
+from service.pipeline.device.session import Session
 from tests.shared_material import corpus_folder
 
 

@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 from PIL import Image
 from torch.nn import functional
 
-from export.networks.deep_spectrum import extractor_graph, load_weights
-from export.networks.deep_spectrum.network import EmbeddingNetwork
-from service.pipeline.session import Session
+from export.deep_spectrum.networks import extractor_graph, load_weights
+from export.deep_spectrum.networks.network import EmbeddingNetwork
+from service.pipeline.device.session import Session
 from tests.shared_material import shared_file
 from tests.support.quantised_network import run_quantised
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from export.faces.bundle import write_face_bundle
-from service.pipeline.action_units import ActionUnitModel, choose_action_units
 from service.pipeline.decoding.frame_stream import VideoFrame
-from service.pipeline.face.face_networks import FaceNetworks
+from service.pipeline.face.action_units import ActionUnitModel, choose_action_units
+from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import Neutral
 from service.pipeline.video.video_faces import VideoFaces
 from service.registry import Registry

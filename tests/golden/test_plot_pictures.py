@@ -7,7 +7,7 @@ import pytest
 
 from export.corpora.features import read_waveform
 from export.corpora.tables import read_corpus
-from export.graphs.plot_presets import PLOT_PRESETS
+from export.deep_spectrum.picture.presets import PLOT_PRESETS
 from tests.plot_pictures import Plotter
 from tests.shared_material import corpus_folder, shared_file
 

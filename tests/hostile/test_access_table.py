@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.auth import required_scope
+from service.access.caller import required_scope
 from service.settings import KeyLimits
 from tests.support.credentials import AUDIENCE, ISSUER, Issuer, add_key
 from tests.support.live_server import LiveServer, exchange, serving, small_settings, wait_until

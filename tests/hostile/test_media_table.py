@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from service import problems
-from service.pipeline.decode import Decoder, SampleBuffer
-from service.pipeline.intake import sniff
+from service.pipeline.decoding.decode import Decoder, SampleBuffer
+from service.pipeline.media.intake import sniff
 from service.settings import Limits
 from tests import media_files as files
 from tests.support.hostile_rows import numbered

@@ -20,7 +20,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from service.api import event_stream
-from service.http_protocol import BoundedHttpProtocol
+from service.http.protocol import BoundedHttpProtocol
 from tests.contract.test_audio_stream import pcm, tiny_services
 from tests.contract.test_event_stream import EVENTS, read_events
 from tests.contract.test_video_stream import HEAD, jpeg, needs_faces, units

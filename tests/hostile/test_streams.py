@@ -12,7 +12,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from service.websocket_protocol import StreamProtocol
+from service.http.websocket import StreamProtocol
 from tests.contract.test_audio_stream import pcm, tiny_services
 from tests.plain_wav import tone
 from tests.support.live_server import LiveServer, serving, small_settings, wait_until

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from service import problems
-from service.pipeline.decode import Decoder
+from service.pipeline.decoding.decode import Decoder
 from service.settings import Limits
 from tests import media_files as files
 from tests.support.hostile_rows import numbered

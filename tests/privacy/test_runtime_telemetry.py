@@ -15,7 +15,7 @@ LOADS_AND_FAILS = """
 import sys
 from pathlib import Path
 {first}
-from service.pipeline.session import GraphError, Session
+from service.pipeline.device.session import GraphError, Session
 Session(Path(sys.argv[1]), device="cpu")
 try:
     Session(b"CanaryPatientDoe1961", device="cpu")

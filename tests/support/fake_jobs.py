@@ -15,16 +15,16 @@ from unittest.mock import patch
 from service.jobs.dues import allowances_of
 from service.jobs.jobs import Jobs
 from service.jobs.part import FACES, SPEECH, Segment
-from service.pipeline.batch import Cancelled
 from service.pipeline.device.account import current_account
+from service.pipeline.device.batch import Cancelled
+from service.pipeline.device.task import Task
 from service.pipeline.results import AudioOptions
-from service.pipeline.task import Task
 from service.problems import InferenceUnavailable, MediaInvalid, ModelNotFound
 from service.services import Services
 from service.settings import Settings
+from tests.support.example_affect import example_affect
 from tests.support.fakes import fake_result
 from tests.support.live_server import LiveServer, fake_services, serving, small_settings
-from tests.unit.example_affect import example_affect
 
 SEGMENTS, SEGMENT_MEDIA_S = 4, 10.0
 LOOK_S = 0.03

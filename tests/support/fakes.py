@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from service.card import Card, FileEntry, Licence, Member, SpeechInput
+from service.pipeline.device.session import Signature, Tensor
 from service.pipeline.results import (
     AudioEmotion,
     AudioOptions,
@@ -19,13 +20,12 @@ from service.pipeline.results import (
     ModelReference,
     Timeline,
 )
-from service.pipeline.session import Signature, Tensor
+from service.pipeline.speech.embedding_results import AudioEmbedding, ChannelEmbedding, EmbeddingOptions
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
-from service.pipeline.waveform.embedding_results import AudioEmbedding, ChannelEmbedding, EmbeddingOptions
 from service.problems import DenoiserUnavailable, MediaEmpty, MediaInvalid, ModelNotFound, Problem
 from service.services import Loaded, Services
 from service.settings import Settings
-from tests.unit.example_affect import example_affect
+from tests.support.example_affect import example_affect
 
 LABELS = ("anger", "neutral")
 SHA256 = "ab" * 32

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from export.deep_spectrum.weights.tflite_file import real_values
 from export.faces.tflite import Builtin, Graph, Operator, Tensor, read_graph
-from export.networks.deep_spectrum.tflite_file import real_values
 
 RELU6 = 3
 

@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.graphs.builder import FLOAT, GraphBuilder
-from export.graphs.module_graph import write_module
-from export.networks.deep_spectrum.network import EmbeddingNetwork
-from export.networks.deep_spectrum.specification import EXTRACTORS
+from export.deep_spectrum.networks.network import EmbeddingNetwork
+from export.deep_spectrum.networks.specification import EXTRACTORS
+from export.graph.builder import FLOAT, GraphBuilder
+from export.graph.module_graph import write_module
 
 Tensors = Mapping[str, NDArray[np.float32]]
 

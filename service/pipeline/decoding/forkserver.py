@@ -142,8 +142,8 @@ class ForkServer:
 
 def main(descriptor: int) -> None:
     """The process's side: load, warm up, then fork and reap as asked until the service goes away."""
-    from service.core_dumps import forbid_core_dumps
     from service.pipeline.decoding import worker  # the decoder's libraries, in this process only
+    from service.pipeline.decoding.core_dumps import forbid_core_dumps
 
     forbid_core_dumps()
     control = socket.socket(fileno=descriptor)

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 
-from service.pipeline import sandbox
+from service.pipeline.decoding import sandbox
 from service.pipeline.decoding.protocol import BEGUN, Channel
-from service.pipeline.media.remote_file import open_remote
+from service.pipeline.decoding.remote_file import open_remote
 from service.pipeline.media.sampling import AudioJob
 from service.pipeline.media.video_frames import Picture, VideoJob
 from service.pipeline.results import FloatArray

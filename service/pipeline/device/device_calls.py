@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
-from service.pipeline.batch import Batcher
-from service.pipeline.task import Task
+from service.pipeline.device.batch import Batcher
+from service.pipeline.device.task import Task
 from service.problems import InferenceUnavailable, Problem
 
 Answer = TypeVar("Answer")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from service.pipeline.batch import Batcher, Result, Runner, Unit
-from service.pipeline.task import Task
+from service.pipeline.device.batch import Batcher, Result, Runner, Unit
+from service.pipeline.device.task import Task
 
 
 def run_units(

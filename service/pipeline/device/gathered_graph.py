@@ -11,8 +11,8 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from service.pipeline.batch import Batcher
-from service.pipeline.session import Array, Session
+from service.pipeline.device.batch import Batcher
+from service.pipeline.device.session import Array, Session
 
 MAX_ROWS = 32
 """Of a batch: 32 crops of 256 × 256 pixels take 25 MB."""

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.columns.affect_columns import ACTION_UNITS, MAX_INTENSITY
+from service.pipeline.affect.columns import ACTION_UNITS, MAX_INTENSITY
 from service.problems import (
     ColumnsMissing,
     FeaturesInvalid,

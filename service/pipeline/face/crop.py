@@ -11,7 +11,7 @@ import math
 import cv2
 import numpy as np
 
-from service.pipeline.face.face_geometry import Region
+from service.pipeline.face.geometry import Region
 from service.pipeline.media.video_frames import Picture
 from service.pipeline.results import FloatArray
 

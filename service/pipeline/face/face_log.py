@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.columns.affect_columns import ACTION_UNITS
-from service.pipeline.long.thinned_rows import HALF, LARGEST_DIFFERENCE, ThinnedRows
+from service.pipeline.affect.columns import ACTION_UNITS
+from service.pipeline.face.thinned_rows import HALF, LARGEST_DIFFERENCE, ThinnedRows
 from service.pipeline.results import FloatArray
 
 FIRST_ROOM = 64

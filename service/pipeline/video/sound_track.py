@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.columns.functionals import speaker_turn
+from service.pipeline.affect.functionals import speaker_turn
+from service.pipeline.device.task import AudioDecoder, Task
 from service.pipeline.media.channels import select_channels
 from service.pipeline.results import ChannelChoice, FloatArray
-from service.pipeline.speech import Activity
-from service.pipeline.task import AudioDecoder, Task
+from service.pipeline.speech.voice_activity import Activity
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
 
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.action_units import ActionUnitModel
-from service.pipeline.columns.affect_columns import ACTION_UNITS
+from service.pipeline.affect.columns import ACTION_UNITS
 from service.pipeline.decoding.frame_stream import VideoFrame
+from service.pipeline.face.action_units import ActionUnitModel
 from service.pipeline.face.face_log import FaceLog
-from service.pipeline.face.face_networks import FaceNetworks
+from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import Neutral
-from service.pipeline.faces import FaceTracker, TrackedFace
-from service.pipeline.live.row_watch import RowWatch, SeenFaces
+from service.pipeline.face.tracker import FaceTracker, TrackedFace
 from service.pipeline.results import FloatArray
+from service.pipeline.video.row_watch import RowWatch, SeenFaces
 from service.problems import Unprocessable
 
 LOST_S = 0.5

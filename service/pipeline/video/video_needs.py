@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from service.pipeline.admit import Admission
 from service.pipeline.decoding.frame_stream import OnFrame, VideoSummary
-from service.pipeline.live.live_video import PictureDecoder
+from service.pipeline.device.admit import Admission
+from service.pipeline.device.task import AudioDecoder
 from service.pipeline.results import AudioEmotion, AudioOptions
-from service.pipeline.task import AudioDecoder
+from service.pipeline.video.live import PictureDecoder
 from service.pipeline.video.sound_track import SpeechFinder
 
 

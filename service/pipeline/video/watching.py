@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from service.pipeline.admit import Hold
 from service.pipeline.decoding.frame_stream import VideoFrame, VideoSummary
-from service.pipeline.task import Task
+from service.pipeline.device.admit import Hold
+from service.pipeline.device.task import Task
 from service.pipeline.video.relay import Relay
 from service.pipeline.video.video_faces import Sight, VideoFaces
 from service.pipeline.video.video_needs import VideoDecoder

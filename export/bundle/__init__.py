@@ -1,0 +1,1 @@
+"""Bundles: the folder, the card, its measurements, and how they are written."""

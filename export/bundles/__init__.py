@@ -1,1 +1,0 @@
-"""Bundles: graphs with their cards."""

@@ -1,0 +1,1 @@
+"""Deep Spectrum: a picture of the spectrogram, an image network, its features."""

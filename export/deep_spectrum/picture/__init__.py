@@ -1,0 +1,1 @@
+"""The picture of the spectrogram as one ONNX graph."""

@@ -1,0 +1,1 @@
+"""Readers of published weight files: torch, safetensors, ONNX, TFLite, Caffe."""

@@ -1,0 +1,1 @@
+"""EmoNet: a residual network with parallel adapters over mel spectrograms."""

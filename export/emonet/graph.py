@@ -1,0 +1,193 @@
+"""EmoNet as one ONNX graph: waveform and lengths in; probabilities, arousal, valence and embedding out.
+
+Adapters and batch normalisation are folded into the convolutions. That is exact here for every layer (G3): frame
+and band counts are multiples of every stride, so with TensorFlow's SAME padding a k×k window of stride s starts
+(k − s) // 2 cells before the cell that a 1×1 convolution of the same stride reads, at even and odd places alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from torch import nn
+
+from export.emonet.network import AdaptedConvolution, Attention, EmoNet, Head, ResidualBlock
+from export.evaluation.calibration import UNCALIBRATED, Calibration
+from export.graph.builder import FLOAT, GraphBuilder
+from export.graph.front_end import FrontEndPreset
+from export.graph.front_end_graph import declare_speech_inputs, time_mask, write_front_end
+
+Array = NDArray[np.float32]
+
+PICTURES = "pictures"
+FRAME_COUNTS = "frame_counts"
+"""Names of the values between front end and network, where the graph can be cut for corpora of features."""
+
+
+def fold_convolution(layer: AdaptedConvolution, domain: str) -> tuple[Array, Array]:
+    """Kernel [outputs, inputs, k, k] and bias [outputs] of convolution, adapter and normalisation together."""
+    kernel = _array(layer.shared.weight).astype(np.float64)
+    if layer.adapters:
+        tap = (layer.kernel - layer.stride) // 2
+        kernel[:, :, tap, tap] += _array(layer.adapters[domain].weight)[:, :, 0, 0]
+    scale, shift = normalisation(layer.norms[domain])
+    return (kernel * scale[:, None, None, None]).astype(np.float32), shift.astype(np.float32)
+
+
+def normalisation(norm: nn.Module) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scale and shift float64 [channels] of a batch normalisation in evaluation mode."""
+    assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = _array(norm.weight).astype(np.float64) / np.sqrt(_array(norm.running_var).astype(np.float64) + norm.eps)
+    return scale, _array(norm.bias) - _array(norm.running_mean) * scale
+
+
+def emonet_model(
+    network: EmoNet,
+    preset: FrontEndPreset,
+    metadata: dict[str, str],
+    domain: str = "any",
+    calibration: Calibration = UNCALIBRATED,
+) -> onnx.ModelProto:
+    """Write the network.
+
+    Args:
+        metadata: strings kept inside the file, such as author and licence.
+        calibration: scales and shifts the emotion logits; it is folded into the last layer.
+    """
+    return _Writer(network, preset, domain).model(metadata, calibration)
+
+
+class _Writer:
+    def __init__(self, network: EmoNet, preset: FrontEndPreset, domain: str) -> None:
+        self._graph = GraphBuilder("emonet")
+        self._network = network
+        self._preset = preset
+        self._domain = domain
+
+    def model(self, metadata: dict[str, str], calibration: Calibration) -> onnx.ModelProto:
+        graph, network = self._graph, self._network
+        pictures, frames = write_front_end(graph, self._preset, *declare_speech_inputs(graph))
+        pictures, frames = graph.rename(pictures, PICTURES), graph.rename(frames, FRAME_COUNTS)
+        x = self._pad_time(graph.add("Unsqueeze", pictures, graph.constant([1])))
+        x = self._convolve(x, network.stem)
+        frames = self._divide(frames, network.config.stem_stride)
+        mask = self._mask(x, frames)
+        x = graph.add("Mul", x, mask)
+        for block in network.blocks:
+            assert isinstance(block, ResidualBlock)
+            if block.widens:
+                frames = self._divide(frames, 2)
+            x, mask = self._block(x, block, frames, mask)
+        scale, shift = normalisation(network.final_norms[self._domain])
+        x = self._affine(x, scale, shift)
+        x = graph.add("Mul", graph.add("Relu", x), mask)
+        embedding = self._attend(x, mask, network.attention)
+        head = network.heads[self._domain]
+        assert isinstance(head, Head)
+        self._head(embedding, head, calibration)
+        graph.output("embedding", embedding, FLOAT, ["batch", network.attention.projection.in_features])
+        return graph.model("emoserve-export", metadata)
+
+    def _pad_time(self, x: str) -> str:
+        graph = self._graph
+        stride = graph.constant([self._network.config.time_stride])
+        missing = graph.add("Mod", graph.add("Neg", graph.add("Shape", x, start=3, end=4)), stride)
+        pads = graph.add("Concat", graph.constant([0] * 7), missing, axis=0)
+        return graph.add("Pad", x, pads)
+
+    def _convolve(self, x: str, layer: AdaptedConvolution) -> str:
+        kernel, bias = fold_convolution(layer, self._domain)
+        total = layer.kernel - layer.stride
+        before, after = total // 2, total - total // 2
+        return self._graph.add(
+            "Conv",
+            x,
+            self._graph.constant(kernel),
+            self._graph.constant(bias),
+            strides=[layer.stride, layer.stride],
+            pads=[before, before, after, after],
+        )
+
+    def _block(self, x: str, block: ResidualBlock, frames: str, mask: str) -> tuple[str, str]:
+        graph = self._graph
+        y = graph.add("Relu", self._convolve(x, block.first))
+        if block.widens:
+            mask = self._mask(y, frames)
+            x = graph.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+            channels = block.second.shared.in_channels - block.first.shared.in_channels
+            x = graph.add("Pad", x, graph.constant([0, 0, 0, 0, 0, channels, 0, 0]))
+        y = self._convolve(graph.add("Mul", y, mask), block.second)
+        return graph.add("Mul", graph.add("Relu", graph.add("Add", x, y)), mask), mask
+
+    def _attend(self, x: str, mask: str, attention: Attention) -> str:
+        graph = self._graph
+        channels = attention.projection.in_features
+        cells = graph.add("Transpose", self._cells(x, channels), perm=[0, 2, 1])
+        weights = graph.constant(np.ascontiguousarray(_array(attention.projection.weight).T))
+        hidden = graph.add(
+            "Add", graph.add("MatMul", cells, weights), graph.constant(_array(attention.projection.bias))
+        )
+        query = graph.constant(_array(attention.query.weight).T * np.float32(attention.sharpness))
+        energies = graph.add("MatMul", graph.add("Tanh", hidden), query)
+        cell_shape = graph.add("Concat", graph.constant([1, 1]), graph.add("Shape", x, start=2, end=4), axis=0)
+        inside = self._cells(graph.add("Expand", mask, cell_shape), 1)
+        inside = graph.add("Transpose", inside, perm=[0, 2, 1])
+        outside = graph.add("Mul", graph.add("Sub", inside, graph.constant(1.0)), graph.constant(1e30))
+        share = graph.add("Softmax", graph.add("Add", energies, outside), axis=1)
+        return graph.add("ReduceSum", graph.add("Mul", cells, share), graph.constant([1]), keepdims=0)
+
+    def _cells(self, x: str, channels: int) -> str:
+        return self._graph.add("Reshape", x, self._graph.constant([0, channels, -1]))
+
+    def _head(self, embedding: str, head: Head, calibration: Calibration) -> None:
+        graph = self._graph
+        scale, shift = normalisation(head.norm)
+        weight = _array(head.hidden.weight) * scale[:, None]
+        bias = _array(head.hidden.bias) * scale + shift
+        hidden = graph.add("Relu", self._dense(embedding, weight, bias))
+        classes = len(self._network.config.labels)
+        factor = 1.0 / calibration.temperature
+        bias = _array(head.emotion.bias) * factor + calibration.offsets
+        logits = self._dense(hidden, _array(head.emotion.weight) * factor, bias)
+        graph.output("probabilities", graph.add("Softmax", logits, axis=1), FLOAT, ["batch", classes])
+        # P(high) − P(low), and P(positive) − P(negative): −1 … 1.
+        self._difference("arousal", self._linear(hidden, head.arousal), [-1.0, 1.0])
+        self._difference("valence", self._linear(hidden, head.valence), [-1.0, 0.0, 1.0])
+
+    def _difference(self, name: str, logits: str, signs: list[float]) -> None:
+        graph = self._graph
+        levels = graph.add("Softmax", logits, axis=1)
+        value = graph.add("MatMul", levels, graph.constant(np.array(signs, dtype=np.float32)))
+        graph.output(name, value, FLOAT, ["batch"])
+
+    def _linear(self, x: str, layer: nn.Linear) -> str:
+        return self._dense(x, _array(layer.weight), _array(layer.bias))
+
+    def _dense(self, x: str, weight: NDArray[np.floating], bias: NDArray[np.floating]) -> str:
+        graph = self._graph
+        return graph.add(
+            "Gemm",
+            x,
+            graph.constant(weight.astype(np.float32)),
+            graph.constant(bias.astype(np.float32)),
+            transB=1,
+        )
+
+    def _affine(self, x: str, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> str:
+        graph = self._graph
+        scaled = graph.add("Mul", x, graph.constant(scale.astype(np.float32)[:, None, None]))
+        return graph.add("Add", scaled, graph.constant(shift.astype(np.float32)[:, None, None]))
+
+    def _divide(self, frames: str, divisor: int) -> str:
+        graph = self._graph
+        return graph.add("Div", graph.add("Add", frames, graph.constant([divisor - 1])), graph.constant([divisor]))
+
+    def _mask(self, like: str, frames: str) -> str:
+        return self._graph.add("Cast", time_mask(self._graph, like, frames, axis=3), to=FLOAT)
+
+
+def _array(tensor: object) -> Array:
+    return np.asarray(tensor.detach().numpy(), dtype=np.float32)  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""ONNX graph building that several products share."""

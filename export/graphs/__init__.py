@@ -1,1 +1,0 @@
-"""Front ends and networks as ONNX graphs."""

@@ -1,0 +1,1 @@
+"""Voice activity: the published detector as a bundle."""

@@ -1,0 +1,99 @@
+"""Who calls and what they may do: the one place that the rest of the service asks.
+
+Credentials are checked in ``service.access`` and by ``service.http.guard``; routers, jobs and streams read
+the result with :func:`caller_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from service.settings import KeyLimits
+
+Scope = Literal["analyse", "models:read", "metrics:read", "admin"]
+"""What credentials may permit: analyses (jobs and streams too), cards and documentation, metrics, everything."""
+
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+OPEN_PREFIX = "/v2/health/"
+"""Answers without credentials, for orchestrators."""
+
+PAGE_PREFIX = "/page/"
+"""Files of the web page, which are the same for everybody."""
+
+_CALLER = "caller"
+
+_RULES: tuple[tuple[str, Scope], ...] = (
+    ("/v1/models", "models:read"),
+    ("/v1/limits", "models:read"),
+    ("/v1/problems", "models:read"),
+    ("/v2", "models:read"),
+    ("/openapi.json", "models:read"),
+    ("/docs", "models:read"),
+    ("/metrics", "metrics:read"),
+    ("/v1", "analyse"),
+)
+"""The first prefix that fits decides. Other addresses need credentials, but no scope."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whoever sends a request.
+
+    Attributes:
+        key_id: names the credentials in the audit log: a key's id, or 'jwt:' and the token's subject.
+        owner: whose credentials they are; keys of one owner share limits and jobs, so they can be rotated.
+        scopes: what they permit.
+        limits: their own limits, or None for the service's default.
+    """
+
+    key_id: str
+    owner: str
+    scopes: frozenset[str]
+    limits: KeyLimits | None = None
+
+    def may(self, scope: str) -> bool:
+        """Whether these credentials permit ``scope``; 'admin' permits everything."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+ANONYMOUS = Caller("anonymous", "anonymous", frozenset(SCOPES))
+"""Everybody, where the service needs no credentials."""
+
+
+def caller_of(scope: Mapping[str, Any]) -> Caller:
+    """Who sent the request with this ASGI scope; :data:`ANONYMOUS` where no credentials are needed."""
+    caller: Caller = scope.get("state", {}).get(_CALLER, ANONYMOUS)
+    return caller
+
+
+def set_caller(scope: MutableMapping[str, Any], caller: Caller) -> None:
+    """Note who sent the request; for the guard alone."""
+    scope.setdefault("state", {})[_CALLER] = caller
+
+
+def path_of(scope: Mapping[str, Any]) -> str:
+    """The address that is asked for, as the routes know it: without the prefix under which the service is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "").rstrip("/"))
+
+
+def is_open(scope: Mapping[str, Any]) -> bool:
+    """Whether the address answers without credentials."""
+    return path_of(scope).startswith(OPEN_PREFIX)
+
+
+def is_audited(scope: Mapping[str, Any]) -> bool:
+    """Whether a request is worth a line in the audit log: probes and files of the page touch nobody's data."""
+    path = path_of(scope)
+    return not (is_open(scope) or path in ("/", "/favicon.ico") or path.startswith(PAGE_PREFIX))
+
+
+def required_scope(path: str) -> str | None:
+    """The scope that an address needs, or None where any valid credentials will do."""
+    for prefix, scope in _RULES:
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return scope
+    return None

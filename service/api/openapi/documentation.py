@@ -1,0 +1,259 @@
+"""What the OpenAPI document says beyond the signatures: bodies, media types, problems, examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from service.http.negotiation import CSV, EVENTS, FHIR, PNG
+from service.http.problem_response import MEDIA_TYPE, problem_document
+from service.problems import (
+    BodyMissing,
+    BodyTimeout,
+    CapacityExceeded,
+    CodecUnsupported,
+    ContainerUnsupported,
+    ContentEncodingUnsupported,
+    DeadlineExceeded,
+    DecoderUnavailable,
+    DenoiserUnavailable,
+    Draining,
+    FieldMissing,
+    FieldNotFile,
+    FieldTooLarge,
+    FilenameInvalid,
+    FrameTooLarge,
+    HeadersTooLarge,
+    InferenceUnavailable,
+    InternalError,
+    Malformed,
+    MediaInvalid,
+    MediaTooLong,
+    MethodNotAllowed,
+    ModelNotFound,
+    MultipartInvalid,
+    MultipartTruncated,
+    NotAcceptable,
+    NotFound,
+    Problem,
+    TooLarge,
+    TooManyChannels,
+    TooManyFields,
+    TooManyFiles,
+    Unavailable,
+    Unprocessable,
+    UnsupportedContentType,
+    all_problems,
+)
+from service.schemas.audio import AudioEmotionAnswer, ProblemDocument
+
+Responses = dict[int | str, dict[str, Any]]
+
+EXAMPLE_REQUEST_ID = "0b5c2f4e8d1a4c6f9e3b7a2d5c8f1e4b"
+FHIR_BUNDLE = {
+    "type": "object",
+    "description": "A Bundle of Observations with SampledData, Devices and a Provenance; FHIR 4.0 (default), 4.3 or "
+    "5.0 by the parameter `fhirVersion` of the media type.",
+    "required": ["resourceType", "type", "entry"],
+    "properties": {
+        "resourceType": {"const": "Bundle"},
+        "type": {"const": "collection"},
+        "entry": {"type": "array", "items": {"type": "object"}},
+    },
+}
+EVENT_STREAM = {
+    "type": "string",
+    "description": "Events while the work goes on: `progress`, then `window` or `affect` as they are known, and "
+    "`result` with the whole JSON answer, or `problem`. See docs/streaming.md.",
+}
+BINARY = {"type": "string", "format": "binary"}
+FILE = BINARY | {"minLength": 1}
+
+_DESCRIPTION = """
+Emotion in speech and faces, behind one REST call. Times are seconds, frequencies hertz, arousal and valence lie in
+−1…1, series are columns, and `null` stands for what cannot be known.
+
+Errors are `application/problem+json` with a `code` that never changes its meaning: see `/v1/problems`.
+Every response carries `X-Request-Id` and `Server-Timing`. No upload is logged, and none kept but
+those of jobs, encrypted.
+
+Emotion recognition at work and in education is prohibited in the European Union except for medical or safety
+reasons. Each model's card states its intended use and its limits.
+""".strip()
+
+_AUDIO_EXAMPLE = {
+    "request_id": EXAMPLE_REQUEST_ID,
+    "media": {
+        "duration_s": 2.0,
+        "sample_rate_hz": 16000,
+        "channels": 1,
+        "container": "wav",
+        "codec": "pcm_s16le",
+    },
+    "model": {"name": "example", "version": "1", "sha256": "9f2b…", "licence": "CC0-1.0"},
+    "labels": ["anger", "neutral"],
+    "probabilities": [0.91, 0.09],
+    "emotion": "anger",
+    "arousal": 0.7,
+    "valence": -0.5,
+    "timeline": {
+        "start_s": [0.0],
+        "end_s": [2.0],
+        "probabilities": {"anger": [0.91], "neutral": [0.09]},
+        "arousal": [0.7],
+        "valence": [-0.5],
+        "speech": [0.98],
+    },
+    "flags": [],
+}
+
+
+def upload_body(description: str, part: str, media_types: Sequence[str]) -> dict[str, Any]:
+    """OpenAPI request body of one file: raw with one of ``media_types``, or as the multipart part ``file``."""
+    return {
+        "required": True,
+        "description": f"{description}: raw, or as the multipart part `file`. What it is is found in its bytes.",
+        "content": {
+            **{media_type: {"schema": FILE} for media_type in media_types},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {"file": {**FILE, "description": part}},
+                }
+            },
+        },
+    }
+
+
+UPLOAD_BODY = upload_body(
+    "One recording", "The recording.", ("audio/wav", "audio/*", "video/mp4", "video/*", "application/octet-stream")
+)
+
+
+def problem_responses(*kinds: type[Problem]) -> Responses:
+    """OpenAPI responses for ``kinds``, grouped by status, with an example of each."""
+    responses: Responses = {}
+    for kind in kinds:
+        response = responses.setdefault(kind.status, _problem_response(""))
+        separator = " · " if response["description"] else ""
+        response["description"] += f"{separator}`{kind.code}`: {kind.title}"
+        example = problem_document(kind(), EXAMPLE_REQUEST_ID)
+        response["content"][MEDIA_TYPE].setdefault("examples", {})[kind.code] = {"value": example}
+    return responses
+
+
+def _problem_response(description: str) -> dict[str, Any]:
+    reference = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": reference}}}
+
+
+PROBLEM_RESPONSES: Responses = {
+    "default": _problem_response("Any other error."),
+    **problem_responses(MethodNotAllowed, HeadersTooLarge, InternalError),
+}
+
+UPLOAD_PROBLEMS: tuple[type[Problem], ...] = (
+    Malformed,
+    BodyMissing,
+    MultipartInvalid,
+    MultipartTruncated,
+    FieldNotFile,
+    FieldMissing,
+    TooManyFiles,
+    TooManyFields,
+    FieldTooLarge,
+    FilenameInvalid,
+    ModelNotFound,
+    NotAcceptable,
+    BodyTimeout,
+    TooLarge,
+    UnsupportedContentType,
+    ContentEncodingUnsupported,
+    Unprocessable,
+    Unavailable,
+    CapacityExceeded,
+    Draining,
+    InferenceUnavailable,
+    DeadlineExceeded,
+)
+"""What every call that takes a file can be refused with."""
+
+MEDIA_PROBLEMS: tuple[type[Problem], ...] = (
+    *UPLOAD_PROBLEMS,
+    MediaTooLong,
+    TooManyChannels,
+    FrameTooLarge,
+    ContainerUnsupported,
+    CodecUnsupported,
+    *(kind for kind in all_problems() if issubclass(kind, MediaInvalid)),
+    DecoderUnavailable,
+)
+"""The same for a call that takes a recording."""
+
+AUDIO_RESPONSES: Responses = {
+    200: {
+        "model": AudioEmotionAnswer,
+        "description": "The emotion of the recording, and of each window when asked for.",
+        "content": {
+            "application/json": {"example": _AUDIO_EXAMPLE},
+            CSV: {"schema": {"type": "string", "description": "One row a window."}},
+            PNG: {"schema": BINARY},
+            FHIR: {"schema": FHIR_BUNDLE},
+            EVENTS: {"schema": EVENT_STREAM},
+        },
+    },
+    **PROBLEM_RESPONSES,
+    **problem_responses(*MEDIA_PROBLEMS, DenoiserUnavailable),
+}
+
+NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(NotFound, ModelNotFound)
+
+
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of ``app``, with the problem's schema and the common response headers."""
+    root_path = app.state.services.settings.root_path
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary="Self-hosted speech and face affect behind one REST call.",
+        description=_DESCRIPTION,
+        routes=app.routes,
+        servers=[{"url": root_path}] if root_path else None,
+        tags=[
+            {"name": "audio", "description": "Recordings in, emotion or embeddings out."},
+            {"name": "video", "description": "Faces in, arousal and valence over time out."},
+            {"name": "jobs", "description": "The same for recordings of hours."},
+            {"name": "models", "description": "What is served, from what data, for what use."},
+            {"name": "about", "description": "Limits and errors."},
+            {"name": "health", "description": "For orchestrators and monitoring."},
+        ],
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schema.pop("$defs", {}))
+    schemas[ProblemDocument.__name__] = schema
+    document["components"]["headers"] = _COMMON_HEADERS
+    for path in document["paths"].values():
+        for operation in path.values():
+            for response in operation["responses"].values():
+                common = {name: {"$ref": f"#/components/headers/{name}"} for name in _COMMON_HEADERS}
+                response["headers"] = {**response.get("headers", {}), **common}
+    return document
+
+
+_COMMON_HEADERS: dict[str, Any] = {
+    "X-Request-Id": {
+        "description": "Echo of the request's own where it is valid, else new.",
+        "schema": {"type": "string", "maxLength": 128},
+    },
+    "Server-Timing": {
+        "description": "Milliseconds by stage.",
+        "schema": {"type": "string"},
+        "example": "upload;dur=1.20, decode;dur=9.80, infer;dur=14.10, total;dur=27.30",
+    },
+}

@@ -1,0 +1,128 @@
+"""What the OpenAPI document says of the calls about jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.api.openapi.documentation import (
+    AUDIO_RESPONSES,
+    BINARY,
+    FHIR_BUNDLE,
+    PROBLEM_RESPONSES,
+    UPLOAD_PROBLEMS,
+    Responses,
+    problem_responses,
+)
+from service.api.openapi.video import VIDEO_RESPONSES
+from service.http.negotiation import CSV, FHIR, JSON, PNG
+from service.problems import (
+    IdempotencyConflict,
+    JobDataLost,
+    JobNotFound,
+    JobNotReady,
+    JobNotSucceeded,
+    JobsUnavailable,
+    NoSpace,
+    NotAcceptable,
+    ResultExpired,
+    Unavailable,
+)
+from service.schemas.jobs import JobAnswer
+
+_LOCATION = {"Location": {"description": "The job's address.", "schema": {"type": "string"}}}
+
+_LINKS = {
+    name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
+    for name in ("read_job", "watch_job", "read_job_result", "delete_job")
+}
+
+SUBMIT_RESPONSES: Responses = {
+    202: {
+        "model": JobAnswer,
+        "description": "The recording is stored, encrypted, and waits.",
+        "headers": _LOCATION,
+        "links": _LINKS,
+    },
+    200: {
+        "model": JobAnswer,
+        "description": "The job that the same request with the same idempotency key made before.",
+        "headers": _LOCATION,
+        "links": _LINKS,
+    },
+    **PROBLEM_RESPONSES,
+    **problem_responses(*UPLOAD_PROBLEMS, IdempotencyConflict, JobsUnavailable, NoSpace),
+}
+
+IDEMPOTENCY_PARAMETER: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A text of the client's own choice: a request that is sent again with it makes no second job.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+
+JOB_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(JobNotFound, Unavailable, JobsUnavailable)
+
+RESULT_RESPONSES: Responses = {
+    200: {
+        "description": "The same answer as that of the call without a job.",
+        "content": {
+            JSON: {
+                "schema": {
+                    "oneOf": [
+                        {"$ref": f"#/components/schemas/{responses[200]['model'].__name__}"}
+                        for responses in (AUDIO_RESPONSES, VIDEO_RESPONSES)
+                    ]
+                }
+            },
+            CSV: {"schema": {"type": "string", "description": "One row a window or step."}},
+            PNG: {"schema": BINARY},
+            FHIR: {"schema": FHIR_BUNDLE},
+        },
+    },
+    **JOB_RESPONSES,
+    **problem_responses(
+        JobNotFound,
+        NotAcceptable,
+        JobNotReady,
+        JobNotSucceeded,
+        ResultExpired,
+        JobDataLost,
+        Unavailable,
+        JobsUnavailable,
+    ),
+}
+
+JOB_EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"enum": ["state", "progress"]},
+        "id": {"type": "string"},
+        "data": {"type": "string", "description": "JSON"},
+    },
+}
+"""One event; OpenAPI 3.2's way to describe them, which readers of 3.1 pass over."""
+
+EVENT_RESPONSES: Responses = {
+    200: {
+        "description": 'Events `state` (data: the job) and `progress` (data: `{"progress": 0.5}`), until the job ends.',
+        "content": {"text/event-stream": {"itemSchema": JOB_EVENT}},
+    },
+    204: {"description": "The job had ended with the event that `Last-Event-ID` names: there is no need to come back."},
+    **JOB_RESPONSES,
+}
+
+LAST_EVENT_PARAMETER: dict[str, Any] = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "The last event that was seen; browsers send it by themselves when they come back. What no event of "
+    "the job is called is as good as none.",
+    "schema": {"type": "string"},
+}
+
+DELETE_RESPONSES: Responses = {
+    204: {"description": "The job is cancelled, or its result deleted; the recording is gone."},
+    **JOB_RESPONSES,
+}

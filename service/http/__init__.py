@@ -1,0 +1,1 @@
+"""HTTP below the routes: bytes in, media types, headers, credentials, error documents."""

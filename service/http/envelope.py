@@ -1,0 +1,225 @@
+"""The outermost layer: identity, common headers, header limit, unexpected errors, log and audit line, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from service.access.caller import is_audited
+from service.http.exchange import Exchange, begin_exchange
+from service.http.problem_response import problem_response
+from service.http.security_headers import (
+    DEFAULT_CONTENT_SECURITY_POLICY,
+    SECURITY_HEADERS,
+    STRICT_TRANSPORT_SECURITY,
+)
+from service.http.watched_socket import WatchedSocket
+from service.http.work_pool import ClientGoneError
+from service.problems import Draining, HeadersTooLarge, InternalError, Problem
+from service.telemetry.audit import AuditEntry
+from service.telemetry.logs import describe_exception, request_logger
+from service.telemetry.tracing import RequestTrace
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from service.services import Services
+
+CLIENT_GONE_STATUS = 499  # what nginx writes into its log; never sent, for nobody is there to read it
+UNMATCHED_ROUTE = "unmatched"
+HTTP_STAGES = {"upload", "render"}  # the pipeline tells of its own
+
+
+class Envelope:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self._app = app
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or accompany one WebSocket; the application's own life passes through."""
+        if scope["type"] == "websocket":
+            await self._accompany(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        exchange = begin_exchange(headers)
+        scope.setdefault("state", {})["exchange"] = exchange
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server leaves the body out
+        answer = _Answer(exchange, send, is_secure=self._services.settings.ssl_certfile is not None)
+        body = _Body(receive, has_body(headers))
+        answer.body_is_read = body.is_read
+        status = CLIENT_GONE_STATUS
+        try:
+            await self._answer(scope, body.receive, answer)
+            status = answer.status
+        except ClientGoneError:
+            exchange.code = "client_gone"
+        finally:
+            exchange.body_bytes = body.size_bytes
+            self._record(scope, exchange, status)
+
+    async def _accompany(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket: what it sends is counted, never looked at."""
+        exchange = begin_exchange(Headers(scope=scope))
+        scope.setdefault("state", {})["exchange"] = exchange
+        socket = WatchedSocket(exchange, receive, send)
+        try:
+            await self._app(scope, socket.receive, socket.send)
+        except Exception as error:
+            exchange.code = InternalError.code
+            self._tell(exchange, error)
+            await socket.break_off()
+        finally:
+            self._record(scope, exchange, socket.status)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        exchange = answer.exchange
+        if header_bytes(scope) > self._services.settings.limits.max_header_bytes:
+            await self._refuse(HeadersTooLarge(), scope, receive, answer)
+            return
+        try:
+            await self._app(scope, receive, answer.send)
+        except ClientGoneError:
+            raise
+        except asyncio.CancelledError:
+            # Only the server does that, when the time that accepted work has after SIGTERM is over.
+            if answer.status:
+                raise
+            await self._refuse(Draining(retry_after_s=1.0), scope, receive, answer)
+        except Exception as error:
+            self._tell(exchange, error)
+            exchange.code = InternalError.code
+            if answer.status:
+                raise _BrokenOffError from None
+            await self._refuse(InternalError(), scope, receive, answer)
+
+    @staticmethod
+    def _tell(exchange: Exchange, error: Exception) -> None:
+        fields = {"request_id": exchange.request_id, **describe_exception(type(error), error.__traceback__)}
+        request_logger.error("unexpected error", extra={"fields": fields})
+
+    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        answer.exchange.code = problem.code
+        await problem_response(problem, answer.exchange.request_id)(scope, receive, answer.send)
+
+    def _record(self, scope: Scope, exchange: Exchange, status: int) -> None:
+        route = getattr(scope.get("route"), "path", UNMATCHED_ROUTE)
+        elapsed_s = exchange.elapsed_s
+        metrics = self._services.metrics
+        metrics.requests_total.labels(route, str(status)).inc()
+        if scope["type"] == "http":  # a stream takes as long as its client likes
+            metrics.request_duration_seconds.labels(route).observe(elapsed_s)
+        for stage in HTTP_STAGES & exchange.stages_s.keys():
+            metrics.stage_duration_seconds.labels(stage).observe(exchange.stages_s[stage])
+        trace_id = self._services.tracer.record(_trace(scope, exchange, route, status))
+        fields = {
+            "request_id": exchange.request_id,
+            **({} if trace_id is None else {"trace_id": trace_id}),
+            "route": route,
+            "status": status,
+            "code": exchange.code,
+            "duration_ms": round(elapsed_s * 1000, 2),
+            "bytes": exchange.body_bytes,
+            "media_s": exchange.media_s,
+        }
+        request_logger.log(logging.ERROR if status == 500 else logging.INFO, "request", extra={"fields": fields})
+        if is_audited(scope):
+            self._services.audit.write(
+                AuditEntry(
+                    request_id=exchange.request_id,
+                    key_id=exchange.caller.key_id,
+                    action=getattr(scope.get("route"), "operation_id", None) or route,
+                    route=route,
+                    status=status,
+                    code=exchange.code,
+                    models=exchange.models,
+                    body_bytes=exchange.body_bytes,
+                    media_s=exchange.media_s,
+                    latency_s=round(elapsed_s, 4),
+                )
+            )
+
+
+def _trace(scope: Scope, exchange: Exchange, route: str, status: int) -> RequestTrace:
+    return RequestTrace(
+        method=scope.get("method", "GET"),  # a WebSocket begins with one
+        route=route,
+        status=status,
+        code=exchange.code,
+        began_at=exchange.started_s,
+        spans=exchange.stages_s.spans,
+        busy_s=exchange.stages_s,
+        media_s=exchange.media_s,
+        models=exchange.models,
+        parent=Headers(scope=scope).get("traceparent"),
+    )
+
+
+class _BrokenOffError(Exception):
+    """The answer failed after it began; the server closes the connection."""
+
+
+class _Body:
+    """Watches the request body go by."""
+
+    def __init__(self, receive: Receive, expected: bool) -> None:
+        self._receive = receive
+        self._more = expected
+        self.size_bytes = 0
+
+    def is_read(self) -> bool:
+        return not self._more
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self.size_bytes += len(message.get("body", b""))
+            self._more = message.get("more_body", False)
+        return message
+
+
+class _Answer:
+    """Adds what every response carries."""
+
+    def __init__(self, exchange: Exchange, send: Send, is_secure: bool) -> None:
+        self.exchange = exchange
+        self.is_secure = is_secure
+        self.status = 0
+        self.body_is_read: Callable[[], bool] = lambda: True
+        self._send: Callable[[Message], Awaitable[None]] = send
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(raw=message.setdefault("headers", []))
+            headers["X-Request-Id"] = self.exchange.request_id
+            headers["Server-Timing"] = self.exchange.server_timing()
+            headers.update(SECURITY_HEADERS)
+            headers["Cache-Control"] = self.exchange.cache_control
+            headers.setdefault("Content-Security-Policy", DEFAULT_CONTENT_SECURITY_POLICY)
+            if self.is_secure:
+                headers["Strict-Transport-Security"] = STRICT_TRANSPORT_SECURITY
+            if not self.body_is_read():
+                # What is left of the body would be taken for the next request.
+                headers["Connection"] = "close"
+        await self._send(message)
+
+
+def has_body(headers: Headers) -> bool:
+    """Whether a request with these headers has a body at all."""
+    return "transfer-encoding" in headers or headers.get("content-length", "0").strip("0 ") != ""
+
+
+def header_bytes(scope: Scope) -> int:
+    """Size of the request line's target and all headers, as on the wire."""
+    target = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    return target + sum(len(name) + len(value) + len(": \r\n") for name, value in scope["headers"])

@@ -1,0 +1,151 @@
+"""The request body on its way in: multipart or raw, counted while it arrives, and into memory where it fits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from fastapi import Request
+
+from service.http.envelope import has_body
+from service.http.exchange import exchange_of
+from service.http.multipart import MultipartFile, Target, boundary_of
+from service.http.work_pool import ClientGoneError, HeldUpload
+from service.problems import (
+    BodyMissing,
+    BodyTimeout,
+    ContentEncodingUnsupported,
+    Malformed,
+    TooLarge,
+    UnsupportedContentType,
+)
+from service.settings import Limits
+
+MULTIPART = "multipart/form-data"
+RAW_KINDS = ("audio/", "video/")
+RAW_TYPES = ("application/octet-stream", "application/mp4", "application/ogg")
+RAW_MEDIA = RAW_KINDS + RAW_TYPES
+"""Media types of a recording as the whole body; those that end in ``/`` stand for all of their kind."""
+RAW_TABLES = ("text/csv", "application/octet-stream")
+"""Media types of a table as the whole body."""
+
+
+class BodySink(Protocol):
+    """What takes the body's bytes."""
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+
+    def finish(self) -> None:
+        """Check that the recording is whole, after all were written."""
+
+
+class RawBody:
+    """The body is the recording; ``target`` takes it."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._is_empty = True
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self._is_empty &= not chunk
+        self._target.extend(memoryview(chunk))
+
+    def finish(self) -> None:
+        """Check that there was anything.
+
+        Raises:
+            BodyMissing: there was not.
+        """
+        if self._is_empty:
+            raise BodyMissing
+
+
+async def read_upload(
+    request: Request, limits: Limits, held: HeldUpload, raw_types: Sequence[str] = RAW_MEDIA
+) -> memoryview:
+    """Read the recording or table out of the request's body.
+
+    Args:
+        request: its headers are checked first, so that a hopeless body is not even read.
+        limits: of the service.
+        held: accounts for the memory.
+        raw_types: media types that the body may have where it is not multipart.
+
+    Raises:
+        Problem: 400, 408, 413, 415 or 503 as the module's problems say.
+        ClientGoneError: the client closed the connection meanwhile.
+    """
+    content = bytearray()
+    sink = choose_sink(request, limits, content, raw_types)
+    with exchange_of(request.scope).stage("upload"):
+        try:
+            async with asyncio.timeout(limits.body_timeout_s):
+                await _pour(request, sink, limits.max_body_bytes, held)
+        except TimeoutError:
+            raise BodyTimeout from None
+        sink.finish()
+        return memoryview(content)
+
+
+def choose_sink(request: Request, limits: Limits, target: Target, raw_types: Sequence[str] = RAW_MEDIA) -> BodySink:
+    """Judge the body by its headers alone.
+
+    Raises:
+        BodyMissing, TooLarge, ContentEncodingUnsupported, UnsupportedContentType, MultipartInvalid
+    """
+    headers = request.headers
+    if not has_body(headers):
+        raise BodyMissing
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise ContentEncodingUnsupported
+    if declared_bytes(request) > limits.max_body_bytes:
+        raise too_large(limits.max_body_bytes)
+    content_type = headers.get("content-type", RAW_TYPES[0])
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == MULTIPART:
+        return MultipartFile(boundary_of(content_type), limits, target)
+    if any(media_type == one or (one.endswith("/") and media_type.startswith(one)) for one in raw_types):
+        return RawBody(target)
+    raise UnsupportedContentType
+
+
+async def client_gone(request: Request) -> None:
+    """Return when the client has closed the connection; to be awaited after the body was read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _pour(request: Request, sink: BodySink, max_bytes: int, held: HeldUpload) -> None:
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
+        if held.size_bytes + len(chunk) > max_bytes:
+            raise too_large(max_bytes)
+        held.add(len(chunk))
+        sink.write(chunk)
+
+
+def declared_bytes(request: Request) -> int:
+    """Bytes of the body as the headers say; 0 where they do not.
+
+    Raises:
+        Malformed
+    """
+    content_length = request.headers.get("content-length")
+    if content_length is None:
+        return 0
+    if not (content_length.isascii() and content_length.isdigit()):
+        raise Malformed("The content length is not a number.")
+    return int(content_length[:20])
+
+
+def too_large(max_bytes: int) -> TooLarge:
+    """The refusal of a body over the limit."""
+    return TooLarge(f"The request body may hold {max_bytes} bytes.")

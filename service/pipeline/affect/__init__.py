@@ -1,0 +1,1 @@
+"""Arousal and valence from action units: features, model, attribution."""

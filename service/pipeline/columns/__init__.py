@@ -1,1 +1,0 @@
-"""The 37 columns of the affect model, and what of them moved an answer."""

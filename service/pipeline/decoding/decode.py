@@ -1,0 +1,322 @@
+"""Uploads to samples. The decoding itself happens in processes that can reach nothing (see worker.py)."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from service.pipeline.decoding.decoder_messages import announced_samples, flags_of, picture_media, sound_media
+from service.pipeline.decoding.frame_stream import FrameReceiver, HandlerFailedError, OnFrame, VideoSummary
+from service.pipeline.decoding.pool import OnMessage, WorkerDiedError, WorkerPool
+from service.pipeline.decoding.protocol import Channel
+from service.pipeline.media.containers import VIDEO_CODECS
+from service.pipeline.media.intake import Container, sniff
+from service.pipeline.media.sampling import AudioJob
+from service.pipeline.media.video_frames import VideoJob
+from service.pipeline.results import FloatArray, MediaInfo
+from service.problems import (
+    ContainerUnsupported,
+    DecoderUnavailable,
+    MediaCrashedDecoder,
+    MediaInvalid,
+    NoVideoStream,
+    Problem,
+    Unprocessable,
+)
+from service.settings import Limits
+
+MAX_KNOWN_CRASHERS: Final = 1024
+
+JPEG_BEGINNING: Final = b"\xff\xd8\xff"
+
+EXTERNAL_SIGNALS: Final = frozenset({"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"})
+"""Signals that come from outside (an operator, the kernel short of memory) and say nothing about the file."""
+
+
+@dataclass(frozen=True)
+class DecodedAudio:
+    """The chosen range of a recording.
+
+    Attributes:
+        samples: float32 [channels, samples], C-contiguous, at the rate asked for. The native samples lay
+            within ±1; resampling may overshoot that by a little.
+        media: the file's own rate, channels and duration, the latter of the whole file.
+        flags: 'clipped' (samples beyond full scale were cut), 'truncated' (ends before its header says),
+            'damaged' (parts could not be decoded and were left out).
+    """
+
+    samples: FloatArray
+    media: MediaInfo
+    flags: tuple[str, ...]
+
+
+class Decoder:
+    """Decodes uploads in a pool of confined processes. Thread-safe; every call blocks its thread.
+
+    Args:
+        limits: what one recording may hold.
+        workers: recordings decoded at once, and as many videos.
+        on_event: called with ('failure', problem code) and ('worker_death', signal name or 'exit').
+    """
+
+    def __init__(self, limits: Limits, workers: int, on_event: Callable[[str, str], None] | None = None) -> None:
+        self._limits = limits
+        self._on_event = on_event or (lambda *_: None)
+        self._crashers = _KnownCrashers()
+        self._pool = WorkerPool(
+            workers,
+            limits.decode_memory_bytes,
+            limits.decode_timeout_s,
+            limits.deadline_s,
+            lambda signal_name: self._on_event("worker_death", signal_name),
+        )
+
+    def start(self) -> None:
+        """Start the processes and wait until they are warm.
+
+        Raises:
+            DecoderUnavailable: they cannot be started.
+        """
+        self._pool.start()
+
+    def close(self) -> None:
+        """End the processes. Decodes that still run fail with DecoderUnavailable."""
+        self._pool.close()
+
+    def worker_pids(self) -> list[int]:
+        """Return the process ids of the live decoder processes; none means not ready."""
+        return self._pool.pids()
+
+    def audio(
+        self,
+        data: bytes | memoryview,
+        *,
+        target_rate_hz: int,
+        start_s: float | None = None,
+        end_s: float | None = None,
+    ) -> DecodedAudio:
+        """Decode the sound of an upload, all of it or from ``start_s`` to ``end_s`` (seconds).
+
+        An ``end_s`` behind the end of the recording means its end.
+
+        Raises:
+            Problem: whatever is wrong with the file (413, 415, 422), with the range (422, with a pointer), or
+                with the decoder (503, 504).
+        """
+        try:
+            check_range(start_s, end_s)
+            view = memoryview(data).cast("B")
+            self._crashers.refuse(view)
+            container = sniff(view)
+            job = self._job(container, target_rate_hz, start_s, end_s)
+            return self._decode(view, job)
+        except Problem as problem:
+            self._on_event("failure", problem.code)
+            raise
+
+    def video(self, data: bytes | memoryview, on_frame: OnFrame, *, timeout_s: float) -> VideoSummary:
+        """Decode the pictures of an upload, one at a time; the next is decoded while ``on_frame`` runs.
+
+        Args:
+            data: the upload.
+            on_frame: called in this thread with each frame, never before it has returned from the last.
+                What it raises ends the decoding and is raised here.
+            timeout_s: seconds for all of it, ``on_frame`` included.
+
+        Raises:
+            Problem: whatever is wrong with the file (413, 415, 422) or with the decoder (503, 504).
+        """
+        try:
+            view = memoryview(data).cast("B")
+            self._crashers.refuse(view)
+            container = sniff(view)
+            if container.name not in VIDEO_CODECS:
+                raise NoVideoStream
+            job = self._video_job(container)
+            receiver = FrameReceiver(self._limits, on_frame)
+            facts = self._run("video", asdict(job), view, receiver.receive, timeout_s, is_long=True)
+        except HandlerFailedError as failure:
+            raise failure.__cause__ or failure from None
+        except Problem as problem:
+            self._on_event("failure", problem.code)
+            raise
+        return VideoSummary(picture_media(facts, job.container), receiver.frames, flags_of(facts))
+
+    def pictures(self, frames: Sequence[tuple[float, bytes]], on_frame: OnFrame, *, timeout_s: float) -> None:
+        """Decode JPEG pictures that belong together.
+
+        Args:
+            frames: of each its time in seconds, which increases, and its bytes.
+            on_frame: called in this thread with each.
+            timeout_s: seconds for all of it.
+
+        Raises:
+            ContainerUnsupported: one is no JPEG.
+            Problem: one cannot be decoded, or the decoder is not there.
+        """
+        try:
+            if not all(content.startswith(JPEG_BEGINNING) for _, content in frames):
+                raise ContainerUnsupported("A picture is no JPEG.")
+            view = memoryview(b"".join(content for _, content in frames))
+            self._crashers.refuse(view)
+            arguments: dict[str, object] = {
+                "times_s": [time_s for time_s, _ in frames],
+                "sizes": [len(content) for _, content in frames],
+                "max_frame_pixels": self._limits.max_frame_pixels,
+            }
+            receiver = FrameReceiver(self._limits, on_frame)
+            self._run("pictures", arguments, view, receiver.receive, timeout_s)
+        except HandlerFailedError as failure:
+            raise failure.__cause__ or failure from None
+        except Problem as problem:
+            self._on_event("failure", problem.code)
+            raise
+
+    def _video_job(self, container: Container) -> VideoJob:
+        limits = self._limits
+        return VideoJob(
+            container=container.name,
+            demuxer=container.demuxer,
+            video_codecs=tuple(sorted(VIDEO_CODECS[container.name])),
+            max_duration_s=limits.max_duration_s,
+            max_frame_pixels=limits.max_frame_pixels,
+            max_frames=limits.max_frames,
+            max_frame_rate_hz=limits.max_frame_rate_hz,
+            max_streams=limits.max_streams,
+        )
+
+    def _job(self, container: Container, target_rate_hz: int, start_s: float | None, end_s: float | None) -> AudioJob:
+        limits = self._limits
+        return AudioJob(
+            container=container.name,
+            demuxer=container.demuxer,
+            audio_codecs=tuple(sorted(container.audio_codecs)),
+            target_rate_hz=target_rate_hz,
+            start_s=start_s,
+            end_s=end_s,
+            min_duration_s=limits.min_duration_s,
+            max_duration_s=limits.max_duration_s,
+            max_channels=limits.max_channels,
+            min_sample_rate_hz=limits.min_sample_rate_hz,
+            max_sample_rate_hz=limits.max_sample_rate_hz,
+            max_sample_magnitude=limits.max_sample_magnitude,
+            max_streams=limits.max_streams,
+            wav=None if container.wav is None else asdict(container.wav),
+        )
+
+    def _decode(self, view: memoryview, job: AudioJob) -> DecodedAudio:
+        most = math.ceil((self._limits.max_duration_s + 1) * job.target_rate_hz)
+        buffer = SampleBuffer(self._limits.max_channels, most)
+        facts = self._run("audio", asdict(job), view, buffer.receive)
+        samples = buffer.finish()
+        return DecodedAudio(samples, sound_media(facts, job.container), flags_of(facts))
+
+    def _run(
+        self,
+        kind: str,
+        arguments: dict[str, object],
+        view: memoryview,
+        on_message: OnMessage,
+        timeout_s: float | None = None,
+        *,
+        is_long: bool = False,
+    ) -> dict[str, Any]:
+        """Run a job; a process that died of the file makes the file known."""
+        try:
+            return self._pool.run(kind, arguments, view, on_message, total_timeout_s=timeout_s, is_long=is_long)
+        except WorkerDiedError as death:
+            problem = self._problem_of(death)
+            if isinstance(problem, MediaCrashedDecoder):
+                self._crashers.add(view)
+            raise problem from None
+
+    def _problem_of(self, death: WorkerDiedError) -> Problem:
+        """What the end of a decoder process says: something of the file, or nothing."""
+        if death.signal_name in EXTERNAL_SIGNALS or not self._pool.is_open:
+            return DecoderUnavailable(retry_after_s=1.0)
+        return MediaCrashedDecoder()
+
+
+def check_range(start_s: float | None, end_s: float | None) -> None:
+    """Refuse a range that no recording has.
+
+    Raises:
+        Unprocessable: with the pointer '/start_s' or '/end_s'.
+    """
+    if start_s is not None and not (math.isfinite(start_s) and start_s >= 0):
+        raise Unprocessable("start_s must be a time in seconds from 0 on.", pointer="/start_s")
+    if end_s is not None and not (math.isfinite(end_s) and end_s > (start_s or 0.0)):
+        raise Unprocessable("end_s must be a time in seconds behind start_s.", pointer="/end_s")
+
+
+class SampleBuffer:
+    """Collects blocks of samples as they arrive, in one array that grows.
+
+    Args:
+        max_channels, max_samples: more than this from a decoder process is taken for a process gone wrong.
+    """
+
+    def __init__(self, max_channels: int, max_samples: int) -> None:
+        self._max_channels = max_channels
+        self._max_samples = max_samples
+        self._array = np.empty((0, 0), np.float32)
+        self._length = 0
+
+    def receive(self, message: dict[str, Any], channel: Channel) -> None:
+        """Read the payload of a 'samples' message: float32 [channels, samples].
+
+        Raises:
+            ValueError: the message makes no sense, so whoever sent it has to be ended.
+        """
+        channels, samples = announced_samples(message, self._max_channels, self._max_samples - self._length)
+        stop = self._length + samples
+        if self._length == 0:
+            self._array = np.empty((channels, samples), np.float32)
+        elif self._array.shape[0] != channels:
+            raise ValueError("samples that cannot be")
+        if stop > self._array.shape[1]:
+            self._grow(max(stop, 2 * self._length))
+        for row in self._array:
+            channel.receive_into(row[self._length : stop].view(np.uint8).data)
+        self._length = stop
+
+    def _grow(self, capacity: int) -> None:
+        larger = np.empty((self._array.shape[0], capacity), np.float32)  # untouched pages cost nothing
+        larger[:, : self._length] = self._array[:, : self._length]
+        self._array = larger
+
+    def finish(self) -> FloatArray:
+        """Return float32 [channels, samples], C-contiguous.
+
+        Raises:
+            MediaInvalid: nothing arrived.
+        """
+        if self._length == 0:
+            raise MediaInvalid("The chosen range has no samples.")
+        return np.ascontiguousarray(self._array[:, : self._length])
+
+
+class _KnownCrashers:
+    """The newest files on which a decoder process died, by SHA-256; they are refused at once."""
+
+    def __init__(self) -> None:
+        self._digests: OrderedDict[bytes, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, data: memoryview) -> None:
+        digest = hashlib.sha256(data).digest()
+        with self._lock:
+            self._digests[digest] = None
+            while len(self._digests) > MAX_KNOWN_CRASHERS:
+                self._digests.popitem(last=False)
+
+    def refuse(self, data: memoryview) -> None:
+        if self._digests and hashlib.sha256(data).digest() in self._digests:
+            raise MediaCrashedDecoder

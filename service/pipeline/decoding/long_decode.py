@@ -1,0 +1,139 @@
+"""Recordings that are too long to be held in memory: decoded from a source of bytes, a piece at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from service.pipeline.decoding.decode import Decoder, check_range
+from service.pipeline.decoding.decoder_messages import announced_samples, flags_of, picture_media, sound_media
+from service.pipeline.decoding.frame_stream import FrameReceiver, VideoFrame, VideoSummary
+from service.pipeline.decoding.outline import outline
+from service.pipeline.decoding.playback import Playback
+from service.pipeline.decoding.pool import WorkerDiedError
+from service.pipeline.decoding.protocol import Channel
+from service.pipeline.decoding.remote_file import ByteSource, answer_read
+from service.pipeline.media.containers import VIDEO_CODECS
+from service.pipeline.media.intake import sniff
+from service.pipeline.results import FloatArray, MediaInfo
+from service.problems import MediaInvalid, NoVideoStream
+from service.settings import Limits
+
+BLOCKS_AHEAD = 8
+FRAMES_AHEAD = 2
+
+LARGEST_BLOCK_SAMPLES = 4_000_000
+"""Of one message; a decoder process that sends more has gone wrong."""
+
+OnMessage = Callable[[dict[str, Any], Channel], None]
+
+
+@dataclass(frozen=True)
+class SoundFacts:
+    """What is known of a sound track when it has been decoded to its end; ``media`` and ``flags`` as of a decode."""
+
+    media: MediaInfo
+    flags: tuple[str, ...]
+
+
+Sound = Playback[FloatArray, SoundFacts]
+"""Blocks float32 [channels, samples], then the facts."""
+
+Pictures = Playback[VideoFrame, VideoSummary]
+"""Frames, then the summary."""
+
+
+class LongDecoder(Decoder):
+    """Decodes sources instead of uploads, in processes of its own, so that short requests never wait for long ones.
+
+    Args:
+        limits: of a long recording.
+        workers: recordings decoded at once.
+        timeout_s: seconds that one may be under way, waiting for whoever takes the samples included.
+        on_event: as of :class:`Decoder`.
+    """
+
+    def __init__(
+        self, limits: Limits, workers: int, timeout_s: float, on_event: Callable[[str, str], None] | None = None
+    ) -> None:
+        super().__init__(limits, workers, on_event)
+        self._timeout_s = timeout_s
+
+    def sound(
+        self, source: ByteSource, *, target_rate_hz: int, start_s: float | None = None, end_s: float | None = None
+    ) -> Sound:
+        """Begin to decode the sound of ``source``, all of it or from ``start_s`` to ``end_s``.
+
+        The same source gives the same samples every time. Its problems are raised where the items are taken.
+        """
+        return Playback(
+            lambda put: self._play_sound(source, target_rate_hz, start_s, end_s, put), ahead=BLOCKS_AHEAD, name="sound"
+        )
+
+    def frames(self, source: ByteSource, *, skip_frames: int = 0) -> Pictures:
+        """Begin to decode the pictures of ``source``, from the frame with the number ``skip_frames`` on."""
+        return Playback(lambda put: self._play_pictures(source, skip_frames, put), ahead=FRAMES_AHEAD, name="pictures")
+
+    def _play_sound(
+        self,
+        source: ByteSource,
+        target_rate_hz: int,
+        start_s: float | None,
+        end_s: float | None,
+        put: Callable[[FloatArray], None],
+    ) -> SoundFacts:
+        check_range(start_s, end_s)
+        container = sniff(outline(source))
+        job = self._job(container, target_rate_hz, start_s, end_s)
+        received = False
+
+        def on_message(message: dict[str, Any], channel: Channel) -> None:
+            nonlocal received
+            if not answer_read(message, channel, source):
+                block = self._receive_block(message, channel)
+                received = True
+                put(block)
+
+        facts = self._play("audio", asdict(job), source, on_message)
+        if not received:
+            raise MediaInvalid("The chosen range has no samples.")
+        return SoundFacts(sound_media(facts, job.container), flags_of(facts))
+
+    def _receive_block(self, message: dict[str, Any], channel: Channel) -> FloatArray:
+        """Read the payload of a 'samples' message: float32 [channels, samples]."""
+        channels, samples = announced_samples(message, self._limits.max_channels, LARGEST_BLOCK_SAMPLES)
+        block = np.empty((channels, samples), np.float32)
+        channel.receive_into(block.reshape(-1).view(np.uint8).data)
+        return block
+
+    def _play_pictures(self, source: ByteSource, skip_frames: int, put: Callable[[VideoFrame], None]) -> VideoSummary:
+        container = sniff(outline(source))
+        if container.name not in VIDEO_CODECS:
+            raise NoVideoStream
+        job = replace(self._video_job(container), skip_frames=skip_frames)
+        receiver = FrameReceiver(self._limits, put)
+
+        def on_message(message: dict[str, Any], channel: Channel) -> None:
+            if not answer_read(message, channel, source):
+                receiver.receive(message, channel)
+
+        facts = self._play("video", asdict(job), source, on_message)
+        return VideoSummary(picture_media(facts, job.container), skip_frames + receiver.frames, flags_of(facts))
+
+    def _play(
+        self, kind: str, arguments: dict[str, object], source: ByteSource, on_message: OnMessage
+    ) -> dict[str, Any]:
+        try:
+            return self._pool.run(
+                kind,
+                arguments,
+                memoryview(b""),
+                on_message,
+                total_timeout_s=self._timeout_s,
+                remote_bytes=len(source),
+            )
+        except WorkerDiedError as death:
+            raise self._problem_of(death) from None

@@ -1,0 +1,244 @@
+"""ONNX Runtime, created strictly: the provider that was asked for runs, or there is no session.
+
+ONNX Runtime falls back to the CPU without an error when the CUDA libraries are missing, and lists a provider
+as available although it cannot be loaded. So a GPU is believed only after a small convolution ran on it with
+``session.disable_cpu_ep_fallback``. No other module imports onnxruntime: 1.31 keeps events, error messages included, in
+the user's cache folder for its maker to collect, unless it is told not to before the library is loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read while the library is loaded; disable_telemetry_events() is too late
+
+import onnxruntime
+
+Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
+Device = Literal["auto", "cpu", "cuda"]
+Array = NDArray[Any]
+
+CPU: Provider = "CPUExecutionProvider"
+CUDA: Provider = "CUDAExecutionProvider"
+
+ERRORS_ONLY = 3
+"""Severity from which ONNX Runtime may write to stderr; its failures reach us as exceptions too."""
+
+CUDA_OPTIONS = {
+    "cudnn_conv_algo_search": "HEURISTIC",  # the default tunes for every shape: 634 ms, not 2 (PaddleX#5057)
+    "use_tf32": "0",  # TF32 keeps 10 bits of the mantissa: answers would differ from those of the CPU
+}
+
+
+ANY_SIZE = -1
+
+DATATYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(double)": "FP64",
+    "tensor(float)": "FP32",
+    "tensor(float16)": "FP16",
+    "tensor(bfloat16)": "BF16",
+    "tensor(string)": "BYTES",
+    **{f"tensor(int{bits})": f"INT{bits}" for bits in (8, 16, 32, 64)},
+    **{f"tensor(uint{bits})": f"UINT{bits}" for bits in (8, 16, 32, 64)},
+}
+"""Names of ONNX Runtime and those of the Open Inference Protocol."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output of a graph, in the words of the Open Inference Protocol.
+
+    Attributes:
+        name: as in the graph.
+        datatype: such as 'FP32'.
+        shape: -1 stands for any size.
+    """
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a graph takes and gives."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+class DeviceError(RuntimeError):
+    """The device that the settings ask for cannot be used; the message is one line."""
+
+
+class GraphError(ValueError):
+    """A graph that cannot be loaded, or whose inputs and outputs are not those of its task; one line."""
+
+
+def resolve_provider(device: Device) -> Provider:
+    """Turn the setting ``device`` into the provider that will run, by trying it.
+
+    Raises:
+        DeviceError: ``device`` is ``'cuda'`` and no graph can be run there.
+    """
+    if device == "cpu":
+        return CPU
+    cause = _why_cuda_is_unusable()
+    if cause is None:
+        return CUDA
+    if device == "cuda":
+        raise DeviceError(f"the device 'cuda' cannot be used: {cause}")
+    return CPU
+
+
+class Session:
+    """One graph, loaded on one provider. ``run`` may be called from several threads at once.
+
+    Args:
+        model: the ``.onnx`` file, or its bytes.
+        device: ``'cuda'`` never runs on the CPU; ``'auto'`` takes the GPU where one works.
+        threads: threads that one ``run`` may use on the CPU. 1 starts none, which suits callers that run
+            several graphs at once.
+
+    Raises:
+        DeviceError: see :func:`resolve_provider`.
+        GraphError: the model cannot be loaded.
+    """
+
+    def __init__(self, model: Path | bytes, *, device: Device = "auto", threads: int = 1) -> None:
+        self.provider: Provider = resolve_provider(device)
+        self._session = _create(model, self.provider, _options(threads))
+        if self._session.get_providers()[0] != self.provider:
+            raise DeviceError(f"asked for {self.provider}, got {self._session.get_providers()[0]}")
+        self._session.disable_fallback()
+        self.signature = Signature(
+            tuple(map(_tensor, self._session.get_inputs())), tuple(map(_tensor, self._session.get_outputs()))
+        )
+        self.input_names: tuple[str, ...] = tuple(tensor.name for tensor in self.signature.inputs)
+        self.output_names: tuple[str, ...] = tuple(tensor.name for tensor in self.signature.outputs)
+
+    def require(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Check that the graph takes exactly ``inputs`` and gives at least ``outputs``.
+
+        Raises:
+            GraphError: it does not.
+        """
+        if set(self.input_names) != set(inputs):
+            raise GraphError(f"its inputs are {_listed(self.input_names)}, not {_listed(inputs)}")
+        missing = [name for name in outputs if name not in self.output_names]
+        if missing:
+            raise GraphError(f"it has no output {_listed(missing)}")
+
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+        """Run the graph once.
+
+        Args:
+            inputs: one array for each of ``input_names``.
+            outputs: names of what to compute.
+
+        Returns:
+            The arrays asked for, by name.
+
+        Raises:
+            Exception: whatever ONNX Runtime raises; :mod:`service.pipeline.device.batch` turns it into a 503.
+        """
+        names = list(outputs)
+        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads  # never left to the runtime, which counts the host's cores
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = ERRORS_ONLY
+    options.enable_mem_pattern = False  # patterns are kept for every shape seen, and clips have any length
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning halved throughput (measured)
+    return options
+
+
+def _create(
+    model: Path | bytes, provider: Provider, options: onnxruntime.SessionOptions
+) -> onnxruntime.InferenceSession:
+    providers: list[Any] = [CPU] if provider == CPU else [(CUDA, CUDA_OPTIONS), CPU]
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=providers, enable_fallback=0)
+    except Exception as error:  # the runtime's exceptions have no common base below Exception
+        raise GraphError(f"ONNX Runtime cannot load it: {_first_line(error)}") from error
+
+
+@functools.cache
+def _why_cuda_is_unusable() -> str | None:
+    """Try a convolution on the GPU, once a process. None when it ran, else the cause in one line."""
+    onnxruntime.set_default_logger_severity(ERRORS_ONLY)
+    if not _driver_finds_a_gpu():
+        return "the NVIDIA driver finds no GPU"
+    if CUDA not in onnxruntime.get_available_providers():
+        return "this ONNX Runtime is built without CUDA"
+    options = _options(threads=1)
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # the loader prints its troubles; the probe reports them
+            onnxruntime.preload_dlls()
+        session = _create(_probe_graph(), CUDA, options)
+        session.run(["y"], {"x": np.ones((1, 1, 8), np.float32)})
+    except Exception as error:  # missing libraries show as many kinds of exception
+        return _first_line(error)
+    return None
+
+
+def _driver_finds_a_gpu() -> bool:
+    """Ask the CUDA driver itself: 1 ms, and silent where there is none, unlike loading the CUDA provider."""
+    count = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        found = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    except (OSError, AttributeError):
+        return False
+    return found and count.value > 0
+
+
+def _probe_graph() -> bytes:
+    """A convolution over 8 samples: it needs cuDNN and the kernels that the speech front ends need."""
+    from onnx import (
+        TensorProto,
+        helper,
+    )  # only where a GPU is found: importing it takes longer than the probe
+
+    kernel = helper.make_tensor("w", TensorProto.FLOAT, (1, 1, 3), [1.0, 1.0, 1.0])
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"])],
+        "probe",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 1, 8))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 1, 6))],
+        [kernel],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+def _tensor(entry: onnxruntime.NodeArg) -> Tensor:
+    shape = tuple(size if isinstance(size, int) else ANY_SIZE for size in entry.shape)
+    return Tensor(entry.name, DATATYPES.get(entry.type, entry.type), shape)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"

@@ -1,0 +1,193 @@
+"""Following faces through a video: found by the detector, then from mesh to mesh, with numbers that stay.
+
+The detector runs when no face is followed, and twice a second to find others. A face that is found anew takes
+the number of the one that was lost last where that is plausible: at about the same place, or at about the same
+size while nobody else is in the picture. Nobody is recognised.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from service.pipeline.face.geometry import Points, Region
+from service.pipeline.face.networks import Detection, FaceNetworks, Mesh, overlaps
+from service.pipeline.face.one_euro import OneEuroFilter
+from service.pipeline.media.video_frames import Picture
+from service.pipeline.results import FloatArray
+
+DETECT_EVERY_S = 0.5
+"""How often other faces are looked for; one look takes 2 ms."""
+
+MOST_FACES = 4
+"""Followed at once; each costs as much as the first."""
+
+MOST_NUMBERS = 64
+"""Faces that one video may have in all: hostile ones make a new face every frame."""
+
+DOUBLE_OVERLAP = 0.5
+"""Two tracks that overlap more follow one face; the older one goes on."""
+
+SAME_FACE_OVERLAP = 0.3
+SAME_PLACE_OVERLAP = 0.1
+SAME_SIZE_RATIO = 2.0
+
+
+@dataclass(frozen=True)
+class TrackedFace:
+    """One face in one frame.
+
+    Attributes:
+        number: from 0, in the order in which faces appear.
+        points: float64 [points, 3], pixels of the picture, smoothed.
+        size_px: geometric mean of the sides of its box.
+        blendshapes: float32 [52]; None until they are asked for, and where the bundle has none.
+    """
+
+    number: int
+    points: Points
+    size_px: float
+    blendshapes: FloatArray | None = None
+
+
+@dataclass
+class _Track:
+    number: int
+    region: Region
+    box: Points
+    filter: OneEuroFilter
+    seen: bool = False
+
+    def state(self) -> dict[str, Any]:
+        region = {name: float(value) for name, value in asdict(self.region).items()}
+        own = {"number": self.number, "region": region, "box": self.box, "seen": self.seen}
+        return own | {"filter": self.filter.state()}
+
+    @classmethod
+    def resume(cls, state: dict[str, Any], networks: FaceNetworks) -> _Track:
+        smoothing = OneEuroFilter(networks.settings.smoothing)
+        smoothing.resume(state["filter"])
+        return cls(state["number"], Region(**state["region"]), state["box"], smoothing, state["seen"])
+
+
+class FaceTracker:
+    """The faces of one video. Not thread-safe: frames follow each other.
+
+    Args:
+        networks: the face bundle's graphs.
+    """
+
+    def __init__(self, networks: FaceNetworks) -> None:
+        self._networks = networks
+        self._live: list[_Track] = []
+        self._lost: list[_Track] = []
+        self._numbers = 0
+        self._detected_at_s = -np.inf
+
+    def step(self, picture: Picture, time_s: float) -> list[TrackedFace]:
+        """Follow the faces into the next frame.
+
+        Args:
+            picture: uint8 [height, width, 3].
+            time_s: seconds, later than the last.
+        """
+        faces = self._follow(picture, time_s)
+        if not self._live or time_s - self._detected_at_s >= DETECT_EVERY_S:
+            self._detected_at_s = time_s
+            faces += self._find(picture, time_s)
+        return faces
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, as plain values and arrays."""
+        return {
+            "live": [track.state() for track in self._live],
+            "lost": [track.state() for track in self._lost],
+            "numbers": self._numbers,
+            "detected_at_s": float(self._detected_at_s),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state` was asked for."""
+        self._live = [_Track.resume(track, self._networks) for track in state["live"]]
+        self._lost = [_Track.resume(track, self._networks) for track in state["lost"]]
+        self._numbers, self._detected_at_s = state["numbers"], state["detected_at_s"]
+
+    def _follow(self, picture: Picture, time_s: float) -> list[TrackedFace]:
+        faces: list[TrackedFace] = []
+        tracks, self._live = self._live, []
+        meshes = self._networks.meshes(picture, [track.region for track in tracks])
+        for track, mesh in zip(tracks, meshes, strict=True):
+            face = self._place(track, mesh, time_s)
+            if face is None or self._overlaps_followed(track.box, DOUBLE_OVERLAP):
+                self._lost.append(track)
+            else:
+                self._live.append(track)
+                faces.append(face)
+        return faces
+
+    def _find(self, picture: Picture, time_s: float) -> list[TrackedFace]:
+        faces = []
+        for detection in self._networks.detect(picture):
+            if len(self._live) >= MOST_FACES or self._is_followed(detection):
+                continue
+            track = self._track_for(detection)
+            if track is None:
+                continue
+            (mesh,) = self._networks.meshes(picture, [track.region])
+            face = self._place(track, mesh, time_s)
+            if face is not None:
+                self._live.append(track)
+                faces.append(face)
+            elif track.seen:
+                self._lost.append(track)
+            else:  # a detection without a mesh was no face; its number, the newest, is free again
+                self._numbers -= 1
+        return faces
+
+    def _place(self, track: _Track, mesh: Mesh, time_s: float) -> TrackedFace | None:
+        """Move the track to where the mesh lies; None where there is no face any more."""
+        if not (mesh.presence >= self._networks.settings.min_presence and np.isfinite(mesh.points).all()):
+            return None
+        track.seen = True
+        points = track.filter.apply(mesh.points, time_s, track.region.scale)
+        track.region = self._networks.next_region(mesh.points)
+        low, high = mesh.points[:, :2].min(axis=0), mesh.points[:, :2].max(axis=0)
+        track.box = np.concatenate([low, high])
+        return TrackedFace(track.number, points, _size(track.box))
+
+    def _is_followed(self, detection: Detection) -> bool:
+        middle = (detection.box[:2] + detection.box[2:]) / 2
+        covered = any(np.all((track.box[:2] <= middle) & (middle <= track.box[2:])) for track in self._live)
+        return covered or self._overlaps_followed(detection.box, SAME_FACE_OVERLAP)
+
+    def _overlaps_followed(self, box: Points, least: float) -> bool:
+        return any(overlaps(box, track.box[None])[0] > least for track in self._live)
+
+    def _track_for(self, detection: Detection) -> _Track | None:
+        """A new track under the number of the face that this most likely is; None beyond the last number."""
+        known = next((track for track in reversed(self._lost) if self._is_same(track, detection)), None)
+        if known is not None:
+            self._lost.remove(known)
+            number = known.number
+        elif self._numbers < MOST_NUMBERS:
+            number = self._numbers
+            self._numbers += 1
+        else:
+            return None
+        smoothing = OneEuroFilter(self._networks.settings.smoothing)
+        return _Track(number, detection.region, detection.box, smoothing, seen=known is not None)
+
+    def _is_same(self, track: _Track, detection: Detection) -> bool:
+        if overlaps(detection.box, track.box[None])[0] > SAME_PLACE_OVERLAP:
+            return True
+        ratio = _size(detection.box) / max(_size(track.box), 1e-9)
+        alone = not self._live and track is self._lost[-1]
+        return bool(alone and 1 / SAME_SIZE_RATIO < ratio < SAME_SIZE_RATIO)
+
+
+def _size(box: Points) -> float:
+    """Geometric mean of a box's sides, pixels."""
+    return math.sqrt(max(float(np.prod(box[2:] - box[:2])), 0.0))

@@ -1,1 +1,0 @@
-"""Media that is still arriving: windows, action units and rows, each as soon as it is final."""

@@ -1,1 +1,0 @@
-"""Recordings of hours in bounded memory."""

@@ -1,0 +1,136 @@
+"""A graph that takes the waveform, on its device: pads windows into a batch, takes the answers apart again.
+
+The graph is told the true length of every row, so padding never changes an answer (contract: 1e-5 on
+probabilities). On a CPU a batch is one window at its own length. On a GPU lengths and batches come in a few
+sizes only, since cuDNN tunes itself anew for each new shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from service.card import SpeechInput
+from service.pipeline.device.session import CPU, Array, Session
+from service.pipeline.results import FloatArray, ModelReference
+from service.registry import Bundle, BundleError
+
+LENGTH_STEPS_PER_S = 4
+"""On a GPU windows are padded to a multiple of 1/4 s: clips of up to 3 s then have 12 lengths."""
+
+WindowAnswer = dict[str, FloatArray]
+"""By output, the row of one window: such as 'probabilities' float32 [classes] or 'arousal' float32 []."""
+
+
+class SpeechModel:
+    """One bundle's graph; a :class:`~service.pipeline.device.batch.Runner` of windows float32 [samples].
+
+    Args:
+        bundle: of a task whose graph takes the waveform; its card has 'speech'.
+        session: its graph.
+        max_batch: windows of one call on a GPU; a CPU takes one.
+        on_padding: told the share of each batch that is padding, 0…1.
+
+    Attributes:
+        outputs: names of the outputs that are computed.
+
+    Raises:
+        BundleError: the graph does not take what a speech model takes, or lacks an output.
+    """
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ()
+    """Outputs that the graph must have."""
+
+    OPTIONAL: ClassVar[tuple[str, ...]] = ()
+    """Outputs that are computed too where the graph has them."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        session: Session,
+        max_batch: int,
+        on_padding: Callable[[float], None] | None = None,
+    ) -> None:
+        self.bundle = bundle
+        self.session = session
+        try:
+            session.require(("waveform", "lengths"), self.REQUIRED)
+        except ValueError as error:
+            raise self.error(str(error)) from error
+        if bundle.card.speech is None:
+            raise self.error("its card lacks 'speech'")
+        self.speech: SpeechInput = bundle.card.speech
+        self._on_padding = on_padding
+        known = (*self.REQUIRED, *self.OPTIONAL)
+        self.outputs = tuple(name for name in known if name in session.output_names)
+        fixed_shapes = session.provider != CPU
+        self.max_batch = max_batch if fixed_shapes else 1
+        self._length_step = self.speech.sample_rate_hz // LENGTH_STEPS_PER_S if fixed_shapes else 1
+
+    @property
+    def reference(self) -> ModelReference:
+        """What an answer says of the weights that gave it."""
+        card = self.bundle.card
+        return ModelReference(card.name, card.version, self.bundle.sha256, card.licence.spdx, self.session.provider)
+
+    @property
+    def window_samples(self) -> int:
+        """Length of the card's window."""
+        return round(self.speech.window_s * self.speech.sample_rate_hz)
+
+    def key(self, unit: FloatArray) -> int:
+        """Padded length in samples: windows of the same share a batch."""
+        return -(-len(unit) // self._length_step) * self._length_step
+
+    def run(self, units: Sequence[FloatArray]) -> list[WindowAnswer]:
+        """Run windows of one key.
+
+        Raises:
+            FloatingPointError: the graph gave a number that is not finite.
+        """
+        rows = min(2 ** math.ceil(math.log2(len(units))), self.max_batch)
+        waveform = np.zeros((rows, self.key(units[0])), np.float32)
+        lengths = np.full(rows, len(units[0]), np.int64)  # rows beyond the units repeat the first one's length
+        for row, unit in enumerate(units):
+            waveform[row, : len(unit)] = unit
+            lengths[row] = len(unit)
+        if self._on_padding is not None:
+            self._on_padding(1.0 - sum(map(len, units)) / waveform.size)
+        outputs = self.session.run({"waveform": waveform, "lengths": lengths}, self.outputs)
+        if not all(np.isfinite(values[: len(units)]).all() for values in outputs.values()):
+            raise FloatingPointError("the graph gave a number that is not finite")
+        return [_row(outputs, row) for row in range(len(units))]
+
+    def warm_up(self) -> None:
+        """Run every batch size once, the largest first, so that no request pays for it.
+
+        Raises:
+            BundleError: the graph fails, or gives what the card does not say.
+        """
+        angle = np.arange(self.window_samples) * (2 * np.pi * 220 / self.speech.sample_rate_hz)
+        tone = np.sin(angle).astype(np.float32)
+        try:
+            for exponent in reversed(range(math.ceil(math.log2(self.max_batch)) + 1)):
+                answers = self.run([tone] * min(2**exponent, self.max_batch))
+        except Exception as error:  # a graph that loads can still fail in any of its kernels
+            cause = str(error).strip().split("\n", 1)[0]
+            raise self.error(f"its graph fails: {cause}") from error
+        self.check(answers[0])
+
+    def check(self, answer: WindowAnswer) -> None:
+        """Compare the answer for a tone of :attr:`window_samples` with the card.
+
+        Raises:
+            BundleError: they do not fit.
+        """
+
+    def error(self, cause: str) -> BundleError:
+        """What is wrong with the bundle, in one line that names it."""
+        return BundleError(f"bundle {self.bundle.card.name}/{self.bundle.card.version}: {cause}")
+
+
+def _row(outputs: dict[str, Array], row: int) -> WindowAnswer:
+    return {name: np.asarray(values[row], np.float32) for name, values in outputs.items()}

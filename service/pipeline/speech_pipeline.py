@@ -1,0 +1,253 @@
+"""The whole way of a recording: admit, decode, judge or embed.
+
+One :class:`SpeechPipeline` owns the device and every speech session of the process. ``analyse`` blocks and
+may be called from many threads at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import cast
+
+from service.pipeline.device.admit import Admission, estimate_s
+from service.pipeline.device.batch import Batcher
+from service.pipeline.device.device_work import run_units
+from service.pipeline.device.gpu_memory import GpuMemory
+from service.pipeline.device.session import CPU, Provider, Signature, resolve_provider
+from service.pipeline.device.task import AudioDecoder, Observe, Task, observe_nothing
+from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray
+from service.pipeline.speech.denoise import Denoiser
+from service.pipeline.speech.embedding import embed_sound
+from service.pipeline.speech.embedding_model import choose_embedding
+from service.pipeline.speech.embedding_results import AudioEmbedding, EmbeddingOptions
+from service.pipeline.speech.emotion import SoundJudge
+from service.pipeline.speech.emotion_model import EmotionModel
+from service.pipeline.speech.live import LiveEmotion, LiveOptions
+from service.pipeline.speech.load import load_models
+from service.pipeline.speech.model import WindowAnswer
+from service.pipeline.speech.sound import SoundSource
+from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, VoiceActivity
+from service.pipeline.speech.voice_stream import VoiceStream
+from service.pipeline.speech.window_watch import OnWindow
+from service.registry import SPEECH_EMOTION, Registry
+from service.settings import Settings
+
+
+class SpeechPipeline:
+    """Speech emotion and embeddings from uploads.
+
+    Args:
+        settings: device, threads, limits and capacity.
+        registry: the bundles; every speech model and the voice activity model are loaded here.
+        decoder: see :class:`AudioDecoder`.
+        observe: see :data:`Observe`; called from several threads.
+        admission: shared with other pipelines; None makes one of ``settings.capacity_s``.
+
+    Attributes:
+        provider: of the speech models, such as 'CPUExecutionProvider'.
+        admission: what is in the system, and the switch for draining.
+
+    Raises:
+        BundleError: a graph cannot be used.
+        DeviceError: the device that is asked for cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        decoder: AudioDecoder,
+        observe: Observe | None = None,
+        *,
+        admission: Admission | None = None,
+    ) -> None:
+        self.provider: Provider = resolve_provider(settings.device)
+        self.admission = admission or Admission(settings.capacity_s)
+        self._settings = settings
+        self._registry = registry
+        self._observe: Observe = observe or observe_nothing
+        self._models = load_models(settings, registry, self.provider, self._padding)
+        self._voice = self._models.voice
+        self._host = Batcher(settings.threads, name="cpu", on_batch=self._batch_observer("cpu"))
+        on_cpu = self.provider == CPU
+        self._device = self._host if on_cpu else Batcher(1, name="gpu", on_batch=self._batch_observer("gpu"))
+        self._gpu_memory = None if on_cpu else GpuMemory()
+        self._judge = SoundJudge(self._voice, settings.limits, self._host, self._device)
+        self._sounds = SoundSource(decoder, self._models.denoiser, self._device)
+
+    def warm_up(self) -> None:
+        """Run every model once.
+
+        Raises:
+            BundleError: a graph fails, or gives what its card does not say.
+        """
+        self._models.warm_up()
+
+    def analyse(
+        self,
+        data: bytes | memoryview,
+        options: AudioOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+        deadline_s: float | None = None,
+        on_window: OnWindow | None = None,
+    ) -> AudioEmotion:
+        """Judge one recording. Blocks; safe to call from many threads.
+
+        Args:
+            data: the upload.
+            options: the request's parameters.
+            cancel: set by someone else when nobody waits any more.
+            progress: called in this thread with the share of the work that is done, 0…1.
+            deadline_s: seconds from now to the answer; None means the limit of that name.
+            on_window: called in this thread with each window in its order, before the whole answer is there.
+
+        Raises:
+            Problem: whatever the client must be told.
+            Cancelled: ``cancel`` was set.
+        """
+        task = self._task(cancel, progress, deadline_s)
+        bundle = self._registry.find(options.model, options.version)
+        model = self._models.emotion[bundle.card.name, bundle.card.version]
+        self._sounds.check(options)
+        with self.admission.hold(estimate_s(len(data))) as hold:
+            sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, task)
+            answer = self._judge.judge(sound, model, options, rest, on_window)
+        self._finish(task)
+        return answer
+
+    def embed(
+        self,
+        data: bytes | memoryview,
+        options: EmbeddingOptions,
+        *,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+        deadline_s: float | None = None,
+    ) -> AudioEmbedding:
+        """Embed the windows of one recording; arguments and errors as those of :meth:`analyse`.
+
+        Raises:
+            AnswerTooLarge: the answer would hold more numbers than the limit.
+        """
+        task = self._task(cancel, progress, deadline_s)
+        emotion = self._registry.of_task(SPEECH_EMOTION)
+        default = self._registry.find() if emotion else None
+        withheld = self._registry.why_withheld(options.model, options.version)
+        model = choose_embedding(self._models.embedding, default, options.model, options.version, withheld)
+        self._sounds.check(options)
+        with self.admission.hold(estimate_s(len(data))) as hold:
+            sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, task)
+            answer = embed_sound(sound, model, options, self._settings.limits, self._device, rest)
+        self._finish(task)
+        return answer
+
+    def live(self, options: LiveOptions) -> LiveEmotion:
+        """What judges one stream of sound as it arrives, on the devices that judge recordings.
+
+        Raises:
+            Problem: an unknown model, or a stream that it does not take.
+        """
+        bundle = self._registry.find(options.model, options.version)
+        model = self._models.emotion[bundle.card.name, bundle.card.version]
+        found = self._voice
+        return LiveEmotion(
+            model,
+            options,
+            self._settings.limits,
+            None if found is None else VoiceStream(found, model.speech.sample_rate_hz),
+            lambda clips, task: run_units(self._device, model, clips, task),
+            lambda chunk, task: self._judge.hear(cast(VoiceActivity, found), chunk, task),
+        )
+
+    def signature(self, name: str, version: str) -> Signature | None:
+        """Inputs and outputs of a speech graph; None of what this pipeline has not loaded."""
+        return self._models.signatures.get((name, version))
+
+    def stalled(self) -> bool:
+        """Whether a device call has gone on for longer than any request waits: a reason to be replaced."""
+        longest_s = max(self._device.stalled_for_s(), self._host.stalled_for_s())
+        return longest_s > self._settings.limits.deadline_s
+
+    @property
+    def waiting_windows(self) -> int:
+        """Windows and stretches of sound that wait for the device."""
+        return self._host.waiting + (self._device.waiting if self._device is not self._host else 0)
+
+    def gpu_memory_bytes(self) -> float:
+        """GPU memory in use, by every process; 0 on a CPU, NaN where the driver does not tell."""
+        return 0.0 if self._gpu_memory is None else self._gpu_memory.used_bytes()
+
+    def close(self) -> None:
+        """Admit nothing more, stop the device threads; whoever still waits is told ``Draining``."""
+        self.admission.drain()
+        self._device.close()
+        self._host.close()
+
+    def _task(
+        self, cancel: threading.Event | None, progress: Callable[[float], None] | None, deadline_s: float | None
+    ) -> Task:
+        return Task(time.monotonic() + (deadline_s or self._settings.limits.deadline_s), cancel, progress)
+
+    def _finish(self, task: Task) -> None:
+        for stage, seconds in task.stages_s.items():
+            self._observe("stage_seconds", seconds, {"stage": stage})
+        task.report(1.0)
+
+    def find_speech(self, samples: FloatArray, rate_hz: int, task: Task) -> Activity | None:
+        """Where somebody speaks in one channel, float32 [n]; None where no voice activity model is loaded.
+
+        Raises:
+            Problem: as :meth:`analyse`.
+            Cancelled: the task was cancelled.
+        """
+        return self._judge.find_speech(samples, rate_hz, task)
+
+    @property
+    def voice_rate_hz(self) -> int | None:
+        """Sample rate of the voice activity model, if there is one."""
+        return None if self._voice is None else self._voice.rate_hz
+
+    @property
+    def voice(self) -> VoiceActivity | None:
+        """The voice activity model, if there is one."""
+        return self._voice
+
+    def model_for(self, options: AudioOptions) -> EmotionModel:
+        """The model that a request asks for.
+
+        Raises:
+            ModelNotFound: there is none of that name or version.
+        """
+        card = self._registry.find(options.model, options.version).card
+        return self._models.emotion[card.name, card.version]
+
+    @property
+    def denoiser(self) -> Denoiser | None:
+        """What takes noise out, if there is a model."""
+        return self._models.denoiser
+
+    def clean(self, denoiser: Denoiser, chunks: list[FloatArray], task: Task) -> list[WindowAnswer]:
+        """Take the noise out of chunks, float32 [samples] each; raises as :meth:`analyse`."""
+        return run_units(self._device, denoiser, chunks, task, stage="denoise")
+
+    def hear(self, voice: VoiceActivity, chunk: Chunk, task: Task) -> ChunkAnswer:
+        """Run a stretch of sound through voice activity; raises as :meth:`analyse`."""
+        return self._judge.hear(voice, chunk, task)
+
+    def judge(self, model: EmotionModel, units: list[FloatArray], task: Task) -> list[WindowAnswer]:
+        """Run windows, float32 [samples] each, through ``model``; raises as :meth:`analyse`."""
+        return self._judge.run(model, units, task)
+
+    def _padding(self, share: float) -> None:
+        self._observe("batch_padding_ratio", share, {})
+
+    def _batch_observer(self, device: str) -> Callable[[int, float], None]:
+        def on_batch(units: int, seconds: float) -> None:
+            self._observe("batch_windows", units, {"device": device})
+            self._observe("batch_seconds", seconds, {"device": device})
+
+        return on_batch

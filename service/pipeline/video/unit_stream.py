@@ -1,0 +1,116 @@
+"""Action units of a face that is still being watched: as in a whole video, frame after frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.pipeline.affect.columns import ACTION_UNITS
+from service.pipeline.affect.live import FaceFrames, no_frames
+from service.pipeline.face.action_units import MAX_INTENSITY, ActionUnitModel, smooth
+from service.pipeline.face.face_log import FaceLog, half
+from service.pipeline.face.neutral import Neutral
+from service.pipeline.results import FloatArray
+from service.problems import Unprocessable
+
+LONGEST_NEUTRAL_S = 60.0
+"""A stretch of a stream that is taken for neutral must end by then: its frames are kept meanwhile."""
+
+
+class UnitStream:
+    """Turns features into action units. Not thread-safe: frames follow each other.
+
+    Args:
+        units: the model.
+        neutral: 'none' or a stretch; a median needs the whole recording.
+
+    Raises:
+        Unprocessable: a neutral that cannot be had while frames arrive.
+    """
+
+    def __init__(self, units: ActionUnitModel, neutral: Neutral) -> None:
+        if neutral.kind == "median" or (neutral.kind == "stretch" and neutral.end_s > LONGEST_NEUTRAL_S):
+            raise Unprocessable(
+                f"In a stream neutral is 'none' or START:END up to {LONGEST_NEUTRAL_S:g} s.", pointer="/neutral"
+            )
+        self._units = units
+        self._neutral = neutral
+        self._log: FaceLog | None = None
+        self._shift: FloatArray | None = None
+        self._is_ready = neutral.kind == "none"
+        self._is_seen = False
+        self._waiting: list[tuple[float, FloatArray | None]] = []
+        self._raw = no_frames()
+        self._given = 0  # of ``_raw``
+
+    def add(self, frames: list[tuple[float, FloatArray | None]]) -> FaceFrames:
+        """Take frames; returns those that are final.
+
+        Args:
+            frames: of each its time in seconds, and the features float32 [dim] of the face, None where it is not
+                seen.
+
+        Raises:
+            Unprocessable: the neutral stretch has passed without the face.
+        """
+        self._waiting += [(time_s, self._value(time_s, features)) for time_s, features in frames]
+        if not self._is_ready and self._waiting and self._waiting[-1][0] > self._neutral.end_s:
+            self._find_shift()
+        if self._is_ready:
+            self._run()
+        return self._smoothed(self._units.smoothing_frames // 2)
+
+    def finish(self) -> FaceFrames:
+        """Nothing follows: the rest.
+
+        Raises:
+            Unprocessable: the face was not seen in the neutral stretch.
+        """
+        if not self._is_ready:
+            self._find_shift()
+        self._run()
+        return self._smoothed(0)
+
+    def _value(self, time_s: float, features: FloatArray | None) -> FloatArray | None:
+        """What the head gives, rounded as a whole video's log rounds it, so that both give the same."""
+        if features is None:
+            return None
+        if self._log is None:
+            self._log = self._units.start_log(features, self._neutral)
+        self._is_seen |= self._neutral.holds(time_s)
+        if self._log.neutral_rows is not None and not self._is_ready and self._neutral.holds(time_s):
+            self._log.neutral_rows.add(features)
+        (values,) = self._units.values(features[None], self._log.base)
+        return half(values).astype(np.float32)
+
+    def _find_shift(self) -> None:
+        self._is_ready = True
+        if not self._is_seen:
+            raise Unprocessable("No face is tracked in the neutral stretch.", pointer="/neutral")
+        if self._log is not None and self._log.neutral_rows is not None:
+            self._shift = self._units.shift_to(self._log.neutral_rows)
+
+    def _run(self) -> None:
+        if not self._waiting:
+            return
+        tracked = np.array([row is not None for _, row in self._waiting])
+        units = np.zeros((len(tracked), len(ACTION_UNITS)), np.float32)
+        if tracked.any():
+            values = np.stack([row for _, row in self._waiting if row is not None])
+            if self._shift is not None:
+                values += self._shift
+            units[tracked] = np.clip(values, 0.0, MAX_INTENSITY)
+        time_s = np.array([time_s for time_s, _ in self._waiting])
+        confidence = np.where(tracked, self._units.confidence, 0.0)
+        self._raw = self._raw.followed_by(FaceFrames(time_s, confidence, units, tracked))
+        self._waiting = []
+
+    def _smoothed(self, held_back: int) -> FaceFrames:
+        """Frames that have all their neighbours, but for the last ``held_back``."""
+        raw, first, stop = self._raw, self._given, max(self._given, len(self._raw) - held_back)
+        if stop == first:
+            return no_frames()
+        units = smooth(raw.action_units, np.flatnonzero(raw.tracked), self._units.smoothing_frames)
+        final = FaceFrames(raw.time_s, raw.confidence, units, raw.tracked)[first:stop]
+        kept = max(0, stop - self._units.smoothing_frames // 2)
+        self._raw, self._given = raw[kept:], stop - kept
+        return final

@@ -1,1 +1,0 @@
-"""From samples to the answers of graphs that take the waveform: windows, emotion, embeddings, denoising."""

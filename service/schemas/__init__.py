@@ -1,0 +1,1 @@
+"""Pydantic models of every JSON document that the service sends or takes."""

@@ -1,0 +1,44 @@
+"""Shapes of the JSON answer of ``POST /v1/audio/embedding``, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from service.schemas.audio import Answer, AnsweringModel, Media
+
+Rows = list[list[float] | None]
+
+
+class WindowTimes(Answer):
+    """Where the windows lie, both columns of one length."""
+
+    start_s: list[float] = Field(description="seconds", examples=[[0.0]])
+    end_s: list[float] = Field(description="seconds", examples=[[2.0]])
+
+
+class EmbeddedSound(Answer):
+    """The embedding of a recording, or of one of its channels."""
+
+    embedding: Rows = Field(
+        description="one row a window, in the order of the timeline; null where the window is silent",
+        examples=[[[0.12, -0.5], None]],
+    )
+    flags: list[str] = Field(description="such as 'silent', 'silent_windows', 'denoised', 'clipped'")
+
+
+class EmbeddedChannel(EmbeddedSound):
+    """The embedding of one channel."""
+
+    channel: str = Field(examples=["left"])
+
+
+class AudioEmbeddingAnswer(EmbeddedSound):
+    """Answer of ``POST /v1/audio/embedding``; with several channels ``embedding`` is their mean."""
+
+    request_id: str
+    media: Media
+    model: AnsweringModel
+    dimensions: int = Field(description="length of a row", examples=[2])
+    timeline: WindowTimes
+    denoiser: AnsweringModel | None = Field(None, description="with denoise=true: what took the noise out")
+    channels: list[EmbeddedChannel] | None = Field(None, description="with channel=each")

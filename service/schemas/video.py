@@ -1,0 +1,69 @@
+"""Shapes of the JSON answers about faces, for the OpenAPI document. Series are columns; null is 'cannot be known'."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from service.schemas.audio import Answer, AnsweringModel, AudioJudgement, Column, Media
+
+
+class AffectTimeline(Answer):
+    """Ten values a second in each column, all of one length."""
+
+    time_s: list[float] = Field(description="seconds", examples=[[0.0, 0.1]])
+    arousal: Column = Field(description="−1…1; null where no face is known", examples=[[0.1, None]])
+    valence: Column = Field(description="−1…1; null where no face is known", examples=[[0.4, None]])
+    face_confidence: Column = Field(description="0…1", examples=[[0.98, 0.0]])
+    speech: Column | None = Field(description="1 where somebody speaks; null without sound", examples=[[0.0, 1.0]])
+
+
+class SeriesSummary(Answer):
+    """Of the known values of one series."""
+
+    mean: float = Field(examples=[0.1])
+    std: float = Field(description="population standard deviation", examples=[0.02])
+    min: float = Field(examples=[0.05])
+    max: float = Field(examples=[0.2])
+
+
+class AffectSummary(Answer):
+    """Of the whole recording; null where no face is known."""
+
+    arousal: SeriesSummary | None
+    valence: SeriesSummary | None
+
+
+class AttributionAnswer(Answer):
+    """What moved the answer on average: all cells of one target add up to its mean before clipping."""
+
+    features: list[str] = Field(description="the rows", examples=[["AU12_mean"]])
+    lags_s: list[float] = Field(description="the columns: seconds relative to the answer", examples=[[-4.9]])
+    arousal: list[list[float]] = Field(examples=[[[0.01]]])
+    valence: list[list[float]] = Field(examples=[[[0.02]]])
+    arousal_by_feature: list[float] = Field(description="sums over the lags", examples=[[0.01]])
+    valence_by_feature: list[float] = Field(description="sums over the lags", examples=[[0.02]])
+
+
+class SoundTrack(AudioJudgement):
+    """Emotion of the sound track."""
+
+    model: AnsweringModel
+    labels: list[str] = Field(examples=[["anger", "neutral"]])
+
+
+class VideoAffectAnswer(Answer):
+    """Answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``."""
+
+    request_id: str
+    media: Media
+    models: dict[str, AnsweringModel] = Field(description="by part: 'faces', 'action_units', 'affect', …")
+    timeline: AffectTimeline
+    summary: AffectSummary
+    action_units: dict[str, Column] | None = Field(
+        None, description="with include=action_units: intensities 0…5", examples=[{"AU12": [0.0, 1.5]}]
+    )
+    attribution: AttributionAnswer | None = Field(None, description="with include=attribution")
+    audio: SoundTrack | None = Field(None, description="with include=audio; null without sound")
+    trained: str = Field(description="'prior' means that the model has seen no continuous ratings", examples=["prior"])
+    look_ahead_s: float = Field(description="seconds of the future that an answer takes", examples=[1.0])
+    flags: list[str] = Field(description="such as 'no_face', 'face_lost', 'no_audio'")

@@ -1,0 +1,96 @@
+"""Answers of the video pipeline that look like real ones, with everything that can be missing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
+from service.pipeline.results import MediaInfo, ModelReference
+from service.pipeline.video.video_results import Attribution, Statistics, VideoAffect
+from tests.support.example_results import example_result
+
+KERNEL = 100
+
+
+def example_affect(
+    steps: int = 200,
+    *,
+    gaps: tuple[tuple[int, int], ...] = (),
+    units: bool = True,
+    speech: bool = True,
+    attribution: bool = True,
+    audio: bool = False,
+    trained: str = "prior",
+    flags: tuple[str, ...] = ("trained: prior",),
+) -> VideoAffect:
+    """Smiles, talk and blinks; steps of ``gaps`` (first, end) have no face."""
+    rng = np.random.default_rng(17)
+    time_s = np.arange(steps) / 10
+    smile = np.clip(np.sin(time_s / 3.1) + 0.6 * np.sin(time_s / 7.7 + 1), 0, None)
+    talk = (np.sin(time_s / 5.3 + 2) > 0.1).astype(np.float64)
+    frown = np.clip(np.sin(time_s / 9.1 + 3), 0, None)
+    drivers = {"AU12": 2.4 * smile, "AU06": 1.5 * smile, "AU25": 1.8 * talk, "AU26": 0.9 * talk, "AU04": 1.2 * frown}
+    drivers |= {"AU15": 0.7 * frown, "AU45": 2.5 * (rng.random(steps) < 0.07), "AU07": 0.6 + 0.4 * smile}
+    table = np.stack([drivers.get(unit, np.full(steps, 0.15)) for unit in ACTION_UNITS], axis=1)
+    smooth = np.ones(7) / 7
+    table += rng.normal(0, 0.35, table.shape)
+    table = np.stack([np.convolve(column, smooth, mode="same")[:steps] for column in table.T], axis=1).clip(0, 5)
+    arousal = np.clip(-0.05 + 0.13 * table[:, 8] + 0.08 * table[:, 14], -1, 1)
+    valence = np.clip(-0.1 + 0.28 * table[:, 8] - 0.3 * table[:, 2], -1, 1)
+    confidence = np.clip(rng.normal(0.93, 0.03, steps), 0, 0.98)
+    for first, end in gaps:
+        arousal[first:end] = valence[first:end] = np.nan
+        table[first:end] = np.nan
+        confidence[first:end] = 0.0
+    known = bool(np.isfinite(arousal).any())
+    return VideoAffect(
+        media=MediaInfo(steps / 10, "mp4", "h264", frame_rate_hz=25.0, width=640, height=360),
+        models={
+            part: ModelReference(name, "1", "ab" * 32, "CC0-1.0", "CPUExecutionProvider")
+            for part, name in (("faces", "mediapipe-faces"), ("affect", "affect-prior"))
+        },
+        time_s=time_s,
+        arousal=arousal.astype(np.float32),
+        valence=valence.astype(np.float32),
+        face_confidence=confidence.astype(np.float32),
+        speech=talk.astype(np.float32) if speech else None,
+        action_units=table.astype(np.float32) if units else None,
+        action_unit_names=ACTION_UNITS,
+        attribution=_attribution(rng) if attribution and known else None,
+        audio=example_result(4) if audio else None,
+        summary={"arousal": _statistics(arousal), "valence": _statistics(valence)} if known else {},
+        flags=(*flags, *(("no_face",) if not known else ("face_lost",) if gaps else ())),
+        trained=trained,
+        look_ahead_s=1.0,
+        stages_s={"decode": 0.2, "faces": 1.5, "affect": 0.01, "post": 0.002},
+    )
+
+
+def _statistics(series: np.ndarray) -> Statistics:
+    known = series[np.isfinite(series)]
+    return Statistics(float(known.mean()), float(known.std()), float(known.min()), float(known.max()))
+
+
+def _attribution(rng: np.random.Generator) -> Attribution:
+    lags_s = (np.arange(KERNEL) - 49) / 10
+    shape = np.where(np.abs(lags_s) <= 1.0, 0.5 + 0.5 * np.cos(np.pi * lags_s), 0.0)
+    shape /= shape.sum()
+    arousal_sums = rng.normal(0, 0.008, len(COLUMNS))
+    valence_sums = rng.normal(0, 0.008, len(COLUMNS))
+    for unit, arousal, valence in (
+        ("AU12", 0.13, 0.31),
+        ("AU06", 0.07, 0.11),
+        ("AU04", 0.05, -0.16),
+        ("AU25", 0.09, 0),
+    ):
+        arousal_sums[COLUMNS.index(f"{unit}_mean")] += arousal
+        valence_sums[COLUMNS.index(f"{unit}_mean")] += valence
+    arousal_sums[0] = -0.2
+    return Attribution(
+        features=COLUMNS,
+        lags_s=lags_s,
+        arousal=arousal_sums[:, None] * shape,
+        valence=valence_sums[:, None] * shape,
+        arousal_by_feature=arousal_sums,
+        valence_by_feature=valence_sums,
+    )

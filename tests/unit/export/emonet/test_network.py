@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from export.corpora.audio import stack
+from export.emonet.graph import emonet_model, fold_convolution
+from export.emonet.network import AdaptedConvolution, EmoNet, EmoNetConfig
+from export.evaluation.calibration import Calibration
+from export.evaluation.voice import synthetic_voice
+from export.graph.front_end import PRESETS, FrontEnd
+from service.pipeline.device.session import Session
+
+LABELS = ("anger", "happiness", "neutral", "sadness")
+PLANE_HEADS = 129 * 5  # arousal (2) and valence (3) on 128 units, which the paper has not
+
+
+def random_network(**options: object) -> EmoNet:
+    """A network whose normalisation is not the identity and whose outputs stay moderate."""
+    torch.manual_seed(440)
+    network = EmoNet(EmoNetConfig(LABELS, **options))
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.3, 0.6)
+            nn.init.normal_(module.bias, 0.0, 0.1)
+            module.running_mean.normal_(0.0, 0.1)
+            module.running_var.uniform_(2.0, 6.0)
+    for head in network.heads.values():
+        head.emotion.weight.data *= 60.0  # so that different clips get different answers
+    return network.eval()
+
+
+def test_parameters_are_counted_as_in_the_paper():
+    network = EmoNet(EmoNetConfig(LABELS))
+    running = sum(buffer.numel() for name, buffer in network.named_buffers() if "running" in name)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    assert parameters + running - PLANE_HEADS == 3_119_172  # C18
+
+
+def test_scratch_network_is_counted_as_in_the_paper():
+    network = EmoNet(EmoNetConfig(LABELS, adapters=False))
+    running = sum(buffer.numel() for name, buffer in network.named_buffers() if "running" in name)
+    assert sum(p.numel() for p in network.parameters()) + running - PLANE_HEADS == 2_818_084  # C18
+
+
+def test_domain_parameters_and_shared_parameters_make_the_whole():
+    network = EmoNet(EmoNetConfig(LABELS, domains=("a", "b")))
+    parts = network.shared_parameters() + network.domain_parameters(("a",)) + network.domain_parameters(("b",))
+    assert sorted(map(id, parts)) == sorted(map(id, network.parameters()))
+    adapters = sum(p.numel() for name, p in network.named_parameters() if ".adapters.a." in name)
+    assert adapters == 301_088  # C18
+
+
+@pytest.mark.parametrize("domains", [("any",), ("first", "second")])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (5, 2)])
+def test_folding_is_exact(kernel, stride, domains):
+    torch.manual_seed(1)
+    layer = AdaptedConvolution(3, 4, kernel, stride, EmoNetConfig(LABELS, domains=domains), 0.5).eval()
+    for norm in layer.norms.values():
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2.0)
+    x = torch.randn(2, 3, 16, 24)
+    total = kernel - stride
+    pads = (total // 2, total - total // 2) * 2
+    for domain in domains:
+        weight, bias = fold_convolution(layer, domain)
+        folded = nn.functional.conv2d(
+            nn.functional.pad(x, pads), torch.from_numpy(weight), torch.from_numpy(bias), stride
+        )
+        torch.testing.assert_close(folded, layer(x, domain), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("preset", "options", "biases"),
+    [("open", {"stem_kernel": 5, "stem_stride": 2}, (0.9, -1.4, 0.2, 0.3)), ("paper", {}, ()), ("code", {}, ())],
+)
+def test_graph_computes_what_the_network_computes(preset, options, biases, tmp_path):
+    import onnx
+
+    network = random_network(**options)
+    file = tmp_path / "emonet.onnx"
+    calibration = Calibration(1.7, biases)
+    onnx.save(emonet_model(network, PRESETS[preset], {"licence": "CC0-1.0"}, calibration=calibration), file)
+    session = Session(file, device="cpu", threads=1)
+    clips = [synthetic_voice(s, 16_000, seed) for seed, s in enumerate((0.5, 1.23, 2.9, 3.0))]
+    waveform, lengths = stack(clips)
+    outputs = ("probabilities", "arousal", "valence", "embedding")
+    together = session.run({"waveform": waveform, "lengths": lengths}, outputs)
+    with torch.inference_mode():
+        pictures, frames = FrontEnd(PRESETS[preset])(torch.from_numpy(waveform), torch.from_numpy(lengths))
+        embedding = network.embed(pictures[:, None], frames)
+        logits = network.heads["any"](embedding)
+    expected = torch.softmax(logits["emotion"] / 1.7 + torch.tensor(biases or (0.0,)), dim=1).numpy()
+    assert expected.std() > 0.01, "the answers must differ for the comparison to mean anything"
+    np.testing.assert_allclose(together["probabilities"], expected, atol=1e-4)
+    np.testing.assert_allclose(together["embedding"], embedding.numpy(), rtol=1e-3, atol=1e-3)
+    levels = torch.softmax(logits["valence"], dim=1)
+    np.testing.assert_allclose(together["valence"], (levels[:, 2] - levels[:, 0]).numpy(), atol=1e-4)
+    levels = torch.softmax(logits["arousal"], dim=1)
+    np.testing.assert_allclose(together["arousal"], (levels[:, 1] - levels[:, 0]).numpy(), atol=1e-4)
+    for row, clip in enumerate(clips):
+        alone = session.run({"waveform": clip[None], "lengths": lengths[row : row + 1]}, outputs)
+        np.testing.assert_allclose(alone["probabilities"][0], together["probabilities"][row], atol=1e-5)
+
+
+def test_company_does_not_matter_in_the_network():
+    network = random_network()
+    pictures = torch.randn(3, 1, 64, 61)
+    frames = torch.tensor([61, 40, 17])
+    pictures *= (torch.arange(61)[None, :] < frames[:, None])[:, None, None, :]
+    with torch.inference_mode():
+        together = network(pictures, frames)["emotion"]
+        for row, count in enumerate(frames.tolist()):
+            alone = network(pictures[row : row + 1, :, :, :count], frames[row : row + 1])["emotion"]
+            torch.testing.assert_close(alone[0], together[row], atol=1e-4, rtol=1e-4)
+
+
+def test_configuration_survives_text():
+    config = EmoNetConfig(LABELS, domains=("a", "b"), stem_kernel=5)
+    assert EmoNetConfig.from_text(config.to_text()) == config

@@ -1,0 +1,217 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from export.corpora.features import Pictures, load_pictures
+from export.corpora.labels import arousal_matrix, valence_matrix
+from export.corpora.tables import CorpusError, read_corpus
+from export.emonet import open_recipe, paper_recipe
+from export.emonet.losses import AffectLoss, LossConfig
+from export.emonet.network import EmoNet, EmoNetConfig
+from export.emonet.open_recipe import OpenRecipe, take_over, train_open
+from export.emonet.paper_recipe import PaperRecipe, load_shared, train_paper, tuned_parameters
+from export.evaluation.calibration_fit import CalibrationError
+from export.training.augmentation import AugmentationConfig
+from export.training.batches import MAX_FRAMES, BatchSampler, soft_targets
+from export.training.loop import (
+    CHECKPOINT_FILE_NAME,
+    LOG_FILE_NAME,
+    LoopConfig,
+    Trainer,
+    load_calibration,
+    load_trained,
+)
+from tests.support.small_corpus import write_small_corpus
+
+LABELS = ("anger", "boredom", "neutral", "sadness")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return read_corpus(write_small_corpus(tmp_path_factory.mktemp("corpora") / "small"))
+
+
+@pytest.fixture
+def sampler(corpus):
+    return BatchSampler([load_pictures(corpus)], LABELS, 8, AugmentationConfig(), seed=3)
+
+
+def make_loss() -> AffectLoss:
+    share = torch.tensor([0.3, 0.1, 0.3, 0.3])
+    planes = torch.from_numpy(arousal_matrix(LABELS)), torch.from_numpy(valence_matrix(LABELS))
+    return AffectLoss(LossConfig(), *planes, share)
+
+
+def test_batches_are_scaled_masked_and_soft(sampler):
+    batch = sampler.draw()
+    assert batch.pictures.shape == (8, 1, 128, MAX_FRAMES)
+    assert float(batch.pictures.min()) >= 0.0
+    assert float(batch.pictures.max()) <= 1.0
+    torch.testing.assert_close(batch.targets.sum(dim=1), torch.ones(8))
+    assert not batch.allowed[:, 1].any(), "the corpus has no boredom"
+    assert not batch.targets[:, 1].any()
+    for picture, frames in zip(batch.pictures, batch.frames.tolist(), strict=True):
+        assert not picture[..., frames:].any()
+
+
+def test_pictures_come_back_from_the_cache(corpus, tmp_path):
+    fresh = load_pictures(corpus, tmp_path)
+    cached = load_pictures(corpus, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    for one, other in zip(fresh.values, cached.values, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_listeners_shade_the_targets(tmp_path):
+    corpus = read_corpus(write_small_corpus(tmp_path / "small", per_class=1))
+    heard = replace(corpus, utterances=(replace(corpus.utterances[0], heard=("sadness",)),))
+    targets = soft_targets(type(load_pictures(corpus))(heard, ()), LABELS)
+    np.testing.assert_allclose(targets, [[0.85, 0.0, 0.0, 0.15]])
+
+
+def test_loss_ignores_what_the_corpus_lacks(sampler):
+    batch = sampler.draw()
+    loss = AffectLoss(LossConfig(open_set=0.0, plane=0.0), torch.eye(4)[:, :2], torch.eye(4)[:, :3], torch.ones(4))
+    logits = {"emotion": torch.randn(8, 4), "arousal": torch.zeros(8, 2), "valence": torch.zeros(8, 3)}
+    first = loss(logits, batch)
+    logits["emotion"][:, 1] += 50.0
+    torch.testing.assert_close(loss(logits, batch), first)
+
+
+def test_training_lowers_the_loss_and_goes_on_where_it_stopped(sampler, tmp_path):
+    def trainer(steps: int) -> Trainer:
+        torch.manual_seed(0)
+        network = EmoNet(EmoNetConfig(LABELS, stem_kernel=5, stem_stride=2))
+        config = LoopConfig(steps, batch_size=8, report_steps=4, half_precision=False)
+        return Trainer(network, sampler, make_loss(), config, tmp_path, seed=0)
+
+    losses: list[float] = []
+    trainer(8).run(lambda _: {}, lambda _, loss: losses.append(loss))
+    assert np.isfinite(losses).all()
+    assert min(losses[3:]) < losses[0]
+    rows = [json.loads(line) for line in (tmp_path / LOG_FILE_NAME).read_text().splitlines()]
+    assert [row["step"] for row in rows] == [4, 8]
+    again = trainer(8)
+    assert again.resume()
+    assert again.step == 8
+    assert load_calibration(tmp_path / CHECKPOINT_FILE_NAME) is None
+    loaded = load_trained(tmp_path / CHECKPOINT_FILE_NAME)
+    for one, other in zip(loaded.parameters(), again.averaged_network().parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_open_recipe_starts_from_another_run(corpus, tmp_path):
+    first = train_open([corpus], OpenRecipe(2, batch_size=4), tmp_path / "first", lambda *_: None)
+    kept = load_calibration(tmp_path / "first" / CHECKPOINT_FILE_NAME)
+    assert (kept.kind, kept.fitted_on) == ("temperature", ("small",)), "biases are not fitted unless asked for"
+    assert first.config.labels == ("anger", "neutral", "sadness")
+    fresh = EmoNet(EmoNetConfig(LABELS, stem_kernel=5, stem_stride=2))
+    take_over(fresh, first)
+    assert torch.equal(fresh.stem.shared.weight, first.stem.shared.weight)
+    assert fresh.heads["any"].emotion.out_features == 4
+
+
+def test_open_recipe_learns_from_train_alone_and_looks_at_devel_alone(corpus, tmp_path, monkeypatch):
+    """Speakers that the figures are measured on are never seen."""
+    seen = {}
+
+    def note(use, pictures):
+        seen[use] = {row.partition for row in pictures.corpus.utterances}
+        assert len(pictures.values) == len(pictures.corpus.utterances)
+
+    class Unmoved(Trainer):
+        def run(self, evaluate, progress):
+            evaluate(self.averaged_network())
+
+        def keep(self, calibration): ...
+
+    def silence(corpus, _cache):
+        return Pictures(corpus, (np.zeros((128, 4), np.uint8),) * len(corpus.utterances))
+
+    monkeypatch.setattr(open_recipe, "load_pictures", silence)
+    monkeypatch.setattr(open_recipe, "Trainer", Unmoved)
+    monkeypatch.setattr(open_recipe, "BatchSampler", lambda parts, *_, **__: note("learnt", parts[0]))
+    monkeypatch.setattr(open_recipe, "corpus_uar", lambda _network, part, _labels: note("watched", part))
+    monkeypatch.setattr(open_recipe, "held_out", lambda _network, part, _labels: note("calibrated", part))
+    monkeypatch.setattr(open_recipe, "calibrate", lambda *_: None)
+    for partitions in (("train",), ("train", "test")):
+        train_open([corpus], OpenRecipe(1, partitions=partitions), tmp_path, lambda *_: None)
+        assert seen == {"learnt": set(partitions), "watched": {"devel"}, "calibrated": {"devel"}}
+
+
+def test_paper_recipe_learns_from_train_and_chooses_on_devel(corpus, tmp_path, monkeypatch):
+    class Seen(Exception):
+        pass
+
+    def run(_network, _front_end, training, devel, _out):
+        raise Seen(
+            *({row.partition for part in parts for row in part.corpus.utterances} for parts in (training, devel))
+        )
+
+    monkeypatch.setattr(paper_recipe, "_Run", run)
+    for partitions in (("train",), ("train", "test")):
+        with pytest.raises(Seen) as caught:
+            train_paper([corpus], PaperRecipe(partitions=partitions), tmp_path, lambda *_: None)
+        assert caught.value.args == (set(partitions), {"devel"})
+
+
+def test_biases_for_an_emotion_that_devel_lacks_are_refused_before_training(corpus, tmp_path):
+    kept = tuple(row for row in corpus.utterances if (row.partition, row.emotion) != ("devel", "neutral"))
+    recipe = OpenRecipe(2, batch_size=4, calibration="biases")
+    with pytest.raises(CalibrationError, match="neutral"):
+        train_open([replace(corpus, utterances=kept)], recipe, tmp_path / "run", lambda *_: None)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("mode", ["full", "head", "adapters"])
+def test_transfer_modes_change_only_what_they_should(corpus, tmp_path, mode):
+    train_paper([corpus], PaperRecipe(stage_steps=1), tmp_path / "source", lambda *_: None)
+    checkpoint = tmp_path / "source" / CHECKPOINT_FILE_NAME
+    start = EmoNet(EmoNetConfig(("anger", "neutral", "sadness"), domains=("small",)))
+    load_shared(start, checkpoint)
+    recipe = PaperRecipe(mode=mode, stage_steps=1, start=checkpoint)
+    tuned = train_paper([corpus], recipe, tmp_path / "tuned", lambda *_: None)
+    unchanged = torch.equal(start.blocks[0].first.shared.weight, tuned.blocks[0].first.shared.weight)
+    assert unchanged == (mode != "full")
+    trained = {id(p) for p in tuned_parameters(tuned, mode)}
+    assert id(tuned.blocks[0].first.adapters["small"].weight) in trained or mode == "head"
+    assert id(tuned.heads["small"].emotion.weight) in trained
+
+
+def test_paper_recipe_goes_on_where_it_stopped(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(paper_recipe, "EVALUATE_STEPS", 1)
+    steps: list[int] = []
+
+    def stop_at_two(step: int, loss: float) -> None:
+        steps.append(step)
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_paper([corpus], PaperRecipe(stage_steps=1), tmp_path, stop_at_two)
+    train_paper([corpus], PaperRecipe(stage_steps=1), tmp_path, lambda step, loss: steps.append(step))
+    assert steps == [1, 2, 2, 3], "the step whose checkpoint was not written yet is done again"
+
+
+def test_transfer_without_a_start_is_refused(corpus, tmp_path):
+    with pytest.raises(CorpusError, match="--start"):
+        train_paper([corpus], PaperRecipe(mode="head"), tmp_path, lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("table", "cause"),
+    [
+        (None, "no utterances.csv"),
+        ("file,emotion\n", "no utterances"),
+        ("file,emotion\na.wav,anger\n", "lacks the columns"),
+        ("file,emotion,speaker,partition,duration_s\na.wav,anger,1,train,1.0\n", "missing"),
+    ],
+)
+def test_bad_corpora_are_refused_with_the_cause(tmp_path, table, cause):
+    if table is not None:
+        (tmp_path / "utterances.csv").write_text(table)
+    with pytest.raises(CorpusError, match=cause):
+        read_corpus(tmp_path)

@@ -1,0 +1,101 @@
+"""A long video in segments gives what it gives in one piece, with the publisher's face networks on a real face."""
+
+from __future__ import annotations
+
+import pytest
+
+from export.faces.bundle import write_face_bundle
+from service.jobs.audio_plan import AudioPlan
+from service.jobs.plans import RecordingPlans, job_limits
+from service.jobs.spool import Spool
+from service.jobs.video_plan import VideoPlan
+from service.pipeline.decoding.decode import Decoder
+from service.pipeline.decoding.long_decode import LongDecoder
+from service.pipeline.device.admit import Admission
+from service.pipeline.speech_pipeline import SpeechPipeline
+from service.pipeline.video.video_results import VideoOptions
+from service.pipeline.video_pipeline import VideoPipeline
+from service.problems import Unprocessable
+from service.registry import Registry
+from service.settings import Settings
+from tests import media_files as files
+from tests.shared_material import ROOT, shared_file
+from tests.support.long_recordings import run_job
+from tests.tiny_models import write_speech_bundle, write_voice_bundle
+from tests.unit.service.jobs.test_codec import same
+
+SEGMENT_S = 0.5  # 12 frames
+EVERYTHING = frozenset({"action_units", "attribution", "audio"})
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Plans and pipeline."""
+    folder = tmp_path_factory.mktemp("models")
+    write_face_bundle(folder, task=shared_file("weights/face_landmarker.task"))
+    write_voice_bundle(folder)
+    write_speech_bundle(folder, priority=100)
+    settings = Settings(model_dirs=[folder, ROOT / "models"], device="cpu", threads=1, decode_workers=1)
+    registry = Registry.load(settings)
+    decoder = Decoder(settings.limits, 1)
+    decoder.start()
+    speech = SpeechPipeline(settings, registry, decoder)
+    video = VideoPipeline(settings, registry, decoder, speech)
+    limits = job_limits(settings)
+    audio = AudioPlan(speech, limits, SEGMENT_S)
+    plan = VideoPlan(video, speech, audio, SEGMENT_S, 60.0)
+    plans = RecordingPlans(audio, plan, LongDecoder(limits, 1, 60.0), Admission(7200.0))
+    plans.start()
+    yield plans, video
+    plans.close()
+    video.close()
+    speech.close()
+    decoder.close()
+
+
+def check_same(one, other) -> None:
+    for name in ("media", "models", "time_s", "arousal", "valence", "face_confidence", "speech", "action_units"):
+        assert same(getattr(one, name), getattr(other, name)), name
+    for name in ("attribution", "summary", "flags", "trained"):
+        assert same(getattr(one, name), getattr(other, name)), name
+    assert (one.audio is None) == (other.audio is None)
+    if one.audio is not None:
+        assert same(one.audio.channels, other.audio.channels)
+
+
+def test_a_face_is_followed_across_segments(built, tmp_path):
+    plans, video = built
+    content = shared_file("media/single_face.mp4").read_bytes()
+    options = VideoOptions(include=EVERYTHING, neutral="0:1")
+    expected = video.analyse(content, options)
+    spool = Spool(tmp_path / "spool")
+    answer, segments = run_job(plans, options, content, spool)
+    assert segments > 5
+    check_same(answer, expected)
+    interrupted, _ = run_job(plans, options, content, spool, lambda _number: True)
+    check_same(interrupted, answer)
+
+
+def test_a_face_that_comes_late_and_sound_that_is_there(built, tmp_path):
+    plans, video = built
+    content = shared_file("media/noface_face.mov").read_bytes()
+    options = VideoOptions(include=frozenset({"action_units"}))
+    answer, _ = run_job(plans, options, content, Spool(tmp_path / "spool"), lambda number: number % 3 == 0)
+    check_same(answer, video.analyse(content, options))
+
+
+def test_nobody_and_sound(built, tmp_path):
+    plans, video = built
+    content = files.video(files.greys(40), sound=files.tone(1.6, 44_100))
+    options = VideoOptions(include=EVERYTHING)
+    answer, _ = run_job(plans, options, content, Spool(tmp_path / "spool"))
+    check_same(answer, video.analyse(content, options))
+    assert "no_face" in answer.flags
+    assert answer.audio is not None
+
+
+def test_a_face_that_is_not_there_is_told_at_the_end(built, tmp_path):
+    plans, _ = built
+    content = shared_file("media/single_face.mp4").read_bytes()
+    with pytest.raises(Unprocessable):
+        run_job(plans, VideoOptions(face="3"), content, Spool(tmp_path / "spool"))

@@ -1,0 +1,185 @@
+"""Jobs in PostgreSQL: the same ledger and engine, and a job that goes on after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sql
+from pydantic import SecretStr
+
+from service.cli.check_jobs import job_checks
+from service.cli.check_result import Check
+from service.settings import Settings
+from tests.plain_wav import wav
+from tests.support.job_program import JobProgram
+from tests.tiny_models import write_speech_bundle, write_voice_bundle
+from tests.unit.service.jobs.test_long_audio import talk
+
+DEBIAN = Path("/usr/lib/postgresql")
+USER = "postgres"
+
+
+def programs() -> Path:
+    """Folder of initdb and pg_ctl, or a loud skip."""
+    folders = sorted(DEBIAN.glob("*/bin"), reverse=True)
+    if found := shutil.which("initdb"):
+        folders.append(Path(found).resolve().parent)
+    if not folders:
+        pytest.skip("PostgreSQL is not installed (no initdb on the path or in /usr/lib/postgresql)")
+    return folders[0]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster of its own, on a socket in a temporary folder."""
+
+    url: str
+    stop: Callable[[], None]
+    start: Callable[[], None]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    folder = programs()
+    place = Path(subprocess.check_output(["mktemp", "-d", "/tmp/pg.XXXXXX"], text=True).strip())  # sockets: short path
+    as_user = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
+    if as_user:
+        if shutil.which("runuser") is None:
+            pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+        shutil.chown(place, USER)
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run([*as_user, folder / program, *arguments], check=True, capture_output=True, cwd="/", timeout=60)
+
+    def start() -> None:
+        options = f"-k {place} -c listen_addresses= -c fsync=off"
+        run("pg_ctl", "-D", str(place / "data"), "-o", options, "-l", str(place / "log"), "-w", "start")
+
+    def stop() -> None:
+        run("pg_ctl", "-D", str(place / "data"), "-m", "immediate", "-w", "stop")
+
+    try:
+        run("initdb", "-D", str(place / "data"), "-U", USER, "-A", "trust", "--no-sync")
+        start()
+        yield Cluster(f"postgresql://{USER}@/postgres?host={place}", stop, start)
+    finally:
+        if (place / "data" / "postmaster.pid").exists():
+            stop()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> str:
+    write_speech_bundle(tmp_path / "models")
+    write_voice_bundle(tmp_path / "models")
+    return json.dumps([str(tmp_path / "models")])
+
+
+@pytest.fixture
+def settings(cluster: Cluster, tmp_path: Path) -> dict[str, str]:
+    return {
+        "JOBS_DATABASE_URL": cluster.url,
+        "SPOOL_DIR": str(tmp_path / "spool"),
+        "SPOOL_KEY": "a secret of the operator, long enough",
+        "JOB_SEGMENT_S": "4",
+        "DECODE_WORKERS": "1",
+    }
+
+
+def test_a_job_goes_on_after_a_kill(models: str, settings: dict[str, str], tmp_path: Path) -> None:
+    body = wav(talk(60.0))
+    with JobProgram(tmp_path / "state", models, settings) as program:
+        key = {"idempotency-key": "once", "x-request-id": "same"}
+        url = f"{program.url}/v1/jobs/audio-emotion?hop_s=0.05"
+        address = httpx.post(url, content=body, headers=key, timeout=30).headers["location"]
+        program.wait(lambda: program.state(address)["progress"] > 0.2)
+        program.kill()
+        program.start()
+        again = httpx.post(f"{program.url}/v1/jobs/audio-emotion?hop_s=0.05", content=body, headers=key, timeout=30)
+        assert (again.status_code, again.headers["location"]) == (200, address)
+        assert program.finished(address)["state"] == "succeeded"
+        direct = httpx.post(f"{program.url}/v1/audio/emotion?hop_s=0.05", content=body, headers=key, timeout=60)
+        assert program.result(address).content == direct.content
+        assert list(program.state_dir.glob("*.sqlite")) == []
+
+
+def test_check_asks_the_database(cluster: Cluster, tmp_path: Path) -> None:
+    state, spool = tmp_path / "state", tmp_path / "spool"
+    (check,) = job_checks(Settings(jobs_database_url=SecretStr(cluster.url), state_dir=state, spool_dir=spool))
+    assert check == Check("jobs", ok=True, detail=f"{state} and {spool} can be written to, the database answers")
+
+
+def submit_slow(program: JobProgram) -> tuple[str, bytes]:
+    """A job that is under way, and what it will answer."""
+    body, url = wav(talk(120.0)), f"{program.url}/v1/audio/emotion?hop_s=0.05"
+    direct = httpx.post(url, content=body, headers={"x-request-id": "same"}, timeout=60).content
+    address = program.submit("audio-emotion", body, hop_s="0.05")
+    program.wait(lambda: program.state(address)["progress"] > 0.2)
+    return address, direct
+
+
+def test_of_two_services_on_one_database_one_works_and_the_other_takes_over(
+    cluster: Cluster, models: str, settings: dict[str, str], tmp_path: Path
+) -> None:
+    first = JobProgram(tmp_path / "first" / "state", models, settings)
+    second = JobProgram(tmp_path / "second" / "state", models, settings)
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    with first:
+        second.start_without_jobs()
+        try:
+            second.wait(lambda: "jobs stand by" in second.log_path.read_text())
+            address, direct = submit_slow(first)
+            answer = httpx.get(second.url + address)
+            assert (answer.status_code, answer.json()["code"]) == (503, "jobs_unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
+            assert httpx.get(f"{second.url}/v2/health/ready").status_code == 200
+            assert first.state(address)["state"] == "running"
+            first.kill()
+            second.wait(lambda: httpx.get(second.url + address).status_code == 200)
+            assert second.finished(address)["state"] == "succeeded"
+            assert second.result(address).content == direct
+        finally:
+            second.kill()
+    with sql.create_engine(cluster.url.replace("postgresql", "postgresql+psycopg", 1)).connect() as connection:
+        steps = connection.execute(sql.text("SELECT workflow_uuid, function_name FROM dbos.operation_outputs")).all()
+    assert len(set(steps)) == len(steps)  # no step was done by both
+
+
+def test_jobs_go_on_when_their_database_comes_back(
+    cluster: Cluster, models: str, settings: dict[str, str], tmp_path: Path
+) -> None:
+    with JobProgram(tmp_path / "state", models, settings) as program:
+        address, direct = submit_slow(program)
+        cluster.stop()
+        try:
+            program.wait(lambda: "database is lost" in program.log_path.read_text())
+            assert httpx.post(f"{program.url}/v1/audio/emotion", content=wav(talk(2.0))).status_code == 200
+            program.wait(lambda: httpx.get(program.url + address).status_code == 503)
+        finally:
+            cluster.start()
+        program.wait(lambda: httpx.get(program.url + address).status_code == 200)
+        assert program.finished(address)["state"] == "succeeded"
+        assert program.result(address).content == direct
+
+
+def test_a_database_that_cannot_be_reached_stops_nothing_else(tmp_path: Path) -> None:
+    write_speech_bundle(tmp_path / "models")
+    settings = {"JOBS_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "DECODE_WORKERS": "1"}
+    program = JobProgram(tmp_path / "state", json.dumps([str(tmp_path / "models")]), settings)
+    program.start_without_jobs()
+    try:
+        program.wait(lambda: "could not start jobs" in program.log_path.read_text())
+        answer = httpx.post(f"{program.url}/v1/jobs/audio-emotion", content=b"x")
+        assert (answer.status_code, answer.json()["code"]) == (503, "jobs_unavailable")
+        assert httpx.post(f"{program.url}/v1/audio/emotion", content=wav(talk(2.0))).status_code == 200
+    finally:
+        program.kill()

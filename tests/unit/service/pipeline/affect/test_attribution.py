@@ -1,0 +1,64 @@
+"""The attribution is exact: its cells add up to what the network says."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.pipeline.affect.attribution import AffectFilter, answers, by_column, cells_at, lags_s, mean_cells
+
+
+def direct_answer(features, model, step):
+    """E16 with the Keras span (F18), one product at a time."""
+    before = (model.kernel - 1) // 2
+    total = model.bias
+    for tap in range(model.kernel):
+        position = step - before + tap
+        if 0 <= position < len(features):
+            total += float(model.weights[:, tap] @ features[position].astype(np.float64))
+    return total
+
+
+@settings(deadline=None, max_examples=40)
+@given(steps=st.integers(1, 60), columns=st.integers(1, 5), kernel=st.integers(1, 30), seed=st.integers(0, 2**16))
+def test_cells_and_columns_add_up_to_the_output(steps, columns, kernel, seed):
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(steps, columns)).astype(np.float32)
+    model = AffectFilter(rng.normal(size=(columns, kernel)), float(rng.normal()))
+    expected = [direct_answer(features, model, step) for step in range(steps)]
+    np.testing.assert_allclose(answers(features, model), expected, atol=1e-9)
+    np.testing.assert_allclose(by_column(features, model).sum(axis=1), expected, atol=1e-9)
+    step = steps // 2
+    cells = cells_at(features, model, step)
+    assert cells.shape == (columns, kernel)
+    assert cells.sum() == pytest.approx(expected[step], abs=1e-9)
+    np.testing.assert_allclose(cells.sum(axis=1), by_column(features, model)[step], atol=1e-9)
+    start, stop = steps // 3, steps // 3 + max(1, steps // 2)
+    assert mean_cells(features, model, start, stop).sum() == pytest.approx(np.mean(expected[start:stop]), abs=1e-9)
+
+
+def test_one_cell_is_product_plus_its_share_of_the_bias():
+    features = np.zeros((120, 37), np.float32)
+    features[70, 8] = 2.0
+    weights = np.zeros((37, 100))
+    weights[8, 69] = 0.25  # lag +2.0 s
+    model = AffectFilter(weights, 0.37)
+    cells = cells_at(features, model, 50)
+    share = 0.37 / 3700
+    assert cells[8, 69] == pytest.approx(0.5 + share)
+    assert cells[0, 0] == pytest.approx(share)
+
+
+def test_span_of_kernel_100_is_that_of_keras():
+    lags = lags_s(100, 0.1)
+    assert (lags[0], lags[49], lags[99]) == pytest.approx((-4.9, 0.0, 5.0))
+    impulse = np.zeros((200, 1), np.float32)
+    impulse[100] = 1.0
+    heard = np.flatnonzero(answers(impulse, AffectFilter(np.ones((1, 100)), 0.0)))
+    assert (heard[0], heard[-1]) == (50, 149)  # an event is first heard 5.0 s ahead, last 4.9 s after
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 0), (3, 2), (0, 11), (-1, 2)])
+def test_ranges_outside_the_recording_are_refused(start, stop):
+    with pytest.raises(ValueError, match="range"):
+        mean_cells(np.zeros((10, 2), np.float32), AffectFilter(np.ones((2, 3)), 0.0), start, stop)

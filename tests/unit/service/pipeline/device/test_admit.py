@@ -1,0 +1,161 @@
+"""Admission counts seconds of media, refuses at once, and says honestly when to come back."""
+
+import threading
+
+import pytest
+
+from service.pipeline.device.account import Unlimited
+from service.pipeline.device.admit import Admission, estimate_s
+from service.pipeline.device.rate import LONGEST_RETRY_S, DecayingRate
+from service.problems import CapacityExceeded, Draining
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_capacity_is_exact_and_given_back():
+    admission = Admission(10.0)
+    with admission.hold(6.0), admission.hold(4.0):
+        assert admission.held_s == 10.0
+        assert admission.requests == 2
+        with pytest.raises(CapacityExceeded), admission.hold(0.1):
+            pass
+        with pytest.raises(CapacityExceeded):
+            admission.check()
+    assert admission.held_s == 0.0
+    admission.check()
+
+
+def test_capacity_is_given_back_after_an_error():
+    admission = Admission(10.0)
+    with pytest.raises(ValueError, match="work"), admission.hold(6.0):
+        raise ValueError("work")
+    assert admission.held_s == 0.0
+
+
+def test_a_recording_longer_than_the_capacity_runs_alone():
+    admission = Admission(10.0)
+    with admission.hold(50.0), pytest.raises(CapacityExceeded), admission.hold(1.0):
+        pass
+    with admission.hold(1.0) as hold:
+        hold.resize(50.0)
+        assert admission.held_s == 50.0
+
+
+def test_resize_replaces_the_estimate_and_refuses_what_does_not_fit():
+    admission = Admission(10.0)
+    with admission.hold(1.0) as first, admission.hold(5.0) as second:
+        first.resize(5.0)
+        assert admission.held_s == 10.0
+        with pytest.raises(CapacityExceeded):
+            second.resize(5.1)
+        assert admission.held_s == 10.0
+        second.resize(2.0)
+        assert admission.held_s == 7.0
+    assert admission.held_s == 0.0
+
+
+def test_retry_after_follows_the_rate_of_finished_work():
+    clock = Clock()
+    admission = Admission(100.0, clock)
+    with admission.hold(40.0):
+        clock.now += 4.0
+    clock.now += 1000.0  # idle time is no evidence of slowness
+    with admission.hold(90.0), pytest.raises(CapacityExceeded) as caught:
+        admission._admit(30.0, Unlimited())
+    assert caught.value.retry_after_s == pytest.approx(20.0 / 10.0, rel=0.1)
+
+
+def test_the_rate_is_that_of_the_last_half_minute_of_work():
+    clock = Clock()
+    rate = DecayingRate(clock)
+
+    def work(units_per_s: float, seconds: int) -> float:
+        for _ in range(seconds):
+            clock.now += 1.0
+            rate.pass_time(busy=True)
+            rate.add(units_per_s)
+        return rate.per_second()
+
+    assert rate.per_second() == 0.0
+    assert work(10.0, 1) == pytest.approx(10.0, rel=0.05)
+    assert work(10.0, 300) == pytest.approx(10.0, rel=0.05)
+    assert work(2.0, 21) == pytest.approx(6.0, rel=0.05)  # half of what counts is new after 30 s · ln 2
+    assert work(2.0, 150) == pytest.approx(2.0, rel=0.05)
+    before = rate.per_second()
+    clock.now += 1000.0
+    rate.pass_time(busy=False)
+    assert rate.per_second() == before
+
+
+def test_retry_after_grows_while_the_work_under_way_does_not_finish():
+    clock = Clock()
+    admission = Admission(100.0, clock)
+    with admission.hold(40.0):
+        clock.now += 4.0
+    waits = []
+    with admission.hold(90.0):
+        for _ in range(3):
+            with pytest.raises(CapacityExceeded) as caught:
+                admission._admit(30.0, Unlimited())
+            waits.append(caught.value.retry_after_s)
+            clock.now += 20.0
+    assert waits[0] < waits[1] < waits[2]
+
+
+def test_retry_after_before_anything_finished_is_bounded():
+    admission = Admission(10.0)
+    with admission.hold(10.0), pytest.raises(CapacityExceeded) as caught:
+        admission._admit(5.0, Unlimited())
+    assert caught.value.retry_after_s == LONGEST_RETRY_S
+
+
+def test_draining_refuses_new_work_and_waits_for_the_old():
+    admission = Admission(10.0)
+    with admission.hold(1.0) as hold:
+        admission.drain()
+        assert admission.draining
+        with pytest.raises(Draining), admission.hold(1.0):
+            pass
+        hold.resize(2.0)
+        assert not admission.wait_idle(0.01)
+    assert admission.wait_idle(0.0)
+
+
+def test_never_over_capacity_under_a_burst():
+    admission = Admission(8.0)
+    gate = threading.Barrier(32)
+    outcomes: list[str] = []
+    highest: list[float] = []
+
+    def visit() -> None:
+        gate.wait()
+        try:
+            with admission.hold(1.0):
+                highest.append(admission.held_s)
+                release.wait(5)
+            outcomes.append("served")
+        except CapacityExceeded:
+            outcomes.append("refused")
+            if outcomes.count("refused") == 24:
+                release.set()
+
+    release = threading.Event()
+    threads = [threading.Thread(target=visit) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count("served") == 8
+    assert outcomes.count("refused") == 24
+    assert max(highest) <= 8.0
+    assert admission.held_s == 0.0
+
+
+def test_estimate_of_telephone_pcm_is_no_more_than_twice_its_length():
+    assert estimate_s(16000 * 2 * 10) == pytest.approx(20.0)

@@ -1,0 +1,329 @@
+"""Following faces and turning them into action units, with networks that see what the test says."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from service.pipeline.decoding.frame_stream import VideoFrame
+from service.pipeline.face.action_units import smooth, smoothing_width
+from service.pipeline.face.face_log import FaceLog
+from service.pipeline.face.geometry import Region, region_around
+from service.pipeline.face.networks import Detection, Mesh
+from service.pipeline.face.neutral import Neutral, read_neutral
+from service.pipeline.face.one_euro import OneEuroSettings
+from service.pipeline.face.thinned_rows import ThinnedRows
+from service.pipeline.face.tracker import MOST_FACES, MOST_NUMBERS, FaceTracker
+from service.pipeline.media.video_frames import FrameClock, VideoJob, scaled_size, turned
+from service.pipeline.video.video_faces import VideoFaces, check_face
+from service.problems import MediaTooLong, TooManyFrames, Unprocessable
+
+BLANK = np.zeros((360, 640, 3), np.uint8)
+
+
+@dataclass
+class Face:
+    x: float
+    y: float = 180.0
+    size: float = 80.0
+
+
+class Settings:
+    min_presence = 0.5
+    smoothing = OneEuroSettings(0.05, 80.0, 1.0)
+
+
+class StagedNetworks:
+    """Sees the faces in ``present``; a mesh is square, with points at its corners."""
+
+    settings = Settings()
+    has_blendshapes = False
+
+    def __init__(self):
+        self.present: list[Face] = []
+        self.looks = 0
+
+    def detect(self, picture):
+        self.looks += 1
+        boxes = [np.array([f.x, f.y, f.x, f.y]) + f.size / 2 * np.array([-1, -1, 1, 1]) for f in self.present]
+        return [Detection(Region(*(box[:2] + box[2:]) / 2, *(box[2:] - box[:2])), box, 0.9) for box in boxes]
+
+    def meshes(self, picture, regions):
+        return [self._mesh(region) for region in regions]
+
+    def _mesh(self, region):
+        reach = region.width
+        near = [f for f in self.present if abs(f.x - region.centre_x) < reach and abs(f.y - region.centre_y) < reach]
+        if not near:
+            return Mesh(np.zeros((4, 3)), 0.1)
+        face = min(near, key=lambda f: abs(f.x - region.centre_x))
+        corners = np.array([[-1, -1, 0], [1, -1, 0], [-1, 1, 0], [1, 1, 0]]) * face.size / 2
+        return Mesh(corners + np.array([face.x, face.y, 0]), 0.99)
+
+    def next_region(self, points):
+        plane = points[:, :2]
+        return region_around(plane.min(0), plane.max(0), plane[0], plane[1], factor=1.0, square=True)
+
+
+class Stage:
+    def __init__(self):
+        self.networks = StagedNetworks()
+        self.tracker = FaceTracker(self.networks)
+        self.time_s = 0.0
+
+    def show(self, *faces, frames=1):
+        self.networks.present = list(faces)
+        for _ in range(frames):
+            found = self.tracker.step(BLANK, self.time_s)
+            self.time_s += 0.04
+        return {face.number: round(float(face.points[:, 0].mean())) for face in found}
+
+
+def test_a_face_that_moves_keeps_its_number_and_needs_no_detector():
+    stage = Stage()
+    for x in range(100, 300, 20):
+        assert list(stage.show(Face(x))) == [0]
+    assert stage.networks.looks == 1
+
+
+def test_others_are_found_within_half_a_second():
+    stage = Stage()
+    stage.show(Face(100), frames=3)
+    assert stage.show(Face(100), Face(400), frames=14) == {0: 100, 1: 400}
+    assert stage.networks.looks <= 3
+
+
+def test_a_lost_face_comes_back_under_its_number():
+    stage = Stage()
+    stage.show(Face(100), Face(400), frames=2)
+    assert stage.show(Face(400), frames=5) == {1: 400}
+    assert stage.show(Face(110), Face(400), frames=14) == {0: 110, 1: 400}
+
+
+def test_alone_it_may_come_back_elsewhere_but_not_at_another_size():
+    stage = Stage()
+    stage.show(Face(100), frames=2)
+    assert stage.show(frames=10) == {}
+    assert stage.show(Face(500), frames=2) == {0: 500}
+    stage.show(frames=2)
+    assert stage.show(Face(200, size=250.0), frames=2) == {1: 200}
+
+
+def test_two_tracks_on_one_face_become_one():
+    stage = Stage()
+    stage.show(Face(100), Face(260), frames=2)
+    stage.networks.present = [Face(180)]
+    for track in stage.tracker._live:
+        track.region = Region(180.0, 180.0, 80.0, 80.0)
+    assert list(stage.show(Face(180))) == [0]
+
+
+def test_the_number_of_faces_is_bounded():
+    stage = Stage()
+    crowd = [Face(60 + 100 * index, size=40.0) for index in range(6)]
+    assert len(stage.show(*crowd, frames=20)) == MOST_FACES
+    for index in range(2 * MOST_NUMBERS):
+        stage.show(Face(100, size=10.0 * 4 ** (index % 2 + 1)))
+        found = stage.show()
+    assert found == {}
+    assert stage.tracker._numbers <= MOST_NUMBERS
+
+
+class CentreUnits:
+    """Unit 0 of a frame is the first feature: the face's centre."""
+
+    confidence = 0.98
+
+    def features(self, faces):
+        return np.array([[face.points[:, 0].mean(), 0.0] for face in faces], np.float32)
+
+    def start_log(self, features, neutral):
+        return FaceLog(None if neutral.kind == "none" else features)
+
+    def values(self, features, base):
+        values = np.zeros((len(features), 17), np.float32)
+        values[:, 0] = features[:, 0] - (0 if base is None else base[0])
+        return values
+
+    def intensities(self, log, time_s, neutral):
+        units = np.zeros((len(time_s), 17))
+        units[log.frames] = log.values
+        return units, ()
+
+
+def watch(*steps, neutral=Neutral("none")):  # noqa: B008 - frozen
+    networks = StagedNetworks()
+    faces = VideoFaces(networks, CentreUnits(), neutral)
+    time_s = 0.0
+    for present, count in steps:
+        networks.present = present
+        for _ in range(count):
+            faces.look(VideoFrame(time_s, BLANK, 0.0))
+            time_s += 0.04
+    return faces
+
+
+def test_without_a_face_nothing_is_known():
+    series = watch(([], 5)).series("largest")
+    assert series.flags == ("no_face",)
+    assert not series.tracked.any()
+    assert not series.confidence.any()
+
+
+def test_the_largest_face_is_taken_or_a_number():
+    faces = watch(([Face(100, size=60.0), Face(400, size=90.0)], 5))
+    assert faces.series("largest").action_units[0, 0] == pytest.approx(400)
+    chosen = faces.series("0")
+    assert chosen.action_units[0, 0] == pytest.approx(100)
+    assert chosen.flags == ("several_faces",)
+    with pytest.raises(Unprocessable) as caught:
+        faces.series("2")
+    assert caught.value.pointer == "/face"
+
+
+def test_a_gap_is_flagged_and_untracked():
+    series = watch(([Face(100)], 5), ([], 20), ([Face(100)], 5)).series("largest")
+    assert series.flags == ("face_lost",)
+    np.testing.assert_array_equal(series.tracked, [True] * 5 + [False] * 20 + [True] * 5)
+    np.testing.assert_array_equal(series.confidence > 0, series.tracked)
+    assert not series.action_units[5:25].any()
+
+
+def test_a_sight_of_a_frame_or_two_is_no_face():
+    assert watch(([], 20), ([Face(100)], 2), ([], 5)).series("largest").flags == ("no_face",)
+    assert watch(([Face(100)], 1)).series("largest").tracked.tolist() == [True]
+
+
+@pytest.mark.parametrize("face", ["", "biggest", "-1", "1.0", "٣", "9" * 40])
+def test_a_choice_that_cannot_be_is_refused(face):
+    with pytest.raises(Unprocessable):
+        check_face(face)
+
+
+def test_neutral_is_read():
+    assert read_neutral("median").kind == "median"
+    assert read_neutral("none").kind == "none"
+    assert read_neutral("1.5:3") == Neutral("stretch", 1.5, 3.0)
+
+
+@pytest.mark.parametrize("text", ["", "mean", "3", "3:1", "-1:2", "nan:2", "0:inf", "1:2:3", ":"])
+def test_a_wrong_neutral_is_refused(text):
+    with pytest.raises(Unprocessable) as caught:
+        read_neutral(text)
+    assert caught.value.pointer == "/neutral"
+
+
+def test_what_the_head_gave_survives_half_precision():
+    frames = np.random.default_rng(0).normal(0, 2, (200, 17)).astype(np.float32)
+    log = FaceLog(None)
+    for index, values in enumerate(frames):
+        log.add(3 * index, values, 10.0)
+    np.testing.assert_array_equal(log.frames, 3 * np.arange(200))
+    np.testing.assert_allclose(log.values, frames, atol=4e-3)
+    assert log.presence == 2000.0
+
+
+def test_rows_are_thinned_evenly_and_memory_stays():
+    rng = np.random.default_rng(0)
+    base = rng.normal(0, 5, 1485).astype(np.float32)
+    rows = ThinnedRows(base, capacity=8)
+    added = [base + rng.normal(0, 0.1, 1485).astype(np.float32) for _ in range(70)]
+    for number, row in enumerate(added, start=1):
+        rows.add(row)
+        assert len(rows) <= 8
+        assert rows.is_complete == (number <= 8)
+        step = next(step for step in (1, 2, 4, 8, 16) if -(-number // step) <= 8)
+        np.testing.assert_allclose(rows.rows(), added[:number:step], atol=5e-4)
+
+
+def test_features_are_kept_for_the_neutral_alone():
+    steps = ([Face(100)], 40)
+    assert watch(steps)._logs[0].neutral_rows is None
+    assert len(watch(steps, neutral=Neutral("median"))._logs[0].neutral_rows) == 40
+    assert len(watch(steps, neutral=Neutral("stretch", 0.39, 0.81))._logs[0].neutral_rows) == 11
+
+
+def test_smoothing_stops_at_gaps():
+    units = np.array([[3.0], [6.0], [0.0], [9.0], [0.0], [0.0]], np.float32)
+    frames = np.array([0, 1, 3])
+    np.testing.assert_allclose(smooth(units, frames, 3)[:, 0], [4.5, 4.5, 0, 9, 0, 0])
+    np.testing.assert_array_equal(smooth(units, frames, 1), units)
+
+
+def job(**limits):
+    defaults = {"max_duration_s": 10.0, "max_frame_pixels": 10**6, "max_frames": 1000, "max_streams": 4}
+    defaults["max_frame_rate_hz"] = 40.0
+    return VideoJob("mp4", "mov", ("h264",), **(defaults | limits))
+
+
+def test_times_start_at_0_and_increase_whatever_the_stamps_say():
+    clock = FrameClock(job(), 10.0)
+    stamps = [5.0, 5.1, 5.1, None, 5.05, 6.0]
+    np.testing.assert_allclose([clock.tick(stamp) for stamp in stamps], [0, 0.1, 0.2, 0.3, 0.4, 1.0])
+    assert clock.repaired == 3
+    assert clock.rate_hz == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("claimed_hz", [0.0, 1e9, float("nan"), -3.0])
+def test_without_stamps_or_a_sane_rate_25_a_second_are_taken(claimed_hz):
+    clock = FrameClock(job(), claimed_hz)
+    np.testing.assert_allclose([clock.tick(None) for _ in range(4)], [0, 0.04, 0.08, 0.12])
+    assert clock.duration_s == pytest.approx(0.16)
+
+
+def test_limits_are_held_while_time_goes_by():
+    with pytest.raises(TooManyFrames):
+        [FrameClock(clock_job, 25).tick(None) for clock_job in [job(max_frames=0)]]
+    late = FrameClock(job(), 25)
+    late.tick(0.0)
+    with pytest.raises(MediaTooLong):
+        late.tick(10.5)
+
+
+def test_of_60_frames_a_second_every_other_is_looked_at():
+    clock = FrameClock(job(), 60)
+    assert [clock.takes(clock.tick(index / 60)) for index in range(6)] == [True, False] * 3
+    uneven = FrameClock(job(), 30)
+    assert all(uneven.takes(uneven.tick(stamp)) for stamp in (0.0, 0.028, 0.066, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "greatest_hz", "kept_of_12"),
+    [(25, 40, 12), (30, 40, 12), (40, 40, 12), (50, 40, 6), (59.94, 40, 6), (120, 40, 4), (60, 60, 12), (200, 240, 12)],
+)
+def test_the_greatest_rate_decides_how_many_frames_are_looked_at(rate_hz, greatest_hz, kept_of_12):
+    clock = FrameClock(job(max_frame_rate_hz=greatest_hz), rate_hz)
+    stamps = [round(index / rate_hz, 3) for index in range(12)]  # as containers with milliseconds write them
+    assert sum(clock.takes(clock.tick(stamp)) for stamp in stamps) == kept_of_12
+
+
+def test_two_frames_close_together_do_not_make_a_fast_video():
+    clock = FrameClock(job(), 26.5)
+    stamps = np.arange(40) / 26.5
+    stamps[[5, 20]] = stamps[[4, 19]] + 0.014  # as in recordings of telephones
+    assert all(clock.takes(clock.tick(stamp)) for stamp in stamps)
+
+
+def test_a_fast_stretch_of_a_slow_video_is_thinned():
+    clock = FrameClock(job(), 25.0)
+    stamps = [*np.arange(20) / 25, *(0.8 + np.arange(60) / 120)]
+    taken = [clock.takes(clock.tick(stamp)) for stamp in stamps]
+    assert all(taken[:20])
+    assert sum(taken[20:]) < 30
+
+
+@pytest.mark.parametrize(("rate_hz", "width"), [(5, 3), (25, 3), (30, 3), (40, 3), (50, 5), (60, 5), (120, 11)])
+def test_smoothing_takes_the_same_time_at_every_rate(rate_hz, width):
+    assert smoothing_width(3, np.arange(100) / rate_hz) == width
+
+
+def test_pictures_are_scaled_and_turned():
+    assert scaled_size(320, 240, 1.0) == (320, 240)
+    assert scaled_size(1920, 1080, 1.0) == (640, 360)
+    assert scaled_size(720, 576, 16 / 15) == (640, 480)
+    assert scaled_size(100_000, 1, 1.0) == (640, 1)
+    assert scaled_size(100, 100, 1e9) == (100, 100)
+    picture = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
+    np.testing.assert_array_equal(turned(picture, 0.0), picture)
+    np.testing.assert_array_equal(turned(picture, -90.0)[0, 0], picture[0, 0])
+    np.testing.assert_array_equal(turned(picture, 90.0)[0, 0], picture[0, 1])

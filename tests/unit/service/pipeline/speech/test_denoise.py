@@ -1,0 +1,163 @@
+"""Taking noise out: chunks and their seams, and the way of a denoised recording, with a model that halves."""
+
+import numpy as np
+import pytest
+
+from service.card import SpeechInput
+from service.pipeline.results import AudioOptions
+from service.pipeline.speech.denoise import CrossFade, plan_chunks
+from service.pipeline.speech.embedding_results import EmbeddingOptions
+from service.pipeline.speech_pipeline import SpeechPipeline
+from service.problems import DenoiserUnavailable
+from service.registry import BundleError, Registry
+from service.settings import Settings
+from tests.plain_wav import PlainDecoder, tone, wav
+from tests.tiny_models import (
+    denoiser_model,
+    expected_embedding,
+    expected_probabilities,
+    speech_model,
+    write_denoiser_bundle,
+    write_speech_bundle,
+    write_voice_bundle,
+)
+
+RATE_HZ = 16000
+LOUD, QUIET = tone(1.0), np.zeros(RATE_HZ, np.float32)
+
+
+def speech(**changes) -> SpeechInput:
+    values = {"window_s": 1.0, "hop_s": 0.75, "min_length_s": 0.1, "max_length_s": 2.0} | changes
+    return SpeechInput(sample_rate_hz=100, preset="none", **values)
+
+
+def build(folder, observe=None, **settings) -> SpeechPipeline:
+    settings = Settings(**({"model_dirs": [folder], "device": "cpu", "threads": 2} | settings))
+    return SpeechPipeline(settings, Registry.load(settings), PlainDecoder(), observe)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_speech_bundle(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("samples", "starts", "length"),
+    [(200, [0], 200), (30, [0], 30), (201, [0, 75, 101], 100), (250, [0, 75, 150], 100), (251, [0, 75, 150, 151], 100)],
+)
+def test_chunks_cover_the_recording(samples, starts, length):
+    found, each = plan_chunks(samples, speech())
+    assert (found.tolist(), each) == (starts, length)
+
+
+def test_pieces_that_agree_keep_their_samples():
+    signal = np.sin(np.arange(1000, dtype=np.float32))
+    starts, length = plan_chunks(1000, speech(window_s=1.2, hop_s=0.5))
+    fade = CrossFade(1000)
+    for start in starts:
+        fade.add(start, signal[start : start + length])
+    np.testing.assert_allclose(fade.samples, signal, atol=1e-6)
+
+
+def test_pieces_that_differ_fade_along_a_line():
+    fade = CrossFade(7)
+    fade.add(0, np.zeros(5, np.float32))
+    fade.add(2, np.ones(5, np.float32))
+    np.testing.assert_allclose(fade.samples, [0, 0, 0.25, 0.5, 0.75, 1, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 7.3, 40.0])
+def test_a_recording_is_judged_without_its_noise(folder, seconds):
+    write_denoiser_bundle(folder, max_length_s=1.5, hop_s=0.8)
+    write_voice_bundle(folder)
+    pipeline = build(folder)
+    pipeline.warm_up()
+    clip = tone(seconds)
+    seen = []
+    answer = pipeline.analyse(wav(clip), AudioOptions(denoise=True), progress=seen.append)
+    plain = pipeline.analyse(wav(clip), AudioOptions())
+    pipeline.close()
+    (channel,) = answer.channels
+    np.testing.assert_allclose(channel.probabilities, expected_probabilities(0.5 * clip), atol=1e-3)
+    np.testing.assert_allclose(plain.channels[0].probabilities, expected_probabilities(clip), atol=1e-3)
+    np.testing.assert_allclose(answer.envelope, 0.5 * plain.envelope, atol=1e-6)
+    assert channel.flags == ("denoised",)
+    assert (answer.denoiser.name, answer.denoiser.version, plain.denoiser) == ("tiny-denoiser", "1", None)
+    assert set(answer.stages_s) == {"decode", "denoise", "queue", "infer", "post"}
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+    assert len(answer.envelope) == 1000
+
+
+def test_voice_activity_hears_the_denoised_sound(folder):
+    write_denoiser_bundle(folder, model=denoiser_model(0.01))
+    write_voice_bundle(folder)
+    pipeline = build(folder)
+    (channel,) = pipeline.analyse(wav(LOUD), AudioOptions(denoise=True)).channels
+    pipeline.close()
+    assert channel.probabilities is None
+    assert channel.flags == ("denoised", "no_speech")
+
+
+def test_another_rate_is_resampled(folder):
+    write_denoiser_bundle(folder, sample_rate_hz=8000)
+    pipeline = build(folder)
+    (channel,) = pipeline.analyse(wav(LOUD), AudioOptions(denoise=True)).channels
+    pipeline.close()
+    np.testing.assert_allclose(channel.probabilities, expected_probabilities(0.5 * LOUD), atol=1e-3)
+    assert channel.timeline.end_s.tolist() == [1.0]
+
+
+def test_a_clip_shorter_than_the_denoiser_takes_is_filled_up_meanwhile(folder):
+    write_denoiser_bundle(folder, min_length_s=0.9)
+    pipeline = build(folder)
+    (channel,) = pipeline.analyse(wav(tone(0.3)), AudioOptions(denoise=True)).channels
+    pipeline.close()
+    assert channel.timeline.end_s.tolist() == [0.3]
+    np.testing.assert_allclose(channel.probabilities, expected_probabilities(0.5 * tone(0.3)), atol=1e-3)
+
+
+def test_each_channel_is_denoised_and_silence_stays_silent(folder):
+    write_denoiser_bundle(folder)
+    pipeline = build(folder)
+    answer = pipeline.embed(wav(LOUD, QUIET), EmbeddingOptions(channel="each", denoise=True))
+    pipeline.close()
+    left, right = answer.channels
+    np.testing.assert_allclose(left.rows[0], expected_embedding(0.5 * LOUD), atol=1e-4)
+    assert np.isnan(right.rows).all()
+    assert (left.flags, right.flags) == (("denoised",), ("denoised", "silent"))
+    assert answer.denoiser.name == "tiny-denoiser"
+
+
+def test_the_highest_priority_denoises(folder):
+    write_denoiser_bundle(folder, "low", priority=1, model=b"never opened")
+    write_denoiser_bundle(folder, "high", priority=2)
+    pipeline = build(folder)
+    assert pipeline.analyse(wav(LOUD), AudioOptions(denoise=True)).denoiser.name == "high"
+    assert pipeline.signature("high", "1").outputs[0].name == "denoised"
+    assert pipeline.signature("low", "1") is None
+    pipeline.close()
+
+
+def test_without_a_denoiser_it_is_refused_before_decoding(folder):
+    pipeline = build(folder)
+    for call, options in ((pipeline.analyse, AudioOptions), (pipeline.embed, EmbeddingOptions)):
+        with pytest.raises(DenoiserUnavailable) as caught:
+            call(b"no wav", options(denoise=True))
+        assert caught.value.pointer == "/denoise"
+    pipeline.close()
+
+
+def test_wrong_bundles_are_refused_by_one_line(folder):
+    write_denoiser_bundle(folder, hop_s=1.5)
+    with pytest.raises(BundleError, match="a denoiser's hop_s is longer than its window_s"):
+        build(folder)
+    write_denoiser_bundle(folder, model=speech_model())
+    with pytest.raises(BundleError, match="bundle tiny-denoiser/1: it has no output 'denoised'"):
+        build(folder)
+    write_denoiser_bundle(folder, model=denoiser_model(cut=3))
+    pipeline = build(folder)
+    with pytest.raises(BundleError, match=r"bundle tiny-denoiser/1: it makes the shape \[15997\] of 16000 samples"):
+        pipeline.warm_up()
+    pipeline.close()

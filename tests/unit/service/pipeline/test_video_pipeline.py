@@ -1,0 +1,343 @@
+"""The whole way of a video with the publisher's face networks, and of a table, which needs none."""
+
+import io
+import threading
+import time
+
+import av
+import numpy as np
+import pytest
+
+from export.faces.bundle import write_face_bundle
+from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
+from service.pipeline.decoding.decode import Decoder
+from service.pipeline.device.batch import Cancelled
+from service.pipeline.speech_pipeline import SpeechPipeline
+from service.pipeline.video.video_faces import VideoFaces
+from service.pipeline.video.video_results import TableOptions, VideoOptions
+from service.pipeline.video_pipeline import VideoPipeline
+from service.problems import (
+    DeadlineExceeded,
+    Draining,
+    FeaturesInvalid,
+    ModelNotFound,
+    NoVideoStream,
+    TimestampsInvalid,
+    Unprocessable,
+)
+from service.registry import Registry
+from service.settings import Limits, Settings
+from tests import media_files as files
+from tests.shared_material import ROOT, shared_file
+from tests.tiny_models import write_speech_bundle, write_voice_bundle
+
+EVERYTHING = frozenset({"action_units", "attribution"})
+
+
+def build(*folders, **limits):
+    settings = Settings(
+        model_dirs=[*folders, ROOT / "models"], device="cpu", threads=1, decode_workers=1, limits=Limits(**limits)
+    )
+    registry = Registry.load(settings)
+    decoder = Decoder(settings.limits, 1)
+    decoder.start()
+    speech = SpeechPipeline(settings, registry, decoder)
+    return VideoPipeline(settings, registry, decoder, speech), speech, decoder
+
+
+def closing(built):
+    pipeline, speech, decoder = built
+    pipeline.warm_up()
+    yield pipeline
+    pipeline.close()
+    speech.close()
+    decoder.close()
+
+
+@pytest.fixture(scope="module")
+def blind(tmp_path_factory):
+    """Without face models."""
+    yield from closing(build(tmp_path_factory.mktemp("nothing")))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder of bundles with faces."""
+    folder = tmp_path_factory.mktemp("models")
+    write_face_bundle(folder, task=shared_file("weights/face_landmarker.task"))
+    write_voice_bundle(folder)
+    write_speech_bundle(folder, priority=100)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipeline(prepared):
+    yield from closing(build(prepared))
+
+
+@pytest.fixture(scope="module")
+def every_frame(prepared):
+    """Follows faces in up to 60 frames a second."""
+    yield from closing(build(prepared, max_frame_rate_hz=60.0))
+
+
+def media(name):
+    return shared_file(f"media/{name}").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def smile(pipeline):
+    shares = []
+    answer = pipeline.analyse(
+        media("single_face.mp4"), VideoOptions(neutral="none", include=EVERYTHING), progress=shares.append
+    )
+    return answer, shares
+
+
+def test_a_face_gives_arousal_and_valence_at_10_hz(smile):
+    answer, _ = smile
+    assert (answer.media.width, answer.media.height, answer.media.codec) == (640, 360, "h264")
+    assert answer.media.frame_rate_hz == pytest.approx(30.0)
+    np.testing.assert_allclose(answer.time_s, np.arange(25) / 10)
+    for series in (answer.arousal, answer.valence):
+        assert series.dtype == np.float32
+        assert series.shape == (25,)
+        assert np.isfinite(series).all()
+        assert np.abs(series).max() <= 1
+    np.testing.assert_allclose(answer.face_confidence, 0.98, rtol=1e-6)
+    assert answer.flags == ("trained: prior",)
+    assert answer.trained == "prior"
+    assert answer.look_ahead_s == pytest.approx(1.5)
+    assert set(answer.models) == {"faces", "action_units", "affect", "voice_activity"}
+    assert answer.summary["valence"].mean == pytest.approx(answer.valence.astype(float).mean())
+
+
+def test_the_smile_is_seen(smile):
+    answer, _ = smile
+    means = dict(zip(ACTION_UNITS, answer.action_units.mean(axis=0), strict=True))
+    assert means["AU12"] > 2
+    assert means["AU25"] > 2
+    assert means["AU12"] > 4 * means["AU15"]
+    assert answer.summary["valence"].max > 0.2
+
+
+def test_the_attribution_adds_up(smile):
+    found = smile[0].attribution
+    assert found.features == COLUMNS
+    assert found.arousal.shape == (37, 100)
+    assert (found.lags_s[0], found.lags_s[-1]) == (pytest.approx(-4.9), pytest.approx(5.0))
+    for name in ("arousal", "valence"):
+        cells = getattr(found, name)
+        assert cells.sum() == pytest.approx(smile[0].summary[name].mean, abs=1e-5)
+        np.testing.assert_allclose(getattr(found, f"{name}_by_feature"), cells.sum(axis=1))
+
+
+def test_progress_goes_one_way_to_1(smile):
+    shares = smile[1]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert len(shares) > 72
+
+
+def test_before_the_face_appears_nothing_is_known(pipeline):
+    answer = pipeline.analyse(media("noface_face.mov"), VideoOptions(neutral="5:6", include=EVERYTHING))
+    known = np.isfinite(answer.arousal)
+    assert "thinned" not in answer.flags  # two of its frames lie close together
+    assert not known[:30].any()
+    assert known[45:].all()
+    np.testing.assert_array_equal(np.isfinite(answer.action_units).all(axis=1), known)
+    np.testing.assert_array_equal(answer.face_confidence > 0, known)
+
+
+def test_a_video_without_a_face_has_no_numbers(pipeline):
+    answer = pipeline.analyse(media("no_face.mp4"), VideoOptions())
+    assert np.isnan(answer.arousal).all()
+    assert "no_face" in answer.flags
+
+
+@pytest.fixture(scope="module")
+def grey_talk():
+    """A second of grey pictures; the second half is loud."""
+    sound = np.concatenate([np.zeros((1, 24_000), np.float32), files.tone(0.5, 48_000)], axis=1)
+    return files.video(files.greys(25), sound=sound)
+
+
+def test_without_a_face_there_are_no_numbers(pipeline, grey_talk):
+    answer = pipeline.analyse(grey_talk, VideoOptions(include=EVERYTHING))
+    assert np.isnan(answer.arousal).all()
+    assert np.isnan(answer.valence).all()
+    assert np.isnan(answer.action_units).all()
+    assert not answer.face_confidence.any()
+    assert answer.flags == ("no_face", "trained: prior")
+    assert answer.summary == {}
+    assert answer.attribution is None
+
+
+def test_speech_comes_from_the_sound_track(pipeline, grey_talk):
+    answer = pipeline.analyse(grey_talk, VideoOptions(include=frozenset({"audio"}), audio_model="tiny"))
+    assert answer.speech[:4].max() == 0
+    assert answer.speech[6:9].min() == 1
+    assert answer.audio.labels == ("anger", "neutral")
+    assert answer.audio.channels[0].emotion is not None
+
+
+def test_the_channel_decides_who_is_heard(pipeline):
+    """The left channel is silent; the model named for the voice is the one that answers."""
+    sound = np.concatenate([np.zeros((1, 48_000), np.float32), files.tone(1.0, 48_000)])
+    talk = files.video(files.greys(25), sound=sound)
+    heard = {}
+    for channel in ("mix", "left", "right", "each"):
+        options = VideoOptions(include=frozenset({"audio"}), channel=channel, audio_model="tiny")
+        heard[channel] = pipeline.analyse(talk, options)
+    assert {name: bool(answer.speech[2:8].min()) for name, answer in heard.items()} == {
+        "mix": True, "left": False, "right": True, "each": True,
+    }  # fmt: skip
+    assert [part.channel for part in heard["each"].audio.channels] == ["left", "right"]
+    assert heard["left"].audio.channels[0].emotion is None
+    assert heard["right"].audio.channels[0].emotion is not None
+    assert heard["right"].audio.model.name == "tiny"
+    options = VideoOptions(include=frozenset({"audio"}), audio_model="emonet-open", audio_version="1")
+    answer = pipeline.analyse(talk, options)
+    assert (answer.audio.model.name, len(answer.audio.labels)) == ("emonet-open", 7)
+    for missing in ({"audio_model": "unheard-of"}, {"audio_model": "tiny", "audio_version": "77"}):
+        with pytest.raises(ModelNotFound):
+            pipeline.analyse(talk, VideoOptions(include=frozenset({"audio"}), **missing))
+
+
+def test_60_frames_a_second_give_the_answer_of_30(pipeline, every_frame):
+    """Each picture twice at 60 a second: by default every other one is looked at, else all."""
+    with av.open(io.BytesIO(media("single_face.mp4"))) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)][:45]
+    once = pipeline.analyse(files.video(pictures, rate=30), VideoOptions(neutral="none"))
+    twice = files.video([picture for picture in pictures for _ in range(2)], rate=60)
+    thinned, whole = (part.analyse(twice, VideoOptions(neutral="none")) for part in (pipeline, every_frame))
+    assert ("thinned" in once.flags, "thinned" in thinned.flags, "thinned" in whole.flags) == (False, True, False)
+    for answer in (thinned, whole):
+        assert answer.media.frame_rate_hz == pytest.approx(60)
+        assert len(answer.time_s) == len(once.time_s)
+        for name in ("arousal", "valence"):
+            np.testing.assert_allclose(getattr(answer, name), getattr(once, name), atol=0.03)
+
+
+def test_without_sound_nobody_speaks(pipeline):
+    answer = pipeline.analyse(
+        files.video(files.greys(5)), VideoOptions(include=frozenset({"audio"}), audio_model="tiny")
+    )
+    assert answer.speech is None
+    assert answer.audio is None
+    assert "no_audio" in answer.flags
+    assert "voice_activity" not in answer.models
+
+
+@pytest.mark.parametrize(
+    ("options", "pointer"),
+    [
+        (VideoOptions(neutral="mean"), "/neutral"),
+        (VideoOptions(face="x"), "/face"),
+        (VideoOptions(include=frozenset({"gaze"})), "/include"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_decoding(pipeline, options, pointer):
+    with pytest.raises(Unprocessable) as caught:
+        pipeline.analyse(b"not looked at", options)
+    assert caught.value.pointer == pointer
+
+
+def test_what_a_video_lacks_is_said(pipeline):
+    with pytest.raises(NoVideoStream):
+        pipeline.analyse(files.wav(files.tone(0.5)), VideoOptions())
+    with pytest.raises(ModelNotFound):
+        pipeline.analyse(b"", VideoOptions(model="unheard-of"))
+    with pytest.raises(Unprocessable) as caught:
+        pipeline.analyse(media("noface_face.mov"), VideoOptions(neutral="0:1"))
+    assert caught.value.pointer == "/neutral"
+    assert pipeline.admission.requests == 0
+
+
+def test_work_ends_when_nobody_waits_or_time_is_up(pipeline):
+    data = files.video(files.greys(200))
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        pipeline.analyse(data, VideoOptions(), cancel=cancel)
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        pipeline.analyse(data, VideoOptions(), deadline_s=0.1)
+    assert time.monotonic() - began < 5
+    assert pipeline.admission.requests == 0
+    assert pipeline.analyse(files.video(files.greys(3)), VideoOptions()).flags[0] == "no_face"
+
+
+def test_nothing_is_admitted_while_draining(tmp_path):
+    built = build(tmp_path)
+    pipeline, speech, decoder = built
+    pipeline.admission.drain()
+    with pytest.raises(Draining):
+        pipeline.analyse_table(b"", TableOptions())
+    for part in (pipeline, speech, decoder):
+        part.close()
+
+
+def table(frames=60, lost=range(0), step_s=0.04):
+    names = ["frame", "face_id", "timestamp", "confidence", "success", *(f"{unit}_r" for unit in ACTION_UNITS)]
+    rows = [", ".join(names)]
+    for frame in range(frames):
+        seen = frame not in lost
+        units = ["2.5" if unit == "AU12" and seen else "0" for unit in ACTION_UNITS]
+        row = [str(frame + 1), "0", f"{frame * step_s:.3f}", "0.98" if seen else "0", "1" if seen else "0", *units]
+        rows.append(", ".join(row))
+    return "\n".join(rows).encode()
+
+
+def test_a_table_gives_the_same_kind_of_answer_without_face_models(blind):
+    assert not blind.has_faces
+    answer = blind.analyse_table(table(), TableOptions(include=EVERYTHING))
+    assert len(answer.time_s) == 24
+    assert (answer.media.container, answer.media.codec) == ("csv", "action-units")
+    assert answer.media.frame_rate_hz == pytest.approx(25)
+    assert answer.action_units[:, ACTION_UNITS.index("AU12")] == pytest.approx(2.5)
+    assert answer.valence[12] > 0
+    assert answer.attribution.valence.sum() == pytest.approx(answer.summary["valence"].mean, abs=1e-5)
+    assert set(answer.models) == {"affect"}
+    assert answer.flags == ("no_audio", "trained: prior")
+    assert answer.speech is None
+
+
+def test_a_face_that_a_table_loses_is_null(blind):
+    answer = blind.analyse_table(table(100, range(30, 80)), TableOptions())
+    known = np.isfinite(answer.valence)
+    assert known[:8].all()
+    assert not known[18:25].any()
+    assert "face_lost" in answer.flags
+
+
+def test_time_stamps_of_no_camera_need_fps(blind):
+    data = media("OpenFace_Test.csv")
+    with pytest.raises(TimestampsInvalid):
+        blind.analyse_table(data, TableOptions())
+    answer = blind.analyse_table(data, TableOptions(fps=30))
+    assert answer.media.duration_s == pytest.approx(3.3)
+    assert np.isfinite(answer.arousal).all()
+
+
+def test_a_face_that_the_table_lacks_is_refused(blind):
+    with pytest.raises(FeaturesInvalid):
+        blind.analyse_table(table(), TableOptions(face="7"))
+    with pytest.raises(ModelNotFound):
+        blind.analyse(files.video(files.greys(3)), VideoOptions())
+
+
+def test_a_frame_that_fails_once_is_followed_again_and_no_other(pipeline, monkeypatch):
+    follow, times_s = VideoFaces.follow, []
+
+    def shaky(watching, frame):
+        times_s.append(frame.time_s)
+        if len(times_s) == 3:
+            raise RuntimeError("the device is gone for a moment")
+        return follow(watching, frame)
+
+    monkeypatch.setattr(VideoFaces, "follow", shaky)
+    pipeline.analyse(files.video(files.greys(10)), VideoOptions())
+    assert len(times_s) == 11
+    assert times_s[2] == times_s[3]
+    assert len(set(times_s)) == 10

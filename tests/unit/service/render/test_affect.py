@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import orjson
+import pytest
+from PIL import Image
+
+from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
+from service.pipeline.video.video_results import VideoAffect
+from service.render.action_unit_names import feature_in_words, unit_in_words
+from service.render.attribution_plot import attribution_png
+from service.render.plot_style import LIGHT
+from service.render.video_csv import video_affect_csv
+from service.render.video_facts import PRIOR_NOTE, TRAINED_NOTE, facts_of, footnotes
+from service.render.video_json import video_affect_json
+from service.render.video_panels import face_timeline
+from service.render.video_plot import affect_png, video_affect_png
+from service.schemas.video import VideoAffectAnswer
+from tests.support.example_affect import example_affect
+
+EVERYTHING = frozenset({"action_units", "attribution", "audio"})
+LOST = example_affect(100, gaps=((0, 100),))
+
+
+def pixels(picture: bytes) -> np.ndarray:
+    """uint8 [height, width, 3]."""
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+
+
+def count(image: np.ndarray, colour: str) -> int:
+    """Pixels of exactly that colour."""
+    wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    return int((image == wanted).all(axis=2).sum())
+
+
+def rows_of(result: VideoAffect) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(video_affect_csv(result), newline="")))
+
+
+def test_json_is_what_the_schema_says_and_null_where_no_face_is() -> None:
+    result = example_affect(50, gaps=((10, 20),), audio=True)
+    document = orjson.loads(orjson.dumps(video_affect_json(result, "id", EVERYTHING)))
+    answer = VideoAffectAnswer.model_validate(document)
+    assert answer.timeline.valence[10:20] == [None] * 10
+    assert None not in answer.timeline.valence[20:]
+    assert answer.timeline.arousal[0] == pytest.approx(float(result.arousal[0]), abs=1e-6)
+    assert answer.summary.valence is not None
+    assert answer.summary.valence.mean == pytest.approx(result.summary["valence"].mean, abs=1e-6)
+    assert answer.action_units is not None
+    assert answer.action_units["AU12"][10] is None
+    assert answer.audio is not None
+    assert answer.audio.timeline is not None
+
+
+def test_rounded_cells_still_add_up() -> None:
+    result = example_affect(50)
+    assert result.attribution is not None
+    cells = video_affect_json(result, "id", EVERYTHING)["attribution"]["arousal"]
+    assert sum(map(sum, cells)) == pytest.approx(float(result.attribution.arousal_by_feature.sum()), abs=1e-5)
+
+
+def test_asked_for_and_not_there_is_null() -> None:
+    document = video_affect_json(LOST, "id", EVERYTHING)
+    assert document["attribution"] is None
+    assert document["audio"] is None
+    assert document["summary"] == {"arousal": None, "valence": None}
+    assert "no_face" in document["flags"]
+    assert video_affect_json(example_affect(5, speech=False), "id", frozenset())["timeline"]["speech"] is None
+
+
+def test_csv_has_a_row_a_step_and_empty_cells() -> None:
+    result = example_affect(30, gaps=((3, 6),))
+    rows = rows_of(result)
+    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS]
+    assert len(rows) == 31
+    assert rows[4][:4] == ["0.3", "", "", "0.0"]
+    assert rows[4][5:] == [""] * 17
+    assert float(rows[1][2]) == pytest.approx(float(result.valence[0]), abs=1e-6)
+    plain = rows_of(example_affect(3, units=False, speech=False))
+    assert [len(row) for row in plain] == [5] * 4
+    assert [row[4] for row in plain[1:]] == [""] * 3
+
+
+CASES = {
+    "usual": example_affect(200, gaps=((60, 90),)),
+    "one step": example_affect(1),
+    "no face": LOST,
+    "no units, no sound": example_affect(40, units=False, speech=False),
+    "an hour": example_affect(36_000, gaps=((9000, 12_000),)),
+}
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_picture_over_time_fills_its_page(name: str, dark: bool) -> None:
+    assert_fills_page(video_affect_png(CASES[name], dark=dark), dark)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_picture_of_attribution_fills_its_page(dark: bool) -> None:
+    assert_fills_page(attribution_png(example_affect(), dark=dark), dark)
+
+
+def assert_fills_page(picture: bytes, dark: bool) -> None:
+    image = pixels(picture)
+    assert image.shape[1] == 1320
+    assert 500 < image.shape[0] < 1500
+    paper = image[0, 0]
+    assert (paper.mean() < 64) == dark
+    inked = (image != paper).any(axis=2)
+    border = np.concatenate([inked[:8].ravel(), inked[-8:].ravel(), inked[:, :8].ravel(), inked[:, -8:].ravel()])
+    assert not border.any(), "something is cut off at the edge"
+    height = len(image)
+    assert inked[: int(0.1 * height)].any()
+    assert inked[int(0.9 * height) :].any()
+
+
+def test_grey_grows_with_the_time_without_face() -> None:
+    few, many = (
+        count(pixels(video_affect_png(example_affect(100, gaps=((0, end),)))), LIGHT.silence) for end in (20, 60)
+    )
+    assert many == pytest.approx(3 * few, rel=0.1)
+    assert count(pixels(video_affect_png(example_affect(100))), LIGHT.silence) < 100
+
+
+def test_strong_units_are_dark_and_in_their_own_row() -> None:
+    result = example_affect(100)
+
+    def darkest_row(index: int) -> float:
+        units = np.zeros((100, 17), np.float32)
+        units[:, index] = 5
+        image = pixels(video_affect_png(replace(result, action_units=units)))[:, 300:1100]
+        wanted = [int(LIGHT.intensity[-1][place : place + 2], 16) for place in (1, 3, 5)]
+        return float(np.nonzero((np.abs(image.astype(int) - wanted) < 3).all(axis=2))[0].mean())
+
+    places = [darkest_row(index) for index in (0, 8, 16)]
+    assert places == sorted(places)
+    assert places[1] == pytest.approx((places[0] + places[2]) / 2, abs=12)
+
+
+@pytest.mark.parametrize(("sign", "colour"), [(1, LIGHT.raises), (-1, LIGHT.lowers)])
+def test_bars_point_to_their_side(sign: int, colour: str) -> None:
+    result = example_affect()
+    parts = result.attribution
+    assert parts is not None
+    sums = np.zeros(37)
+    sums[COLUMNS.index("AU12_mean")] = 0.3 * sign
+    nothing = np.zeros_like(parts.arousal)
+    only = replace(parts, arousal=nothing, valence=nothing, arousal_by_feature=sums, valence_by_feature=sums)
+    image = pixels(attribution_png(replace(result, attribution=only)))
+    other = LIGHT.lowers if sign > 0 else LIGHT.raises
+    assert count(image, colour) > 200
+    assert count(image, other) == 0
+
+
+def test_no_attribution_known_draws_the_time_instead() -> None:
+    assert affect_png(LOST, EVERYTHING) == video_affect_png(LOST)
+    usual = CASES["usual"]
+    assert affect_png(usual, EVERYTHING) == attribution_png(usual)
+    assert affect_png(usual, frozenset()) == video_affect_png(usual)
+
+
+def test_pictures_say_how_to_read_them() -> None:
+    assert footnotes(example_affect(5))[0] == PRIOR_NOTE
+    assert footnotes(example_affect(5, trained="a corpus"))[0] == TRAINED_NOTE
+    assert "affect-prior" in footnotes(example_affect(5))[1]
+    for note in (PRIOR_NOTE, TRAINED_NOTE):
+        assert "not a diagnosis" in note
+    assert facts_of(LOST) == ["0:10.0", "no face found"]
+    assert facts_of(example_affect(100, gaps=((0, 25),)))[-1] == "face known in 75 % of the time"
+
+
+def test_names_are_in_words() -> None:
+    assert unit_in_words("AU12") == "AU12 lip corner puller"
+    assert all(" " in unit_in_words(unit) for unit in ACTION_UNITS)
+    assert feature_in_words("AU45_deviation") == "AU45 blink, movement"
+    assert feature_in_words("turn") == "person speaks"
+    assert len({feature_in_words(column) for column in COLUMNS}) == 37
+
+
+def test_long_recordings_are_pooled_with_their_gaps() -> None:
+    timeline = face_timeline(CASES["an hour"])
+    assert len(timeline.start_s) == 1200
+    assert np.isnan(timeline.probabilities).any(axis=1).mean() == pytest.approx(1 / 12, abs=0.01)

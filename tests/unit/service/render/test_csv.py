@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+
+from service.render.csv import audio_emotion_csv, csv_text
+from tests.support.example_results import SIX_LABELS, example_result
+
+
+def parsed(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def test_one_row_a_window_below_the_header() -> None:
+    result = example_result(5)
+    rows = parsed(audio_emotion_csv(result))
+    assert rows[0] == ["channel", "start_s", "end_s", "emotion", *SIX_LABELS, "arousal", "valence", "speech"]
+    assert len(rows) == 6
+    assert {len(row) for row in rows} == {len(rows[0])}
+    timeline = result.channels[0].timeline
+    for index, row in enumerate(rows[1:]):
+        assert row[0] == "mix"
+        assert float(row[1]) == timeline.start_s[index]
+        assert [float(cell) for cell in row[4:10]] == pytest.approx(timeline.probabilities[index].tolist(), abs=1e-6)
+        assert row[3] == SIX_LABELS[int(timeline.probabilities[index].argmax())]
+
+
+def test_lines_end_as_rfc_4180_says() -> None:
+    text = audio_emotion_csv(example_result(2))
+    assert text.count("\r\n") == text.count("\n") == 3
+    assert text.endswith("\r\n")
+
+
+def test_null_is_an_empty_cell() -> None:
+    rows = parsed(audio_emotion_csv(example_result(5, gaps=((1, 2),))))
+    assert rows[2][3:12] == [""] * 9
+    assert rows[2][12] != ""
+    assert "nan" not in audio_emotion_csv(example_result(5, gaps=((0, 5),), affect=False))
+
+
+def test_channels_follow_each_other() -> None:
+    rows = parsed(audio_emotion_csv(example_result(3, channels=("0", "1"))))
+    assert [row[0] for row in rows[1:]] == ["0", "0", "0", "1", "1", "1"]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_formulas_are_defused(text: str) -> None:
+    assert parsed(csv_text([[text, -0.5]])) == [["'" + text, "-0.5"]]
+
+
+def test_labels_with_separators_survive() -> None:
+    labels = ("=cmd", 'say "so"', "a,b")
+    result = replace(example_result(1, labels), labels=labels)
+    assert parsed(audio_emotion_csv(result))[0][4:7] == ["'=cmd", 'say "so"', "a,b"]
