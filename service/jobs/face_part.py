@@ -8,7 +8,7 @@ from typing import Any
 from service.jobs.part import Segment
 from service.jobs.sound_parts import refuse_if_cancelled
 from service.pipeline.decoding.long_decode import Pictures
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.video.long_video import SegmentedFaces
 from service.pipeline.video.relay import Relay
 from service.pipeline.video.video_faces import Sight
@@ -36,23 +36,23 @@ class FacesPart:
         # Features are taken of so many frames together: segments that hold whole groups give what a whole video gives.
         self._segment_frames = max(1, round(segment_s * FRAMES_A_SECOND / SIGHTS_AT_ONCE)) * SIGHTS_AT_ONCE
 
-    def run(self, task: Task) -> Segment:
+    def run(self, work: Work) -> Segment:
         """The next segment: what was kept of its faces. The last record holds 'media', 'flags' and the state, too."""
         stop, began_s = self._faces.frames + self._segment_frames, self._faces.upto_s
         share, last = 0.0, False
 
         def note(sights: list[Sight]) -> None:
-            self._pipeline.on_device(lambda: self._faces.note(sights), task)
+            self._pipeline.on_device(lambda: self._faces.note(sights), work)
 
         with Relay(note, capacity=SIGHTS_WAITING, batch=SIGHTS_AT_ONCE, name="sights") as sights:
             while self._faces.frames < stop:
-                refuse_if_cancelled(task)
+                refuse_if_cancelled(work)
                 frame = self._pictures.next()
                 if frame is None:
                     last = True
                     break
                 share = frame.share
-                sights.put(self._pipeline.on_device(functools.partial(self._faces.follow, frame), task))
+                sights.put(self._pipeline.on_device(functools.partial(self._faces.follow, frame), work))
         record: dict[str, Any] = self._faces.take()
         state = self._faces.state()
         media_s = self._faces.upto_s - began_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 
 INSPECT: Final = "inspect"
 """How long the sound is, and whether all of it can be decoded."""
@@ -42,12 +42,12 @@ class Segment:
 class Part(Protocol):
     """A part under way; it stands between two segments."""
 
-    def run(self, task: Task) -> Segment:
+    def run(self, work: Work) -> Segment:
         """Do the next segment.
 
         Raises:
             Problem: the recording cannot be judged, or not now.
-            Cancelled: the task was.
+            Cancelled: the work was.
         """
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ class NothingToDo:
 
     record: dict[str, Any]
 
-    def run(self, task: Task) -> Segment:  # noqa: ARG002
+    def run(self, work: Work) -> Segment:  # noqa: ARG002
         """The only segment."""
         return Segment(self.record, None, 1.0)
 

@@ -28,7 +28,7 @@ from service.jobs.waits import Waits
 from service.jobs.watch import JobWatch
 from service.pipeline.device.account import charged_to
 from service.pipeline.device.batch import Cancelled
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.problems import (
     DeadlineExceeded,
     InternalError,
@@ -192,9 +192,9 @@ class Runner:
         began_s = time.monotonic()
         with charged_to(OwnersName(job.caller)), self._room.hold_in_turn(self._segment_s, live.cancel):
             # Waiting for room counts for nothing: only what a segment itself takes may be too long.
-            task = Task(time.monotonic() + self._deadline_s, live.cancel, None)
+            work = Work(time.monotonic() + self._deadline_s, live.cancel, None)
             running = self._part(job, live, spool, part, number)
-            segment = running.run(task)
+            segment = running.run(work)
         PartFiles(spool, part).store(number, segment.record, segment.state)
         self._ledger.note_progress(job.handle, self._progress(job, part, segment.share))
         live.place = (part, number + 1)

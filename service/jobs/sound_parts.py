@@ -10,7 +10,7 @@ import numpy as np
 from service.jobs.part import Segment
 from service.pipeline.decoding.long_decode import Sound
 from service.pipeline.device.batch import Cancelled
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.media.channels import select_channels
 from service.pipeline.results import ChannelChoice, FloatArray
 from service.pipeline.speech.denoise import Denoiser
@@ -43,12 +43,12 @@ class InspectPart:
         self._sound = sound
         self._or_nothing = or_nothing
 
-    def run(self, task: Task) -> Segment:
+    def run(self, work: Work) -> Segment:
         """The only segment: 'samples', 'channels', 'media' and 'flags'."""
         samples = channels = 0
         try:
             while (block := self._sound.next()) is not None:
-                refuse_if_cancelled(task)
+                refuse_if_cancelled(work)
                 channels = len(block)
                 samples += block.shape[1]
         except NoAudioStream:
@@ -115,14 +115,14 @@ class SoundPart:
             for cleaner, channel in zip(self._cleaners, state["cleaners"], strict=True):
                 cleaner.restore(channel)
 
-    def run(self, task: Task) -> Segment:
+    def run(self, work: Work) -> Segment:
         """The next segment; the last record holds what is known of the whole, too."""
         began = self._taken
         stop = began + self._segment_samples
         last = False
         while not last and self._taken < stop:
-            waiting, last = self._gather(stop, task)
-            self._take(waiting, task, last=last)
+            waiting, last = self._gather(stop, work)
+            self._take(waiting, work, last=last)
         record: dict[str, Any] = {"channels": [judge.findings.take() for judge in self._judges]}
         media_s = (self._taken - began) / self._rate_hz
         if last:
@@ -143,13 +143,13 @@ class SoundPart:
         """End the decoding."""
         self._sound.close()
 
-    def _gather(self, stop: int, task: Task) -> tuple[list[Sequence[FloatArray]], bool]:
+    def _gather(self, stop: int, work: Work) -> tuple[list[Sequence[FloatArray]], bool]:
         """Blocks of about ``STRETCH_S``, the selected channels of each, and whether they are the last."""
         waiting: list[Sequence[FloatArray]] = []
         gathered = 0
         while gathered < STRETCH_S * self._rate_hz and self._taken + gathered < stop:
-            refuse_if_cancelled(task)
-            with task.stage("decode"):
+            refuse_if_cancelled(work)
+            with work.stage("decode"):
                 block = self._sound.next()
             if block is None:
                 self._taken += gathered
@@ -162,16 +162,16 @@ class SoundPart:
         self._taken += gathered
         return waiting, False
 
-    def _take(self, waiting: list[Sequence[FloatArray]], task: Task, *, last: bool) -> None:
+    def _take(self, waiting: list[Sequence[FloatArray]], work: Work, *, last: bool) -> None:
         if waiting and not self._judges:
             self._open(len(waiting[0]))
         for number, judge in enumerate(self._judges):
             pieces = [channels[number] for channels in waiting]
             samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
             if self._cleaners:
-                samples = self._cleaners[number].take(samples, lambda chunks: self._clean(chunks, task), last=last)
+                samples = self._cleaners[number].take(samples, lambda chunks: self._clean(chunks, work), last=last)
             judge.take(
-                samples, lambda chunk: self._hear(chunk, task), lambda units: self._answer(units, task), last=last
+                samples, lambda chunk: self._hear(chunk, work), lambda units: self._answer(units, work), last=last
             )
 
     def _open(self, channels: int) -> None:
@@ -181,16 +181,16 @@ class SoundPart:
         if denoiser is not None:
             self._cleaners = [ChannelCleaner(denoiser, self._n_samples) for _ in range(channels)]
 
-    def _hear(self, chunk: Chunk, task: Task) -> ChunkAnswer:
+    def _hear(self, chunk: Chunk, work: Work) -> ChunkAnswer:
         assert self._speech.voice is not None
-        return self._speech.hear(self._speech.voice, chunk, task)
+        return self._speech.hear(self._speech.voice, chunk, work)
 
-    def _clean(self, chunks: list[FloatArray], task: Task) -> Sequence[WindowAnswer]:
+    def _clean(self, chunks: list[FloatArray], work: Work) -> Sequence[WindowAnswer]:
         assert self._denoiser is not None
-        return self._speech.clean(self._denoiser, chunks, task)
+        return self._speech.clean(self._denoiser, chunks, work)
 
-    def _answer(self, units: list[FloatArray], task: Task) -> Any:  # noqa: ANN401 - answers of windows
-        return [] if self._model is None else self._speech.judge(self._model, units, task)
+    def _answer(self, units: list[FloatArray], work: Work) -> Any:  # noqa: ANN401 - answers of windows
+        return [] if self._model is None else self._speech.judge(self._model, units, work)
 
 
 class TurnPart:
@@ -199,10 +199,10 @@ class TurnPart:
     def __init__(self, part: SoundPart) -> None:
         self._part = part
 
-    def run(self, task: Task) -> Segment:
+    def run(self, work: Work) -> Segment:
         """The next segment; 'flags' says why there is nothing to hear."""
         try:
-            return self._part.run(task)
+            return self._part.run(work)
         except NoAudioStream:
             return Segment({"flags": ("no_audio",)}, None, 1.0)
         except MediaCrashedDecoder:
@@ -230,13 +230,13 @@ def heard(choice: ChannelChoice) -> Select:
     return select
 
 
-def refuse_if_cancelled(task: Task) -> None:
+def refuse_if_cancelled(work: Work) -> None:
     """Stop here if nobody waits any more.
 
     Raises:
         Cancelled
     """
-    if task.cancel is not None and task.cancel.is_set():
+    if work.cancel is not None and work.cancel.is_set():
         raise Cancelled
 
 

@@ -16,7 +16,7 @@ from service.jobs.spool import JobSpool
 from service.pipeline.affect.functionals import affect_features, speaker_turn, time_grid
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.face.neutral import read_neutral
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -97,7 +97,7 @@ class VideoPlan:
             Unprocessable: the face or the neutral stretch that is asked for is not in the video.
         """
         video = self._video
-        task = Task(time.monotonic() + self._deadline_s, None, None)
+        work = Work(time.monotonic() + self._deadline_s, None, None)
         model = video.affect_model(options.model, options.version)
         faces, last = self._faces(options, spool)
         series = faces.series(options.face)
@@ -120,7 +120,7 @@ class VideoPlan:
         if turn.turn is not None:
             models["voice_activity"] = video.registry.find(task="voice-activity")
         flags = (*last["flags"], *series.flags, *turn.flags, *audio_flags)
-        return video.answer(media, features, model, options.include, flags, task, models, turn, audio)
+        return video.answer(media, features, model, options.include, flags, work, models, turn, audio)
 
     def _turn_part(
         self, options: VideoOptions, state: dict[str, Any] | None, decoder: LongDecoder, source: ByteSource

@@ -16,7 +16,7 @@ from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_work import run_units
 from service.pipeline.device.gpu_memory import GpuMemory
 from service.pipeline.device.session import CPU, Provider, Signature, resolve_provider
-from service.pipeline.device.task import AudioDecoder, Observe, Task, observe_nothing
+from service.pipeline.device.task import AudioDecoder, Observe, Work, observe_nothing
 from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray
 from service.pipeline.speech.denoise import Denoiser
 from service.pipeline.speech.embedding import embed_sound
@@ -109,14 +109,14 @@ class SpeechPipeline:
             Problem: whatever the client must be told.
             Cancelled: ``cancel`` was set.
         """
-        task = self._task(cancel, progress, deadline_s)
+        work = self._work(cancel, progress, deadline_s)
         bundle = self._registry.find(options.model, options.version)
         model = self._models.emotion[bundle.card.name, bundle.card.version]
         self._sounds.check(options)
         with self.admission.hold(estimate_s(len(data))) as hold:
-            sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, task)
+            sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, work)
             answer = self._judge.judge(sound, model, options, rest, on_window)
-        self._finish(task)
+        self._finish(work)
         return answer
 
     def embed(
@@ -133,16 +133,16 @@ class SpeechPipeline:
         Raises:
             AnswerTooLarge: the answer would hold more numbers than the limit.
         """
-        task = self._task(cancel, progress, deadline_s)
+        work = self._work(cancel, progress, deadline_s)
         emotion = self._registry.of_task(SPEECH_EMOTION)
         default = self._registry.find() if emotion else None
         withheld = self._registry.why_withheld(options.model, options.version)
         model = choose_embedding(self._models.embedding, default, options.model, options.version, withheld)
         self._sounds.check(options)
         with self.admission.hold(estimate_s(len(data))) as hold:
-            sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, task)
+            sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, work)
             answer = embed_sound(sound, model, options, self._settings.limits, self._device, rest)
-        self._finish(task)
+        self._finish(work)
         return answer
 
     def live(self, options: LiveOptions) -> LiveEmotion:
@@ -159,8 +159,8 @@ class SpeechPipeline:
             options,
             self._settings.limits,
             None if found is None else VoiceStream(found, model.speech.sample_rate_hz),
-            lambda clips, task: run_units(self._device, model, clips, task),
-            lambda chunk, task: self._judge.hear(cast(VoiceActivity, found), chunk, task),
+            lambda clips, work: run_units(self._device, model, clips, work),
+            lambda chunk, work: self._judge.hear(cast(VoiceActivity, found), chunk, work),
         )
 
     def signature(self, name: str, version: str) -> Signature | None:
@@ -187,24 +187,24 @@ class SpeechPipeline:
         self._device.close()
         self._host.close()
 
-    def _task(
+    def _work(
         self, cancel: threading.Event | None, progress: Callable[[float], None] | None, deadline_s: float | None
-    ) -> Task:
-        return Task(time.monotonic() + (deadline_s or self._settings.limits.deadline_s), cancel, progress)
+    ) -> Work:
+        return Work(time.monotonic() + (deadline_s or self._settings.limits.deadline_s), cancel, progress)
 
-    def _finish(self, task: Task) -> None:
-        for stage, seconds in task.stages_s.items():
+    def _finish(self, work: Work) -> None:
+        for stage, seconds in work.stages_s.items():
             self._observe("stage_seconds", seconds, {"stage": stage})
-        task.report(1.0)
+        work.report(1.0)
 
-    def find_speech(self, samples: FloatArray, rate_hz: int, task: Task) -> Activity | None:
+    def find_speech(self, samples: FloatArray, rate_hz: int, work: Work) -> Activity | None:
         """Where somebody speaks in one channel, float32 [n]; None where no voice activity model is loaded.
 
         Raises:
             Problem: as :meth:`analyse`.
-            Cancelled: the task was cancelled.
+            Cancelled: the work was cancelled.
         """
-        return self._judge.find_speech(samples, rate_hz, task)
+        return self._judge.find_speech(samples, rate_hz, work)
 
     @property
     def voice_rate_hz(self) -> int | None:
@@ -230,17 +230,17 @@ class SpeechPipeline:
         """What takes noise out, if there is a model."""
         return self._models.denoiser
 
-    def clean(self, denoiser: Denoiser, chunks: list[FloatArray], task: Task) -> list[WindowAnswer]:
+    def clean(self, denoiser: Denoiser, chunks: list[FloatArray], work: Work) -> list[WindowAnswer]:
         """Take the noise out of chunks, float32 [samples] each; raises as :meth:`analyse`."""
-        return run_units(self._device, denoiser, chunks, task, stage="denoise")
+        return run_units(self._device, denoiser, chunks, work, stage="denoise")
 
-    def hear(self, voice: VoiceActivity, chunk: Chunk, task: Task) -> ChunkAnswer:
+    def hear(self, voice: VoiceActivity, chunk: Chunk, work: Work) -> ChunkAnswer:
         """Run a stretch of sound through voice activity; raises as :meth:`analyse`."""
-        return self._judge.hear(voice, chunk, task)
+        return self._judge.hear(voice, chunk, work)
 
-    def judge(self, model: EmotionModel, units: list[FloatArray], task: Task) -> list[WindowAnswer]:
+    def judge(self, model: EmotionModel, units: list[FloatArray], work: Work) -> list[WindowAnswer]:
         """Run windows, float32 [samples] each, through ``model``; raises as :meth:`analyse`."""
-        return self._judge.run(model, units, task)
+        return self._judge.run(model, units, work)
 
     def _padding(self, share: float) -> None:
         self._observe("batch_padding_ratio", share, {})

@@ -18,7 +18,7 @@ from service.pipeline.affect.model import AffectModel
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import Answer, run_on_device
 from service.pipeline.device.session import CPU
-from service.pipeline.device.task import Observe, Task, observe_nothing
+from service.pipeline.device.task import Observe, Work, observe_nothing
 from service.pipeline.face.action_unit_table import FaceChoice, read_action_unit_table
 from service.pipeline.face.action_units import ActionUnitModel, choose_action_units
 from service.pipeline.face.networks import FaceNetworks
@@ -134,7 +134,7 @@ class VideoPipeline:
             Problem: whatever the client must be told.
             Cancelled: ``cancel`` was set.
         """
-        task = self._task(cancel, progress, deadline_s)
+        work = self._work(cancel, progress, deadline_s)
         check_face(options.face)
         _check_include(options.include)
         neutral = read_neutral(options.neutral)
@@ -147,15 +147,15 @@ class VideoPipeline:
             watch = None
             if on_rows is not None and can_be_watched(model, neutral):
                 longest_s = time_grid(self._settings.limits.max_duration_s, model.hop_s)
-                heard = find_turn(data, options.channel, longest_s, self._decoder, self._speech, task)
+                heard = find_turn(data, options.channel, longest_s, self._decoder, self._speech, work)
                 watch = RowWatch(on_rows, model, self.units, neutral, options.face, heard.turn)
             watching = VideoFaces(self.faces, self.units, neutral, watch)
-            summary = watch_frames(self._decoder, data, watching, hold, task, self.on_device)
-            with task.stage("action_units"):
-                series = self.on_device(lambda: watching.series(options.face), task)
+            summary = watch_frames(self._decoder, data, watching, hold, work, self.on_device)
+            with work.stage("action_units"):
+                series = self.on_device(lambda: watching.series(options.face), work)
             grid_s = time_grid(summary.media.duration_s, model.hop_s)
-            turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, task)
-            task.report(TURN_SHARE)
+            turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, work)
+            work.report(TURN_SHARE)
             features = affect_features(
                 series.time_s,
                 series.confidence,
@@ -166,13 +166,13 @@ class VideoPipeline:
                 window_s=model.window_s,
                 hop_s=model.hop_s,
             )
-            audio, audio_flags = self._sound(data, options, turn, task)
+            audio, audio_flags = self._sound(data, options, turn, work)
             models = {"faces": self.faces.bundle, "action_units": self.units.bundle}
             if turn.turn is not None:
                 models["voice_activity"] = self.registry.find(task="voice-activity")
             flags = (*summary.flags, *series.flags, *turn.flags, *audio_flags)
             del series
-            answer = self.answer(summary.media, features, model, options.include, flags, task, models, turn, audio)
+            answer = self.answer(summary.media, features, model, options.include, flags, work, models, turn, audio)
         if summary.media.duration_s > LONG_S:
             del features, watching
             return_free_memory()
@@ -188,13 +188,13 @@ class VideoPipeline:
         deadline_s: float | None = None,
     ) -> VideoAffect:
         """Judge a table of action units. Arguments, result and errors as :meth:`analyse`."""
-        task = self._task(cancel, progress, deadline_s)
+        work = self._work(cancel, progress, deadline_s)
         check_face(options.face)
         _check_include(options.include - {"audio"})
         model = self.affect_model(options.model, options.version)
         with self.admission.hold(0.0) as hold:
             face: FaceChoice = "largest" if options.face == "largest" else int(options.face)
-            with task.stage("decode"):
+            with work.stage("decode"):
                 table = read_action_unit_table(bytes(data), self._settings.limits, fps=options.fps, face=face)
             hold.resize(float(table.time_s[-1]))
             features = affect_features(
@@ -214,7 +214,7 @@ class VideoPipeline:
                 "several_faces": len(table.faces) > 1,
             }
             flags = (*(name for name, is_set in found.items() if is_set), "no_audio")
-            return self.answer(media, features, model, options.include, flags, task, {}, Turn(None), None)
+            return self.answer(media, features, model, options.include, flags, work, {}, Turn(None), None)
 
     def live(self, options: LiveVideoOptions) -> LiveVideo:
         """What judges one stream of frames as it arrives, on the devices that judge videos.
@@ -228,7 +228,7 @@ class VideoPipeline:
             self.faces,
             self.units,
             self._decoder,
-            lambda call, task: run_on_device(self._device, call, task),
+            lambda call, work: run_on_device(self._device, call, work),
         )
 
     def stalled(self) -> bool:
@@ -241,35 +241,35 @@ class VideoPipeline:
         if self.faces is not None:
             self.faces.close()
 
-    def _task(
+    def _work(
         self, cancel: threading.Event | None, progress: Callable[[float], None] | None, deadline_s: float | None
-    ) -> Task:
-        return Task(time.monotonic() + (deadline_s or self._settings.limits.deadline_s), cancel, progress)
+    ) -> Work:
+        return Work(time.monotonic() + (deadline_s or self._settings.limits.deadline_s), cancel, progress)
 
     def affect_model(self, name: str | None, version: str | None) -> AffectModel:
         """The affect model that a request asks for; raises ``ModelNotFound``."""
         card = self.registry.find(name, version, task="affect").card
         return self._affect[card.name, card.version]
 
-    def on_device(self, call: Callable[[], Answer], task: Task) -> Answer:
+    def on_device(self, call: Callable[[], Answer], work: Work) -> Answer:
         """Run ``call`` on a device thread; see :func:`run_on_device`."""
-        return run_on_device(self._device, call, task)
+        return run_on_device(self._device, call, work)
 
     def _sound(
-        self, data: bytes | memoryview, options: VideoOptions, turn: Turn, task: Task
+        self, data: bytes | memoryview, options: VideoOptions, turn: Turn, work: Work
     ) -> tuple[AudioEmotion | None, tuple[str, ...]]:
         """Emotion of the sound track, where it is asked for and there is one."""
         if "audio" not in options.include or {"no_audio", "audio_unusable"} & set(turn.flags):
             return None, ()
         asked = AudioOptions(options.audio_model, options.audio_version, channel=options.channel)
-        left_s = max(task.deadline - time.monotonic(), 0.001)
+        left_s = max(work.deadline - time.monotonic(), 0.001)
 
         def report(share: float) -> None:
-            task.report(TURN_SHARE + (AUDIO_SHARE - TURN_SHARE) * share)
+            work.report(TURN_SHARE + (AUDIO_SHARE - TURN_SHARE) * share)
 
         try:
-            with task.stage("audio"):
-                return self._speech.analyse(data, asked, cancel=task.cancel, progress=report, deadline_s=left_s), ()
+            with work.stage("audio"):
+                return self._speech.analyse(data, asked, cancel=work.cancel, progress=report, deadline_s=left_s), ()
         except NoAudioStream:
             return None, ("no_audio",)
 
@@ -280,21 +280,21 @@ class VideoPipeline:
         model: AffectModel,
         include: frozenset[str],
         flags: Sequence[str],
-        task: Task,
+        work: Work,
         models: dict[str, Bundle],
         turn: Turn,
         audio: AudioEmotion | None,
     ) -> VideoAffect:
         """The answer for features; arguments as :meth:`analyse` finds them."""
-        with task.stage("affect"):
-            series = self.on_device(lambda: model.series(features), task)
+        with work.stage("affect"):
+            series = self.on_device(lambda: model.series(features), work)
             attribution = model.attribution(features) if "attribution" in include else None
-        for stage, seconds in task.stages_s.items():
+        for stage, seconds in work.stages_s.items():
             self._observe("stage_seconds", seconds, {"stage": stage})
-        task.report(1.0)
+        work.report(1.0)
         references = {part: self._reference(bundle) for part, bundle in {**models, "affect": model.bundle}.items()}
         return affect_answer(
-            media, references, features, model, series, attribution, include, flags, turn, audio, task.stages_s
+            media, references, features, model, series, attribution, include, flags, turn, audio, work.stages_s
         )
 
     def _reference(self, bundle: Bundle) -> ModelReference:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.problems import MessageInvalid
 from service.render.stream_json import window_members
@@ -61,15 +61,15 @@ class AudioEngine:
         samples = len(message) // frame_bytes
         return Item(message, samples / self._config.sample_rate_hz, samples, len(message))
 
-    def process(self, items: Sequence[Item], task: Task) -> list[ServerMessage]:
+    def process(self, items: Sequence[Item], work: Work) -> list[ServerMessage]:
         """See :class:`service.streams.engine.Engine`."""
-        windows = self._live.add(b"".join(item.content for item in items), task)
+        windows = self._live.add(b"".join(item.content for item in items), work)
         return [WindowMessage.model_validate(window_members(window, self._labels)) for window in windows]
 
-    def finish(self, task: Task) -> list[ServerMessage]:
+    def finish(self, work: Work) -> list[ServerMessage]:
         """See :class:`service.streams.engine.Engine`."""
         return [
-            WindowMessage.model_validate(window_members(window, self._labels)) for window in self._live.finish(task)
+            WindowMessage.model_validate(window_members(window, self._labels)) for window in self._live.finish(work)
         ]
 
 

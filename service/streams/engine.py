@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.schemas.streams import ClientMessage, ServerMessage, StreamLimits
 
 
@@ -56,13 +56,13 @@ class Engine(Protocol):
             Problem: it cannot be what is expected.
         """
 
-    def process(self, items: Sequence[Item], task: Task) -> list[ServerMessage]:
+    def process(self, items: Sequence[Item], work: Work) -> list[ServerMessage]:
         """Analyse ``items``; returns the answers that they complete.
 
         Raises:
             Problem: the stream cannot go on.
-            Cancelled: the task was cancelled.
+            Cancelled: the work was cancelled.
         """
 
-    def finish(self, task: Task) -> list[ServerMessage]:
+    def finish(self, work: Work) -> list[ServerMessage]:
         """The answers that were waiting for more. Raises as :meth:`process`."""

@@ -12,7 +12,7 @@ from typing import Literal
 from service.http.work_pool import WorkPool
 from service.pipeline.device.account import current_account
 from service.pipeline.device.batch import Cancelled
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.problems import InternalError, Problem, SessionNotFound, StreamTooFast
 from service.schemas.streams import ServerMessage, SessionClosed
 from service.settings import Limits
@@ -211,17 +211,17 @@ class StreamSession:
         account.take(seconds)
         try:
             return await self._work.run(
-                lambda abandoned: self._call(items, Task(time.monotonic() + deadline_s, abandoned, None), is_last),
+                lambda abandoned: self._call(items, Work(time.monotonic() + deadline_s, abandoned, None), is_last),
                 deadline_s=deadline_s,
                 client_gone=_never(),
             )
         finally:
             account.give_back(seconds)
 
-    def _call(self, items: list[Item], task: Task, is_last: bool) -> list[ServerMessage]:
+    def _call(self, items: list[Item], work: Work, is_last: bool) -> list[ServerMessage]:
         """The blocking half."""
         try:
-            return self.engine.finish(task) if is_last else self.engine.process(items, task)
+            return self.engine.finish(work) if is_last else self.engine.process(items, work)
         except Cancelled:
             return []  # nobody waits for it
 

@@ -11,7 +11,7 @@ import numpy as np
 from service.pipeline.affect.columns import ACTION_UNITS, MAX_INTENSITY
 from service.pipeline.affect.live import AffectRows, FaceFrames
 from service.pipeline.device.session import CPU
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.video.live import LiveVideo, LiveVideoOptions
 from service.problems import (
     ColumnsMissing,
@@ -114,18 +114,18 @@ class VideoEngine:
         elapsed_s = self._tick(time_s)
         return Item((self._last_s, message[TIME.size :]), elapsed_s, 1, len(message))
 
-    def process(self, items: Sequence[Item], task: Task) -> list[ServerMessage]:
+    def process(self, items: Sequence[Item], work: Work) -> list[ServerMessage]:
         """See :class:`service.streams.engine.Engine`."""
         contents = [item.content for item in items]
         if self._config.input == "jpeg":
-            return self._told(self._live.add_pictures(contents, task))
+            return self._told(self._live.add_pictures(contents, work))
         time_s, confidence, units, tracked = zip(*contents, strict=True)
         frames = FaceFrames(np.array(time_s), np.array(confidence), np.stack(units), np.array(tracked, np.bool_))
-        return self._told(self._live.add_units(frames, task))
+        return self._told(self._live.add_units(frames, work))
 
-    def finish(self, task: Task) -> list[ServerMessage]:
+    def finish(self, work: Work) -> list[ServerMessage]:
         """See :class:`service.streams.engine.Engine`."""
-        return self._told(self._live.finish(task))
+        return self._told(self._live.finish(work))
 
     def _told(self, rows: AffectRows) -> list[ServerMessage]:
         if not len(rows):

@@ -17,7 +17,7 @@ from service.jobs.jobs import Jobs
 from service.jobs.part import FACES, SPEECH, Segment
 from service.pipeline.device.account import current_account
 from service.pipeline.device.batch import Cancelled
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions
 from service.problems import InferenceUnavailable, MediaInvalid, ModelNotFound
 from service.services import Services
@@ -54,11 +54,11 @@ class FakePart:
     plans: FakePlans
     closed: bool = False
 
-    def run(self, task: Task) -> Segment:
+    def run(self, work: Work) -> Segment:
         self.plans.ran.append(self.number)
         self.plans.accounts.append(current_account().name)
         if self.number == 1:
-            self._second(task)
+            self._second(work)
         self.number += 1
         state = {"number": self.number} if self.number < SEGMENTS else None
         return Segment({"size": len(self.content)}, state, self.number / SEGMENTS, SEGMENT_MEDIA_S)
@@ -66,11 +66,11 @@ class FakePart:
     def close(self) -> None:
         self.closed = True
 
-    def _second(self, task: Task) -> None:
+    def _second(self, work: Work) -> None:
         if self.content.startswith(b"gate"):
             gate = self.plans.gate
             while not gate.wait(0.01):
-                if task.cancel is not None and task.cancel.is_set():
+                if work.cancel is not None and work.cancel.is_set():
                     raise Cancelled
         if self.content.startswith(b"invalid"):
             raise MediaInvalid(self.content.decode())

@@ -10,7 +10,7 @@ from service.jobs.files import PartFiles
 from service.jobs.job import JobOptions
 from service.jobs.plans import RecordingPlans, Result
 from service.jobs.spool import JobSpool, Spool
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 
 
 @dataclass
@@ -42,7 +42,7 @@ def run_job(
     """
     handle = f"job{len(folder.handles())}"
     spool: JobSpool = folder.create_job(handle, b"k" * 32)
-    task = Task(time.monotonic() + 60, None, None)
+    work = Work(time.monotonic() + 60, None, None)
     done = 0
     for name in plans.parts(options):
         files = PartFiles(spool, name)
@@ -53,7 +53,7 @@ def run_job(
                 part = None
             if part is None:
                 part = plans.make(name, options, spool, files.state(number), Bytes(content))
-            segment = part.run(task)
+            segment = part.run(work)
             assert 0 <= segment.share <= 1
             files.store(number, segment.record, segment.state)
             number, done, last = number + 1, done + 1, segment.last

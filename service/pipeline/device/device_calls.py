@@ -6,20 +6,20 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 from service.pipeline.device.batch import Batcher
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.problems import InferenceUnavailable, Problem
 
 Answer = TypeVar("Answer")
 
 
-def run_on_device(device: Batcher, call: Callable[[], Answer], task: Task) -> Answer:
+def run_on_device(device: Batcher, call: Callable[[], Answer], work: Work) -> Answer:
     """Run ``call`` on a thread of ``device``: as many at once as there are threads, whoever asks.
 
     Raises:
         Problem: what ``call`` raised, or as :meth:`Batcher.run`.
-        Cancelled: the task was cancelled.
+        Cancelled: the work was cancelled.
     """
-    done = device.run(_CALLS, [call], deadline=task.deadline, cancel=task.cancel)
+    done = device.run(_CALLS, [call], deadline=work.deadline, cancel=work.cancel)
     answer: Answer | Problem = done.results[0]
     if isinstance(answer, Problem):
         raise answer

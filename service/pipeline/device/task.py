@@ -46,7 +46,7 @@ class AudioDecoder(Protocol):
 
 
 @dataclass
-class Task:
+class Work:
     """What one request carries through the stages.
 
     Attributes:
@@ -77,8 +77,8 @@ class Task:
         if self.progress is not None:
             self.progress(min(done, 1.0))
 
-    def part(self, begin: float, end: float) -> Task:
-        """The same request, for a stretch of the work: its 0…1 is this task's ``begin``…``end``."""
+    def part(self, begin: float, end: float) -> Work:
+        """The same request, for a stretch of the work: its 0…1 is this work's ``begin``…``end``."""
         whole = self.progress
         if whole is None:
             return self

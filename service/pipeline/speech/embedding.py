@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_work import run_units
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.media.channels import NamedChannel
 from service.pipeline.results import FloatArray
 from service.pipeline.speech.embedding_model import EMBEDDING, EmbeddingModel
@@ -20,7 +20,7 @@ from service.settings import Limits
 
 
 def embed_sound(
-    sound: Sound, model: EmbeddingModel, options: EmbeddingOptions, limits: Limits, device: Batcher, task: Task
+    sound: Sound, model: EmbeddingModel, options: EmbeddingOptions, limits: Limits, device: Batcher, work: Work
 ) -> AudioEmbedding:
     """Embed every window of every channel.
 
@@ -34,7 +34,7 @@ def embed_sound(
         options: the request's parameters.
         limits: of windows and of numbers in the answer.
         device: runs the model.
-        task: the request.
+        work: the request.
 
     Raises:
         Unprocessable, MediaTooShort: as :func:`plan_windows`.
@@ -52,8 +52,8 @@ def embed_sound(
         for channel, indices in zip(sound.channels, heard, strict=True)
         for start in windows.start_samples[indices]
     ]
-    answers = iter(run_units(device, model, units, task, lambda finished: task.report(finished / len(units))))
-    with task.stage("post"):
+    answers = iter(run_units(device, model, units, work, lambda finished: work.report(finished / len(units))))
+    with work.stage("post"):
         channels = []
         for channel, indices in zip(sound.channels, heard, strict=True):
             rows = np.full((len(windows), model.dimensions), np.nan, np.float32)
@@ -69,7 +69,7 @@ def embed_sound(
         end_s=windows.end_s + offset_s,
         channels=tuple(channels),
         denoiser=sound.denoiser,
-        stages_s=task.stages_s,
+        stages_s=work.stages_s,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_work import run_units
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.media.channels import NamedChannel
 from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray
 from service.pipeline.speech.emotion_model import EmotionModel
@@ -42,7 +42,7 @@ class SoundJudge:
     device: Batcher
 
     def judge(
-        self, sound: Sound, model: EmotionModel, options: AudioOptions, task: Task, on_window: OnWindow | None
+        self, sound: Sound, model: EmotionModel, options: AudioOptions, work: Work, on_window: OnWindow | None
     ) -> AudioEmotion:
         """The answer for a sound at the model's rate.
 
@@ -50,13 +50,13 @@ class SoundJudge:
             sound: what to judge.
             model: what judges.
             options: the request's parameters.
-            task: the request.
+            work: the request.
             on_window: told each window in its order, before the whole answer is there; called in this thread.
 
         Raises:
             Unprocessable, MediaTooShort: as :func:`plan_windows`.
             Problem: as :meth:`Batcher.run`.
-            Cancelled: the task was cancelled.
+            Cancelled: the work was cancelled.
         """
         channels = sound.channels
         windows = plan_windows(
@@ -66,7 +66,7 @@ class SoundJudge:
             window_s=options.window_s,
             hop_s=options.hop_s,
         )
-        weights = [self._weights(channel.samples, windows, task, len(channels)) for channel in channels]
+        weights = [self._weights(channel.samples, windows, work, len(channels)) for channel in channels]
         units = [
             channel.samples[start : start + windows.length_samples]
             for channel, weight in zip(channels, weights, strict=True)
@@ -77,8 +77,8 @@ class SoundJudge:
             labels, offset_s = model.bundle.card.labels, options.start_s or 0.0
             has_voice = self.voice is not None
             watch = WindowWatch(on_window, labels, channels, weights, windows, offset_s=offset_s, has_voice=has_voice)
-        answers = iter(self.run(model, units, task, watch))
-        with task.stage("post"):
+        answers = iter(self.run(model, units, work, watch))
+        with work.stage("post"):
             emotions = [
                 self._channel(channel, weight, windows, answers, model, options, sound)
                 for channel, weight in zip(channels, weights, strict=True)
@@ -91,10 +91,10 @@ class SoundJudge:
             channels=tuple(emotions),
             envelope=outline,
             denoiser=sound.denoiser,
-            stages_s=task.stages_s,
+            stages_s=work.stages_s,
         )
 
-    def find_speech(self, samples: FloatArray, rate_hz: int, task: Task, channels: int = 1) -> Activity | None:
+    def find_speech(self, samples: FloatArray, rate_hz: int, work: Work, channels: int = 1) -> Activity | None:
         """Where somebody speaks in one of so many channels, float32 [n]; None without a voice activity model."""
         if self.voice is None:
             return None
@@ -102,36 +102,36 @@ class SoundJudge:
 
         def run_chunk(chunk: Chunk) -> ChunkAnswer:
             nonlocal done
-            answer = self.hear(voice, chunk, task)
+            answer = self.hear(voice, chunk, work)
             done += len(chunk.frames)
-            task.report(VOICE_SHARE * done / (len(samples) / rate_hz * voice.steps_per_s) / channels)
+            work.report(VOICE_SHARE * done / (len(samples) / rate_hz * voice.steps_per_s) / channels)
             return answer
 
         return voice.detect(samples, rate_hz, run_chunk)
 
-    def hear(self, voice: VoiceActivity, chunk: Chunk, task: Task) -> ChunkAnswer:
+    def hear(self, voice: VoiceActivity, chunk: Chunk, work: Work) -> ChunkAnswer:
         """Run a stretch of sound through voice activity."""
-        return run_units(self.host, voice, [chunk], task)[0]
+        return run_units(self.host, voice, [chunk], work)[0]
 
     def run(
-        self, model: EmotionModel, units: list[FloatArray], task: Task, watch: WindowWatch | None = None
+        self, model: EmotionModel, units: list[FloatArray], work: Work, watch: WindowWatch | None = None
     ) -> list[WindowAnswer]:
         """Run windows, float32 [samples] each, through ``model``."""
 
         def report(finished: int) -> None:
-            task.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / len(units))
+            work.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / len(units))
 
-        answers = run_units(self.device, model, units, task, report, partial=watch)
+        answers = run_units(self.device, model, units, work, report, partial=watch)
         if watch is not None:
             watch(answers)
         return answers
 
-    def _weights(self, samples: FloatArray, windows: Windows, task: Task, channels: int) -> FloatArray:
+    def _weights(self, samples: FloatArray, windows: Windows, work: Work, channels: int) -> FloatArray:
         """Share of speech in each window, float32 [windows]. Without voice activity all sound is speech."""
         rate_hz = windows.rate_hz
         if is_silent(samples, rate_hz):
             return np.zeros(len(windows), np.float32)
-        found = self.find_speech(samples, rate_hz, task, channels)
+        found = self.find_speech(samples, rate_hz, work, channels)
         if found is not None:
             return found.share(windows.start_s, windows.end_s)
         length = windows.length_samples

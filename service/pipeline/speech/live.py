@@ -14,7 +14,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.media.sampling import to_float
 from service.pipeline.results import FloatArray, JudgedWindow
 from service.pipeline.speech.emotion_model import EmotionModel
@@ -28,8 +28,8 @@ from service.settings import Limits
 
 CHANNEL = "mix"
 
-RunWindows = Callable[[list[FloatArray], Task], list[WindowAnswer]]
-RunVoice = Callable[[Chunk, Task], ChunkAnswer]
+RunWindows = Callable[[list[FloatArray], Work], list[WindowAnswer]]
+RunVoice = Callable[[Chunk, Work], ChunkAnswer]
 
 
 @dataclass(frozen=True)
@@ -100,39 +100,39 @@ class LiveEmotion:
         """Windows that were judged so far."""
         return self._next
 
-    def add(self, pcm: bytes, task: Task) -> list[JudgedWindow]:
+    def add(self, pcm: bytes, work: Work) -> list[JudgedWindow]:
         """Take interleaved little-endian 16 bit samples, and judge the windows that they complete.
 
         Raises:
             MediaTooLong: more sound, or more windows, than the limits.
             Problem: as :meth:`service.pipeline.device.batch.Batcher.run`.
-            Cancelled: the task was cancelled.
+            Cancelled: the work was cancelled.
         """
         block = np.frombuffer(pcm, "<i2").reshape(-1, self._options.channels).T
         self.samples += block.shape[1]
         if self.samples > self._limits.max_duration_s * self._options.sample_rate_hz:
             raise MediaTooLong
-        self._hear(block, task)
+        self._hear(block, work)
         starts: list[int] = []
         while (self._next + len(starts)) * self._hop + self._length <= self._judgeable:
             starts.append((self._next + len(starts)) * self._hop)
-        return self._judge(starts, self._length, task)
+        return self._judge(starts, self._length, work)
 
-    def finish(self, task: Task) -> list[JudgedWindow]:
+    def finish(self, work: Work) -> list[JudgedWindow]:
         """Nothing follows: judge what is left, up to a last window that ends with the sound.
 
         Raises:
             Problem, Cancelled: as :meth:`add`.
         """
-        self._hear(np.zeros((self._options.channels, 0), np.int16), task, last=True)
+        self._hear(np.zeros((self._options.channels, 0), np.int16), work, last=True)
         end = self._end
         if end <= self._length:
-            return self._judge([0], end, task) if end >= self._least and self._next == 0 else []
+            return self._judge([0], end, work) if end >= self._least and self._next == 0 else []
         starts = list(range(self._next * self._hop, end - self._length + 1, self._hop))
         last = starts[-1] if starts else (self._next - 1) * self._hop
         if last + self._length < end:
             starts.append(end - self._length)
-        return self._judge(starts, self._length, task)
+        return self._judge(starts, self._length, work)
 
     @property
     def _end(self) -> int:
@@ -143,7 +143,7 @@ class LiveEmotion:
         """Samples of which it is known, too, whether they are speech."""
         return self._end if self._voice is None else min(self._end, int(self._voice.known_s * self.rate_hz))
 
-    def _hear(self, block: NDArray[np.int16], task: Task, *, last: bool = False) -> None:
+    def _hear(self, block: NDArray[np.int16], work: Work, *, last: bool = False) -> None:
         sound = to_float(block)
         if self._resampler is not None:
             frames = np.ascontiguousarray(sound.T if len(sound) > 1 else sound[0])
@@ -152,15 +152,15 @@ class LiveEmotion:
         mix = np.ascontiguousarray(mix, np.float32)
         self._sound = np.concatenate([self._sound, mix])
         if self._voice is not None:
-            self._voice.add(mix, lambda chunk: self._run_voice(chunk, task), last=last)
+            self._voice.add(mix, lambda chunk: self._run_voice(chunk, work), last=last)
 
-    def _judge(self, starts: list[int], length: int, task: Task) -> list[JudgedWindow]:
+    def _judge(self, starts: list[int], length: int, work: Work) -> list[JudgedWindow]:
         if self._next + len(starts) > self._limits.max_windows:
             raise MediaTooLong(f"A stream may have {self._limits.max_windows} windows.")
         clips = [self._sound[start - self._dropped : start - self._dropped + length] for start in starts]
         shares = [self._share(start, clip) for start, clip in zip(starts, clips, strict=True)]
         chosen = [clip for clip, share in zip(clips, shares, strict=True) if share >= LEAST_SPEECH_SHARE]
-        answers = iter(self._run_windows(chosen, task) if chosen else [])
+        answers = iter(self._run_windows(chosen, work) if chosen else [])
         judged: list[JudgedWindow] = []
         for start, share in zip(starts, shares, strict=True):
             answer = next(answers) if share >= LEAST_SPEECH_SHARE else {}

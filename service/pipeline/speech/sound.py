@@ -10,7 +10,7 @@ import soxr
 from service.pipeline.device.admit import Hold
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_work import run_units
-from service.pipeline.device.task import AudioDecoder, Task
+from service.pipeline.device.task import AudioDecoder, Work
 from service.pipeline.media.channels import NamedChannel, select_channels
 from service.pipeline.results import AudioOptions, FloatArray, MediaInfo, ModelReference
 from service.pipeline.speech.denoise import Denoiser
@@ -71,8 +71,8 @@ class SoundSource:
             raise DenoiserUnavailable(pointer="/denoise")
 
     def open(
-        self, data: bytes | memoryview, options: Options, rate_hz: int, hold: Hold, task: Task
-    ) -> tuple[Sound, Task]:
+        self, data: bytes | memoryview, options: Options, rate_hz: int, hold: Hold, work: Work
+    ) -> tuple[Sound, Work]:
         """Decode the chosen range and channels, and denoise each channel on its own.
 
         Args:
@@ -81,7 +81,7 @@ class SoundSource:
             rate_hz: rate that the samples shall have. A denoiser of another rate gets its own, and what it
                 gives is resampled.
             hold: set to the recording's true length.
-            task: the request.
+            work: the request.
 
         Returns:
             The sound, and the task for what remains to be done with it.
@@ -91,30 +91,30 @@ class SoundSource:
         """
         denoiser = self._denoiser if options.denoise else None
         decoded_hz = rate_hz if denoiser is None else denoiser.speech.sample_rate_hz
-        with task.stage("decode"):
+        with work.stage("decode"):
             decoded = self._decoder.audio(data, target_rate_hz=decoded_hz, start_s=options.start_s, end_s=options.end_s)
         hold.resize(decoded.samples.shape[-1] / decoded_hz)
         channels = select_channels(decoded.samples, options.channel)
         if denoiser is None:
-            return Sound(decoded.media, channels, decoded.flags), task
-        cleaning = task.part(0.0, DENOISING_SHARE)
+            return Sound(decoded.media, channels, decoded.flags), work
+        cleaning = work.part(0.0, DENOISING_SHARE)
         cleaned = []
         for index, channel in enumerate(channels):
             samples = self._denoised(
                 denoiser, channel.samples, cleaning.part(index / len(channels), (index + 1) / len(channels))
             )
             if decoded_hz != rate_hz:
-                with task.stage("decode"):
+                with work.stage("decode"):
                     samples = soxr.resample(samples, decoded_hz, rate_hz)
             cleaned.append(NamedChannel(channel.name, samples))
         sound = Sound(decoded.media, cleaned, (*decoded.flags, "denoised"), denoiser.reference)
-        return sound, task.part(DENOISING_SHARE, 1.0)
+        return sound, work.part(DENOISING_SHARE, 1.0)
 
-    def _denoised(self, denoiser: Denoiser, samples: FloatArray, task: Task) -> FloatArray:
+    def _denoised(self, denoiser: Denoiser, samples: FloatArray, work: Work) -> FloatArray:
         """One channel; digital silence stays what it is, whatever a network would make of it."""
         if is_silent(samples, denoiser.speech.sample_rate_hz):
-            task.took("denoise", 0.0)
+            work.took("denoise", 0.0)
             return samples
         return denoiser.denoise(
-            samples, lambda chunks: run_units(self._device, denoiser, chunks, task, stage="denoise"), task.report
+            samples, lambda chunks: run_units(self._device, denoiser, chunks, work, stage="denoise"), work.report
         )

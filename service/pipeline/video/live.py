@@ -12,7 +12,7 @@ from service.pipeline.affect.live import AffectRows, FaceFrames, LiveAffect
 from service.pipeline.affect.model import AffectModel
 from service.pipeline.decoding.frame_stream import OnFrame, VideoFrame
 from service.pipeline.device.device_calls import only_once
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.face.action_units import ActionUnitModel
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import read_neutral
@@ -21,7 +21,7 @@ from service.pipeline.results import FloatArray
 from service.pipeline.video.unit_stream import UnitStream
 from service.problems import ModelNotFound, Unprocessable
 
-OnDevice = Callable[[Callable[[], Any], Task], Any]
+OnDevice = Callable[[Callable[[], Any], Work], Any]
 """Runs a function on a device thread."""
 
 DECODING_S = 10.0
@@ -80,29 +80,29 @@ class LiveVideo:
         self._rows = LiveAffect(affect, causal=options.causal)
         self._last_s = 0.0
 
-    def add_pictures(self, frames: Sequence[tuple[float, bytes]], task: Task) -> AffectRows:
+    def add_pictures(self, frames: Sequence[tuple[float, bytes]], work: Work) -> AffectRows:
         """Take JPEG pictures with their times, seconds from the first; returns the rows that they complete.
 
         Raises:
             Problem: they cannot be decoded, or judged.
-            Cancelled: the task was cancelled.
+            Cancelled: the work was cancelled.
         """
         assert self._watching is not None
         watching, seen = self._watching, []
 
         def on_frame(frame: VideoFrame) -> None:
-            seen.append((frame.time_s, self._on_device(only_once(lambda: watching.look(frame)), task)))
+            seen.append((frame.time_s, self._on_device(only_once(lambda: watching.look(frame)), work)))
 
         self._decoder.pictures(frames, on_frame, timeout_s=DECODING_S + len(frames))
         self._last_s = frames[-1][0]
-        return self._judge(lambda: watching.units.add(seen), task)
+        return self._judge(lambda: watching.units.add(seen), work)
 
-    def add_units(self, frames: FaceFrames, task: Task) -> AffectRows:
+    def add_units(self, frames: FaceFrames, work: Work) -> AffectRows:
         """Take frames of action units. Otherwise as :meth:`add_pictures`."""
         self._last_s = float(frames.time_s[-1])
-        return self._judge(lambda: frames, task)
+        return self._judge(lambda: frames, work)
 
-    def finish(self, task: Task) -> AffectRows:
+    def finish(self, work: Work) -> AffectRows:
         """Nothing follows: the rows that were waiting."""
         watching = self._watching
 
@@ -112,11 +112,11 @@ class LiveVideo:
             first = self._rows.add(watching.units.finish())
             return _joined(first, self._rows.finish(self._last_s))
 
-        rows: AffectRows = self._on_device(only_once(rest), task)
+        rows: AffectRows = self._on_device(only_once(rest), work)
         return rows
 
-    def _judge(self, frames: Callable[[], FaceFrames], task: Task) -> AffectRows:
-        rows: AffectRows = self._on_device(only_once(lambda: self._rows.add(frames())), task)
+    def _judge(self, frames: Callable[[], FaceFrames], work: Work) -> AffectRows:
+        rows: AffectRows = self._on_device(only_once(lambda: self._rows.add(frames())), work)
         return rows
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.affect.functionals import speaker_turn
-from service.pipeline.device.task import AudioDecoder, Task
+from service.pipeline.device.task import AudioDecoder, Work
 from service.pipeline.media.channels import select_channels
 from service.pipeline.results import ChannelChoice, FloatArray
 from service.pipeline.speech.voice_activity import Activity
@@ -23,7 +23,7 @@ class SpeechFinder(Protocol):
     def voice_rate_hz(self) -> int | None:
         """Sample rate that it likes best; None where it has no model."""
 
-    def find_speech(self, samples: FloatArray, rate_hz: int, task: Task) -> Activity | None:
+    def find_speech(self, samples: FloatArray, rate_hz: int, work: Work) -> Activity | None:
         """Where somebody speaks in one channel."""
 
 
@@ -43,7 +43,7 @@ def find_turn(
     grid_s: NDArray[np.float64],
     decoder: AudioDecoder,
     finder: SpeechFinder,
-    task: Task,
+    work: Work,
 ) -> Turn:
     """Find the turn column of an upload whose pictures could be decoded.
 
@@ -55,15 +55,15 @@ def find_turn(
         grid_s: float64 [steps], centres of the steps, seconds.
         decoder: decodes the sound.
         finder: finds speech in it.
-        task: the request.
+        work: the request.
     """
     rate_hz = finder.voice_rate_hz
     if rate_hz is None:
         return Turn(None, ("no_voice_activity",))
     try:
-        with task.stage("decode"):
+        with work.stage("decode"):
             decoded = decoder.audio(data, target_rate_hz=rate_hz, start_s=None, end_s=None)
-        listening = replace(task, progress=None)  # it counts from 0; the stages' times stay shared
+        listening = replace(work, progress=None)  # it counts from 0; the stages' times stay shared
     except NoAudioStream:
         return Turn(None, ("no_audio",))
     except MediaCrashedDecoder:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from service.pipeline.decoding.frame_stream import VideoFrame, VideoSummary
 from service.pipeline.device.admit import Hold
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.video.relay import Relay
 from service.pipeline.video.video_faces import Sight, VideoFaces
 from service.pipeline.video.video_needs import VideoDecoder
@@ -27,7 +27,7 @@ FACES_SHARE = 0.85
 class OnDevice(Protocol):
     """Runs a call on a device thread; see :func:`service.pipeline.device.device_calls.run_on_device`."""
 
-    def __call__(self, call: Callable[[], None], task: Task) -> None:
+    def __call__(self, call: Callable[[], None], work: Work) -> None:
         """Wait for ``call``."""
 
 
@@ -36,7 +36,7 @@ def watch_frames(
     data: bytes | memoryview,
     faces: VideoFaces,
     hold: Hold,
-    task: Task,
+    work: Work,
     on_device: OnDevice,
 ) -> VideoSummary:
     """Follow the faces of every frame.
@@ -46,18 +46,18 @@ def watch_frames(
         data: the upload.
         faces: what follows them and keeps what it sees.
         hold: grows with the video, whose length is known at its end.
-        task: the request; told 'decode' and 'faces', the seconds that each took beside the other.
+        work: the request; told 'decode' and 'faces', the seconds that each took beside the other.
         on_device: where faces are followed.
 
     Raises:
         Problem: as the decoder's and the device's.
-        Cancelled: the task was cancelled.
+        Cancelled: the work was cancelled.
     """
     decoded_s = 0.0
     began_at = received_at = time.monotonic()
 
     def note(sights: list[Sight]) -> None:
-        on_device(lambda: faces.note(sights), task)
+        on_device(lambda: faces.note(sights), work)
 
     def follow(frames: list[VideoFrame]) -> None:
         left, found = deque(frames), list[Sight]()
@@ -67,7 +67,7 @@ def watch_frames(
                 found.append(faces.follow(left[0]))
                 left.popleft()
 
-        on_device(all_left, task)
+        on_device(all_left, work)
         for sight in found:
             sights.put(sight)
 
@@ -77,17 +77,17 @@ def watch_frames(
         if frame.time_s > hold.seconds:
             hold.resize(1.5 * frame.time_s)
         frames.put(frame)
-        task.report(FACES_SHARE * frame.share)
+        work.report(FACES_SHARE * frame.share)
         received_at = time.monotonic()
 
     with (
         Relay(note, capacity=SIGHTS_WAITING, batch=SIGHTS_AT_ONCE, name="sights") as sights,
         Relay(follow, capacity=FRAMES_WAITING, batch=FRAMES_AT_ONCE, name="frames") as frames,
     ):
-        summary = decoder.video(data, on_frame, timeout_s=max(task.deadline - began_at, 0.0))
+        summary = decoder.video(data, on_frame, timeout_s=max(work.deadline - began_at, 0.0))
         decoded_s += time.monotonic() - received_at
-    task.took("decode", decoded_s)
-    task.took("faces", time.monotonic() - began_at - decoded_s)
+    work.took("decode", decoded_s)
+    work.took("faces", time.monotonic() - began_at - decoded_s)
     hold.resize(summary.media.duration_s)
-    task.report(FACES_SHARE)
+    work.report(FACES_SHARE)
     return summary

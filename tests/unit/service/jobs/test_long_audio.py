@@ -15,7 +15,7 @@ from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.device.admit import Admission
 from service.pipeline.device.batch import Cancelled
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import DenoiserUnavailable, MediaTooLong, MediaTooShort, ModelNotFound, Unprocessable
@@ -213,5 +213,5 @@ def test_a_cancelled_segment_stops(built, spool):
     cancel.set()
     part = built.plans.make("inspect", AudioOptions(), spool.create_job("job", b"k" * 32), None, Bytes(STEREO))
     with pytest.raises(Cancelled):
-        part.run(Task(time.monotonic() + 60, cancel, None))
+        part.run(Work(time.monotonic() + 60, cancel, None))
     part.close()

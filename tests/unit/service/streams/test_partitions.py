@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from service.pipeline.affect.functionals import affect_features
 from service.pipeline.affect.live import FaceFrames, LiveAffect
 from service.pipeline.affect.model import AffectModel
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions
 from service.pipeline.speech.live import LiveOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -41,8 +41,8 @@ def pipeline(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     pipeline.close()
 
 
-def task() -> Task:
-    return Task(time.monotonic() + 60, None, None)
+def work() -> Work:
+    return Work(time.monotonic() + 60, None, None)
 
 
 def pieces(length: int, cuts: Sequence[int]) -> Iterator[slice]:
@@ -63,8 +63,8 @@ def test_windows_are_those_of_an_upload_for_any_partition(
     sound = SOUND[:samples]
     content = (sound * 32767).round().astype("<i2")
     live = pipeline.live(LiveOptions(16000, hop_s=hop_s))
-    windows = [window for piece in pieces(samples, cuts) for window in live.add(content[piece].tobytes(), task())]
-    windows += live.finish(task())
+    windows = [window for piece in pieces(samples, cuts) for window in live.add(content[piece].tobytes(), work())]
+    windows += live.finish(work())
     assert live.samples == samples
     if samples < live.model.speech.min_length_s * 16000:
         assert windows == []
@@ -101,8 +101,8 @@ def test_resampled_sound_does_not_depend_on_the_partition(
 
     live._hear = listen  # type: ignore[method-assign]
     for piece in pieces(len(content), cuts):
-        live.add(content[piece].tobytes(), task())
-    live.finish(task())
+        live.add(content[piece].tobytes(), work())
+    live.finish(work())
     whole = soxr.resample(content.astype(np.float32) / 32768, rate_hz, 16_000).mean(axis=1)
     np.testing.assert_allclose(np.concatenate(heard), whole, atol=1e-4)
 

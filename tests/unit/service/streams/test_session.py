@@ -34,10 +34,10 @@ class CountingEngine:
     def read(self, message: bytes) -> Item:
         return Item(len(message), len(message) / 100, 1, len(message))
 
-    def process(self, items: Sequence[Item], task: object) -> list[ServerMessage]:
+    def process(self, items: Sequence[Item], work: object) -> list[ServerMessage]:
         return [Told(number=item.content) for item in items]
 
-    def finish(self, task: object) -> list[ServerMessage]:
+    def finish(self, work: object) -> list[ServerMessage]:
         return [Told(number=0)]
 
 

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions, JudgedWindow, Timeline
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.pipeline.speech.voice_activity import Chunk, ChunkAnswer, VoiceActivity
@@ -43,8 +43,8 @@ def pipeline(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SpeechP
     pipeline.close()
 
 
-def task() -> Task:
-    return Task(time.monotonic() + 60, None, None)
+def work() -> Work:
+    return Work(time.monotonic() + 60, None, None)
 
 
 def pcm(*channels: np.ndarray) -> bytes:
@@ -54,8 +54,8 @@ def pcm(*channels: np.ndarray) -> bytes:
 def send(live: LiveEmotion, content: bytes, piece_bytes: int) -> list[JudgedWindow]:
     windows = []
     for begin in range(0, len(content), piece_bytes):
-        windows += live.add(content[begin : begin + piece_bytes], task())
-    return windows + live.finish(task())
+        windows += live.add(content[begin : begin + piece_bytes], work())
+    return windows + live.finish(work())
 
 
 def assert_equal(windows: list[JudgedWindow], timeline: Timeline, atol: float = 1e-5) -> None:
@@ -95,7 +95,7 @@ def test_short_streams_end_as_short_uploads(pipeline: SpeechPipeline, samples: i
 
 def test_too_little_sound_has_no_window(pipeline: SpeechPipeline) -> None:
     assert send(pipeline.live(LiveOptions(16000)), pcm(tone(0.05)), 640) == []
-    assert pipeline.live(LiveOptions(16000)).finish(task()) == []
+    assert pipeline.live(LiveOptions(16000)).finish(work()) == []
 
 
 def test_other_rates_and_channels(pipeline: SpeechPipeline) -> None:
@@ -108,10 +108,10 @@ def test_other_rates_and_channels(pipeline: SpeechPipeline) -> None:
 def test_a_window_comes_as_soon_as_it_is_complete(pipeline: SpeechPipeline) -> None:
     live = pipeline.live(LiveOptions(16000))
     content = pcm(SOUND)
-    assert live.add(content[: 2 * 15_999], task()) == []
+    assert live.add(content[: 2 * 15_999], work()) == []
     # Voice activity goes by steps of 512 samples: the one in which the window ends must be complete.
-    assert [window.end_s for window in live.add(content[2 * 15_999 : 2 * 16_384], task())] == [1.0]
-    live.add(content[2 * 16_384 :], task())
+    assert [window.end_s for window in live.add(content[2 * 15_999 : 2 * 16_384], work())] == [1.0]
+    live.add(content[2 * 16_384 :], work())
     assert len(live._sound) <= 16_000 + 8_000  # a window, and what may come before the next is complete
     if live._voice is not None:
         assert len(live._voice._speech) * 512 <= 16_000 + 8_000
@@ -143,11 +143,11 @@ def test_limits(tmp_path: Path) -> None:
     write_speech_bundle(tmp_path)
     pipeline = build(tmp_path, max_duration_s=2.0, max_windows=2)
     with pytest.raises(MediaTooLong):
-        pipeline.live(LiveOptions(16000)).add(pcm(tone(2.1)), task())
+        pipeline.live(LiveOptions(16000)).add(pcm(tone(2.1)), work())
     with pytest.raises(MediaTooLong):
-        pipeline.live(LiveOptions(8000, hop_s=5.0)).add(pcm(tone(2.1)[::2]), task())
+        pipeline.live(LiveOptions(8000, hop_s=5.0)).add(pcm(tone(2.1)[::2]), work())
     with pytest.raises(MediaTooLong):
-        pipeline.live(LiveOptions(16000, hop_s=0.1)).add(pcm(tone(1.9)), task())
+        pipeline.live(LiveOptions(16000, hop_s=0.1)).add(pcm(tone(1.9)), work())
     with pytest.raises(MediaTooLong):
         send(pipeline.live(LiveOptions(16000, hop_s=0.1)), pcm(tone(1.9)), 3200)
     most = pipeline.live(LiveOptions(16000, channels=8))

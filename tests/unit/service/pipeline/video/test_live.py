@@ -13,7 +13,7 @@ import pytest
 from service.pipeline.affect.columns import ACTION_UNITS
 from service.pipeline.affect.live import AffectRows, FaceFrames, LiveAffect
 from service.pipeline.affect.model import AffectModel
-from service.pipeline.device.task import Task
+from service.pipeline.device.task import Work
 from service.pipeline.face.action_units import ActionUnitModel, smooth
 from service.pipeline.face.face_log import FaceLog
 from service.pipeline.face.networks import FaceNetworks
@@ -83,11 +83,11 @@ def affect() -> AffectModel:
 def opened(affect: AffectModel, units: ActionUnitModel | None = UNITS, **options: object) -> LiveVideo:
     networks = cast("FaceNetworks", SimpleNamespace(bundle=None, has_blendshapes=False))
     asked = LiveVideoOptions(**options)  # type: ignore[arg-type]
-    return open_live_video(asked, affect, networks, units, TimesOnly(), lambda function, task: function())
+    return open_live_video(asked, affect, networks, units, TimesOnly(), lambda function, work: function())
 
 
-def task() -> Task:
-    return Task(time.monotonic() + 60, None, None)
+def work() -> Work:
+    return Work(time.monotonic() + 60, None, None)
 
 
 def test_rows_are_those_of_the_face_that_was_asked_for(affect: AffectModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,15 +95,15 @@ def test_rows_are_those_of_the_face_that_was_asked_for(affect: AffectModel, monk
     seen = np.ones(len(TIME_S), np.bool_)
     frames = FaceFrames(TIME_S, np.full(len(TIME_S), CONFIDENCE), smooth(SMILE, np.flatnonzero(seen), 3), seen)
     reference = opened(affect, pictures=False)
-    expected = [reference.add_units(frames, task()), reference.finish(task())]
+    expected = [reference.add_units(frames, work()), reference.finish(work())]
     live = opened(affect, face=1)
-    given = [live.add_pictures([(time_s, b"")], task()) for time_s in TIME_S.tolist()] + [live.finish(task())]
+    given = [live.add_pictures([(time_s, b"")], work()) for time_s in TIME_S.tolist()] + [live.finish(work())]
     for name in ("time_s", "arousal", "valence", "face_confidence"):
         both = [np.concatenate([getattr(part, name) for part in parts]) for parts in (given, expected)]
         assert len(both[0]) == 40
         np.testing.assert_allclose(*both, atol=1e-6)
     absent = opened(affect, face=2, causal=True)
-    assert np.isnan(absent.add_pictures([(0.0, b""), (0.2, b"")], task()).arousal).all()
+    assert np.isnan(absent.add_pictures([(0.0, b""), (0.2, b"")], work()).arousal).all()
 
 
 def test_pictures_need_a_face_model(affect: AffectModel) -> None:
@@ -210,7 +210,7 @@ def test_action_units_are_limited_and_untracked_frames_stay_so() -> None:
     def read(number: int) -> Item:
         return engine.read(ActionUnitFrame(type="frame", time_s=number, confidence=1.0, success=number > 0, **units))
 
-    engine.process([read(0), read(1)], task())
+    engine.process([read(0), read(1)], work())
     assert given[0].tracked.tolist() == [False, True]
     assert given[0].action_units.max() == 5.0
     with pytest.raises(TooManyFrames):
