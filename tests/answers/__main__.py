@@ -1,4 +1,4 @@
-"""``python -m tests.answers record|compare|golden``: record what the service answers, and compare two recordings."""
+"""``python -m tests.answers record|compare|routes|golden``: record the service's answers, and compare them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.answers.compare import TOLERANCE, compare_folders
 from tests.answers.record import record, record_golden
+from tests.answers.routes import compare_routes
 
 
 def main() -> int:
@@ -22,12 +23,17 @@ def main() -> int:
     comparing.add_argument("other", type=Path)
     comparing.add_argument("--tolerance", type=float, default=TOLERANCE)
     comparing.add_argument("--words", action="store_true", help="sentences for people count too")
+    routes = commands.add_parser("routes", help="tell how jobs and streams of a recording differ from its uploads")
+    routes.add_argument("folder", type=Path)
+    routes.add_argument("--tolerance", type=float, default=TOLERANCE)
     commands.add_parser("golden", help="record the goldens of the suite anew")
     arguments = parser.parse_args()
     if arguments.command == "record":
         return 1 if record(arguments.folder, arguments.only) else 0
     if arguments.command == "compare":
         return compare_folders(arguments.one, arguments.other, arguments.tolerance, words=arguments.words)
+    if arguments.command == "routes":
+        return compare_routes(arguments.folder, arguments.tolerance)
     record_golden()
     return 0
 

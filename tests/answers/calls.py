@@ -87,7 +87,7 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
     return {"status": response.status_code, "headers": headers, "body": _body(response, media_type)}
 
 
-def _body(response: httpx.Response, media_type: str) -> Any:  # noqa: ANN401 - JSON
+def _body(response: httpx.Response, media_type: str) -> Any:
     if not response.content:
         return None
     if media_type == cases.CSV:
@@ -111,7 +111,9 @@ def _job(case: cases.JobCase, client: httpx.Client) -> dict[str, Any]:
         "submitted": {"status": submitted.status_code, "location": normalise.text(place)},
         "job": _job_members(state),
         "events": _last_state(client, place),
-        "results": {accept: _answer(client.get(f"{place}/result", headers={"Accept": accept})) for accept in case.accepts},
+        "results": {
+            accept: _answer(client.get(f"{place}/result", headers={"Accept": accept})) for accept in case.accepts
+        },
         "deleted": client.delete(place).status_code,
         "after": client.get(f"{place}/result").status_code,
     }
@@ -127,7 +129,7 @@ def _wait_for_end(client: httpx.Client, place: str) -> dict[str, Any]:
     raise TimeoutError(f"{place} has not ended within {TIMEOUT_S} s")
 
 
-def _job_members(state: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+def _job_members(state: dict[str, Any]) -> Any:
     return normalise.tree({key: "<id>" if key == "id" else value for key, value in state.items()})
 
 
@@ -224,19 +226,33 @@ def _command(case: cases.Command) -> dict[str, Any]:
         folder.mkdir()
         for name in case.contents:
             (folder / material.file_name(name)).write_bytes(material.content(name))
-        flags = [str(folder) if flag == "FOLDER" else flag for flag in case.flags]
+        written = {flag: Path(place, flag) for flag in case.flags if flag.startswith("OUT.")}
+        places = {"FOLDER": str(folder)} | {flag: str(path) for flag, path in written.items()}
+        flags = [places.get(flag, flag) for flag in case.flags]
         files = [] if "FOLDER" in case.flags else [str(folder / material.file_name(name)) for name in case.contents]
         given = material.content(case.standard_input) if case.standard_input else None
         status, output, errors = run_command([*flags, *files], Path(place, "state"), given)
-        return {"status": status, "output": _output(output, case.form, str(folder)), "errors": _lines(errors, folder)}
+        return {
+            "status": status,
+            "output": _output(output, case.form, str(folder)),
+            "errors": _lines(errors, folder),
+            "files": {flag: _file(path, str(folder)) for flag, path in written.items()},
+        }
 
 
-def _output(output: str, form: str, folder: str) -> Any:  # noqa: ANN401 - JSON
+def _output(output: str, form: str, folder: str) -> Any:
     if form == "csv":
         return normalise.table(output, folder)
     if form == "document":
         return _document(json.loads(output))
     return [normalise.tree(json.loads(line), folder) for line in output.splitlines()]
+
+
+def _file(path: Path, folder: str) -> dict[str, Any]:
+    """A table or a plot that a command has written."""
+    if path.suffix == ".png":
+        return normalise.plot(path.read_bytes())
+    return normalise.table(path.read_text(encoding="utf-8"), folder)
 
 
 def _lines(errors: str, folder: Path) -> list[dict[str, str]]:

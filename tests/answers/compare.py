@@ -18,7 +18,7 @@ ROUNDED_DECIMALS = (3, 4)
 """Decimals of numbers that answers round more coarsely than the tolerance (action units, FHIR's series)."""
 
 LAST_DIGITS_SHARE = 0.1
-"""Share of such numbers that may differ by one in the last digit: a difference of 1e-5 turns over a tenth of 4 decimals."""
+"""Share of such numbers that may differ by one in the last digit, which a difference of 1e-5 does to 4 decimals."""
 
 _SHOWN = 12
 
@@ -48,7 +48,7 @@ class Comparison:
         too_many = len(self.last_digits) > max(1.0, LAST_DIGITS_SHARE * self.rounded)
         return self.differences + (self.last_digits if too_many else [])
 
-    def walk(self, one: Any, other: Any, path: str = "", *, in_words: bool = False) -> None:  # noqa: ANN401 - JSON
+    def walk(self, one: Any, other: Any, path: str = "", *, in_words: bool = False) -> None:
         """Compare two JSON values and what they hold."""
         if isinstance(one, dict) and isinstance(other, dict):
             self._walk_members(one, other, path, in_words=in_words)
@@ -99,7 +99,7 @@ class Comparison:
             self.differences.append(line)
 
 
-def compare_answers(one: Any, other: Any, tolerance: float = TOLERANCE) -> Comparison:  # noqa: ANN401 - JSON
+def compare_answers(one: Any, other: Any, tolerance: float = TOLERANCE) -> Comparison:
     """Compare two answers.
 
     Args:
@@ -157,10 +157,10 @@ def _decimals(number: float) -> int:
     return 17 if "e" in written else len(written.partition(".")[2].rstrip("0"))
 
 
-def _is_number(value: Any) -> bool:  # noqa: ANN401 - JSON
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _short(value: Any) -> str:  # noqa: ANN401 - JSON
+def _short(value: Any) -> str:
     shown = json.dumps(value)
     return shown if len(shown) <= 80 else shown[:77] + "…"

@@ -21,12 +21,14 @@ _VOLATILE = (
 _CODE_SYSTEM = "5b0f6a52-6d0e-5f0a-9a0d-3f3c3d0f6e11"
 """The name space of the project's own FHIR codes, which is no random id."""
 
-_VOLATILE_MEMBERS = frozenset({"request_id", "submitted_at", "started_at", "finished_at", "expires_at", "retry_after_s"})
+_VOLATILE_MEMBERS = frozenset(
+    {"request_id", "submitted_at", "started_at", "finished_at", "expires_at", "retry_after_s"}
+)
 _SAMPLED = re.compile(r"(?:E|L|U|-?\d+(?:\.\d+)?)(?: (?:E|L|U|-?\d+(?:\.\d+)?))+")
 PLOT_COLUMNS, PLOT_ROWS = 32, 20
 
 
-def tree(value: Any, folder: str | None = None) -> Any:  # noqa: ANN401 - JSON
+def tree(value: Any, folder: str | None = None) -> Any:
     """A JSON value without what changes from run to run. ``folder`` is the one that holds the inputs."""
     if isinstance(value, dict):
         return {
@@ -109,7 +111,7 @@ def _numbers(sampled: str) -> list[float | str]:
     return [item if item in "ELU" else float(item) for item in sampled.split(" ")]
 
 
-def _cell(content: str, folder: str | None) -> Any:  # noqa: ANN401 - JSON
+def _cell(content: str, folder: str | None) -> Any:
     if not content:
         return None
     try:

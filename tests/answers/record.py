@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,10 @@ import httpx
 
 from tests.answers import compare
 from tests.answers.calls import TIMEOUT_S, carry_out
-from tests.answers.cases import CASES, Case, is_golden
+from tests.answers.cases import CASES, is_golden
 from tests.answers.server import running_server
 
 GOLDEN_FOLDER = Path(__file__).resolve().parent / "golden"
-
-
-def answers(wanted: Callable[[Case], bool]) -> Iterator[tuple[Case, dict[str, Any]]]:
-    """Start the service and put every wanted case to it, in order."""
-    with running_server() as address, httpx.Client(base_url=address, timeout=TIMEOUT_S) as client:
-        for case in CASES:
-            if wanted(case):
-                yield case, carry_out(case, client)
 
 
 def record(folder: Path, only: str = "") -> int:
@@ -58,8 +49,10 @@ def record_golden() -> None:
     GOLDEN_FOLDER.mkdir(exist_ok=True)
     for path in GOLDEN_FOLDER.glob("*.json"):
         path.unlink()
-    for case, answer in answers(is_golden):
-        (GOLDEN_FOLDER / f"{case.name}.json").write_text(compact(answer), encoding="utf-8")
+    with running_server() as address, httpx.Client(base_url=address, timeout=TIMEOUT_S) as client:
+        for case in filter(is_golden, CASES):
+            answer = carry_out(case, client)
+            (GOLDEN_FOLDER / f"{case.name}.json").write_text(compact(answer), encoding="utf-8")
     files = list(GOLDEN_FOLDER.glob("*.json"))
     print(f"{len(files)} goldens, {sum(path.stat().st_size for path in files) // 1024} KiB, in {GOLDEN_FOLDER}")
 
@@ -74,7 +67,7 @@ def compact(answer: dict[str, Any]) -> str:
     return json.dumps(wordless(answer), sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def wordless(value: Any) -> Any:  # noqa: ANN401 - JSON
+def wordless(value: Any) -> Any:
     """A JSON value without the members that hold sentences for people."""
     if isinstance(value, dict):
         return {key: wordless(item) for key, item in value.items() if key not in compare.WORDING}
