@@ -1,0 +1,42 @@
+"""``python -m tests.answers record|compare|routes|golden``: record the service's answers, and compare them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.answers.compare import TOLERANCE, compare_folders
+from tests.answers.record import record, record_golden
+from tests.answers.routes import compare_routes
+
+
+def main() -> int:
+    """Run a command; returns the exit status: 1 where recordings differ or inputs are missing."""
+    parser = argparse.ArgumentParser(prog="python -m tests.answers", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    recording = commands.add_parser("record", help="write one JSON file for each answer")
+    recording.add_argument("folder", type=Path)
+    recording.add_argument("--only", default="", metavar="TEXT", help="cases with this in their names")
+    comparing = commands.add_parser("compare", help="tell every difference of two recordings")
+    comparing.add_argument("one", type=Path)
+    comparing.add_argument("other", type=Path)
+    comparing.add_argument("--tolerance", type=float, default=TOLERANCE)
+    comparing.add_argument("--words", action="store_true", help="sentences for people count too")
+    routes = commands.add_parser("routes", help="tell how jobs and streams of a recording differ from its uploads")
+    routes.add_argument("folder", type=Path)
+    routes.add_argument("--tolerance", type=float, default=TOLERANCE)
+    commands.add_parser("golden", help="record the goldens of the suite anew")
+    arguments = parser.parse_args()
+    if arguments.command == "record":
+        return 1 if record(arguments.folder, arguments.only) else 0
+    if arguments.command == "compare":
+        return compare_folders(arguments.one, arguments.other, arguments.tolerance, words=arguments.words)
+    if arguments.command == "routes":
+        return compare_routes(arguments.folder, arguments.tolerance)
+    record_golden()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
