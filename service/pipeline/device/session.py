@@ -13,6 +13,7 @@ import ctypes
 import functools
 import io
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,9 @@ CUDA_OPTIONS = {
     "use_tf32": "0",  # TF32 keeps 10 bits of the mantissa: answers would differ from those of the CPU
 }
 
+
+PROBE_PROVIDERS = [(CUDA, CUDA_OPTIONS)]
+"""The probe's providers. The CPU is not among them: ONNX Runtime refuses to list it and to disable it at once."""
 
 ANY_SIZE = -1
 
@@ -95,12 +99,22 @@ def resolve_provider(device: Device) -> Provider:
     """
     if device == "cpu":
         return CPU
-    cause = _why_cuda_is_unusable()
+    cause = why_cuda_is_unusable()
     if cause is None:
         return CUDA
     if device == "cuda":
         raise DeviceError(f"the device 'cuda' cannot be used: {cause}")
     return CPU
+
+
+def why_fallen_back(device: Device) -> str | None:
+    """Why the CPU runs although a GPU is there: one line, or None where nothing fell back.
+
+    A machine whose driver finds no GPU does not fall back: the CPU is its device.
+    """
+    if device != "auto" or not _driver_finds_a_gpu():
+        return None
+    return why_cuda_is_unusable()
 
 
 class Session:
@@ -181,7 +195,7 @@ def _create(
 
 
 @functools.cache
-def _why_cuda_is_unusable() -> str | None:
+def why_cuda_is_unusable() -> str | None:
     """Try a convolution on the GPU, once a process. None when it ran, else the cause in one line."""
     onnxruntime.set_default_logger_severity(ERRORS_ONLY)
     if not _driver_finds_a_gpu():
@@ -193,10 +207,21 @@ def _why_cuda_is_unusable() -> str | None:
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # the loader prints its troubles; the probe reports them
             onnxruntime.preload_dlls()
-        session = _create(_probe_graph(), CUDA, options)
+        session = onnxruntime.InferenceSession(_probe_graph(), options, providers=PROBE_PROVIDERS, enable_fallback=0)
         session.run(["y"], {"x": np.ones((1, 1, 8), np.float32)})
     except Exception as error:  # missing libraries show as many kinds of exception
-        return _first_line(error)
+        return _missing_library() or _first_line(error)
+    return None
+
+
+def _missing_library() -> str | None:
+    """The shared library that the CUDA provider misses; ONNX Runtime itself tells it to the log alone."""
+    provider = Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
+    try:
+        ctypes.CDLL(str(provider))
+    except OSError as error:
+        found = re.search(r"(lib[\w.+-]+): cannot open shared object file", str(error))
+        return None if found is None else f"the library {found[1]} is missing"
     return None
 
 

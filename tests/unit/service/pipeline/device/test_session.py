@@ -1,9 +1,11 @@
 """Sessions are strict about their provider, quiet, and name what is wrong with a graph in one line."""
 
+import re
 import subprocess
 import sys
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from service.pipeline.device import session as session_module
@@ -16,9 +18,9 @@ OUTPUTS = ("probabilities", "arousal")
 @pytest.fixture
 def no_gpu(monkeypatch):
     monkeypatch.setattr(session_module, "_driver_finds_a_gpu", lambda: False)
-    session_module._why_cuda_is_unusable.cache_clear()
+    session_module.why_cuda_is_unusable.cache_clear()
     yield
-    session_module._why_cuda_is_unusable.cache_clear()
+    session_module.why_cuda_is_unusable.cache_clear()
 
 
 def test_signature_is_in_the_words_of_the_open_inference_protocol():
@@ -53,18 +55,53 @@ def test_cuda_without_a_gpu_is_an_error_and_auto_states_the_cpu():
     assert Session(speech_model(), device="auto").provider == CPU
 
 
-def test_cuda_libraries_that_do_not_load_are_an_error_although_cuda_is_listed(monkeypatch):
-    """A driver alone is not enough: the probe runs a graph that may not fall back to the CPU."""
+@pytest.fixture
+def driver_finds_a_gpu(monkeypatch):
     monkeypatch.setattr(session_module, "_driver_finds_a_gpu", lambda: True)
-    session_module._why_cuda_is_unusable.cache_clear()
+    session_module.why_cuda_is_unusable.cache_clear()
+    yield
+    session_module.why_cuda_is_unusable.cache_clear()
+
+
+@pytest.mark.usefixtures("driver_finds_a_gpu")
+def test_cuda_libraries_that_do_not_load_are_an_error_although_cuda_is_listed():
+    """A driver alone is not enough: the probe runs a graph that may not fall back to the CPU."""
+    assert session_module.CUDA in onnxruntime.get_available_providers()
+    if resolve_provider("auto") != CPU:
+        pytest.skip("this machine has a GPU that works")
+    with pytest.raises(DeviceError) as caught:
+        resolve_provider("cuda")
+    assert re.fullmatch(r"the device 'cuda' cannot be used: the library lib[\w.]+ is missing", str(caught.value))
+    assert session_module.why_fallen_back("auto") in str(caught.value)
+    assert session_module.why_fallen_back("cpu") is None
+
+
+@pytest.mark.usefixtures("driver_finds_a_gpu")
+def test_the_probe_asks_for_nothing_that_onnx_runtime_refuses(monkeypatch):
+    """ONNX Runtime refuses a list with the CPU in it where the fallback to the CPU is disabled, GPU or none."""
+    asked = []
+    real = onnxruntime.InferenceSession
+
+    def record(graph, options, **arguments):
+        asked.append((graph, options, arguments["providers"]))
+        return real(graph, options, **arguments)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", record)
+    session_module.why_cuda_is_unusable()
+    ((graph, options, providers),) = asked
+    assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
+    assert [name for name, _ in providers] == [session_module.CUDA]
+    assert "Conflicting session configuration" in refusal(real, graph, options, [*providers, CPU])
+    assert "Conflicting" not in refusal(real, graph, options, providers)  # missing libraries alone stop it
+
+
+def refusal(create, graph, options, providers):
+    """Why ONNX Runtime creates no session; empty where it does."""
     try:
-        if session_module._driver_finds_a_gpu() and resolve_provider("auto") != CPU:
-            pytest.skip("this machine has a GPU that works")
-        with pytest.raises(DeviceError) as caught:
-            resolve_provider("cuda")
-        assert "\n" not in str(caught.value)
-    finally:
-        session_module._why_cuda_is_unusable.cache_clear()
+        create(graph, options, providers=providers, enable_fallback=0)
+    except Exception as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize("model", [b"", b"no graph at all", speech_model()[:200]], ids=["empty", "text", "cut"])
