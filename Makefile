@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 PORT ?= 8000
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
-.PHONY: help serve test test-code test-long lint bench lock clean fuzz
+.PHONY: help serve test test-code test-long lint bench client lock clean fuzz
 
 help:
 	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-long   run what takes minutes: killed jobs, soak, more generated requests"
 	@echo "make fuzz    search the parsers for inputs that they cannot take, SECONDS=120 for each"
 	@echo "make bench   print one JSON line for each performance measurement"
+	@echo "make client  generate the blocking half of the Python client from the asynchronous one"
 	@echo "make lock    compile requirements/*.txt anew from pyproject.toml"
 
 serve: .venv/online var/models/.prepared
@@ -24,7 +25,7 @@ lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict client/emoserve_client
+	$(BIN)/mypy --strict client/emoserve_client client/unasync.py
 
 test-code: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
@@ -40,6 +41,9 @@ fuzz: .venv/test
 
 bench: .venv/test var/models/.prepared
 	$(BIN)/python -m benchmarks $(ONLY)
+
+client: .venv/test
+	$(BIN)/python client/unasync.py
 
 lock: $(UV)
 	$(UV) pip compile -q $(LOCK) requirements/uv.in -o requirements/uv.txt

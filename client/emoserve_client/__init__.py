@@ -1,8 +1,8 @@
 """Typed client of Emoserve: :class:`Emoserve` blocks, :class:`AsyncEmoserve` does not."""
 
-from emoserve_client.async_client import AsyncEmoserve
+from emoserve_client._async.client import AsyncEmoserve
+from emoserve_client._sync.client import Emoserve
 from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion, AudioTimeline, ChannelEmotion
-from emoserve_client.client import Emoserve
 from emoserve_client.common_answers import AnsweringModel, Media
 from emoserve_client.event_answers import AffectRows, Progress, Window
 from emoserve_client.job_answers import Job, JobState

@@ -1,4 +1,4 @@
-"""The attempts of one request: after each that failed, the pause before the next, or the error that ends them."""
+"""Attempts of one request: each failure gives the pause before the next attempt, or raises the final error."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from emoserve_client.retries import RETRIED_FAILURES, RETRIED_STATUS, Retries, r
 
 
 class Attempts:
-    """Counts attempts and seconds waited.
+    """Counts the attempts of a request and the seconds waited between them.
 
     Args:
-        retries: the policy.
-        repeatable: whether the request can be sent again at all.
+        retries: number of attempts and length of pauses.
+        repeatable: whether the request can be sent again.
     """
 
     def __init__(self, retries: Retries, *, repeatable: bool) -> None:
@@ -27,7 +27,7 @@ class Attempts:
         """Seconds to wait after a connection failed.
 
         Raises:
-            ServiceUnreachable: there is to be no further attempt.
+            ServiceUnreachable: no attempt is left, or the failure is not one to repeat after.
         """
         return self._pause(failure(error), isinstance(error, RETRIED_FAILURES), None)
 
@@ -35,21 +35,21 @@ class Attempts:
         """Seconds to wait after the service refused.
 
         Raises:
-            Problem: there is to be no further attempt.
+            Problem: no attempt is left, or the refusal is final.
         """
         after_s = retry_after_s(response)
         return self._pause(problem_of(response, after_s), response.status_code in RETRIED_STATUS, after_s)
 
     def pause_after(self, error: EmoserveError, *, may_pass: bool = True, after_s: float | None = None) -> float:
-        """Seconds to wait after anything else: a stream or its events that broke, or a stream that was refused.
+        """Seconds to wait after a live stream was refused or broke, or the events of a job broke.
 
         Args:
-            error: what happened.
+            error: the failure.
             may_pass: whether trying again could help.
-            after_s: what the service said.
+            after_s: seconds that the service asks to wait, or None.
 
         Raises:
-            EmoserveError: ``error``, as there is to be no further attempt.
+            EmoserveError: ``error``, if no attempt is left.
         """
         return self._pause(error, may_pass, after_s)
 

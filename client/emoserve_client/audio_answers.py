@@ -10,7 +10,7 @@ from emoserve_client.common_answers import AnsweringModel, Column, Document, Med
 
 @dataclass(frozen=True)
 class AudioTimeline:
-    """One value a window in each column; times in seconds, arousal and valence in −1…1, speech 0…1."""
+    """Columns with one value for each window; times in seconds, arousal and valence in −1…1, speech 0…1."""
 
     start_s: Sequence[float]
     end_s: Sequence[float]
@@ -21,14 +21,14 @@ class AudioTimeline:
 
     @classmethod
     def read(cls, raw: Document) -> AudioTimeline:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         columns = (raw.get(name) for name in ("arousal", "valence", "speech"))
         return cls(raw["start_s"], raw["end_s"], raw["probabilities"], *columns)
 
 
 @dataclass(frozen=True)
 class ChannelEmotion:
-    """What is said of a recording or of one of its channels; None where nobody speaks."""
+    """Emotion of a recording or of one of its channels; None where nobody speaks."""
 
     channel: str | None
     probabilities: Sequence[float] | None
@@ -40,7 +40,7 @@ class ChannelEmotion:
 
     @classmethod
     def read(cls, raw: Document) -> ChannelEmotion:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         timeline = raw.get("timeline")
         return cls(
             raw.get("channel"),
@@ -55,7 +55,7 @@ class ChannelEmotion:
 
 @dataclass(frozen=True)
 class AudioEmotion(ChannelEmotion):
-    """Answer of ``POST /v1/audio/emotion``; ``channels`` only with ``channel='each'``."""
+    """Answer of ``POST /v1/audio/emotion``; ``channels`` is filled only with ``channel='each'``."""
 
     request_id: str
     media: Media
@@ -66,7 +66,7 @@ class AudioEmotion(ChannelEmotion):
 
     @classmethod
     def read(cls, raw: Document) -> AudioEmotion:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(
             **ChannelEmotion.read(raw).__dict__,
             request_id=raw["request_id"],
@@ -78,10 +78,10 @@ class AudioEmotion(ChannelEmotion):
         )
 
     def probability(self, label: str) -> float | None:
-        """Of one class; None where nobody speaks.
+        """Probability of one class; None where nobody speaks.
 
         Raises:
-            ValueError: the model has no such class.
+            ValueError: the model has no class ``label``.
         """
         index = list(self.labels).index(label)
         return None if self.probabilities is None else self.probabilities[index]
@@ -89,7 +89,7 @@ class AudioEmotion(ChannelEmotion):
 
 @dataclass(frozen=True)
 class AudioEmbedding:
-    """Answer of ``POST /v1/audio/embedding``: a row of ``dimensions`` numbers a window, None for a silent one."""
+    """Answer of ``POST /v1/audio/embedding``: ``dimensions`` numbers for each window, None for a silent one."""
 
     request_id: str
     media: Media
@@ -103,7 +103,7 @@ class AudioEmbedding:
 
     @classmethod
     def read(cls, raw: Document) -> AudioEmbedding:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(
             raw["request_id"],
             Media.read(raw["media"]),

@@ -1,4 +1,4 @@
-"""Every call as plain data: what to send, and how to read the answer. Nothing here touches a network."""
+"""Every call as data: the request to send, and the function that reads its answer. Nothing here uses a network."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Call(Generic[Answer]):
     """One request.
 
     Attributes:
-        read: makes the answer of a response with a good status.
-        source: the file to send, if there is one.
+        read: turns a successful response into the answer.
+        source: file to send, or None.
     """
 
     method: str
@@ -44,17 +44,17 @@ class Call(Generic[Answer]):
 
     @property
     def all_headers(self) -> dict[str, str]:
-        """Those of the call and those of its file."""
+        """Headers of the call and of its file."""
         return {**self.headers, **({} if self.source is None else self.source.headers)}
 
     @property
     def repeatable(self) -> bool:
-        """Whether it can be sent again."""
+        """Whether the request can be sent again."""
         return self.source is None or self.source.repeatable
 
 
 def analyse(path: str, upload: Upload, options: Mapping[str, Any], read: Callable[[Document], Answer]) -> Call[Answer]:
-    """A file in, a typed answer out."""
+    """Send a file, get a typed answer."""
     return Call(
         "POST",
         path,
@@ -86,19 +86,19 @@ def table_affect(upload: Upload, options: Mapping[str, Any]) -> Call[VideoAffect
 
 
 def analyse_as(path: str, media_type: str, upload: Upload, options: Mapping[str, Any]) -> Call[bytes]:
-    """A file in, the bytes of another media type out: a plot, a table, FHIR."""
+    """Send a file, get the bytes of another media type: a plot, a table, FHIR."""
     source = source_of(upload, table=path == TABLE_AFFECT)
     return Call("POST", path, lambda response: response.content, parameters(options), {"accept": media_type}, source)
 
 
 def analyse_events(path: str, upload: Upload, options: Mapping[str, Any]) -> Call[None]:
-    """A file in, events out: what is read of them is :class:`emoserve_client.event_streams.UploadEvents`."""
+    """Send a file, get events, which :class:`emoserve_client.event_streams.UploadEvents` reads."""
     source = source_of(upload, table=path == TABLE_AFFECT)
     return Call("POST", path, lambda _: None, parameters(options), {"accept": EVENTS}, source)
 
 
 def document(path: str) -> Call[Document]:
-    """A GET for a JSON document."""
+    """``GET path`` as a JSON document."""
     return Call("GET", path, lambda response: dict(response.json()), headers={"accept": JSON})
 
 
@@ -140,17 +140,17 @@ def result_as(job_id: str, media_type: str) -> Call[bytes]:
 
 
 def job_path(job_id: str) -> str:
-    """Address of a job."""
+    """Path of a job."""
     return f"/v1/jobs/{quote(job_id, safe='')}"
 
 
 def job_events_path(job_id: str) -> str:
-    """Address of a job's events."""
+    """Path of a job's events."""
     return f"{job_path(job_id)}/events"
 
 
 def parameters(options: Mapping[str, Any]) -> dict[str, str]:
-    """Options as query parameters; None is left out."""
+    """Query parameters of ``options``; those that are None are left out."""
     return {name: _text(value) for name, value in options.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""Parts that several answers have."""
+"""Parts that several answers share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 Document = Mapping[str, Any]
 Column = Sequence[float | None]
-"""One value a row; None stands for what cannot be known."""
+"""One value for each row; None stands for an unknown value."""
 
 
 @dataclass(frozen=True)
 class Media:
-    """What was found in the file, before any conversion."""
+    """Properties of the file before any conversion; None where they do not apply."""
 
     duration_s: float
     container: str
@@ -26,7 +26,7 @@ class Media:
 
     @classmethod
     def read(cls, raw: Document) -> Media:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(
             raw["duration_s"],
             raw["container"],
@@ -37,7 +37,7 @@ class Media:
 
 @dataclass(frozen=True)
 class AnsweringModel:
-    """Which weights gave the answer."""
+    """Model whose weights gave the answer."""
 
     name: str
     version: str
@@ -47,5 +47,5 @@ class AnsweringModel:
 
     @classmethod
     def read(cls, raw: Document) -> AnsweringModel:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(raw["name"], raw["version"], raw["sha256"], raw["licence"], raw.get("provider"))

@@ -1,4 +1,4 @@
-"""What both clients tell httpx, and what they make of its failures."""
+"""Options that both clients pass to httpx, and the errors made from its failures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONNECT_TIMEOUT_S = 10.0
 
 
 def client_options(base_url: str, api_key: str | None, timeout_s: float, tls: ssl.SSLContext | None) -> dict[str, Any]:
-    """Keyword arguments of httpx's clients; without ``tls`` the authorities of the package certifi are trusted."""
+    """Keyword arguments of httpx's clients; without ``tls``, the authorities of the package certifi are trusted."""
     authorization = {} if api_key is None else {"authorization": f"Bearer {api_key}"}
     return {
         "base_url": base_url.rstrip("/"),
@@ -26,22 +26,22 @@ def client_options(base_url: str, api_key: str | None, timeout_s: float, tls: ss
 
 
 def failure(error: httpx.HTTPError) -> ServiceUnreachable:
-    """The failure as this package's exception, with httpx's as its cause."""
+    """Exception of this package for a failure of httpx, which becomes its cause."""
     unreachable = ServiceUnreachable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
     unreachable.__cause__ = error
     return unreachable
 
 
 def require_websockets() -> None:
-    """Say what is missing before anything of the live streams is imported.
+    """Check that live streams can be imported.
 
     Raises:
-        ImportError: the package is installed without its extra.
+        ImportError: the package is installed without the extra 'streams'.
     """
     if importlib.util.find_spec("websockets") is None:
         raise ImportError("live streams need the package websockets: pip install 'emoserve-client[streams]'")
 
 
 def is_ready(response: httpx.Response) -> bool:
-    """What ``GET /v2/health/ready`` says."""
+    """Whether the answer of ``GET /v2/health/ready`` says that the service takes work."""
     return response.status_code == httpx.codes.OK

@@ -1,4 +1,4 @@
-"""What comes before the whole answer: progress, windows of sound, rows of a face. Of uploads, jobs and streams."""
+"""Parts of an answer that uploads, jobs and streams give early: progress, windows of sound, rows of a face."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from emoserve_client.common_answers import Column, Document
 
 @dataclass(frozen=True)
 class Progress:
-    """The share of the work that is done, 0…1; never less than before."""
+    """Share of the work that is done, 0…1; it never falls."""
 
     progress: float
 
     @classmethod
     def read(cls, raw: Document) -> Progress:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(float(raw["progress"]))
 
 
 @dataclass(frozen=True)
 class Window:
-    """One window of sound, as soon as it is judged.
+    """Emotion of one window of sound.
 
     Attributes:
-        index: from 0, of its channel.
+        index: number of the window in its channel, from 0.
         start_s, end_s: seconds from the beginning of the recording or stream.
-        channel: of an upload; None in a live stream, which is judged as the mean of its channels.
-        probabilities: by label; None with too little speech to judge.
-        arousal, valence: in −1…1, or None.
-        speech: the share of speech, 0…1, or None where the service has no voice activity.
+        channel: channel of an upload; None in a live stream, where the mean of all channels is judged.
+        probabilities: probability of each label; None with too little speech to judge.
+        arousal, valence: values in −1…1, or None.
+        speech: share of speech, 0…1, or None if the service has no voice activity detector.
     """
 
     index: int
@@ -46,7 +46,7 @@ class Window:
 
     @classmethod
     def read(cls, raw: Document) -> Window:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(
             raw["index"],
             raw["start_s"],
@@ -63,12 +63,12 @@ class Window:
 
 @dataclass(frozen=True)
 class AffectRows:
-    """Some rows of a face's timeline, in columns; None where no face is known.
+    """Consecutive rows of a face's timeline as columns; None where no face is known.
 
     Attributes:
         time_s: seconds from the beginning of the video, or from the stream's first frame.
         face: number of the face; None in a live stream.
-        is_final: whether nothing that follows changes these rows.
+        is_final: whether these rows stay as they are.
     """
 
     time_s: Sequence[float]
@@ -81,7 +81,7 @@ class AffectRows:
 
     @classmethod
     def read(cls, raw: Document) -> AffectRows:
-        """Out of a JSON document: an upload says 'final', a live stream 'provisional'."""
+        """Read a JSON document: an upload says 'final', a live stream 'provisional'."""
         is_final = bool(raw["final"]) if "final" in raw else not raw["provisional"]
         return cls(
             raw["time_s"],

@@ -1,4 +1,4 @@
-"""What the events of uploads and jobs mean. Nothing here touches a network."""
+"""Events of uploads and jobs as typed answers. Nothing here uses a network."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from emoserve_client.server_events import EventDecoder
 
 Answer = TypeVar("Answer")
 UploadEvent = Progress | Window | AffectRows
-"""What the events of an upload hold before its answer."""
+"""Events that an upload gives before its answer."""
 
 EVENTS = "text/event-stream"
 RETRY_S = 2.0
-"""Pause before coming back to a job's events where the service has said nothing else."""
+"""Seconds before a job's events are asked for again, unless the service names another pause."""
 
 _ON_THE_WAY: dict[str, Callable[[Document], UploadEvent]] = {
     "progress": Progress.read,
@@ -28,13 +28,13 @@ _ON_THE_WAY: dict[str, Callable[[Document], UploadEvent]] = {
 
 
 class UploadEvents(Generic[Answer]):
-    """Events of one upload: those on the way, then the answer.
+    """Reads the events of one upload, the last of which is the answer.
 
     Args:
-        read: makes the answer of the event 'result'.
+        read: turns the document of the event 'result' into the answer.
 
     Attributes:
-        has_begun: whether an event was given; then the request cannot be sent again without giving it twice.
+        has_begun: whether an event has come. A repeated request would give it a second time.
     """
 
     def __init__(self, read: Callable[[Document], Answer]) -> None:
@@ -44,10 +44,10 @@ class UploadEvents(Generic[Answer]):
         self._is_done = False
 
     def feed(self, piece: bytes) -> Iterator[UploadEvent | Answer]:
-        """Take more of the response; events of kinds that came later are passed over.
+        """Take more bytes of the response and yield their events; unknown kinds of events are skipped.
 
         Raises:
-            Problem: the service could not go on.
+            Problem: the service could not finish the work.
         """
         for event in self._decoder.feed(piece):
             document = json.loads(event.data)
@@ -61,17 +61,20 @@ class UploadEvents(Generic[Answer]):
                 yield _ON_THE_WAY[event.name](document)
 
     def close(self) -> None:
-        """The response is over.
+        """Take the end of the response.
 
         Raises:
-            ServiceUnreachable: before its answer.
+            ServiceUnreachable: the answer has not come.
         """
         if not self._is_done:
             raise ServiceUnreachable("the events ended before the answer")
 
 
 class JobEvents:
-    """Events of one job, over as many responses as it takes.
+    """Reads the events of one job from one response or several.
+
+    Args:
+        last_event_id: identifier of the last event that is known already, or None.
 
     Attributes:
         is_final: whether the job has ended.
@@ -85,13 +88,13 @@ class JobEvents:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of the next request: where the events are to go on."""
+        """Headers of the next request, with the identifier of the last event."""
         last_id = self._decoder.last_id
         return {"accept": EVENTS, **({} if last_id is None else {"last-event-id": last_id})}
 
     @property
     def last_event_id(self) -> str | None:
-        """Of the last event, or None."""
+        """Identifier of the last event, or None."""
         return self._decoder.last_id
 
     @property
@@ -100,18 +103,18 @@ class JobEvents:
         return RETRY_S if self._decoder.retry_s is None else self._decoder.retry_s
 
     def begin(self) -> None:
-        """A response begins."""
+        """Take the beginning of a response."""
         self._decoder.restart()
         self._decoder.comments = 0
         self._signs = 0
 
     @property
     def is_alive(self) -> bool:
-        """Whether this response said more than its greeting: an event, or that nothing has happened."""
+        """Whether this response has given an event, or a comment after its greeting."""
         return self._signs > 0 or self._decoder.comments > 1
 
     def feed(self, piece: bytes) -> Iterator[Job | Progress]:
-        """Take more of the response."""
+        """Take more bytes of the response and yield their events."""
         for event in self._decoder.feed(piece):
             self._signs += 1
             document = json.loads(event.data)

@@ -1,4 +1,4 @@
-"""Jobs: the same work for long recordings."""
+"""Answers about jobs, which judge long recordings in the background."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emoserve_client.common_answers import Document
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """State of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -20,17 +20,17 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether it stays so."""
+        """Whether the job stays in this state."""
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job.
+    """State and progress of a job.
 
     Attributes:
         progress: share of the work that is done, 0…1.
-        problem: why it failed, as a problem document, or None.
+        problem: problem document that says why the job failed, or None.
     """
 
     id: str
@@ -41,5 +41,5 @@ class Job:
 
     @classmethod
     def read(cls, raw: Document) -> Job:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(raw["id"], JobState(raw["state"]), float(raw.get("progress") or 0.0), raw.get("problem"), raw)

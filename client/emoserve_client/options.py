@@ -1,4 +1,4 @@
-"""The query parameters of the calls; what is left out is the service's default."""
+"""Query parameters of the calls; a parameter that is left out has the service's default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Include = Literal["action_units", "attribution", "audio"]
 
 
 class SoundOptions(TypedDict, total=False):
-    """What the calls about sound have in common; times in seconds."""
+    """Parameters that all calls about sound share; times in seconds."""
 
     model: str
     version: str
@@ -55,9 +55,9 @@ class TableOptions(TypedDict, total=False):
 
 
 class AudioStreamOptions(TypedDict, total=False):
-    """What a live stream of sound may say besides its sample rate; times in seconds.
+    """Options of a live stream of sound besides its sample rate; times in seconds.
 
-    ``channels`` are interleaved, and their mean is judged.
+    ``channels`` is the number of interleaved channels; their mean is judged.
     """
 
     channels: int
@@ -68,10 +68,10 @@ class AudioStreamOptions(TypedDict, total=False):
 
 
 class VideoStreamOptions(TypedDict, total=False):
-    """What a live stream of a face may say.
+    """Options of a live stream of a face.
 
-    ``input`` is 'jpeg' or 'action_units'; ``neutral`` is 'none' or 'START:END' in seconds; ``causal`` asks for rows at
-    once that what follows would change.
+    ``input`` is 'jpeg' or 'action_units'; ``neutral`` is 'none' or 'START:END' in seconds; ``causal`` asks for
+    rows at once, without waiting for the frames that could change them.
     """
 
     input: Literal["jpeg", "action_units"]

@@ -1,8 +1,8 @@
-"""What can go wrong, as exceptions.
+"""Exceptions of this package.
 
 EmoserveError
-├── Problem             the service refused: RFC 9457, with a code that never changes its meaning
-└── ServiceUnreachable  no answer of the service came
+├── Problem             the service refused: an RFC 9457 document with a stable code
+└── ServiceUnreachable  the service gave no answer
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import httpx
 
 
 class EmoserveError(Exception):
-    """Base of everything that this package raises."""
+    """Base of all exceptions of this package."""
 
 
 class ServiceUnreachable(EmoserveError):
@@ -25,14 +25,14 @@ class Problem(EmoserveError):
     """The service refused the request.
 
     Attributes:
-        status: HTTP status; 0 for what is told within a stream, which has none.
-        code: such as 'media_too_long'; ``GET /v1/problems`` lists all.
-        title: what the code means.
-        detail: what happened this time.
-        request_id: to be quoted to the operator; nothing else of the request is logged.
-        errors: parameters at fault, each with ``pointer`` and ``detail``.
-        retry_after_s: when to try again, for 429 and 503.
-        raw: the whole document.
+        status: HTTP status; 0 inside a live stream, whose messages have none.
+        code: stable code such as 'media_too_long'; ``GET /v1/problems`` lists all.
+        title: meaning of the code.
+        detail: what happened to this request.
+        request_id: identifier to quote to the operator, who finds the request in the log by it.
+        errors: wrong parameters, each with ``pointer`` and ``detail``.
+        retry_after_s: seconds after which to try again, with 429 and 503, or None.
+        raw: whole problem document.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Problem(EmoserveError):
 
 
 def problem_of(response: httpx.Response, retry_after_s: float | None = None) -> Problem:
-    """The problem that ``response`` (read, 4xx or 5xx) tells; what a proxy wrote becomes the code 'unknown'."""
+    """Problem in ``response`` (read, 4xx or 5xx); without a problem document its code is 'unknown'."""
     try:
         document = response.json()
     except ValueError:

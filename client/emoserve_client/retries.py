@@ -1,4 +1,4 @@
-"""When to try again, and after how long."""
+"""Rules for repeating a request: how often, and after how many seconds."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RETRIED_FAILURES = (
 
 @dataclass(frozen=True)
 class Retries:
-    """How often and how long.
+    """Number of attempts and length of pauses.
 
     Attributes:
-        attempts: of one request, the first included.
-        longest_s: seconds of waiting in all; a ``Retry-After`` beyond it ends the attempts at once.
-        first_pause_s: upper bound of the first pause where the service says nothing; it doubles each time.
+        attempts: most attempts of one request, the first included.
+        longest_s: most seconds of waiting in all; a longer ``Retry-After`` ends the attempts at once.
+        first_pause_s: upper bound of the first pause without ``Retry-After``; it doubles each time.
     """
 
     attempts: int = 4
@@ -37,21 +37,21 @@ class Retries:
         """Seconds to wait after the ``attempt``-th attempt (from 1) failed, or None to give up.
 
         Args:
-            attempt: attempts made so far.
+            attempt: number of attempts made so far.
             waited_s: seconds waited so far.
-            retry_after_s: what the service said.
+            retry_after_s: seconds that the service asks to wait, or None.
         """
         if attempt >= self.attempts:
             return None
         if retry_after_s is None:
             pause_s = random.uniform(0.0, self.first_pause_s * 2 ** (attempt - 1))
         else:
-            pause_s = retry_after_s + random.uniform(0.0, 0.1)  # so that all who were refused do not come back at once
+            pause_s = retry_after_s + random.uniform(0.0, 0.1)  # spreads out clients that were refused together
         return pause_s if waited_s + pause_s <= self.longest_s else None
 
 
 def retry_after_s(response: httpx.Response) -> float | None:
-    """Seconds that ``Retry-After`` says, as a number or as a date; None where there is none."""
+    """Seconds in the header ``Retry-After``, a number or a date; None without a valid one."""
     value = response.headers.get("retry-after")
     if value is None:
         return None

@@ -1,4 +1,7 @@
-"""Server-sent events out of bytes, as the HTML standard says (section 9.2.6), without any network."""
+"""Server-sent events, decoded by hand: httpx-sse 0.4.3 drops the comments by which a quiet job shows that it lives.
+
+It also keeps a byte order mark and gives events without data. This decoder follows section 9.2.6 of the HTML standard.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ class ServerEvent:
     """One event.
 
     Attributes:
-        name: its type.
-        data: its lines, joined.
+        name: type of the event.
+        data: lines of its data, joined by line feeds.
     """
 
     name: str
@@ -22,12 +25,12 @@ class ServerEvent:
 
 
 class EventDecoder:
-    """Takes a response piece by piece, wherever it is cut.
+    """Decodes a response piece by piece; a piece may end anywhere.
 
     Attributes:
-        last_id: of the last event that had one, or None; a client that comes back sends it.
-        retry_s: how long to wait before coming back, or None where the service has said nothing.
-        comments: comments so far; the service sends one where it has nothing else to say.
+        last_id: identifier of the last event that has one, or None; the next request sends it.
+        retry_s: seconds to wait before the next request, or None if the service has not said.
+        comments: number of comments so far; the service sends one when nothing has happened for a while.
     """
 
     def __init__(self) -> None:
@@ -41,7 +44,7 @@ class EventDecoder:
         self._is_first = True
 
     def feed(self, piece: bytes) -> list[ServerEvent]:
-        """Take more of the response; returns the events that it completes."""
+        """Take more bytes of the response and return the events that they complete."""
         if not piece:
             return []
         ended_with_return, self._ended_with_return = self._ended_with_return, piece.endswith(b"\r")
@@ -56,14 +59,14 @@ class EventDecoder:
         return [event for line in lines if (event := self._take(line.decode("utf-8", "replace"))) is not None]
 
     def restart(self) -> None:
-        """A new response follows: what was not complete is dropped, the last id and the pause are kept."""
+        """Begin a new response: drop an incomplete event, keep the last identifier and the pause."""
         self._name, self._data, self._unfinished, self._ended_with_return = "", [], [], False
         self._is_first = True
 
     def _take(self, line: str) -> ServerEvent | None:
         if self._is_first:
             self._is_first = False
-            line = line.removeprefix("\ufeff")  # a mark of byte order
+            line = line.removeprefix("\ufeff")  # byte order mark
         if not line:
             return self._complete()
         field, _, value = line.partition(":")

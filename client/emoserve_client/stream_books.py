@@ -1,13 +1,14 @@
-"""The books of one live stream: what was sent, what the service has, what it answered. No network, no threads.
+"""Record of one live stream: the media sent, the media that the service has, its answers. Nothing here uses a network.
 
-The service keeps a session for a while when its connection breaks, and says how much of the media it has. So a
-client has to keep what it sent until an answer shows that it was analysed: a window that ends at a moment, or a row
-for it, says that everything up to that moment has arrived.
+When a connection breaks, the service keeps the session for a while and says how much of the media it has. The client
+therefore keeps what it sent until an answer shows that it was analysed: a window that ends at a time, or a row for
+that time, shows that everything before it has arrived.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,18 +24,20 @@ Answer = TypeVar("Answer", bound=Window | AffectRows)
 Message = bytes | str
 
 MAX_KEPT_BYTES = 64 * 1024 * 1024
-"""Of media that could be needed again; beyond it the oldest are dropped, and a break that needs them is final."""
+"""Most bytes of media kept for a resumed session; older media are dropped, and a resume that needs them fails."""
 
 
 @dataclass(frozen=True)
 class Kind(Generic[Created, Answer]):
-    """What tells streams of sound and of faces apart.
+    """Differences between streams of sound and streams of faces.
 
     Attributes:
-        path: of the WebSocket.
-        received: the member that says how much the service has: samples of a channel, or frames.
-        answer_type: of the messages that are counted as answers.
-        covered_s: the moment up to which an answer shows that media have arrived.
+        path: path of the WebSocket.
+        received: member of a message that counts what the service has: samples of a channel, or frames.
+        answer_type: type of the messages that are answers.
+        read_created: reads the first message of the service.
+        read_answer: reads an answer.
+        covered_s: time in seconds up to which an answer shows that media have arrived.
     """
 
     path: str
@@ -71,23 +74,24 @@ class _Sent:
     end_s: float
 
     def rest(self, from_units: int) -> Message:
-        """What lies behind ``from_units``; the service takes whole messages, so that is all of it as a rule."""
+        """Part of the message after ``from_units``: as a rule all of it, as the service takes whole messages."""
         skipped = max(0, from_units - self.begin_units)
         unit_bytes = len(self.message) // max(1, self.end_units - self.begin_units)
         return self.message[skipped * unit_bytes :] if skipped else self.message
 
 
 class StreamBooks(Generic[Created, Answer]):
-    """See the module.
+    """Record of one stream. One thread may note media while another takes answers.
 
     Args:
-        kind: sound or faces.
-        config: members of the first message; None is left out.
+        kind: differences between sound and faces.
+        config: members of the first message; those that are None are left out.
 
     Attributes:
-        created: what the service said at the beginning, or None before.
-        closed: what it said at the end, or None before.
-        answers: answers so far.
+        kind: as the argument.
+        created: first message of the service, or None before it has come.
+        closed: last message of the service, or None before it has come.
+        answers: number of answers so far.
     """
 
     def __init__(self, kind: Kind[Created, Answer], config: Mapping[str, Any]) -> None:
@@ -100,24 +104,25 @@ class StreamBooks(Generic[Created, Answer]):
         self._kept_bytes = 0
         self._units = 0
         self._end: str | None = None
+        self._lock = threading.Lock()
 
     @property
     def is_ended(self) -> bool:
-        """Whether nothing more is to be sent."""
+        """Whether the stream was ended, so that nothing more may be sent."""
         return self._end is not None
 
     def first_message(self) -> str:
-        """What a new connection begins with: the config, or a resume of what the former one began."""
+        """First message of a new connection: the config, or after a broken connection the resume."""
         if self.created is None:
             return json.dumps({"type": "config", **self._config})
         return json.dumps({"type": "resume", "id": self.created.id, "received": self.answers})
 
     def begin(self, text: str) -> list[Message]:
-        """Take the answer to the first message; returns what has to be sent (again).
+        """Take the answer to the first message and return the messages that the service lacks.
 
         Raises:
-            Problem: the service refuses the stream, or does not know it any more.
-            ServiceUnreachable: it lacks what is no longer kept.
+            Problem: the service refuses the stream, or no longer knows it.
+            ServiceUnreachable: the service lacks media that are no longer kept.
         """
         document = self._checked(text)
         if document["type"] == "session.created":
@@ -133,27 +138,28 @@ class StreamBooks(Generic[Created, Answer]):
         """Note media that are about to be sent.
 
         Args:
-            message: as it is sent.
-            units: samples of a channel, or frames, that it holds.
-            end_s: the moment in the stream at which it ends.
+            message: message as it is sent.
+            units: number of samples of a channel, or of frames, in the message.
+            end_s: time in the stream at which the message ends, in seconds.
         """
-        self._kept.append(_Sent(message, self._units, self._units + units, end_s))
-        self._units += units
-        self._kept_bytes += len(message)
-        while self._kept_bytes > MAX_KEPT_BYTES:
-            self._drop()
+        with self._lock:
+            self._kept.append(_Sent(message, self._units, self._units + units, end_s))
+            self._units += units
+            self._kept_bytes += len(message)
+            while self._kept_bytes > MAX_KEPT_BYTES:
+                self._drop()
 
     def end(self) -> str:
-        """The message that nothing follows."""
+        """Make the message that ends the stream."""
         self._end = json.dumps({"type": "end"})
         return self._end
 
     def take(self, text: str) -> Answer | None:
-        """Take a message of the service; None for what is no answer.
+        """Take a message of the service; returns None if it is no answer.
 
         Raises:
-            Problem: the stream cannot go on.
-            ServiceUnreachable: the service shuts down.
+            Problem: the stream has failed.
+            ServiceUnreachable: the service closes the stream before its end.
         """
         document = self._checked(text)
         if document["type"] == "session.closed":
@@ -165,8 +171,9 @@ class StreamBooks(Generic[Created, Answer]):
         answer = self.kind.read_answer(document)
         self.answers += 1
         covered_s = self.kind.covered_s(answer)
-        while self._kept and self._kept[0].end_s <= covered_s:
-            self._drop()
+        with self._lock:
+            while self._kept and self._kept[0].end_s <= covered_s:
+                self._drop()
         return answer
 
     def _drop(self) -> None:

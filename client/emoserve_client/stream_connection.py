@@ -1,4 +1,4 @@
-"""How both clients open a WebSocket, and what they make of one that is refused."""
+"""Options with which both clients open a WebSocket, and the errors made from one that is refused or breaks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from emoserve_client.problems import EmoserveError, Problem, ServiceUnreachable,
 from emoserve_client.retries import RETRIED_STATUS, retry_after_s
 
 FAILURES = (OSError, WebSocketException, EOFError)
-"""What opening a WebSocket can raise. A time that is over is an OSError."""
+"""Exceptions that opening a WebSocket can raise; TimeoutError is an OSError."""
 
 TAKEN_OVER = 1000
+"""Close code of a stream that another connection has resumed."""
+
 FINAL = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
-"""With these a connection is closed whose stream is over (RFC 6455, section 7.4.1)."""
+"""Close codes that end the stream, which cannot be resumed (RFC 6455, section 7.4.1)."""
 
 BROKEN = 1001
-"""With which a client closes a connection whose stream it means to resume."""
+"""Close code of a client that means to resume its stream."""
 
 FIRST_ANSWER_S = 30.0
 """Seconds within which the service answers the first message."""
@@ -33,11 +35,12 @@ PONG_S = 90.0
 
 @dataclass(frozen=True)
 class StreamPlace:
-    """Where streams are, and what goes with every opening.
+    """Address and credentials of the service.
 
     Attributes:
-        url: of the service, http or https, with a path where a proxy has put it below one.
-        tls: for https; None stands for the authorities of the system.
+        url: address of the service, http or https, with the path that a proxy may put before it.
+        api_key: key or token, or None.
+        tls: certificates for https; None trusts the authorities of the system.
     """
 
     url: str
@@ -45,12 +48,15 @@ class StreamPlace:
     tls: ssl.SSLContext | None
 
     def address(self, path: str) -> str:
-        """Of a WebSocket."""
+        """Address of the WebSocket at ``path``."""
         scheme, _, rest = self.url.rstrip("/").partition("://")
         return f"{'wss' if scheme == 'https' else 'ws'}://{rest}{path}"
 
     def options(self) -> dict[str, Any]:
-        """Keyword arguments of both of websockets' ``connect``. Answers wait in memory, so pings are always read."""
+        """Keyword arguments of both ``connect`` functions of websockets.
+
+        Answers are queued without a bound, so that pings are always read.
+        """
         authorization = {} if self.api_key is None else {"Authorization": f"Bearer {self.api_key}"}
         secure = {"ssl": self.tls} if self.tls is not None and self.url.startswith("https:") else {}
         return {
@@ -68,7 +74,7 @@ class StreamPlace:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why there is no stream, and whether trying again could help."""
+    """Reason why a stream was not opened, and whether trying again could help."""
 
     error: EmoserveError
     may_pass: bool
@@ -76,7 +82,7 @@ class Refusal:
 
 
 def refusal(error: Exception) -> Refusal:
-    """What opening a stream raised, as this package's exception with the original as its cause."""
+    """Turn an exception of opening a stream into one of this package, with the original as its cause."""
     if isinstance(error, Problem):
         return Refusal(error, error.retry_after_s is not None, error.retry_after_s)
     if isinstance(error, EmoserveError):
@@ -96,10 +102,10 @@ def refusal(error: Exception) -> Refusal:
 
 
 def check_break(closed: ConnectionClosed) -> None:
-    """Whether a stream can go on over a new connection.
+    """Check that a stream can be resumed over a new connection.
 
     Raises:
-        ServiceUnreachable: the service has ended it, without a word of why.
+        ServiceUnreachable: the service has ended the stream.
     """
     code = None if closed.rcvd is None else closed.rcvd.code
     if code == TAKEN_OVER:

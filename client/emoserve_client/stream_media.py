@@ -1,4 +1,4 @@
-"""Sound and pictures as the messages of a live stream."""
+"""Messages of a live stream, made from sound and pictures."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from emoserve_client.stream_books import Message
 
 BYTES_PER_SAMPLE = 2
 TIME = struct.Struct("<d")
-"""Before every picture: its time in seconds, a little-endian float64."""
+"""Layout of the time in seconds before every picture: a little-endian float64."""
 
 MAX_PIECE_S = 1.0
-"""Longer sound is sent in pieces, so that a connection that breaks costs little."""
+"""Most seconds of sound in one message; after a broken connection, whole messages are sent again."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Piece:
     """One message of media.
 
     Attributes:
-        units: samples of a channel, or frames.
-        end_s: where it ends, in seconds from the beginning of the stream.
+        message: message as it is sent.
+        units: number of samples of a channel, or of frames.
+        end_s: time at which the message ends, in seconds from the beginning of the stream.
     """
 
     message: Message
@@ -35,7 +36,8 @@ class SoundCutter:
     """Cuts 16 bit PCM into messages of whole samples.
 
     Args:
-        sample_rate_hz, channels: of the sound.
+        sample_rate_hz: samples of a channel in a second.
+        channels: number of interleaved channels.
     """
 
     def __init__(self, sample_rate_hz: int, channels: int) -> None:
@@ -44,18 +46,18 @@ class SoundCutter:
         self._samples = 0
 
     def cut(self, pcm: bytes | bytearray | memoryview, max_bytes: int) -> Iterator[Piece]:
-        """The messages that ``pcm`` makes.
+        """Cut ``pcm`` into messages.
 
         Args:
-            pcm: little-endian, channels interleaved.
-            max_bytes: of one message.
+            pcm: 16 bit samples, little-endian, channels interleaved.
+            max_bytes: most bytes of one message.
 
         Raises:
-            ValueError: no whole samples of every channel.
+            ValueError: the bytes are no whole number of samples of every channel.
         """
         content = bytes(pcm)
         if len(content) % self._frame_bytes:
-            raise ValueError(f"{len(content)} bytes are no whole samples of {self._frame_bytes} bytes")
+            raise ValueError(f"{len(content)} bytes are no whole number of samples of {self._frame_bytes} bytes")
         samples = max(1, min(int(MAX_PIECE_S * self._rate_hz), max_bytes // self._frame_bytes))
         step = samples * self._frame_bytes
         for begin in range(0, len(content), step):
@@ -66,17 +68,17 @@ class SoundCutter:
 
 
 class FrameClock:
-    """Makes messages of frames; their times count from the first."""
+    """Makes messages of frames; the times of the messages count from the first frame."""
 
     def __init__(self) -> None:
         self._first_s: float | None = None
 
     def picture(self, time_s: float, jpeg: bytes) -> Piece:
-        """A JPEG picture."""
+        """Make the message of a JPEG picture."""
         return Piece(TIME.pack(time_s) + bytes(jpeg), 1, self._since_first(time_s))
 
     def action_units(self, time_s: float, confidence: float, units: Mapping[str, float], *, success: bool) -> Piece:
-        """The 17 intensities of a frame under OpenFace's names, such as ``AU01_r``."""
+        """Make the message of a frame's 17 intensities by OpenFace's names, such as ``AU01_r``."""
         frame = {"type": "frame", "time_s": time_s, "confidence": confidence, "success": success, **units}
         return Piece(json.dumps(frame), 1, self._since_first(time_s))
 

@@ -1,4 +1,4 @@
-"""What a live stream says besides its answers."""
+"""Messages of a live stream besides its answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from emoserve_client.common_answers import AnsweringModel, Document
 
 @dataclass(frozen=True)
 class StreamLimits:
-    """What a session may do: bytes of a message, seconds of media, of silence, of being held back, of all of it."""
+    """Limits of a session.
+
+    Attributes:
+        max_message_bytes: most bytes of one message.
+        max_duration_s: most seconds of media.
+        idle_timeout_s: seconds without a message after which the service closes the stream.
+        buffer_s: seconds of media that wait in the service before it holds the client back.
+        held_back_s: seconds for which the service holds a client back before it gives up.
+        session_s: most seconds of the whole session.
+        resume_s: seconds for which a broken session can be resumed.
+    """
 
     max_message_bytes: int
     max_duration_s: float
@@ -22,13 +32,13 @@ class StreamLimits:
 
     @classmethod
     def read(cls, raw: Document) -> StreamLimits:
-        """Out of a JSON document; limits that came later are passed over."""
+        """Read a JSON document; unknown limits are skipped."""
         return cls(**{name: raw[name] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
 class AudioStreamCreated:
-    """A stream of sound has begun. ``id`` is a secret: whoever has it, and the same credentials, may resume."""
+    """First message of a stream of sound. ``id`` is a secret: with it and the same credentials anyone may resume."""
 
     id: str = field(repr=False)
     model: AnsweringModel
@@ -42,7 +52,7 @@ class AudioStreamCreated:
 
     @classmethod
     def read(cls, raw: Document) -> AudioStreamCreated:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(
             raw["id"],
             AnsweringModel.read(raw["model"]),
@@ -58,13 +68,14 @@ class AudioStreamCreated:
 
 @dataclass(frozen=True)
 class VideoStreamCreated:
-    """A stream of a face has begun.
+    """First message of a stream of a face.
 
     Attributes:
+        id: secret with which, and with the same credentials, anyone may resume the stream.
         hop_s: seconds between rows.
-        look_ahead_s: so long after a moment its row is final; 0 of a causal stream.
-        provisional: whether rows would change with what follows.
-        trained: 'prior' where the model has seen no continuous ratings.
+        look_ahead_s: seconds after which a row is final; 0 in a causal stream.
+        provisional: whether later frames would change the rows.
+        trained: 'prior' if the model was not trained on continuous ratings.
     """
 
     id: str = field(repr=False)
@@ -79,7 +90,7 @@ class VideoStreamCreated:
 
     @classmethod
     def read(cls, raw: Document) -> VideoStreamCreated:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(
             raw["id"],
             raw["input"],
@@ -95,7 +106,7 @@ class VideoStreamCreated:
 
 @dataclass(frozen=True)
 class StreamClosed:
-    """A stream is over: seconds of media that were analysed, and how many answers there were."""
+    """Last message of a stream: reason of its end, seconds of media analysed, and number of answers."""
 
     reason: str
     duration_s: float
@@ -104,5 +115,5 @@ class StreamClosed:
 
     @classmethod
     def read(cls, raw: Document) -> StreamClosed:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(raw["reason"], raw["duration_s"], raw["answers"], raw)

@@ -1,4 +1,4 @@
-"""The file of a request: a path, bytes, or an open binary file; sent in pieces, again if need be."""
+"""File of a request: a path, bytes, or an open binary file, sent in pieces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO
 import anyio.to_thread
 
 Upload = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
-"""What can be sent as a file."""
+"""Types that can be sent as a file."""
 
 PIECE_BYTES = 256 * 1024
 UNKNOWN_TYPE = "application/octet-stream"
@@ -21,12 +21,14 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 @dataclass(frozen=True)
 class Source:
-    """A file to be sent.
+    """File to be sent.
 
     Attributes:
-        media_type: what the file seems to be by its name; the service looks at the bytes itself.
-        size_bytes: None where it is not known beforehand.
-        repeatable: whether it can be sent again.
+        stream: open file, or its path.
+        media_type: type guessed from the name; the service looks at the bytes itself.
+        size_bytes: size, or None if it is not known beforehand.
+        repeatable: whether the file can be sent again.
+        start: offset in bytes from which an open file is sent.
     """
 
     stream: BinaryIO | Path
@@ -42,7 +44,7 @@ class Source:
         return {"content-type": self.media_type, **length}
 
     def pieces(self) -> Iterator[bytes]:
-        """The bytes, from the beginning."""
+        """Yield the bytes from the beginning."""
         if isinstance(self.stream, Path):
             with self.stream.open("rb") as stream:
                 yield from _pieces(stream)
@@ -52,21 +54,21 @@ class Source:
         yield from _pieces(self.stream)
 
     async def async_pieces(self) -> AsyncIterator[bytes]:
-        """The same; the file is read in a thread."""
+        """Yield the bytes from the beginning; a thread reads the file."""
         pieces = self.pieces()
         while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
             yield piece
 
 
 def source_of(upload: Upload, *, table: bool = False) -> Source:
-    """Get ``upload`` ready to be sent.
+    """Prepare ``upload`` for sending.
 
     Args:
-        upload: what to send.
-        table: whether it is a table of action units and not a recording.
+        upload: file to send.
+        table: whether the file is a table of action units rather than a recording.
 
     Raises:
-        OSError: the path leads to no file that can be read.
+        OSError: no readable file is at the path.
     """
     if isinstance(upload, bytes | bytearray | memoryview):
         return Source(io.BytesIO(upload), "text/csv" if table else UNKNOWN_TYPE, len(upload), repeatable=True)

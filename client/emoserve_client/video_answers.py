@@ -10,7 +10,7 @@ from emoserve_client.common_answers import AnsweringModel, Column, Document, Med
 
 @dataclass(frozen=True)
 class AffectTimeline:
-    """Ten values a second in each column; None where no face is known."""
+    """Columns with ten values a second; None where no face is known."""
 
     time_s: Sequence[float]
     arousal: Column
@@ -20,13 +20,13 @@ class AffectTimeline:
 
     @classmethod
     def read(cls, raw: Document) -> AffectTimeline:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(raw["time_s"], raw["arousal"], raw["valence"], raw["face_confidence"], raw.get("speech"))
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Of the known values of one series."""
+    """Statistics of the known values of one series."""
 
     mean: float
     std: float
@@ -36,7 +36,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Attribution:
-    """What moved the answer: rows are ``features``, columns ``lags_s`` (seconds relative to the answer)."""
+    """Share of each feature in the answer: rows are ``features``, columns ``lags_s`` (seconds from the answer)."""
 
     features: Sequence[str]
     lags_s: Sequence[float]
@@ -47,7 +47,7 @@ class Attribution:
 
     @classmethod
     def read(cls, raw: Document) -> Attribution:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         return cls(*(raw[name] for name in cls.__dataclass_fields__))
 
 
@@ -55,8 +55,8 @@ class Attribution:
 class VideoAffect:
     """Answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``.
 
-    ``action_units``, ``attribution`` and ``audio`` are None unless asked for with ``include``. ``summary`` has None
-    for a series without a known value. ``trained`` is 'prior' where the model has seen no continuous ratings.
+    ``action_units``, ``attribution`` and ``audio`` are None unless ``include`` asks for them. ``summary`` has None
+    for a series without a known value. ``trained`` is 'prior' if the model was not trained on continuous ratings.
     """
 
     request_id: str
@@ -74,7 +74,7 @@ class VideoAffect:
 
     @classmethod
     def read(cls, raw: Document) -> VideoAffect:
-        """Out of a JSON document."""
+        """Read a JSON document."""
         attribution = raw.get("attribution")
         return cls(
             raw["request_id"],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from emoserve_client import AffectRows, AsyncEmoserve, Emoserve, Problem, Retries, ServiceUnreachable, Window
-from emoserve_client.live_stream import AudioStream
+from emoserve_client._sync.live_stream import AudioStream
 
 from tests.contract.test_audio_stream import SOUND, pcm, tiny_services
 from tests.contract.test_video_stream import jpeg, needs_faces, units

@@ -1,4 +1,4 @@
-"""The asynchronous client: the same methods as coroutines."""
+"""The asynchronous client."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ from emoserve_client.uploads import Upload
 from emoserve_client.video_answers import VideoAffect
 
 if TYPE_CHECKING:
-    from emoserve_client.async_live_stream import AsyncAudioStream, AsyncVideoStream
+    from emoserve_client._async.live_stream import AsyncAudioStream, AsyncVideoStream
 
 Answer = TypeVar("Answer")
 
 
 class AsyncEmoserve:
-    """One service. Use it as an asynchronous context manager, or await :meth:`close`; tasks may share it.
+    """Calls one service. Use it as an asynchronous context manager, or await :meth:`close`; tasks may share it.
 
     Args:
-        base_url: such as ``http://127.0.0.1:8000``.
-        api_key: key or token; None where the service asks for none.
-        timeout_s: for an answer, once the file is sent.
-        retries: when to try again.
-        tls: which certificates to trust, and the client's own, if it needs one; None for the usual authorities.
-        transport: for tests.
+        base_url: address of the service, such as ``http://127.0.0.1:8000``.
+        api_key: key or token; None if the service asks for none.
+        timeout_s: seconds to wait for an answer after the file is sent.
+        retries: when and how often a failed request is repeated.
+        tls: certificates to trust, and the client's own if the service asks for one; None trusts certifi's authorities.
+        transport: replaces the network in tests.
 
     Every method raises :class:`Problem` when the service refuses, :class:`ServiceUnreachable` when no answer comes,
     and OSError when a path leads to no file.
@@ -70,58 +70,61 @@ class AsyncEmoserve:
         self._place = (base_url, api_key, tls)
 
     async def audio_emotion(self, file: Upload, **options: Unpack[EmotionOptions]) -> AudioEmotion:
-        """Emotion of a recording or of a video's sound track."""
+        """Judge the emotion of a recording or of a video's sound track."""
         return await self._run(calls.audio_emotion(file, options))
 
     async def audio_emotion_as(self, media_type: str, file: Upload, **options: Unpack[EmotionOptions]) -> bytes:
-        """The same as 'text/csv', 'image/png' or 'application/fhir+json'."""
+        """Get the answer of :meth:`audio_emotion` as 'text/csv', 'image/png' or 'application/fhir+json'."""
         return await self._run(calls.analyse_as(calls.AUDIO_EMOTION, media_type, file, options))
 
     def audio_emotion_events(
         self, file: Upload, **options: Unpack[EmotionOptions]
     ) -> AsyncIterator[Progress | Window | AudioEmotion]:
-        """The same while the work goes on: progress, each window as soon as it is judged, and the answer at the end.
+        """Yield progress, each window as soon as it is judged, and at the end the answer of :meth:`audio_emotion`.
 
-        Leaving the iteration ends the work. Once events have come, a connection that breaks is not tried again.
+        Leaving the iteration cancels the work. The request is not repeated once an event has come.
         """
         call = calls.analyse_events(calls.AUDIO_EMOTION, file, options)
         return cast("AsyncIterator[Progress | Window | AudioEmotion]", self._events(call, AudioEmotion.read))
 
     async def audio_embedding(self, file: Upload, **options: Unpack[SoundOptions]) -> AudioEmbedding:
-        """Features of a recording, a row a window."""
+        """Compute the embedding of each window of a recording."""
         return await self._run(calls.audio_embedding(file, options))
 
     async def audio_embedding_as(self, media_type: str, file: Upload, **options: Unpack[SoundOptions]) -> bytes:
-        """The same as 'text/csv'."""
+        """Get the answer of :meth:`audio_embedding` as 'text/csv'."""
         return await self._run(calls.analyse_as(calls.AUDIO_EMBEDDING, media_type, file, options))
 
     async def video_affect(self, file: Upload, **options: Unpack[VideoOptions]) -> VideoAffect:
-        """Arousal and valence of a face over time."""
+        """Judge the arousal and valence of a face over time."""
         return await self._run(calls.video_affect(file, options))
 
     async def video_affect_as(self, media_type: str, file: Upload, **options: Unpack[VideoOptions]) -> bytes:
-        """The same as 'text/csv', 'image/png' or 'application/fhir+json'."""
+        """Get the answer of :meth:`video_affect` as 'text/csv', 'image/png' or 'application/fhir+json'."""
         return await self._run(calls.analyse_as(calls.VIDEO_AFFECT, media_type, file, options))
 
     def video_affect_events(
         self, file: Upload, **options: Unpack[VideoOptions]
     ) -> AsyncIterator[Progress | AffectRows | VideoAffect]:
-        """The same while the work goes on; rows come before the end with ``neutral='none'`` or a stretch."""
+        """Yield progress, rows, and at the end the answer of :meth:`video_affect`.
+
+        Rows come before the end if ``neutral`` is 'none' or a stretch of seconds.
+        """
         call = calls.analyse_events(calls.VIDEO_AFFECT, file, options)
         return cast("AsyncIterator[Progress | AffectRows | VideoAffect]", self._events(call, VideoAffect.read))
 
     async def table_affect(self, file: Upload, **options: Unpack[TableOptions]) -> VideoAffect:
-        """Arousal and valence from a table of action units by OpenFace or AVEC."""
+        """Judge arousal and valence from a table of action units by OpenFace or AVEC."""
         return await self._run(calls.table_affect(file, options))
 
     async def table_affect_as(self, media_type: str, file: Upload, **options: Unpack[TableOptions]) -> bytes:
-        """The same as 'text/csv', 'image/png' or 'application/fhir+json'."""
+        """Get the answer of :meth:`table_affect` as 'text/csv', 'image/png' or 'application/fhir+json'."""
         return await self._run(calls.analyse_as(calls.TABLE_AFFECT, media_type, file, options))
 
     def table_affect_events(
         self, file: Upload, **options: Unpack[TableOptions]
     ) -> AsyncIterator[Progress | VideoAffect]:
-        """The same with its progress."""
+        """Yield progress, and at the end the answer of :meth:`table_affect`."""
         call = calls.analyse_events(calls.TABLE_AFFECT, file, options)
         return cast("AsyncIterator[Progress | VideoAffect]", self._events(call, VideoAffect.read))
 
@@ -138,14 +141,14 @@ class AsyncEmoserve:
         return await self._submit("video-affect", file, idempotency_key, dict(options))
 
     async def job(self, job_id: str) -> Job:
-        """Where a job stands."""
+        """Get the current state of a job."""
         return await self._run(calls.job(job_id))
 
     async def wait(self, job_id: str, *, timeout_s: float | None = None, poll_s: float = 1.0) -> Job:
-        """Wait until a job has ended, however it did.
+        """Poll a job every ``poll_s`` seconds until it has succeeded, failed, expired or been cancelled.
 
         Raises:
-            TimeoutError: it has not after ``timeout_s``.
+            TimeoutError: the job has not ended after ``timeout_s`` seconds.
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while not (job := await self.job(job_id)).state.is_final:
@@ -155,13 +158,13 @@ class AsyncEmoserve:
         return job
 
     async def job_events(self, job_id: str, *, last_event_id: str | None = None) -> AsyncIterator[Job | Progress]:
-        """A job's way: the job whenever its state changes, progress in between; ends with the job.
+        """Yield the job whenever its state changes and its progress in between, until the job has ended.
 
-        A connection that breaks is made anew, and goes on behind the last event.
+        A broken connection is opened again and continues after the last event.
 
         Args:
-            job_id: of the job.
-            last_event_id: of the last event that is known already.
+            job_id: identifier of the job.
+            last_event_id: identifier of an event; only later events are given. None starts with the first.
         """
         events = JobEvents(last_event_id)
         attempts = Attempts(self._retries, repeatable=True)
@@ -187,15 +190,15 @@ class AsyncEmoserve:
                 await anyio.sleep(events.retry_s if events.is_alive else attempts.pause_after(broken))
 
     async def audio_emotion_result(self, job_id: str) -> AudioEmotion:
-        """Answer of a job that has succeeded."""
+        """Get the answer of a job that has succeeded."""
         return await self._run(calls.result(job_id, AudioEmotion.read))
 
     async def video_affect_result(self, job_id: str) -> VideoAffect:
-        """Answer of a job that has succeeded."""
+        """Get the answer of a job that has succeeded."""
         return await self._run(calls.result(job_id, VideoAffect.read))
 
     async def result_as(self, media_type: str, job_id: str) -> bytes:
-        """Answer of a job as the bytes of a media type."""
+        """Get the answer of a job as the bytes of ``media_type``."""
         return await self._run(calls.result_as(job_id, media_type))
 
     async def cancel(self, job_id: str) -> None:
@@ -203,39 +206,39 @@ class AsyncEmoserve:
         await self._run(calls.cancel(job_id))
 
     def audio_stream(self, sample_rate_hz: int, **options: Unpack[AudioStreamOptions]) -> AsyncAudioStream:
-        """A live stream of sound, for an async with statement; needs the extra 'streams'."""
+        """Make a live stream of sound, to be opened by an async with statement; needs the extra 'streams'."""
         require_websockets()
-        from emoserve_client.async_live_stream import AsyncAudioStream
+        from emoserve_client._async.live_stream import AsyncAudioStream
         from emoserve_client.stream_connection import StreamPlace
 
         return AsyncAudioStream(StreamPlace(*self._place), self._retries, {"sample_rate_hz": sample_rate_hz, **options})
 
     def video_stream(self, **options: Unpack[VideoStreamOptions]) -> AsyncVideoStream:
-        """A live stream of a face, for an async with statement; needs the extra 'streams'."""
+        """Make a live stream of a face, to be opened by an async with statement; needs the extra 'streams'."""
         require_websockets()
-        from emoserve_client.async_live_stream import AsyncVideoStream
+        from emoserve_client._async.live_stream import AsyncVideoStream
         from emoserve_client.stream_connection import StreamPlace
 
         return AsyncVideoStream(StreamPlace(*self._place), self._retries, options)
 
     async def models(self) -> Document:
-        """Cards of all models."""
+        """Get the cards of all models."""
         return await self._run(calls.document("/v1/models"))
 
     async def model(self, name: str, version: str | None = None) -> Document:
-        """Card of one model."""
+        """Get the cards of one model, of every version unless one is named."""
         return await self._run(calls.model(name, version))
 
     async def limits(self) -> Document:
-        """Every limit in force."""
+        """Get every limit in force."""
         return await self._run(calls.document("/v1/limits"))
 
     async def problems(self) -> Document:
-        """Every error code."""
+        """Get every error code with its meaning."""
         return await self._run(calls.document("/v1/problems"))
 
     async def ready(self) -> bool:
-        """Whether the service takes work now; one attempt."""
+        """Ask once whether the service takes work now; False also if it cannot be reached."""
         try:
             return is_ready(await self._http.get("/v2/health/ready"))
         except httpx.HTTPError:

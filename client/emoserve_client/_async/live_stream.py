@@ -1,4 +1,7 @@
-"""Live streams for the asynchronous client. They need asyncio: the package websockets knows no other event loop."""
+"""Live streams of the asynchronous client: sound or a face goes in while answers come out.
+
+Background work of the stream reads the answers. It opens a new connection when one breaks, and resumes the session.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from emoserve_client.attempts import Attempts
+from emoserve_client.background import AsyncBackground, AsyncEvent
 from emoserve_client.event_answers import AffectRows, Window
 from emoserve_client.problems import EmoserveError, ServiceUnreachable
 from emoserve_client.retries import Retries
@@ -31,13 +35,13 @@ class AsyncLiveStream(Generic[Created, Answer]):
     """One stream. Use it as an asynchronous context manager; one task may send while another reads.
 
     Args:
-        kind: sound or faces.
+        kind: what sets streams of sound and of faces apart.
         config: members of the first message.
-        place: of the service.
-        retries: when to try again, at the beginning and after each break.
+        place: address and credentials of the service.
+        retries: when and how often opening is repeated, at the beginning and after each broken connection.
 
-    Everything raises :class:`Problem` when the service refuses, and :class:`ServiceUnreachable` when the connection
-    breaks for good.
+    Every method raises :class:`Problem` when the service refuses, and :class:`ServiceUnreachable` when the connection
+    cannot be opened again.
     """
 
     def __init__(
@@ -49,37 +53,42 @@ class AsyncLiveStream(Generic[Created, Answer]):
         self._answers: asyncio.Queue[Answer | None] = asyncio.Queue()
         self._failure: EmoserveError | None = None
         self._sending = asyncio.Lock()
-        self._over = asyncio.Event()
+        self._leaving = AsyncEvent()
+        self._over = AsyncEvent()
         self._socket: ClientConnection | None = None
-        self._reader: asyncio.Task[None] | None = None
+        self._reader = AsyncBackground(self._read)
 
     @property
     def created(self) -> Created:
-        """What the service said at the beginning."""
+        """First message of the service.
+
+        Raises:
+            RuntimeError: the stream is not open yet.
+        """
         created = self._books.created
         if created is None:
-            raise RuntimeError("the stream has not begun: use it in an async with statement")
+            raise RuntimeError("the stream has not begun: open it by an async with statement")
         return created
 
     @property
     def closed(self) -> StreamClosed | None:
-        """What the service said at the end, or None before."""
+        """Last message of the service, or None before it has come."""
         return self._books.closed
 
     async def end(self) -> None:
-        """Nothing follows: the service judges the rest, and the answers end."""
+        """Tell the service that no more media follow: it judges the rest and closes the stream."""
         async with self._sending:
             self._check()
             await self._put(self._books.end())
 
     async def finish(self) -> AsyncIterator[Answer]:
-        """End, and give the answers that are left."""
+        """End the stream with the first step of the iteration, and yield the answers that are left."""
         await self.end()
         async for answer in self:
             yield answer
 
     def ready(self) -> list[Answer]:
-        """The answers that have come by now; does not wait."""
+        """Return the answers that have come by now, without waiting."""
         found: list[Answer] = []
         while not self._answers.empty():
             answer = self._answers.get_nowait()
@@ -92,7 +101,7 @@ class AsyncLiveStream(Generic[Created, Answer]):
         return found
 
     async def __aiter__(self) -> AsyncIterator[Answer]:
-        """Answers as they come, until the stream is over."""
+        """Yield answers as they come, until the stream is over."""
         while (answer := await self._answers.get()) is not None:
             yield answer
         self._answers.put_nowait(None)
@@ -100,16 +109,16 @@ class AsyncLiveStream(Generic[Created, Answer]):
             raise self._failure
 
     async def close(self) -> None:
-        """Leave; a stream that was not ended is given up."""
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
+        """Close the connection; the service gives up a stream that was not ended."""
+        self._leaving.set()
+        self._reader.cancel()
         if self._socket is not None:
             await self._socket.close()
+        await self._reader.join()
 
     async def __aenter__(self) -> Self:
         self._socket = await self._connect()
-        self._reader = asyncio.create_task(self._read())
+        self._reader.start()
         return self
 
     async def __aexit__(
@@ -118,7 +127,7 @@ class AsyncLiveStream(Generic[Created, Answer]):
         await self.close()
 
     async def _send(self, piece: Piece) -> None:
-        """Send media; waits while the service holds the client back, and while a broken connection is made anew."""
+        """Send media; wait while the service holds the client back, and while a broken connection is opened again."""
         limit = self.created.limits.max_message_bytes
         if len(piece.message) > limit:
             raise ValueError(f"a message of {len(piece.message)} bytes, and the service takes {limit}")
@@ -126,11 +135,11 @@ class AsyncLiveStream(Generic[Created, Answer]):
             self._check()
             self._books.keep(piece.message, piece.units, piece.end_s)
             broken = await self._put(piece.message)
-        while broken is not None and self._socket is broken and not self._over.is_set():
-            await asyncio.sleep(0.01)
+        while broken is not None and self._socket is broken and not await self._over.wait(0.01):
+            pass
 
     async def _put(self, message: Message) -> ClientConnection | None:
-        """Send on the connection there is; returns it if it is broken. The reader then sends the message again."""
+        """Send on the current connection; return it if it is broken. The reader then sends the message again."""
         assert self._socket is not None
         try:
             await self._socket.send(message)
@@ -158,16 +167,18 @@ class AsyncLiveStream(Generic[Created, Answer]):
             self._answers.put_nowait(None)
 
     async def _take_next(self) -> bool:
-        """Take one message, or a broken connection; False when the stream is over."""
+        """Take one message, or open a broken connection again; False when the stream is over."""
         assert self._socket is not None
         try:
             text = await self._socket.recv()
         except ConnectionClosed as closed:
-            if self._books.closed is not None:
+            if self._books.closed is not None or self._leaving.is_set():
                 return False
             check_break(closed)
             async with self._sending:
                 self._socket = await self._connect()
+            if self._leaving.is_set():  # close() may have closed the former connection
+                await self._socket.close()
             return True
         answer = self._books.take(str(text))
         if answer is not None:
@@ -175,7 +186,7 @@ class AsyncLiveStream(Generic[Created, Answer]):
         return True
 
     async def _connect(self) -> ClientConnection:
-        """A connection with a session, new or resumed."""
+        """Open a connection with a new or resumed session."""
         attempts = Attempts(self._retries, repeatable=True)
         while True:
             try:
@@ -183,14 +194,15 @@ class AsyncLiveStream(Generic[Created, Answer]):
             except (EmoserveError, *FAILURES) as error:
                 refused = refusal(error)
             pause_s = attempts.pause_after(refused.error, may_pass=refused.may_pass, after_s=refused.after_s)
-            await asyncio.sleep(pause_s)
+            if await self._leaving.wait(pause_s):
+                raise refused.error
 
     async def _open(self) -> ClientConnection:
-        socket = await connect(self._place.address(self._books.kind.path), **self._place.options())
+        opening = connect(self._place.address(self._books.kind.path), **self._place.options())
+        socket: ClientConnection = await opening.__aenter__()  # newer releases of websockets want the context manager
         try:
             await socket.send(self._books.first_message())
-            async with asyncio.timeout(FIRST_ANSWER_S):
-                first = await socket.recv()
+            first = await asyncio.wait_for(socket.recv(), FIRST_ANSWER_S)
             for message in self._books.begin(str(first)):
                 await socket.send(message)
         except BaseException:
@@ -200,7 +212,7 @@ class AsyncLiveStream(Generic[Created, Answer]):
 
 
 class AsyncAudioStream(AsyncLiveStream[AudioStreamCreated, Window]):
-    """Sound in, a :class:`Window` out as soon as it is complete. Arguments as :meth:`AsyncEmoserve.audio_stream`."""
+    """Takes sound and yields each :class:`Window` once it is complete; see :meth:`AsyncEmoserve.audio_stream`."""
 
     def __init__(self, place: StreamPlace, retries: Retries, config: Mapping[str, Any]) -> None:
         super().__init__(AUDIO, config, place, retries)
@@ -210,29 +222,40 @@ class AsyncAudioStream(AsyncLiveStream[AudioStreamCreated, Window]):
         """Send 16 bit samples, little-endian, channels interleaved; waits while the service is behind.
 
         Raises:
-            ValueError: no whole samples of every channel.
+            ValueError: the bytes are no whole number of samples of every channel.
         """
         for piece in self._cutter.cut(pcm, self.created.limits.max_message_bytes):
             await self._send(piece)
 
 
 class AsyncVideoStream(AsyncLiveStream[VideoStreamCreated, AffectRows]):
-    """Pictures or action units in, :class:`AffectRows` out. Arguments as :meth:`AsyncEmoserve.video_stream`."""
+    """Takes pictures or action units and yields :class:`AffectRows`; see :meth:`AsyncEmoserve.video_stream`."""
 
     def __init__(self, place: StreamPlace, retries: Retries, config: Mapping[str, Any]) -> None:
         super().__init__(VIDEO, config, place, retries)
         self._clock = FrameClock()
 
     async def send_picture(self, time_s: float, jpeg: bytes) -> None:
-        """Send a JPEG picture of a moment; times increase. Waits while the service is behind.
+        """Send a JPEG picture; waits while the service is behind.
+
+        Args:
+            time_s: time of the picture in seconds, later than that of the picture before.
+            jpeg: the picture.
 
         Raises:
-            ValueError: larger than the service takes.
+            ValueError: the picture is larger than the service takes.
         """
         await self._send(self._clock.picture(time_s, jpeg))
 
     async def send_action_units(
         self, time_s: float, confidence: float, units: Mapping[str, float], *, success: bool = True
     ) -> None:
-        """Send a frame's 17 intensities 0…5 under OpenFace's names, such as ``AU01_r``; see :class:`VideoStream`."""
+        """Send the 17 action units of a frame.
+
+        Args:
+            time_s: time of the frame in seconds, later than that of the frame before.
+            confidence: confidence of the face tracker, 0…1.
+            units: intensities 0…5 by OpenFace's names, such as ``AU01_r``.
+            success: whether the face was found.
+        """
         await self._send(self._clock.action_units(time_s, confidence, units, success=success))

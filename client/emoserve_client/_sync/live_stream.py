@@ -1,6 +1,7 @@
-"""Live streams for the blocking client: sound or a face goes in while answers come out.
+# Generated from _async/live_stream.py by client/unasync.py; do not edit.
+"""Live streams of the blocking client: sound or a face goes in while answers come out.
 
-A thread of the stream's own reads, and opens a new connection when one breaks; the session goes on where it was.
+Background work of the stream reads the answers. It opens a new connection when one breaks, and resumes the session.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from emoserve_client.attempts import Attempts
+from emoserve_client.background import Background, Event
 from emoserve_client.event_answers import AffectRows, Window
 from emoserve_client.problems import EmoserveError, ServiceUnreachable
 from emoserve_client.retries import Retries
@@ -35,13 +37,13 @@ class LiveStream(Generic[Created, Answer]):
     """One stream. Use it as a context manager; one thread may send while another reads.
 
     Args:
-        kind: sound or faces.
+        kind: what sets streams of sound and of faces apart.
         config: members of the first message.
-        place: of the service.
-        retries: when to try again, at the beginning and after each break.
+        place: address and credentials of the service.
+        retries: when and how often opening is repeated, at the beginning and after each broken connection.
 
-    Everything raises :class:`Problem` when the service refuses, and :class:`ServiceUnreachable` when the connection
-    breaks for good.
+    Every method raises :class:`Problem` when the service refuses, and :class:`ServiceUnreachable` when the connection
+    cannot be opened again.
     """
 
     def __init__(
@@ -52,44 +54,47 @@ class LiveStream(Generic[Created, Answer]):
         self._retries = retries
         self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         self._failure: EmoserveError | None = None
-        self._noting = threading.Lock()
         self._sending = threading.Lock()
-        self._leaving = threading.Event()
-        self._over = threading.Event()
+        self._leaving = Event()
+        self._over = Event()
         self._socket: ClientConnection | None = None
-        self._reader = threading.Thread(target=self._read, name="emoserve-stream", daemon=True)
+        self._reader = Background(self._read)
 
     @property
     def created(self) -> Created:
-        """What the service said at the beginning."""
+        """First message of the service.
+
+        Raises:
+            RuntimeError: the stream is not open yet.
+        """
         created = self._books.created
         if created is None:
-            raise RuntimeError("the stream has not begun: use it in a with statement")
+            raise RuntimeError("the stream has not begun: open it by a with statement")
         return created
 
     @property
     def closed(self) -> StreamClosed | None:
-        """What the service said at the end, or None before."""
+        """Last message of the service, or None before it has come."""
         return self._books.closed
 
     def end(self) -> None:
-        """Nothing follows: the service judges the rest, and the answers end."""
+        """Tell the service that no more media follow: it judges the rest and closes the stream."""
         with self._sending:
             self._check()
             self._put(self._books.end())
 
     def finish(self) -> Iterator[Answer]:
-        """End, and give the answers that are left."""
+        """End the stream with the first step of the iteration, and yield the answers that are left."""
         self.end()
-        return iter(self)
+        yield from self
 
     def ready(self) -> list[Answer]:
-        """The answers that have come by now; does not wait."""
+        """Return the answers that have come by now, without waiting."""
         found: list[Answer] = []
         while not self._answers.empty():
-            answer = self._answers.get()
+            answer = self._answers.get_nowait()
             if answer is None:
-                self._answers.put(None)  # for whoever asks next
+                self._answers.put_nowait(None)  # for whoever asks next
                 break
             found.append(answer)
         if not found and self._over.is_set() and self._failure is not None:
@@ -97,20 +102,20 @@ class LiveStream(Generic[Created, Answer]):
         return found
 
     def __iter__(self) -> Iterator[Answer]:
-        """Answers as they come, until the stream is over."""
+        """Yield answers as they come, until the stream is over."""
         while (answer := self._answers.get()) is not None:
             yield answer
-        self._answers.put(None)
+        self._answers.put_nowait(None)
         if self._failure is not None:
             raise self._failure
 
     def close(self) -> None:
-        """Leave; a stream that was not ended is given up."""
+        """Close the connection; the service gives up a stream that was not ended."""
         self._leaving.set()
+        self._reader.cancel()
         if self._socket is not None:
             self._socket.close()
-        if self._reader.ident is not None:
-            self._reader.join()
+        self._reader.join()
 
     def __enter__(self) -> Self:
         self._socket = self._connect()
@@ -123,20 +128,19 @@ class LiveStream(Generic[Created, Answer]):
         self.close()
 
     def _send(self, piece: Piece) -> None:
-        """Send media; waits while the service holds the client back, and while a broken connection is made anew."""
+        """Send media; wait while the service holds the client back, and while a broken connection is opened again."""
         limit = self.created.limits.max_message_bytes
         if len(piece.message) > limit:
             raise ValueError(f"a message of {len(piece.message)} bytes, and the service takes {limit}")
         with self._sending:
             self._check()
-            with self._noting:
-                self._books.keep(piece.message, piece.units, piece.end_s)
+            self._books.keep(piece.message, piece.units, piece.end_s)
             broken = self._put(piece.message)
         while broken is not None and self._socket is broken and not self._over.wait(0.01):
             pass
 
     def _put(self, message: Message) -> ClientConnection | None:
-        """Send on the connection there is; returns it if it is broken. The reader then sends the message again."""
+        """Send on the current connection; return it if it is broken. The reader then sends the message again."""
         assert self._socket is not None
         try:
             self._socket.send(message)
@@ -161,10 +165,10 @@ class LiveStream(Generic[Created, Answer]):
             self._failure.__cause__ = error
         finally:
             self._over.set()
-            self._answers.put(None)
+            self._answers.put_nowait(None)
 
     def _take_next(self) -> bool:
-        """Take one message, or a broken connection; False when the stream is over."""
+        """Take one message, or open a broken connection again; False when the stream is over."""
         assert self._socket is not None
         try:
             text = self._socket.recv()
@@ -174,15 +178,16 @@ class LiveStream(Generic[Created, Answer]):
             check_break(closed)
             with self._sending:
                 self._socket = self._connect()
+            if self._leaving.is_set():  # close() may have closed the former connection
+                self._socket.close()
             return True
-        with self._noting:
-            answer = self._books.take(str(text))
+        answer = self._books.take(str(text))
         if answer is not None:
-            self._answers.put(answer)
+            self._answers.put_nowait(answer)
         return True
 
     def _connect(self) -> ClientConnection:
-        """A connection with a session, new or resumed."""
+        """Open a connection with a new or resumed session."""
         attempts = Attempts(self._retries, repeatable=True)
         while True:
             try:
@@ -195,10 +200,11 @@ class LiveStream(Generic[Created, Answer]):
 
     def _open(self) -> ClientConnection:
         opening = connect(self._place.address(self._books.kind.path), **self._place.options())
-        socket: ClientConnection = opening.__enter__()  # newer releases of websockets want it so, older ones allow it
+        socket: ClientConnection = opening.__enter__()  # newer releases of websockets want the context manager
         try:
             socket.send(self._books.first_message())
-            for message in self._books.begin(str(socket.recv(FIRST_ANSWER_S))):
+            first = socket.recv(FIRST_ANSWER_S)
+            for message in self._books.begin(str(first)):
                 socket.send(message)
         except BaseException:
             socket.close(BROKEN)
@@ -207,46 +213,50 @@ class LiveStream(Generic[Created, Answer]):
 
 
 class AudioStream(LiveStream[AudioStreamCreated, Window]):
-    """Sound in, a :class:`Window` out as soon as it is complete. Arguments as :meth:`Emoserve.audio_stream`."""
+    """Takes sound and yields each :class:`Window` once it is complete; see :meth:`Emoserve.audio_stream`."""
 
     def __init__(self, place: StreamPlace, retries: Retries, config: Mapping[str, Any]) -> None:
         super().__init__(AUDIO, config, place, retries)
         self._cutter = SoundCutter(config["sample_rate_hz"], config.get("channels") or 1)
 
     def send(self, pcm: bytes | bytearray | memoryview) -> None:
-        """Send 16 bit samples, little-endian, channels interleaved; blocks while the service is behind.
+        """Send 16 bit samples, little-endian, channels interleaved; waits while the service is behind.
 
         Raises:
-            ValueError: no whole samples of every channel.
+            ValueError: the bytes are no whole number of samples of every channel.
         """
         for piece in self._cutter.cut(pcm, self.created.limits.max_message_bytes):
             self._send(piece)
 
 
 class VideoStream(LiveStream[VideoStreamCreated, AffectRows]):
-    """Pictures or action units in, :class:`AffectRows` out. Arguments as :meth:`Emoserve.video_stream`."""
+    """Takes pictures or action units and yields :class:`AffectRows`; see :meth:`Emoserve.video_stream`."""
 
     def __init__(self, place: StreamPlace, retries: Retries, config: Mapping[str, Any]) -> None:
         super().__init__(VIDEO, config, place, retries)
         self._clock = FrameClock()
 
     def send_picture(self, time_s: float, jpeg: bytes) -> None:
-        """Send a JPEG picture of a moment; times increase. Blocks while the service is behind.
+        """Send a JPEG picture; waits while the service is behind.
+
+        Args:
+            time_s: time of the picture in seconds, later than that of the picture before.
+            jpeg: the picture.
 
         Raises:
-            ValueError: larger than the service takes.
+            ValueError: the picture is larger than the service takes.
         """
         self._send(self._clock.picture(time_s, jpeg))
 
     def send_action_units(
         self, time_s: float, confidence: float, units: Mapping[str, float], *, success: bool = True
     ) -> None:
-        """Send a frame's 17 intensities 0…5 under OpenFace's names, such as ``AU01_r``.
+        """Send the 17 action units of a frame.
 
         Args:
-            time_s: of the frame; times increase.
-            confidence: of the tracker, 0…1.
-            units: by name.
+            time_s: time of the frame in seconds, later than that of the frame before.
+            confidence: confidence of the face tracker, 0…1.
+            units: intensities 0…5 by OpenFace's names, such as ``AU01_r``.
             success: whether the face was found.
         """
         self._send(self._clock.action_units(time_s, confidence, units, success=success))

@@ -1,0 +1,2 @@
+# Generated from _async/__init__.py by client/unasync.py; do not edit.
+"""Blocking half of the client."""
