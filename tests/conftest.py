@@ -13,6 +13,7 @@ import certifi
 import httpx
 import pytest
 
+from tests.support.client_halves import HALVES, MakeClient, client_of
 from tests.support.live_server import LiveServer, serving, small_settings
 
 
@@ -42,3 +43,10 @@ def live() -> Iterator[LiveServer]:
 def client(live: LiveServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=live.url, timeout=60) as client:
         yield client
+
+
+@pytest.fixture(params=HALVES)
+def make_client(request: pytest.FixtureRequest) -> Iterator[MakeClient]:
+    """Makes clients of the blocking half, then of the asynchronous one, which is used as if it blocked."""
+    with client_of(request.param) as make:
+        yield make

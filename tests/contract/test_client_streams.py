@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from emoserve_client import AffectRows, AsyncEmoserve, Emoserve, Problem, Retries, ServiceUnreachable, Window
+from emoserve_client import AffectRows, Emoserve, Problem, Retries, ServiceUnreachable, Window
 from emoserve_client._sync.live_stream import AudioStream
+from websockets.sync.client import ClientConnection
 
 from tests.contract.test_audio_stream import SOUND, pcm, tiny_services
 from tests.contract.test_video_stream import jpeg, needs_faces, units
 from tests.plain_wav import tone, wav
 from tests.shared_material import ROOT
+from tests.support.client_halves import MakeClient
 from tests.support.credentials import add_key
 from tests.support.live_server import LiveServer, serving, serving_models, small_settings, wait_until
 from tests.support.proxy import Proxy, proxying
@@ -62,41 +63,24 @@ def expected(streaming: LiveServer) -> list[dict]:
 Run = Callable[[str, Callable[[int], None]], list[Window]]
 
 
-def blocking(url: str, before: Callable[[int], None]) -> list[Window]:
-    with Emoserve(url, retries=QUICK) as emoserve, emoserve.audio_stream(RATE_HZ, hop_s=0.3) as stream:
-        windows: list[Window] = []
-        for number, piece in enumerate(PIECES):
-            before(number)
-            stream.send(piece)
-            windows += stream.ready()
-        before(len(PIECES))
-        windows += stream.finish()
-        assert stream.closed is not None
-        assert stream.closed.answers == len(windows)
-        return windows
+@pytest.fixture
+def run(make_client: MakeClient) -> Run:
+    """Streams :data:`PIECES`, with a call before each and at the end, and collects the windows."""
 
-
-def asynchronous(url: str, before: Callable[[int], None]) -> list[Window]:
-    async def run() -> list[Window]:
-        emoserve = AsyncEmoserve(url, retries=QUICK)
-        async with emoserve, emoserve.audio_stream(RATE_HZ, hop_s=0.3) as stream:
+    def stream_all(url: str, before: Callable[[int], None]) -> list[Window]:
+        with make_client(url, retries=QUICK) as emoserve, emoserve.audio_stream(RATE_HZ, hop_s=0.3) as stream:
             windows: list[Window] = []
             for number, piece in enumerate(PIECES):
-                await asyncio.to_thread(before, number)
-                await stream.send(piece)
+                before(number)
+                stream.send(piece)
                 windows += stream.ready()
-            await asyncio.to_thread(before, len(PIECES))
-            windows += [window async for window in stream.finish()]
+            before(len(PIECES))
+            windows += stream.finish()
             assert stream.closed is not None
             assert stream.closed.answers == len(windows)
             return windows
 
-    return asyncio.run(run())
-
-
-@pytest.fixture(params=[blocking, asynchronous], ids=["blocking", "asynchronous"])
-def run(request: pytest.FixtureRequest) -> Run:
-    return request.param
+    return stream_all
 
 
 def same(windows: Sequence[Window], expected: list[dict]) -> bool:
@@ -155,8 +139,8 @@ def test_a_stream_that_was_ended_goes_on_too(proxy: Proxy, streaming: LiveServer
         assert list(stream) == []
 
 
-def test_one_thread_sends_while_another_reads(streaming: LiveServer) -> None:
-    with Emoserve(streaming.url) as emoserve, emoserve.audio_stream(RATE_HZ) as stream:
+def test_one_thread_sends_while_another_reads(streaming: LiveServer, make_client: MakeClient) -> None:
+    with make_client(streaming.url) as emoserve, emoserve.audio_stream(RATE_HZ) as stream:
         heard: list[Window] = []
         reading = threading.Thread(target=lambda: heard.extend(stream))
         reading.start()
@@ -178,25 +162,19 @@ def test_one_thread_sends_while_another_reads(streaming: LiveServer) -> None:
         ({"channels": 99}, "too_many_channels"),
     ],
 )
-def test_what_the_service_refuses_is_a_problem(streaming: LiveServer, options: dict, code: str) -> None:
-    with Emoserve(streaming.url) as emoserve:
+def test_what_the_service_refuses_is_a_problem(
+    streaming: LiveServer, make_client: MakeClient, options: dict, code: str
+) -> None:
+    with make_client(streaming.url) as emoserve:
         with pytest.raises(Problem) as caught, emoserve.audio_stream(RATE_HZ, **options):
             pytest.fail("a stream that was refused")
         assert caught.value.code == code
         assert caught.value.request_id
 
-    async def ask() -> None:
-        async with AsyncEmoserve(streaming.url) as emoserve:
-            with pytest.raises(Problem, match=code):
-                async with emoserve.audio_stream(RATE_HZ, **options):
-                    pytest.fail("a stream that was refused")
 
-    asyncio.run(ask())
-
-
-def test_a_stream_that_fails_on_the_way_says_so_wherever_one_looks(models: Path) -> None:
+def test_a_stream_that_fails_on_the_way_says_so_wherever_one_looks(models: Path, make_client: MakeClient) -> None:
     settings = small_settings(model_dirs=[models], device="cpu", limits={"max_duration_s": 2.0})
-    with serving(settings, tiny_services(settings)) as server, Emoserve(server.url) as emoserve:  # noqa: SIM117
+    with serving(settings, tiny_services(settings)) as server, make_client(server.url) as emoserve:  # noqa: SIM117
         with emoserve.audio_stream(RATE_HZ) as stream:
             with pytest.raises(Problem, match="media_too_long"):
                 send_for_ever(stream)
@@ -210,8 +188,8 @@ def send_for_ever(stream: AudioStream) -> None:
         stream.send(pcm(tone(0.5)))
 
 
-def test_misuse_is_told_before_anything_is_sent(streaming: LiveServer) -> None:
-    with Emoserve(streaming.url) as emoserve, emoserve.audio_stream(RATE_HZ, channels=2) as stream:
+def test_misuse_is_told_before_anything_is_sent(streaming: LiveServer, make_client: MakeClient) -> None:
+    with make_client(streaming.url) as emoserve, emoserve.audio_stream(RATE_HZ, channels=2) as stream:
         with pytest.raises(ValueError, match="4 bytes"):
             stream.send(b"\0" * 6)
         stream.end()
@@ -219,7 +197,7 @@ def test_misuse_is_told_before_anything_is_sent(streaming: LiveServer) -> None:
             stream.send(b"\0" * 4)
         assert list(stream) == []
     with pytest.raises(RuntimeError, match="with statement"):
-        _ = Emoserve(streaming.url).audio_stream(RATE_HZ).created
+        _ = make_client(streaming.url).audio_stream(RATE_HZ).created
 
 
 def test_credentials_go_with_it(models: Path, tmp_path: Path) -> None:
@@ -300,17 +278,31 @@ def test_a_service_that_stops_ends_the_stream(models: Path) -> None:
     emoserve.close()
 
 
-def test_a_stream_that_is_left_is_given_up_at_once(streaming: LiveServer) -> None:
-    with Emoserve(streaming.url) as emoserve, emoserve.audio_stream(RATE_HZ) as stream:
+def test_a_stream_that_is_left_is_given_up_at_once(streaming: LiveServer, make_client: MakeClient) -> None:
+    with make_client(streaming.url) as emoserve, emoserve.audio_stream(RATE_HZ) as stream:
         stream.send(pcm(tone(0.4)))
-
-    async def leave() -> None:
-        async with AsyncEmoserve(streaming.url) as emoserve, emoserve.audio_stream(RATE_HZ) as stream:
-            await stream.send(pcm(tone(0.4)))
-
-    asyncio.run(leave())
     wait_until(lambda: len(streaming.services.streams) == 0)
     assert streaming.services.loaded.pipeline.admission.held_s == 0
+
+
+def test_a_stream_that_is_closed_while_it_reconnects_ends(proxy: Proxy) -> None:
+    """The new connection comes when the old one was closed already; nobody would close it but the reader."""
+    with Emoserve(f"http://127.0.0.1:{proxy.port}", retries=QUICK) as emoserve:
+        stream = emoserve.audio_stream(RATE_HZ).__enter__()
+        connect, reconnects = stream._connect, threading.Event()
+
+        def late() -> ClientConnection:
+            reconnects.set()
+            assert stream._leaving.wait(20)
+            return connect()
+
+        stream._connect = late
+        proxy.break_connections()
+        assert reconnects.wait(20)
+        closing = threading.Thread(target=stream.close, daemon=True)
+        closing.start()
+        closing.join(20)
+        assert not closing.is_alive()
 
 
 def test_a_client_that_is_too_fast_waits(models: Path, monkeypatch) -> None:
@@ -362,7 +354,9 @@ def faces() -> Iterator[LiveServer]:
         yield server
 
 
-def test_action_units_get_the_rows_of_a_table_over_a_connection_that_breaks(faces: LiveServer) -> None:
+def test_action_units_get_the_rows_of_a_table_over_a_connection_that_breaks(
+    faces: LiveServer, make_client: MakeClient
+) -> None:
     count = 300
     lines = ["frame,timestamp,confidence,success," + ",".join(units(0))]
     lines += [f"{n + 1},{n * 0.04:.2f},0.98,1," + ",".join(map(str, units(n).values())) for n in range(count)]
@@ -370,8 +364,8 @@ def test_action_units_get_the_rows_of_a_table_over_a_connection_that_breaks(face
         table = emoserve.table_affect("\n".join(lines).encode()).timeline
     rows: list[AffectRows] = []
     with proxying(faces.port) as proxy:
-        emoserve = Emoserve(f"http://127.0.0.1:{proxy.port}", retries=QUICK)
-        with emoserve, emoserve.video_stream(input="action_units") as stream:
+        url = f"http://127.0.0.1:{proxy.port}"
+        with make_client(url, retries=QUICK) as emoserve, emoserve.video_stream(input="action_units") as stream:
             for number in range(count):
                 if number in (50, 200):
                     proxy.break_connections()
@@ -384,17 +378,13 @@ def test_action_units_get_the_rows_of_a_table_over_a_connection_that_breaks(face
         assert told == pytest.approx(getattr(table, name), abs=1e-5)
 
 
-def test_pictures_without_a_face_are_null(faces: LiveServer) -> None:
+def test_pictures_without_a_face_are_null(faces: LiveServer, make_client: MakeClient) -> None:
     needs_faces()
-
-    async def send() -> list[AffectRows]:
-        async with AsyncEmoserve(faces.url) as emoserve, emoserve.video_stream(causal=True) as stream:
-            for number in range(5):
-                await stream.send_picture(number * 0.1, jpeg())
-            with pytest.raises(ValueError, match="bytes"):
-                await stream.send_picture(1.0, bytes(300_000))
-            return [rows async for rows in stream.finish()]
-
-    rows = asyncio.run(send())
+    with make_client(faces.url) as emoserve, emoserve.video_stream(causal=True) as stream:
+        for number in range(5):
+            stream.send_picture(number * 0.1, jpeg())
+        with pytest.raises(ValueError, match="bytes"):
+            stream.send_picture(1.0, bytes(300_000))
+        rows = list(stream.finish())
     assert [value for part in rows for value in part.arousal] == [None] * 5
     assert not any(part.is_final for part in rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import time
@@ -12,9 +11,7 @@ import httpx
 import pytest
 from emoserve_client import (
     AffectRows,
-    AsyncEmoserve,
     AudioEmotion,
-    Emoserve,
     Job,
     JobState,
     Problem,
@@ -28,6 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.api.answers import audio_answer
+from tests.support.client_halves import MakeClient, Script
 from tests.support.fakes import fake_result
 
 EVENT_HEADERS = {"content-type": "text/event-stream"}
@@ -43,22 +41,6 @@ RAW = (
 def event(name: str, document: object, **more: object) -> bytes:
     lines = [f"event: {name}", f"data: {json.dumps(document)}", *(f"{key}: {value}" for key, value in more.items())]
     return ("\n".join(lines) + "\n\n").encode()
-
-
-class Script:
-    """Answers requests in turn: with a response, or with an exception."""
-
-    def __init__(self, *outcomes: httpx.Response | Exception) -> None:
-        self.outcomes = list(outcomes)
-        self.requests: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        self.requests.append(request)
-        outcome = self.outcomes.pop(0)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
 
 
 class Breaking(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -92,24 +74,15 @@ def busy(after: str) -> httpx.Response:
 Ask = Callable[..., list[object]]
 
 
-@pytest.fixture(params=["blocking", "asynchronous"])
-def ask(request: pytest.FixtureRequest) -> Ask:
+@pytest.fixture
+def ask(make_client: MakeClient) -> Ask:
     """Collects what a method of the client yields, before it raises."""
 
     def collect(script: Script, method: str, *arguments: object, into: list[object], **options: object) -> list[object]:
-        policy, transport = Retries(first_pause_s=0.001), httpx.MockTransport(script)
-        if request.param == "blocking":
-            with Emoserve("http://service", retries=policy, transport=transport) as emoserve:
-                for each in getattr(emoserve, method)(*arguments, **options):
-                    into.append(each)
-            return into
-
-        async def run() -> None:
-            async with AsyncEmoserve("http://service", retries=policy, transport=transport) as emoserve:
-                async for each in getattr(emoserve, method)(*arguments, **options):
-                    into.append(each)
-
-        asyncio.run(run())
+        transport = httpx.MockTransport(script)
+        with make_client("http://service", retries=Retries(first_pause_s=0.001), transport=transport) as emoserve:
+            for each in getattr(emoserve, method)(*arguments, **options):
+                into.append(each)
         return into
 
     return collect
