@@ -1,21 +1,25 @@
 #!/bin/sh
-# A long recording as a job. Usage: curl_job.sh ADDRESS RECORDING      EMOSERVE_KEY=… where the service asks for a key
+# Judges a long recording as a job.
+# Usage: curl_job.sh ADDRESS RECORDING
+# EMOSERVE_KEY=… is the key of a service that asks for one.
 set -eu
+if [ $# -ne 2 ]; then echo "Usage: curl_job.sh ADDRESS RECORDING" >&2; exit 2; fi
 address=$1 recording=$2
+if [ ! -r "$recording" ]; then echo "The file $recording cannot be read." >&2; exit 1; fi
 
 ask() {
   if [ -n "${EMOSERVE_KEY:-}" ]; then set -- --header "Authorization: Bearer $EMOSERVE_KEY" "$@"; fi
   curl --silent --show-error --fail-with-body "$@"
 }
 
-echo "-- hand it in"
+echo "-- submit the job"
 job=$(ask --upload-file "$recording" --request POST --header "Content-Type: audio/wav" --output /dev/null \
   --write-out '%header{location}' "$address/v1/jobs/audio-emotion?timeline=true")
 
-echo "-- watch it to its end"
+echo "-- follow its events until it ends"
 ask --no-buffer "$address$job/events"
 
-echo "-- the result as a table, then have it deleted"
+echo "-- get the result as a table, then delete it"
 ask --header "Accept: text/csv" "$address$job/result"
 ask --request DELETE "$address$job"
 

@@ -1,6 +1,7 @@
-// Emotion of a recording with fetch: Node.js 20 and newer, and browsers.
-// The same with events while the work goes on: audioEmotionEvents.
-// Usage: node javascript.mjs ADDRESS RECORDING        EMOSERVE_KEY=… where the service asks for a key
+// Judges the emotion of a recording with fetch, in Node.js 20 and newer and in browsers.
+// audioEmotion gives the answer; audioEmotionEvents gives events while the service works.
+// Usage: node javascript.mjs ADDRESS RECORDING
+// EMOSERVE_KEY=… is the key of a service that asks for one.
 
 /** Emotion of `file` (a Blob or a File); throws an Error with the service's `code`. */
 export async function audioEmotion(address, file, { key, ...parameters } = {}) {
@@ -41,8 +42,16 @@ export async function* audioEmotionEvents(address, file, { key, ...parameters } 
 }
 
 if (typeof process !== "undefined" && process.argv[1]?.endsWith("javascript.mjs")) {
-  const { openAsBlob } = await import("node:fs");
+  const { existsSync, openAsBlob } = await import("node:fs");
   const [address, recording] = process.argv.slice(2);
+  if (!recording) {
+    console.error("Usage: node javascript.mjs ADDRESS RECORDING");
+    process.exit(2);
+  }
+  if (!existsSync(recording)) {
+    console.error(`The file ${recording} cannot be read: it does not exist.`);
+    process.exit(1);
+  }
   try {
     const file = await openAsBlob(recording);
     const answer = await audioEmotion(address, file, { key: process.env.EMOSERVE_KEY, timeline: true });

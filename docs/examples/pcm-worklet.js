@@ -1,4 +1,4 @@
-// Collects a tenth of a second of sound as little-endian 16 bit samples and hands it to the page.
+// Collects a tenth of a second of sound as little-endian 16 bit samples and posts it to the page.
 
 const PIECE_SAMPLES = 1600;
 

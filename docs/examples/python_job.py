@@ -1,4 +1,4 @@
-"""A long recording as a job, with its progress (``pip install ./client``).
+"""Judges a long recording as a job and shows its progress (``pip install ./client``).
 
 Usage: python python_job.py ADDRESS RECORDING
 """
@@ -8,6 +8,8 @@ import sys
 
 from emoserve_client import Emoserve, JobState, Problem, ServiceUnreachable
 
+if len(sys.argv) != 3:
+    sys.exit("Usage: python python_job.py ADDRESS RECORDING")
 address, recording = sys.argv[1:]
 with Emoserve(address, api_key=os.environ.get("EMOSERVE_KEY")) as emoserve:
     try:
@@ -18,8 +20,10 @@ with Emoserve(address, api_key=os.environ.get("EMOSERVE_KEY")) as emoserve:
         if job.state is not JobState.SUCCEEDED:
             sys.exit(f"{job.state.value}: {job.problem and job.problem['code']}")
         print(emoserve.audio_emotion_result(job.id).emotion)
-        emoserve.cancel(job.id)  # the service forgets the result
+        emoserve.cancel(job.id)  # deletes the result
     except Problem as problem:
         sys.exit(f"{problem.code}: {problem.detail}")
     except ServiceUnreachable as error:
-        sys.exit(f"no answer: {error}")
+        sys.exit(f"The service gave no answer: {error}")
+    except OSError as error:
+        sys.exit(f"The file {recording} cannot be read: {error.strerror}.")

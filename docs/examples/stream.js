@@ -1,8 +1,8 @@
-// Microphone and camera to /v1/stream/audio and /v1/stream/video. Plain JavaScript, no other files but pcm-worklet.js.
+// Streams the microphone to /v1/stream/audio and the camera to /v1/stream/video. It needs only pcm-worklet.js.
 
 const RATE_HZ = 16000;
 const FRAMES_PER_S = 10;
-const MOST_WAITING_BYTES = 1 << 20; // what the socket has not sent yet: frames are left out beyond
+const MOST_WAITING_BYTES = 1 << 20; // frames are skipped while the socket has more to send
 
 const find = (id) => document.getElementById(id);
 const running = [];

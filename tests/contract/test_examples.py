@@ -8,19 +8,22 @@ import re
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from service.services import Loaded, Services
 from service.settings import Settings
 from tests.contract.test_audio_stream import pcm, tiny_services
+from tests.contract.test_video_stream import needs_faces
 from tests.plain_wav import tone, wav
 from tests.support.documents import DOCUMENTS, ROOT, blocks, blocks_of, curl_commands
 from tests.support.fake_jobs import JobServer, serving_jobs
 from tests.support.fakes import FakeVideoPipeline
-from tests.support.live_server import LiveServer, serving, small_settings
+from tests.support.live_server import LiveServer, serving, serving_models, small_settings
 from tests.tiny_models import write_speech_bundle
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -41,22 +44,68 @@ def files(tmp_path: Path) -> dict[str, str]:
     return {name: str(tmp_path / name) for name in contents}
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "client")}
+def run(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "client"), **variables}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+@needs_curl
 def test_curl(live: LiveServer, files: dict[str, str], tmp_path: Path) -> None:
-    done = run(["sh", str(EXAMPLES / "curl.sh"), live.url, *files.values()], tmp_path)
+    (tmp_path / "answers").mkdir()
+    done = run(["sh", str(EXAMPLES / "curl.sh"), live.url, *files.values()], tmp_path, KEEP="answers")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "emotion.png").read_bytes().startswith(b"\x89PNG")
-    assert b'"attribution"' in (tmp_path / "affect.json").read_bytes()
-    assert b'"resourceType":"Bundle"' in (tmp_path / "affect.fhir.json").read_bytes()
+    assert (tmp_path / "answers/emotion.png").read_bytes().startswith(b"\x89PNG")
+    assert b'"attribution"' in (tmp_path / "answers/affect.json").read_bytes()
+    assert b'"resourceType":"Bundle"' in (tmp_path / "answers/affect.fhir.json").read_bytes()
     assert "channel,start_s" in done.stdout
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
+def test_curl_with_the_sample_files(tmp_path: Path) -> None:
+    """The real service judges the files that samples.py makes, and nothing is left behind."""
+    needs_faces()
+    folders = [ROOT / "models", ROOT / "var/models"]
+    (tmp_path / "scratch").mkdir()
+    with serving_models(small_settings(device="cpu", model_dirs=folders)) as server:
+        command = ["sh", str(EXAMPLES / "curl.sh"), server.url]
+        done = run(command, tmp_path, PYTHON=sys.executable, TMPDIR=str(tmp_path / "scratch"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["scratch"]
+    for name in ("emotion.png", "affect.json", "affect.fhir.json"):
+        size = re.search(rf"^{name}: +(\d+) bytes$", done.stdout, re.MULTILINE)
+        assert size is not None, done.stdout
+        assert int(size[1]) > 1000
+
+
+MISSING = [
+    ("sh", "curl.sh", 3),
+    ("sh", "curl_job.sh", 1),
+    (sys.executable, "python_client.py", 1),
+    (sys.executable, "python_httpx.py", 1),
+    (sys.executable, "python_job.py", 1),
+    (sys.executable, "python_stream.py", 1),
+    (sys.executable, "python_websocket.py", 1),
+    ("node", "javascript.mjs", 1),
+]
+
+
+@pytest.mark.parametrize(("program", "name", "count"), MISSING, ids=[name for _, name, _ in MISSING])
+def test_a_missing_file_or_argument_gets_one_sentence(program: str, name: str, count: int, tmp_path: Path) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    command = [program, str(EXAMPLES / name), "http://127.0.0.1:9"]
+    missing = run([*command, *["missing.wav"] * count], tmp_path)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert re.fullmatch(r"The file missing\.wav cannot be read.*\.\n", missing.stderr), missing.stderr
+    misused = run([*command, *["more"] * 5] if name == "curl.sh" else command, tmp_path)
+    assert misused.returncode != 0
+    assert re.fullmatch(r"Usage: .*\n", misused.stderr), misused.stderr
+
+
+@needs_curl
 def test_curl_fails_when_the_service_refuses(live: LiveServer, tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     done = run(["sh", str(EXAMPLES / "curl.sh"), live.url, *["empty"] * 3], tmp_path)
@@ -104,7 +153,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
         yield server
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 def test_a_job_with_curl(jobs: JobServer, files: dict[str, str], tmp_path: Path) -> None:
     done = run(["sh", str(EXAMPLES / "curl_job.sh"), jobs.url, files["talk.wav"]], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -140,6 +189,38 @@ def test_a_live_stream_with_the_client(jobs: JobServer, talk: str, tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize("width", [1, 3, 4])
+@pytest.mark.parametrize("name", ["python_stream.py", "python_websocket.py"])
+def test_a_live_stream_of_samples_of_another_width(jobs: JobServer, name: str, width: int, tmp_path: Path) -> None:
+    """The example sends the upper two bytes of each sample, so that the answers are those of the 16 bit file."""
+    address = jobs.url.replace("http", "ws") if name == "python_websocket.py" else jobs.url
+    upper = np.frombuffer(pcm(tone(1.5)), "<i2") & -256  # what a sample of 8 bit holds, too
+    samples = {
+        1: ((upper >> 8) + 128).astype("u1").tobytes(),
+        2: upper.astype("<i2").tobytes(),
+        3: b"".join(b"\x7f" + sample for sample in map(bytes, upper.astype("<i2").view("u1").reshape(-1, 2))),
+        4: (upper.astype("<i4") << 16).astype("<i4").tobytes(),
+    }
+    told = []
+    for each in (2, width):
+        with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
+            file.setparams((1, each, 16_000, 0, "NONE", ""))
+            file.writeframes(samples[each])
+        done = run([sys.executable, str(EXAMPLES / name), address, str(tmp_path / "talk.wav")], tmp_path)
+        assert done.returncode == 0, done.stderr
+        told.append(re.sub(r"'id': '[^']*'", "", done.stdout))
+    assert "1.0" in told[0]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("name", ["python_stream.py", "python_websocket.py"])
+def test_a_file_that_is_no_wav_gets_one_sentence(name: str, tmp_path: Path) -> None:
+    (tmp_path / "talk.wav").write_bytes(b"fLaC" * 20)
+    done = run([sys.executable, str(EXAMPLES / name), "http://127.0.0.1:9", "talk.wav"], tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"The file talk\.wav is no WAV file with PCM samples: .*\.\n", done.stderr), done.stderr
+
+
 def test_a_live_stream_without_the_client(jobs: JobServer, talk: str, tmp_path: Path) -> None:
     address = jobs.url.replace("http", "ws")
     done = run([sys.executable, str(EXAMPLES / "python_websocket.py"), address, talk], tmp_path)
@@ -167,7 +248,7 @@ def test_the_document_of_the_client(
     assert "JobState.SUCCEEDED" in told
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if any(map(curl_commands, blocks_of(path)))], ids=str)
 def test_curl_in_documents(path: Path, jobs: JobServer, tmp_path: Path) -> None:
     """Every call that a document tells to paste, in its order; ID is the job that was begun last."""
