@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from emoserve_client.common_answers import AnsweringModel, Column, Document, Media
+from emoserve_client.common_answers import AnsweringModel, Column, Document, Media, members
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,7 @@ class AudioTimeline:
     @classmethod
     def read(cls, raw: Document) -> AudioTimeline:
         """Read a JSON document."""
-        columns = (raw.get(name) for name in ("arousal", "valence", "speech"))
-        return cls(raw["start_s"], raw["end_s"], raw["probabilities"], *columns)
+        return cls(**members(cls, raw))
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,8 @@ class ChannelEmotion:
     def read(cls, raw: Document) -> ChannelEmotion:
         """Read a JSON document."""
         timeline = raw.get("timeline")
-        return cls(
-            raw.get("channel"),
-            raw["probabilities"],
-            raw["emotion"],
-            raw.get("arousal"),
-            raw.get("valence"),
-            None if timeline is None else AudioTimeline.read(timeline),
-            tuple(raw["flags"]),
-        )
+        read = None if timeline is None else AudioTimeline.read(timeline)
+        return cls(**members(cls, raw, timeline=read, flags=tuple(raw["flags"])))
 
 
 @dataclass(frozen=True)
@@ -67,15 +59,14 @@ class AudioEmotion(ChannelEmotion):
     @classmethod
     def read(cls, raw: Document) -> AudioEmotion:
         """Read a JSON document."""
-        return cls(
+        read = {
             **ChannelEmotion.read(raw).__dict__,
-            request_id=raw["request_id"],
-            media=Media.read(raw["media"]),
-            model=AnsweringModel.read(raw["model"]),
-            labels=tuple(raw["labels"]),
-            channels=tuple(ChannelEmotion.read(channel) for channel in raw.get("channels") or ()),
-            raw=raw,
-        )
+            "media": Media.read(raw["media"]),
+            "model": AnsweringModel.read(raw["model"]),
+            "labels": tuple(raw["labels"]),
+            "channels": tuple(ChannelEmotion.read(channel) for channel in raw.get("channels") or ()),
+        }
+        return cls(**members(cls, raw, **read))
 
     def probability(self, label: str) -> float | None:
         """Probability of one class; None where nobody speaks.
@@ -104,14 +95,11 @@ class AudioEmbedding:
     @classmethod
     def read(cls, raw: Document) -> AudioEmbedding:
         """Read a JSON document."""
-        return cls(
-            raw["request_id"],
-            Media.read(raw["media"]),
-            AnsweringModel.read(raw["model"]),
-            raw["dimensions"],
-            raw["timeline"]["start_s"],
-            raw["timeline"]["end_s"],
-            raw["embedding"],
-            tuple(raw["flags"]),
-            raw,
-        )
+        read = {
+            "media": Media.read(raw["media"]),
+            "model": AnsweringModel.read(raw["model"]),
+            "start_s": raw["timeline"]["start_s"],
+            "end_s": raw["timeline"]["end_s"],
+            "flags": tuple(raw["flags"]),
+        }
+        return cls(**members(cls, raw, **read))

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 Document = Mapping[str, Any]
 Column = Sequence[float | None]
 """One value for each row; None stands for an unknown value."""
+
+
+def members(record: type[Any], raw: Document, **read: object) -> dict[str, Any]:
+    """Arguments of the dataclass ``record``: for each field the value in ``read``, else the member of ``raw``.
+
+    The field 'raw' gets the document itself. A member may be missing if its field may be None.
+
+    Raises:
+        KeyError: a member is missing.
+    """
+    found = {"raw": raw, **read}
+    for field in fields(record):
+        if field.name not in found:
+            found[field.name] = raw.get(field.name) if str(field.type).endswith("| None") else raw[field.name]
+    return {field.name: found[field.name] for field in fields(record)}
 
 
 @dataclass(frozen=True)
@@ -27,12 +42,7 @@ class Media:
     @classmethod
     def read(cls, raw: Document) -> Media:
         """Read a JSON document."""
-        return cls(
-            raw["duration_s"],
-            raw["container"],
-            raw["codec"],
-            *(raw.get(name) for name in ("sample_rate_hz", "channels", "frame_rate_hz", "width", "height")),
-        )
+        return cls(**members(cls, raw))
 
 
 @dataclass(frozen=True)
@@ -48,4 +58,4 @@ class AnsweringModel:
     @classmethod
     def read(cls, raw: Document) -> AnsweringModel:
         """Read a JSON document."""
-        return cls(raw["name"], raw["version"], raw["sha256"], raw["licence"], raw.get("provider"))
+        return cls(**members(cls, raw))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from emoserve_client.common_answers import Column, Document
+from emoserve_client.common_answers import Column, Document, members
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,7 @@ class Window:
     @classmethod
     def read(cls, raw: Document) -> Window:
         """Read a JSON document."""
-        return cls(
-            raw["index"],
-            raw["start_s"],
-            raw["end_s"],
-            raw.get("channel"),
-            raw["probabilities"],
-            raw["emotion"],
-            raw.get("arousal"),
-            raw.get("valence"),
-            raw.get("speech"),
-            raw,
-        )
+        return cls(**members(cls, raw))
 
 
 @dataclass(frozen=True)
@@ -83,12 +72,4 @@ class AffectRows:
     def read(cls, raw: Document) -> AffectRows:
         """Read a JSON document: an upload says 'final', a live stream 'provisional'."""
         is_final = bool(raw["final"]) if "final" in raw else not raw["provisional"]
-        return cls(
-            raw["time_s"],
-            raw["arousal"],
-            raw["valence"],
-            raw["face_confidence"],
-            raw.get("face"),
-            is_final,
-            raw,
-        )
+        return cls(**members(cls, raw, is_final=is_final))

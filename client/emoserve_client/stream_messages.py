@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from emoserve_client.common_answers import AnsweringModel, Document
+from emoserve_client.common_answers import AnsweringModel, Document, members
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class StreamLimits:
     @classmethod
     def read(cls, raw: Document) -> StreamLimits:
         """Read a JSON document; unknown limits are skipped."""
-        return cls(**{name: raw[name] for name in cls.__dataclass_fields__})
+        return cls(**members(cls, raw))
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,12 @@ class AudioStreamCreated:
     @classmethod
     def read(cls, raw: Document) -> AudioStreamCreated:
         """Read a JSON document."""
-        return cls(
-            raw["id"],
-            AnsweringModel.read(raw["model"]),
-            tuple(raw["labels"]),
-            raw["sample_rate_hz"],
-            raw["channels"],
-            raw["window_s"],
-            raw["hop_s"],
-            StreamLimits.read(raw["limits"]),
-            raw,
-        )
+        read = {
+            "model": AnsweringModel.read(raw["model"]),
+            "labels": tuple(raw["labels"]),
+            "limits": StreamLimits.read(raw["limits"]),
+        }
+        return cls(**members(cls, raw, **read))
 
 
 @dataclass(frozen=True)
@@ -91,17 +86,8 @@ class VideoStreamCreated:
     @classmethod
     def read(cls, raw: Document) -> VideoStreamCreated:
         """Read a JSON document."""
-        return cls(
-            raw["id"],
-            raw["input"],
-            {part: AnsweringModel.read(model) for part, model in raw["models"].items()},
-            raw["hop_s"],
-            raw["look_ahead_s"],
-            raw["provisional"],
-            raw["trained"],
-            StreamLimits.read(raw["limits"]),
-            raw,
-        )
+        models = {part: AnsweringModel.read(model) for part, model in raw["models"].items()}
+        return cls(**members(cls, raw, models=models, limits=StreamLimits.read(raw["limits"])))
 
 
 @dataclass(frozen=True)
@@ -116,4 +102,4 @@ class StreamClosed:
     @classmethod
     def read(cls, raw: Document) -> StreamClosed:
         """Read a JSON document."""
-        return cls(raw["reason"], raw["duration_s"], raw["answers"], raw)
+        return cls(**members(cls, raw))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from emoserve_client.common_answers import AnsweringModel, Column, Document, Media
+from emoserve_client.common_answers import AnsweringModel, Column, Document, Media, members
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class AffectTimeline:
     @classmethod
     def read(cls, raw: Document) -> AffectTimeline:
         """Read a JSON document."""
-        return cls(raw["time_s"], raw["arousal"], raw["valence"], raw["face_confidence"], raw.get("speech"))
+        return cls(**members(cls, raw))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Attribution:
     @classmethod
     def read(cls, raw: Document) -> Attribution:
         """Read a JSON document."""
-        return cls(*(raw[name] for name in cls.__dataclass_fields__))
+        return cls(**members(cls, raw))
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,12 @@ class VideoAffect:
     def read(cls, raw: Document) -> VideoAffect:
         """Read a JSON document."""
         attribution = raw.get("attribution")
-        return cls(
-            raw["request_id"],
-            Media.read(raw["media"]),
-            {part: AnsweringModel.read(model) for part, model in raw["models"].items()},
-            AffectTimeline.read(raw["timeline"]),
-            {name: None if one is None else Summary(**one) for name, one in raw["summary"].items()},
-            raw.get("action_units"),
-            None if attribution is None else Attribution.read(attribution),
-            raw.get("audio"),
-            raw["trained"],
-            raw["look_ahead_s"],
-            tuple(raw["flags"]),
-            raw,
-        )
+        read = {
+            "media": Media.read(raw["media"]),
+            "models": {part: AnsweringModel.read(model) for part, model in raw["models"].items()},
+            "timeline": AffectTimeline.read(raw["timeline"]),
+            "summary": {name: None if one is None else Summary(**one) for name, one in raw["summary"].items()},
+            "attribution": None if attribution is None else Attribution.read(attribution),
+            "flags": tuple(raw["flags"]),
+        }
+        return cls(**members(cls, raw, **read))
