@@ -17,6 +17,7 @@ from benchmarks.load import LoadResult, open_loop
 from benchmarks.measurement import emit
 from benchmarks.server import running_server
 from service.pipeline.decoding.decode import Decoder
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.registry import Registry
@@ -41,7 +42,7 @@ def pipeline_rate(clips: list[tuple[float, bytes]], threads: int, duration_s: fl
             done_s, index = 0.0, place
             while time.perf_counter() < deadline:
                 audio_s, body = clips[index % len(clips)]
-                pipeline.analyse(body, AudioOptions())
+                pipeline.analyse(body, AudioOptions(), Work.within(600.0))
                 done_s += audio_s
                 index += threads
             return done_s

@@ -18,6 +18,7 @@ import av
 import psutil
 
 from benchmarks.measurement import emit
+from service.pipeline.device.task import Work
 from service.pipeline.video.watching import FACES_SHARE
 
 CLIP_S = 60.0
@@ -99,7 +100,7 @@ def analyse(movie: bytes, cores: int) -> None:
     pipeline.warm_up()
     memory = _Memory()
     began = time.perf_counter()
-    answer = pipeline.analyse(movie, VideoOptions(), progress=memory.progress)
+    answer = pipeline.analyse(movie, VideoOptions(), Work.within(3600.0, progress=memory.progress))
     took_s = time.perf_counter() - began
     sys.stdout.write(" ".join(map(str, (answer.media.duration_s, took_s, *memory.growth()))) + "\n")
     pipeline.close()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from service.card import Card
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
@@ -151,22 +151,17 @@ class AudioPipeline(Protocol):
         self,
         data: memoryview,
         options: AudioOptions,
+        work: Work,
         *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
         on_window: OnWindow | None = None,
     ) -> AudioEmotion:
-        """Judge a recording; ``cancel`` is set when nobody waits for the answer any more.
-
-        ``progress`` is told the share that is done, ``on_window`` each window as soon as it is judged.
+        """Judge a recording; ``on_window`` is told each window as soon as it is judged.
 
         Raises:
             Problem: it cannot be judged.
         """
 
-    def embed(
-        self, data: memoryview, options: EmbeddingOptions, *, cancel: threading.Event | None = None
-    ) -> AudioEmbedding:
+    def embed(self, data: memoryview, options: EmbeddingOptions, work: Work) -> AudioEmbedding:
         """Embed the windows of a recording; otherwise as :meth:`analyse`.
 
         Raises:
@@ -201,9 +196,8 @@ class AffectPipeline(Protocol):
         self,
         data: bytes | memoryview,
         options: VideoOptions,
+        work: Work,
         *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
         on_rows: OnRows | None = None,
     ) -> VideoAffect:
         """Judge a video.
@@ -211,8 +205,7 @@ class AffectPipeline(Protocol):
         Args:
             data: the upload.
             options: the request's parameters.
-            cancel: set when nobody waits for the answer any more.
-            progress: called with the share of the work that is done, 0…1.
+            work: the request's deadline, cancellation and progress.
             on_rows: told rows before the end, in other threads.
 
         Raises:
@@ -226,14 +219,7 @@ class AffectPipeline(Protocol):
             Problem: it cannot be judged.
         """
 
-    def analyse_table(
-        self,
-        data: bytes | memoryview,
-        options: TableOptions,
-        *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
-    ) -> VideoAffect:
+    def analyse_table(self, data: bytes | memoryview, options: TableOptions, work: Work) -> VideoAffect:
         """The same for a table of action units.
 
         Raises:

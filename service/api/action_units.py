@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
-from service.api.event_stream import Progress, UploadEvents
+from service.api.event_stream import UploadEvents
 from service.api.openapi.video import TABLE_BODY, TABLE_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
@@ -41,9 +41,9 @@ async def analyse_action_units_affect(request: Request, query: Annotated[TableQu
     if media_type == EVENTS:
         return UploadEvents(
             request,
-            lambda data, abandoned, emit: respond_with_affect(
+            lambda data, work, _emit: respond_with_affect(
                 request,
-                affect.analyse_table(data, options, cancel=abandoned, progress=Progress(emit)),
+                affect.analyse_table(data, options, work),
                 options.include,
                 JSON,
             ),
@@ -51,8 +51,8 @@ async def analyse_action_units_affect(request: Request, query: Annotated[TableQu
         )
     return await answer_upload(
         request,
-        lambda data, abandoned: respond_with_affect(
-            request, affect.analyse_table(data, options, cancel=abandoned), options.include, media_type
+        lambda data, work: respond_with_affect(
+            request, affect.analyse_table(data, options, work), options.include, media_type
         ),
         media_type,
         RAW_TABLES,

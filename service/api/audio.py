@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer
-from service.api.event_stream import Emit, Progress, UploadEvents
+from service.api.event_stream import Emit, UploadEvents
 from service.api.openapi.documentation import AUDIO_RESPONSES, UPLOAD_BODY
 from service.api.parameters import AudioQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
 from service.http.negotiation import EVENTS, JSON
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions, JudgedWindow
 from service.render.stream_json import window_members
 from service.services import services_of
@@ -40,33 +40,27 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Q
     options = query.options(services_of(request).settings.limits)
     media_type = answer_media_type(request, AUDIO_MEDIA_TYPES)
     if media_type == EVENTS:
-        return UploadEvents(
-            request, lambda data, abandoned, emit: _analyse_aloud(request, data, options, abandoned, emit)
-        )
+        return UploadEvents(request, lambda data, work, emit: _analyse_aloud(request, data, options, work, emit))
     return await answer_upload(
-        request, lambda data, abandoned: _analyse(request, data, options, media_type, abandoned), media_type
+        request, lambda data, work: _analyse(request, data, options, media_type, work), media_type
     )
 
 
-def _analyse(
-    request: Request, data: memoryview, options: AudioOptions, media_type: str, abandoned: threading.Event
-) -> bytes:
+def _analyse(request: Request, data: memoryview, options: AudioOptions, media_type: str, work: Work) -> bytes:
     """The blocking half: pipeline and rendering, in a worker thread."""
-    result = services_of(request).loaded.pipeline.analyse(data, options, cancel=abandoned)
+    result = services_of(request).loaded.pipeline.analyse(data, options, work)
     exchange = note_analysis(request, result.media, result.stages_s, [result.model])
     with exchange.stage("render"):
         return audio_answer(result, media_type, exchange.request_id, timeline=options.timeline)
 
 
-def _analyse_aloud(
-    request: Request, data: memoryview, options: AudioOptions, abandoned: threading.Event, emit: Emit
-) -> bytes:
+def _analyse_aloud(request: Request, data: memoryview, options: AudioOptions, work: Work, emit: Emit) -> bytes:
     """The same, with progress and windows told on the way; always JSON."""
     pipeline = services_of(request).loaded.pipeline
 
     def tell(window: JudgedWindow, labels: Sequence[str]) -> None:
         emit("window", {"channel": window.channel, **window_members(window, labels)})
 
-    result = pipeline.analyse(data, options, cancel=abandoned, progress=Progress(emit), on_window=tell)
+    result = pipeline.analyse(data, options, work, on_window=tell)
     exchange = note_analysis(request, result.media, result.stages_s, [result.model])
     return audio_answer(result, JSON, exchange.request_id, timeline=options.timeline)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -12,6 +11,7 @@ from service.api.openapi.documentation import UPLOAD_BODY
 from service.api.openapi.embedding import EMBEDDING_RESPONSES
 from service.api.parameters import EmbeddingQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
+from service.pipeline.device.task import Work
 from service.pipeline.speech.embedding_results import EmbeddingOptions
 from service.services import services_of
 
@@ -37,16 +37,12 @@ async def embed_audio(request: Request, query: Annotated[EmbeddingQuery, Query()
     """
     options = query.options(services_of(request).settings.limits)
     media_type = answer_media_type(request, EMBEDDING_MEDIA_TYPES)
-    return await answer_upload(
-        request, lambda data, abandoned: _embed(request, data, options, media_type, abandoned), media_type
-    )
+    return await answer_upload(request, lambda data, work: _embed(request, data, options, media_type, work), media_type)
 
 
-def _embed(
-    request: Request, data: memoryview, options: EmbeddingOptions, media_type: str, abandoned: threading.Event
-) -> bytes:
+def _embed(request: Request, data: memoryview, options: EmbeddingOptions, media_type: str, work: Work) -> bytes:
     """The blocking half: pipeline and rendering, in a worker thread."""
-    result = services_of(request).loaded.pipeline.embed(data, options, cancel=abandoned)
+    result = services_of(request).loaded.pipeline.embed(data, options, work)
     exchange = note_analysis(request, result.media, result.stages_s, [result.model])
     with exchange.stage("render"):
         return embedding_answer(result, media_type, exchange.request_id)

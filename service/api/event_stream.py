@@ -7,10 +7,9 @@ already, so a failure is an event ``problem`` with the same document, and the la
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 from fastapi import Request, Response
@@ -23,6 +22,7 @@ from service.http.negotiation import EVENTS
 from service.http.problem_response import problem_document
 from service.http.uploads import RAW_MEDIA
 from service.http.work_pool import ClientGoneError
+from service.pipeline.device.task import Work
 from service.problems import Draining, InternalError, Problem
 from service.telemetry.logs import describe_exception, request_logger
 
@@ -35,8 +35,8 @@ LEAST_PROGRESS = 0.01
 Emit = Callable[[str, object], None]
 """Sends one event: its name and a JSON document. Called in any thread."""
 
-EventAnswer = Callable[[memoryview, threading.Event, Emit], bytes]
-"""The blocking half of a call: upload in, JSON answer out, events on the way."""
+EventAnswer = Callable[[memoryview, Work, Emit], bytes]
+"""The blocking half of a call: upload in, JSON answer out, events on the way. The work's progress is sent already."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class UploadEvents(Response):
         finally:
             self._events.put_nowait(None)
 
-    def _result(self, data: memoryview, abandoned: threading.Event) -> bytes:
-        answer = self._answer(data, abandoned, self._emit)
+    def _result(self, data: memoryview, work: Work) -> bytes:
+        answer = self._answer(data, replace(work, progress=Progress(self._emit)), self._emit)
         return format_sse_event(event="result", data_str=answer.decode())
 
     def _emit(self, name: str, document: object) -> None:

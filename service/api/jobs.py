@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -33,6 +32,7 @@ from service.http.exchange import exchange_of
 from service.http.negotiation import EVENTS
 from service.http.uploads import client_gone
 from service.jobs.job import Job, JobOptions
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video.video_results import VideoAffect
 from service.pipeline.video_setup import require_faces
@@ -115,7 +115,7 @@ async def read_job_result(request: Request, job_id: str) -> Response:
     whole = AUDIO_MEDIA_TYPES if isinstance(job.options, AudioOptions) else AFFECT_MEDIA_TYPES
     media_type = answer_media_type(request, [one for one in whole if one != EVENTS])
 
-    def render(_abandoned: threading.Event) -> bytes:
+    def render(_work: Work) -> bytes:
         result = services.jobs.result(job)
         exchange = exchange_of(request.scope)
         with exchange.stage("render"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from fastapi import Request, Response
@@ -10,12 +9,13 @@ from fastapi import Request, Response
 from service.http.exchange import Exchange, exchange_of
 from service.http.negotiation import FHIR, choose_fhir_version, choose_media_type
 from service.http.uploads import RAW_MEDIA, client_gone, read_upload
+from service.pipeline.device.task import Work
 from service.pipeline.results import MediaInfo, ModelReference
 from service.problems import RateLimited, Unavailable
 from service.services import services_of
 
-Answer = Callable[[memoryview, threading.Event], bytes]
-"""The blocking half of a call: upload in, body of the answer out; the event is set when nobody waits."""
+Answer = Callable[[memoryview, Work], bytes]
+"""The blocking half of a call: upload in, body of the answer out."""
 
 
 def answer_media_type(request: Request, offered: Sequence[str]) -> str:
@@ -64,7 +64,7 @@ async def do_upload(
         with services.uploads.hold() as held:
             data = await read_upload(request, limits, held, raw_types)
             return await services.work.run(
-                lambda abandoned: answer(data, abandoned),
+                lambda work: answer(data, work),
                 deadline_s=limits.deadline_s,
                 client_gone=client_gone(request),
                 is_long=is_long,

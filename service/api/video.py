@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
-from service.api.event_stream import Emit, Progress, UploadEvents
+from service.api.event_stream import Emit, UploadEvents
 from service.api.openapi.documentation import UPLOAD_BODY
 from service.api.openapi.video import VIDEO_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
@@ -46,9 +46,9 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
     if media_type == EVENTS:
         return UploadEvents(
             request,
-            lambda data, abandoned, emit: respond_with_affect(
+            lambda data, work, emit: respond_with_affect(
                 request,
-                affect.analyse(data, options, cancel=abandoned, progress=Progress(emit), on_rows=_teller(emit)),
+                affect.analyse(data, options, work, on_rows=_teller(emit)),
                 options.include,
                 JSON,
             ),
@@ -56,8 +56,8 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
         )
     return await answer_upload(
         request,
-        lambda data, abandoned: respond_with_affect(
-            request, affect.analyse(data, options, cancel=abandoned), options.include, media_type
+        lambda data, work: respond_with_affect(
+            request, affect.analyse(data, options, work), options.include, media_type
         ),
         media_type,
         is_long=True,

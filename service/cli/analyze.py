@@ -11,7 +11,7 @@ from typing import TextIO
 
 from service.cli.answers import Answer
 from service.cli.embeddings import EmbeddingFile, add_embedding_flags, check_embedding_flags, embedding_file
-from service.cli.engine import Engine, running_engine
+from service.cli.engine import PATIENCE_S, Engine, running_engine
 from service.cli.judge import Judge, add_face_flags, suffixes_of
 from service.cli.plots import Plots
 from service.cli.progress import FileProgress, progress_bar
@@ -19,6 +19,7 @@ from service.cli.reports import Report, report_for
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.sources import Source, find_sources
 from service.cli.terminal import FileError, UsageError, failure_line, say
+from service.pipeline.device.task import Work
 
 _LONG_WORK_BYTES = 4 * 1024**2
 
@@ -103,7 +104,7 @@ def _analyse_all(
     for source in sources:
         progress.begin(source)
         try:
-            result = judge.judge(engine, source, progress.update)
+            result = judge.judge(engine, source, Work.within(PATIENCE_S, progress=progress.update))
             if plots is not None:
                 plots.draw(source, result)
             if embeddings is not None:

@@ -17,9 +17,11 @@ import orjson
 from service.cli.check_faces import face_checks
 from service.cli.check_jobs import job_checks
 from service.cli.check_result import Check, attempt
+from service.cli.engine import PATIENCE_S
 from service.cli.probe import PROBE_RATE_HZ, probe_samples, probe_wav
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import printable
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions
 from service.pipeline.speech.embedding_results import EmbeddingOptions
 from service.settings import Settings
@@ -140,7 +142,7 @@ def _start_pipeline(settings: Settings, registry: Registry, decoder: Decoder, st
 def _judge_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
     card = bundle.card
     began_s = time.monotonic()
-    result = pipeline.analyse(probe_wav(), AudioOptions(model=card.name, version=card.version))
+    result = pipeline.analyse(probe_wav(), AudioOptions(model=card.name, version=card.version), Work.within(PATIENCE_S))
     took_ms = 1000 * (time.monotonic() - began_s)
     if result.model.sha256 != bundle.sha256:
         raise ValueError("other weights answered")
@@ -155,7 +157,9 @@ def _judge_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
 def _embed_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
     card = bundle.card
     began_s = time.monotonic()
-    result = pipeline.embed(probe_wav(), EmbeddingOptions(model=card.name, version=card.version))
+    result = pipeline.embed(
+        probe_wav(), EmbeddingOptions(model=card.name, version=card.version), Work.within(PATIENCE_S)
+    )
     took_ms = 1000 * (time.monotonic() - began_s)
     if result.model.sha256 != bundle.sha256:
         raise ValueError("other weights answered")

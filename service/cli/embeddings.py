@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from service.cli.sources import Source
 from service.cli.terminal import UsageError
+from service.pipeline.device.task import Work
 from service.pipeline.speech.embedding_results import EmbeddingOptions
 from service.render.csv import csv_text
 
@@ -55,9 +56,10 @@ class EmbeddingFile:
             Problem: it cannot be embedded.
             FileError: it cannot be read.
         """
+        from service.cli.engine import PATIENCE_S
         from service.render.embedding_csv import embedding_csv_header, embedding_csv_lines
 
-        result = engine.speech.embed(source.read(), self._options)
+        result = engine.speech.embed(source.read(), self._options, Work.within(PATIENCE_S))
         if not self._has_header:
             self._write("file", embedding_csv_header(result))
             self._has_header = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 from service.cli.answers import Answer
 from service.cli.sources import TABLE_SUFFIXES, VIDEO_SUFFIXES, Source
 from service.cli.terminal import UsageError
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions
 from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoOptions
 from service.pipeline.video_setup import require_affect, require_faces
@@ -58,7 +58,7 @@ class Judge:
         self._video, self._table = _face_options(arguments)
         self.include = self._table.include if arguments.mode == "table" else self._video.include
 
-    def judge(self, engine: Engine, source: Source, progress: Callable[[float], None]) -> Answer:
+    def judge(self, engine: Engine, source: Source, work: Work) -> Answer:
         """The answer for one file.
 
         Raises:
@@ -67,17 +67,17 @@ class Judge:
         """
         mode = self._arguments.mode
         if mode == "table":
-            return require_affect(engine.affect).analyse_table(source.read(), self._table, progress=progress)
+            return require_affect(engine.affect).analyse_table(source.read(), self._table, work)
         if mode == "video":
-            return require_faces(engine.affect).analyse(source.read(), self._video, progress=progress)
+            return require_faces(engine.affect).analyse(source.read(), self._video, work)
         data = source.read()
         prepared = engine.affect is not None and engine.affect.has_faces
         if mode == "auto" and prepared and source.relative.suffix.lower() in VIDEO_SUFFIXES:
             try:
-                return require_faces(engine.affect).analyse(data, self._video, progress=progress)
+                return require_faces(engine.affect).analyse(data, self._video, work)
             except NoVideoStream:
                 pass  # a container for pictures that holds sound alone
-        return engine.speech.analyse(data, self._audio(), progress=progress)
+        return engine.speech.analyse(data, self._audio(), work)
 
     def _audio(self) -> AudioOptions:
         arguments = self._arguments

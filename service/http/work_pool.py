@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from service.pipeline.device.account import current_account
 from service.pipeline.device.fair_round import FairRound
 from service.pipeline.device.rate import LEAST_RETRY_S, DecayingRate
+from service.pipeline.device.task import Work
 from service.problems import CapacityExceeded, DeadlineExceeded
 
 Result = TypeVar("Result")
@@ -48,7 +49,7 @@ class WorkPool:
         self._changed = threading.Condition()
         self._unfinished = 0
         self._is_closed = False
-        self._waiting: FairRound[_Work] = FairRound()
+        self._waiting: FairRound[_Waiting] = FairRound()
         self._running: Counter[str] = Counter()
 
     @property
@@ -58,7 +59,7 @@ class WorkPool:
 
     async def run(
         self,
-        function: Callable[[threading.Event], Result],
+        function: Callable[[Work], Result],
         *,
         deadline_s: float,
         client_gone: Coroutine[Any, Any, None],
@@ -67,7 +68,7 @@ class WorkPool:
         """Run ``function`` in a thread and wait for it.
 
         Args:
-            function: the work; its argument is set when nobody waits any more.
+            function: called with the request's work, which ends at the deadline and is cancelled when nobody waits.
             deadline_s: seconds from now after which nobody waits any more.
             client_gone: returns when the client has closed the connection.
             is_long: whether it may take minutes where other work takes moments.
@@ -78,8 +79,8 @@ class WorkPool:
         """
         abandoned = threading.Event()
         party = current_account().name + (LONG if is_long else "")
-        work = self._submit(lambda: function(abandoned), party)
-        waiting: asyncio.Future[Result] = asyncio.wrap_future(work)
+        work = Work.within(deadline_s, abandoned)
+        waiting: asyncio.Future[Result] = asyncio.wrap_future(self._submit(lambda: function(work), party))
         watcher = asyncio.create_task(client_gone)
         try:
             first: set[asyncio.Future[Any]] = {waiting, watcher}
@@ -117,7 +118,7 @@ class WorkPool:
                 future.cancel()
                 return future
             self._unfinished += 1
-            self._waiting.add(party, _Work(party, lambda: context.run(function), future))
+            self._waiting.add(party, _Waiting(party, lambda: context.run(function), future))
             future.add_done_callback(self._finished)
             self._begin_waiting()
         return future
@@ -135,7 +136,7 @@ class WorkPool:
                 self._running[work.party] += 1
                 self._executor.submit(self._do, work)
 
-    def _do(self, work: _Work) -> None:
+    def _do(self, work: _Waiting) -> None:
         """A thread's part."""
         party = work.party
         try:
@@ -158,7 +159,7 @@ class WorkPool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Work:
+class _Waiting:
     """A function that waits for a thread, whose it is, and where its result goes."""
 
     party: str

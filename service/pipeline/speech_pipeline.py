@@ -6,8 +6,6 @@ may be called from many threads at once.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from typing import cast
 
@@ -89,10 +87,8 @@ class SpeechPipeline:
         self,
         data: bytes | memoryview,
         options: AudioOptions,
+        work: Work,
         *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
-        deadline_s: float | None = None,
         on_window: OnWindow | None = None,
     ) -> AudioEmotion:
         """Judge one recording. Blocks; safe to call from many threads.
@@ -100,16 +96,13 @@ class SpeechPipeline:
         Args:
             data: the upload.
             options: the request's parameters.
-            cancel: set by someone else when nobody waits any more.
-            progress: called in this thread with the share of the work that is done, 0…1.
-            deadline_s: seconds from now to the answer; None means the limit of that name.
+            work: the request's deadline, cancellation and progress; its progress is told in this thread.
             on_window: called in this thread with each window in its order, before the whole answer is there.
 
         Raises:
             Problem: whatever the client must be told.
-            Cancelled: ``cancel`` was set.
+            Cancelled: the work was cancelled.
         """
-        work = self._work(cancel, progress, deadline_s)
         bundle = self._registry.find(options.model, options.version)
         model = self._models.emotion[bundle.card.name, bundle.card.version]
         self._sounds.check(options)
@@ -119,21 +112,12 @@ class SpeechPipeline:
         self._finish(work)
         return answer
 
-    def embed(
-        self,
-        data: bytes | memoryview,
-        options: EmbeddingOptions,
-        *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
-        deadline_s: float | None = None,
-    ) -> AudioEmbedding:
+    def embed(self, data: bytes | memoryview, options: EmbeddingOptions, work: Work) -> AudioEmbedding:
         """Embed the windows of one recording; arguments and errors as those of :meth:`analyse`.
 
         Raises:
             AnswerTooLarge: the answer would hold more numbers than the limit.
         """
-        work = self._work(cancel, progress, deadline_s)
         emotion = self._registry.of_task(SPEECH_EMOTION)
         default = self._registry.find() if emotion else None
         withheld = self._registry.why_withheld(options.model, options.version)
@@ -186,11 +170,6 @@ class SpeechPipeline:
         self.admission.drain()
         self._device.close()
         self._host.close()
-
-    def _work(
-        self, cancel: threading.Event | None, progress: Callable[[float], None] | None, deadline_s: float | None
-    ) -> Work:
-        return Work(time.monotonic() + (deadline_s or self._settings.limits.deadline_s), cancel, progress)
 
     def _finish(self, work: Work) -> None:
         for stage, seconds in work.stages_s.items():

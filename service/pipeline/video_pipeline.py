@@ -6,9 +6,8 @@ at once; frames of different videos share the device threads, one step at a time
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from service.pipeline.affect.model import AffectModel
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import Answer, run_on_device
 from service.pipeline.device.session import CPU
+from service.pipeline.device.stage_times import StageTimes
 from service.pipeline.device.task import Observe, Work, observe_nothing
 from service.pipeline.face.action_unit_table import FaceChoice, read_action_unit_table
 from service.pipeline.face.action_units import ActionUnitModel, choose_action_units
@@ -114,10 +114,8 @@ class VideoPipeline:
         self,
         data: bytes | memoryview,
         options: VideoOptions,
+        work: Work,
         *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
-        deadline_s: float | None = None,
         on_rows: OnRows | None = None,
     ) -> VideoAffect:
         """Judge one video. Blocks; safe to call from many threads.
@@ -125,16 +123,13 @@ class VideoPipeline:
         Args:
             data: the upload.
             options: the request's parameters.
-            cancel: set by someone else when nobody waits any more.
-            progress: called in this thread with the share of the work that is done, 0…1.
-            deadline_s: seconds from now to the answer; None means the limit of that name.
+            work: the request's deadline, cancellation and progress; its progress is told in this thread.
             on_rows: told rows before the end, where there are any; called in other threads.
 
         Raises:
             Problem: whatever the client must be told.
-            Cancelled: ``cancel`` was set.
+            Cancelled: the work was cancelled.
         """
-        work = self._work(cancel, progress, deadline_s)
         check_face(options.face)
         _check_include(options.include)
         neutral = read_neutral(options.neutral)
@@ -178,17 +173,8 @@ class VideoPipeline:
             return_free_memory()
         return answer
 
-    def analyse_table(
-        self,
-        data: bytes | memoryview,
-        options: TableOptions,
-        *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
-        deadline_s: float | None = None,
-    ) -> VideoAffect:
+    def analyse_table(self, data: bytes | memoryview, options: TableOptions, work: Work) -> VideoAffect:
         """Judge a table of action units. Arguments, result and errors as :meth:`analyse`."""
-        work = self._work(cancel, progress, deadline_s)
         check_face(options.face)
         _check_include(options.include - {"audio"})
         model = self.affect_model(options.model, options.version)
@@ -241,11 +227,6 @@ class VideoPipeline:
         if self.faces is not None:
             self.faces.close()
 
-    def _work(
-        self, cancel: threading.Event | None, progress: Callable[[float], None] | None, deadline_s: float | None
-    ) -> Work:
-        return Work(time.monotonic() + (deadline_s or self._settings.limits.deadline_s), cancel, progress)
-
     def affect_model(self, name: str | None, version: str | None) -> AffectModel:
         """The affect model that a request asks for; raises ``ModelNotFound``."""
         card = self.registry.find(name, version, task="affect").card
@@ -262,14 +243,10 @@ class VideoPipeline:
         if "audio" not in options.include or {"no_audio", "audio_unusable"} & set(turn.flags):
             return None, ()
         asked = AudioOptions(options.audio_model, options.audio_version, channel=options.channel)
-        left_s = max(work.deadline - time.monotonic(), 0.001)
-
-        def report(share: float) -> None:
-            work.report(TURN_SHARE + (AUDIO_SHARE - TURN_SHARE) * share)
-
+        listening = replace(work.part(TURN_SHARE, AUDIO_SHARE), stages_s=StageTimes())
         try:
             with work.stage("audio"):
-                return self._speech.analyse(data, asked, cancel=work.cancel, progress=report, deadline_s=left_s), ()
+                return self._speech.analyse(data, asked, listening), ()
         except NoAudioStream:
             return None, ("no_audio",)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections import deque
 from contextlib import ExitStack
 from typing import Literal
@@ -206,13 +205,12 @@ class StreamSession:
             self._changed.notify_all()
 
     async def _analyse(self, items: list[Item], seconds: float, *, is_last: bool) -> list[ServerMessage]:
-        deadline_s = self._limits.deadline_s
         account = current_account()
         account.take(seconds)
         try:
             return await self._work.run(
-                lambda abandoned: self._call(items, Work(time.monotonic() + deadline_s, abandoned, None), is_last),
-                deadline_s=deadline_s,
+                lambda work: self._call(items, work, is_last),
+                deadline_s=self._limits.deadline_s,
                 client_gone=_never(),
             )
         finally:

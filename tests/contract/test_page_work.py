@@ -103,13 +103,13 @@ def test_rows_of_a_face_appear_while_the_video_is_seen(
 ) -> None:
     gate, real = threading.Event(), server.live.affect.analyse
 
-    def analyse(data, options, *, on_rows=None, **more):
+    def analyse(data, options, work, *, on_rows=None):
         if on_rows is not None:
             time_s = np.arange(20) / 10
             column = np.full(20, 0.5, np.float32)
             on_rows(AffectRows(time_s, column, -column, column), 0, False)
             gate.wait(20)
-        return real(data, options, **more)
+        return real(data, options, work)
 
     monkeypatch.setattr(server.live.affect, "analyse", analyse)
     path = tmp_path / "face.mp4"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 from service.card import Card, FileEntry, Licence, Measurement
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech.embedding_results import AudioEmbedding, EmbeddingOptions
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
@@ -144,14 +144,7 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
 
         def warm_up(self) -> None: ...
 
-        def analyse(
-            self,
-            data: bytes,
-            options: AudioOptions,
-            *,
-            cancel: threading.Event | None = None,
-            progress: Callable[[float], None] | None = None,
-        ) -> AudioEmotion:
+        def analyse(self, data: bytes, options: AudioOptions, work: Work) -> AudioEmotion:
             engine.options.append(options)
             if data == b"bad":
                 raise MediaInvalid("This cannot be decoded.")
@@ -159,11 +152,10 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
                 raise KeyboardInterrupt
             if data == b"bug":
                 raise ZeroDivisionError
-            if progress is not None:
-                progress(0.5)
+            work.report(0.5)
             return engine.answer(data, options)
 
-        def embed(self, data: bytes, options: EmbeddingOptions) -> AudioEmbedding:
+        def embed(self, data: bytes, options: EmbeddingOptions, work: Work) -> AudioEmbedding:
             engine.options.append(options)
             if data == b"mute":
                 raise MediaInvalid("This cannot be embedded.")
@@ -183,15 +175,14 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
             if engine.face_error:
                 raise BundleError(engine.face_error)
 
-        def analyse(self, data: bytes, options: VideoOptions, *, cancel=None, progress=None) -> VideoAffect:
+        def analyse(self, data: bytes, options: VideoOptions, work: Work) -> VideoAffect:
             engine.video_options.append(options)
             if data == b"sound":
                 raise NoVideoStream
-            if progress is not None:
-                progress(0.5)
+            work.report(0.5)
             return example_affect(units="action_units" in options.include, attribution="attribution" in options.include)
 
-        def analyse_table(self, data: bytes, options: TableOptions, *, cancel=None, progress=None) -> VideoAffect:
+        def analyse_table(self, data: bytes, options: TableOptions, work: Work) -> VideoAffect:
             engine.video_options.append(options)
             return example_affect(units=False, attribution=False, speech=False)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from service.card import Card, FileEntry, Licence, Member, SpeechInput
 from service.pipeline.device.session import Signature, Tensor
+from service.pipeline.device.task import Work
 from service.pipeline.results import (
     AudioEmotion,
     AudioOptions,
@@ -116,20 +117,17 @@ class FakePipeline:
         self,
         data: memoryview,
         options: AudioOptions,
+        work: Work,
         *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
         on_window: Callable[..., None] | None = None,
     ) -> AudioEmotion:
-        if bytes(data).startswith(b"late") and progress is not None:
-            progress(0.5)
+        if bytes(data).startswith(b"late") and work.progress is not None:
+            work.report(0.5)
             self._take(memoryview(bytes(data)[4:]), options)
         self._take(data, options)
         return fake_result(denoised=options.denoise)
 
-    def embed(
-        self, data: memoryview, options: EmbeddingOptions, *, cancel: threading.Event | None = None
-    ) -> AudioEmbedding:
+    def embed(self, data: memoryview, options: EmbeddingOptions, work: Work) -> AudioEmbedding:
         self._take(data, options)
         channels = ("left", "right") if options.channel == "each" else ("mix",)
         return fake_embedding(channels, denoised=options.denoise)
@@ -173,9 +171,8 @@ class FakeVideoPipeline:
         self,
         data: bytes | memoryview,
         options: VideoOptions | TableOptions,
+        work: Work,
         *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
         on_rows: Callable[..., None] | None = None,
     ) -> VideoAffect:
         content = bytes(data)

@@ -57,9 +57,19 @@ class Work:
     """
 
     deadline: float
-    cancel: threading.Event | None
-    progress: Callable[[float], None] | None
+    cancel: threading.Event | None = None
+    progress: Callable[[float], None] | None = None
     stages_s: StageTimes = field(default_factory=StageTimes)
+
+    @classmethod
+    def within(
+        cls,
+        deadline_s: float,
+        cancel: threading.Event | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Work:
+        """Work that must be done ``deadline_s`` seconds from now."""
+        return cls(time.monotonic() + deadline_s, cancel, progress)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

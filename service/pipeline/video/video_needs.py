@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Protocol
 
 from service.pipeline.decoding.frame_stream import OnFrame, VideoSummary
 from service.pipeline.device.admit import Admission
-from service.pipeline.device.task import AudioDecoder
+from service.pipeline.device.task import AudioDecoder, Work
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video.live import PictureDecoder
 from service.pipeline.video.sound_track import SpeechFinder
@@ -28,13 +26,5 @@ class Speech(SpeechFinder, Protocol):
     def admission(self) -> Admission:
         """What is in the system."""
 
-    def analyse(
-        self,
-        data: bytes | memoryview,
-        options: AudioOptions,
-        *,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
-        deadline_s: float | None = None,
-    ) -> AudioEmotion:
+    def analyse(self, data: bytes | memoryview, options: AudioOptions, work: Work) -> AudioEmotion:
         """Judge the sound track."""

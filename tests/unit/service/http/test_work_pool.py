@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from service.http.work_pool import ClientGoneError, UploadMemory, WorkPool
+from service.pipeline.device.task import Work
 from service.problems import CapacityExceeded, DeadlineExceeded
 
 
@@ -35,10 +36,10 @@ def test_work_that_nobody_waits_for_is_skipped_unless_it_has_begun() -> None:
     pool, gate, begun = WorkPool(1), threading.Event(), threading.Event()
     done: list[str] = []
 
-    def blocking(abandoned: threading.Event) -> None:
+    def blocking(work: Work) -> None:
         begun.set()
         gate.wait(10)
-        done.append("blocking, abandoned" if abandoned.is_set() else "blocking")
+        done.append("blocking, abandoned" if work.cancel is not None and work.cancel.is_set() else "blocking")
 
     async def scenario() -> None:
         first = asyncio.create_task(pool.run(blocking, deadline_s=0.05, client_gone=never()))
@@ -62,7 +63,7 @@ def test_work_that_nobody_waits_for_is_skipped_unless_it_has_begun() -> None:
 def test_moments_of_work_do_not_wait_for_minutes_of_the_same_account() -> None:
     pool, gate = WorkPool(1), threading.Event()
 
-    def blocking(_abandoned: threading.Event) -> None:
+    def blocking(_work: Work) -> None:
         assert gate.wait(10)
 
     async def play() -> None:

@@ -24,6 +24,7 @@ from service.settings import Limits, Settings
 from tests import media_files as files
 from tests.plain_wav import tone, wav
 from tests.support.long_recordings import Bytes, run_job
+from tests.support.work import patient
 from tests.tiny_models import denoiser_model, write_denoiser_bundle, write_speech_bundle, write_voice_bundle
 from tests.unit.service.jobs.test_codec import same
 
@@ -104,7 +105,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_segments_give_what_one_piece_gives(built, spool, case):
     content, options = CASES[case]
-    expected = built.speech.analyse(content, options)
+    expected = built.speech.analyse(content, options, patient())
     answer, segments = run_job(built.plans, options, content, spool)
     assert segments == 1 + max(1, -(-answer.channels[0].timeline.end_s[-1] // SEGMENT_S)) or segments >= 2
     check_same(answer, expected)
@@ -140,7 +141,7 @@ DENOISED = {
 @pytest.mark.parametrize("case", DENOISED)
 def test_noise_is_taken_out_as_in_one_piece(quiet, spool, case):
     content, options = DENOISED[case]
-    expected = quiet.speech.analyse(content, options)
+    expected = quiet.speech.analyse(content, options, patient())
     answer, _ = run_job(quiet.plans, options, content, spool)
     check_same(answer, expected)
     assert answer.denoiser is not None
@@ -162,7 +163,7 @@ def check_same(one, other) -> None:
 
 
 def test_without_voice_activity_too(deaf, spool):
-    expected = deaf.speech.analyse(STEREO, AudioOptions())
+    expected = deaf.speech.analyse(STEREO, AudioOptions(), patient())
     answer, _ = run_job(deaf.plans, AudioOptions(), STEREO, spool, lambda number: number % 2 == 0)
     check_same(answer, expected)
     assert "no_voice_activity" in answer.channels[0].flags
@@ -170,7 +171,7 @@ def test_without_voice_activity_too(deaf, spool):
 
 def test_voice_activity_at_another_rate_is_resampled_in_stretches(built, spool):
     options = AudioOptions(model="fast")
-    expected = built.speech.analyse(STEREO, options).channels[0]
+    expected = built.speech.analyse(STEREO, options, patient()).channels[0]
     answer, _ = run_job(built.plans, options, STEREO, spool)
     again, _ = run_job(built.plans, options, STEREO, spool, lambda _number: True)
     check_same(again, answer)
@@ -199,7 +200,7 @@ def test_jobs_may_be_longer_than_requests_but_not_for_ever(tmp_path_factory, spo
     built = Built(folder, limits=Limits(max_duration_s=10.0), max_job_duration_s=20.0)
     try:
         with pytest.raises(MediaTooLong):
-            built.speech.analyse(wav(talk(15)), AudioOptions())
+            built.speech.analyse(wav(talk(15)), AudioOptions(), patient())
         answer, _ = run_job(built.plans, AudioOptions(), wav(talk(15)), spool)
         assert answer.media.duration_s == 15.0
         with pytest.raises(MediaTooLong):

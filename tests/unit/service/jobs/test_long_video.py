@@ -21,6 +21,7 @@ from service.settings import Settings
 from tests import media_files as files
 from tests.shared_material import ROOT, shared_file
 from tests.support.long_recordings import run_job
+from tests.support.work import patient
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 from tests.unit.service.jobs.test_codec import same
 
@@ -67,7 +68,7 @@ def test_a_face_is_followed_across_segments(built, tmp_path):
     plans, video = built
     content = shared_file("media/single_face.mp4").read_bytes()
     options = VideoOptions(include=EVERYTHING, neutral="0:1")
-    expected = video.analyse(content, options)
+    expected = video.analyse(content, options, patient())
     spool = Spool(tmp_path / "spool")
     answer, segments = run_job(plans, options, content, spool)
     assert segments > 5
@@ -81,7 +82,7 @@ def test_a_face_that_comes_late_and_sound_that_is_there(built, tmp_path):
     content = shared_file("media/noface_face.mov").read_bytes()
     options = VideoOptions(include=frozenset({"action_units"}))
     answer, _ = run_job(plans, options, content, Spool(tmp_path / "spool"), lambda number: number % 3 == 0)
-    check_same(answer, video.analyse(content, options))
+    check_same(answer, video.analyse(content, options, patient()))
 
 
 def test_nobody_and_sound(built, tmp_path):
@@ -89,7 +90,7 @@ def test_nobody_and_sound(built, tmp_path):
     content = files.video(files.greys(40), sound=files.tone(1.6, 44_100))
     options = VideoOptions(include=EVERYTHING)
     answer, _ = run_job(plans, options, content, Spool(tmp_path / "spool"))
-    check_same(answer, video.analyse(content, options))
+    check_same(answer, video.analyse(content, options, patient()))
     assert "no_face" in answer.flags
     assert answer.audio is not None
 

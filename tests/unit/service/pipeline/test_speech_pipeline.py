@@ -9,6 +9,7 @@ import pytest
 
 from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.session import CPU, CUDA, Session
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions
 from service.pipeline.speech.emotion_model import EmotionModel
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -24,6 +25,7 @@ from service.problems import (
 from service.registry import BundleError, Registry
 from service.settings import Limits, Settings
 from tests.plain_wav import PlainDecoder, tone, wav
+from tests.support.work import patient
 from tests.tiny_models import expected_probabilities, speech_model, write_speech_bundle, write_voice_bundle
 
 RATE_HZ = 16000
@@ -55,7 +57,7 @@ def deaf(tmp_path):
 
 
 def judge(pipeline, *channels, rate_hz=RATE_HZ, **options):
-    return pipeline.analyse(wav(*channels, rate_hz=rate_hz), AudioOptions(**options))
+    return pipeline.analyse(wav(*channels, rate_hz=rate_hz), AudioOptions(**options), patient())
 
 
 def test_a_short_clip_is_one_window(pipeline):
@@ -224,7 +226,7 @@ def test_stages_progress_and_measurements(tmp_path):
     write_voice_bundle(tmp_path)
     seen, told = [], []
     pipeline = build(tmp_path, observe=lambda *measurement: told.append(measurement))
-    answer = pipeline.analyse(wav(np.tile(LOUD, 5)), AudioOptions(), progress=seen.append)
+    answer = pipeline.analyse(wav(np.tile(LOUD, 5)), AudioOptions(), Work.within(60.0, progress=seen.append))
     assert set(answer.stages_s) == {"decode", "queue", "infer", "post"}
     assert all(seconds >= 0 for seconds in answer.stages_s.values())
     assert answer.stages_s.spans.keys() == answer.stages_s.keys()
@@ -345,13 +347,13 @@ def test_a_session_that_hangs_is_a_504_and_stalls_the_pipeline(tmp_path, monkeyp
     monkeypatch.setattr(session_of(pipeline), "run", hang)
     began_at = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        judge(pipeline, LOUD)
+        pipeline.analyse(wav(LOUD), AudioOptions(), Work.within(0.3))
     assert time.monotonic() - began_at < 5
     time.sleep(0.05)
     assert pipeline.stalled()
     assert pipeline.admission.held_s == 0
     with pytest.raises(DeadlineExceeded):
-        pipeline.analyse(wav(LOUD), AudioOptions(), deadline_s=0.05)
+        pipeline.analyse(wav(LOUD), AudioOptions(), Work.within(0.05))
     gate.set()
     assert judge(pipeline, LOUD).channels[0].probabilities is not None
     assert not pipeline.stalled()
@@ -362,7 +364,7 @@ def test_cancelled_work_ends_and_gives_its_capacity_back(deaf):
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):
-        deaf.analyse(wav(np.tile(LOUD, 60)), AudioOptions(hop_s=0.05), cancel=cancel)
+        deaf.analyse(wav(np.tile(LOUD, 60)), AudioOptions(hop_s=0.05), Work.within(60.0, cancel))
     assert deaf.admission.held_s == 0
     assert deaf.waiting_windows == 0
 

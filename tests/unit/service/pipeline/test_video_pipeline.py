@@ -12,6 +12,7 @@ from export.faces.bundle import write_face_bundle
 from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.batch import Cancelled
+from service.pipeline.device.task import Work
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.pipeline.video.video_faces import VideoFaces
 from service.pipeline.video.video_results import TableOptions, VideoOptions
@@ -29,6 +30,7 @@ from service.registry import Registry
 from service.settings import Limits, Settings
 from tests import media_files as files
 from tests.shared_material import ROOT, shared_file
+from tests.support.work import patient
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 
 EVERYTHING = frozenset({"action_units", "attribution"})
@@ -89,7 +91,9 @@ def media(name):
 def smile(pipeline):
     shares = []
     answer = pipeline.analyse(
-        media("single_face.mp4"), VideoOptions(neutral="none", include=EVERYTHING), progress=shares.append
+        media("single_face.mp4"),
+        VideoOptions(neutral="none", include=EVERYTHING),
+        Work.within(60.0, progress=shares.append),
     )
     return answer, shares
 
@@ -140,7 +144,7 @@ def test_progress_goes_one_way_to_1(smile):
 
 
 def test_before_the_face_appears_nothing_is_known(pipeline):
-    answer = pipeline.analyse(media("noface_face.mov"), VideoOptions(neutral="5:6", include=EVERYTHING))
+    answer = pipeline.analyse(media("noface_face.mov"), VideoOptions(neutral="5:6", include=EVERYTHING), patient())
     known = np.isfinite(answer.arousal)
     assert "thinned" not in answer.flags  # two of its frames lie close together
     assert not known[:30].any()
@@ -150,7 +154,7 @@ def test_before_the_face_appears_nothing_is_known(pipeline):
 
 
 def test_a_video_without_a_face_has_no_numbers(pipeline):
-    answer = pipeline.analyse(media("no_face.mp4"), VideoOptions())
+    answer = pipeline.analyse(media("no_face.mp4"), VideoOptions(), patient())
     assert np.isnan(answer.arousal).all()
     assert "no_face" in answer.flags
 
@@ -163,7 +167,7 @@ def grey_talk():
 
 
 def test_without_a_face_there_are_no_numbers(pipeline, grey_talk):
-    answer = pipeline.analyse(grey_talk, VideoOptions(include=EVERYTHING))
+    answer = pipeline.analyse(grey_talk, VideoOptions(include=EVERYTHING), patient())
     assert np.isnan(answer.arousal).all()
     assert np.isnan(answer.valence).all()
     assert np.isnan(answer.action_units).all()
@@ -174,7 +178,7 @@ def test_without_a_face_there_are_no_numbers(pipeline, grey_talk):
 
 
 def test_speech_comes_from_the_sound_track(pipeline, grey_talk):
-    answer = pipeline.analyse(grey_talk, VideoOptions(include=frozenset({"audio"}), audio_model="tiny"))
+    answer = pipeline.analyse(grey_talk, VideoOptions(include=frozenset({"audio"}), audio_model="tiny"), patient())
     assert answer.speech[:4].max() == 0
     assert answer.speech[6:9].min() == 1
     assert answer.audio.labels == ("anger", "neutral")
@@ -188,7 +192,7 @@ def test_the_channel_decides_who_is_heard(pipeline):
     heard = {}
     for channel in ("mix", "left", "right", "each"):
         options = VideoOptions(include=frozenset({"audio"}), channel=channel, audio_model="tiny")
-        heard[channel] = pipeline.analyse(talk, options)
+        heard[channel] = pipeline.analyse(talk, options, patient())
     assert {name: bool(answer.speech[2:8].min()) for name, answer in heard.items()} == {
         "mix": True, "left": False, "right": True, "each": True,
     }  # fmt: skip
@@ -197,20 +201,20 @@ def test_the_channel_decides_who_is_heard(pipeline):
     assert heard["right"].audio.channels[0].emotion is not None
     assert heard["right"].audio.model.name == "tiny"
     options = VideoOptions(include=frozenset({"audio"}), audio_model="emonet-open", audio_version="1")
-    answer = pipeline.analyse(talk, options)
+    answer = pipeline.analyse(talk, options, patient())
     assert (answer.audio.model.name, len(answer.audio.labels)) == ("emonet-open", 7)
     for missing in ({"audio_model": "unheard-of"}, {"audio_model": "tiny", "audio_version": "77"}):
         with pytest.raises(ModelNotFound):
-            pipeline.analyse(talk, VideoOptions(include=frozenset({"audio"}), **missing))
+            pipeline.analyse(talk, VideoOptions(include=frozenset({"audio"}), **missing), patient())
 
 
 def test_60_frames_a_second_give_the_answer_of_30(pipeline, every_frame):
     """Each picture twice at 60 a second: by default every other one is looked at, else all."""
     with av.open(io.BytesIO(media("single_face.mp4"))) as container:
         pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)][:45]
-    once = pipeline.analyse(files.video(pictures, rate=30), VideoOptions(neutral="none"))
+    once = pipeline.analyse(files.video(pictures, rate=30), VideoOptions(neutral="none"), patient())
     twice = files.video([picture for picture in pictures for _ in range(2)], rate=60)
-    thinned, whole = (part.analyse(twice, VideoOptions(neutral="none")) for part in (pipeline, every_frame))
+    thinned, whole = (part.analyse(twice, VideoOptions(neutral="none"), patient()) for part in (pipeline, every_frame))
     assert ("thinned" in once.flags, "thinned" in thinned.flags, "thinned" in whole.flags) == (False, True, False)
     for answer in (thinned, whole):
         assert answer.media.frame_rate_hz == pytest.approx(60)
@@ -221,7 +225,7 @@ def test_60_frames_a_second_give_the_answer_of_30(pipeline, every_frame):
 
 def test_without_sound_nobody_speaks(pipeline):
     answer = pipeline.analyse(
-        files.video(files.greys(5)), VideoOptions(include=frozenset({"audio"}), audio_model="tiny")
+        files.video(files.greys(5)), VideoOptions(include=frozenset({"audio"}), audio_model="tiny"), patient()
     )
     assert answer.speech is None
     assert answer.audio is None
@@ -239,17 +243,17 @@ def test_without_sound_nobody_speaks(pipeline):
 )
 def test_wrong_parameters_are_refused_before_decoding(pipeline, options, pointer):
     with pytest.raises(Unprocessable) as caught:
-        pipeline.analyse(b"not looked at", options)
+        pipeline.analyse(b"not looked at", options, patient())
     assert caught.value.pointer == pointer
 
 
 def test_what_a_video_lacks_is_said(pipeline):
     with pytest.raises(NoVideoStream):
-        pipeline.analyse(files.wav(files.tone(0.5)), VideoOptions())
+        pipeline.analyse(files.wav(files.tone(0.5)), VideoOptions(), patient())
     with pytest.raises(ModelNotFound):
-        pipeline.analyse(b"", VideoOptions(model="unheard-of"))
+        pipeline.analyse(b"", VideoOptions(model="unheard-of"), patient())
     with pytest.raises(Unprocessable) as caught:
-        pipeline.analyse(media("noface_face.mov"), VideoOptions(neutral="0:1"))
+        pipeline.analyse(media("noface_face.mov"), VideoOptions(neutral="0:1"), patient())
     assert caught.value.pointer == "/neutral"
     assert pipeline.admission.requests == 0
 
@@ -259,13 +263,13 @@ def test_work_ends_when_nobody_waits_or_time_is_up(pipeline):
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):
-        pipeline.analyse(data, VideoOptions(), cancel=cancel)
+        pipeline.analyse(data, VideoOptions(), Work.within(60.0, cancel))
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        pipeline.analyse(data, VideoOptions(), deadline_s=0.1)
+        pipeline.analyse(data, VideoOptions(), Work.within(0.1))
     assert time.monotonic() - began < 5
     assert pipeline.admission.requests == 0
-    assert pipeline.analyse(files.video(files.greys(3)), VideoOptions()).flags[0] == "no_face"
+    assert pipeline.analyse(files.video(files.greys(3)), VideoOptions(), patient()).flags[0] == "no_face"
 
 
 def test_nothing_is_admitted_while_draining(tmp_path):
@@ -273,7 +277,7 @@ def test_nothing_is_admitted_while_draining(tmp_path):
     pipeline, speech, decoder = built
     pipeline.admission.drain()
     with pytest.raises(Draining):
-        pipeline.analyse_table(b"", TableOptions())
+        pipeline.analyse_table(b"", TableOptions(), patient())
     for part in (pipeline, speech, decoder):
         part.close()
 
@@ -291,7 +295,7 @@ def table(frames=60, lost=range(0), step_s=0.04):
 
 def test_a_table_gives_the_same_kind_of_answer_without_face_models(blind):
     assert not blind.has_faces
-    answer = blind.analyse_table(table(), TableOptions(include=EVERYTHING))
+    answer = blind.analyse_table(table(), TableOptions(include=EVERYTHING), patient())
     assert len(answer.time_s) == 24
     assert (answer.media.container, answer.media.codec) == ("csv", "action-units")
     assert answer.media.frame_rate_hz == pytest.approx(25)
@@ -304,7 +308,7 @@ def test_a_table_gives_the_same_kind_of_answer_without_face_models(blind):
 
 
 def test_a_face_that_a_table_loses_is_null(blind):
-    answer = blind.analyse_table(table(100, range(30, 80)), TableOptions())
+    answer = blind.analyse_table(table(100, range(30, 80)), TableOptions(), patient())
     known = np.isfinite(answer.valence)
     assert known[:8].all()
     assert not known[18:25].any()
@@ -314,17 +318,17 @@ def test_a_face_that_a_table_loses_is_null(blind):
 def test_time_stamps_of_no_camera_need_fps(blind):
     data = media("OpenFace_Test.csv")
     with pytest.raises(TimestampsInvalid):
-        blind.analyse_table(data, TableOptions())
-    answer = blind.analyse_table(data, TableOptions(fps=30))
+        blind.analyse_table(data, TableOptions(), patient())
+    answer = blind.analyse_table(data, TableOptions(fps=30), patient())
     assert answer.media.duration_s == pytest.approx(3.3)
     assert np.isfinite(answer.arousal).all()
 
 
 def test_a_face_that_the_table_lacks_is_refused(blind):
     with pytest.raises(FeaturesInvalid):
-        blind.analyse_table(table(), TableOptions(face="7"))
+        blind.analyse_table(table(), TableOptions(face="7"), patient())
     with pytest.raises(ModelNotFound):
-        blind.analyse(files.video(files.greys(3)), VideoOptions())
+        blind.analyse(files.video(files.greys(3)), VideoOptions(), patient())
 
 
 def test_a_frame_that_fails_once_is_followed_again_and_no_other(pipeline, monkeypatch):
@@ -337,7 +341,7 @@ def test_a_frame_that_fails_once_is_followed_again_and_no_other(pipeline, monkey
         return follow(watching, frame)
 
     monkeypatch.setattr(VideoFaces, "follow", shaky)
-    pipeline.analyse(files.video(files.greys(10)), VideoOptions())
+    pipeline.analyse(files.video(files.greys(10)), VideoOptions(), patient())
     assert len(times_s) == 11
     assert times_s[2] == times_s[3]
     assert len(set(times_s)) == 10

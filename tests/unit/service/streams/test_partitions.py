@@ -23,6 +23,7 @@ from service.registry import Registry
 from service.settings import Settings
 from tests.plain_wav import PlainDecoder, tone, wav
 from tests.shared_material import ROOT
+from tests.support.work import patient
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 
 SOUND = np.concatenate([tone(1.3), np.zeros(12_000, np.float32), tone(0.9, amplitude=0.6)])
@@ -69,7 +70,7 @@ def test_windows_are_those_of_an_upload_for_any_partition(
     if samples < live.model.speech.min_length_s * 16000:
         assert windows == []
         return
-    (channel,) = pipeline.analyse(wav(sound), AudioOptions(hop_s=hop_s)).channels
+    (channel,) = pipeline.analyse(wav(sound), AudioOptions(hop_s=hop_s), patient()).channels
     timeline = channel.timeline
     assert [window.start_s for window in windows] == timeline.start_s.tolist()
     assert [window.end_s for window in windows] == timeline.end_s.tolist()

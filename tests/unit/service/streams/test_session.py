@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from service.pipeline.device.account import charged_to
+from service.pipeline.device.task import Work
 from service.problems import SessionNotFound, StreamTooFast
 from service.schemas.streams import ServerMessage
 from service.settings import Limits
@@ -50,12 +50,12 @@ class HereAndNow:
         self.done = 0
 
     async def run(
-        self, function: Callable[[threading.Event], Any], *, deadline_s: float, client_gone: Coroutine[Any, Any, None]
+        self, function: Callable[[Work], Any], *, deadline_s: float, client_gone: Coroutine[Any, Any, None]
     ) -> Any:
         client_gone.close()
         await self.gate.wait()
         self.done += 1
-        return function(threading.Event())
+        return function(Work.within(deadline_s))
 
 
 class Purse:

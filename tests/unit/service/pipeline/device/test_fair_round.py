@@ -78,7 +78,7 @@ def test_fifty_requests_of_one_do_not_starve_the_single_one_of_another():
     gate = threading.Event()
 
     async def submit(name: str) -> None:
-        def work(_: threading.Event) -> None:
+        def work(_: object) -> None:
             began.append(name)
             gate.wait(10)
 

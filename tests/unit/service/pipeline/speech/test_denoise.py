@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from service.card import SpeechInput
+from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions
 from service.pipeline.speech.denoise import CrossFade, plan_chunks
 from service.pipeline.speech.embedding_results import EmbeddingOptions
@@ -12,6 +13,7 @@ from service.problems import DenoiserUnavailable
 from service.registry import BundleError, Registry
 from service.settings import Settings
 from tests.plain_wav import PlainDecoder, tone, wav
+from tests.support.work import patient
 from tests.tiny_models import (
     denoiser_model,
     expected_embedding,
@@ -75,8 +77,8 @@ def test_a_recording_is_judged_without_its_noise(folder, seconds):
     pipeline.warm_up()
     clip = tone(seconds)
     seen = []
-    answer = pipeline.analyse(wav(clip), AudioOptions(denoise=True), progress=seen.append)
-    plain = pipeline.analyse(wav(clip), AudioOptions())
+    answer = pipeline.analyse(wav(clip), AudioOptions(denoise=True), Work.within(60.0, progress=seen.append))
+    plain = pipeline.analyse(wav(clip), AudioOptions(), patient())
     pipeline.close()
     (channel,) = answer.channels
     np.testing.assert_allclose(channel.probabilities, expected_probabilities(0.5 * clip), atol=1e-3)
@@ -94,7 +96,7 @@ def test_voice_activity_hears_the_denoised_sound(folder):
     write_denoiser_bundle(folder, model=denoiser_model(0.01))
     write_voice_bundle(folder)
     pipeline = build(folder)
-    (channel,) = pipeline.analyse(wav(LOUD), AudioOptions(denoise=True)).channels
+    (channel,) = pipeline.analyse(wav(LOUD), AudioOptions(denoise=True), patient()).channels
     pipeline.close()
     assert channel.probabilities is None
     assert channel.flags == ("denoised", "no_speech")
@@ -103,7 +105,7 @@ def test_voice_activity_hears_the_denoised_sound(folder):
 def test_another_rate_is_resampled(folder):
     write_denoiser_bundle(folder, sample_rate_hz=8000)
     pipeline = build(folder)
-    (channel,) = pipeline.analyse(wav(LOUD), AudioOptions(denoise=True)).channels
+    (channel,) = pipeline.analyse(wav(LOUD), AudioOptions(denoise=True), patient()).channels
     pipeline.close()
     np.testing.assert_allclose(channel.probabilities, expected_probabilities(0.5 * LOUD), atol=1e-3)
     assert channel.timeline.end_s.tolist() == [1.0]
@@ -112,7 +114,7 @@ def test_another_rate_is_resampled(folder):
 def test_a_clip_shorter_than_the_denoiser_takes_is_filled_up_meanwhile(folder):
     write_denoiser_bundle(folder, min_length_s=0.9)
     pipeline = build(folder)
-    (channel,) = pipeline.analyse(wav(tone(0.3)), AudioOptions(denoise=True)).channels
+    (channel,) = pipeline.analyse(wav(tone(0.3)), AudioOptions(denoise=True), patient()).channels
     pipeline.close()
     assert channel.timeline.end_s.tolist() == [0.3]
     np.testing.assert_allclose(channel.probabilities, expected_probabilities(0.5 * tone(0.3)), atol=1e-3)
@@ -121,7 +123,7 @@ def test_a_clip_shorter_than_the_denoiser_takes_is_filled_up_meanwhile(folder):
 def test_each_channel_is_denoised_and_silence_stays_silent(folder):
     write_denoiser_bundle(folder)
     pipeline = build(folder)
-    answer = pipeline.embed(wav(LOUD, QUIET), EmbeddingOptions(channel="each", denoise=True))
+    answer = pipeline.embed(wav(LOUD, QUIET), EmbeddingOptions(channel="each", denoise=True), patient())
     pipeline.close()
     left, right = answer.channels
     np.testing.assert_allclose(left.rows[0], expected_embedding(0.5 * LOUD), atol=1e-4)
@@ -134,7 +136,7 @@ def test_the_highest_priority_denoises(folder):
     write_denoiser_bundle(folder, "low", priority=1, model=b"never opened")
     write_denoiser_bundle(folder, "high", priority=2)
     pipeline = build(folder)
-    assert pipeline.analyse(wav(LOUD), AudioOptions(denoise=True)).denoiser.name == "high"
+    assert pipeline.analyse(wav(LOUD), AudioOptions(denoise=True), patient()).denoiser.name == "high"
     assert pipeline.signature("high", "1").outputs[0].name == "denoised"
     assert pipeline.signature("low", "1") is None
     pipeline.close()

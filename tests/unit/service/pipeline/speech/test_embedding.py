@@ -9,6 +9,7 @@ from service.problems import AnswerTooLarge, MediaTooShort, ModelNotFound, Unpro
 from service.registry import BundleError, Registry
 from service.settings import Limits, Settings
 from tests.plain_wav import PlainDecoder, tone, wav
+from tests.support.work import patient
 from tests.tiny_models import (
     denoiser_model,
     expected_embedding,
@@ -38,7 +39,7 @@ def pipeline(tmp_path):
 
 
 def embed(pipeline, *channels, **options):
-    return pipeline.embed(wav(*channels), EmbeddingOptions(**options))
+    return pipeline.embed(wav(*channels), EmbeddingOptions(**options), patient())
 
 
 def test_one_row_a_window_for_the_whole_recording(pipeline):

@@ -21,6 +21,7 @@ from service.problems import MediaTooLong, ModelNotFound, SampleRateUnsupported,
 from service.registry import Registry
 from service.settings import Settings
 from tests.plain_wav import PlainDecoder, tone, wav
+from tests.support.work import patient
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 
 LOUD, OTHER = tone(1.3), tone(0.9, amplitude=0.6)
@@ -81,7 +82,7 @@ def test_a_stream_gets_the_timeline_of_an_upload(
 ) -> None:
     sound = SOUND[:20_000] if piece_bytes == 2 else SOUND
     live = pipeline.live(LiveOptions(16000, **options))  # type: ignore[arg-type]
-    (channel,) = pipeline.analyse(wav(sound), AudioOptions(**options)).channels  # type: ignore[arg-type]
+    (channel,) = pipeline.analyse(wav(sound), AudioOptions(**options), patient()).channels  # type: ignore[arg-type]
     assert_equal(send(live, pcm(sound), piece_bytes), channel.timeline)
     assert live.samples == len(sound)
 
@@ -89,7 +90,7 @@ def test_a_stream_gets_the_timeline_of_an_upload(
 @pytest.mark.parametrize("samples", [2000, 16000, 16001, 24000])
 def test_short_streams_end_as_short_uploads(pipeline: SpeechPipeline, samples: int) -> None:
     sound = tone(2.0)[:samples]
-    (channel,) = pipeline.analyse(wav(sound), AudioOptions()).channels
+    (channel,) = pipeline.analyse(wav(sound), AudioOptions(), patient()).channels
     assert_equal(send(pipeline.live(LiveOptions(16000)), pcm(sound), 640), channel.timeline)
 
 
@@ -100,7 +101,7 @@ def test_too_little_sound_has_no_window(pipeline: SpeechPipeline) -> None:
 
 def test_other_rates_and_channels(pipeline: SpeechPipeline) -> None:
     left, right = tone(3.0, 44100), tone(3.0, 44100, amplitude=0.5, hz=330)
-    (channel,) = pipeline.analyse(wav(left, right, rate_hz=44100), AudioOptions()).channels
+    (channel,) = pipeline.analyse(wav(left, right, rate_hz=44100), AudioOptions(), patient()).channels
     live = pipeline.live(LiveOptions(44100, channels=2))
     assert_equal(send(live, pcm(left, right), 8820), channel.timeline, atol=1e-4)
 
