@@ -246,7 +246,7 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
 
 RUN_WITH_FAKES = """
 import sys, pytest
-from tests.unit import fake_engine
+from tests.support import fake_engine
 from service.__main__ import main
 with pytest.MonkeyPatch.context() as patch:
     fake_engine.install(fake_engine.FakeEngine(), patch)

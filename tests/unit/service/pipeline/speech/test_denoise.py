@@ -146,7 +146,7 @@ def test_without_a_denoiser_it_is_refused_before_decoding(folder):
     pipeline = build(folder)
     for call, options in ((pipeline.analyse, AudioOptions), (pipeline.embed, EmbeddingOptions)):
         with pytest.raises(DenoiserUnavailable) as caught:
-            call(b"no wav", options(denoise=True))
+            call(b"no wav", options(denoise=True), patient())
         assert caught.value.pointer == "/denoise"
     pipeline.close()
 
