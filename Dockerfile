@@ -22,14 +22,14 @@ COPY requirements requirements
 # Dependencies are locked with hashes and lie in layers of their own, which a change of the code leaves alone.
 FROM builder AS builder-cpu
 RUN --mount=type=cache,target=/root/.cache/uv uv pip install --require-hashes -r requirements/image-cpu.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY service service
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --no-deps . && rm -f "$VIRTUAL_ENV/bin/emoserve-export"
 
 FROM builder AS builder-cuda
 RUN --mount=type=cache,target=/root/.cache/uv uv pip install --require-hashes -r requirements/image-cuda.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY service service
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --no-deps . && rm -f "$VIRTUAL_ENV/bin/emoserve-export"
@@ -56,6 +56,7 @@ ENV PATH=/opt/emoserve/bin:$PATH \
     EMOSERVE_STATE_DIR=/var/lib/emoserve \
     EMOSERVE_DOCS=false
 WORKDIR /app
+COPY LICENSE NOTICE ./
 COPY models models
 COPY --from=prepared /prepared models
 USER 10001:10001
