@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 PORT ?= 8000
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
-.PHONY: help serve test test-code test-long lint bench client lock clean fuzz
+.PHONY: help serve test test-code test-long lint bench client docs lock clean fuzz
 
 help:
 	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
@@ -14,6 +14,7 @@ help:
 	@echo "make fuzz    search the parsers for inputs that they cannot take, SECONDS=120 for each"
 	@echo "make bench   print one JSON line for each performance measurement"
 	@echo "make client  generate the blocking half of the Python client from the asynchronous one"
+	@echo "make docs    build the documentation site into var/site"
 	@echo "make lock    compile requirements/*.txt anew from pyproject.toml"
 
 serve: .venv/online var/models/.prepared
@@ -44,6 +45,10 @@ bench: .venv/test var/models/.prepared
 
 client: .venv/test
 	$(BIN)/python client/unasync.py
+
+docs: .venv/test
+	$(BIN)/properdocs build --strict --config-file mkdocs.yml
+	@echo "var/site/index.html"
 
 lock: $(UV)
 	$(UV) pip compile -q $(LOCK) requirements/uv.in -o requirements/uv.txt

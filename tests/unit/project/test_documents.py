@@ -16,6 +16,9 @@ from tests.support.documents import DOCUMENTS, ROOT, blocks, program_calls
 
 SETTINGS = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ACCURACY = (ROOT / "docs/accuracy.md").read_text(encoding="utf-8")
+LONGEST_README = 90
+"""Lines: one page."""
 
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "limits"])
@@ -57,10 +60,20 @@ def anchors(path):
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
-def test_the_readme_leads_to_every_document():
-    linked = set(re.findall(r"\]\((docs/[^)#]+)", README))
-    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} - linked == set()
-    assert "](client/README.md)" in README
+def test_the_readme_is_one_page_that_leads_on():
+    linked = set(re.findall(r"\]\(([^)#]+)", README))
+    assert {"docs/index.md", "docs/quickstart.md", "client/README.md", "CONTRIBUTING.md", "LICENSE"} <= linked
+    assert len(README.splitlines()) <= LONGEST_README
+
+
+def test_the_readme_states_the_limits_of_use():
+    assert "The EU AI Act (Regulation 2024/1689, article 5(1)(f)) prohibits emotion recognition at work" in README
+    assert "not a diagnosis, not a lie detector" in README
+
+
+def test_the_index_leads_to_every_document():
+    linked = set(re.findall(r"\]\(([^)#]+)", (ROOT / "docs/index.md").read_text(encoding="utf-8")))
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} - linked == {"index.md"}
 
 
 @pytest.mark.parametrize("call", program_calls(), ids=str)
@@ -82,8 +95,8 @@ def test_python_in_documents_is_part_of_an_example_that_is_run(block):
 
 
 @pytest.mark.parametrize("model", ["emonet-open", "emonet-research"])
-def test_figures_of_the_readme_are_those_of_the_cards(model):
+def test_figures_of_the_documents_are_those_of_the_cards(model):
     for entry in read_card(ROOT / "models" / model / "1").measurements:
         if entry.metric == "unweighted_average_recall":
             low, high = entry.interval_95
-            assert f"{100 * entry.value:.1f} ({100 * low:.1f}–{100 * high:.1f})" in README, entry.data
+            assert f"{100 * entry.value:.1f} ({100 * low:.1f}–{100 * high:.1f})" in ACCURACY, entry.data
