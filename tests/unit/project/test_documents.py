@@ -100,3 +100,13 @@ def test_figures_of_the_documents_are_those_of_the_cards(model):
         if entry.metric == "unweighted_average_recall":
             low, high = entry.interval_95
             assert f"{100 * entry.value:.1f} ({100 * low:.1f}–{100 * high:.1f})" in ACCURACY, entry.data
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_named_in_documents_exist(path):
+    """Those with a folder, such as ``service/card.py``; the changelog also names what is gone."""
+    named = re.findall(
+        r"`((?:service|emoserve|export|research|tests|benchmarks|deploy|docs)/[\w./-]+)`", path.read_text("utf-8")
+    )
+    missing = {name for name in named if not (ROOT / name).exists()}
+    assert path.name == "CHANGELOG.md" or missing == set()
