@@ -74,10 +74,24 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     )
     app.state.services = services
     routes = [route for module in _ROUTERS for route in module.router.routes]
-    app.add_middleware(Guard, services=services, routes=routes)
+    app.add_middleware(
+        Guard,
+        authenticator=services.authenticator,
+        accounts=services.accounts,
+        audit=services.audit,
+        metrics=services.metrics,
+        routes=routes,
+    )
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **cross_origin_rules(settings.cors_origins))
-    app.add_middleware(Envelope, services=services)
+    app.add_middleware(
+        Envelope,
+        metrics=services.metrics,
+        audit=services.audit,
+        tracer=services.tracer,
+        max_header_bytes=settings.limits.max_header_bytes,
+        is_secure=settings.ssl_certfile is not None,
+    )
     if settings.root_path:
         app.add_middleware(Prefix, prefix=settings.root_path, addresses=[route.path for route in routes])
     for module in _ROUTERS:

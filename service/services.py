@@ -11,7 +11,6 @@ from service.access.accounts import Accounts
 from service.access.authenticator import Authenticator
 from service.health import Health
 from service.http.work_pool import UploadMemory, WorkPool
-from service.interfaces import AffectPipeline, AudioPipeline, MediaDecoder, ModelRegistry
 from service.jobs.place import JobPlace
 from service.pipeline.video_setup import load_affect
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
@@ -23,16 +22,20 @@ from service.telemetry.tracing import make_tracer
 
 if TYPE_CHECKING:
     from service.jobs.jobs import Jobs
+    from service.pipeline.decoding.decode import Decoder
+    from service.pipeline.speech_pipeline import SpeechPipeline
+    from service.pipeline.video_pipeline import VideoPipeline
+    from service.registry import Registry
 
 
 @dataclass(frozen=True)
 class Loaded:
     """What takes time to load; ``affect`` is None where there is no affect bundle."""
 
-    registry: ModelRegistry
-    decoder: MediaDecoder
-    pipeline: AudioPipeline
-    affect: AffectPipeline | None = None
+    registry: Registry
+    decoder: Decoder
+    pipeline: SpeechPipeline
+    affect: VideoPipeline | None = None
 
 
 class Services:
@@ -55,7 +58,7 @@ class Services:
         self.tracer = make_tracer(settings.otlp_endpoint, settings.otlp_sample_ratio)
         self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
         self._job_place = JobPlace(settings, self.metrics, self.accounts)
-        self.streams = StreamSessions(settings.limits.stream_resume_s)
+        self.streams = StreamSessions(settings.limits, self.work, self.metrics)
         self.metrics.stream_sessions.set_function(lambda: len(self.streams))
         self._loaded = loaded
         if loaded is not None:

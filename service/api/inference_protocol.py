@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from service.card import Card
-from service.interfaces import GraphSignature, GraphTensor
 from service.schemas.audio import ModelMetadata, TensorMetadata
+
+if TYPE_CHECKING:
+    from service.pipeline.device.session import Signature, Tensor
 
 PLATFORM = "onnxruntime_onnx"
 ANY = -1
 AFFECT_FEATURES = 37
 
 
-def metadata_of(card: Card, versions: list[str], signature: GraphSignature | None) -> ModelMetadata:
+def metadata_of(card: Card, versions: list[str], signature: Signature | None) -> ModelMetadata:
     """What a client of the protocol must know to call the model.
 
     Args:
@@ -33,5 +36,5 @@ def metadata_of(card: Card, versions: list[str], signature: GraphSignature | Non
     return ModelMetadata(name=card.name, versions=versions, platform=PLATFORM, inputs=inputs, outputs=outputs)
 
 
-def _tensors(tensors: Sequence[GraphTensor]) -> list[TensorMetadata]:
+def _tensors(tensors: Sequence[Tensor]) -> list[TensorMetadata]:
     return [TensorMetadata(name=tensor.name, datatype=tensor.datatype, shape=list(tensor.shape)) for tensor in tensors]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter, Request
 
 from service.api.inference_protocol import metadata_of
 from service.api.openapi.documentation import NOT_FOUND_RESPONSES, PROBLEM_RESPONSES, problem_responses
-from service.interfaces import ModelBundle
 from service.problems import ModelNotFound, Unavailable
 from service.schemas.audio import ModelEntry, ModelMetadata, ModelReady, ModelsAnswer, WithheldEntry
 from service.services import services_of
+
+if TYPE_CHECKING:
+    from service.registry import Bundle
 
 router = APIRouter(tags=["models"])
 
@@ -103,7 +107,7 @@ async def model_version_ready(request: Request, model: str, version: str) -> Mod
     return _ready(request, _versions(request, model, version))
 
 
-def _versions(request: Request, name: str, version: str | None = None) -> list[ModelBundle]:
+def _versions(request: Request, name: str, version: str | None = None) -> list[Bundle]:
     """Bundles of that name (and version), as the registry orders them.
 
     Raises:
@@ -119,17 +123,17 @@ def _versions(request: Request, name: str, version: str | None = None) -> list[M
     return found
 
 
-def _entry(bundle: ModelBundle) -> ModelEntry:
+def _entry(bundle: Bundle) -> ModelEntry:
     return ModelEntry(sha256=bundle.sha256, loaded=True, card=bundle.card)
 
 
-def _metadata(request: Request, bundles: list[ModelBundle]) -> ModelMetadata:
+def _metadata(request: Request, bundles: list[Bundle]) -> ModelMetadata:
     card = bundles[-1].card
     signature = services_of(request).loaded.pipeline.signature(card.name, card.version)
     return metadata_of(card, [bundle.card.version for bundle in bundles], signature)
 
 
-def _ready(request: Request, bundles: list[ModelBundle]) -> ModelReady:
+def _ready(request: Request, bundles: list[Bundle]) -> ModelReady:
     problem = services_of(request).readiness_problem()
     if problem is not None:
         raise problem

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.http.problem_response import pointer_to
 from service.pipeline.results import AudioOptions, ChannelChoice
 from service.pipeline.speech.embedding_results import EmbeddingOptions
 from service.problems import Unprocessable
@@ -116,8 +117,3 @@ def parameter_errors(errors: Sequence[Any]) -> ParameterErrors:
     return ParameterErrors(
         [{"pointer": pointer_to(*error["loc"][1:]), "detail": str(error["msg"])} for error in errors[:MAX_ERRORS]]
     )
-
-
-def pointer_to(*path: object) -> str:
-    """JSON pointer (RFC 6901) to ``path``."""
-    return "".join("/" + str(part)[:64].replace("~", "~0").replace("/", "~1") for part in path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import cast
 
 from fastapi import APIRouter, WebSocket
@@ -28,6 +29,7 @@ async def stream_audio(websocket: WebSocket) -> None:
 
     def open_engine(message: ClientMessage) -> AudioEngine:
         config = cast(AudioConfig, message)
+        services.check_capacity()
         live = services.loaded.pipeline.live(live_options(config))
         return AudioEngine(live, config, services.settings.limits.stream_buffer_s)
 
@@ -41,6 +43,7 @@ async def stream_video(websocket: WebSocket) -> None:
 
     def open_engine(message: ClientMessage) -> Engine:
         config = cast(VideoConfig, message)
+        services.check_capacity()
         affect = services.loaded.affect
         usable = require_faces(affect) if config.input == "jpeg" else require_affect(affect)
         return VideoEngine(usable.live(live_video_options(config)), config, services.settings.limits)
@@ -57,4 +60,8 @@ async def _serve(
         refusal = Forbidden("Pages of this origin may not open streams.")
         await websocket.send_denial_response(problem_response(refusal, exchange.request_id))
         return
-    await StreamConnection(websocket, services, config, open_engine).serve()
+
+    def hold(seconds: float) -> AbstractContextManager[object]:
+        return services.loaded.pipeline.admission.hold(seconds)
+
+    await StreamConnection(websocket, services.streams, config, open_engine, hold).serve()

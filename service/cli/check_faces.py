@@ -11,9 +11,9 @@ from service.pipeline.video_setup import load_affect
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.interfaces import AffectPipeline
     from service.pipeline.decoding.decode import Decoder
     from service.pipeline.speech_pipeline import SpeechPipeline
+    from service.pipeline.video_pipeline import VideoPipeline
     from service.registry import Registry
 
 
@@ -37,7 +37,7 @@ def face_checks(
 
 def _start(
     settings: Settings, registry: Registry, decoder: Decoder, speech: SpeechPipeline, stack: ExitStack
-) -> AffectPipeline:
+) -> VideoPipeline:
     affect = load_affect(settings, registry, decoder, speech)  # runs every graph once
     assert affect is not None
     stack.callback(affect.close)

@@ -11,8 +11,8 @@ from service.pipeline.video_setup import load_affect
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.interfaces import AffectPipeline
     from service.pipeline.speech_pipeline import SpeechPipeline
+    from service.pipeline.video_pipeline import VideoPipeline
 
 PATIENCE_S = 24 * 3600.0
 """Nobody waits at the other end of a connection: one recording may take a day."""
@@ -23,7 +23,7 @@ class Engine:
     """What judges recordings; ``affect`` is None where there is no affect bundle."""
 
     speech: SpeechPipeline
-    affect: AffectPipeline | None
+    affect: VideoPipeline | None
 
 
 @contextmanager

@@ -27,7 +27,9 @@ from service.telemetry.tracing import RequestTrace
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from service.services import Services
+    from service.telemetry.audit import AuditLog
+    from service.telemetry.metrics import Metrics
+    from service.telemetry.tracing import Tracer
 
 CLIENT_GONE_STATUS = 499  # what nginx writes into its log; never sent, for nobody is there to read it
 UNMATCHED_ROUTE = "unmatched"
@@ -35,11 +37,33 @@ HTTP_STAGES = {"upload", "render"}  # the pipeline tells of its own
 
 
 class Envelope:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application.
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    Args:
+        app: the application.
+        metrics: told of every request.
+        audit: the audit log.
+        tracer: told of every request.
+        max_header_bytes: bytes of all request headers; more are refused.
+        is_secure: whether the service itself speaks TLS.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        audit: AuditLog,
+        tracer: Tracer,
+        *,
+        max_header_bytes: int,
+        is_secure: bool,
+    ) -> None:
         self._app = app
-        self._services = services
+        self._metrics = metrics
+        self._audit = audit
+        self._tracer = tracer
+        self._max_header_bytes = max_header_bytes
+        self._is_secure = is_secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or accompany one WebSocket; the application's own life passes through."""
@@ -54,7 +78,7 @@ class Envelope:
         scope.setdefault("state", {})["exchange"] = exchange
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}  # the server leaves the body out
-        answer = _Answer(exchange, send, is_secure=self._services.settings.ssl_certfile is not None)
+        answer = _Answer(exchange, send, is_secure=self._is_secure)
         body = _Body(receive, has_body(headers))
         answer.body_is_read = body.is_read
         status = CLIENT_GONE_STATUS
@@ -83,7 +107,7 @@ class Envelope:
 
     async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         exchange = answer.exchange
-        if header_bytes(scope) > self._services.settings.limits.max_header_bytes:
+        if header_bytes(scope) > self._max_header_bytes:
             await self._refuse(HeadersTooLarge(), scope, receive, answer)
             return
         try:
@@ -114,13 +138,13 @@ class Envelope:
     def _record(self, scope: Scope, exchange: Exchange, status: int) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED_ROUTE)
         elapsed_s = exchange.elapsed_s
-        metrics = self._services.metrics
+        metrics = self._metrics
         metrics.requests_total.labels(route, str(status)).inc()
         if scope["type"] == "http":  # a stream takes as long as its client likes
             metrics.request_duration_seconds.labels(route).observe(elapsed_s)
         for stage in HTTP_STAGES & exchange.stages_s.keys():
             metrics.stage_duration_seconds.labels(stage).observe(exchange.stages_s[stage])
-        trace_id = self._services.tracer.record(_trace(scope, exchange, route, status))
+        trace_id = self._tracer.record(_trace(scope, exchange, route, status))
         fields = {
             "request_id": exchange.request_id,
             **({} if trace_id is None else {"trace_id": trace_id}),
@@ -133,7 +157,7 @@ class Envelope:
         }
         request_logger.log(logging.ERROR if status == 500 else logging.INFO, "request", extra={"fields": fields})
         if is_audited(scope):
-            self._services.audit.write(
+            self._audit.write(
                 AuditEntry(
                     request_id=exchange.request_id,
                     key_id=exchange.caller.key_id,

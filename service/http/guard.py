@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from service.access.accounts import LimitedAccount
-    from service.services import Services
+    from service.access.accounts import Accounts, LimitedAccount
+    from service.access.authenticator import Authenticator
+    from service.telemetry.audit import AuditLog
+    from service.telemetry.metrics import Metrics
 
 _POLICY_VIOLATED = 1008  # RFC 6455, section 7.4.1
 _DENIAL_EXTENSION = "websocket.http.response"
@@ -33,13 +35,27 @@ class Guard:
 
     Args:
         app: what is guarded.
-        services: credentials, accounts and audit log.
+        authenticator: finds out who asks.
+        accounts: limits of the owners of credentials.
+        audit: the audit log; nothing is answered while it is required and cannot be written.
+        metrics: told of requests over their owner's limits.
         routes: all routes of the application, to name the one that was refused.
     """
 
-    def __init__(self, app: ASGIApp, services: Services, routes: Sequence[BaseRoute]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        authenticator: Authenticator,
+        accounts: Accounts,
+        audit: AuditLog,
+        metrics: Metrics,
+        routes: Sequence[BaseRoute],
+    ) -> None:
         self._app = app
-        self._services = services
+        self._authenticator = authenticator
+        self._accounts = accounts
+        self._audit = audit
+        self._metrics = metrics
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,21 +81,21 @@ class Guard:
         Raises:
             AuditUnavailable, Unauthenticated, Forbidden, Unavailable
         """
-        problem = self._services.audit.problem()
+        problem = self._audit.problem()
         if problem is not None:
             raise problem
-        caller = await self._services.authenticator.identify(scope)
+        caller = await self._authenticator.identify(scope)
         set_caller(scope, caller)
         scope["state"]["exchange"].caller = caller
         needed = required_scope(path_of(scope))
         if needed is not None and not caller.may(needed):
             raise Forbidden
         is_work = needed == "analyse" and (scope["type"] == "websocket" or scope["method"] == "POST")
-        return self._services.accounts.of(caller) if is_work else None
+        return self._accounts.of(caller) if is_work else None
 
     async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
         if isinstance(problem, RateLimited):
-            self._services.metrics.shed_total.labels(problem.code).inc()
+            self._metrics.shed_total.labels(problem.code).inc()
         self._note_route(scope)
         exchange = scope["state"]["exchange"]
         exchange.code = problem.code

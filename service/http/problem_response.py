@@ -54,3 +54,8 @@ def problem_response(problem: Problem, request_id: str, headers: dict[str, str] 
         media_type=MEDIA_TYPE,
         headers={**problem_headers(problem), **(headers or {})},
     )
+
+
+def pointer_to(*path: object) -> str:
+    """JSON pointer (RFC 6901) to ``path``."""
+    return "".join("/" + str(part)[:64].replace("~", "~0").replace("/", "~1") for part in path)

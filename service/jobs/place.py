@@ -15,9 +15,10 @@ from service.telemetry.logs import describe_exception, service_logger
 
 if TYPE_CHECKING:
     from service.access.accounts import Accounts
-    from service.interfaces import AffectPipeline, AudioPipeline
     from service.jobs.jobs import Jobs
     from service.jobs.ownership import Ownership
+    from service.pipeline.speech_pipeline import SpeechPipeline
+    from service.pipeline.video_pipeline import VideoPipeline
     from service.telemetry.metrics import Metrics
 
 RETRY_AFTER_S = 2.0
@@ -65,7 +66,7 @@ class JobPlace:
             raise JobsUnavailable("Another service works on the jobs.", retry_after_s=RETRY_AFTER_S)
         raise JobsUnavailable("Jobs are being started.", retry_after_s=RETRY_AFTER_S)
 
-    def open(self, speech: AudioPipeline, affect: AffectPipeline | None) -> None:
+    def open(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
         """Begin to take jobs. Without success everything else works; the log says in one line what is wrong."""
         if self._settings.jobs and not self._closing.is_set():
             self._keeper = threading.Thread(target=self._keep, args=(speech, affect), name="job-place", daemon=True)
@@ -82,7 +83,7 @@ class JobPlace:
             self._keeper.join()
         self._leave()
 
-    def _keep(self, speech: AudioPipeline, affect: AffectPipeline | None) -> None:
+    def _keep(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
         """The keeper's life: own, open, look after, and begin anew when what is owned was lost."""
         from sqlalchemy.exc import OperationalError
 
@@ -133,7 +134,7 @@ class JobPlace:
         fields = {"reason": reason, **describe_exception(type(error), error.__traceback__)}
         service_logger.error("could not start jobs", extra={"fields": fields})
 
-    def _open(self, speech: AudioPipeline, affect: AffectPipeline | None) -> None:
+    def _open(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
         # Imported here: they bring SQLAlchemy and dbos along, which take longer than the rest of the start.
         from service.jobs.dues import allowances_of
         from service.jobs.jobs import Jobs

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from service.problems import Unavailable
 
 if TYPE_CHECKING:
-    from service.interfaces import AffectPipeline
     from service.pipeline.decoding.decode import Decoder
     from service.pipeline.device.task import Observe
     from service.pipeline.speech_pipeline import SpeechPipeline
+    from service.pipeline.video_pipeline import VideoPipeline
     from service.registry import Registry
     from service.settings import Settings
 
@@ -32,7 +32,7 @@ class AffectNotPrepared(Unavailable):
         )
 
 
-def require_affect(affect: AffectPipeline | None) -> AffectPipeline:
+def require_affect(affect: VideoPipeline | None) -> VideoPipeline:
     """``affect``, for tables of action units.
 
     Raises:
@@ -43,7 +43,7 @@ def require_affect(affect: AffectPipeline | None) -> AffectPipeline:
     return affect
 
 
-def require_faces(affect: AffectPipeline | None) -> AffectPipeline:
+def require_faces(affect: VideoPipeline | None) -> VideoPipeline:
     """``affect``, for videos.
 
     Raises:
@@ -57,7 +57,7 @@ def require_faces(affect: AffectPipeline | None) -> AffectPipeline:
 
 def load_affect(
     settings: Settings, registry: Registry, decoder: Decoder, speech: SpeechPipeline, observe: Observe | None = None
-) -> AffectPipeline | None:
+) -> VideoPipeline | None:
     """Load and warm up what judges faces, beside the speech pipeline and within the same capacity.
 
     Returns:
@@ -70,7 +70,7 @@ def load_affect(
         return None
     from service.pipeline.video_pipeline import VideoPipeline
 
-    affect: AffectPipeline = VideoPipeline(settings, registry, decoder, speech, observe)
+    affect = VideoPipeline(settings, registry, decoder, speech, observe)
     try:
         affect.warm_up()
     except BaseException:

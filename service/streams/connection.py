@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -12,11 +12,12 @@ from service.access.caller import caller_of
 from service.http.exchange import exchange_of
 from service.problems import ConfigMissing, MessageTooLarge, Problem, RateLimited, StreamTimeout, Unavailable
 from service.schemas.streams import ClientMessage, End, ErrorMessage, Resume, Resumed, ServerMessage, StreamLimits
-from service.services import Services
+from service.settings import Limits
 from service.streams.close_codes import NORMAL, SERVICE_RESTART, close_code
 from service.streams.engine import Engine
 from service.streams.messages import read_message
 from service.streams.session import StreamSession
+from service.streams.sessions import StreamSessions
 
 CONTROL: dict[str, type[ClientMessage]] = {"end": End}
 
@@ -32,19 +33,26 @@ class StreamConnection:
 
     Args:
         websocket: not yet accepted.
-        services: of the application.
+        sessions: all streams of the service.
+        hold: takes seconds of the service's capacity for the length of a ``with`` block; raises problems.
         config: what the first message has to be.
         open_engine: see :data:`OpenEngine`.
     """
 
     def __init__(
-        self, websocket: WebSocket, services: Services, config: type[ClientMessage], open_engine: OpenEngine
+        self,
+        websocket: WebSocket,
+        sessions: StreamSessions,
+        config: type[ClientMessage],
+        open_engine: OpenEngine,
+        hold: Callable[[float], AbstractContextManager[object]],
     ) -> None:
         self._websocket = websocket
-        self._services = services
+        self._sessions = sessions
+        self._hold = hold
         self._config = config
         self._open_engine = open_engine
-        self._limits = services.settings.limits
+        self._limits = sessions.limits
         self._exchange = exchange_of(websocket.scope)
         self._ended = False
 
@@ -67,14 +75,14 @@ class StreamConnection:
             WebSocketDisconnect: the client has gone.
         """
         message = await self._first_message()
-        sessions = self._services.streams
+        sessions = self._sessions
         if isinstance(message, Resume):
             owner = caller_of(self._websocket.scope).owner
             session = await sessions.resume(message.id, owner, message.received)
             first: ServerMessage = Resumed(id=session.id, **session.received())
         else:
             session = self._new_session(message)
-            first = session.engine.created(session.id, stream_limits(self._services))
+            first = session.engine.created(session.id, stream_limits(self._limits))
         self._exchange.models = tuple(session.engine.models)
         try:
             await self._send(first.model_dump_json(exclude_none=True))
@@ -97,15 +105,13 @@ class StreamConnection:
         return read_message(message, {"config": self._config, "resume": Resume})
 
     def _new_session(self, config: ClientMessage) -> StreamSession:
-        services = self._services
-        services.streams.check()
-        services.check_capacity()
+        self._sessions.check()
         engine = self._open_engine(config)
         with ExitStack() as stack:
-            stack.enter_context(services.loaded.pipeline.admission.hold(engine.reserve_s))
+            stack.enter_context(self._hold(engine.reserve_s))
             owner = caller_of(self._websocket.scope).owner
-            session = StreamSession(engine, owner, services.work, self._limits, stack.pop_all())
-        services.streams.add(session)
+            session = StreamSession(engine, owner, self._sessions.work, self._limits, stack.pop_all())
+        self._sessions.add(session)
         return session
 
     async def _converse(self, session: StreamSession) -> None:
@@ -144,10 +150,10 @@ class StreamConnection:
             await self._stop(tasks)
             self._exchange.media_s = round(session.received_s, 3)
             if is_kept:
-                self._services.streams.detach(session)
+                self._sessions.detach(session)
             else:
-                self._services.metrics.audio_seconds_total.labels("ok").inc(session.received_s)
-                await self._services.streams.remove(session)
+                self._sessions.metrics.audio_seconds_total.labels("ok").inc(session.received_s)
+                await self._sessions.remove(session)
 
     async def _read(self, session: StreamSession) -> None:
         """Take messages until the client goes.
@@ -200,7 +206,7 @@ class StreamConnection:
     async def _refuse(self, problem: Problem) -> None:
         self._exchange.code = problem.code
         if isinstance(problem, Unavailable | RateLimited):
-            self._services.metrics.shed_total.labels(problem.code).inc()
+            self._sessions.metrics.shed_total.labels(problem.code).inc()
         error = ErrorMessage(
             code=problem.code,
             title=problem.title,
@@ -229,9 +235,8 @@ class StreamConnection:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def stream_limits(services: Services) -> StreamLimits:
+def stream_limits(limits: Limits) -> StreamLimits:
     """The limits as ``session.created`` tells them."""
-    limits = services.settings.limits
     return StreamLimits(
         max_message_bytes=limits.max_message_bytes,
         max_duration_s=limits.max_duration_s,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 from pydantic import ValidationError
 
-from service.api.parameters import pointer_to
+from service.http.problem_response import pointer_to
 from service.problems import MessageInvalid, Unprocessable
 from service.schemas.streams import ClientMessage
 

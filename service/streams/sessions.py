@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from service.problems import Draining, SessionNotFound
+from service.settings import Limits
 from service.streams.session import StreamSession
+
+if TYPE_CHECKING:
+    from service.http.work_pool import WorkPool
+    from service.telemetry.metrics import Metrics
 
 GOODBYE_S = 2.0
 """Seconds that connections have to tell their clients that the service stops."""
@@ -15,11 +21,15 @@ class StreamSessions:
     """Used on the event loop only.
 
     Args:
-        resume_s: how long a session without a connection is kept.
+        limits: of the service.
+        work: where streams are analysed.
+        metrics: told of media and of refusals.
     """
 
-    def __init__(self, resume_s: float) -> None:
-        self._resume_s = resume_s
+    def __init__(self, limits: Limits, work: WorkPool, metrics: Metrics) -> None:
+        self.limits = limits
+        self.work = work
+        self.metrics = metrics
         self._attached: dict[str, StreamSession] = {}
         self._detached: dict[str, tuple[StreamSession, asyncio.Task[None]]] = {}
         self._free: dict[str, asyncio.Event] = {}
@@ -92,5 +102,5 @@ class StreamSessions:
             await asyncio.sleep(0.01)
 
     async def _expire(self, session: StreamSession) -> None:
-        await asyncio.sleep(self._resume_s)
+        await asyncio.sleep(self.limits.stream_resume_s)
         await self.remove(session)

@@ -13,10 +13,10 @@ from service.api.parameters import (
     ParameterErrors,
     RecordingQuery,
     parameter_errors,
-    pointer_to,
     refuse_repeated_parameters,
 )
 from service.api.video_parameters import TableQuery, VideoQuery
+from service.http.problem_response import pointer_to
 from service.problems import Unprocessable
 from service.settings import Limits
 
