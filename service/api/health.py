@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from service import __version__
 from service.api.openapi.documentation import PROBLEM_RESPONSES, problem_responses
 from service.problems import DecoderUnavailable, Draining, InferenceUnavailable, Unavailable
-from service.schemas.audio import Live, Ready, ServerMetadata
+from service.schemas.about import Live, Ready, ServerMetadata
 from service.services import services_of
 
 router = APIRouter(tags=["health"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.card import Card
-from service.schemas.audio import ModelMetadata, TensorMetadata
+from service.schemas.about import ModelMetadata, TensorMetadata
 
 if TYPE_CHECKING:
     from service.pipeline.device.session import Signature, Tensor

@@ -8,7 +8,7 @@ from service.api.answers import AUDIO_MEDIA_TYPES
 from service.api.openapi.documentation import PROBLEM_RESPONSES
 from service.http.uploads import MULTIPART, RAW_KINDS, RAW_TABLES, RAW_TYPES
 from service.jobs.plans import job_limits
-from service.schemas.audio import JobLimits, LimitsAnswer
+from service.schemas.about import JobLimits, LimitsAnswer
 from service.services import services_of
 from service.settings import Limits, Settings
 

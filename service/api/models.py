@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from service.api.inference_protocol import metadata_of
 from service.api.openapi.documentation import NOT_FOUND_RESPONSES, PROBLEM_RESPONSES, problem_responses
 from service.problems import ModelNotFound, Unavailable
-from service.schemas.audio import ModelEntry, ModelMetadata, ModelReady, ModelsAnswer, WithheldEntry
+from service.schemas.about import ModelEntry, ModelMetadata, ModelReady, ModelsAnswer, WithheldEntry
 from service.services import services_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from service.api.openapi.documentation import PROBLEM_RESPONSES, problem_responses
 from service.http.problem_response import problem_type
 from service.problems import NotFound, Problem, all_problems
-from service.schemas.audio import ProblemEntry, ProblemsAnswer
+from service.schemas.about import ProblemEntry, ProblemsAnswer
 
 router = APIRouter(tags=["about"])
 

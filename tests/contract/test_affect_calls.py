@@ -12,7 +12,7 @@ import pytest
 from fhir.resources.bundle import Bundle
 
 from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
-from service.schemas.audio import ProblemDocument
+from service.schemas.about import ProblemDocument
 from service.schemas.video import VideoAffectAnswer
 from service.services import Loaded, Services
 from tests.support.fakes import FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline

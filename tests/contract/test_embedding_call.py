@@ -9,7 +9,7 @@ import re
 import httpx
 import pytest
 
-from service.schemas.audio import ProblemDocument
+from service.schemas.about import ProblemDocument
 from service.schemas.embedding import AudioEmbeddingAnswer
 from tests.support.live_server import LiveServer
 

@@ -9,7 +9,8 @@ import pytest
 
 from service.api.page import MEDIA_TYPES
 from service.problems import all_problems
-from service.schemas.audio import AudioEmotionAnswer, ModelsAnswer, ProblemDocument
+from service.schemas.about import ModelsAnswer, ProblemDocument
+from service.schemas.audio import AudioEmotionAnswer
 from service.settings import Limits
 from tests.shared_material import ROOT
 from tests.support.fakes import PROVIDER, SHA256

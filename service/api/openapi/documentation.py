@@ -48,7 +48,8 @@ from service.problems import (
     UnsupportedContentType,
     all_problems,
 )
-from service.schemas.audio import AudioEmotionAnswer, ProblemDocument
+from service.schemas.about import ProblemDocument
+from service.schemas.audio import AudioEmotionAnswer
 
 Responses = dict[int | str, dict[str, Any]]
 

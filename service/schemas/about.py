@@ -1,0 +1,141 @@
+"""JSON answers about the service itself: models, limits, problems, health and the Open Inference Protocol."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from service.card import Card
+from service.schemas.audio import Answer
+from service.settings import Limits
+
+
+class FieldError(Answer):
+    """One parameter at fault."""
+
+    pointer: str = Field(description="JSON pointer to the parameter", examples=["/hop_s"])
+    detail: str
+
+
+class ProblemDocument(Answer):
+    """An error (RFC 9457)."""
+
+    type: str = Field(description="address that describes the problem", examples=["/v1/problems/media_too_long"])
+    title: str
+    status: int = Field(examples=[413])
+    detail: str
+    instance: str = Field(description="this occurrence", examples=["urn:emoserve:request:0b5c…"])
+    code: str = Field(description="never changes its meaning", examples=["media_too_long"])
+    request_id: str
+    errors: list[FieldError] | None = None
+
+
+class ModelEntry(Answer):
+    """A model that is served."""
+
+    sha256: str = Field(description="of the bundle")
+    loaded: bool = Field(description="whether requests can use it now")
+    card: Card
+
+
+class WithheldEntry(Answer):
+    """A model that was found and is not served."""
+
+    name: str
+    version: str
+    reason: str
+
+
+class ModelsAnswer(Answer):
+    """All models."""
+
+    models: list[ModelEntry]
+    withheld: list[WithheldEntry]
+
+
+class JobLimits(Answer):
+    """What a job may hold where that differs from a request, and how long jobs and results are kept."""
+
+    enabled: bool = Field(description="whether this service takes jobs")
+    max_jobs: int = Field(description="jobs that wait or run")
+    max_body_bytes: int = Field(description="bytes of one upload")
+    max_duration_s: float = Field(description="longest recording, counted while decoding")
+    max_frames: int = Field(description="frames of a video")
+    max_windows: int = Field(description="windows of one timeline")
+    upload_timeout_s: float = Field(description="seconds within which the whole upload must arrive")
+    job_ttl_s: float = Field(description="seconds after which an unfinished job is given up")
+    result_ttl_s: float = Field(description="seconds for which a result can be fetched")
+    delete_result_on_read: bool = Field(description="whether a result goes once it was fetched")
+
+
+class LimitsAnswer(Answer):
+    """What one request may hold, and what a job may."""
+
+    limits: Limits
+    jobs: JobLimits
+    descriptions: dict[str, str] = Field(description="what each limit counts")
+    request_media_types: list[str]
+    response_media_types: list[str]
+
+
+class ProblemEntry(Answer):
+    """One error code."""
+
+    type: str
+    code: str
+    status: int
+    title: str
+    description: str
+
+
+class ProblemsAnswer(Answer):
+    """All error codes."""
+
+    problems: list[ProblemEntry]
+
+
+class Live(Answer):
+    """The process is alive."""
+
+    live: Literal[True]
+
+
+class Ready(Answer):
+    """The service should get traffic."""
+
+    ready: Literal[True]
+    provider: str = Field(description="what runs the models", examples=["CUDAExecutionProvider"])
+
+
+class ServerMetadata(Answer):
+    """Open Inference Protocol: the server."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class TensorMetadata(Answer):
+    """Open Inference Protocol: one input or output."""
+
+    name: str
+    datatype: str = Field(examples=["FP32"])
+    shape: list[int] = Field(description="−1 stands for any size", examples=[[-1, -1]])
+
+
+class ModelMetadata(Answer):
+    """Open Inference Protocol: one model."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class ModelReady(Answer):
+    """Open Inference Protocol: one model is ready."""
+
+    name: str
+    ready: Literal[True]
