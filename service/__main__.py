@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from service import __version__
-from service.cli import analyze, check, keys, models, openapi, serve
+from service.cli import analyze, check, keys, models, serve
 from service.cli.terminal import UsageError, failure_line, say, silence_stdout
 
 EXIT_FAILED = 1
@@ -16,12 +16,12 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 EXIT_READER_GONE = 141  # 128 + SIGPIPE
 
 _COMMANDS = (
-    ("serve", serve, "run the service"),
-    ("analyze", analyze, "judge recordings without a server"),
-    ("models", models, "list the model bundles"),
-    ("check", check, "test bundles, device, decoder and models"),
-    ("keys", keys, "make, list and revoke API keys"),
-    ("openapi", openapi, "print the OpenAPI document"),
+    ("serve", serve.add_arguments, serve.run, "run the service"),
+    ("analyze", analyze.add_arguments, analyze.run, "judge recordings without a server"),
+    ("models", models.add_arguments, models.run, "list the model bundles"),
+    ("check", check.add_arguments, check.run, "test bundles, device, decoder and models"),
+    ("keys", keys.add_arguments, keys.run, "make, list and revoke API keys"),
+    ("openapi", None, serve.print_openapi, "print the OpenAPI document"),
 )
 
 
@@ -61,10 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emoserve", description="Speech and face affect, self-hosted.")
     parser.add_argument("--version", action="version", version=f"emoserve {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, module, summary in _COMMANDS:
+    for name, add_arguments, run, summary in _COMMANDS:
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        if add_arguments is not None:
+            add_arguments(command)
+        command.set_defaults(run=run)
     return parser
 
 

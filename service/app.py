@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -21,7 +21,6 @@ from service.api import (
     health,
     jobs,
     limits,
-    metrics,
     models,
     page,
     problems,
@@ -32,21 +31,26 @@ from service.api.answers import warm_up_rendering
 from service.api.openapi.documentation import openapi_document
 from service.api.openapi.security import describe_security
 from service.api.parameters import parameter_errors
-from service.http.cross_origin import cross_origin_rules
 from service.http.envelope import Envelope
 from service.http.exchange import exchange_of
 from service.http.guard import Guard
-from service.http.prefix import Prefix
 from service.http.problem_response import problem_response
 from service.problems import InternalError, Malformed, MethodNotAllowed, NotFound, Problem
 from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import describe_exception, service_logger
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
 _ROUTERS = (
     *(audio, embedding, video, action_units, jobs, streams),
-    *(models, limits, problems, health, metrics, docs, page),
+    *(models, limits, problems, health, docs, page),
 )
+
+_METHODS = ("GET", "HEAD", "POST", "DELETE")
+_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-API-Key", "X-Request-Id")
+_ANSWER_HEADERS = ("Location", "RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "X-Request-Id")
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
@@ -162,3 +166,44 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if "Allow" in headers and "GET" in headers["Allow"] and "HEAD" not in headers["Allow"]:
         headers["Allow"] += ", HEAD"
     return _answer(request, kinds.get(error.status_code, InternalError)(), headers)
+
+
+def cross_origin_rules(origins: Sequence[str]) -> dict[str, Any]:
+    """Arguments of Starlette's ``CORSMiddleware``: pages of these origins may call. Cookies are never taken."""
+    return {
+        "allow_origins": list(origins),
+        "allow_methods": list(_METHODS),
+        "allow_headers": list(_REQUEST_HEADERS),
+        "expose_headers": list(_ANSWER_HEADERS),
+        "allow_credentials": False,
+    }
+
+
+class Prefix:
+    """ASGI middleware outside all others: afterwards ``path`` begins with ``root_path``, as ASGI has it.
+
+    Requests arrive with the prefix (a proxy that passes them on as they are, or the page of a service that is asked
+    without its proxy) and without (a proxy that cuts it off). Where the service has addresses below the prefix
+    itself, such as ``/v1``, the two cannot be told apart: then it is taken to have been cut off.
+
+    Args:
+        app: what to call.
+        prefix: begins with a slash and does not end with one.
+        addresses: all paths of the service.
+    """
+
+    def __init__(self, app: ASGIApp, prefix: str, addresses: Iterable[str]) -> None:
+        self._app = app
+        self._prefix = prefix
+        self._is_told_apart = not any(f"{address}/".startswith(f"{prefix}/") for address in addresses)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request or WebSocket; the application's own life passes through."""
+        if scope["type"] in ("http", "websocket"):
+            path: str = scope["path"]
+            if not (self._is_told_apart and f"{path}/".startswith(f"{self._prefix}/")):
+                path = self._prefix + path
+            elif path == self._prefix:
+                path += "/"
+            scope = {**scope, "root_path": self._prefix, "path": path}
+        await self._app(scope, receive, send)

@@ -1,13 +1,16 @@
-"""Run the application with uvicorn, and stop it without losing accepted work."""
+"""Run the application with uvicorn: check port, TLS and access first, and stop without losing accepted work."""
 
 from __future__ import annotations
 
 import logging
 import math
 import os
+import socket
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -16,11 +19,10 @@ from service.app import create_app
 from service.health import Phase
 from service.http.protocol import bounded_protocol
 from service.http.websocket import StreamProtocol
-from service.listening import refuse_busy_port, transport_security, warn_of_openness, warn_of_unread
 from service.pipeline.decoding.core_dumps import forbid_core_dumps
 from service.problems import Problem
 from service.services import Services
-from service.settings import Settings
+from service.settings import Settings, unread_names
 from service.telemetry.audit import AuditEntry
 from service.telemetry.logs import configure_logging, request_logger, service_logger
 
@@ -32,6 +34,8 @@ REFUSED_ROUTE = "refused"  # the request never reached a route
 
 # For work to notice that it was told to stop.
 LAST_MOMENT_S = 1.0
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 EXIT_OK = 0
 EXIT_COULD_NOT_START = 1
@@ -152,6 +156,67 @@ def serve(settings: Settings, services: Services | None = None, on_ready: Callab
         logging.shutdown()
         os._exit(status)
     return status
+
+
+def refuse_busy_port(host: str, port: int) -> None:
+    """Find out at once what the server would find out only after models began to load.
+
+    Raises:
+        OSError: nothing can listen there; its ``filename`` is the address.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
+
+
+def transport_security(settings: Settings) -> dict[str, Any]:
+    """Options of uvicorn for TLS 1.2 and 1.3 with forward secrecy; none where no certificate is set.
+
+    Raises:
+        OSError: certificate and key cannot be used.
+    """
+    certificate, key, authorities = settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_ca_certs
+    if certificate is None:
+        return {}
+    for path in filter(None, (certificate, key, authorities)):
+        path.open("rb").close()  # errors of the ssl module do not name the file
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        raise OSError(error.errno, "no certificate with a fitting key", str(certificate)) from None
+    try:
+        if authorities is not None:
+            context.load_verify_locations(authorities)
+    except ssl.SSLError as error:
+        raise OSError(error.errno, "no certificates of authorities", str(authorities)) from None
+    return {
+        "ssl_certfile": str(certificate),
+        "ssl_keyfile": None if key is None else str(key),
+        "ssl_ca_certs": None if authorities is None else str(authorities),
+        "ssl_cert_reqs": ssl.CERT_NONE if authorities is None else ssl.CERT_REQUIRED,
+        "ssl_ciphers": "ECDHE+AESGCM:ECDHE+CHACHA20",
+    }
+
+
+def warn_of_openness(settings: Settings) -> None:
+    """Say so where everybody on the network may call."""
+    if not settings.protected and settings.host not in _LOOPBACK:
+        service_logger.warning(
+            "open to everybody who can reach it: no credentials are set up, see docs/security.md",
+            extra={"fields": {"host": settings.host}},
+        )
+
+
+def warn_of_unread(environment: Mapping[str, str]) -> None:
+    """Say which variables look like settings and are none."""
+    for name in unread_names(environment):
+        service_logger.warning("no setting, not read: see docs/settings.md", extra={"fields": {"variable": name}})
 
 
 def _record_refusal(services: Services, problem: Problem, request_id: str) -> None:

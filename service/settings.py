@@ -1,11 +1,14 @@
-"""All limits and settings, each read from ``EMOSERVE_<NAME>`` in the environment.
+"""All limits and settings, each read from ``EMOSERVE_<NAME>`` in the environment, and a check of those names.
 
-Nothing else in the service reads the environment. ``GET /v1/limits`` shows :class:`Limits`.
+``GET /v1/limits`` shows :class:`Limits`. A slip in the name of a setting would quietly protect nothing, so names that
+look like a setting and are none are refused or warned of.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -14,11 +17,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
 
+PREFIX: Final = "EMOSERVE_"
+"""Beginning of the name of every variable."""
+
 LEAST_SECRET_CHARACTERS: Final = 32
-"""Of ``spool_key``."""
+"""Shortest ``spool_key``, characters."""
 
 POSTGRESQL: Final = "postgresql://"
-"""How ``jobs_database_url`` begins."""
+"""Beginning of ``jobs_database_url``."""
 
 
 class Limits(BaseModel):
@@ -85,7 +91,7 @@ class Settings(BaseSettings):
     """How the service runs."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EMOSERVE_", env_nested_delimiter="__", frozen=True, protected_namespaces=()
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, protected_namespaces=()
     )
 
     host: str = Field("127.0.0.1", description="address to listen on")
@@ -192,3 +198,48 @@ class Settings(BaseSettings):
     def protected(self) -> bool:
         """Whether callers need credentials."""
         return self.keys_file is not None or self.jwt_issuer is not None
+
+
+OF_OTHERS: Final = frozenset({"EMOSERVE_KEY", "EMOSERVE_SHARED", "EMOSERVE_MEDIAPIPE_WHEEL"})
+"""Variables that examples of clients, benchmarks and tests read."""
+
+LIKENESS: Final = 0.85
+"""Least similarity (difflib's ratio) at which a name counts as a misspelt setting. Orchestrators invent names with our
+prefix too: EMOSERVE_SERVICE_HOST is 0.76 like EMOSERVE_HOST."""
+
+_MAY_BE_EMPTY: Final = frozenset({"EMOSERVE_ROOT_PATH"})
+
+
+class EnvironmentInvalid(Exception):
+    """A variable that cannot be meant as it stands; the message is one line for the operator."""
+
+
+def known_names() -> frozenset[str]:
+    """Every variable that is read, in capitals."""
+    parts = {"": Settings.model_fields, "LIMITS__": Limits.model_fields, "KEY_LIMITS__": KeyLimits.model_fields}
+    return frozenset(f"{PREFIX}{part}{name.upper()}" for part, fields in parts.items() for name in fields)
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Refuse misspelt settings, and empty ones, which are no value of any setting.
+
+    Args:
+        environment: such as ``os.environ``.
+
+    Raises:
+        EnvironmentInvalid: for the first of them in the alphabet.
+    """
+    known = known_names()
+    for name in unread_names(environment):
+        likely = get_close_matches(name.upper(), known, n=1, cutoff=LIKENESS)
+        if likely:
+            raise EnvironmentInvalid(f"{name} is no setting; {likely[0]} is")
+    for name in sorted(environment):
+        if not environment[name] and name.upper() in known - _MAY_BE_EMPTY:
+            raise EnvironmentInvalid(f"{name} is empty: leave it out, or give it a value")
+
+
+def unread_names(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like ours and that nothing reads, in the order of the alphabet."""
+    read = known_names() | OF_OTHERS
+    return [name for name in sorted(environment) if name.upper().startswith(PREFIX) and name.upper() not in read]

@@ -1,14 +1,15 @@
-"""The Open Inference Protocol's health half, and the server's own metadata."""
+"""Health and metadata of the server (Open Inference Protocol), and its metrics for Prometheus."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from service import __version__
 from service.api.openapi.documentation import PROBLEM_RESPONSES, problem_responses
 from service.problems import DecoderUnavailable, Draining, InferenceUnavailable, Unavailable
 from service.schemas.about import Live, Ready, ServerMetadata
 from service.services import services_of
+from service.telemetry.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["health"])
 
@@ -38,3 +39,21 @@ async def ready(request: Request) -> Ready:
     if problem is not None:
         raise problem
     return Ready(ready=True, provider=services.loaded.pipeline.provider)
+
+
+@router.get(
+    "/metrics",
+    operation_id="read_metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses=PROBLEM_RESPONSES
+    | {
+        200: {
+            "description": "Prometheus text format",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def read_metrics(request: Request) -> Response:
+    """Counters, gauges and histograms of this process."""
+    return Response(services_of(request).metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 
-from service.api.inference_protocol import metadata_of
 from service.api.openapi.documentation import NOT_FOUND_RESPONSES, PROBLEM_RESPONSES, problem_responses
+from service.card import Card
 from service.problems import ModelNotFound, Unavailable
-from service.schemas.about import ModelEntry, ModelMetadata, ModelReady, ModelsAnswer, WithheldEntry
+from service.schemas.about import ModelEntry, ModelMetadata, ModelReady, ModelsAnswer, TensorMetadata, WithheldEntry
 from service.services import services_of
 
 if TYPE_CHECKING:
+    from service.pipeline.device.session import Signature, Tensor
     from service.registry import Bundle
 
 router = APIRouter(tags=["models"])
+
+PLATFORM = "onnxruntime_onnx"
+ANY = -1
+AFFECT_FEATURES = 37
 
 _STARTING = problem_responses(Unavailable)
 
@@ -138,3 +144,27 @@ def _ready(request: Request, bundles: list[Bundle]) -> ModelReady:
     if problem is not None:
         raise problem
     return ModelReady(name=bundles[-1].card.name, ready=True)
+
+
+def metadata_of(card: Card, versions: list[str], signature: Signature | None) -> ModelMetadata:
+    """What a client of the protocol must know to call the model.
+
+    Args:
+        card: of the model.
+        versions: that are served.
+        signature: of its graph, or None where it is not a single graph: an affect model is two graphs alike,
+            ``features`` [batch, steps, 37] → ``affect`` [batch, steps]; of chains of different graphs, such
+            as those of faces, nothing is said.
+    """
+    inputs: list[TensorMetadata] = []
+    outputs: list[TensorMetadata] = []
+    if signature is not None:
+        inputs, outputs = _tensors(signature.inputs), _tensors(signature.outputs)
+    elif card.task == "affect":
+        inputs = [TensorMetadata(name="features", datatype="FP32", shape=[ANY, ANY, AFFECT_FEATURES])]
+        outputs = [TensorMetadata(name="affect", datatype="FP32", shape=[ANY, ANY])]
+    return ModelMetadata(name=card.name, versions=versions, platform=PLATFORM, inputs=inputs, outputs=outputs)
+
+
+def _tensors(tensors: Sequence[Tensor]) -> list[TensorMetadata]:
+    return [TensorMetadata(name=tensor.name, datatype=tensor.datatype, shape=list(tensor.shape)) for tensor in tensors]

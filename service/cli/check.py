@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import time
+import wave
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -18,11 +20,10 @@ from service.cli.check_faces import face_checks
 from service.cli.check_jobs import job_checks
 from service.cli.check_result import Check, attempt
 from service.cli.engine import PATIENCE_S
-from service.cli.probe import PROBE_RATE_HZ, probe_samples, probe_wav
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import printable
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions
+from service.pipeline.results import AudioOptions, FloatArray
 from service.pipeline.speech.embedding_results import EmbeddingOptions
 from service.settings import Settings
 
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from service.pipeline.decoding.decode import Decoder
     from service.pipeline.speech_pipeline import SpeechPipeline
     from service.registry import Bundle, Registry
+
+PROBE_RATE_HZ = 16_000
+PROBE_S = 3.0
+_PITCH_HZ = 120.0
+_SYLLABLES_HZ = 4.0  # the strongest modulation of speech
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -171,3 +177,22 @@ def _embed_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
 
 def _name(bundle: Bundle) -> str:
     return f"{bundle.card.name}/{bundle.card.version}"
+
+
+def probe_samples() -> FloatArray:
+    """Three seconds of a buzz with a voice's pitch and rhythm, on the grid of 16-bit samples: float32 [n]."""
+    times_s = np.arange(round(PROBE_S * PROBE_RATE_HZ)) / PROBE_RATE_HZ
+    buzz = sum(np.sin(2 * np.pi * _PITCH_HZ * harmonic * times_s) / harmonic for harmonic in range(1, 20))
+    loudness = 0.5 - 0.5 * np.cos(2 * np.pi * _SYLLABLES_HZ * times_s)
+    return (np.round(0.2 * buzz * loudness * 32768) / 32768).astype(np.float32)
+
+
+def probe_wav() -> bytes:
+    """The same as a mono wav file."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(PROBE_RATE_HZ)
+        writer.writeframes((probe_samples() * 32768).astype("<i2").tobytes())
+    return buffer.getvalue()

@@ -1,8 +1,9 @@
-"""``emoserve serve``: run the service."""
+"""``emoserve serve``: run the service. ``emoserve openapi``: print the document that it serves."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 from service.cli.settings_flags import add_model_flags, add_server_flags, settings_from
@@ -39,3 +40,12 @@ def announce(address: str) -> None:
         f"  curl -F file=@recording.mp4 -H 'Accept: image/png' -o recording.png '{url}?timeline=true'\n"
     )
     sys.stdout.flush()
+
+
+def print_openapi(arguments: argparse.Namespace) -> int:
+    """Print the document of ``GET /openapi.json``, without loading any model; returns the exit status."""
+    from service.app import create_app
+
+    document = create_app(settings_from(arguments)).openapi()
+    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    return 0

@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from service.environment import check_environment
-from service.settings import Settings
+from service.settings import Settings, check_environment
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:

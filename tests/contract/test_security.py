@@ -13,7 +13,7 @@ import pytest
 from service.access.caller import is_open, path_of, required_scope
 from service.app import create_app
 from service.http.security_headers import SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
-from service.listening import refuse_busy_port, transport_security, warn_of_openness
+from service.server import refuse_busy_port, transport_security, warn_of_openness
 from service.settings import Settings
 from tests.support.certificates import Authority
 from tests.support.credentials import add_key

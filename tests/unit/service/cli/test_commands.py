@@ -10,7 +10,7 @@ import pytest
 
 from service import __version__
 from service.__main__ import main
-from service.cli.probe import PROBE_RATE_HZ, probe_samples
+from service.cli.check import PROBE_RATE_HZ, probe_samples
 from service.cli.serve import announce
 from tests.support.example_results import example_result
 from tests.support.fake_engine import FakeBundle, FakeEngine, FakeWithheld, engine_fixture, example_card, face_bundles  # noqa: F401

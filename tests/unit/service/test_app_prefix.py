@@ -9,8 +9,7 @@ import httpx
 import pytest
 
 from service.access.caller import path_of
-from service.app import create_app
-from service.http.prefix import Prefix
+from service.app import Prefix, create_app
 from tests.support.credentials import add_key
 from tests.support.fakes import fake_services
 from tests.support.live_server import small_settings
