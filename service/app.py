@@ -14,16 +14,15 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
 from service.api import (
+    about,
     action_units,
     audio,
     docs,
     embedding,
     health,
     jobs,
-    limits,
     models,
     page,
-    problems,
     streams,
     video,
 )
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 
 _ROUTERS = (
     *(audio, embedding, video, action_units, jobs, streams),
-    *(models, limits, problems, health, docs, page),
+    *(models, about, health, docs, page),
 )
 
 _METHODS = ("GET", "HEAD", "POST", "DELETE")

@@ -29,6 +29,7 @@ _RULES: tuple[tuple[str, Scope], ...] = (
     ("/v1/models", "models:read"),
     ("/v1/limits", "models:read"),
     ("/v1/problems", "models:read"),
+    ("/v1/flags", "models:read"),
     ("/v2", "models:read"),
     ("/openapi.json", "models:read"),
     ("/docs", "models:read"),

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from service.card import Card
+from service.flags import About, Flag
 from service.schemas.audio import Answer
 from service.settings import Limits
 
@@ -93,6 +94,22 @@ class ProblemsAnswer(Answer):
     """All error codes."""
 
     problems: list[ProblemEntry]
+
+
+class FlagEntry(Answer):
+    """One flag."""
+
+    flag: Flag
+    about: About = Field(description="whether it is about the whole recording, some rows, or how the answer was made")
+    title: str = Field(examples=["Face lost"])
+    description: str = Field(description="one sentence for the reader of an answer")
+    since: str = Field(description="first version of the service that emits it", examples=["0.1.0"])
+
+
+class FlagsAnswer(Answer):
+    """All flags."""
+
+    flags: list[FlagEntry]
 
 
 class Live(Answer):

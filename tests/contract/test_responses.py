@@ -32,7 +32,7 @@ ADDRESSES = [
 ]
 ADDRESSES += ["/page/main.js", "/page/icon.svg"]
 ADDRESSES += ["/v2/health/live", "/v2/health/ready", "/v1/limits", "/v1/models", "/v1/models/example"]
-ADDRESSES += ["/v1/models/example/1", "/v1/problems", "/v1/problems/media_empty", "/v2/models/example"]
+ADDRESSES += ["/v1/models/example/1", "/v1/flags", "/v1/problems", "/v1/problems/media_empty", "/v2/models/example"]
 ADDRESSES += [
     "/v2/models/example/ready",
     "/v2/models/example/versions/1",

@@ -10,22 +10,25 @@ const UNITS = {
 const SIGNALS = { confidence: "face confidence", turn: "person speaks" };
 const STATISTICS = { mean: "level", deviation: "movement" };
 
+// Sentences of service/flags.py.
 const FLAGS = {
   audio_unusable: "The sound track could not be used.",
-  clipped: "The sound is clipped: its loudest parts were cut off when it was recorded.",
+  clipped: "The loudest parts of the sound were cut off when it was recorded.",
   damaged: "Part of the file is damaged and was left out.",
-  denoised: "Noise was taken out first.",
+  denoised: "Noise was removed first.",
   face_lost: "The face was out of sight for a while; nothing is claimed for that time.",
   no_attribution: "There is no attribution for this recording.",
   no_audio: "There is no sound.",
   no_face: "No face was found, so there are no values.",
-  no_neutral: "The face was seen too briefly to know its neutral look: levels are rough.",
+  no_neutral: "The face was seen too briefly to know its resting look: levels are rough.",
   no_speech: "No speech was found, so no emotion is claimed.",
   no_voice_activity: "Speech could not be told from other sounds.",
   several_faces: "There are several faces; the values are of one of them.",
   silent: "The recording is silent.",
   silent_windows: "Some windows are silent.",
-  "trained: prior": "The face model is a documented prior, not trained on continuous ratings: read changes, not levels.",
+  thinned: "The video has more frames a second than the limit; every other or third was looked at.",
+  times_repaired: "Time stamps were absent or did not increase, and were replaced.",
+  "trained: prior": "The affect model is a documented prior: read changes, not levels.",
   truncated: "The file ends early; what was there is judged.",
 };
 

@@ -1,0 +1,97 @@
+"""Flags of answers: a closed list, each with the sentence that OpenAPI, documents, page and client show.
+
+``GET /v1/flags`` lists this file. An answer holds the flags that apply, in no order of importance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, Literal
+
+About = Literal["recording", "rows", "answer"]
+"""A flag is about the whole recording, about some rows of the answer, or about how the answer was made."""
+
+
+class Flag(StrEnum):
+    """One remark on an answer."""
+
+    SILENT = "silent"
+    SILENT_WINDOWS = "silent_windows"
+    NO_SPEECH = "no_speech"
+    NO_AUDIO = "no_audio"
+    AUDIO_UNUSABLE = "audio_unusable"
+    NO_VOICE_ACTIVITY = "no_voice_activity"
+    CLIPPED = "clipped"
+    TRUNCATED = "truncated"
+    DAMAGED = "damaged"
+    DENOISED = "denoised"
+    NO_FACE = "no_face"
+    FACE_LOST = "face_lost"
+    SEVERAL_FACES = "several_faces"
+    NO_NEUTRAL = "no_neutral"
+    NO_ATTRIBUTION = "no_attribution"
+    THINNED = "thinned"
+    TIMES_REPAIRED = "times_repaired"
+    PRIOR = "trained: prior"
+
+
+@dataclass(frozen=True)
+class FlagFacts:
+    """Meaning of a flag.
+
+    Attributes:
+        about: see :data:`About`.
+        title: two to four words.
+        description: one sentence for the reader of an answer.
+        since: first version of the service that emits it.
+    """
+
+    about: About
+    title: str
+    description: str
+    since: str = "0.1.0"
+
+
+FACTS: Final = MappingProxyType(
+    {
+        Flag.SILENT: FlagFacts("recording", "Silent recording", "The recording is silent."),
+        Flag.SILENT_WINDOWS: FlagFacts("rows", "Silent windows", "Some windows are silent."),
+        Flag.NO_SPEECH: FlagFacts("recording", "No speech", "No speech was found, so no emotion is claimed."),
+        Flag.NO_AUDIO: FlagFacts("recording", "No sound", "There is no sound."),
+        Flag.AUDIO_UNUSABLE: FlagFacts("recording", "Unusable sound", "The sound track could not be used."),
+        Flag.NO_VOICE_ACTIVITY: FlagFacts(
+            "answer", "Speech not told apart", "Speech could not be told from other sounds."
+        ),
+        Flag.CLIPPED: FlagFacts(
+            "recording", "Clipped sound", "The loudest parts of the sound were cut off when it was recorded."
+        ),
+        Flag.TRUNCATED: FlagFacts("recording", "File ends early", "The file ends early; what was there is judged."),
+        Flag.DAMAGED: FlagFacts("recording", "Damaged file", "Part of the file is damaged and was left out."),
+        Flag.DENOISED: FlagFacts("answer", "Noise removed", "Noise was removed first."),
+        Flag.NO_FACE: FlagFacts("recording", "No face", "No face was found, so there are no values."),
+        Flag.FACE_LOST: FlagFacts(
+            "rows", "Face lost", "The face was out of sight for a while; nothing is claimed for that time."
+        ),
+        Flag.SEVERAL_FACES: FlagFacts(
+            "recording", "Several faces", "There are several faces; the values are of one of them."
+        ),
+        Flag.NO_NEUTRAL: FlagFacts(
+            "answer", "No resting face", "The face was seen too briefly to know its resting look: levels are rough."
+        ),
+        Flag.NO_ATTRIBUTION: FlagFacts("answer", "No attribution", "There is no attribution for this recording."),
+        Flag.THINNED: FlagFacts(
+            "recording",
+            "Frames left out",
+            "The video has more frames a second than the limit; every other or third was looked at.",
+        ),
+        Flag.TIMES_REPAIRED: FlagFacts(
+            "recording", "Times repaired", "Time stamps were absent or did not increase, and were replaced."
+        ),
+        Flag.PRIOR: FlagFacts(
+            "answer", "Untrained prior", "The affect model is a documented prior: read changes, not levels."
+        ),
+    }
+)
+"""Meaning of every flag."""
