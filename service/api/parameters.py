@@ -10,6 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.http.problem_response import pointer_to
+from service.pipeline.options import check_hop, check_range
 from service.pipeline.results import AudioOptions, ChannelChoice
 from service.pipeline.speech.embedding_results import EmbeddingOptions
 from service.problems import Unprocessable
@@ -66,10 +67,8 @@ class RecordingQuery(BaseModel):
         Raises:
             Unprocessable: one is out of bounds, or two contradict each other.
         """
-        if self.hop_s is not None and self.hop_s < limits.min_hop_s:
-            raise Unprocessable(f"The hop must be at least {limits.min_hop_s} s.", pointer="/hop_s")
-        if self.end_s is not None and self.end_s <= (self.start_s or 0.0):
-            raise Unprocessable("The end must lie after the start.", pointer="/end_s")
+        check_hop(self.hop_s, limits.min_hop_s)
+        check_range(self.start_s, self.end_s)
 
 
 class AudioQuery(RecordingQuery):

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import math
-import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.pipeline.face.action_unit_table import GREATEST_RATE_HZ, LEAST_RATE_HZ
+from service.pipeline.face.neutral import STRETCH, read_neutral
+from service.pipeline.options import FACE, read_face, read_include
 from service.pipeline.results import ChannelChoice
 from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoOptions
 from service.problems import Unprocessable
 
 _MAX_LIST_CHARACTERS = 128
 _WITHOUT_SOUND = tuple(name for name in INCLUDES if name != "audio")
-_FACE = re.compile(r"largest|[0-9]{1,6}")
-_SECONDS = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
-_NEUTRAL_SPAN = re.compile(f"{_SECONDS}:{_SECONDS}")
 
 
-def _check_face(text: str) -> str:
-    if not _FACE.fullmatch(text):
-        raise ValueError("must be 'largest' or the number of a face")
-    return text if text == "largest" else str(int(text))
+def _checked_by(read: Callable[[str], object]) -> AfterValidator:
+    """Have pydantic report a refusal of ``read`` beside those of other parameters."""
 
-
-def _check_neutral(text: str) -> str:
-    if text in ("median", "none"):
+    def check(text: str) -> str:
+        try:
+            read(text)
+        except Unprocessable as problem:
+            raise ValueError(problem.detail) from None
         return text
-    span = _NEUTRAL_SPAN.fullmatch(text)
-    if span is None:
-        raise ValueError("must be 'median', 'none' or START:END in seconds")
-    start_s, end_s = float(span[1]), float(span[2])
-    if not (math.isfinite(end_s) and end_s > start_s):
-        raise ValueError("the end must lie after the start")
-    return text
+
+    return AfterValidator(check)
 
 
 def _list_of(names: tuple[str, ...]) -> str:
@@ -45,11 +38,11 @@ def _list_of(names: tuple[str, ...]) -> str:
 
 
 # The patterns are for the document alone: our own messages say more than "should match".
-Face = Annotated[str, AfterValidator(_check_face), Field(json_schema_extra={"pattern": f"^(?:{_FACE.pattern})$"})]
+Face = Annotated[str, _checked_by(read_face), Field(json_schema_extra={"pattern": f"^(?:{FACE.pattern})$"})]
 Neutral = Annotated[
     str,
-    AfterValidator(_check_neutral),
-    Field(json_schema_extra={"pattern": f"^(?:median|none|{_NEUTRAL_SPAN.pattern})$"}),
+    _checked_by(read_neutral),
+    Field(json_schema_extra={"pattern": f"^(?:median|none|{STRETCH.pattern})$"}),
 ]
 
 
@@ -61,18 +54,6 @@ def _include(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - a pydantic field
         examples=["action_units,attribution"],
         json_schema_extra={"pattern": _list_of(names)},
     )
-
-
-def _included(include: str, permitted: tuple[str, ...]) -> frozenset[str]:
-    """The parts that are asked for.
-
-    Raises:
-        Unprocessable: one that is not ``permitted``.
-    """
-    names = frozenset(part for name in include.split(",") if (part := name.strip()))
-    if not names <= set(permitted):
-        raise Unprocessable(f"include takes: {', '.join(permitted)}.", pointer="/include")
-    return names
 
 
 class _AffectQuery(BaseModel):
@@ -115,13 +96,13 @@ class VideoQuery(_AffectQuery):
         Raises:
             Unprocessable: ``include`` names something else, or a speech model is named without 'audio' in it.
         """
-        included = _included(self.include, INCLUDES)
+        included = read_include(self.include.split(","), INCLUDES)
         for name in ("audio_model", "audio_version"):
             if getattr(self, name) is not None and "audio" not in included:
                 raise Unprocessable(f"{name} needs include=audio.", pointer=f"/{name}")
         return VideoOptions(
             neutral=self.neutral,
-            face=self.face,
+            face=read_face(self.face),
             include=included,
             model=self.model,
             version=self.version,
@@ -152,8 +133,8 @@ class TableQuery(_AffectQuery):
         """
         return TableOptions(
             fps=self.fps,
-            face=self.face,
-            include=_included(self.include, _WITHOUT_SOUND),
+            face=read_face(self.face),
+            include=read_include(self.include.split(","), _WITHOUT_SOUND),
             model=self.model,
             version=self.version,
         )

@@ -41,7 +41,7 @@ class VideoConfig(ClientMessage):
     neutral: Annotated[str, Field(max_length=32)] = Field(
         "none", description="the person's resting face: 'none', or START:END in seconds of the stream's beginning"
     )
-    face: int = Field(0, ge=0, le=10**6, description="number of the face, in the order in which faces appear")
+    face: int = Field(0, ge=0, le=999_999, description="number of the face, in the order in which faces appear")
     causal: bool = Field(False, description="answer at once and provisionally, without looking ahead")
 
 

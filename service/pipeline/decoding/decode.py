@@ -20,6 +20,7 @@ from service.pipeline.media.containers import VIDEO_CODECS
 from service.pipeline.media.intake import Container, sniff
 from service.pipeline.media.sampling import AudioJob
 from service.pipeline.media.video_frames import VideoJob
+from service.pipeline.options import check_range
 from service.pipeline.results import FloatArray, MediaInfo
 from service.problems import (
     ContainerUnsupported,
@@ -28,7 +29,6 @@ from service.problems import (
     MediaInvalid,
     NoVideoStream,
     Problem,
-    Unprocessable,
 )
 from service.settings import Limits
 
@@ -242,18 +242,6 @@ class Decoder:
         if death.signal_name in EXTERNAL_SIGNALS or not self._pool.is_open:
             return DecoderUnavailable(retry_after_s=1.0)
         return MediaCrashedDecoder()
-
-
-def check_range(start_s: float | None, end_s: float | None) -> None:
-    """Refuse a range that no recording has.
-
-    Raises:
-        Unprocessable: with the pointer '/start_s' or '/end_s'.
-    """
-    if start_s is not None and not (math.isfinite(start_s) and start_s >= 0):
-        raise Unprocessable("start_s must be a time in seconds from 0 on.", pointer="/start_s")
-    if end_s is not None and not (math.isfinite(end_s) and end_s > (start_s or 0.0)):
-        raise Unprocessable("end_s must be a time in seconds behind start_s.", pointer="/end_s")
 
 
 class SampleBuffer:

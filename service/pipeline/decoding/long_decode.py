@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from service.pipeline.decoding.decode import Decoder, check_range
+from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.decoder_messages import announced_samples, flags_of, picture_media, sound_media
 from service.pipeline.decoding.frame_stream import FrameReceiver, VideoFrame, VideoSummary
 from service.pipeline.decoding.outline import outline
@@ -18,6 +18,7 @@ from service.pipeline.decoding.protocol import Channel
 from service.pipeline.decoding.remote_file import ByteSource, answer_read
 from service.pipeline.media.containers import VIDEO_CODECS
 from service.pipeline.media.intake import sniff
+from service.pipeline.options import check_range
 from service.pipeline.results import FloatArray, MediaInfo
 from service.problems import MediaInvalid, NoVideoStream
 from service.settings import Limits

@@ -1,12 +1,18 @@
-"""What counts as a person's resting face: the request's ``neutral``."""
+"""The request's ``neutral``: when a person's resting face is seen."""
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from service.problems import Unprocessable
+
+_SECONDS: Final = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
+
+STRETCH: Final = re.compile(f"{_SECONDS}:{_SECONDS}")
+"""Form of a stretch of the recording, START:END."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,9 @@ def read_neutral(text: str) -> Neutral:
         return Neutral("median")
     if text == "none":
         return Neutral("none")
-    first, _, last = text.partition(":")
-    try:
-        start_s, end_s = float(first), float(last)
-    except ValueError:
-        start_s, end_s = math.nan, math.nan
-    if not (0 <= start_s < end_s < math.inf):  # NaN is not
-        raise Unprocessable("neutral must be 'median', 'none' or START:END in seconds.", pointer="/neutral")
-    return Neutral("stretch", start_s, end_s)
+    stretch = STRETCH.fullmatch(text)
+    if stretch is None or not float(stretch[1]) < float(stretch[2]):
+        raise Unprocessable(
+            "neutral must be 'median', 'none' or START:END in seconds, the end after the start.", pointer="/neutral"
+        )
+    return Neutral("stretch", float(stretch[1]), float(stretch[2]))

@@ -67,7 +67,7 @@ def test_plain_wav_is_read_exactly(decoder, codec, tolerance, channels):
 def test_fast_and_general_path_agree_on_wav(codec, channels, extensible):
     import io
 
-    from service.pipeline import sandbox
+    from service.pipeline.decoding import sandbox
     from service.pipeline.media.intake import sniff
 
     noise = np.random.default_rng(440).uniform(-0.9, 0.9, (channels, 9_001)).astype(np.float32)

@@ -1,0 +1,72 @@
+"""One check for each parameter of a request, shared by HTTP, streams, jobs and the command line."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from service.card import SpeechInput
+from service.problems import Unprocessable
+
+FACE: Final = re.compile(r"largest|[0-9]{1,6}")
+"""Form of ``face``."""
+
+
+def check_range(start_s: float | None, end_s: float | None) -> None:
+    """Refuse a stretch of the recording that cannot be; None stands for its beginning or end.
+
+    Raises:
+        Unprocessable: with the pointer '/start_s' or '/end_s'.
+    """
+    begin_s = 0.0 if start_s is None else start_s
+    if not 0 <= begin_s < math.inf:  # false for NaN too
+        raise Unprocessable("start_s must be a time in seconds, 0 or later.", pointer="/start_s")
+    if end_s is not None and not begin_s < end_s < math.inf:
+        raise Unprocessable("end_s must be a time in seconds after start_s.", pointer="/end_s")
+
+
+def check_hop(hop_s: float | None, least_s: float) -> None:
+    """Refuse a hop below ``least_s``, the service's limit; None stands for the card's.
+
+    Raises:
+        Unprocessable: with the pointer '/hop_s'.
+    """
+    if hop_s is not None and not least_s <= hop_s < math.inf:
+        raise Unprocessable(f"hop_s must be at least {least_s:g}.", pointer="/hop_s")
+
+
+def check_window(window_s: float | None, speech: SpeechInput) -> None:
+    """Refuse a window that a model does not take; None stands for the card's.
+
+    Raises:
+        Unprocessable: with the pointer '/window_s'.
+    """
+    if window_s is not None and not speech.min_length_s <= window_s <= speech.max_length_s:
+        raise Unprocessable(
+            f"window_s must be between {speech.min_length_s:g} and {speech.max_length_s:g}.", pointer="/window_s"
+        )
+
+
+def read_face(text: str) -> str:
+    """Read 'largest' or the number of a face, which comes without leading zeros.
+
+    Raises:
+        Unprocessable: with the pointer '/face'.
+    """
+    if not FACE.fullmatch(text):
+        raise Unprocessable("face must be 'largest' or a number from 0.", pointer="/face")
+    return text if text == "largest" else str(int(text))
+
+
+def read_include(names: Iterable[str], permitted: Sequence[str]) -> frozenset[str]:
+    """Read the further parts of an answer; empty names are passed over.
+
+    Raises:
+        Unprocessable: one that is not ``permitted``, with the pointer '/include'.
+    """
+    parts = frozenset(part for name in names if (part := name.strip()))
+    if not parts <= set(permitted):
+        raise Unprocessable(f"include takes: {', '.join(permitted)}.", pointer="/include")
+    return parts
