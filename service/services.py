@@ -58,7 +58,7 @@ class Services:
         self.tracer = make_tracer(settings.otlp_endpoint, settings.otlp_sample_ratio)
         self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
         self._job_place = JobPlace(settings, self.metrics, self.accounts)
-        self.streams = StreamSessions(settings.limits, self.work, self.metrics)
+        self.streams = StreamSessions(settings.limits.stream_resume_s)
         self.metrics.stream_sessions.set_function(lambda: len(self.streams))
         self._loaded = loaded
         if loaded is not None:
@@ -110,10 +110,6 @@ class Services:
     def start_jobs(self) -> None:
         """Begin to take jobs, and go on with those of an earlier process. What prevents it is logged, no more."""
         self._job_place.open(self.loaded.pipeline, self.loaded.affect)
-
-    def take_jobs(self, jobs: Jobs) -> None:
-        """Take ``jobs``, which have been started, for tests."""
-        self._job_place.put(jobs)
 
     def readiness_problem(self) -> Problem | None:
         """Why the service should get no traffic, or None: phase, models, decoder, device."""

@@ -29,7 +29,7 @@ def affect_answer(result: VideoAffect, media_type: str, request_id: str, include
         include: parts that were asked for; with 'attribution' the plot is the attribution's.
     """
     if media_type == CSV:
-        from service.render.video_csv import video_affect_csv
+        from service.render.csv import video_affect_csv
 
         return video_affect_csv(result).encode()
     if media_type == PNG:

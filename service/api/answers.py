@@ -54,10 +54,10 @@ def embedding_answer(result: AudioEmbedding, media_type: str, request_id: str) -
         request_id: for the JSON document.
     """
     if media_type == CSV:
-        from service.render.embedding_csv import audio_embedding_csv
+        from service.render.embedding import audio_embedding_csv
 
         return audio_embedding_csv(result)
-    from service.render.embedding_json import audio_embedding_json
+    from service.render.embedding import audio_embedding_json
 
     return orjson.dumps(audio_embedding_json(result, request_id), default=_row_bytes)
 

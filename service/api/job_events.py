@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from service.api.job_answer import job_answer
-from service.jobs.job import Job
+from service.jobs.job import Job, JobState
 from service.jobs.jobs import Jobs
-from service.jobs.states import JobState
 from service.problems import JobNotFound
 from service.schemas.jobs import JobProgress
 

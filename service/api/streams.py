@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import cast
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
+from starlette.datastructures import Headers
 
+from service.access.caller import caller_of
 from service.http.exchange import exchange_of
 from service.http.problem_response import problem_response
 from service.pipeline.video_setup import require_affect, require_faces
 from service.problems import Forbidden
 from service.schemas.streams import AudioConfig, ClientMessage, VideoConfig
 from service.services import Services
+from service.streams.analyser import StreamAnalyser
 from service.streams.audio_engine import AudioEngine, live_options
-from service.streams.connection import OpenEngine, StreamConnection
-from service.streams.engine import Engine
-from service.streams.origin import is_permitted_origin
+from service.streams.connection import StreamConnection
+from service.streams.session import StreamSession
 from service.streams.video_engine import VideoEngine, live_video_options
 
 router = APIRouter(tags=["streams"])
@@ -27,13 +31,12 @@ async def stream_audio(websocket: WebSocket) -> None:
     """16 bit PCM in, one message a window out; docs/streaming.md describes the messages."""
     services: Services = websocket.app.state.services
 
-    def open_engine(message: ClientMessage) -> AudioEngine:
+    def open_analyser(message: ClientMessage) -> AudioEngine:
         config = cast(AudioConfig, message)
-        services.check_capacity()
         live = services.loaded.pipeline.live(live_options(config))
         return AudioEngine(live, config, services.settings.limits.stream_buffer_s)
 
-    await _serve(websocket, services, AudioConfig, open_engine)
+    await _serve(websocket, services, AudioConfig, open_analyser)
 
 
 @router.websocket("/v1/stream/video")
@@ -41,27 +44,52 @@ async def stream_video(websocket: WebSocket) -> None:
     """JPEG pictures or action units in, arousal and valence out; docs/streaming.md describes the messages."""
     services: Services = websocket.app.state.services
 
-    def open_engine(message: ClientMessage) -> Engine:
+    def open_analyser(message: ClientMessage) -> StreamAnalyser:
         config = cast(VideoConfig, message)
-        services.check_capacity()
         affect = services.loaded.affect
         usable = require_faces(affect) if config.input == "jpeg" else require_affect(affect)
         return VideoEngine(usable.live(live_video_options(config)), config, services.settings.limits)
 
-    await _serve(websocket, services, VideoConfig, open_engine)
+    await _serve(websocket, services, VideoConfig, open_analyser)
 
 
 async def _serve(
-    websocket: WebSocket, services: Services, config: type[ClientMessage], open_engine: OpenEngine
+    websocket: WebSocket,
+    services: Services,
+    config: type[ClientMessage],
+    open_analyser: Callable[[ClientMessage], StreamAnalyser],
 ) -> None:
+    limits = services.settings.limits
+
+    def open_session(message: ClientMessage) -> StreamSession:
+        services.streams.check()
+        services.check_capacity()
+        analyser = open_analyser(message)
+        with ExitStack() as stack:
+            stack.enter_context(services.loaded.pipeline.admission.hold(analyser.reserve_s))
+            owner = caller_of(websocket.scope).owner
+            return StreamSession(analyser, owner, services.work, limits, stack.pop_all())
+
     if not is_permitted_origin(websocket.headers, services.settings.cors_origins):
         exchange = exchange_of(websocket.scope)
         exchange.code = Forbidden.code
         refusal = Forbidden("Pages of this origin may not open streams.")
         await websocket.send_denial_response(problem_response(refusal, exchange.request_id))
         return
+    connection = StreamConnection(websocket, services.streams, limits, services.metrics, config, open_session)
+    await connection.serve()
 
-    def hold(seconds: float) -> AbstractContextManager[object]:
-        return services.loaded.pipeline.admission.hold(seconds)
 
-    await StreamConnection(websocket, services.streams, config, open_engine, hold).serve()
+def is_permitted_origin(headers: Headers, permitted: Sequence[str]) -> bool:
+    """Whether a page may open a WebSocket: the service's own page, or one of a permitted origin.
+
+    The service has to check this itself, because browsers do not ask before they open a WebSocket.
+
+    Args:
+        headers: the request's; programs other than browsers send no ``Origin``.
+        permitted: the setting ``cors_origins``; '*' permits all.
+    """
+    origin = headers.get("origin")
+    if origin is None or origin in permitted or "*" in permitted:
+        return True
+    return urlsplit(origin).netloc == headers.get("host")

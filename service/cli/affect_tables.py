@@ -8,10 +8,9 @@ import numpy as np
 
 from service.cli.table_parts import plain_table, signed_or_dash
 from service.pipeline.video.video_results import VideoAffect
-from service.render.action_unit_names import feature_in_words, unit_in_words
 from service.render.channels import plain_values
 from service.render.plot_style import clock, percent, signed
-from service.render.video_facts import facts_of, reading_note
+from service.render.video_words import facts_of, feature_in_words, reading_note, unit_in_words
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -29,8 +29,7 @@ def json_document(answer: Answer, *, timeline: bool, include: frozenset[str]) ->
 
 def csv_table(answer: Answer) -> tuple[list[Cell], list[list[Cell]]]:
     """Header and rows."""
-    from service.render.csv import csv_header, csv_rows
-    from service.render.video_csv import video_csv_header, video_csv_rows
+    from service.render.csv import csv_header, csv_rows, video_csv_header, video_csv_rows
 
     if isinstance(answer, VideoAffect):
         return video_csv_header(answer), list(video_csv_rows(answer))

@@ -49,7 +49,7 @@ def _ask_database(settings: Settings) -> None:
     """
     import sqlalchemy as sql
 
-    from service.jobs.storage import postgres_address
+    from service.jobs.ledger import postgres_address
 
     engine = sql.create_engine(postgres_address(settings), connect_args={"connect_timeout": 10})
     try:

@@ -57,7 +57,7 @@ class EmbeddingFile:
             FileError: it cannot be read.
         """
         from service.cli.engine import PATIENCE_S
-        from service.render.embedding_csv import embedding_csv_header, embedding_csv_lines
+        from service.render.embedding import embedding_csv_header, embedding_csv_lines
 
         result = engine.speech.embed(source.read(), self._options, Work.within(PATIENCE_S))
         if not self._has_header:

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from service.access.caller import ANONYMOUS, Caller
-from service.pipeline.device.stage_times import StageTimes
+from service.pipeline.device.task import StageTimes
 
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}")
 

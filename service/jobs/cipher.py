@@ -1,8 +1,8 @@
-"""Encrypted files: chunks of AES-256-GCM, each of which can be read alone, in a fixed order that cannot be changed.
+"""Encrypted files: chunks of AES-256-GCM that can each be read alone.
 
-A file begins with a salt. Its own key is derived from the job's key, the salt and the file's name, so that no two
-files share a key and a chunk's number can be its nonce. Number and being the last are authenticated with each
-chunk: a file that was cut, reordered or swapped with another does not decrypt.
+A file begins with a salt. Its key is derived from the job's key, the salt and the file's name, so no two files share
+a key, and a chunk's number serves as its nonce. The number and a mark on the last chunk are authenticated: a file
+that was cut, reordered or swapped with another does not decrypt.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ SALT_BYTES: Final = 16
 TAG_BYTES: Final = 16
 CHUNK_BYTES: Final = 64 * 1024
 CHUNKS_KEPT: Final = 16
-"""Decrypted chunks that a reader remembers: a demuxer goes to and fro between the tracks of a file."""
+"""Decrypted chunks that a reader caches: a demuxer moves back and forth between the tracks of a file."""
 
 
 class SpoolDamagedError(Exception):
-    """An encrypted file is absent, cut off or was changed."""
+    """An encrypted file is missing, cut off or changed."""
 
 
 def new_key() -> bytes:
-    """A key that nobody had before."""
+    """A random key."""
     return os.urandom(KEY_BYTES)
 
 
@@ -40,17 +40,17 @@ def _cipher(key: bytes, salt: bytes, name: str) -> AESGCM:
 
 
 def _seal(number: int, last: bool) -> tuple[bytes, bytes]:
-    """Nonce and authenticated data of a chunk."""
+    """Nonce of a chunk, and the data authenticated with it."""
     return number.to_bytes(12, "big"), b"last" if last else b"more"
 
 
 class EncryptedWriter:
-    """Writes a file as its bytes arrive; it is complete after :meth:`finish` alone.
+    """Writes a file as its bytes arrive. Only :meth:`finish` completes it.
 
     Args:
-        path: of the file, which must not exist.
-        key: the job's.
-        name: that the file will be read by, where it is not the path's own.
+        path: where to write; must not exist.
+        key: the job's key.
+        name: name that the file is read by later, where it differs from that of ``path``.
     """
 
     def __init__(self, path: Path, key: bytes, name: str | None = None) -> None:
@@ -63,22 +63,22 @@ class EncryptedWriter:
         self._file.write(salt)
 
     def write(self, content: bytes | bytearray | memoryview) -> None:
-        """Take the next bytes."""
+        """Append bytes."""
         self._waiting += content
         self.size_bytes += len(content)
-        while len(self._waiting) > CHUNK_BYTES:  # one chunk stays behind: the last is marked as such
+        while len(self._waiting) > CHUNK_BYTES:  # keep one chunk back: the last one is marked
             self._put(bytes(self._waiting[:CHUNK_BYTES]), last=False)
             del self._waiting[:CHUNK_BYTES]
 
     def finish(self) -> None:
-        """Write the last chunk and wait until the disk has all of it."""
+        """Write the last chunk and wait until the whole file is on the disk."""
         self._put(bytes(self._waiting), last=True)
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 
     def close(self) -> None:
-        """Give the file back, complete or not."""
+        """Close the file, complete or not."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -94,10 +94,10 @@ class EncryptedWriter:
 
 
 class EncryptedReader:
-    """Reads a file from anywhere. Thread-safe; a :class:`~service.pipeline.decoding.remote_file.ByteSource`.
+    """Reads any part of a file. Thread-safe; a :class:`~service.pipeline.decoding.remote_file.ByteSource`.
 
     Raises:
-        SpoolDamagedError: there is no such file, or one that is not of this kind.
+        SpoolDamagedError: the file is missing or no encrypted file.
     """
 
     def __init__(self, path: Path, key: bytes) -> None:
@@ -116,14 +116,14 @@ class EncryptedReader:
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Bytes of the content."""
+        """Size of the content in bytes."""
         return self._size
 
     def read(self, start: int, size: int) -> bytes:
-        """``size`` bytes from ``start`` on, fewer only at the end.
+        """``size`` bytes from ``start`` on; fewer only at the end.
 
         Raises:
-            SpoolDamagedError: they are not what was written.
+            SpoolDamagedError: they were changed.
         """
         stop = min(start + size, self._size)
         if start >= stop:
@@ -136,12 +136,12 @@ class EncryptedReader:
         """The whole content.
 
         Raises:
-            SpoolDamagedError: it is not what was written.
+            SpoolDamagedError: it was changed.
         """
         return b"".join(self._decrypt(number) for number in range(self._chunks))
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         os.close(self._file)
 
     def __enter__(self) -> Self:

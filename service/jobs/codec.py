@@ -1,4 +1,4 @@
-"""Results and checkpoints as bytes: JSON for the structure, NumPy's own format for arrays. Nothing is ever executed."""
+"""Results and checkpoints as bytes: JSON for the structure, NumPy's format for arrays. Decoding executes nothing."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def encode(value: object) -> bytes:
     """Encode None, booleans, numbers, texts, lists, tuples, dictionaries with text keys, arrays and results.
 
     Raises:
-        TypeError: anything else.
+        TypeError: ``value`` holds anything else.
     """
     arrays: list[bytes] = []
     text = json.dumps(_pack(value, arrays)).encode()
     return b"".join([_LENGTH.pack(len(text)), text, *(_LENGTH.pack(len(array)) + array for array in arrays)])
 
 
-def decode(content: bytes) -> Any:  # noqa: ANN401 - it gives back what was put in
-    """What was encoded.
+def decode(content: bytes) -> Any:  # noqa: ANN401 - the value that was encoded
+    """The value that :func:`encode` was given.
 
     Raises:
-        ValueError: it was not.
+        ValueError: ``content`` does not come from :func:`encode`.
     """
     view = memoryview(content)
     pieces: list[memoryview] = []
@@ -91,5 +91,4 @@ def _unpack(value: Any, arrays: list[Any]) -> Any:  # noqa: ANN401 - any JSON va
     if kind == "tuple":
         return tuple(_unpack(one, arrays) for one in value["items"])
     items = {name: _unpack(one, arrays) for name, one in value["items"].items()}
-
     return items if kind == "dict" else _KINDS[kind](**items)

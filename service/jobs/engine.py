@@ -1,10 +1,8 @@
-"""DBOS Transact as the engine of jobs: a workflow a job, a step a segment, on SQLite or PostgreSQL.
+"""The workflow engine of jobs: DBOS Transact with a workflow for each job and a step for each segment.
 
-Jobs are never cancelled here: the next step of one that was cancelled in the ledger says that it has ended. So every
-workflow that began comes to its own end, in its own thread.
-
-The database of workflows holds handles, names of parts and the words that steps return: nothing of a recording.
-This module imports dbos, which takes more than a second: import it late.
+Cancelling never touches the engine: the next step of a cancelled job returns ``ENDED``, so every workflow ends by
+itself in its own thread. The database of workflows holds handles, names of parts and outcomes of steps, nothing of a
+recording. Import this module late: dbos takes more than a second.
 """
 
 from __future__ import annotations
@@ -15,44 +13,44 @@ from collections.abc import Callable, Sequence
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-from service.jobs.engine_words import ENDED, LAST, MORE
+from service.jobs.job import ENDED, LAST, MORE
 
 NAME = "emoserve"
 QUEUE = "emoserve-jobs"
 POLL_S = 0.25
-"""How often the queue is looked at: a job begins this much later than it could."""
+"""Interval at which the engine checks its queue, and so the longest delay before a job begins."""
 
 VERSION = "1"
-"""Of the workflow: jobs of an older release go on in a newer one as long as this stays the same."""
+"""Version of the workflow. A newer release continues the jobs of an older one while this stays the same."""
 
 MOST_RECOVERIES = 100
-"""A job that took the process down with it so often is given up."""
+"""Restarts after which a job is given up: it may be what ends the process."""
 
 Step = Callable[[str, str, int], str]
-"""Does the segment of a number of a part of a job: (handle, part, number)."""
+"""Runs one segment, given (handle, part, number), and returns the step's outcome."""
 
 Parts = Callable[[str], Sequence[str]]
-"""Names of a job's parts in their order; the same whenever it is asked."""
+"""Returns the names of a job's parts in order, the same on every call."""
 
 _owner = threading.Lock()
 
 
 class EngineTakenError(Exception):
-    """There is an engine already; dbos has one a process."""
+    """The process already has an engine; dbos permits one."""
 
 
-class Engine:
-    """Runs jobs: every part of each, segment after segment, going on after the last step that was written down.
+class JobEngine:
+    """Runs the parts of each job segment by segment, and continues after the last stored step.
 
     Args:
-        url: of the database of workflows, as SQLAlchemy wants it.
-        workers: jobs at once, those that wait for a turn of their owner among them.
+        url: SQLAlchemy address of the database of workflows.
+        workers: jobs begun at once, including those that wait for a place.
         parts: see :data:`Parts`.
-        step: see :data:`Step`. What it raises beyond ``Exception`` leaves the job to the next start.
-        leave: called with a handle when nothing more of the job will be done here.
+        step: see :data:`Step`. A BaseException suspends the job until restart.
+        leave: called with a handle when this process does no more of the job.
 
     Raises:
-        EngineTakenError
+        EngineTakenError: this process already has an engine.
     """
 
     def __init__(self, url: str, workers: int, parts: Parts, step: Step, leave: Callable[[str], None]) -> None:
@@ -83,25 +81,25 @@ class Engine:
             raise
 
     def submit(self, handle: str) -> None:
-        """Have a job run when its turn comes. A job that is known already stays as it is."""
+        """Enqueue a job. A job that the engine already knows stays as it is."""
         with SetWorkflowID(handle):
             DBOS.enqueue_workflow(QUEUE, self._workflow, handle)
 
     def forget(self, handle: str) -> None:
-        """Delete all that is written of a job."""
+        """Delete the job's workflow."""
         DBOS.delete_workflow(handle)
 
     def given_up(self, handle: str) -> bool:
-        """Whether nothing will be done of a job any more, or it never came here."""
+        """Whether the engine will do no more of the job, or never knew it."""
         status = DBOS.get_workflow_status(handle)
         return status is None or status.status not in ("ENQUEUED", "PENDING", "DELAYED")
 
     def is_known(self, handle: str) -> bool:
-        """Whether a job ever came here."""
+        """Whether the job was ever submitted."""
         return DBOS.get_workflow_status(handle) is not None
 
     def close(self) -> None:
-        """Begin nothing more. Steps that run must be told elsewhere."""
+        """Start no more steps. Running steps are stopped by :meth:`JobRunner.stop`."""
         try:
             DBOS.destroy(destroy_registry=True)
         finally:
@@ -123,7 +121,7 @@ def _conduct(handle: str, parts: Parts, step: Step, leave: Callable[[str], None]
 
 
 def _quiet() -> None:
-    """Have dbos log errors alone, as lines like all others; its own handler would write to standard error."""
+    """Let dbos log errors alone, through our log; its own handler would write to standard error."""
     logger = logging.getLogger("dbos")
     logger.handlers = [logging.NullHandler()]
     logger.propagate = True

@@ -1,4 +1,4 @@
-"""What parts of a job have written down: records that stay until the end, and states of which the newest counts."""
+"""Stored segments of a part: records, kept until the job ends, and states, of which the newest two are kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class PartFiles:
     """The files of one part of one job.
 
     Args:
-        spool: the job's.
+        spool: the job's files.
         part: name of the part.
     """
 
@@ -22,10 +22,11 @@ class PartFiles:
         self._part = part
 
     def store(self, number: int, record: dict[str, Any], state: dict[str, Any] | None) -> None:
-        """Write down what a segment gave. The state before stays: the step may be done anew.
+        """Store a segment's record and the state after it. The state before is kept: the step may be repeated.
 
         Raises:
-            NoSpace, SpoolDamagedError
+            NoSpace: the disk is full.
+            SpoolDamagedError: the job was deleted.
         """
         self._spool.store(f"{self._part}-{number}", encode(record))
         if state is not None:
@@ -33,10 +34,10 @@ class PartFiles:
         self._spool.remove(f"{self._part}-{number - 2}-state")
 
     def state(self, number: int) -> dict[str, Any] | None:
-        """What the segment ``number`` begins with; None for the first.
+        """The state from which segment ``number`` goes on; None for the first.
 
         Raises:
-            SpoolDamagedError
+            SpoolDamagedError: the file is missing or damaged.
         """
         if number == 0:
             return None
@@ -44,19 +45,19 @@ class PartFiles:
         return state
 
     def record(self, number: int) -> dict[str, Any]:
-        """What a segment gave.
+        """The record of segment ``number``.
 
         Raises:
-            SpoolDamagedError
+            SpoolDamagedError: the file is missing or damaged.
         """
         record: dict[str, Any] = decode(self._spool.read(f"{self._part}-{number}"))
         return record
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """What all segments gave, in order.
+        """The records of all segments in order.
 
         Raises:
-            SpoolDamagedError
+            SpoolDamagedError: a file is damaged.
         """
         number = 0
         while self._spool.has(f"{self._part}-{number}"):

@@ -1,15 +1,81 @@
-"""A job: what is asked, and what is known of it. Plain data."""
+"""A job as plain data: its id, its state, its options and its row in the ledger."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+import secrets
 from dataclasses import asdict, dataclass
-from typing import Literal
+from enum import StrEnum
+from typing import Final, Literal
 
-from service.jobs.states import JobState
 from service.pipeline.results import AudioOptions
 from service.pipeline.video.video_results import VideoOptions
 from service.settings import KeyLimits
+
+ID_BYTES: Final = 20
+"""Random bytes of an id: 160 bits, because whoever knows the id may read the result."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{27}")
+
+
+def new_job_id() -> str:
+    """A random id of 27 characters."""
+    return secrets.token_urlsafe(ID_BYTES)
+
+
+def is_job_id(text: str) -> bool:
+    """Whether ``text`` has the form of an id."""
+    return _ID.fullmatch(text) is not None
+
+
+def handle_of(job_id: str) -> str:
+    """A job's name in folders, workflows and logs; the id cannot be recovered from it."""
+    return hashlib.sha256(job_id.encode()).hexdigest()[:32]
+
+
+class JobState(StrEnum):
+    """State of a job. Clients see these names; they never change."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended."""
+        return self not in UNFINISHED
+
+
+UNFINISHED: Final = (JobState.QUEUED, JobState.RUNNING)
+
+NEXT: Final[dict[JobState, frozenset[JobState]]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED}),
+    JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED}),
+    JobState.SUCCEEDED: frozenset({JobState.EXPIRED}),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+    JobState.EXPIRED: frozenset(),
+}
+"""Permitted changes of state. A job whose result is deleted becomes 'expired'."""
+
+
+def states_before(state: JobState) -> tuple[JobState, ...]:
+    """States from which a job may enter ``state``."""
+    return tuple(before for before, after in NEXT.items() if state in after)
+
+
+MORE: Final = "more"
+"""Outcome of a step: the part has more segments."""
+LAST: Final = "last"
+"""Outcome of a step: the part is done."""
+ENDED: Final = "ended"
+"""Outcome of a step: the job has ended. The engine stores these three words and nothing else."""
+
 
 JobKind = Literal["audio-emotion", "video-affect"]
 JobOptions = AudioOptions | VideoOptions
@@ -20,19 +86,20 @@ class Job:
     """One row of the ledger.
 
     Attributes:
-        handle: its name inside the service.
-        id: its name outside.
-        caller: whose it is.
-        options: what is asked.
-        size_bytes: of the recording.
-        state: where it stands.
-        progress: share that is done and written down, 0…1.
+        handle: its name inside the service; see :func:`handle_of`.
+        id: its name for clients.
+        caller: its owner.
+        options: the request's parameters.
+        size_bytes: size of the recording.
+        state: see :class:`JobState`.
+        progress: share of the work that is done and stored, 0…1.
         created_s, started_s, finished_s: seconds of the Unix epoch, or None.
-        problem_code: why it failed, or None.
-        job_key, result_key: wrapped keys of its files; None once they are destroyed.
-        request_digest: what an idempotency key stands for.
-        key_limits: of the credentials that it was made with, where they have limits of their own.
-        is_new: made by the very request that is being answered; in no row.
+        problem_code: code of the problem that it failed with, or None.
+        job_key, result_key: wrapped keys of its files; None once destroyed.
+        idempotency: hash of owner and idempotency key, or None.
+        request_digest: hash of the options and recording sent with that key.
+        key_limits: limits of the credentials that made it, where they have their own.
+        is_new: whether the current request made it; not stored.
     """
 
     handle: str
@@ -55,12 +122,12 @@ class Job:
 
     @property
     def kind(self) -> JobKind:
-        """Which call it stands for."""
+        """Name of the call that made it."""
         return "audio-emotion" if isinstance(self.options, AudioOptions) else "video-affect"
 
 
 def options_text(options: JobOptions) -> str:
-    """Options as JSON, the same text for the same options."""
+    """Options as JSON; equal options give equal texts."""
     values = asdict(options)
     if isinstance(options, VideoOptions):
         values["include"] = sorted(options.include)
@@ -68,7 +135,7 @@ def options_text(options: JobOptions) -> str:
 
 
 def read_options(kind: str, text: str) -> JobOptions:
-    """Options from their JSON."""
+    """Options read back from :func:`options_text`."""
     values = json.loads(text)
     if kind == "audio-emotion":
         return AudioOptions(**values)

@@ -1,4 +1,4 @@
-"""Jobs as the HTTP side sees them: taken in, looked at, fetched, cancelled."""
+"""Jobs as the HTTP routes use them: receive, find, fetch the result, delete."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING
 
 from service.jobs.cipher import EncryptedWriter, SpoolDamagedError, new_key
 from service.jobs.codec import decode
-from service.jobs.dues import Allowances, no_allowances
-from service.jobs.ids import handle_of, is_job_id
-from service.jobs.job import Job, JobOptions
+from service.jobs.job import Job, JobOptions, JobState, handle_of, is_job_id
 from service.jobs.keys import KeyWrap
-from service.jobs.ledger import IdempotencyTakenError
+from service.jobs.ledger import IdempotencyTakenError, open_ledger, workflows_url
+from service.jobs.metrics import JobMetrics
 from service.jobs.plans import JobPlans, Result
+from service.jobs.queue import JobQueue
 from service.jobs.reception import Reception
-from service.jobs.runner import Room, Runner
+from service.jobs.runner import JobRunner
 from service.jobs.spool import RESULT, Spool, no_space
-from service.jobs.states import JobState
-from service.jobs.storage import open_ledger, workflows_url
 from service.jobs.sweeper import Sweeper
-from service.jobs.turns import Turns
-from service.jobs.waits import Waits
-from service.jobs.watch import JobMetrics, JobWatch
+from service.jobs.waits import Allowances, Waits
+from service.pipeline.device.admit import Admission
 from service.problems import (
     CapacityExceeded,
     IdempotencyConflict,
@@ -37,29 +34,31 @@ from service.problems import (
     ResultExpired,
 )
 from service.settings import KeyLimits, Settings
+from service.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from service.jobs.engine import Engine
+    from service.jobs.engine import JobEngine
 
 FULL_RETRY_S = 30.0
+"""Seconds after which a caller may try again where too many jobs wait."""
 STOP_S = 5.0
-"""For segments to notice that the service stops; they look several times a second."""
+"""Seconds that running segments have to notice that the service stops; they check several times a second."""
 
 
 class Jobs:
-    """All jobs of this service. Thread-safe; every call blocks its thread for a moment.
+    """All jobs of this service. Thread-safe; every call blocks briefly.
 
     Args:
-        settings: where jobs are kept, and for how long.
-        plans: what they consist of.
-        room: admits seconds of media, shared with requests.
-        allowances: what owners of jobs may use; left out, nothing is counted.
-        metrics: told what happens to jobs, or None.
-        clock: seconds of the Unix epoch.
+        settings: where jobs are stored, and for how long.
+        plans: the parts of jobs.
+        room: admission that segments share with requests.
+        allowances: the accounts of jobs' owners.
+        metrics: the service's metrics.
+        clock: seconds since the Unix epoch.
 
     Raises:
         ValueError: a setting cannot be used.
-        OSError: a folder cannot be used.
+        OSError: a folder cannot be written to.
         sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
     """
 
@@ -67,10 +66,10 @@ class Jobs:
         self,
         settings: Settings,
         plans: JobPlans,
-        room: Room,
+        room: Admission,
         *,
-        allowances: Allowances = no_allowances,
-        metrics: JobMetrics | None = None,
+        allowances: Allowances,
+        metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
         secret = settings.spool_key
@@ -80,21 +79,21 @@ class Jobs:
         self._keys = KeyWrap(None if secret is None else secret.get_secret_value())
         self.spool = Spool(settings.spool_dir or settings.state_dir / "spool")
         self._ledger = open_ledger(settings, clock)
-        self._watch = JobWatch(self._ledger, self.spool, metrics)
-        self._turns = Turns(settings.job_workers)
-        self._runner = Runner(
+        self._metrics = JobMetrics(self._ledger, self.spool, metrics)
+        self._queue = JobQueue(settings.job_workers)
+        self._runner = JobRunner(
             self._ledger,
             self.spool,
             self._keys,
             plans,
             room,
-            Waits(self._turns, allowances),
-            self._watch,
+            Waits(self._queue, allowances),
+            self._metrics,
             settings.job_segment_s,
             settings.job_ttl_s,
         )
         self._adding = threading.Lock()
-        self._engine: Engine | None = None
+        self._engine: JobEngine | None = None
         self._sweeper = Sweeper(
             self._ledger,
             self.spool,
@@ -103,26 +102,26 @@ class Jobs:
             settings.job_ttl_s,
             give_up=self._give_up,
             forget=self._forget,
-            look=self._watch.look,
+            after=self._metrics.measure_spool,
         )
 
     def start(self) -> None:
-        """Begin to run jobs, first those that an earlier process left.
+        """Start the engine, and continue jobs that an earlier process left.
 
         Raises:
             Exception: the engine cannot be started.
         """
-        from service.jobs.engine import Engine
+        from service.jobs.engine import JobEngine
 
         self._sweeper.sweep_folders()
         self._sweeper.sweep()
         self._plans.start()
         unfinished = [job for job in self._ledger.all() if not job.state.is_final]
         for job in unfinished:
-            self._turns.expect(job.caller, job.handle)
+            self._queue.expect(job.caller, job.handle)
         runner = self._runner
-        # All that may wait are begun: which of them is worked on is decided by the turns of their owners.
-        self._engine = Engine(
+        # The engine begins every job that may wait; the queue decides which of them run.
+        self._engine = JobEngine(
             workflows_url(self._settings), self._settings.max_jobs, runner.parts, runner.step, runner.leave
         )
         for job in unfinished:
@@ -130,7 +129,7 @@ class Jobs:
         self._sweeper.start()
 
     def close(self) -> None:
-        """Stop; what is unfinished goes on at the next start."""
+        """Stop; the next start continues unfinished jobs."""
         self._sweeper.close()
         self._runner.stop(STOP_S)
         if self._engine is not None:
@@ -146,11 +145,11 @@ class Jobs:
         declared_bytes: int,
         key_limits: KeyLimits | None = None,
     ) -> Reception:
-        """Begin to take a recording in.
+        """Begin to receive a recording.
 
         Raises:
             CapacityExceeded: too many jobs wait.
-            RateLimited: too many of this caller.
+            RateLimited: too many jobs of this caller wait or run.
             NoSpace: the disk is full.
             Problem: the options cannot be used.
         """
@@ -160,11 +159,11 @@ class Jobs:
         return Reception(self.spool, self._accept, options, caller, key_limits, idempotency_key, new_key())
 
     def _accept(self, reception: Reception, writer: EncryptedWriter) -> Job:
-        """Make a recording a job; see :meth:`Reception.finish`.
+        """Make a complete recording a job.
 
         Raises:
-            NoSpace, IdempotencyConflict
-            CapacityExceeded, RateLimited: others came first while it was uploaded.
+            NoSpace, IdempotencyConflict: as of :meth:`Reception.finish`.
+            CapacityExceeded, RateLimited: other jobs came first during the upload.
         """
         with no_space():
             writer.finish()
@@ -188,20 +187,20 @@ class Jobs:
             with self._adding:
                 self._refuse_too_many(job.caller, job.key_limits)
                 self._ledger.add(job)
-                self._turns.expect(job.caller, job.handle)
+                self._queue.expect(job.caller, job.handle)
             reception.is_job = True
         except IdempotencyTakenError:
             return self._known(reception)
         if self._engine is not None:
             self._engine.submit(job.handle)
-        self._watch.submitted()
+        self._metrics.submitted()
         return replace(job, job_key=None, is_new=True)
 
     def find(self, job_id: str, caller: str) -> Job:
-        """The job of that id.
+        """The caller's job with this id.
 
         Raises:
-            JobNotFound
+            JobNotFound: there is none.
         """
         job = self._ledger.find(handle_of(job_id)) if is_job_id(job_id) else None
         if job is None or job.caller != caller:
@@ -209,10 +208,13 @@ class Jobs:
         return job
 
     def result(self, job: Job) -> Result:
-        """What a job found.
+        """The result of a job.
 
         Raises:
-            JobNotReady, JobNotSucceeded, ResultExpired, JobDataLost
+            JobNotReady: the job has not ended.
+            JobNotSucceeded: it failed or was cancelled.
+            ResultExpired: the result was deleted.
+            JobDataLost: the result cannot be read.
         """
         if not job.state.is_final:
             raise JobNotReady
@@ -226,13 +228,13 @@ class Jobs:
             result: Result = decode(spool.read(RESULT))
         except SpoolDamagedError:
             after = self._ledger.find(job.handle)
-            if after is None or after.state is JobState.EXPIRED:  # deleted while it was read
+            if after is None or after.state is JobState.EXPIRED:  # deleted during the read
                 raise ResultExpired from None
             raise JobDataLost from None
         return result
 
     def delete(self, job: Job) -> None:
-        """Cancel a job that is unfinished, or delete the result of one that is finished, at once."""
+        """Cancel an unfinished job or delete the result of a finished one, at once."""
         cancelled = self._ledger.cancel(job.handle)
         if cancelled:
             self._stop_job(job.handle)
@@ -240,26 +242,26 @@ class Jobs:
             self._ledger.expire(job.handle)
         self.spool.destroy(job.handle)
         if cancelled:
-            self._watch.finished(JobState.CANCELLED)
+            self._metrics.finished(JobState.CANCELLED)
         else:
-            self._watch.changed()
+            self._metrics.changed()
 
     def expires_s(self, job: Job) -> float | None:
-        """When the result will be deleted, seconds of the Unix epoch; None where there is none."""
+        """Time at which the result is deleted, seconds since the Unix epoch; None where there is no result."""
         if job.state is not JobState.SUCCEEDED or job.finished_s is None:
             return None
         return job.finished_s + self._settings.result_ttl_s
 
     def _refuse_too_many(self, caller: str, key_limits: KeyLimits | None) -> None:
         if self._ledger.unfinished() >= self._settings.max_jobs:
-            raise CapacityExceeded("Too many jobs wait already.", retry_after_s=FULL_RETRY_S)
+            raise CapacityExceeded("Too many jobs are waiting.", retry_after_s=FULL_RETRY_S)
         most = (key_limits or self._settings.key_limits).jobs
         if most is not None and self._ledger.unfinished(caller) >= most:
-            detail = f"These credentials may have {most} jobs that wait or run."
+            detail = f"These credentials may have {most} unfinished jobs."
             raise RateLimited(detail, retry_after_s=FULL_RETRY_S)
 
     def _known(self, reception: Reception) -> Job:
-        """The job that the same idempotency key made before; this recording goes."""
+        """The job that the same idempotency key made before; the new recording is deleted."""
         reception.abandon()
         assert reception.idempotency is not None
         job = self._ledger.find_idempotent(reception.idempotency)
@@ -267,21 +269,21 @@ class Jobs:
             raise IdempotencyConflict
         return job
 
-    def _take_up(self, job: Job, engine: Engine) -> None:
-        """Go on with a job of an earlier process."""
+    def _take_up(self, job: Job, engine: JobEngine) -> None:
+        """Continue a job of an earlier process."""
         if not engine.is_known(job.handle):
             engine.submit(job.handle)
         elif engine.given_up(job.handle) and self._ledger.fail(job.handle, InternalError.code):
-            self._turns.forget(job.handle)
+            self._queue.forget(job.handle)
             self.spool.destroy(job.handle)
-            self._watch.finished(JobState.FAILED)
+            self._metrics.finished(JobState.FAILED)
 
     def _give_up(self, handle: str) -> None:
         self._stop_job(handle)
-        self._watch.finished(JobState.EXPIRED)
+        self._metrics.finished(JobState.EXPIRED)
 
     def _stop_job(self, handle: str) -> None:
-        self._turns.forget(handle)
+        self._queue.forget(handle)
         self._runner.cancel(handle)
 
     def _forget(self, handle: str) -> None:

@@ -1,7 +1,7 @@
-"""Keys of jobs on their way into the database: wrapped by the operator's key where there is one.
+"""Keys of jobs as the database stores them: wrapped with the operator's key where one is set.
 
-Destroying a job's key makes its files unreadable wherever copies of them lie. Without the operator's key the wrapped
-key is the key itself: whoever reads both the database and the spool can read what is in work.
+Destroying a job's key makes all copies of its files unreadable. Without an operator's key the stored key is the key
+itself: whoever can read both the database and the spool can read recordings in work.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _NONCE_BYTES: Final = 12
 
 
 class KeyWrap:
-    """Wraps and unwraps.
+    """Wraps and unwraps keys.
 
     Args:
-        secret: the operator's (``EMOSERVE_SPOOL_KEY``), or None.
+        secret: the operator's secret (``EMOSERVE_SPOOL_KEY``), or None.
 
     Raises:
-        ValueError: the secret is too short to be one.
+        ValueError: the secret is too short.
     """
 
     def __init__(self, secret: str | None) -> None:
@@ -39,17 +39,17 @@ class KeyWrap:
             self._cipher = AESGCM(derived)
 
     def wrap(self, key: bytes, handle: str) -> bytes:
-        """What may lie in the database for ``key`` of the job ``handle``."""
+        """The form in which the database stores ``key`` of the job ``handle``."""
         if self._cipher is None:
             return key
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, key, handle.encode())
 
     def unwrap(self, wrapped: bytes | None, handle: str) -> bytes:
-        """The key again.
+        """The key from its stored form.
 
         Raises:
-            SpoolDamagedError: it was destroyed, or wrapped with another secret.
+            SpoolDamagedError: the key was destroyed, or wrapped with another secret.
         """
         if wrapped is None:
             raise SpoolDamagedError

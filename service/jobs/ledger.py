@@ -1,6 +1,6 @@
-"""The table of jobs, in SQLite or PostgreSQL: what clients are told, and the keys of the files. Never a result.
+"""The table of jobs in SQLite or PostgreSQL: states and keys of the files, never a result.
 
-Every change of state is one statement that holds only in the states before it, so it needs no lock.
+Each change of state is one statement that matches only permitted states before it, so no lock is needed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
-from service.jobs.job import Job, options_text, read_options
-from service.jobs.states import UNFINISHED, JobState, states_before
-from service.settings import KeyLimits
+from service.jobs.job import UNFINISHED, Job, JobState, options_text, read_options, states_before
+from service.settings import POSTGRESQL, KeyLimits, Settings
 
 _METADATA = sql.MetaData()
 JOBS = sql.Table(
@@ -45,7 +44,7 @@ class IdempotencyTakenError(Exception):
 
 
 def sqlite_engine(path: Path) -> sql.Engine:
-    """An engine for a SQLite file in which what is deleted is overwritten."""
+    """Database engine for a SQLite file; deleted rows are overwritten with zeros."""
     path.touch(mode=0o600)
     engine = sql.create_engine(f"sqlite:///{path}")
 
@@ -58,11 +57,11 @@ def sqlite_engine(path: Path) -> sql.Engine:
 
 
 class Ledger:
-    """Thread-safe.
+    """The table of jobs. Thread-safe.
 
     Args:
-        engine: of the database; the table is made if it is not there.
-        clock: seconds of the Unix epoch.
+        engine: the database's; the table is made if it does not exist.
+        clock: seconds since the Unix epoch.
     """
 
     def __init__(self, engine: sql.Engine, clock: Callable[[], float]) -> None:
@@ -72,14 +71,14 @@ class Ledger:
         self._add_new_columns()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         self._engine.dispose()
 
     def add(self, job: Job) -> None:
-        """Write a new job down.
+        """Add a new job.
 
         Raises:
-            IdempotencyTakenError
+            IdempotencyTakenError: another job has its idempotency key.
         """
         values = {column.name: getattr(job, column.name) for column in JOBS.columns if column.name != "options"}
         values |= {"state": job.state.value, "options": options_text(job.options)}
@@ -91,12 +90,12 @@ class Ledger:
             raise IdempotencyTakenError from None
 
     def find(self, handle: str) -> Job | None:
-        """The job of that handle."""
+        """The job with this handle, if there is one."""
         found = self._select(JOBS.c.handle == handle)
         return found[0] if found else None
 
     def find_idempotent(self, idempotency: str) -> Job | None:
-        """The job of that idempotency key."""
+        """The job with this idempotency key, if there is one."""
         found = self._select(JOBS.c.idempotency == idempotency)
         return found[0] if found else None
 
@@ -105,7 +104,7 @@ class Ledger:
         return self._select(sql.true())
 
     def unfinished(self, caller: str | None = None) -> int:
-        """How many jobs wait or run, all or a caller's."""
+        """Number of jobs that wait or run, of ``caller`` or of all."""
         asked = sql.select(sql.func.count()).select_from(JOBS).where(JOBS.c.state.in_([*UNFINISHED]))
         if caller is not None:
             asked = asked.where(JOBS.c.caller == caller)
@@ -113,36 +112,36 @@ class Ledger:
             return int(connection.scalar(asked) or 0)
 
     def unfinished_by_state(self) -> dict[JobState, int]:
-        """How many jobs wait, and how many run."""
+        """Numbers of jobs that wait and that run."""
         asked = sql.select(JOBS.c.state, sql.func.count()).where(JOBS.c.state.in_([*UNFINISHED]))
         with self._engine.connect() as connection:
             return {JobState(state): int(count) for state, count in connection.execute(asked.group_by(JOBS.c.state))}
 
     def start(self, handle: str) -> bool:
-        """Note that a job runs; one that ran before keeps its first start, and False tells so."""
+        """Mark a job as running; False if it is already, and then its first start stays."""
         return self._move(handle, JobState.RUNNING, {"started_s": self._clock()})
 
     def note_progress(self, handle: str, progress: float) -> None:
-        """Note the share that is done and written down."""
+        """Store the share of the work that is done."""
         with self._engine.begin() as connection:
             connection.execute(JOBS.update().where(JOBS.c.handle == handle).values(progress=progress))
 
     def succeed(self, handle: str, result_key: bytes) -> bool:
-        """Note the key of the result, and destroy that of the rest."""
+        """Mark a job as succeeded, store the result's key and destroy the job's; False if it had ended."""
         values = {"result_key": result_key, "job_key": None, "progress": 1.0, "finished_s": self._clock()}
         return self._move(handle, JobState.SUCCEEDED, values)
 
     def fail(self, handle: str, problem_code: str) -> bool:
-        """Note why a job failed, and destroy its key."""
+        """Mark a job as failed and destroy its key; False if it had ended."""
         values = {"problem_code": problem_code, "job_key": None, "finished_s": self._clock()}
         return self._move(handle, JobState.FAILED, values)
 
     def cancel(self, handle: str) -> bool:
-        """Note that a job was cancelled, and destroy its key; False if it had finished."""
+        """Mark a job as cancelled and destroy its key; False if it had finished."""
         return self._move(handle, JobState.CANCELLED, {"job_key": None, "finished_s": self._clock()})
 
     def expire(self, handle: str) -> bool:
-        """Destroy every key of a job whose time is over; False if there was nothing to destroy."""
+        """Mark a job as expired and destroy its keys; False if there was nothing to destroy."""
         finished_s = sql.func.coalesce(JOBS.c.finished_s, self._clock())
         return self._move(handle, JobState.EXPIRED, {"job_key": None, "result_key": None, "finished_s": finished_s})
 
@@ -152,7 +151,7 @@ class Ledger:
             connection.execute(JOBS.delete().where(JOBS.c.handle == handle))
 
     def _add_new_columns(self) -> None:
-        """Add what an earlier release's table lacks; its jobs have nothing there."""
+        """Add columns that the table of an earlier release lacks; they are empty for its jobs."""
         there = {column["name"] for column in sql.inspect(self._engine).get_columns(JOBS.name)}
         with self._engine.begin() as connection:
             for column in JOBS.columns:
@@ -176,3 +175,31 @@ def _job(row: dict[str, Any]) -> Job:
     kind, limits = row.pop("kind"), row["key_limits"]
     row["key_limits"] = None if limits is None else KeyLimits.model_validate_json(limits)
     return Job(**{**row, "state": JobState(row["state"]), "options": read_options(kind, row["options"])})
+
+
+_DRIVER = "postgresql+psycopg://"
+
+
+def open_ledger(settings: Settings, clock: Callable[[], float]) -> Ledger:
+    """Open the table of jobs: in SQLite in the state folder, or in the PostgreSQL of the settings.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+    """
+    if settings.jobs_database_url is None:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Ledger(sqlite_engine(settings.state_dir / "jobs.sqlite"), clock)
+    return Ledger(sql.create_engine(postgres_address(settings), pool_pre_ping=True), clock)
+
+
+def workflows_url(settings: Settings) -> str:
+    """Address of the workflow engine's database."""
+    if settings.jobs_database_url is None:
+        return f"sqlite:///{settings.state_dir / 'workflows.sqlite'}"
+    return settings.jobs_database_url.get_secret_value()
+
+
+def postgres_address(settings: Settings) -> str:
+    """SQLAlchemy address of the PostgreSQL of the settings."""
+    assert settings.jobs_database_url is not None
+    return _DRIVER + settings.jobs_database_url.get_secret_value().removeprefix(POSTGRESQL)

@@ -1,7 +1,7 @@
-"""What this process holds of the jobs that it works on.
+"""The jobs that this process works on, and the files and places that each holds.
 
-Each job has a thread of its own, which alone opens, closes and leaves; others may only ask it to stop. So nothing is
-closed twice, and whatever a job holds is given back exactly once.
+Each job has its own thread. That thread alone opens and closes what the job holds, so that each thing is closed
+exactly once; other threads may only ask it to stop.
 """
 
 from __future__ import annotations
@@ -14,33 +14,34 @@ from service.jobs.part import Part
 
 
 class Abandoned(BaseException):
-    """The service stops: the step was not done and will be done by the next start."""
+    """The service stops; the next start does the step."""
 
 
 @dataclass
 class LiveJob:
-    """A job that this process works on.
+    """One job that this process works on.
 
     Attributes:
-        cancel: set by others when the job was cancelled or the service stops; all else is its own thread's.
-        place: part and number of the segment that ``part`` would do next; None where it stands nowhere.
-        part: under way.
-        source: the recording that ``part`` reads.
-        owed_s: seconds of media that are not paid for yet.
-        has_turn: whether it has one of the places.
+        cancel: set by other threads when the job is cancelled or the service stops. Only the job's own thread uses
+            the rest.
+        position: part and number of the segment that ``part`` does next; None while a segment runs.
+        part: the open part, if any.
+        source: the recording that ``part`` reads, if any.
+        owed_s: seconds of media that its owner has not paid for yet.
+        has_place: whether it holds a place in the queue.
     """
 
     cancel: threading.Event = field(default_factory=threading.Event)
-    place: tuple[str, int] | None = None
+    position: tuple[str, int] | None = None
     part: Part | None = None
     source: EncryptedReader | None = None
     owed_s: float = 0.0
-    has_turn: bool = False
+    has_place: bool = False
 
     def let_go(self) -> None:
-        """Let go of the recording."""
+        """Close the part and the recording."""
         part, source = self.part, self.source
-        self.place = self.part = self.source = None
+        self.position = self.part = self.source = None
         try:
             if part is not None:
                 part.close()
@@ -50,7 +51,7 @@ class LiveJob:
 
 
 class LiveJobs:
-    """All of them. Thread-safe."""
+    """All jobs that this process works on. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -61,7 +62,7 @@ class LiveJobs:
         return len(self._jobs)
 
     def enter(self, handle: str) -> LiveJob:
-        """What is held of a job; nothing at first.
+        """The job's entry, made empty on the first call.
 
         Raises:
             Abandoned: the service stops.
@@ -72,24 +73,24 @@ class LiveJobs:
             return self._jobs.setdefault(handle, LiveJob())
 
     def find(self, handle: str) -> LiveJob | None:
-        """What is held of a job, if it was entered."""
+        """The job's entry, if there is one."""
         with self._changed:
             return self._jobs.get(handle)
 
     def remove(self, handle: str) -> None:
-        """Forget a job of which nothing is held any more."""
+        """Remove the job's entry; it holds nothing any more."""
         with self._changed:
             self._jobs.pop(handle, None)
             self._changed.notify_all()
 
     def cancel(self, handle: str) -> None:
-        """Ask a job's thread to stop."""
+        """Ask the job's thread to stop."""
         live = self.find(handle)
         if live is not None:
             live.cancel.set()
 
     def stop(self, timeout_s: float) -> bool:
-        """Ask all threads to stop; False if a job is still held when the time is over."""
+        """Ask all threads to stop and wait for them; False if some still run after ``timeout_s``."""
         with self._changed:
             self.stopping.set()
             for live in self._jobs.values():

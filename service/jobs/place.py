@@ -1,7 +1,7 @@
-"""Whether this service takes jobs: opened after everything else, so that it is ready without waiting for them.
+"""Start and stop of jobs. Jobs open after everything else, so that the service is ready without waiting for them.
 
-Of several services on one database, folder or spool, one works on the jobs. The others stand by: they ask every few
-seconds, and go on where the first stopped when it is gone.
+Where several services share a database, folder or spool, one works on the jobs. The others stand by: they try every
+few seconds, and continue where the first one stopped.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ if TYPE_CHECKING:
     from service.telemetry.metrics import Metrics
 
 RETRY_AFTER_S = 2.0
+"""Seconds after which clients may try again while jobs are starting or standing by."""
 
 STANDBY_S = 2.0
-"""How often it is asked for what another service owns, and looked whether it is still ours."""
+"""Interval at which a standby service tries the locks, and an active one checks that it still holds them."""
 
 GRACE_S = 3 * STANDBY_S
-"""After another service's lock has ended, before its jobs are taken up: if only its connection broke, it notices."""
+"""Wait after another service's lock has ended: if only its connection broke, that service notices in this time."""
 
 
 class JobPlace:
-    """Opens and closes jobs; they are one service's and one process's.
+    """Opens and closes the jobs of this service.
 
     Args:
-        settings: whether and where.
-        metrics: told of decoders that die, and of jobs.
-        accounts: of the owners of jobs.
+        settings: whether jobs are on, and where they are kept.
+        metrics: the service's metrics.
+        accounts: accounts of the jobs' owners.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, accounts: Accounts) -> None:
@@ -51,10 +52,10 @@ class JobPlace:
 
     @property
     def jobs(self) -> Jobs:
-        """All jobs.
+        """The open jobs.
 
         Raises:
-            JobsUnavailable: switched off, not open yet, another service's, or they cannot be kept.
+            JobsUnavailable: jobs are off, not open yet, run by another service, or cannot be stored.
         """
         if self._jobs is not None:
             return self._jobs
@@ -67,24 +68,20 @@ class JobPlace:
         raise JobsUnavailable("Jobs are being started.", retry_after_s=RETRY_AFTER_S)
 
     def open(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
-        """Begin to take jobs. Without success everything else works; the log says in one line what is wrong."""
+        """Open jobs in the background. A failure is one line in the log; everything else works on."""
         if self._settings.jobs and not self._closing.is_set():
             self._keeper = threading.Thread(target=self._keep, args=(speech, affect), name="job-place", daemon=True)
             self._keeper.start()
 
-    def put(self, jobs: Jobs) -> None:
-        """Take jobs that were started already."""
-        self._jobs = jobs
-
     def close(self) -> None:
-        """Stop; what is unfinished goes on at the next start."""
+        """Close jobs; the next start continues unfinished ones."""
         self._closing.set()
         if self._keeper is not None:
             self._keeper.join()
         self._leave()
 
     def _keep(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
-        """The keeper's life: own, open, look after, and begin anew when what is owned was lost."""
+        """The keeper thread: lock, open, watch the locks, and begin again when one is lost."""
         from sqlalchemy.exc import OperationalError
 
         while not self._closing.is_set():
@@ -97,7 +94,7 @@ class JobPlace:
                         return
                 if self._jobs is None:
                     return
-                service_logger.error("the jobs' database is lost; they go on when it is back")
+                service_logger.error("the jobs' database is lost; jobs continue when it is back")
                 self._standing_by = True
             except OperationalError as error:
                 self._complain(error)
@@ -110,9 +107,8 @@ class JobPlace:
             self._closing.wait(STANDBY_S)
 
     def _own(self) -> bool:
-        """Wait until this service may work on the jobs; False if it closes before."""
-        from service.jobs.lock import StateLockedError
-        from service.jobs.ownership import Ownership
+        """Wait for all locks; False if the service closes first."""
+        from service.jobs.ownership import Ownership, StateLockedError
 
         while not self._closing.is_set():
             try:
@@ -130,15 +126,15 @@ class JobPlace:
     def _complain(self, error: Exception) -> None:
         if self._standing_by:
             return
-        reason = " ".join(str(error).split())[:300]  # of a folder or a database; no job was seen yet
+        reason = " ".join(str(error).split())[:300]  # names a folder or a database; no job was read yet
         fields = {"reason": reason, **describe_exception(type(error), error.__traceback__)}
         service_logger.error("could not start jobs", extra={"fields": fields})
 
     def _open(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
-        # Imported here: they bring SQLAlchemy and dbos along, which take longer than the rest of the start.
-        from service.jobs.dues import allowances_of
+        # Imported late: SQLAlchemy and dbos take longer than the rest of the start.
         from service.jobs.jobs import Jobs
         from service.jobs.plans import load_plans
+        from service.jobs.waits import allowances_of
 
         plans = load_plans(self._settings, speech, affect, self._metrics.decoder_event)
         if plans is None:

@@ -1,9 +1,9 @@
-"""What a job consists of, whatever it is about: the parts of its recording and the answer made of them."""
+"""The plan of a job: the parts that its recording is worked on in, and the answer joined from them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from service.jobs.job import JobOptions
 from service.jobs.part import Part
@@ -23,49 +23,17 @@ if TYPE_CHECKING:
 Result = AudioEmotion | VideoAffect
 
 PART_WEIGHTS: dict[str, float] = {"inspect": 2.0, "speech": 28.0, "faces": 65.0, "turn": 5.0}
-"""Of the progress; roughly the seconds that each takes for an hour."""
+"""Progress weights, about seconds per hour of media."""
 
 
-class JobPlans(Protocol):
-    """Makes parts and joins them."""
-
-    def start(self) -> None:
-        """Get ready to decode.
-
-        Raises:
-            DecoderUnavailable
-        """
-
-    def check(self, options: JobOptions) -> None:
-        """Refuse what cannot be done for any recording.
-
-        Raises:
-            Problem
-        """
-
-    def parts(self, options: JobOptions) -> tuple[str, ...]:
-        """Names of the parts, in order; the same whenever they are asked for."""
-
-    def make(
-        self, name: str, options: JobOptions, spool: JobSpool, state: dict[str, Any] | None, source: ByteSource
-    ) -> Part:
-        """A part from ``state`` on."""
-
-    def join(self, options: JobOptions, spool: JobSpool) -> Result:
-        """The answer, after all parts."""
-
-    def close(self) -> None:
-        """End the decoding."""
-
-
-class RecordingPlans:
-    """The plans of this service.
+class JobPlans:
+    """Makes the parts of a job and joins them.
 
     Args:
-        audio: for recordings.
-        video: for videos, if there are models for them.
-        decoder: of its own processes.
-        room: what a segment takes up beside the requests.
+        audio: plan for recordings.
+        video: plan for videos, or None where no model judges faces.
+        decoder: decoder processes for jobs alone.
+        room: admission that segments share with requests.
     """
 
     def __init__(self, audio: AudioPlan, video: VideoPlan | None, decoder: LongDecoder, room: Admission) -> None:
@@ -75,30 +43,38 @@ class RecordingPlans:
         self._decoder = decoder
 
     def start(self) -> None:
-        """See :class:`JobPlans`."""
+        """Start the decoder processes.
+
+        Raises:
+            DecoderUnavailable: they cannot be started.
+        """
         self._decoder.start()
 
     def check(self, options: JobOptions) -> None:
-        """See :class:`JobPlans`."""
+        """Refuse options that suit no recording.
+
+        Raises:
+            Problem: the options cannot be used.
+        """
         if isinstance(options, AudioOptions):
             self._audio.check(options)
         else:
             self._for_video().check(options)
 
     def parts(self, options: JobOptions) -> tuple[str, ...]:
-        """See :class:`JobPlans`."""
+        """Names of the parts in their order; the same on every call."""
         return self._audio.parts if isinstance(options, AudioOptions) else self._for_video().parts(options)
 
     def make(
         self, name: str, options: JobOptions, spool: JobSpool, state: dict[str, Any] | None, source: ByteSource
     ) -> Part:
-        """See :class:`JobPlans`."""
+        """Open the part ``name``, which goes on from ``state``."""
         if isinstance(options, AudioOptions):
             return self._audio.make(name, options, spool, state, self._decoder, source)
         return self._for_video().make(name, options, spool, state, self._decoder, source)
 
     def join(self, options: JobOptions, spool: JobSpool) -> Result:
-        """See :class:`JobPlans`."""
+        """The job's answer, made of what all parts stored."""
         if not isinstance(options, AudioOptions):
             return self._for_video().join(options, spool)
         answer = self._audio.join(options, spool)
@@ -106,17 +82,17 @@ class RecordingPlans:
         return answer
 
     def close(self) -> None:
-        """See :class:`JobPlans`."""
+        """End the decoder processes."""
         self._decoder.close()
 
     def _for_video(self) -> VideoPlan:
         if self._video is None:
-            raise Unavailable("Videos cannot be judged by this service.")
+            raise Unavailable("This service cannot judge videos.")
         return self._video
 
 
 def job_limits(settings: Settings) -> Limits:
-    """The limits of a job's recording: longer, and with as many more frames and windows; else those of a request."""
+    """Limits of a job's recording: a request's, but for size and length, and frames and windows in proportion."""
     limits = settings.limits
     longer = max(settings.max_job_duration_s / limits.max_duration_s, 1.0)
     changes = {
@@ -130,8 +106,8 @@ def job_limits(settings: Settings) -> Limits:
 
 def load_plans(
     settings: Settings, speech: object, video: object, on_event: Callable[[str, str], None]
-) -> RecordingPlans | None:
-    """Plans around the pipelines of the service; None for pipelines of another kind."""
+) -> JobPlans | None:
+    """Plans that use the service's pipelines; None where ``speech`` is no :class:`SpeechPipeline`."""
     from service.jobs.audio_plan import AudioPlan
     from service.jobs.video_plan import VideoPlan
     from service.pipeline.decoding.long_decode import LongDecoder
@@ -146,4 +122,4 @@ def load_plans(
     if isinstance(video, VideoPipeline):
         plan = VideoPlan(video, speech, audio, settings.job_segment_s, limits.deadline_s)
     decoder = LongDecoder(limits, settings.job_workers, settings.job_ttl_s, on_event)
-    return RecordingPlans(audio, plan, decoder, speech.admission)
+    return JobPlans(audio, plan, decoder, speech.admission)

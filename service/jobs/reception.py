@@ -1,4 +1,4 @@
-"""A job's recording on its way in: hashed and encrypted while it arrives, a job only when all of it is there."""
+"""Upload of a job's recording: hashed and encrypted as it arrives, made a job once complete."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ import hmac
 from collections.abc import Callable
 
 from service.jobs.cipher import EncryptedWriter
-from service.jobs.ids import handle_of, new_job_id
-from service.jobs.job import Job, JobOptions, options_text
+from service.jobs.job import Job, JobOptions, handle_of, new_job_id, options_text
 from service.jobs.spool import Spool, no_space
 from service.problems import MediaEmpty
 from service.settings import KeyLimits
 
 FLUSH_BYTES = 1024 * 1024
-"""Gathered in memory before it is encrypted and written."""
+"""Bytes collected in memory before they are encrypted and written."""
 
 
 class Reception:
-    """Takes the recording's bytes; blocking calls are :meth:`flush` and those that end it.
+    """Takes in one recording. :meth:`flush`, :meth:`finish` and :meth:`abandon` block.
 
     Args:
-        spool: where the recording is kept.
-        accept: makes a recording that is all there a job, or finds the one that the same request made before.
-        options: what is asked.
-        caller: who asks.
-        key_limits: of their credentials, where those have some of their own.
-        idempotency_key: of the request, or None.
-        key: a new one.
+        spool: stores the recording.
+        accept: makes the complete recording a job, or finds the job that the same request made before.
+        options: the request's parameters.
+        caller: owner of the new job.
+        key_limits: limits of the caller's credentials, where they have their own.
+        idempotency_key: the request's, or None.
+        key: a fresh key for the job's files.
     """
 
     def __init__(
@@ -65,24 +64,24 @@ class Reception:
 
     @property
     def is_full(self) -> bool:
-        """Whether it is time to flush."""
+        """Whether enough bytes are collected to flush."""
         return len(self._waiting) >= FLUSH_BYTES
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the recording so far."""
+        """Bytes received so far."""
         return self._writer.size_bytes + len(self._waiting)
 
     @property
     def digest(self) -> str:
-        """Of options and recording, for comparison under the same idempotency key."""
+        """Hash of options and recording, compared where two requests share an idempotency key."""
         return self._digest.hexdigest()
 
     def flush(self) -> None:
-        """Encrypt and write what waits.
+        """Encrypt and write the collected bytes.
 
         Raises:
-            NoSpace
+            NoSpace: the disk is full.
         """
         waiting, self._waiting = self._waiting, bytearray()
         self._digest.update(waiting)
@@ -91,10 +90,12 @@ class Reception:
             self._writer.write(waiting)
 
     def finish(self) -> Job:
-        """Make it a job, or find the one that the same request made before.
+        """Make the recording a job, or find the one that the same request made before.
 
         Raises:
-            MediaEmpty, NoSpace, IdempotencyConflict
+            MediaEmpty: no bytes came.
+            NoSpace: the disk is full.
+            IdempotencyConflict: the key was used for another request.
         """
         if not self.size_bytes:
             raise MediaEmpty
@@ -102,7 +103,7 @@ class Reception:
         return self._accept(self, self._writer)
 
     def abandon(self) -> None:
-        """Delete everything, unless it has become a job."""
+        """Delete the recording, unless it has become a job."""
         self._writer.close()
         if not self.is_job:
             self._spool.destroy(self.handle)

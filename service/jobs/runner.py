@@ -1,32 +1,28 @@
-"""Does one step of a job: a segment of one of its parts, or the answer. Whatever goes wrong is written down here."""
+"""Runs one step of a job: a segment of a part, or the answer. Failures are recorded in the ledger here."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.jobs.cipher import SpoolDamagedError, new_key
 from service.jobs.codec import encode
-from service.jobs.dues import CHARGED_PARTS, OwnersName
-from service.jobs.engine_words import ENDED, LAST, MORE
 from service.jobs.files import PartFiles
-from service.jobs.job import Job
+from service.jobs.job import ENDED, LAST, MORE, Job, JobState
 from service.jobs.keys import KeyWrap
 from service.jobs.ledger import Ledger
 from service.jobs.live import Abandoned, LiveJob, LiveJobs
+from service.jobs.metrics import JobMetrics
 from service.jobs.part import Part
 from service.jobs.plans import PART_WEIGHTS, JobPlans
 from service.jobs.spool import RESULT, UPLOAD, JobSpool, Spool
-from service.jobs.states import JobState
-from service.jobs.waits import Waits
-from service.jobs.watch import JobWatch
+from service.jobs.waits import CHARGED_PARTS, OwnersName, Waits
 from service.pipeline.device.account import charged_to
+from service.pipeline.device.admit import Admission
 from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.task import Work
 from service.problems import (
@@ -39,39 +35,32 @@ from service.problems import (
 )
 from service.telemetry.logs import describe_exception, service_logger
 
-Answer = TypeVar("Answer")
+Outcome = TypeVar("Outcome")
 
 ANSWER: Final = "answer"
-"""The last step: everything that was found becomes the answer."""
+"""Name of the last step, which joins all records to the answer."""
 
 MOST_TRIES: Final = 4
-"""Of a segment, where the service and not the recording is at fault."""
+"""Attempts per segment on service errors."""
 
 FIRST_WAIT_S: Final = 0.5
-"""Before a segment is tried again; each further wait is twice as long."""
+"""Wait before a segment's second attempt; each further wait is twice as long."""
 
 DATABASE_WAIT_S: Final = 1.0
-"""Before a database that is away is asked again."""
+"""Wait before a lost database is tried again."""
 
 
-class Room(Protocol):
-    """Admits seconds of media; :class:`~service.pipeline.device.admit.Admission` does."""
-
-    def hold_in_turn(self, seconds: float, cancel: threading.Event) -> AbstractContextManager[object]:
-        """Wait until so many seconds fit, and admit them for the length of a ``with`` block."""
-
-
-class Runner:
-    """Does steps; several at once, of different jobs.
+class JobRunner:
+    """Runs steps of several jobs at once. Thread-safe.
 
     Args:
-        ledger, spool, keys: where jobs are kept.
-        plans: what they consist of.
-        room: shared with requests.
-        waits: what a job waits for.
-        watch: told what happens.
-        segment_s: what a segment holds of the room.
-        deadline_s: seconds after which a step waits no longer for the device.
+        ledger, spool, keys: where jobs are stored.
+        plans: the parts of jobs.
+        room: admission that segments share with requests.
+        waits: waits of a job before each segment.
+        metrics: metrics of jobs.
+        segment_s: seconds of media that a segment holds of the admission.
+        deadline_s: seconds that a segment may take.
     """
 
     def __init__(
@@ -80,9 +69,9 @@ class Runner:
         spool: Spool,
         keys: KeyWrap,
         plans: JobPlans,
-        room: Room,
+        room: Admission,
         waits: Waits,
-        watch: JobWatch,
+        metrics: JobMetrics,
         segment_s: float,
         deadline_s: float,
     ) -> None:
@@ -92,17 +81,17 @@ class Runner:
         self._plans = plans
         self._room = room
         self._waits = waits
-        self._watch = watch
+        self._metrics = metrics
         self._segment_s = segment_s
         self._deadline_s = deadline_s
         self._live = LiveJobs()
 
     def parts(self, handle: str) -> tuple[str, ...]:
-        """Names of a job's steps in their order, without numbers; none if it cannot be done by this service."""
+        """Names of a job's parts in order, ``ANSWER`` last; none if this service cannot do the job."""
         return self._patiently(lambda: self._parts(handle))
 
     def step(self, handle: str, part: str, number: int) -> str:
-        """Do a step, and tell how the job goes on.
+        """Run a step and return its outcome: ``MORE``, ``LAST`` or ``ENDED``.
 
         Raises:
             Abandoned: the service stops.
@@ -116,7 +105,7 @@ class Runner:
         return word
 
     def leave(self, handle: str) -> None:
-        """Nothing more of a job will be done by this process, for whatever reason; its own thread says so."""
+        """Give back all that the job holds; this process does no more of it. Called by the job's own thread."""
         live = self._live.find(handle) or LiveJob()
         try:
             live.let_go()
@@ -125,18 +114,18 @@ class Runner:
             self._live.remove(handle)
 
     def cancel(self, handle: str) -> None:
-        """Stop a job that was cancelled in the ledger: its thread ends it at the next look."""
+        """Stop a job that the ledger has marked as cancelled; its thread ends it at the next check."""
         self._live.cancel(handle)
 
     def stop(self, timeout_s: float) -> bool:
-        """Abandon what runs; False if something still runs when the time is over."""
+        """Stop all running segments; False if some still run after ``timeout_s``."""
         return self._live.stop(timeout_s)
 
-    def _patiently(self, call: Callable[[], Answer]) -> Answer:
-        """``call``, again and again while the database is away.
+    def _patiently(self, call: Callable[[], Outcome]) -> Outcome:
+        """Repeat ``call`` until the database answers.
 
         Raises:
-            Abandoned
+            Abandoned: the service stops.
         """
         while True:
             try:
@@ -188,29 +177,29 @@ class Runner:
         if part == ANSWER:
             return self._answer(job, spool)
         if self._ledger.start(job.handle):
-            self._watch.changed()
+            self._metrics.changed()
         began_s = time.monotonic()
         with charged_to(OwnersName(job.caller)), self._room.hold_in_turn(self._segment_s, live.cancel):
-            # Waiting for room counts for nothing: only what a segment itself takes may be too long.
+            # The deadline begins after the admission: only the segment's own time counts.
             work = Work(time.monotonic() + self._deadline_s, live.cancel, None)
             running = self._part(job, live, spool, part, number)
             segment = running.run(work)
         PartFiles(spool, part).store(number, segment.record, segment.state)
         self._ledger.note_progress(job.handle, self._progress(job, part, segment.share))
-        live.place = (part, number + 1)
+        live.position = (part, number + 1)
         charged_s = segment.media_s if part == CHARGED_PARTS[job.kind] else 0.0
         live.owed_s += charged_s
-        self._watch.segment(part, time.monotonic() - began_s, charged_s)
+        self._metrics.segment(part, time.monotonic() - began_s, charged_s)
         return LAST if segment.last else MORE
 
     def _part(self, job: Job, live: LiveJob, spool: JobSpool, part: str, number: int) -> Part:
-        """The part at segment ``number``: the one that is under way, or one that begins there."""
-        if live.part is None or live.place != (part, number):
+        """The open part if it stands at segment ``number``, else the part opened there anew."""
+        if live.part is None or live.position != (part, number):
             live.let_go()
             state = PartFiles(spool, part).state(number)
             live.source = spool.open(UPLOAD)
             live.part = self._plans.make(part, job.options, spool, state, live.source)
-        live.place = None  # until the segment is done, it stands nowhere
+        live.position = None  # unknown until the segment is done
         return live.part
 
     def _answer(self, job: Job, spool: JobSpool) -> str:
@@ -221,11 +210,11 @@ class Runner:
         if not self._ledger.succeed(job.handle, self._keys.wrap(key, job.handle)):
             return ENDED
         self._spool.destroy(job.handle, keep=RESULT)
-        self._watch.finished(JobState.SUCCEEDED)
+        self._metrics.finished(JobState.SUCCEEDED)
         return LAST
 
     def _clear(self, handle: str) -> None:
-        """Delete what was written while the job was being cancelled; a result stays."""
+        """Delete files written while the job was being cancelled; a result stays."""
         job = self._ledger.find(handle)
         if job is None or job.result_key is None:
             self._spool.destroy(handle)
@@ -233,7 +222,7 @@ class Runner:
     def _fail(self, job: Job, problem: Problem) -> str:
         if self._ledger.fail(job.handle, problem.code):
             self._spool.destroy(job.handle)
-            self._watch.finished(JobState.FAILED)
+            self._metrics.finished(JobState.FAILED)
         return ENDED
 
     def _progress(self, job: Job, part: str, share: float) -> float:

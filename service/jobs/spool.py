@@ -1,4 +1,4 @@
-"""Where jobs keep recordings, what they have found so far, and results: one folder a job, every file encrypted."""
+"""The spool: a folder for each job with its recording, partial results and result, every file encrypted."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ UPLOAD: Final = "upload"
 RESULT: Final = "result"
 
 RESERVE_BYTES: Final = 256 * 1024 * 1024
-"""Stays free whatever is uploaded: a full disk stops more than this service."""
+"""Disk space that uploads never use: a full disk stops more than this service."""
 
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Spool:
-    """All folders of jobs.
+    """The folders of all jobs.
 
     Args:
-        folder: holds them; it is made if it is not there, for this user alone.
+        folder: parent of the folders; made for this user alone if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,10 +35,10 @@ class Spool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def check_space(self, size_bytes: int) -> None:
-        """Refuse what would fill the disk.
+        """Check that ``size_bytes`` more fit on the disk.
 
         Raises:
-            NoSpace
+            NoSpace: they do not.
         """
         if shutil.disk_usage(self._folder).free < size_bytes + RESERVE_BYTES:
             raise NoSpace
@@ -48,10 +48,10 @@ class Spool:
         return JobSpool(self._folder / handle, key)
 
     def create_job(self, handle: str, key: bytes) -> JobSpool:
-        """The same with a new folder.
+        """Make the folder of a new job.
 
         Raises:
-            NoSpace
+            NoSpace: the disk is full.
         """
         with no_space():
             (self._folder / handle).mkdir(mode=0o700)
@@ -69,11 +69,11 @@ class Spool:
                     path.unlink(missing_ok=True)
 
     def handles(self) -> list[str]:
-        """Jobs that have a folder."""
+        """Handles of the jobs that have a folder."""
         return [path.name for path in self._folder.iterdir() if path.is_dir()]
 
     def size_bytes(self) -> int:
-        """Bytes of all files; those that go meanwhile may be counted or not."""
+        """Size of all files in bytes; files deleted meanwhile may be missing."""
         size = 0
         for path in self._folder.glob("*/*"):
             with contextlib.suppress(FileNotFoundError):
@@ -82,39 +82,43 @@ class Spool:
 
 
 class JobSpool:
-    """One job's files."""
+    """The files of one job."""
 
     def __init__(self, folder: Path, key: bytes) -> None:
         self._folder = folder
         self._key = key
 
     def write_upload(self) -> EncryptedWriter:
-        """Begin the upload."""
+        """Open the file of the upload for writing.
+
+        Raises:
+            NoSpace: the disk is full.
+        """
         with no_space():
             return EncryptedWriter(self._folder / UPLOAD, self._key)
 
     def open(self, name: str) -> EncryptedReader:
-        """Open a file.
+        """Open a file for reading.
 
         Raises:
-            SpoolDamagedError
+            SpoolDamagedError: it is missing or damaged.
         """
         return EncryptedReader(self._folder / name, self._key)
 
     def read(self, name: str) -> bytes:
-        """All of a file.
+        """The whole content of a file.
 
         Raises:
-            SpoolDamagedError
+            SpoolDamagedError: it is missing or damaged.
         """
         with self.open(name) as reader:
             return reader.read_all()
 
     def store(self, name: str, content: bytes) -> None:
-        """Write a file whole or not at all, and wait until the disk has it.
+        """Write a file, whole or not at all, and wait until it is on the disk.
 
         Raises:
-            NoSpace
+            NoSpace: the disk is full.
         """
         unfinished = self._folder / f"{name}.new"
         with no_space():
@@ -126,20 +130,21 @@ class JobSpool:
             _sync_folder(self._folder)
 
     def has(self, name: str) -> bool:
-        """Whether there is such a file."""
+        """Whether the file exists."""
         return (self._folder / name).exists()
 
     def remove(self, name: str) -> None:
-        """Delete a file, if it is there."""
+        """Delete a file, if it exists."""
         (self._folder / name).unlink(missing_ok=True)
 
 
 @contextmanager
 def no_space() -> Iterator[None]:
-    """Turn a full disk into its problem; a folder that was deleted meanwhile belongs to no job any more.
+    """Translate errors of writing in a ``with`` block.
 
     Raises:
-        NoSpace, SpoolDamagedError
+        NoSpace: the disk is full.
+        SpoolDamagedError: the job's folder was deleted meanwhile.
     """
     try:
         yield

@@ -1,30 +1,30 @@
-"""Deletes what is over: results after their time, jobs that were never done, and what nobody knows any more."""
+"""Deletion on schedule: expired results, jobs that took too long, and files that belong to no job."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
-from service.jobs.job import Job
+from service.jobs.job import Job, JobState
 from service.jobs.ledger import Ledger
 from service.jobs.spool import RESULT, Spool
-from service.jobs.states import JobState
 from service.telemetry.logs import describe_exception, service_logger
 
 MOST_SECONDS_BETWEEN = 30.0
+"""Longest interval between two sweeps."""
 
 
 class Sweeper:
-    """Looks at every job now and then.
+    """Checks every job at intervals.
 
     Args:
         ledger, spool: where jobs are kept.
-        clock: seconds of the Unix epoch.
-        result_ttl_s: for which a result is kept after its job has finished.
-        job_ttl_s: for which a job may be unfinished, and for which a finished one is remembered.
-        give_up: called with the handle of a job that is given up.
-        forget: called with the handle of a job whose last trace goes.
-        look: called after every look.
+        clock: seconds since the Unix epoch.
+        result_ttl_s: seconds that a result is kept after its job has finished.
+        job_ttl_s: seconds that a job may take, and that a finished one is remembered.
+        give_up: called with the handle of a job that took too long.
+        forget: called with the handle of a job whose row is about to be deleted.
+        after: called after every sweep.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Sweeper:
         *,
         give_up: Callable[[str], None],
         forget: Callable[[str], None],
-        look: Callable[[], None],
+        after: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -46,29 +46,29 @@ class Sweeper:
         self._job_ttl_s = job_ttl_s
         self._give_up = give_up
         self._forget = forget
-        self._look_round = look
+        self._after = after
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to look every now and then."""
+        """Start the thread that sweeps."""
         self._thread = threading.Thread(target=self._run, name="job-sweeper", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop the thread."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
 
     def sweep(self) -> None:
-        """Look at every job once."""
+        """Check every job once."""
         for job in self._ledger.all():
             self._look(job, self._clock())
-        self._look_round()
+        self._after()
 
     def sweep_folders(self) -> None:
-        """Delete files that belong to no job, or that a finished one left behind; before anything is uploaded."""
+        """Delete files that belong to no job or that a finished job left. Called before the first upload."""
         jobs = {job.handle: job for job in self._ledger.all()}
         for handle in self._spool.handles():
             job = jobs.get(handle)
@@ -99,4 +99,4 @@ class Sweeper:
                 self.sweep()
             except Exception as error:
                 fields = describe_exception(type(error), error.__traceback__)
-                service_logger.error("jobs could not be swept", extra={"fields": fields})
+                service_logger.error("expired jobs could not be deleted", extra={"fields": fields})

@@ -1,53 +1,84 @@
-"""What a job waits for before each segment: that its owner may use more seconds of media, and a place."""
+"""Waits of a job before each segment: for its owner's allowance of media, and for a place.
+
+A job costs its owner seconds of media a minute, as a request does. Where a request is refused, a job waits.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-from service.jobs.dues import Allowances
+from service.access.caller import ANONYMOUS
 from service.jobs.job import Job
 from service.jobs.live import LiveJob
-from service.jobs.turns import Turns
+from service.jobs.part import FACES, SPEECH
+from service.jobs.queue import JobQueue
+from service.pipeline.device.account import Unlimited
 from service.pipeline.device.batch import Cancelled
 
+if TYPE_CHECKING:
+    from service.access.accounts import Accounts, LimitedAccount
+
+CHARGED_PARTS: Final = {"audio-emotion": SPEECH, "video-affect": FACES}
+"""The one part of each kind of job whose media is charged: a recording is paid for once, however often it is read."""
+
 PAY_WAIT_S: Final = 1.0
-"""How often a job looks whether its owner may use more seconds of media."""
+"""Interval at which an unpaid job asks its owner's account again."""
+
+Allowances = Callable[[Job], "LimitedAccount | None"]
+"""The account that pays for a job; None where nothing is counted."""
+
+
+def allowances_of(accounts: Accounts) -> Allowances:
+    """The accounts that requests are charged to too; a job made without credentials is not charged."""
+    return lambda job: None if job.caller == ANONYMOUS.owner else accounts.owned_by(job.caller, job.key_limits)
+
+
+class OwnersName(Unlimited):
+    """The account of a running segment: it shares the device under its owner's name and charges nothing.
+
+    Args:
+        owner: the job's.
+    """
+
+    def __init__(self, owner: str) -> None:
+        self.name = owner
 
 
 class Waits:
     """Called by the job's own thread alone.
 
     Args:
-        turns: places for jobs; a job has one while it is worked on.
-        allowances: what owners of jobs may use.
+        queue: places for jobs; a running job has one.
+        allowances: the accounts of jobs' owners.
     """
 
-    def __init__(self, turns: Turns, allowances: Allowances) -> None:
-        self._turns = turns
+    def __init__(self, queue: JobQueue, allowances: Allowances) -> None:
+        self._queue = queue
         self._allowances = allowances
 
     def enter(self, job: Job, live: LiveJob) -> None:
         """Wait until the next segment may begin.
 
         Raises:
-            Cancelled
+            Cancelled: the job was cancelled, or the service stops.
         """
         self._pay(job, live)
-        if not live.has_turn:
-            live.has_turn = self._turns.take(job.caller, job.handle, live.cancel)
-        if not live.has_turn:
+        if not live.has_place:
+            live.has_place = self._queue.take(job.caller, job.handle, live.cancel)
+        if not live.has_place:
             raise Cancelled
 
     def leave(self, handle: str, live: LiveJob) -> None:
-        """Give the place back: nothing more of the job will be done."""
+        """Give the job's place back for good."""
         self._give_back(live)
-        self._turns.forget(handle)
+        self._queue.forget(handle)
 
     def _pay(self, job: Job, live: LiveJob) -> None:
-        """Wait until the owner may use what was used; meanwhile another's job runs.
+        """Wait until the account covers what the job owes; the place goes to another job meanwhile.
 
         Raises:
-            Cancelled
+            Cancelled: the job was cancelled, or the service stops.
         """
         allowance = self._allowances(job) if live.owed_s > 0 else None
         if allowance is None:
@@ -61,6 +92,6 @@ class Waits:
                     raise Cancelled
 
     def _give_back(self, live: LiveJob) -> None:
-        if live.has_turn:
-            live.has_turn = False
-            self._turns.give_back()
+        if live.has_place:
+            live.has_place = False
+            self._queue.give_back()

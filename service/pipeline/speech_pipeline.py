@@ -11,9 +11,8 @@ from typing import cast
 
 from service.pipeline.device.admit import Admission, estimate_s
 from service.pipeline.device.batch import Batcher
-from service.pipeline.device.device_work import run_units
-from service.pipeline.device.gpu_memory import GpuMemory
-from service.pipeline.device.session import CPU, Provider, Signature, resolve_provider
+from service.pipeline.device.device_calls import run_units
+from service.pipeline.device.session import CPU, GpuMemory, Provider, Signature, resolve_provider
 from service.pipeline.device.task import AudioDecoder, Observe, Work, observe_nothing
 from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray
 from service.pipeline.speech.denoise import Denoiser

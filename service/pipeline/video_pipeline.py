@@ -17,8 +17,7 @@ from service.pipeline.affect.model import AffectModel
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import Answer, run_on_device
 from service.pipeline.device.session import CPU
-from service.pipeline.device.stage_times import StageTimes
-from service.pipeline.device.task import Observe, Work, observe_nothing
+from service.pipeline.device.task import Observe, StageTimes, Work, observe_nothing
 from service.pipeline.face.action_unit_table import FaceChoice, read_action_unit_table
 from service.pipeline.face.action_units import ActionUnitModel, choose_action_units
 from service.pipeline.face.networks import FaceNetworks

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.video.video_results import Attribution, VideoAffect
-from service.render.action_unit_names import feature_in_words
 from service.render.plot_page import BOTTOM, GAP, HEADING, TOP, Page
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style, bare, signed
 from service.render.plot_timeline import draw_cells
-from service.render.video_facts import facts_of, footnotes
+from service.render.video_words import facts_of, feature_in_words, footnotes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

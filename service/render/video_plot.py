@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.pipeline.video.video_results import VideoAffect
-from service.render.action_unit_names import unit_in_words
 from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style
 from service.render.plot_timeline import draw_affect, draw_clock, draw_strip, shade_unknown
-from service.render.video_facts import facts_of, footnotes
 from service.render.video_panels import draw_scale, draw_units, face_timeline, overall
+from service.render.video_words import facts_of, footnotes, unit_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from service.jobs.states import JobState
+from service.jobs.job import JobState
 from service.schemas.audio import Answer
 
 

@@ -1,1 +1,1 @@
-"""Sound and pictures that are analysed while they arrive over a WebSocket."""
+"""WebSocket streams: sound and pictures that are analysed as they arrive."""

@@ -10,7 +10,7 @@ from service.problems import MessageInvalid
 from service.render.stream_json import window_members
 from service.schemas.audio import AnsweringModel
 from service.schemas.streams import AudioConfig, AudioCreated, ClientMessage, ServerMessage, StreamLimits, WindowMessage
-from service.streams.engine import Item
+from service.streams.analyser import Item
 
 BYTES_PER_SAMPLE = 2
 
@@ -36,7 +36,7 @@ class AudioEngine:
         self.models: Sequence[str] = (f"{reference.name}/{reference.version}@{reference.sha256}",)
 
     def created(self, session_id: str, limits: StreamLimits) -> ServerMessage:
-        """See :class:`service.streams.engine.Engine`."""
+        """See :class:`service.streams.analyser.StreamAnalyser`."""
         return AudioCreated(
             id=session_id,
             model=AnsweringModel.model_validate(self._live.model.reference, from_attributes=True),
@@ -62,12 +62,12 @@ class AudioEngine:
         return Item(message, samples / self._config.sample_rate_hz, samples, len(message))
 
     def process(self, items: Sequence[Item], work: Work) -> list[ServerMessage]:
-        """See :class:`service.streams.engine.Engine`."""
+        """See :class:`service.streams.analyser.StreamAnalyser`."""
         windows = self._live.add(b"".join(item.content for item in items), work)
         return [WindowMessage.model_validate(window_members(window, self._labels)) for window in windows]
 
     def finish(self, work: Work) -> list[ServerMessage]:
-        """See :class:`service.streams.engine.Engine`."""
+        """See :class:`service.streams.analyser.StreamAnalyser`."""
         return [
             WindowMessage.model_validate(window_members(window, self._labels)) for window in self._live.finish(work)
         ]

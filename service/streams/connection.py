@@ -1,31 +1,57 @@
-"""One WebSocket from its opening to its close: the first message, then reading and sending side by side."""
+"""One WebSocket from opening to close: the first message, then reading and sending at the same time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
 
+import orjson
+from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.access.caller import caller_of
 from service.http.exchange import exchange_of
-from service.problems import ConfigMissing, MessageTooLarge, Problem, RateLimited, StreamTimeout, Unavailable
+from service.http.problem_response import pointer_to
+from service.problems import (
+    ConfigMissing,
+    DeadlineExceeded,
+    MessageInvalid,
+    MessageTooLarge,
+    Problem,
+    RateLimited,
+    StreamTimeout,
+    Unavailable,
+    Unprocessable,
+    UnsupportedContentType,
+)
 from service.schemas.streams import ClientMessage, End, ErrorMessage, Resume, Resumed, ServerMessage, StreamLimits
 from service.settings import Limits
-from service.streams.close_codes import NORMAL, SERVICE_RESTART, close_code
-from service.streams.engine import Engine
-from service.streams.messages import read_message
 from service.streams.session import StreamSession
 from service.streams.sessions import StreamSessions
+from service.telemetry.metrics import Metrics
+
+# Close codes of RFC 6455, section 7.4.1, and the IANA registry.
+NORMAL: Final = 1000
+UNSUPPORTED_DATA: Final = 1003
+INVALID_DATA: Final = 1007
+POLICY_VIOLATION: Final = 1008
+TOO_BIG: Final = 1009
+INTERNAL_ERROR: Final = 1011
+SERVICE_RESTART: Final = 1012
+TRY_AGAIN_LATER: Final = 1013
+
+_BY_STATUS: Final = {400: INVALID_DATA, 422: INVALID_DATA, 500: INTERNAL_ERROR}
+
 
 CONTROL: dict[str, type[ClientMessage]] = {"end": End}
 
 CLOSE_S = 2.0
-"""Seconds that a close may wait for a client that does not read."""
+"""Seconds that a close waits for a client that does not read."""
 
-OpenEngine = Callable[[ClientMessage], Engine]
-"""Makes the engine that a config asks for; raises problems."""
+OpenSession = Callable[[ClientMessage], StreamSession]
+"""Begins the session that a config asks for; raises problems."""
 
 
 class StreamConnection:
@@ -33,31 +59,33 @@ class StreamConnection:
 
     Args:
         websocket: not yet accepted.
-        sessions: all streams of the service.
-        hold: takes seconds of the service's capacity for the length of a ``with`` block; raises problems.
-        config: what the first message has to be.
-        open_engine: see :data:`OpenEngine`.
+        sessions: all sessions of the service.
+        limits: the service's limits.
+        metrics: the service's metrics.
+        config: kind of the first message, unless it resumes a session.
+        open_session: see :data:`OpenSession`.
     """
 
     def __init__(
         self,
         websocket: WebSocket,
         sessions: StreamSessions,
+        limits: Limits,
+        metrics: Metrics,
         config: type[ClientMessage],
-        open_engine: OpenEngine,
-        hold: Callable[[float], AbstractContextManager[object]],
+        open_session: OpenSession,
     ) -> None:
         self._websocket = websocket
         self._sessions = sessions
-        self._hold = hold
+        self._limits = limits
+        self._metrics = metrics
         self._config = config
-        self._open_engine = open_engine
-        self._limits = sessions.limits
+        self._open_session = open_session
         self._exchange = exchange_of(websocket.scope)
         self._ended = False
 
     async def serve(self) -> None:
-        """Serve it to its end; every problem is told to the client."""
+        """Serve the stream to its end; the client is told every problem."""
         await self._websocket.accept()
         try:
             session = await self._begin()
@@ -68,29 +96,29 @@ class StreamConnection:
             self._exchange.code = "client_gone"
 
     async def _begin(self) -> StreamSession:
-        """The session that the first message asks for.
+        """Begin or resume the session that the first message asks for.
 
         Raises:
-            Problem: there is none to be had.
+            Problem: the session cannot be had.
             WebSocketDisconnect: the client has gone.
         """
         message = await self._first_message()
-        sessions = self._sessions
         if isinstance(message, Resume):
             owner = caller_of(self._websocket.scope).owner
-            session = await sessions.resume(message.id, owner, message.received)
+            session = await self._sessions.resume(message.id, owner, message.received)
             first: ServerMessage = Resumed(id=session.id, **session.received())
         else:
-            session = self._new_session(message)
-            first = session.engine.created(session.id, stream_limits(self._limits))
-        self._exchange.models = tuple(session.engine.models)
+            session = self._open_session(message)
+            self._sessions.add(session)
+            first = session.analyser.created(session.id, stream_limits(self._limits))
+        self._exchange.models = tuple(session.analyser.models)
         try:
             await self._send(first.model_dump_json(exclude_none=True))
         except WebSocketDisconnect:
             if isinstance(message, Resume):
-                sessions.detach(session)
+                self._sessions.detach(session)
             else:
-                await sessions.remove(session)
+                await self._sessions.remove(session)
             raise
         return session
 
@@ -104,21 +132,11 @@ class StreamConnection:
             raise ConfigMissing
         return read_message(message, {"config": self._config, "resume": Resume})
 
-    def _new_session(self, config: ClientMessage) -> StreamSession:
-        self._sessions.check()
-        engine = self._open_engine(config)
-        with ExitStack() as stack:
-            stack.enter_context(self._hold(engine.reserve_s))
-            owner = caller_of(self._websocket.scope).owner
-            session = StreamSession(engine, owner, self._sessions.work, self._limits, stack.pop_all())
-        self._sessions.add(session)
-        return session
-
     async def _converse(self, session: StreamSession) -> None:
-        """Read and send until one of them is over; then keep the session, or end it.
+        """Read and send until either ends; then keep the session or end it.
 
         Raises:
-            Problem: the stream cannot go on.
+            Problem: the stream cannot continue.
         """
         reading = asyncio.create_task(self._read(session))
         sending = asyncio.create_task(self._send_answers(session))
@@ -142,7 +160,7 @@ class StreamConnection:
             else:
                 await self._say(session.closed("end"), NORMAL)
         except TimeoutError:
-            raise StreamTimeout("The stream has lasted for as long as it may.") from None
+            raise StreamTimeout("The stream has reached its longest duration.") from None
         except WebSocketDisconnect as gone:
             is_kept = gone.code != NORMAL and not session.is_finished
             self._exchange.code = "client_gone"
@@ -152,15 +170,15 @@ class StreamConnection:
             if is_kept:
                 self._sessions.detach(session)
             else:
-                self._sessions.metrics.audio_seconds_total.labels("ok").inc(session.received_s)
+                self._metrics.audio_seconds_total.labels("ok").inc(session.received_s)
                 await self._sessions.remove(session)
 
     async def _read(self, session: StreamSession) -> None:
-        """Take messages until the client goes.
+        """Read messages until the client goes.
 
         Raises:
-            WebSocketDisconnect: it has gone.
-            Problem: it sends what it may not.
+            WebSocketDisconnect: the client has gone.
+            Problem: a message is not permitted.
         """
         while True:
             try:
@@ -170,12 +188,14 @@ class StreamConnection:
                 raise StreamTimeout("No message came for too long.") from None
             if self._ended:
                 continue
-            taken = read_message(message, session.engine.text_kinds | CONTROL) if isinstance(message, str) else message
+            taken = (
+                read_message(message, session.analyser.text_kinds | CONTROL) if isinstance(message, str) else message
+            )
             if isinstance(taken, End):
                 self._ended = True
                 await session.end()
             else:
-                await session.put(session.engine.read(taken))
+                await session.put(session.analyser.read(taken))
 
     async def _send_answers(self, session: StreamSession) -> None:
         while (answer := await session.next_answer()) is not None:
@@ -196,7 +216,11 @@ class StreamConnection:
         return content
 
     async def _send(self, text: str) -> None:
-        """Send, or take a client that does not read for one that has gone."""
+        """Send a message; a client that does not read counts as gone.
+
+        Raises:
+            WebSocketDisconnect: the client has gone.
+        """
         try:
             async with asyncio.timeout(self._limits.stream_held_back_s):
                 await self._websocket.send_text(text)
@@ -206,7 +230,7 @@ class StreamConnection:
     async def _refuse(self, problem: Problem) -> None:
         self._exchange.code = problem.code
         if isinstance(problem, Unavailable | RateLimited):
-            self._sessions.metrics.shed_total.labels(problem.code).inc()
+            self._metrics.shed_total.labels(problem.code).inc()
         error = ErrorMessage(
             code=problem.code,
             title=problem.title,
@@ -218,13 +242,13 @@ class StreamConnection:
         await self._say(error, close_code(problem))
 
     async def _say(self, message: ServerMessage, code: int) -> None:
-        """The last message, and the close."""
+        """Send the last message, and close."""
         with suppress(WebSocketDisconnect, RuntimeError):
             await self._send(message.model_dump_json(exclude_none=True))
         await self._close(code)
 
     async def _close(self, code: int) -> None:
-        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # it has gone already, or reads nothing
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # the client has gone, or does not read
             async with asyncio.timeout(CLOSE_S):
                 await self._websocket.close(code)
 
@@ -236,7 +260,7 @@ class StreamConnection:
 
 
 def stream_limits(limits: Limits) -> StreamLimits:
-    """The limits as ``session.created`` tells them."""
+    """The limits as the message ``session.created`` lists them."""
     return StreamLimits(
         max_message_bytes=limits.max_message_bytes,
         max_duration_s=limits.max_duration_s,
@@ -246,3 +270,47 @@ def stream_limits(limits: Limits) -> StreamLimits:
         session_s=limits.stream_session_s,
         resume_s=limits.stream_resume_s,
     )
+
+
+def read_message(text: str, kinds: Mapping[str, type[ClientMessage]]) -> ClientMessage:
+    """Parse one text message.
+
+    Args:
+        text: JSON.
+        kinds: permitted kinds by ``type``.
+
+    Raises:
+        MessageInvalid: the text is no JSON object, or of another kind.
+        Unprocessable: a member cannot be used; the pointer names it.
+    """
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise MessageInvalid("A text message is not JSON.") from None
+    if not isinstance(document, dict):
+        raise MessageInvalid("A text message is not a JSON object.")
+    name = document.get("type")
+    kind = kinds.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise MessageInvalid(f"The type must be one of: {', '.join(kinds)}.", pointer="/type")
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        pointer = pointer_to(*first["loc"])
+        raise Unprocessable(f"{pointer}: {first['msg']}", pointer=pointer) from None
+
+
+def close_code(problem: Problem) -> int:
+    """The WebSocket close code for ``problem``."""
+    if isinstance(problem, ConfigMissing):
+        return POLICY_VIOLATION
+    if isinstance(problem, MessageTooLarge):
+        return TOO_BIG
+    if isinstance(problem, UnsupportedContentType):
+        return UNSUPPORTED_DATA
+    if isinstance(problem, Unavailable):
+        return TRY_AGAIN_LATER
+    if isinstance(problem, DeadlineExceeded):
+        return INTERNAL_ERROR
+    return _BY_STATUS.get(problem.status, POLICY_VIOLATION)

@@ -1,4 +1,4 @@
-"""One stream, whatever connection it lives on: what waits, what was answered, and how far the client is."""
+"""The state of one stream across connections: media that waits, answers, and the client's position in them."""
 
 from __future__ import annotations
 
@@ -15,40 +15,43 @@ from service.pipeline.device.task import Work
 from service.problems import InternalError, Problem, SessionNotFound, StreamTooFast
 from service.schemas.streams import ServerMessage, SessionClosed
 from service.settings import Limits
-from service.streams.engine import Engine, Item
+from service.streams.analyser import Item, StreamAnalyser
 from service.telemetry.logs import describe_exception, service_logger
 
 KEPT_ANSWERS = 1024
-"""Answers that are kept for a connection that breaks, and that may wait for a client that does not read."""
+"""Answers kept for a client that resumes; as many may wait for a client that does not read."""
 
 PENDING_MESSAGES = 4
-"""Messages of the largest size that may wait, whatever their length in seconds."""
+"""Bound on waiting media, in messages of the largest size."""
 
 Leave = Literal["draining", "taken over"]
 
 
 class StreamSession:
-    """Analyses one stream in a task of its own, so that a broken connection loses nothing.
+    """Analyses one stream in its own task, so that a broken connection loses nothing.
 
-    Used on the event loop. The analysis is done on the account of the context that made the session.
+    Used on the event loop. The analysis is charged to the account of the context that made the session.
 
     Args:
-        engine: analyses.
-        owner: whose credentials began it; nobody else may resume it.
+        analyser: analyses the media.
+        owner: owner of the credentials that began it; nobody else may resume it.
         work: threads for the analysis.
-        limits: of the service.
-        resources: given back when the session is over.
+        limits: the service's limits.
+        resources: closed when the session is over.
 
     Attributes:
-        id: not to be guessed.
-        received_units: samples or frames that were taken.
-        position: answers that were handed to the connection.
+        id: random name that clients resume it by.
+        received_units: samples or frames received.
+        received_s: seconds of media received.
+        position: answers handed to the connection.
         left: set when the connection has to end; ``leave`` says why.
     """
 
-    def __init__(self, engine: Engine, owner: str, work: WorkPool, limits: Limits, resources: ExitStack) -> None:
+    def __init__(
+        self, analyser: StreamAnalyser, owner: str, work: WorkPool, limits: Limits, resources: ExitStack
+    ) -> None:
         self.id = secrets.token_urlsafe(18)
-        self.engine = engine
+        self.analyser = analyser
         self.owner = owner
         self.received_units = 0
         self.received_s = 0.0
@@ -72,17 +75,17 @@ class StreamSession:
 
     @property
     def answers(self) -> int:
-        """Answers so far."""
+        """Number of answers so far."""
         return self._forgotten + len(self._answers)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the stream was ended and all of it is analysed."""
+        """Whether the client has ended the stream and all of it is analysed."""
         return self._finished
 
     def received(self) -> dict[str, int]:
-        """What the service has got, by its name in the messages."""
-        return {self.engine.unit_name: self.received_units}
+        """The number of received units under its name in the messages."""
+        return {self.analyser.unit_name: self.received_units}
 
     def closed(self, reason: Literal["end", "draining"]) -> SessionClosed:
         """The last message to the client."""
@@ -91,10 +94,10 @@ class StreamSession:
         )
 
     async def put(self, item: Item) -> None:
-        """Take one message of media; waits while the analysis is too far behind, and so holds the client back.
+        """Take one message of media. While the analysis is too far behind this waits, which holds the client back.
 
         Raises:
-            StreamTooFast: that took longer than the limit.
+            StreamTooFast: the wait reached its limit.
             Problem: the analysis has failed.
         """
         async with self._changed:
@@ -113,13 +116,13 @@ class StreamSession:
             self._changed.notify_all()
 
     async def end(self) -> None:
-        """Nothing follows."""
+        """Mark the end of the media."""
         async with self._changed:
             self._ended = True
             self._changed.notify_all()
 
     async def next_answer(self) -> str | None:
-        """The next answer that the client has not got, as JSON; None after the last of a stream that was ended.
+        """Wait for the next answer, as JSON; None after the last answer of an ended stream.
 
         Raises:
             Problem: the analysis has failed.
@@ -135,7 +138,7 @@ class StreamSession:
             return answer
 
     def take_answer(self) -> str | None:
-        """The next answer if there is one now."""
+        """The next answer, or None if there is none yet."""
         if self.position == self.answers:
             return None
         answer = self._answers[self.position - self._forgotten]
@@ -146,22 +149,25 @@ class StreamSession:
         return answer
 
     def rewind(self, received: int) -> None:
-        """Go back to where the client is.
+        """Go back to the answer after the client's last.
+
+        Args:
+            received: answers that the client has.
 
         Raises:
-            SessionNotFound: answers that are no longer kept, or never were.
+            SessionNotFound: the next answers are no longer kept, or there never were so many.
         """
         if not self._forgotten <= received <= self.answers:
-            raise SessionNotFound("The answers from there on are not kept.")
+            raise SessionNotFound("The answers from there on are no longer kept.")
         self.position = received
 
     def say_goodbye(self, why: Leave) -> None:
-        """Have the connection end."""
+        """Make the connection end."""
         self.leave = why
         self.left.set()
 
     async def close(self) -> None:
-        """Stop the analysis and give everything back."""
+        """Stop the analysis and close the resources."""
         self._task.cancel()
         await asyncio.wait([self._task])
         self._pending.clear()
@@ -217,13 +223,13 @@ class StreamSession:
             account.give_back(seconds)
 
     def _call(self, items: list[Item], work: Work, is_last: bool) -> list[ServerMessage]:
-        """The blocking half."""
+        """Analyse in a thread."""
         try:
-            return self.engine.finish(work) if is_last else self.engine.process(items, work)
+            return self.analyser.finish(work) if is_last else self.analyser.process(items, work)
         except Cancelled:
-            return []  # nobody waits for it
+            return []  # nobody waits for the answers
 
 
 async def _never() -> None:
-    """A client that does not go: the session outlives its connections."""
+    """Wait forever: a session outlives its connections, so no client's end cancels its work."""
     await asyncio.Event().wait()

@@ -1,35 +1,25 @@
-"""All streams of the service: those with a connection, and those that wait to be resumed."""
+"""All sessions of the service: with a connection, or waiting to be resumed."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from service.problems import Draining, SessionNotFound
-from service.settings import Limits
 from service.streams.session import StreamSession
-
-if TYPE_CHECKING:
-    from service.http.work_pool import WorkPool
-    from service.telemetry.metrics import Metrics
 
 GOODBYE_S = 2.0
 """Seconds that connections have to tell their clients that the service stops."""
 
 
 class StreamSessions:
-    """Used on the event loop only.
+    """The sessions by id. Used on the event loop only.
 
     Args:
-        limits: of the service.
-        work: where streams are analysed.
-        metrics: told of media and of refusals.
+        resume_s: seconds that a session without a connection is kept.
     """
 
-    def __init__(self, limits: Limits, work: WorkPool, metrics: Metrics) -> None:
-        self.limits = limits
-        self.work = work
-        self.metrics = metrics
+    def __init__(self, resume_s: float) -> None:
+        self._resume_s = resume_s
         self._attached: dict[str, StreamSession] = {}
         self._detached: dict[str, tuple[StreamSession, asyncio.Task[None]]] = {}
         self._free: dict[str, asyncio.Event] = {}
@@ -39,7 +29,7 @@ class StreamSessions:
         return len(self._attached) + len(self._detached)
 
     def check(self) -> None:
-        """Refuse streams that would be ended at once.
+        """Check that new sessions are taken.
 
         Raises:
             Draining: the service is about to stop.
@@ -48,15 +38,20 @@ class StreamSessions:
             raise Draining(retry_after_s=1.0)
 
     def add(self, session: StreamSession) -> None:
-        """A session begins, with a connection."""
+        """Add a session that has a connection."""
         self._attached[session.id] = session
         self._free[session.id] = asyncio.Event()
 
     async def resume(self, session_id: str, owner: str, received: int) -> StreamSession:
-        """Take a session over from a connection that broke, or that the service still takes for alive.
+        """Give a session to a new connection; an old one that seems alive has to end first.
+
+        Args:
+            session_id: the session's.
+            owner: owner of the new connection's credentials.
+            received: answers that the client has.
 
         Raises:
-            SessionNotFound: there is none of this id and owner, or the client's place in it is not kept.
+            SessionNotFound: the owner has no such session, or the next answers are no longer kept.
             Draining: the service is about to stop.
         """
         self.check()
@@ -77,13 +72,13 @@ class StreamSessions:
         return session
 
     def detach(self, session: StreamSession) -> None:
-        """Its connection broke: keep it for a while."""
+        """Keep a session whose connection broke, for ``resume_s``."""
         del self._attached[session.id]
         self._detached[session.id] = session, asyncio.create_task(self._expire(session))
         self._free[session.id].set()
 
     async def remove(self, session: StreamSession) -> None:
-        """It is over."""
+        """End a session."""
         self._attached.pop(session.id, None)
         self._detached.pop(session.id, None)
         self._free.pop(session.id).set()
@@ -102,5 +97,5 @@ class StreamSessions:
             await asyncio.sleep(0.01)
 
     async def _expire(self, session: StreamSession) -> None:
-        await asyncio.sleep(self.limits.stream_resume_s)
+        await asyncio.sleep(self._resume_s)
         await self.remove(session)

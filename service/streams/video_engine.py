@@ -33,7 +33,7 @@ from service.schemas.streams import (
     VideoCreated,
 )
 from service.settings import Limits
-from service.streams.engine import Item
+from service.streams.analyser import Item
 
 TIME = struct.Struct("<d")
 """Before every picture: its time in seconds, a little-endian float64."""
@@ -69,7 +69,7 @@ class VideoEngine:
         self._frames = 0
 
     def created(self, session_id: str, limits: StreamLimits) -> ServerMessage:
-        """See :class:`service.streams.engine.Engine`."""
+        """See :class:`service.streams.analyser.StreamAnalyser`."""
         models = {
             part: AnsweringModel(
                 name=bundle.card.name,
@@ -115,7 +115,7 @@ class VideoEngine:
         return Item((self._last_s, message[TIME.size :]), elapsed_s, 1, len(message))
 
     def process(self, items: Sequence[Item], work: Work) -> list[ServerMessage]:
-        """See :class:`service.streams.engine.Engine`."""
+        """See :class:`service.streams.analyser.StreamAnalyser`."""
         contents = [item.content for item in items]
         if self._config.input == "jpeg":
             return self._told(self._live.add_pictures(contents, work))
@@ -124,7 +124,7 @@ class VideoEngine:
         return self._told(self._live.add_units(frames, work))
 
     def finish(self, work: Work) -> list[ServerMessage]:
-        """See :class:`service.streams.engine.Engine`."""
+        """See :class:`service.streams.analyser.StreamAnalyser`."""
         return self._told(self._live.finish(work))
 
     def _told(self, rows: AffectRows) -> list[ServerMessage]:

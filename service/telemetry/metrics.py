@@ -120,28 +120,6 @@ class Metrics:
         elif kind == "worker_death":
             self.decode_worker_deaths_total.labels(value).inc()
 
-    def job_submitted(self) -> None:
-        """A recording became a job."""
-        self.jobs_submitted_total.inc()
-
-    def job_segment(self, part: str, seconds: float, media_s: float) -> None:
-        """A segment of the part of that name took ``seconds``; ``media_s`` of media count as analysed."""
-        self.job_segment_seconds.labels(part).observe(seconds)
-        self.audio_seconds_total.labels("ok").inc(media_s)
-
-    def job_finished(self, outcome: str) -> None:
-        """A job has ended: succeeded, failed, cancelled or expired."""
-        self.jobs_finished_total.labels(outcome).inc()
-
-    def jobs_now(self, queued: int, running: int) -> None:
-        """How many jobs wait and run."""
-        self.jobs_queued.set(queued)
-        self.jobs_running.set(running)
-
-    def spool_now(self, size_bytes: int) -> None:
-        """Bytes of all files of jobs."""
-        self.job_spool_bytes.set(size_bytes)
-
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format."""
         return generate_latest(self.registry)

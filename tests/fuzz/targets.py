@@ -21,7 +21,7 @@ from service.api.parameters import AudioQuery
 from service.api.video_parameters import TableQuery, VideoQuery
 from service.http.multipart import MultipartFile, boundary_of
 from service.http.negotiation import choose_fhir_version, choose_media_type
-from service.jobs.ids import handle_of, is_job_id
+from service.jobs.job import handle_of, is_job_id
 from service.pipeline.affect.columns import MAX_INTENSITY
 from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.pipeline.media.intake import sniff
@@ -31,7 +31,7 @@ from service.problems import Malformed, NotAcceptable, Problem
 from service.schemas.streams import ActionUnitFrame, AudioConfig, End, Resume, VideoConfig
 from service.settings import Limits
 from service.streams.audio_engine import live_options
-from service.streams.messages import read_message
+from service.streams.connection import read_message
 from service.streams.video_engine import VideoEngine, read_units
 
 LIMITS = Limits(max_duration_s=60.0, max_frames=500)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from service.jobs.dues import allowances_of
 from service.jobs.jobs import Jobs
 from service.jobs.part import FACES, SPEECH, Segment
+from service.jobs.waits import allowances_of
 from service.pipeline.device.account import current_account
 from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.task import Work
@@ -145,7 +145,7 @@ def serving_jobs(
         ThreadPoolExecutor(1) as starter,
     ):  # the engine refuses a thread with an event loop, as a browser's driver has
         starter.submit(jobs.start).result()
-    services.take_jobs(jobs)
+    services._job_place._jobs = jobs
     with patch("service.api.job_events.LOOK_S", LOOK_S), serving(settings, services) as live:
         try:
             yield JobServer(live, plans, jobs, state_dir, room)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from service.jobs.files import PartFiles
 from service.jobs.job import JobOptions
-from service.jobs.plans import RecordingPlans, Result
+from service.jobs.plans import JobPlans, Result
 from service.jobs.spool import JobSpool, Spool
 from service.pipeline.device.task import Work
 
@@ -29,7 +29,7 @@ class Bytes:
 
 
 def run_job(
-    plans: RecordingPlans,
+    plans: JobPlans,
     options: JobOptions,
     content: bytes,
     folder: Spool,

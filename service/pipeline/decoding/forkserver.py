@@ -7,8 +7,10 @@ main module into every child and may be shared with others; this one starts from
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
+import resource
 import signal
 import socket
 import struct
@@ -143,7 +145,7 @@ class ForkServer:
 def main(descriptor: int) -> None:
     """The process's side: load, warm up, then fork and reap as asked until the service goes away."""
     from service.pipeline.decoding import worker  # the decoder's libraries, in this process only
-    from service.pipeline.decoding.core_dumps import forbid_core_dumps
+    from service.pipeline.decoding.forkserver import forbid_core_dumps
 
     forbid_core_dumps()
     control = socket.socket(fileno=descriptor)
@@ -187,3 +189,18 @@ def _reap(pid: int) -> int:
         return os.waitpid(pid, 0)[1]
     except ChildProcessError:
         return -1
+
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
+
+
+def forbid_core_dumps() -> None:
+    """Forbid core dumps of this process and its children, by size and, on Linux, also to programs that take them.
+
+    The kernel ignores the size where ``core_pattern`` names a program; a process that is not dumpable has no core at
+    all, and no debugger of the same user can read its memory. Forked children inherit that, other programs do not.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

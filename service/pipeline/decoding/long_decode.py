@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from service.pipeline.decoding.decode import Decoder
-from service.pipeline.decoding.decoder_messages import announced_samples, flags_of, picture_media, sound_media
+from service.pipeline.decoding.decode import (
+    Decoder,
+    announced_samples,
+    flags_of,
+    picture_media,
+    sound_media,
+)
 from service.pipeline.decoding.frame_stream import FrameReceiver, VideoFrame, VideoSummary
 from service.pipeline.decoding.outline import outline
 from service.pipeline.decoding.playback import Playback

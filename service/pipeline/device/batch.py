@@ -35,7 +35,7 @@ class Cancelled(Exception):
     """The caller's ``cancel`` event was set before the work was done."""
 
 
-class Runner(Protocol[Taken, Given]):
+class BatchRunner(Protocol[Taken, Given]):
     """A model on its device."""
 
     max_batch: int
@@ -61,7 +61,7 @@ class Done(Generic[Result]):
 class _Request:
     """One caller's units. All fields are guarded by the batcher's lock."""
 
-    runner: Runner[Any, Any]
+    runner: BatchRunner[Any, Any]
     units: Sequence[Any]
     results: list[Any]
     given: int = 0
@@ -128,7 +128,7 @@ class Batcher:
 
     def run(
         self,
-        runner: Runner[Unit, Result],
+        runner: BatchRunner[Unit, Result],
         units: Sequence[Unit],
         *,
         deadline: float,

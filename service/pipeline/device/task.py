@@ -9,8 +9,40 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from service.pipeline.device.stage_times import StageTimes
 from service.pipeline.results import FloatArray, MediaInfo
+
+
+class StageTimes(dict[str, float]):
+    """Seconds by stage, in the order in which the stages began.
+
+    Attributes:
+        spans: by stage, the moments of ``time.monotonic()`` at which it began first and ended last. A stage that
+            was entered several times, such as 'queue', may have been idle in between.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spans: dict[str, tuple[float, float]] = {}
+
+    def add(self, stage: str, seconds: float, ended_ago_s: float = 0.0) -> None:
+        """Add to a stage's time.
+
+        Args:
+            stage: its name.
+            seconds: how long it took this time.
+            ended_ago_s: how long ago it ended.
+        """
+        ended_at = time.monotonic() - ended_ago_s
+        began_at = self.spans.get(stage, (ended_at - seconds, ended_at))[0]
+        self.spans[stage] = (began_at, ended_at)
+        self[stage] = self.get(stage, 0.0) + seconds
+
+    def include(self, others: dict[str, float]) -> None:
+        """Take over the stages of another part of the request."""
+        self.update(others)
+        if isinstance(others, StageTimes):
+            self.spans.update(others.spans)
+
 
 Observe = Callable[[str, float, dict[str, str]], None]
 """Told stage_seconds {stage}, batch_windows {device}, batch_seconds {device} and batch_padding_ratio {}."""

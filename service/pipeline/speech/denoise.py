@@ -27,7 +27,7 @@ RunChunks = Callable[[list[FloatArray]], Sequence[WindowAnswer]]
 
 
 class Denoiser(SpeechModel):
-    """A denoiser; a :class:`~service.pipeline.device.batch.Runner` of chunks float32 [samples]."""
+    """A denoiser; a :class:`~service.pipeline.device.batch.BatchRunner` of chunks float32 [samples]."""
 
     REQUIRED = (DENOISED,)
 

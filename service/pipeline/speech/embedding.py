@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.device.batch import Batcher
-from service.pipeline.device.device_work import run_units
+from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import NamedChannel
 from service.pipeline.results import FloatArray

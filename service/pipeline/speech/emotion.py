@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.pipeline.device.batch import Batcher
-from service.pipeline.device.device_work import run_units
+from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import NamedChannel
 from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray

@@ -26,7 +26,7 @@ WindowAnswer = dict[str, FloatArray]
 
 
 class SpeechModel:
-    """One bundle's graph; a :class:`~service.pipeline.device.batch.Runner` of windows float32 [samples].
+    """One bundle's graph; a :class:`~service.pipeline.device.batch.BatchRunner` of windows float32 [samples].
 
     Args:
         bundle: of a task whose graph takes the waveform; its card has 'speech'.

@@ -9,7 +9,7 @@ import soxr
 
 from service.pipeline.device.admit import Hold
 from service.pipeline.device.batch import Batcher
-from service.pipeline.device.device_work import run_units
+from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import AudioDecoder, Work
 from service.pipeline.media.channels import NamedChannel, select_channels
 from service.pipeline.results import AudioOptions, FloatArray, MediaInfo, ModelReference

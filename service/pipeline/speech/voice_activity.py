@@ -80,7 +80,7 @@ class Memory:
 
 
 class VoiceActivity:
-    """A voice activity model; a :class:`~service.pipeline.device.batch.Runner` of chunks.
+    """A voice activity model; a :class:`~service.pipeline.device.batch.BatchRunner` of chunks.
 
     Attributes:
         rate_hz: sample rate that the graph takes.

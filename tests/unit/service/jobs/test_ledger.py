@@ -10,11 +10,9 @@ from itertools import product
 
 import pytest
 
-from service.jobs.ids import handle_of, is_job_id, new_job_id
-from service.jobs.job import Job
+from service.jobs.job import NEXT, Job, JobState, handle_of, is_job_id, new_job_id, states_before
 from service.jobs.ledger import IdempotencyTakenError, Ledger, sqlite_engine
 from service.jobs.spool import RESULT, Spool
-from service.jobs.states import NEXT, JobState, states_before
 from service.jobs.sweeper import Sweeper
 from service.pipeline.results import AudioOptions
 from service.settings import KeyLimits
@@ -164,7 +162,7 @@ def sweep(ledger, clock, tmp_path):
         job_ttl_s=1000.0,
         give_up=lambda handle: told.append(("given up", handle)),
         forget=lambda handle: told.append(("forgotten", handle)),
-        look=lambda: None,
+        after=lambda: None,
     )
 
     def at(now_s):
@@ -220,14 +218,14 @@ def test_it_looks_again_and_again_until_it_is_closed_even_after_a_failure(ledger
         raise AssertionError
 
     sweeper = Sweeper(
-        ledger, Spool(tmp_path / "spool"), clock, 100.0, 1000.0, give_up=nothing, forget=nothing, look=look
+        ledger, Spool(tmp_path / "spool"), clock, 100.0, 1000.0, give_up=nothing, forget=nothing, after=look
     )
     with caplog.at_level(logging.ERROR, "service"):
         sweeper.start()
         assert enough.wait(10)
         sweeper.close()
     assert not looks[0].is_alive()
-    assert [record.message for record in caplog.records] == ["jobs could not be swept"]
+    assert [record.message for record in caplog.records] == ["expired jobs could not be deleted"]
     assert "PatientDoe" not in str(caplog.records[0].__dict__)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from service.jobs.audio_plan import AudioPlan
-from service.jobs.plans import RecordingPlans, job_limits
+from service.jobs.plans import JobPlans, job_limits
 from service.jobs.spool import Spool
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.long_decode import LongDecoder
@@ -42,9 +42,7 @@ class Built:
         self.speech = SpeechPipeline(self.settings, Registry.load(self.settings), self.decoder)
         limits = job_limits(self.settings)
         self.long_decoder = LongDecoder(limits, 1, 60.0)
-        self.plans = RecordingPlans(
-            AudioPlan(self.speech, limits, SEGMENT_S), None, self.long_decoder, Admission(7200.0)
-        )
+        self.plans = JobPlans(AudioPlan(self.speech, limits, SEGMENT_S), None, self.long_decoder, Admission(7200.0))
         self.plans.start()
 
     def close(self) -> None:

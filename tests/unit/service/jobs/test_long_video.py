@@ -6,7 +6,7 @@ import pytest
 
 from export.faces.bundle import write_face_bundle
 from service.jobs.audio_plan import AudioPlan
-from service.jobs.plans import RecordingPlans, job_limits
+from service.jobs.plans import JobPlans, job_limits
 from service.jobs.spool import Spool
 from service.jobs.video_plan import VideoPlan
 from service.pipeline.decoding.decode import Decoder
@@ -45,7 +45,7 @@ def built(tmp_path_factory):
     limits = job_limits(settings)
     audio = AudioPlan(speech, limits, SEGMENT_S)
     plan = VideoPlan(video, speech, audio, SEGMENT_S, 60.0)
-    plans = RecordingPlans(audio, plan, LongDecoder(limits, 1, 60.0), Admission(7200.0))
+    plans = JobPlans(audio, plan, LongDecoder(limits, 1, 60.0), Admission(7200.0))
     plans.start()
     yield plans, video
     plans.close()

@@ -16,25 +16,24 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
-from service.jobs import cipher, engine, live, runner, spool, turns, waits
-from service.jobs.dues import no_allowances
-from service.jobs.engine_words import ENDED, MORE
+from service.jobs import cipher, engine, live, queue, runner, spool, waits
+from service.jobs.job import ENDED, MORE, JobState
 from service.jobs.keys import KeyWrap
 from service.jobs.ledger import Ledger
 from service.jobs.live import Abandoned
+from service.jobs.metrics import JobMetrics
 from service.jobs.part import SPEECH
-from service.jobs.runner import Runner
+from service.jobs.queue import JobQueue
+from service.jobs.runner import JobRunner
 from service.jobs.spool import Spool
-from service.jobs.states import JobState
-from service.jobs.turns import Turns
 from service.jobs.waits import Waits
-from service.jobs.watch import JobWatch
 from service.problems import Unavailable
+from service.telemetry.metrics import Metrics
 from tests.support import fake_jobs
 from tests.support.fake_jobs import FakePart, FakePlans, Room
 from tests.unit.service.jobs.test_ledger import Clock, make
 
-WAY = {module.__file__ for module in (engine, runner, live, waits, turns)}
+WAY = {module.__file__ for module in (engine, runner, live, waits, queue)}
 """Files at whose lines something happens."""
 
 
@@ -94,11 +93,19 @@ class Scene:
         memory = sql.create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
         self.ledger = Ledger(memory, Clock())
         self.spool = Spool(folder)
-        self.plans, self.turns, self.steps = Plans(), Turns(1), Steps()
+        self.plans, self.queue, self.steps = Plans(), JobQueue(1), Steps()
         self.plans.gate.set()
-        watch = JobWatch(self.ledger, self.spool, None)
-        self.runner = Runner(
-            self.ledger, self.spool, KeyWrap(None), self.plans, Room(), Waits(self.turns, no_allowances), watch, 10, 10
+        watch = JobMetrics(self.ledger, self.spool, Metrics())
+        self.runner = JobRunner(
+            self.ledger,
+            self.spool,
+            KeyWrap(None),
+            self.plans,
+            Room(),
+            Waits(self.queue, lambda _job: None),
+            watch,
+            10,
+            10,
         )
         self.lines = 0
         self._events: dict[int, list[Callable[[], None]]] = {}
@@ -110,7 +117,7 @@ class Scene:
             writer.write(content)
             writer.finish()
         make(self.ledger, "job", job_key=key)
-        self.turns.expect("anonymous", "job")
+        self.queue.expect("anonymous", "job")
 
     def at(self, line: int, event: Callable[[], None]) -> None:
         """Have ``event`` happen in another thread when the job's thread comes to its line of that number."""
@@ -141,7 +148,7 @@ class Scene:
 
     def is_clean(self) -> None:
         """Whatever the job held was given back once."""
-        assert (self.turns.free, self.turns.waiting, len(self.runner._live)) == (1, 0, 0)
+        assert (self.queue.free, self.queue.waiting, len(self.runner._live)) == (1, 0, 0)
         assert sorted(Recording.closed) == sorted(Recording.opened)
         assert all(part.closed for part in self.plans.made)
 
@@ -157,7 +164,7 @@ class Scene:
     def _trace(self, frame: FrameType, kind: str, _argument: object) -> Any:
         if frame.f_code.co_filename not in WAY:
             return None
-        is_locked = self.turns._lock.locked() or self.runner._live._changed._is_owned()
+        is_locked = self.queue._lock.locked() or self.runner._live._changed._is_owned()
         if kind == "line" and not is_locked:  # others would wait for it
             self.lines += 1
             for event in self._events.get(self.lines, ()):
@@ -270,7 +277,7 @@ def test_a_job_is_left_by_its_own_thread_alone(scene: Callable[..., Scene]) -> N
     one = scene()
     assert one.runner.step("job", SPEECH, 0) == MORE
     one.delete()
-    assert (Recording.closed, one.turns.free) == ([], 0)
+    assert (Recording.closed, one.queue.free) == ([], 0)
     assert one.runner.step("job", SPEECH, 1) == ENDED
     one.runner.leave("job")
     one.is_clean()
@@ -285,7 +292,7 @@ def test_a_part_that_cannot_be_closed_keeps_no_place(scene: Callable[..., Scene]
     monkeypatch.setattr(FakePart, "close", close)
     one = scene()
     one.conduct()
-    assert (one.turns.free, len(one.runner._live)) == (1, 0)
+    assert (one.queue.free, len(one.runner._live)) == (1, 0)
     assert Recording.closed == Recording.opened
 
 

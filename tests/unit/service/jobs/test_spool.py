@@ -11,7 +11,7 @@ import pytest
 from service.jobs import spool as module
 from service.jobs.cipher import SpoolDamagedError
 from service.jobs.files import PartFiles
-from service.jobs.lock import StateLock, StateLockedError
+from service.jobs.ownership import StateLock, StateLockedError
 from service.jobs.spool import RESULT, Spool
 from service.problems import NoSpace
 

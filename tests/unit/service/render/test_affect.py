@@ -11,14 +11,13 @@ from PIL import Image
 
 from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
 from service.pipeline.video.video_results import VideoAffect
-from service.render.action_unit_names import feature_in_words, unit_in_words
 from service.render.attribution_plot import attribution_png
+from service.render.csv import video_affect_csv
 from service.render.plot_style import LIGHT
-from service.render.video_csv import video_affect_csv
-from service.render.video_facts import PRIOR_NOTE, TRAINED_NOTE, facts_of, footnotes
 from service.render.video_json import video_affect_json
 from service.render.video_panels import face_timeline
 from service.render.video_plot import affect_png, video_affect_png
+from service.render.video_words import PRIOR_NOTE, TRAINED_NOTE, facts_of, feature_in_words, footnotes, unit_in_words
 from service.schemas.video import VideoAffectAnswer
 from tests.support.example_affect import example_affect
 

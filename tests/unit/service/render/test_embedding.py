@@ -9,8 +9,7 @@ import pytest
 
 from service.api import answers
 from service.http.negotiation import JSON
-from service.render.embedding_csv import audio_embedding_csv
-from service.render.embedding_json import audio_embedding_json
+from service.render.embedding import audio_embedding_csv, audio_embedding_json
 from service.schemas.embedding import AudioEmbeddingAnswer
 from tests.support.fakes import fake_embedding
 

@@ -16,8 +16,7 @@ from service.pipeline.results import AudioEmotion
 from service.render.audio_json import audio_emotion_json
 from service.render.fhir.bundle import RELEASES, fhir_bundle
 from service.render.fhir.findings import findings_of_affect, findings_of_audio
-from service.render.fhir.resources import CAUTION
-from service.render.fhir.sampled_data import data_string, number
+from service.render.fhir.resources import CAUTION, data_string, number
 from service.render.video_json import video_affect_json
 from tests.support.example_affect import example_affect
 from tests.support.example_results import SIX_LABELS, example_channel, example_result, example_timeline

@@ -15,7 +15,7 @@ from service.problems import SessionNotFound, StreamTooFast
 from service.schemas.streams import ServerMessage
 from service.settings import Limits
 from service.streams import session as session_module
-from service.streams.engine import Item
+from service.streams.analyser import Item
 from service.streams.session import PENDING_MESSAGES, StreamSession
 
 LIMITS = Limits(max_message_bytes=1000, stream_buffer_s=10.0, stream_held_back_s=0.05)
@@ -26,7 +26,7 @@ class Told(ServerMessage):
     number: int
 
 
-class CountingEngine:
+class CountingAnalyser:
     """Answers every item with its content."""
 
     unit_name = "received_samples"
@@ -80,7 +80,7 @@ def converse(scenario: Callable[[StreamSession, HereAndNow], Coroutine[Any, Any,
     async def run() -> None:
         resources, work = ExitStack(), HereAndNow()
         resources.callback(given_back.append, "all")
-        session = StreamSession(CountingEngine(), "owner", work, LIMITS, resources)  # type: ignore[arg-type]
+        session = StreamSession(CountingAnalyser(), "owner", work, LIMITS, resources)  # type: ignore[arg-type]
         try:
             await scenario(session, work)
             assert given_back == []

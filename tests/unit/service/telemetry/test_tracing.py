@@ -10,7 +10,7 @@ import httpx
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from service.pipeline.device.stage_times import StageTimes
+from service.pipeline.device.task import StageTimes
 from service.telemetry.tracing import NoTracer, OtlpTracer, RequestTrace, make_tracer
 from tests.shared_material import ROOT
 from tests.support.collector import ALLOWED, collecting

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from service.pipeline.device.gpu_memory import GpuMemory
+from service.pipeline.device.session import GpuMemory
 
 
 class Driver:

@@ -30,7 +30,7 @@ from service.problems import ModelNotFound, TooManyFrames, Unprocessable
 from service.registry import Registry
 from service.schemas.streams import ActionUnitFrame, VideoConfig
 from service.settings import Limits, Settings
-from service.streams.engine import Item
+from service.streams.analyser import Item
 from service.streams.video_engine import VideoEngine
 from tests.shared_material import ROOT
 

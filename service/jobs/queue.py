@@ -1,4 +1,4 @@
-"""Whose job runs: as many at once as there are places; owners take turns, and an owner's jobs come in their order."""
+"""The queue of jobs: a fixed number run at once, owners take turns, and each owner's jobs run oldest first."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from service.pipeline.device.fair_round import FairRound
 
 LOOK_S = 0.1
-"""How often a waiting job looks whether it was cancelled."""
+"""Interval at which a waiting job checks whether it was cancelled."""
 
 ARRIVAL_S = 5.0
-"""So long an owner's jobs wait for an older one that was submitted but has not come for a place yet.
+"""Longest wait for an owner's older job before a newer one starts.
 
-The engine begins a job a quarter of a second after it was submitted, several at once and in any order.
+The engine begins jobs about 0.25 s after they are submitted, several at once and in any order.
 """
 
 
 @dataclass(eq=False)
 class _Ticket:
-    """A job of an owner, by its number among all: the older, the smaller."""
+    """One job in the queue; an older job has the smaller number."""
 
     owner: str
     number: int
@@ -30,12 +30,12 @@ class _Ticket:
     called: threading.Event = field(default_factory=threading.Event)
 
 
-class Turns:
-    """Places for jobs. Thread-safe.
+class JobQueue:
+    """Hands out the places for running jobs. Thread-safe.
 
     Args:
-        places: jobs at once.
-        clock: seconds that never go back.
+        places: jobs that run at once.
+        clock: monotonic seconds.
     """
 
     def __init__(self, places: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,29 +49,29 @@ class Turns:
 
     @property
     def free(self) -> int:
-        """Places that nobody has."""
+        """Number of free places."""
         return self._free
 
     @property
     def waiting(self) -> int:
-        """Jobs that wait for a place."""
+        """Number of jobs that wait for a place."""
         return len(self._waiting)
 
     def expect(self, owner: str, handle: str) -> None:
-        """Note that a job was submitted and will come for a place; those that are expected later come after it."""
+        """Note a job that was submitted and will ask for a place. Jobs are ordered by these calls."""
         with self._lock:
             self._known[handle] = _Ticket(owner, next(self._numbers), self._clock() + ARRIVAL_S)
             self._coming.add(handle)
 
     def forget(self, handle: str) -> None:
-        """Wait for a job no longer: it has ended."""
+        """Drop a job that has ended."""
         with self._lock:
             self._known.pop(handle, None)
             self._coming.discard(handle)
             self._call()
 
     def take(self, owner: str, handle: str, cancel: threading.Event) -> bool:
-        """Wait for a place; False if ``cancel`` was set before there was one."""
+        """Wait for a place; False if ``cancel`` was set first."""
         with self._lock:
             ticket = self._known.setdefault(handle, _Ticket(owner, next(self._numbers), 0.0))
             self._coming.discard(handle)
@@ -87,15 +87,15 @@ class Turns:
         return True
 
     def give_back(self) -> None:
-        """Leave a place to whoever is next."""
+        """Pass a place on to the next job."""
         with self._lock:
             self._free += 1
             self._call()
 
     def _call(self) -> None:
-        """Call as many as there are places; an owner whose older job is still to come is passed over.
+        """Wake one waiting job for each free place; owners whose older job is still expected are passed over.
 
-        Wakes those alone that it calls: were all woken, each would wake all others again, without end.
+        Only the chosen jobs are woken: if all were, each would wake all others again, without end.
         """
         if not (self._free and self._waiting):
             return

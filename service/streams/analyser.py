@@ -1,4 +1,4 @@
-"""What a stream needs of whatever analyses it."""
+"""The interface of stream analysers, and the items that they take."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Item:
     """One message of sound or pictures that waits for its analysis.
 
     Attributes:
-        content: what the engine makes of it.
-        seconds: of media.
+        content: the content as the analyser reads it.
+        seconds: seconds of media.
         units: samples a channel, or frames.
-        size_bytes: that it takes in memory.
+        size_bytes: memory that it takes.
     """
 
     content: Any
@@ -27,24 +27,27 @@ class Item:
     size_bytes: int
 
 
-class Engine(Protocol):
-    """Analyses one stream. ``read`` is called on the event loop, the blocking rest in threads, one call at a time."""
+class StreamAnalyser(Protocol):
+    """Analyses one stream.
+
+    ``read`` is called on the event loop; ``process`` and ``finish`` block and are called in threads, one at a time.
+    """
 
     @property
     def unit_name(self) -> str:
-        """'received_samples' or 'received_frames': what the units of its items are called."""
+        """Name of the items' units in messages: 'received_samples' or 'received_frames'."""
 
     @property
     def text_kinds(self) -> dict[str, type[ClientMessage]]:
-        """Media that come as text messages, by their ``type``."""
+        """Kinds of text messages that carry media, by their ``type``."""
 
     @property
     def reserve_s(self) -> float:
-        """Seconds of the service's capacity that a session takes for as long as it lasts."""
+        """Seconds of the service's capacity that a session holds while it lasts."""
 
     @property
     def models(self) -> Sequence[str]:
-        """name/version@sha256 of what answers, for the audit log."""
+        """The models that answer, each as name/version@sha256, for the audit log."""
 
     def created(self, session_id: str, limits: StreamLimits) -> ServerMessage:
         """The first message to the client."""
@@ -53,16 +56,16 @@ class Engine(Protocol):
         """Check one message of media.
 
         Raises:
-            Problem: it cannot be what is expected.
+            Problem: the message is not what the stream expects.
         """
 
     def process(self, items: Sequence[Item], work: Work) -> list[ServerMessage]:
-        """Analyse ``items``; returns the answers that they complete.
+        """Analyse ``items``, and return the answers that they complete.
 
         Raises:
-            Problem: the stream cannot go on.
+            Problem: the stream cannot continue.
             Cancelled: the work was cancelled.
         """
 
     def finish(self, work: Work) -> list[ServerMessage]:
-        """The answers that were waiting for more. Raises as :meth:`process`."""
+        """Return the answers that were waiting for more media. Raises as :meth:`process`."""
