@@ -1,1 +1,1 @@
-"""Sharing a device: whose turn it is, what runs together, how fast it goes."""
+"""Sharing a device: sessions, batches, fair turns, admission and accounts."""

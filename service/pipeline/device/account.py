@@ -1,8 +1,7 @@
-"""On whose account work is done: who has used up a share of their own is refused, and nobody's work waits
-for all of somebody else's (serving_notes 1.1 and 3.2: fair shares, 429 apart from 503).
+"""Accounts that work is charged to: limits of one client (429) apart from those of the service (503), fair turns.
 
-The account goes with the context of the request through threads, not through every signature: it concerns
-admission and the two queues, and nothing between them.
+The account travels in the request's context, across threads, and not in signatures: only admission and the two queues
+read it.
 """
 
 from __future__ import annotations
@@ -14,32 +13,32 @@ from typing import Protocol
 
 
 class Account(Protocol):
-    """Whoever pays for work. Thread-safe."""
+    """The account of one client. Thread-safe."""
 
     @property
     def name(self) -> str:
-        """Work of equal names takes turns as one party."""
+        """Name under which the account's work takes turns; equal names share one turn."""
 
     def take(self, seconds: float) -> None:
-        """Bring ``seconds`` of media into the system.
+        """Add ``seconds`` of media to the system.
 
         Raises:
-            RateLimited: this account's own limits are reached; nothing was taken.
+            RateLimited: a limit of this account is reached; nothing was added.
         """
 
     def resize(self, before_s: float, after_s: float) -> None:
-        """Correct what one recording was taken for.
+        """Replace the estimated length of one recording, ``before_s``, by its true one.
 
         Raises:
-            RateLimited: this account may not have so much in the system; nothing was changed.
+            RateLimited: a limit of this account is reached; nothing was changed.
         """
 
     def give_back(self, seconds: float, *, unused: bool = False) -> None:
-        """Take ``seconds`` out of the system again; ``unused`` says that no work was done for them."""
+        """Remove ``seconds`` from the system; ``unused`` refunds them, because no work was done."""
 
 
 class Unlimited:
-    """An account without limits, for work that nobody signed for."""
+    """An account without limits, for work without credentials."""
 
     name = "anonymous"
 
@@ -57,13 +56,13 @@ _current: contextvars.ContextVar[Account | None] = contextvars.ContextVar("accou
 
 
 def current_account() -> Account:
-    """The account of the context that calls."""
+    """The account of the current context."""
     return _current.get() or Unlimited()
 
 
 @contextmanager
 def charged_to(account: Account) -> Iterator[None]:
-    """Do the work of a ``with`` block, and what is submitted or relayed in it, on ``account``."""
+    """Charge the work of a ``with`` block, and work submitted in it, to ``account``."""
     token = _current.set(account)
     try:
         yield

@@ -1,10 +1,9 @@
-"""Admission: how many seconds of media may be in the system at once.
+"""Admission: a bound on the seconds of media in the system.
 
-A request is admitted twice. Before decoding nobody knows how long the recording is, so it is held for what
-its bytes usually are (:func:`estimate_s`); after decoding the hold is set to the true length, and a
-recording that turns out not to fit is refused then. So neither a burst of small files nor of compressed long
-ones piles up work. The account on which the work is done is asked first: its own limits are 429, the
-service's 503.
+A request is admitted twice. Before decoding its length is unknown, so it holds an estimate made from its size
+(:func:`estimate_s`). After decoding the hold is set to the true length, and a recording that does not fit is refused.
+Neither a burst of small files nor one of long compressed files can pile up work. The account is asked first: its own
+limits answer 429, the service's 503.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ from service.pipeline.device.rate import LEAST_RETRY_S, LONGEST_RETRY_S, Decayin
 from service.problems import CapacityExceeded, Draining
 
 PATIENT_SHARE = 0.25
-"""Of the capacity: what work that can wait holds at the most."""
+"""Largest share of capacity that jobs may hold."""
 
 WAKE_S = 0.1
-"""How often it looks whether it was cancelled."""
+"""Interval at which a waiting job checks whether it was cancelled."""
 
 TYPICAL_BYTES_PER_S = 16_000
-"""128 kbit/s, common for compressed sound; 16 kHz PCM has twice that, telephone codecs a tenth."""
+"""Assumed bytes a second: 128 kbit/s as in common compressed sound. 16 kHz PCM has twice, a telephone codec a tenth."""
 
 
 def estimate_s(size_bytes: int) -> float:
-    """Seconds of media that an upload of ``size_bytes`` probably holds."""
+    """Estimated seconds of media in an upload of ``size_bytes``."""
     return size_bytes / TYPICAL_BYTES_PER_S
 
 
 class Hold:
-    """One admitted request's share of the capacity."""
+    """The share of capacity that one admitted request holds."""
 
     def __init__(self, admission: Admission, seconds: float, account: Account) -> None:
         self._admission = admission
@@ -43,11 +42,11 @@ class Hold:
         self.seconds = seconds
 
     def resize(self, seconds: float) -> None:
-        """Replace the estimate by the true length.
+        """Replace the estimate by the true length. On an error the hold keeps its size.
 
         Raises:
-            CapacityExceeded: the difference does not fit. The hold keeps its former size.
-            RateLimited: the account may not have so much in the system. The same.
+            CapacityExceeded: the difference does not fit.
+            RateLimited: a limit of the account is reached.
         """
         before_s = self.seconds
         self._account.resize(before_s, seconds)
@@ -59,13 +58,13 @@ class Hold:
 
 
 class Admission:
-    """Counts seconds of media in the system and refuses what does not fit, at once and without a queue.
+    """Counts the seconds of media in the system and refuses at once what does not fit.
 
-    A recording longer than the whole capacity is admitted when it is alone; otherwise it never could be.
+    A recording longer than the whole capacity is admitted when the system is empty.
 
     Args:
         capacity_s: seconds of media.
-        clock: monotonic seconds, replaced in tests.
+        clock: monotonic seconds.
     """
 
     def __init__(self, capacity_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -80,9 +79,10 @@ class Admission:
 
     @contextmanager
     def hold_in_turn(self, seconds: float, cancel: threading.Event) -> Iterator[Hold]:
-        """The same for work that can wait: room is kept free for it until there is enough.
+        """Wait until ``seconds`` fit, and hold them for the length of a ``with`` block.
 
-        It never holds more than :data:`PATIENT_SHARE` of the capacity, so that requests find room beside it.
+        Released capacity is reserved for the waiting work. It holds at most :data:`PATIENT_SHARE` of the capacity, so
+        that requests fit beside it.
 
         Raises:
             Cancelled: ``cancel`` was set while it waited.
@@ -109,8 +109,8 @@ class Admission:
         """Hold ``seconds`` of the capacity for the length of a ``with`` block.
 
         Raises:
-            CapacityExceeded: they do not fit; ``retry_after_s`` says when they should.
-            RateLimited: the account has used up its share.
+            CapacityExceeded: they do not fit; ``retry_after_s`` is the expected wait.
+            RateLimited: a limit of the account is reached.
             Draining: the service is about to stop.
         """
         account = current_account()
@@ -127,7 +127,7 @@ class Admission:
             account.give_back(hold.seconds)
 
     def check(self) -> None:
-        """Refuse early, before a body is read, what could not be admitted anyway.
+        """Check for free capacity before a body is read.
 
         Raises:
             CapacityExceeded: the system is full.
@@ -137,12 +137,12 @@ class Admission:
             self._refuse_unless_fits(0.0, others=self._holds)
 
     def drain(self) -> None:
-        """Admit nothing more; what was admitted goes on."""
+        """Admit no more work; admitted work continues."""
         with self._condition:
             self._draining = True
 
     def wait_idle(self, timeout_s: float) -> bool:
-        """Wait until nothing is held. False when ``timeout_s`` passed before."""
+        """Wait until nothing is held; False after ``timeout_s``."""
         with self._condition:
             return self._condition.wait_for(lambda: self._holds == 0, timeout_s)
 
@@ -153,12 +153,12 @@ class Admission:
 
     @property
     def held_s(self) -> float:
-        """Seconds of media in the system now."""
+        """Seconds of media in the system."""
         return self._held_s
 
     @property
     def requests(self) -> int:
-        """Requests in the system now."""
+        """Number of requests in the system."""
         return self._holds
 
     def _admit(self, seconds: float, account: Account) -> Hold:
@@ -186,7 +186,7 @@ class Admission:
         done_s = 0.0
         try:
             yield
-            done_s = hold.seconds  # work that failed says nothing about how fast work is done
+            done_s = hold.seconds  # failed work says nothing about the rate
         finally:
             self._release(hold, done_s)
 
@@ -207,7 +207,7 @@ class Admission:
             raise self._full(seconds)
 
     def _full(self, seconds: float) -> CapacityExceeded:
-        """The refusal, with the time in which the excess should be worked off at the rate of late."""
+        """The refusal; its ``retry_after_s`` is the time to work off the excess at the recent rate."""
         self._finished.pass_time(busy=True)
         excess_s = max(self._held_s + seconds - self.capacity_s, 0.0)
         return CapacityExceeded(retry_after_s=self._finished.retry_after_s(excess_s, unknown_s=LONGEST_RETRY_S))

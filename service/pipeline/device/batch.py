@@ -1,12 +1,11 @@
-"""Work for the device: taken when it is free, shared fairly, tried twice, never waited for too long.
+"""Batches of work for the device: pulled when a thread is free, in fair turns, retried once, with a deadline.
 
-Pull-based: there is no delay timer. A device thread that becomes free takes what waits, one unit from each
-request in turn, so the windows of a long recording cannot starve a short one, and from the accounts in turn, so
-fifty requests of one cannot starve a single one of another.
+There is no delay timer. A free device thread takes one unit from each waiting request in turn, so a long recording
+cannot starve a short one, and takes accounts in turn, so fifty requests of one client cannot starve another's.
 
-On a CPU one runner call carries one unit and ``threads`` device threads call at once, each graph on a single
-thread: for a four-layer CNN on 2 cores that gave 1,390 windows/s against 1,040 of one device thread whose
-graph uses both cores, and batches of 2 to 8 gave nothing more (measured). On a GPU one thread runs batches.
+On a CPU each call runs one unit on one thread, and ``threads`` device threads call at once: a four-layer CNN on two
+cores gave 1,390 windows/s, against 1,040 from one device thread whose graph uses both cores; batches of 2 to 8 gave
+no more (measured). On a GPU one thread runs batches.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ Taken = TypeVar("Taken", contravariant=True)
 Given = TypeVar("Given", covariant=True)
 
 WAKE_S = 0.1
-"""How often a waiting caller looks whether it was cancelled; it wakes at once when its work is done."""
+"""Interval at which a waiting caller checks whether it was cancelled; finished work wakes it at once."""
 
 
 class Cancelled(Exception):
@@ -36,21 +35,26 @@ class Cancelled(Exception):
 
 
 class BatchRunner(Protocol[Taken, Given]):
-    """A model on its device."""
+    """A model on its device, called from several threads."""
 
     max_batch: int
-    """Units that one ``run`` takes at most."""
+    """Most units in one ``run``."""
 
     def key(self, unit: Taken) -> Hashable:
         """Units of equal keys may share a batch."""
 
     def run(self, units: Sequence[Taken]) -> Sequence[Given]:
-        """One result for each unit, which must not depend on the others. Called from several threads."""
+        """One result for each unit; none may depend on the other units."""
 
 
 @dataclass(frozen=True)
 class Done(Generic[Result]):
-    """Results in the order of the units, and the seconds that they waited for the device and were on it."""
+    """Results in the order of the units.
+
+    Attributes:
+        queue_s: seconds until the first unit was on the device.
+        infer_s: seconds from then to the last result.
+    """
 
     results: list[Result]
     queue_s: float
@@ -59,7 +63,7 @@ class Done(Generic[Result]):
 
 @dataclass(eq=False)
 class _Request:
-    """One caller's units. All fields are guarded by the batcher's lock."""
+    """The units of one caller. The batcher's lock guards all fields."""
 
     runner: BatchRunner[Any, Any]
     units: Sequence[Any]
@@ -81,7 +85,7 @@ class _Item:
     index: int
 
     @property
-    def unit(self) -> Any:  # noqa: ANN401 - a unit is whatever its runner takes
+    def unit(self) -> Any:  # noqa: ANN401 - runners choose the type of their units
         return self.request.units[self.index]
 
 
@@ -90,7 +94,7 @@ def _watcher(
     progress: Callable[[int], None] | None,
     partial: Callable[[Sequence[Any]], None] | None,
 ) -> Callable[[], None] | None:
-    """What tells those who watch, or None where nobody does."""
+    """A function that calls ``progress`` and ``partial``; None without either."""
     if progress is None and partial is None:
         return None
 
@@ -104,12 +108,12 @@ def _watcher(
 
 
 class Batcher:
-    """Device threads and the round of requests that they serve.
+    """The device threads, and the requests that they serve in turn.
 
     Args:
-        threads: runner calls that may be under way at once: 1 for a GPU, the number of cores for a CPU.
-        name: for the threads' names.
-        on_batch: told the number of units and the seconds of each successful runner call.
+        threads: concurrent runner calls: 1 for a GPU, the number of cores for a CPU.
+        name: prefix of the threads' names.
+        on_batch: called with the number of units and the seconds of each successful runner call.
     """
 
     def __init__(
@@ -152,7 +156,7 @@ class Batcher:
             InferenceUnavailable: the runner failed twice on a unit.
             Draining: the batcher is closed.
         """
-        if cancel is not None and cancel.is_set():  # short work would be done before anybody looks
+        if cancel is not None and cancel.is_set():  # short work would be done before the first check
             raise Cancelled
         request = _Request(runner, units, [None] * len(units))
         queued_at = time.monotonic()
@@ -171,18 +175,18 @@ class Batcher:
         return Done(request.results, started_at - queued_at, time.monotonic() - started_at)
 
     def stalled_for_s(self) -> float:
-        """Seconds that the longest runner call under way has taken so far; 0 if the device is idle."""
+        """Seconds that the oldest running call has taken so far; 0 if the device is idle."""
         with self._lock:
             return time.monotonic() - min(self._busy_since.values()) if self._busy_since else 0.0
 
     @property
     def waiting(self) -> int:
-        """Units that no device thread has taken yet."""
+        """Number of units that no device thread has taken yet."""
         with self._lock:
             return sum(len(request.units) - request.given for request in self._round)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Stop the device threads after the calls under way; whoever still waits is told ``Draining``."""
+        """Stop the device threads after their running calls; waiting callers get ``Draining``."""
         with self._lock:
             self._closed = True
             for request in self._round:
@@ -214,13 +218,13 @@ class Batcher:
                 raise DeadlineExceeded
 
     def _forget(self, request: _Request) -> None:
-        """Leave none of the request's units to be taken; results of those under way are dropped."""
+        """Withdraw a request: its waiting units are not run, results of running ones are dropped."""
         with self._lock:
             request.given = len(request.units)
             self._round.remove(request)
 
     def _serve(self) -> None:
-        """A device thread's life."""
+        """Run a device thread until the batcher is closed."""
         while True:
             with self._lock:
                 self._lock.wait_for(lambda: self._round or self._closed)
@@ -236,7 +240,7 @@ class Batcher:
             del items  # no upload outlives its request, even in an idle thread
 
     def _take(self) -> list[_Item]:
-        """Units for one runner call: one from each request in turn, of those that fit the first."""
+        """Choose the units of one runner call: one of each request in turn, where it fits the first unit's batch."""
         request = first = self._round.next()
         key = first.runner.key(first.units[first.given])
         items: list[_Item] = []
@@ -263,8 +267,8 @@ class Batcher:
         try:
             results = list(items[0].request.runner.run([item.unit for item in items]))
             if len(results) != len(items):
-                raise ValueError("a runner gave too few or too many results")
-        except Exception:  # whatever a device throws: out of memory, a lost GPU, a kernel's failure
+                raise ValueError("the runner returned a wrong number of results")
+        except Exception:  # out of memory, a lost GPU, a failed kernel
             self._after_failure(items, may_retry)
             return
         took_s = time.monotonic() - began_at
@@ -275,11 +279,11 @@ class Batcher:
                 if item.request.finished == len(item.request.units):
                     item.request.ended.set()
         if self._on_batch is not None:
-            with contextlib.suppress(Exception):  # whoever watches cannot stop the device
+            with contextlib.suppress(Exception):  # a failing observer must not stop the device
                 self._on_batch(len(items), took_s)
 
     def _after_failure(self, items: list[_Item], may_retry: bool) -> None:
-        """Try once more in halves, which helps when memory is short; then give up on these requests alone."""
+        """Retry once in two halves, which helps when memory is short; after that fail these requests alone."""
         if may_retry:
             half = (len(items) + 1) // 2
             for part in (items[:half], items[half:]):

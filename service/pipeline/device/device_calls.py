@@ -1,4 +1,4 @@
-"""Running any function on a device thread: for steps of a video, which are no batch."""
+"""Calls on the device: batches of units with their timings, and single functions for steps of a video."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def run_units(
     stage: str = "infer",
     partial: Callable[[Sequence[Result | None]], None] | None = None,
 ) -> list[Result]:
-    """Have units run, and note how long they waited and took.
+    """Run units on the device, and record their waiting and running time.
 
     Args:
-        batcher: threads of the device.
+        batcher: the device's threads.
         runner: the model.
-        units: what it takes; may be empty.
-        work: whose deadline and cancellation hold.
-        report: told how many units are done, if anybody watches the task.
-        partial: told the results so far, in order; None stands for a unit that is not done.
-        stage: under which the time on the device is noted.
+        units: the model's inputs; may be empty.
+        work: the request's deadline and cancellation.
+        report: called with the number of finished units, if ``work`` has a progress.
+        partial: called with the results so far in order, None for an unfinished unit.
+        stage: name of the stage that the time counts for.
 
     Raises:
         Problem: as :meth:`Batcher.run`.
@@ -49,10 +49,10 @@ Answer = TypeVar("Answer")
 
 
 def run_on_device(device: Batcher, call: Callable[[], Answer], work: Work) -> Answer:
-    """Run ``call`` on a thread of ``device``: as many at once as there are threads, whoever asks.
+    """Run ``call`` on a thread of ``device``.
 
     Raises:
-        Problem: what ``call`` raised, or as :meth:`Batcher.run`.
+        Problem: raised by ``call``, or as :meth:`Batcher.run`.
         Cancelled: the work was cancelled.
     """
     done = device.run(_CALLS, [call], deadline=work.deadline, cancel=work.cancel)
@@ -63,23 +63,23 @@ def run_on_device(device: Batcher, call: Callable[[], Answer], work: Work) -> An
 
 
 class _Calls:
-    """Runs anything, one at a time. A problem is an answer, not a failure."""
+    """Runs functions one at a time. A problem is a result and no failure, so it is not retried."""
 
     max_batch = 1
 
     def key(self, unit: Callable[[], Any]) -> Hashable:
-        """None share a run."""
+        """Give every call its own run."""
         return id(unit)
 
     def run(self, units: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Run each."""
+        """Run each function."""
         return [_attempt(unit) for unit in units]
 
 
 _CALLS = _Calls()
 
 
-def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call gives what it gives
+def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call returns any type
     try:
         return call()
     except Problem as problem:
@@ -87,10 +87,10 @@ def _attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - a call gives wha
 
 
 def only_once(call: Callable[[], Answer]) -> Callable[[], Answer]:
-    """``call`` as one that is not tried again when it fails, for it changes what it works on.
+    """``call`` without the retry, for a function that changes its own state.
 
     Raises:
-        InferenceUnavailable: in place of whatever it raised that is no problem.
+        InferenceUnavailable: in place of any exception that is no problem.
     """
 
     def guarded() -> Answer:

@@ -1,4 +1,4 @@
-"""Whose turn it is: parties take turns, and within a party its members do."""
+"""Fair turns: parties take turns, and the members of each party take turns within it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Member = TypeVar("Member")
 
 
 class FairRound(Generic[Member]):
-    """Members of parties in turn: one member of each party, then the next member of each.
+    """Cycles through one member of each party, then the next member of each. Not thread-safe.
 
-    So a party of fifty gets no more turns than a party of one. Not thread-safe.
+    A party of fifty gets as many turns as a party of one.
     """
 
     def __init__(self) -> None:
@@ -30,28 +30,28 @@ class FairRound(Generic[Member]):
 
     @property
     def turns(self) -> int:
-        """Calls of :meth:`next` after which every member has had a turn."""
+        """Number of calls of :meth:`next` after which every member has had a turn."""
         return len(self._parties) * max(map(len, self._parties.values()), default=0)
 
     def add(self, party: str, member: Member) -> None:
-        """Let ``member`` join ``party``, behind those who are there."""
+        """Add ``member`` at the end of ``party``."""
         self._parties.setdefault(party, deque()).append(member)
 
     def next(self, but_not: Container[str] = ()) -> Member:
-        """Whose turn it is; it and its party go to the end. Parties in ``but_not`` are passed over.
+        """The next member; it and its party move to the end. Parties in ``but_not`` are passed over.
 
         Raises:
-            KeyError: there is nobody.
+            KeyError: no member is left.
         """
         for party, members in self._parties.items():
             if party not in but_not:
                 self._parties.move_to_end(party)
                 members.rotate(-1)
                 return members[-1]
-        raise KeyError("nobody is there")
+        raise KeyError("no member is left")
 
     def remove(self, member: Member) -> bool:
-        """Let ``member`` leave; False if it was not there."""
+        """Remove ``member``; False if it is not in the round."""
         for party, members in self._parties.items():
             if member in members:
                 members.remove(member)
@@ -61,5 +61,5 @@ class FairRound(Generic[Member]):
         return False
 
     def clear(self) -> None:
-        """Let everybody leave."""
+        """Remove all members."""
         self._parties.clear()

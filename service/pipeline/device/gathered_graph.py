@@ -1,7 +1,7 @@
-"""A graph whose calls from several threads at once run as one batch: frames of different videos share a GPU.
+"""A graph that batches concurrent calls, so that frames of different videos share a GPU.
 
-Within one video a face is followed from frame to frame, so its meshes cannot be placed together; those of videos that
-are analysed at the same time can. On a CPU a batch gains nothing, and every call goes straight to the session.
+Within one video each frame depends on the face found in the frame before, so only frames of different videos can share
+a batch. On a CPU a batch gains nothing, and every call goes straight to the session.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from service.pipeline.device.batch import Batcher
 from service.pipeline.device.session import Array, Session
 
 MAX_ROWS = 32
-"""Of a batch: 32 crops of 256 × 256 pixels take 25 MB."""
+"""Most rows in a batch: 32 crops of 256 × 256 pixels take 25 MB."""
 LONGEST_S = 60.0
-"""A call that takes longer has met a device that hangs."""
+"""Seconds after which a call is given up: the device hangs."""
 
 
 class GatheredGraph:
-    """One graph with one input, for many threads.
+    """One graph with one input, called from many threads.
 
     Args:
-        session: the graph; rows of its batch must not depend on each other.
-        outputs: what each call gives.
-        device: whose thread runs the batches; None runs every call by itself, in the thread that makes it.
+        session: the graph; the rows of a batch must not depend on each other.
+        outputs: names of the outputs to compute.
+        device: threads that run the batches; None runs each call alone in its own thread.
     """
 
     max_batch = MAX_ROWS
@@ -39,16 +39,16 @@ class GatheredGraph:
 
     @property
     def provider(self) -> str:
-        """What the graph runs on."""
+        """Execution provider of the graph."""
         return self._session.provider
 
     def __call__(self, rows: Array) -> Mapping[str, Array]:
-        """Answer for rows float32 [n ≥ 1, ...]: the outputs, each [n, ...].
+        """Outputs by name, each [n, ...], for rows float32 [n ≥ 1, ...].
 
         Raises:
             InferenceUnavailable: the device failed twice.
-            DeadlineExceeded: it hangs.
-            Draining: it is closed.
+            DeadlineExceeded: the device hangs.
+            Draining: the device is closed.
         """
         if self._device is None:
             return self._session.run({self._input: rows}, self._outputs)
@@ -57,10 +57,10 @@ class GatheredGraph:
         return {name: np.stack(part) for name, part in zip(self._outputs, parts, strict=True)}
 
     def key(self, unit: Array) -> Hashable:
-        """Rows of one shape share a batch."""
+        """The shape of a row; rows of equal shape share a batch."""
         return unit.shape
 
     def run(self, units: Sequence[Array]) -> list[tuple[Array, ...]]:
-        """Run rows of one shape together: of each row the outputs in their order."""
+        """Run rows of one shape together; returns each row's outputs in order."""
         found = self._session.run({self._input: np.stack(units)}, self._outputs)
         return list(zip(*(found[name] for name in self._outputs), strict=True))

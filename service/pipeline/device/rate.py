@@ -1,4 +1,4 @@
-"""How fast work gets done, and so when there will be room."""
+"""Rate of finished work, and the retry times estimated from it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 
 RATE_MEMORY_S = 30.0
-"""Time constant over which the rate of finished work is averaged."""
+"""Time constant of the average, seconds."""
 
 LEAST_RETRY_S, LONGEST_RETRY_S = 1.0, 600.0
+"""Bounds of every ``Retry-After``, seconds."""
 
 
 class DecayingRate:
-    """Units finished per busy second, older work counting exponentially less. Not thread-safe.
+    """Units finished per busy second, an exponentially weighted average. Not thread-safe.
 
     Args:
         clock: monotonic seconds.
@@ -25,7 +26,7 @@ class DecayingRate:
         self._busy_s = 0.0
 
     def pass_time(self, *, busy: bool) -> None:
-        """Account for the time since the last call. Idle time leaves the rate as it was."""
+        """Count the time since the last call; idle time leaves the rate unchanged."""
         elapsed_s, self._at = self._clock() - self._at, self._clock()
         if busy:
             kept = math.exp(-elapsed_s / RATE_MEMORY_S)
@@ -33,19 +34,19 @@ class DecayingRate:
             self._busy_s = self._busy_s * kept + RATE_MEMORY_S * (1 - kept)
 
     def add(self, units: float) -> None:
-        """So much was finished now."""
+        """Count ``units`` as finished now."""
         self._finished += units
 
     def per_second(self) -> float:
-        """Units a busy second; 0 where nothing was finished yet."""
+        """Units per busy second; 0 before the first unit is finished."""
         return self._finished / self._busy_s if self._busy_s else 0.0
 
     def retry_after_s(self, excess: float, unknown_s: float) -> float:
-        """Seconds until ``excess`` units should be worked off at this rate, within sensible bounds.
+        """Seconds to work off ``excess`` units at this rate, within the bounds of ``Retry-After``.
 
         Args:
             excess: units over capacity.
-            unknown_s: the answer where nothing was finished yet.
+            unknown_s: returned before the first unit is finished.
         """
         rate = self.per_second()
         if excess <= 0:

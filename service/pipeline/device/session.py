@@ -1,9 +1,9 @@
-"""ONNX Runtime, created strictly: the provider that was asked for runs, or there is no session.
+"""Strict sessions of ONNX Runtime: the requested provider runs, or there is no session.
 
-ONNX Runtime falls back to the CPU without an error when the CUDA libraries are missing, and lists a provider
-as available although it cannot be loaded. So a GPU is believed only after a small convolution ran on it with
-``session.disable_cpu_ep_fallback``. No other module imports onnxruntime: 1.31 keeps events, error messages included, in
-the user's cache folder for its maker to collect, unless it is told not to before the library is loaded.
+Without CUDA libraries ONNX Runtime silently falls back to the CPU, and it lists providers that cannot be loaded. A GPU
+counts as usable only after a small convolution ran on it with ``session.disable_cpu_ep_fallback``. No other module
+imports onnxruntime: version 1.31 stores events, error messages included, in the user's cache folder for its maker to
+collect, unless that is switched off before the library is loaded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CPU: Provider = "CPUExecutionProvider"
 CUDA: Provider = "CUDAExecutionProvider"
 
 ERRORS_ONLY = 3
-"""Severity from which ONNX Runtime may write to stderr; its failures reach us as exceptions too."""
+"""Least severity that ONNX Runtime logs to stderr; its failures are raised as exceptions too."""
 
 CUDA_OPTIONS = {
     "cudnn_conv_algo_search": "HEURISTIC",  # the default tunes for every shape: 634 ms, not 2 (PaddleX#5057)
@@ -47,6 +47,7 @@ PROBE_PROVIDERS = [(CUDA, CUDA_OPTIONS)]
 """The probe's providers. The CPU is not among them: ONNX Runtime refuses to list it and to disable it at once."""
 
 ANY_SIZE = -1
+"""Size of a dimension that a graph leaves open."""
 
 DATATYPES = {
     "tensor(bool)": "BOOL",
@@ -58,17 +59,17 @@ DATATYPES = {
     **{f"tensor(int{bits})": f"INT{bits}" for bits in (8, 16, 32, 64)},
     **{f"tensor(uint{bits})": f"UINT{bits}" for bits in (8, 16, 32, 64)},
 }
-"""Names of ONNX Runtime and those of the Open Inference Protocol."""
+"""Data types: ONNX Runtime's name → the Open Inference Protocol's."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One input or output of a graph, in the words of the Open Inference Protocol.
+    """One input or output of a graph, in terms of the Open Inference Protocol.
 
     Attributes:
-        name: as in the graph.
+        name: name in the graph.
         datatype: such as 'FP32'.
-        shape: -1 stands for any size.
+        shape: sizes; :data:`ANY_SIZE` for an open one.
     """
 
     name: str
@@ -78,25 +79,25 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a graph takes and gives."""
+    """Inputs and outputs of a graph."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
 
 
 class DeviceError(RuntimeError):
-    """The device that the settings ask for cannot be used; the message is one line."""
+    """The requested device cannot be used; the message is one line."""
 
 
 class GraphError(ValueError):
-    """A graph that cannot be loaded, or whose inputs and outputs are not those of its task; one line."""
+    """A graph cannot be loaded, or lacks the inputs and outputs of its task; the message is one line."""
 
 
 def resolve_provider(device: Device) -> Provider:
-    """Turn the setting ``device`` into the provider that will run, by trying it.
+    """Find the provider for the setting ``device`` by trying it.
 
     Raises:
-        DeviceError: ``device`` is ``'cuda'`` and no graph can be run there.
+        DeviceError: ``device`` is ``'cuda'`` and no graph runs there.
     """
     if device == "cpu":
         return CPU
@@ -119,13 +120,12 @@ def why_fallen_back(device: Device) -> str | None:
 
 
 class Session:
-    """One graph, loaded on one provider. ``run`` may be called from several threads at once.
+    """One graph on one provider. ``run`` may be called from several threads at once.
 
     Args:
         model: the ``.onnx`` file, or its bytes.
-        device: ``'cuda'`` never runs on the CPU; ``'auto'`` takes the GPU where one works.
-        threads: threads that one ``run`` may use on the CPU. 1 starts none, which suits callers that run
-            several graphs at once.
+        device: ``'cuda'`` never runs on the CPU; ``'auto'`` uses a GPU where one works.
+        threads: CPU threads of one ``run``; 1 suits callers that run several graphs at once.
 
     Raises:
         DeviceError: see :func:`resolve_provider`.
@@ -145,7 +145,7 @@ class Session:
         self.output_names: tuple[str, ...] = tuple(tensor.name for tensor in self.signature.outputs)
 
     def require(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        """Check that the graph takes exactly ``inputs`` and gives at least ``outputs``.
+        """Check that the graph has exactly ``inputs`` and at least ``outputs``.
 
         Raises:
             GraphError: it does not.
@@ -161,13 +161,13 @@ class Session:
 
         Args:
             inputs: one array for each of ``input_names``.
-            outputs: names of what to compute.
+            outputs: names of the outputs to compute.
 
         Returns:
-            The arrays asked for, by name.
+            The outputs by name.
 
         Raises:
-            Exception: whatever ONNX Runtime raises; :mod:`service.pipeline.device.batch` turns it into a 503.
+            Exception: any of ONNX Runtime's; :mod:`service.pipeline.device.batch` answers 503 for it.
         """
         names = list(outputs)
         return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
@@ -197,7 +197,7 @@ def _create(
 
 @functools.cache
 def why_cuda_is_unusable() -> str | None:
-    """Try a convolution on the GPU, once a process. None when it ran, else the cause in one line."""
+    """Try a convolution on the GPU, once per process. None if it ran, else the cause in one line."""
     onnxruntime.set_default_logger_severity(ERRORS_ONLY)
     if not _driver_finds_a_gpu():
         return "the NVIDIA driver finds no GPU"
@@ -206,7 +206,7 @@ def why_cuda_is_unusable() -> str | None:
     options = _options(threads=1)
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the loader prints its troubles; the probe reports them
+        with contextlib.redirect_stdout(io.StringIO()):  # the loader prints errors; the probe reports them
             onnxruntime.preload_dlls()
         session = onnxruntime.InferenceSession(_probe_graph(), options, providers=PROBE_PROVIDERS, enable_fallback=0)
         session.run(["y"], {"x": np.ones((1, 1, 8), np.float32)})
@@ -227,7 +227,7 @@ def _missing_library() -> str | None:
 
 
 def _driver_finds_a_gpu() -> bool:
-    """Ask the CUDA driver itself: 1 ms, and silent where there is none, unlike loading the CUDA provider."""
+    """Ask the CUDA driver for GPUs: 1 ms, and silent without a driver, unlike loading the CUDA provider."""
     count = ctypes.c_int(0)
     try:
         driver = ctypes.CDLL("libcuda.so.1")
@@ -238,11 +238,8 @@ def _driver_finds_a_gpu() -> bool:
 
 
 def _probe_graph() -> bytes:
-    """A convolution over 8 samples: it needs cuDNN and the kernels that the speech front ends need."""
-    from onnx import (
-        TensorProto,
-        helper,
-    )  # only where a GPU is found: importing it takes longer than the probe
+    """A convolution over 8 samples; it needs cuDNN, as the speech front ends do."""
+    from onnx import TensorProto, helper  # imported late: it takes longer than the probe
 
     kernel = helper.make_tensor("w", TensorProto.FLOAT, (1, 1, 3), [1.0, 1.0, 1.0])
     graph = helper.make_graph(
@@ -271,17 +268,19 @@ def _listed(names: Sequence[str]) -> str:
 
 
 DEVICE = 0
-"""ONNX Runtime runs on the first device that the process may see; so does this."""
+"""Index of the GPU: ONNX Runtime uses the first that the process may see."""
 
 
 class GpuMemory:
-    """Asks the driver, in the context that the CUDA provider has made already; costs no memory of its own.
+    """Reads the memory in use on the GPU from the CUDA driver, because ONNX Runtime does not report it.
+
+    It uses the context that the CUDA provider has already made, and takes no memory itself.
 
     Args:
-        driver: the CUDA driver's functions; None loads the library.
+        driver: the CUDA driver's functions; None loads the driver.
     """
 
-    def __init__(self, driver: Any = None) -> None:  # noqa: ANN401 - a library has whatever functions it has
+    def __init__(self, driver: Any = None) -> None:  # noqa: ANN401 - a ctypes library
         self._context = ctypes.c_void_p()
         try:
             self._driver = driver or ctypes.CDLL("libcuda.so.1")
@@ -295,7 +294,7 @@ class GpuMemory:
             self._usable = False
 
     def used_bytes(self) -> float:
-        """Bytes in use on the device, by every process; NaN where the driver does not tell. Thread-safe."""
+        """Bytes in use by all processes; NaN without a driver. Thread-safe."""
         if not self._usable or self._driver.cuCtxPushCurrent_v2(self._context) != 0:
             return math.nan
         free, total = ctypes.c_size_t(0), ctypes.c_size_t(0)

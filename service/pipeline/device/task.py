@@ -1,4 +1,4 @@
-"""One request on its way: its deadline, how far it is, how long each stage took, and who decodes for it."""
+"""The work of one request: deadline, cancellation, progress, times of its stages, and the interface of its decoder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from service.pipeline.results import FloatArray, MediaInfo
 
 
 class StageTimes(dict[str, float]):
-    """Seconds by stage, in the order in which the stages began.
+    """Seconds of each stage, in the order in which the stages began.
 
     Attributes:
-        spans: by stage, the moments of ``time.monotonic()`` at which it began first and ended last. A stage that
-            was entered several times, such as 'queue', may have been idle in between.
+        spans: first begin and last end of each stage, as ``time.monotonic()``. A repeated stage such as 'queue' may
+            have been idle in between.
     """
 
     def __init__(self) -> None:
@@ -28,9 +28,9 @@ class StageTimes(dict[str, float]):
         """Add to a stage's time.
 
         Args:
-            stage: its name.
-            seconds: how long it took this time.
-            ended_ago_s: how long ago it ended.
+            stage: the stage's name.
+            seconds: duration to add.
+            ended_ago_s: seconds since its end.
         """
         ended_at = time.monotonic() - ended_ago_s
         began_at = self.spans.get(stage, (ended_at - seconds, ended_at))[0]
@@ -38,30 +38,31 @@ class StageTimes(dict[str, float]):
         self[stage] = self.get(stage, 0.0) + seconds
 
     def include(self, others: dict[str, float]) -> None:
-        """Take over the stages of another part of the request."""
+        """Add the stages of another part of the request."""
         self.update(others)
         if isinstance(others, StageTimes):
             self.spans.update(others.spans)
 
 
 Observe = Callable[[str, float, dict[str, str]], None]
-"""Told stage_seconds {stage}, batch_windows {device}, batch_seconds {device} and batch_padding_ratio {}."""
+"""Observer of measurements, called with name, value and labels: stage_seconds {stage}, batch_windows {device},
+batch_seconds {device} or batch_padding_ratio {}."""
 
 
 def observe_nothing(name: str, value: float, labels: dict[str, str]) -> None:
-    """Take a measurement and forget it."""
+    """Ignore a measurement."""
 
 
 class Decoded(Protocol):
-    """What a decoder gives."""
+    """A decoded recording."""
 
     @property
     def samples(self) -> FloatArray:
-        """float32 [channels, n] at the rate that was asked for."""
+        """float32 [channels, n] at the requested rate."""
 
     @property
     def media(self) -> MediaInfo:
-        """What was found in the container."""
+        """Facts of the container."""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -79,12 +80,12 @@ class AudioDecoder(Protocol):
 
 @dataclass
 class Work:
-    """What one request carries through the stages.
+    """State that one request carries through the stages.
 
     Attributes:
-        deadline: moment of ``time.monotonic()`` at which waiting ends.
-        cancel: set by someone else when nobody waits any more.
-        progress: told the share of the work that is done, 0…1.
+        deadline: time, as ``time.monotonic()``, at which waiting ends.
+        cancel: set by another thread when the result is no longer wanted.
+        progress: called with the share of the work that is done, 0…1.
         stages_s: seconds of each stage so far.
     """
 
@@ -115,12 +116,12 @@ class Work:
         self.stages_s.add(stage, seconds, ended_ago_s)
 
     def report(self, done: float) -> None:
-        """Tell whoever watches."""
+        """Report the share of the work that is done, 0…1."""
         if self.progress is not None:
             self.progress(min(done, 1.0))
 
     def part(self, begin: float, end: float) -> Work:
-        """The same request, for a stretch of the work: its 0…1 is this work's ``begin``…``end``."""
+        """The same request for a part of the work: its progress 0…1 is this work's ``begin``…``end``."""
         whole = self.progress
         if whole is None:
             return self
