@@ -98,7 +98,7 @@ def test_owners_take_turns_and_their_jobs_come_in_order(server: JobServer, as_ow
     wait_until(lambda: state(as_owner["old"], first) == "running")
     theirs = [submit(as_owner["old"]) for _ in range(3)]
     other = submit(as_owner["other"])
-    wait_until(lambda: server.jobs._turns.waiting == 4)
+    wait_until(lambda: server.jobs._queue.waiting == 4)
     server.plans.gate.set()
     wait_until(lambda: state(as_owner["old"], theirs[-1]) == "succeeded")
     in_order = (("old", theirs[0]), ("other", other), ("old", theirs[1]), ("old", theirs[2]))
@@ -118,7 +118,7 @@ def test_a_job_waits_for_its_owners_allowance_and_another_runs_meanwhile(
     # A minute's allowance is two segments, and one of them is left to requests: the first is paid for at once, the
     # second by and by.
     wait_until(lambda: as_owner["slow"].get(slow).json()["progress"] == 2 / SEGMENTS)
-    wait_until(lambda: jobs._turns.free == 1)
+    wait_until(lambda: jobs._queue.free == 1)
     other = submit(as_owner["other"])
     wait_until(lambda: state(as_owner["other"], other) == "succeeded")
     assert state(as_owner["slow"], slow) == "running"

@@ -145,7 +145,7 @@ def test_delete_cancels_what_runs(server: JobServer, client: httpx.Client) -> No
     assert code(client.get(f"{job}/result")) == (409, "job_not_succeeded")
     assert client.delete(job).status_code == 204
     wait_until(lambda: not server.jobs._runner._live)
-    assert server.jobs._turns.free == 2
+    assert server.jobs._queue.free == 2
     assert not [line for line in server.live.log_lines() if line["level"] == "error" and line["logger"] == "dbos"]
 
 

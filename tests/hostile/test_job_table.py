@@ -58,7 +58,7 @@ def client(server: JobServer, clock: Clock) -> Iterator[httpx.Client]:
         server.jobs.delete(job)
     wait_until(lambda: not server.jobs._runner._live)
     wait_until(lambda: spool(server) == [])
-    assert server.jobs._turns.free == 2
+    assert server.jobs._queue.free == 2
     assert server.live.services.uploads.uploads == 0
     assert not [line for line in server.live.request_lines() if line["status"] == 500]
 
