@@ -1,1 +1,1 @@
-"""Decoder processes: how they are started, talked to, watched and replaced."""
+"""Decoder processes: starting, talking to, watching and replacing them."""

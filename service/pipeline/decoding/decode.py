@@ -1,4 +1,4 @@
-"""Uploads to samples. The decoding itself happens in processes that can reach nothing (see worker.py)."""
+"""Decoding of uploads to samples and frames, done in confined processes (see worker.py)."""
 
 from __future__ import annotations
 
@@ -32,23 +32,24 @@ from service.problems import (
 from service.settings import Limits
 
 MAX_KNOWN_CRASHERS: Final = 1024
+"""Most files remembered because a decoder process died on them."""
 
 JPEG_BEGINNING: Final = b"\xff\xd8\xff"
 
 EXTERNAL_SIGNALS: Final = frozenset({"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"})
-"""Signals that come from outside (an operator, the kernel short of memory) and say nothing about the file."""
+"""Signals sent from outside, by an operator or a kernel short of memory; the file is not to blame for them."""
 
 
 @dataclass(frozen=True)
 class DecodedAudio:
-    """The chosen range of a recording.
+    """Samples of the requested range of a recording.
 
     Attributes:
-        samples: float32 [channels, samples], C-contiguous, at the rate asked for. The native samples lay
-            within ±1; resampling may overshoot that by a little.
-        media: the file's own rate, channels and duration, the latter of the whole file.
+        samples: float32 [channels, samples], C-contiguous, at the requested rate. Native samples lie within ±1;
+            resampling may overshoot slightly.
+        media: rate, channels and duration of the whole file.
         flags: 'clipped' (samples beyond full scale were cut), 'truncated' (ends before its header says),
-            'damaged' (parts could not be decoded and were left out).
+            'damaged' (undecodable parts were left out).
     """
 
     samples: FloatArray
@@ -60,8 +61,8 @@ class Decoder:
     """Decodes uploads in a pool of confined processes. Thread-safe; every call blocks its thread.
 
     Args:
-        limits: what one recording may hold.
-        workers: recordings decoded at once, and as many videos.
+        limits: limits of one recording.
+        workers: recordings decoded at once; as many videos beside them.
         on_event: called with ('failure', problem code) and ('worker_death', signal name or 'exit').
     """
 
@@ -78,7 +79,7 @@ class Decoder:
         )
 
     def start(self) -> None:
-        """Start the processes and wait until they are warm.
+        """Start the processes, and wait until they are warm.
 
         Raises:
             DecoderUnavailable: they cannot be started.
@@ -86,11 +87,11 @@ class Decoder:
         self._pool.start()
 
     def close(self) -> None:
-        """End the processes. Decodes that still run fail with DecoderUnavailable."""
+        """End the processes; running decodes fail with DecoderUnavailable."""
         self._pool.close()
 
     def worker_pids(self) -> list[int]:
-        """Return the process ids of the live decoder processes; none means not ready."""
+        """Process ids of the live decoder processes; none means not ready."""
         return self._pool.pids()
 
     def audio(
@@ -101,13 +102,13 @@ class Decoder:
         start_s: float | None = None,
         end_s: float | None = None,
     ) -> DecodedAudio:
-        """Decode the sound of an upload, all of it or from ``start_s`` to ``end_s`` (seconds).
+        """Decode the sound of an upload, whole or from ``start_s`` to ``end_s`` (seconds).
 
-        An ``end_s`` behind the end of the recording means its end.
+        An ``end_s`` after the end of the recording means its end.
 
         Raises:
-            Problem: whatever is wrong with the file (413, 415, 422), with the range (422, with a pointer), or
-                with the decoder (503, 504).
+            Problem: the file cannot be decoded (413, 415, 422), the range is invalid (422, with a pointer), or the
+                decoder failed (503, 504).
         """
         try:
             check_range(start_s, end_s)
@@ -121,16 +122,15 @@ class Decoder:
             raise
 
     def video(self, data: bytes | memoryview, on_frame: OnFrame, *, timeout_s: float) -> VideoSummary:
-        """Decode the pictures of an upload, one at a time; the next is decoded while ``on_frame`` runs.
+        """Decode the pictures of an upload one at a time; the next is decoded while ``on_frame`` runs.
 
         Args:
             data: the upload.
-            on_frame: called in this thread with each frame, never before it has returned from the last.
-                What it raises ends the decoding and is raised here.
-            timeout_s: seconds for all of it, ``on_frame`` included.
+            on_frame: called in this thread with each frame in turn. An exception ends the decoding and is raised here.
+            timeout_s: seconds for the whole video, ``on_frame`` included.
 
         Raises:
-            Problem: whatever is wrong with the file (413, 415, 422) or with the decoder (503, 504).
+            Problem: the file cannot be decoded (413, 415, 422), or the decoder failed (503, 504).
         """
         try:
             view = memoryview(data).cast("B")
@@ -149,16 +149,16 @@ class Decoder:
         return VideoSummary(picture_media(facts, job.container), receiver.frames, flags_of(facts))
 
     def pictures(self, frames: Sequence[tuple[float, bytes]], on_frame: OnFrame, *, timeout_s: float) -> None:
-        """Decode JPEG pictures that belong together.
+        """Decode JPEG pictures of one stream.
 
         Args:
-            frames: of each its time in seconds, which increases, and its bytes.
-            on_frame: called in this thread with each.
-            timeout_s: seconds for all of it.
+            frames: increasing time in seconds and bytes of each picture.
+            on_frame: called in this thread with each frame.
+            timeout_s: seconds for all pictures.
 
         Raises:
-            ContainerUnsupported: one is no JPEG.
-            Problem: one cannot be decoded, or the decoder is not there.
+            ContainerUnsupported: a picture is no JPEG.
+            Problem: a picture cannot be decoded, or the decoder failed.
         """
         try:
             if not all(content.startswith(JPEG_BEGINNING) for _, content in frames):
@@ -227,7 +227,7 @@ class Decoder:
         *,
         is_long: bool = False,
     ) -> dict[str, Any]:
-        """Run a job; a process that died of the file makes the file known."""
+        """Run a job; a file on which the process died is remembered."""
         try:
             return self._pool.run(kind, arguments, view, on_message, total_timeout_s=timeout_s, is_long=is_long)
         except WorkerDiedError as death:
@@ -237,17 +237,17 @@ class Decoder:
             raise problem from None
 
     def _problem_of(self, death: WorkerDiedError) -> Problem:
-        """What the end of a decoder process says: something of the file, or nothing."""
+        """The problem for the death of a decoder process."""
         if death.signal_name in EXTERNAL_SIGNALS or not self._pool.is_open:
             return DecoderUnavailable(retry_after_s=1.0)
         return MediaCrashedDecoder()
 
 
 class SampleBuffer:
-    """Collects blocks of samples as they arrive, in one array that grows.
+    """Collects blocks of samples in one growing array.
 
     Args:
-        max_channels, max_samples: more than this from a decoder process is taken for a process gone wrong.
+        max_channels, max_samples: bounds; a decoder process that sends more has gone wrong.
     """
 
     def __init__(self, max_channels: int, max_samples: int) -> None:
@@ -260,14 +260,14 @@ class SampleBuffer:
         """Read the payload of a 'samples' message: float32 [channels, samples].
 
         Raises:
-            ValueError: the message makes no sense, so whoever sent it has to be ended.
+            ValueError: the message is invalid, so its sender has to be ended.
         """
         channels, samples = announced_samples(message, self._max_channels, self._max_samples - self._length)
         stop = self._length + samples
         if self._length == 0:
             self._array = np.empty((channels, samples), np.float32)
         elif self._array.shape[0] != channels:
-            raise ValueError("samples that cannot be")
+            raise ValueError("an impossible block of samples")
         if stop > self._array.shape[1]:
             self._grow(max(stop, 2 * self._length))
         for row in self._array:
@@ -291,7 +291,7 @@ class SampleBuffer:
 
 
 class _KnownCrashers:
-    """The newest files on which a decoder process died, by SHA-256; they are refused at once."""
+    """SHA-256 of the latest files on which a decoder process died; these are refused at once."""
 
     def __init__(self) -> None:
         self._digests: OrderedDict[bytes, None] = OrderedDict()
@@ -310,21 +310,21 @@ class _KnownCrashers:
 
 
 def announced_samples(message: dict[str, Any], max_channels: int, max_samples: int) -> tuple[int, int]:
-    """Channels and samples of the payload that follows a 'samples' message.
+    """Channels and samples of the payload after a 'samples' message.
 
     Raises:
-        ValueError: the message makes no sense, so whoever sent it has to be ended.
+        ValueError: the message is invalid, so its sender has to be ended.
     """
     channels, samples = message.get("channels"), message.get("samples")
     if message.get("type") != "samples" or type(channels) is not int or type(samples) is not int:
-        raise ValueError("samples that cannot be")
+        raise ValueError("an impossible block of samples")
     if not (0 < channels <= max_channels and 0 < samples <= max_samples):
-        raise ValueError("samples that cannot be")
+        raise ValueError("an impossible block of samples")
     return channels, samples
 
 
 def sound_media(facts: dict[str, Any], container: str) -> MediaInfo:
-    """What the last message tells of a sound track."""
+    """Facts of a sound track in a job's last message."""
     return MediaInfo(
         duration_s=float(facts["duration_s"]),
         container=container,
@@ -335,7 +335,7 @@ def sound_media(facts: dict[str, Any], container: str) -> MediaInfo:
 
 
 def picture_media(facts: dict[str, Any], container: str) -> MediaInfo:
-    """What the last message tells of the pictures."""
+    """Facts of the pictures in a job's last message."""
     return MediaInfo(
         duration_s=float(facts["duration_s"]),
         container=container,
@@ -347,5 +347,5 @@ def picture_media(facts: dict[str, Any], container: str) -> MediaInfo:
 
 
 def flags_of(facts: dict[str, Any]) -> tuple[str, ...]:
-    """Remarks of the last message on the recording, such as 'clipped'."""
+    """Flags in a job's last message, such as 'clipped'."""
     return tuple(str(flag) for flag in facts["flags"])

@@ -1,7 +1,7 @@
-"""A process that has loaded and warmed the decoder, and forks a decoder process whenever one is asked for.
+"""The fork server: a process with a warm decoder that forks decoder processes on request.
 
-It is ours rather than ``multiprocessing``'s because that one passes its environment on, imports the program's
-main module into every child and may be shared with others; this one starts from an empty environment.
+The one of ``multiprocessing`` passes its environment on, imports the main module into every child and may be shared
+with other code; this one starts from an empty environment.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ _PASSED_ON: Final = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
 
 
 class ForkServer:
-    """The service's side. Thread-safe."""
+    """The service's side of the fork server. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._handles: dict[int, int] = {}  # process id → pidfd, which never means another process
+        self._handles: dict[int, int] = {}  # process id → pidfd, which is never reused
         self._closed = False
 
     def start(self) -> None:
         """Start the process and wait until it is warm (about half a second, once).
 
         Raises:
-            OSError, EOFError: it could not be started; its own message is on standard error.
+            OSError, EOFError: the process could not be started; its message is on standard error.
         """
         with self._lock:
             self._closed = False
@@ -54,10 +54,10 @@ class ForkServer:
     def fork(self, connection: socket.socket, memory_bytes: int) -> int:
         """Fork a decoder process that talks through ``connection``, and return its process id.
 
-        A fork server that has died is started again.
+        A dead fork server is started again.
 
         Raises:
-            OSError, EOFError: no process could be had.
+            OSError, EOFError: no process could be forked.
         """
         with self._lock:
             if self._closed:
@@ -69,10 +69,10 @@ class ForkServer:
             return pid
 
     def end(self, pid: int) -> str | None:
-        """Kill process ``pid`` if it still runs, and return the name of the signal that ended it.
+        """Kill process ``pid`` if it still runs.
 
         Returns:
-            'SIGSEGV' and the like, or None where it exited by itself or nobody knows.
+            Name of the signal that ended it, such as 'SIGSEGV'; None if it exited or its end is unknown.
         """
         with self._lock:
             handle = self._handles.pop(pid, None)
@@ -90,7 +90,7 @@ class ForkServer:
         return signal.Signals(os.WTERMSIG(status)).name
 
     def close(self) -> None:
-        """Stop the process; decoder processes stop when their own connections close."""
+        """Stop the fork server; decoder processes stop when their connections close."""
         with self._lock:
             self._closed = True
             self._stop()
@@ -110,7 +110,7 @@ class ForkServer:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=environment | threads | {"LANG": "C.UTF-8"},
-                start_new_session=True,  # Ctrl-C in a terminal is for the service, which drains
+                start_new_session=True,  # Ctrl-C in a terminal must reach the service alone, which drains
             )
         self._receive()
 
@@ -143,7 +143,7 @@ class ForkServer:
 
 
 def main(descriptor: int) -> None:
-    """The process's side: load, warm up, then fork and reap as asked until the service goes away."""
+    """The process's side: load, warm up, then fork and reap on request until the service has gone."""
     from service.pipeline.decoding import worker  # the decoder's libraries, in this process only
     from service.pipeline.decoding.forkserver import forbid_core_dumps
 
@@ -151,7 +151,7 @@ def main(descriptor: int) -> None:
     control = socket.socket(fileno=descriptor)
     worker.warm_up()
     gc.collect()
-    gc.freeze()  # forked processes share these pages as long as nobody writes to them
+    gc.freeze()  # forked processes share these pages while nothing writes to them
     control.sendall(_REPLY.pack(0))
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, _REQUEST.size, 1)
@@ -195,10 +195,10 @@ _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 def forbid_core_dumps() -> None:
-    """Forbid core dumps of this process and its children, by size and, on Linux, also to programs that take them.
+    """Forbid core dumps of this process and its children: their memory holds recordings, which no disk may get.
 
-    The kernel ignores the size where ``core_pattern`` names a program; a process that is not dumpable has no core at
-    all, and no debugger of the same user can read its memory. Forked children inherit that, other programs do not.
+    The limit on the size is ignored where ``core_pattern`` names a program, so on Linux the process is made undumpable
+    too; then no debugger of the same user can read its memory. Forked children inherit that, other programs do not.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     prctl = getattr(ctypes.CDLL(None), "prctl", None)

@@ -1,4 +1,4 @@
-"""The service's side of a video that is being decoded: frames arrive one at a time and are never collected."""
+"""Receiving the frames of a video: one at a time, never collected."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from service.settings import Limits
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """One picture.
+    """One frame of a video.
 
     Attributes:
-        time_s: seconds from the first frame.
+        time_s: seconds since the first frame.
         image: uint8 [height, width, 3], RGB, upright, square pixels, the longer side at most 640.
-        share: how much of the video's claimed length lies before it, 0…1; 0 where nothing is claimed.
+        share: share of the video's claimed length before this frame, 0…1; 0 without a claimed length.
     """
 
     time_s: float
@@ -32,14 +32,14 @@ class VideoFrame:
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """What is known when the last frame has gone by.
+    """Facts of a video after its last frame.
 
     Attributes:
         media: rate measured from the time stamps, size as stored in the file.
-        frames: frames that were handed over.
-        flags: 'damaged' (frames could not be decoded and were left out), 'truncated' (ends before its header
-            says), 'times_repaired' (time stamps were absent or did not increase), 'thinned' (frames that
-            followed too soon for ``max_frame_rate_hz`` were left out).
+        frames: number of frames handed over.
+        flags: 'damaged' (undecodable frames were left out), 'truncated' (ends before its header says),
+            'times_repaired' (time stamps were missing or did not increase), 'thinned' (frames beyond
+            ``max_frame_rate_hz`` were left out).
     """
 
     media: MediaInfo
@@ -51,14 +51,14 @@ OnFrame = Callable[[VideoFrame], None]
 
 
 class HandlerFailedError(Exception):
-    """The receiver of the frames raised; ``__cause__`` is what."""
+    """The receiver of the frames raised an exception, which is the ``__cause__``."""
 
 
 class FrameReceiver:
-    """Reads 'frame' messages and hands the frames on. While it does, the decoder makes the next frame.
+    """Reads 'frame' messages and hands the frames on, while the decoder makes the next frame.
 
     Args:
-        limits: more than these from a decoder process is taken for a process gone wrong.
+        limits: bounds; a decoder process that sends more has gone wrong.
         on_frame: called with each frame.
     """
 
@@ -72,19 +72,19 @@ class FrameReceiver:
         """Read the payload of a 'frame' message: uint8 [height, width, 3].
 
         Raises:
-            ValueError: the message makes no sense, so whoever sent it has to be ended.
-            HandlerFailedError: the receiver of the frames raised.
+            ValueError: the message is invalid, so its sender has to be ended.
+            HandlerFailedError: ``on_frame`` raised.
         """
         width, height, time_s, share = (message.get(name) for name in ("width", "height", "time_s", "share"))
         if message.get("type") != "frame" or type(width) is not int or type(height) is not int:
-            raise ValueError("a frame that cannot be")
+            raise ValueError("an impossible frame")
         if not isinstance(time_s, float) or not isinstance(share, float) or not math.isfinite(share):
-            raise ValueError("a frame that cannot be")
+            raise ValueError("an impossible frame")
         self.frames += 1
         sides_fit = 0 < width <= LONG_SIDE_PX and 0 < height <= LONG_SIDE_PX
         time_fits = self._last_s < time_s <= self._limits.max_duration_s  # NaN does not
         if not (sides_fit and time_fits and self.frames <= self._limits.max_frames):
-            raise ValueError("a frame that cannot be")
+            raise ValueError("an impossible frame")
         self._last_s = time_s
         image = np.empty((height, width, 3), np.uint8)
         channel.receive_into(image.reshape(-1).data)

@@ -1,4 +1,4 @@
-"""Recordings that are too long to be held in memory: decoded from a source of bytes, a piece at a time."""
+"""Decoding of recordings too long for memory: from a source of bytes, piece by piece."""
 
 from __future__ import annotations
 
@@ -29,36 +29,39 @@ from service.problems import MediaInvalid, NoVideoStream
 from service.settings import Limits
 
 BLOCKS_AHEAD = 8
+"""Blocks of samples decoded ahead of their use."""
+
 FRAMES_AHEAD = 2
+"""Frames decoded ahead of their use."""
 
 LARGEST_BLOCK_SAMPLES = 4_000_000
-"""Of one message; a decoder process that sends more has gone wrong."""
+"""Most samples in one message; a decoder process that sends more has gone wrong."""
 
 OnMessage = Callable[[dict[str, Any], Channel], None]
 
 
 @dataclass(frozen=True)
 class SoundFacts:
-    """What is known of a sound track when it has been decoded to its end; ``media`` and ``flags`` as of a decode."""
+    """Facts of a sound track decoded to its end; attributes as of :class:`DecodedAudio`."""
 
     media: MediaInfo
     flags: tuple[str, ...]
 
 
 Sound = Playback[FloatArray, SoundFacts]
-"""Blocks float32 [channels, samples], then the facts."""
+"""Blocks float32 [channels, samples]; the outcome is the facts."""
 
 Pictures = Playback[VideoFrame, VideoSummary]
-"""Frames, then the summary."""
+"""Frames; the outcome is the summary."""
 
 
 class LongDecoder(Decoder):
-    """Decodes sources instead of uploads, in processes of its own, so that short requests never wait for long ones.
+    """Decodes sources of bytes in its own processes, so that short requests never wait for long recordings.
 
     Args:
-        limits: of a long recording.
+        limits: limits of a long recording.
         workers: recordings decoded at once.
-        timeout_s: seconds that one may be under way, waiting for whoever takes the samples included.
+        timeout_s: seconds that one decode may take, including waits of its consumer.
         on_event: as of :class:`Decoder`.
     """
 
@@ -71,16 +74,16 @@ class LongDecoder(Decoder):
     def sound(
         self, source: ByteSource, *, target_rate_hz: int, start_s: float | None = None, end_s: float | None = None
     ) -> Sound:
-        """Begin to decode the sound of ``source``, all of it or from ``start_s`` to ``end_s``.
+        """Begin to decode the sound of ``source``, whole or from ``start_s`` to ``end_s``.
 
-        The same source gives the same samples every time. Its problems are raised where the items are taken.
+        Equal sources give equal samples. Problems are raised by :meth:`Playback.next`.
         """
         return Playback(
             lambda put: self._play_sound(source, target_rate_hz, start_s, end_s, put), ahead=BLOCKS_AHEAD, name="sound"
         )
 
     def frames(self, source: ByteSource, *, skip_frames: int = 0) -> Pictures:
-        """Begin to decode the pictures of ``source``, from the frame with the number ``skip_frames`` on."""
+        """Begin to decode the pictures of ``source`` after its first ``skip_frames`` frames."""
         return Playback(lambda put: self._play_pictures(source, skip_frames, put), ahead=FRAMES_AHEAD, name="pictures")
 
     def _play_sound(

@@ -1,4 +1,4 @@
-"""The headers of a long file at their places in otherwise empty memory, so that its kind can be told from them."""
+"""The outline of a long file: its headers at their places in otherwise empty memory, enough to detect its kind."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from service.pipeline.decoding.remote_file import ByteSource
 from service.problems import MediaInvalid
 
 HEAD_BYTES: Final = 1024 * 1024
-"""Of every file; headers of WAV, FLAC, Ogg and WebM lie within."""
+"""Bytes copied from the beginning of every file; the headers of WAV, FLAC, Ogg and WebM lie within."""
 
 MAX_INDEX_BYTES: Final = 64 * 1024 * 1024
-"""Of the index of an MP4 file; half a day at 30 frames a second has about 20 MiB."""
+"""Largest index of an MP4 file; half a day at 30 frames a second has about 20 MiB."""
 
 MAX_PARTS: Final = 65_536
+"""Most boxes on the outermost level of an MP4 file."""
+
 _HEADER_BYTES: Final = 32
 _ID3_HEADER_BYTES: Final = 10
 _AFTER_TAG_BYTES: Final = 64 * 1024
 
 
 def outline(source: ByteSource) -> memoryview:
-    """As many bytes as ``source`` has, of which those are filled in that tell its kind and structure.
+    """Memory of the size of ``source``, filled only where bytes tell its kind and structure.
 
-    Pages that nobody writes to cost no memory.
+    Untouched pages cost no memory.
 
     Raises:
-        MediaInvalid: more index than any real recording has.
+        MediaInvalid: the index is larger than that of any real recording.
     """
     if not len(source):
         return memoryview(b"")
@@ -54,7 +56,7 @@ def _tag_end(head: bytes) -> int:
 
 
 def _copy_boxes(source: ByteSource, view: memoryview) -> None:
-    """Headers of all boxes of the outermost level, and the whole index."""
+    """Copy the headers of all outermost boxes, and the whole index."""
     start = parts = index_bytes = 0
     while start + 8 <= len(source):
         header = _copy(source, view, start, _HEADER_BYTES)
@@ -65,10 +67,10 @@ def _copy_boxes(source: ByteSource, view: memoryview) -> None:
             size = len(source) - start
         parts += 1
         if size < 8 or parts > MAX_PARTS:
-            return  # whoever reads the outline finds the same and says what is wrong
+            return  # sniff() finds the same error and reports it
         if kind == b"moov":
             index_bytes += size
             if index_bytes > MAX_INDEX_BYTES:
-                raise MediaInvalid("The recording's index is larger than any can be.")
+                raise MediaInvalid("The recording's index is too large.")
             _copy(source, view, start, size)
         start += size

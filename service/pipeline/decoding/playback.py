@@ -1,4 +1,4 @@
-"""Something that calls back, turned round: its items are taken one by one, while it waits for whoever takes them."""
+"""A callback turned into an iterator: a producer runs in a thread, and its items are taken one by one."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 LOOK_S = 0.1
-"""How often a waiting thread looks whether the other side has gone."""
+"""Interval at which a waiting thread checks whether the other side has gone."""
 
 
 class PlaybackClosedError(Exception):
-    """Nobody takes the items any more."""
+    """The consumer has closed the playback."""
 
 
 class Playback(Generic[Item, Outcome]):
-    """Runs ``play`` in a thread of its own, a few items ahead of whoever calls :meth:`next`.
+    """Runs ``play`` in its own thread, at most ``ahead`` items ahead of :meth:`next`.
 
     Args:
-        play: called with a function that takes each item; what it returns is the outcome. The function raises
+        play: called with a function that takes each item; returns the outcome. That function raises
             ``PlaybackClosedError`` after :meth:`close`.
         ahead: items that may wait.
-        name: the thread's.
+        name: name of the thread.
     """
 
     def __init__(self, play: Callable[[Callable[[Item], None]], Outcome], *, ahead: int, name: str) -> None:
@@ -39,10 +39,10 @@ class Playback(Generic[Item, Outcome]):
         self._thread.start()
 
     def next(self) -> Item | None:
-        """The next item; None when there are no more.
+        """Wait for the next item; None after the last.
 
         Raises:
-            Exception: whatever ``play`` raised.
+            Exception: raised by ``play``.
         """
         while True:
             ended = self._ended.is_set()
@@ -57,12 +57,12 @@ class Playback(Generic[Item, Outcome]):
 
     @property
     def outcome(self) -> Outcome:
-        """What ``play`` returned; to be asked for after the last item."""
+        """The value that ``play`` returned; valid after the last item."""
         assert self._outcome is not None
         return self._outcome
 
     def close(self) -> None:
-        """Let ``play`` end at its next item, and wait for it."""
+        """End ``play`` at its next item, and wait for it."""
         self._closed.set()
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""Decoder processes kept warm: lent for one job at a time, watched, and replaced when they die or age."""
+"""A pool of warm decoder processes: each runs one job at a time, and is replaced when it dies or ages."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from service.pipeline.decoding.protocol import BEGUN, Channel
 from service.problems import DeadlineExceeded, DecoderUnavailable, MediaInvalid, Problem, all_problems
 
 JOBS_A_PROCESS: Final = 500
-"""A process is replaced after so many files, whatever memory they have cost it."""
+"""Files after which a process is replaced, so that no leak of memory grows."""
 
 READY_TIMEOUT_S: Final = 10.0
+"""Seconds that a new process has to report that it is ready."""
+
 MAX_DETAIL_CHARACTERS: Final = 300
 
 OnMessage = Callable[[dict[str, Any], Channel], None]
 
 
 class WorkerDiedError(Exception):
-    """The process ended on a job.
+    """The process died during a job.
 
     Args:
-        signal_name: that ended it; None where it exited by itself.
-        had_begun: whether it had looked into the file; if not, the file is not to blame.
+        signal_name: signal that ended it; None if it exited.
+        had_begun: whether it had begun to read the file; if not, the file is not to blame.
     """
 
     def __init__(self, signal_name: str | None, had_begun: bool) -> None:
@@ -48,17 +50,17 @@ class _Worker:
 
 
 class WorkerPool:
-    """Decoder processes: ``size`` from the beginning, as many more where they are needed. Thread-safe.
+    """Decoder processes: ``size`` at the start, up to twice as many on demand. Thread-safe.
 
-    A video keeps its process for as long as its frames are looked at, which may be minutes. Such long jobs have places
-    of their own, so that nobody who decodes a clip of seconds waits for them.
+    A video keeps its process while its frames are analysed, which may take minutes. Such long jobs have their own
+    places, so that a clip of seconds never waits for them.
 
     Args:
-        size: jobs at once, and as many long ones.
-        memory_bytes: address space of each.
+        size: short jobs at once; as many long ones beside them.
+        memory_bytes: address space of each process.
         job_timeout_s: wall-clock seconds after which a job is killed.
-        queue_timeout_s: how long a job waits for a process.
-        on_death: called with the name of the signal whenever a process dies.
+        queue_timeout_s: seconds that a job waits for a process.
+        on_death: called with the signal's name whenever a process dies.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class WorkerPool:
             raise DecoderUnavailable("The decoder process cannot be started.") from error
         self._open = True
         for _ in range(self._size):
-            self._free.put(None)  # below those that run: taken when all of them are lent
+            self._free.put(None)  # at the bottom of the stack: taken when all running processes are in use
         for _ in range(self._size):
             self._free.put(self._new_worker())
         if len(self.pids()) < self._size:
@@ -102,7 +104,7 @@ class WorkerPool:
             raise DecoderUnavailable("The decoder processes cannot be started.")
 
     def close(self) -> None:
-        """End all processes; jobs that still run fail with WorkerDiedError."""
+        """End all processes; running jobs fail with WorkerDiedError."""
         with self._lock:
             self._open = False
             live = list(self._live.values())
@@ -112,11 +114,11 @@ class WorkerPool:
 
     @property
     def is_open(self) -> bool:
-        """Whether jobs are taken: after ``start``, before ``close``."""
+        """Whether the pool takes jobs: after ``start`` and before ``close``."""
         return self._open
 
     def pids(self) -> list[int]:
-        """Return the process ids of the live decoder processes."""
+        """Process ids of the live decoder processes."""
         with self._lock:
             return list(self._live)
 
@@ -131,23 +133,26 @@ class WorkerPool:
         remote_bytes: int | None = None,
         is_long: bool = False,
     ) -> dict[str, Any]:
-        """Run one job to its end. ``on_message`` gets every message but the last and reads its payload.
+        """Run one job to its end.
 
-        With ``total_timeout_s`` the whole job may take that long, as its pace is that of ``on_message``, and
-        the pool's time limit is for each message alone. An exception of ``on_message`` ends the process.
-
-        With ``remote_bytes``, ``data`` is empty and the process asks for parts of a file of that size by messages
-        (see remote_file.py), which ``on_message`` answers.
-
-        With ``is_long`` it takes a place for long jobs.
+        Args:
+            kind: see :data:`service.pipeline.decoding.worker.JOB_KINDS`.
+            arguments: the job's, JSON.
+            data: the upload.
+            on_message: called with every message but the last, reads its payload. An exception ends the process.
+            total_timeout_s: seconds for the whole job, where ``on_message`` sets the pace; the pool's time limit
+                then holds for each message alone.
+            remote_bytes: size of a file that the process reads by messages (see remote_file.py), answered by
+                ``on_message``; ``data`` is empty then.
+            is_long: whether the job takes a place for long jobs.
 
         Returns:
             The last message.
 
         Raises:
-            Problem: what the job found wrong with the file.
-            WorkerDiedError: the process died on it.
-            DeadlineExceeded: it took longer than the time limit, and was killed.
+            Problem: the job found an error in the file.
+            WorkerDiedError: the process died during the job.
+            DeadlineExceeded: the job reached its time limit and was killed.
             DecoderUnavailable: no process was free in time, or none can be started.
         """
         total_s = self._job_timeout_s if total_timeout_s is None else total_timeout_s
@@ -160,7 +165,7 @@ class WorkerPool:
             except WorkerDiedError as death:
                 if death.had_begun:
                     raise
-            # Something else ended it, such as want of memory elsewhere, just when it was lent.
+            # Another cause ended it as the job began, such as want of memory elsewhere.
             return self._attempt(header, data, on_message, total_s)
 
     @contextmanager
@@ -187,7 +192,7 @@ class WorkerPool:
             raise DeadlineExceeded("The recording took too long to decode.") from None
         except (EOFError, OSError):
             raise WorkerDiedError(self._bury(worker), worker.has_begun) from None
-        except ValueError:  # it says what no decoder says, so it is not to be trusted with another file
+        except ValueError:  # the process has gone wrong and must not get another file
             self._bury(worker)
             raise WorkerDiedError(None, had_begun=True) from None
         finally:
@@ -217,7 +222,7 @@ class WorkerPool:
     def _take(self) -> _Worker:
         if not self._open:
             raise DecoderUnavailable("The decoder is not running.")
-        worker = self._free.get_nowait()  # as many as there are places, and the caller has one
+        worker = self._free.get_nowait()  # never empty: there are as many as places, and the caller has one
         if worker is not None and worker.channel.peer_has_gone():
             self._bury(worker)
             worker = None
@@ -251,13 +256,13 @@ class WorkerPool:
         worker = _Worker(pid, channel)
         with self._lock:
             self._live[pid] = worker
-        if not self._open:  # closed meanwhile
+        if not self._open:  # the pool was closed meanwhile
             self._end(worker)
             return None
         return worker
 
     def _bury(self, worker: _Worker) -> str | None:
-        """End a process that died by itself, and tell how."""
+        """Remove a process that died by itself, and return the signal that ended it."""
         signal_name = self._end(worker)
         self._on_death(signal_name or "exit")
         return signal_name
@@ -273,7 +278,7 @@ class WorkerPool:
 
 
 def _problem(message: dict[str, Any]) -> Problem:
-    """Rebuild what the process reported; a code that no file can cause becomes MediaInvalid."""
+    """The problem that a process reported; MediaInvalid for a code that no file can cause."""
     kinds = {kind.code: kind for kind in all_problems() if kind.status in (413, 415, 422)}
     kind = kinds.get(str(message.get("code")), MediaInvalid)
     detail, pointer = message.get("detail"), message.get("pointer")

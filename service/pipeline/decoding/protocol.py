@@ -1,6 +1,6 @@
-"""How the service and a decoder process talk: a length, a JSON header of that length, and raw bytes.
+"""Messages between the service and a decoder process: a length, a JSON header of that length, then raw bytes.
 
-The decoder's side is not trusted: nothing it says is unpickled, and every length is checked by the receiver.
+The service does not trust the decoder's side: it unpickles nothing and checks every length.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 MAX_HEADER_BYTES: Final = 65_536
 BEGUN: Final = "begun"
-"""Type of a decoder's first message on a job: it has the file and will now look into it."""
+"""Type of a decoder's first message in a job: it has the file and begins to read it."""
 
 _LENGTH: Final = struct.Struct("<I")
 
@@ -22,7 +22,7 @@ _LENGTH: Final = struct.Struct("<I")
 class Channel:
     """One end of a connection.
 
-    Without a deadline it never polls, as a process that may hold no file descriptors cannot.
+    Without a deadline it never polls: a process that may open no file descriptors cannot.
 
     Args:
         connection: a connected stream socket.
@@ -39,7 +39,7 @@ class Channel:
             self._connection.settimeout(None)
 
     def send(self, header: Mapping[str, object], payload: bytes | memoryview = b"") -> None:
-        """Send one message. The header says what the payload is and how long."""
+        """Send one message; the header gives kind and length of the payload."""
         text = json.dumps(header).encode()
         self._limit_wait()
         self._connection.sendall(_LENGTH.pack(len(text)) + text)
@@ -48,7 +48,7 @@ class Channel:
             self._connection.sendall(payload)
 
     def send_bytes(self, payload: bytes | memoryview) -> None:
-        """Send bytes that the other side has asked for and counts itself."""
+        """Send bytes without a header; the other side knows their number."""
         self._limit_wait()
         self._connection.sendall(payload)
 
@@ -57,7 +57,7 @@ class Channel:
 
         Raises:
             EOFError: the other side has gone.
-            ValueError: no header, or a longer one than is allowed.
+            ValueError: the header is invalid or too long.
         """
         length = bytearray(_LENGTH.size)
         self.receive_into(memoryview(length))
@@ -72,7 +72,11 @@ class Channel:
         return header
 
     def receive_into(self, target: memoryview) -> None:
-        """Fill ``target`` (bytes, contiguous). Raises EOFError if the other side goes before."""
+        """Fill ``target`` (bytes, contiguous).
+
+        Raises:
+            EOFError: the other side has gone.
+        """
         while len(target):
             self._limit_wait()
             count = self._connection.recv_into(target)

@@ -1,6 +1,6 @@
-"""A file that stays with the service: a decoder process asks for the bytes it needs, a piece at a time.
+"""A remote file: a decoder process requests bytes of it piece by piece, and the service sends them.
 
-So recordings larger than memory can be decoded from encrypted storage by a process that can open nothing.
+A process that can open nothing can thus decode recordings larger than memory from encrypted storage.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 from service.pipeline.decoding.protocol import Channel
 
 PIECE_BYTES: Final = 256 * 1024
-"""Asked for at once; FFmpeg itself asks for 32 KiB."""
+"""Largest piece of one request; FFmpeg itself requests 32 KiB."""
 
 
 class ByteSource(Protocol):
-    """Bytes that can be read from anywhere, such as an encrypted file. Thread-safe."""
+    """Bytes with random access, such as an encrypted file. Thread-safe."""
 
     def __len__(self) -> int:
-        """Bytes in all."""
+        """Size in bytes."""
 
     def read(self, start: int, size: int) -> bytes:
-        """``size`` bytes from ``start`` on, fewer only at the end."""
+        """``size`` bytes from ``start`` on; fewer only at the end."""
 
 
 class _RemoteBytes(io.RawIOBase):
-    """The decoder's side: every read is a message and its answer."""
+    """The decoder's side: each read is a message and its answer."""
 
     def __init__(self, channel: Channel, size: int) -> None:
         self._channel = channel
@@ -57,22 +57,22 @@ class _RemoteBytes(io.RawIOBase):
 
 
 def open_remote(channel: Channel, size: int) -> BinaryIO:
-    """The decoder's side: a binary file of ``size`` bytes that are read through ``channel``."""
+    """The decoder's side: a binary file of ``size`` bytes, read through ``channel``."""
     return cast(BinaryIO, io.BufferedReader(_RemoteBytes(channel, size), PIECE_BYTES))
 
 
 def answer_read(message: dict[str, Any], channel: Channel, source: ByteSource) -> bool:
-    """The service's side: answer ``message`` if it asks for bytes, and tell whether it did.
+    """The service's side: answer ``message`` if it requests bytes; False if it does not.
 
     Raises:
-        ValueError: it asks for bytes that there are not, so whoever sent it has to be ended.
+        ValueError: it requests bytes outside the file, so its sender has to be ended.
     """
     if message.get("type") != "read":
         return False
     start, size = message.get("start"), message.get("bytes")
     if type(start) is not int or type(size) is not int:
-        raise ValueError("a read that cannot be")
+        raise ValueError("an impossible read")
     if not (start >= 0 and 0 < size <= PIECE_BYTES and start + size <= len(source)):
-        raise ValueError("a read that cannot be")
+        raise ValueError("an impossible read")
     channel.send_bytes(source.read(start, size))
     return True

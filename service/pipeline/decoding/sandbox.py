@@ -1,6 +1,6 @@
-"""The only module that decodes media. It runs in a decoder process that can open nothing (see worker.py).
+"""Decoding with FFmpeg; no other module decodes media. It runs in a decoder process that can open nothing.
 
-Every number a file claims is doubted: limits are held against the samples that come out, while they do.
+No number in a file is trusted: limits are checked against the samples and frames as they are decoded.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from service.problems import (
 )
 
 TRUNCATED_S: Final = 0.1
-"""A recording that ends this much before what its header promises is flagged 'truncated'."""
+"""Seconds missing at the end, by its header, from which a recording is flagged 'truncated'."""
 
 TRUNCATED_VIDEO_S: Final = 0.5
-"""The same of a video, whose sound may go on a little."""
+"""Seconds missing at the end from which a video is flagged 'truncated'; its sound may be a little longer."""
 
 DAMAGED_PACKETS_SHARE: Final = 0.5
-"""With more undecodable packets than this the recording is refused, with fewer it is flagged 'damaged'."""
+"""Share of undecodable packets above which a recording is refused; below it is flagged 'damaged'."""
 
 _DECODERS: Final[dict[str, tuple[str, ...]]] = {
     "mp3": ("mp3", "mp3float"),
@@ -60,7 +60,7 @@ EmitFrame = Callable[[float, Picture, float], None]
 
 
 def silence_logs() -> None:
-    """Keep FFmpeg's own messages, which quote files, from being written anywhere."""
+    """Switch off FFmpeg's log messages: they quote files."""
     av.logging.set_level(None)
     av.logging.set_libav_level(av.logging.PANIC)
 
@@ -70,14 +70,14 @@ def decode_audio(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, objec
 
     Args:
         upload: the whole file.
-        job: what was sniffed, what is wanted and what is allowed.
+        job: detected container, requested range and limits.
         emit: called with float32 [channels, samples] at ``job.target_rate_hz``.
 
     Returns:
         See :meth:`SampleSink.facts`.
 
     Raises:
-        Problem: whatever is wrong with the file. Any other exception is FFmpeg's and means the same.
+        Problem: the file cannot be decoded. Any other exception is FFmpeg's and means the same.
     """
     if job.wav is not None and job.wav["codec"] in PLAIN_PCM:
         return read_plain_pcm(upload, WavLayout(**job.wav), job, emit)
@@ -85,7 +85,7 @@ def decode_audio(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, objec
 
 
 def decode_any(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, object]:
-    """Decode with FFmpeg, whatever the container. Arguments, result and errors as :func:`decode_audio`."""
+    """Decode any container with FFmpeg. Arguments, result and errors as of :func:`decode_audio`."""
     with _open(upload, job.demuxer, job.audio_codecs) as container:
         stream = _sound_track(container, job)
         if _claimed_s(container, stream) > job.max_duration_s:
@@ -96,7 +96,7 @@ def decode_any(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, object]
 
 
 def _open(upload: BinaryIO, demuxer: str, codecs: Iterable[str], max_pixels: int = 1) -> InputContainer:
-    """Open with one demuxer and these codecs alone, of which video ones may not make larger frames."""
+    """Open with this demuxer and these codecs alone; frames may have at most ``max_pixels``."""
     decoders = [name for codec in sorted(codecs) for name in _DECODERS.get(codec, (codec,))]
     options = {
         "format_whitelist": DEMUXER_NAMES.get(demuxer, demuxer),
@@ -119,7 +119,7 @@ def _refuse_to_open(*_: object) -> None:
 
 
 def _sound_track(container: InputContainer, job: AudioJob) -> AudioStream:
-    """Return the first audio stream, ready to decode on one thread, all others discarded."""
+    """The first audio stream, ready to decode on one thread; all others are discarded."""
     streams = _all_streams(container, job.max_streams)
     sound = next((stream for stream in streams if isinstance(stream, AudioStream)), None)
     if sound is None:
@@ -146,7 +146,7 @@ def _discard_others(streams: list[Stream], chosen: Stream) -> None:
 
 
 def _claimed_s(container: InputContainer, stream: Stream) -> float:
-    """Return the duration that the headers claim in seconds, 0 if none. Only ever a reason to look closer."""
+    """Duration claimed by the headers in seconds, 0 if none; never trusted, only a reason to count."""
     claims = [0.0]
     if container.duration:
         claims.append(container.duration / av.time_base)
@@ -156,7 +156,7 @@ def _claimed_s(container: InputContainer, stream: Stream) -> float:
 
 
 def _refuse_if_too_long(container: InputContainer, stream: AudioStream, job: AudioJob) -> None:
-    """Count samples without converting any: half the time of decoding for use (measured)."""
+    """Count samples without converting them: half the time of a full decode (measured)."""
     samples = 0
     for frame in _Frames(container, stream):
         check_format(job, frame.sample_rate, frame.layout.nb_channels)
@@ -173,7 +173,7 @@ def _decode(container: InputContainer, stream: AudioStream, job: AudioJob, emit:
         if sink is None:
             sink = SampleSink(job, frame.sample_rate, channels, emit)
         elif (frame.sample_rate, channels) != (sink.sample_rate_hz, sink.channels):
-            raise MediaInconsistent("The recording changes its sample rate or channels on the way.")
+            raise MediaInconsistent("The recording changes its sample rate or channels.")
         block = frame.to_ndarray()
         sink.add(block if frame.format.is_planar else block.reshape(-1, channels).T)
     if sink is None:
@@ -190,7 +190,7 @@ def _decode(container: InputContainer, stream: AudioStream, job: AudioJob, emit:
 
 
 class _Frames:
-    """Iterates over decoded frames, stepping over packets that cannot be decoded and counting them."""
+    """Iterates over decoded frames; skips and counts undecodable packets."""
 
     def __init__(self, container: InputContainer, stream: AudioStream | VideoStream) -> None:
         self._container = container
@@ -211,7 +211,7 @@ class _Frames:
             yield from frames
 
     def _packets(self) -> Iterator[Packet[Any]]:
-        """Demux up to the first error of the container itself."""
+        """Demux up to the first error of the container."""
         try:
             yield from self._container.demux(self._stream)
         except av.error.InvalidDataError:
@@ -223,15 +223,15 @@ def decode_video(upload: BinaryIO, job: VideoJob, emit: EmitFrame) -> dict[str, 
 
     Args:
         upload: the whole file.
-        job: what was sniffed and what is allowed.
-        emit: called with the time in seconds, uint8 [height, width, 3] RGB and the share of the claimed length
-            that lies before, 0 where none is claimed. It may block: no frame is made meanwhile.
+        job: detected container and limits.
+        emit: called with the time in seconds, uint8 [height, width, 3] RGB, and the share of the claimed length
+            before the frame (0 without one). It may block; no frame is decoded meanwhile.
 
     Returns:
         ``duration_s``, ``codec``, ``frame_rate_hz``, ``width``, ``height``, ``flags``.
 
     Raises:
-        Problem: whatever is wrong with the file. Any other exception is FFmpeg's and means the same.
+        Problem: the file cannot be decoded. Any other exception is FFmpeg's and means the same.
     """
     with _open(upload, job.demuxer, job.video_codecs, job.max_frame_pixels) as container:
         stream = _picture_track(container, job)
@@ -239,7 +239,7 @@ def decode_video(upload: BinaryIO, job: VideoJob, emit: EmitFrame) -> dict[str, 
 
 
 def _picture_track(container: InputContainer, job: VideoJob) -> VideoStream:
-    """Return the first video stream that is no cover picture, ready to decode on one thread."""
+    """The first video stream that is no cover picture, ready to decode on one thread."""
     streams = _all_streams(container, job.max_streams)
     moving = (stream for stream in streams if isinstance(stream, VideoStream))
     pictures = next((stream for stream in moving if not stream.disposition & Disposition.attached_pic), None)
@@ -303,10 +303,10 @@ def _decode_pictures(
 def decode_pictures(
     upload: BinaryIO, times_s: list[float], sizes: list[int], max_frame_pixels: int, emit: EmitFrame
 ) -> dict[str, object]:
-    """Decode JPEG pictures, one behind the other in ``upload``; no demuxer looks at them.
+    """Decode JPEG pictures, which follow each other in ``upload``, without a demuxer.
 
     Raises:
-        Problem: one cannot be decoded or is too large. Any other exception is FFmpeg's and means the same.
+        Problem: a picture cannot be decoded or is too large. Any other exception is FFmpeg's and means the same.
     """
     reformatter = VideoReformatter()
     for time_s, size in zip(times_s, sizes, strict=True):
@@ -321,17 +321,17 @@ def decode_pictures(
 
 
 def _picture(reformatter: VideoReformatter, frame: VideoFrame, pixel_aspect: float) -> Picture:
-    """RGB, upright, scaled down, uint8 [height, width, 3]. FFmpeg's own threads are forbidden here."""
+    """The frame upright, scaled down and in RGB, uint8 [height, width, 3]; made without threads of FFmpeg."""
     width, height = scaled_size(frame.width, frame.height, pixel_aspect)
     scaled = reformatter.reformat(frame, width, height, "rgb24", interpolation="AREA", threads=1)
     return turned(np.asarray(scaled.to_ndarray(), np.uint8), frame.rotation)
 
 
 def warm_up_video() -> None:
-    """Encode and decode two frames, so that all that FFmpeg's picture half loads late is in memory.
+    """Encode and decode two frames, so that FFmpeg loads all that it loads late for pictures.
 
     Raises:
-        RuntimeError: they cannot be decoded: this installation is broken.
+        RuntimeError: they cannot be decoded, so the installation is broken.
     """
     target = io.BytesIO()
     with av.open(target, "w", format="mp4") as output:

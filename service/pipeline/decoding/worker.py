@@ -1,7 +1,7 @@
-"""A decoder process: it gives up every means of reaching anything, then answers one job after another.
+"""A decoder process: it confines itself, then runs one job after another.
 
-What is left to a decoder that was taken over: its own memory, one connection to the service, and the CPU for
-as long as the service lets it live.
+A decoder that a hostile file takes over has its own memory, one connection to the service, and the CPU until the
+service ends it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ JobKind = Callable[[BinaryIO, dict[str, Any], Reply], dict[str, object]]
 
 
 def serve(connection: socket.socket, memory_bytes: int) -> None:
-    """Answer jobs until the service closes the connection."""
+    """Run jobs until the service closes the connection."""
     channel = Channel(connection)
     confine(memory_bytes)
     channel.send({"type": "ready"})
@@ -44,9 +44,9 @@ def serve(connection: socket.socket, memory_bytes: int) -> None:
 
 
 def confine(memory_bytes: int) -> None:
-    """Take away files, sockets, new processes, disk, core dumps and memory beyond ``memory_bytes``.
+    """Forbid new files, sockets, processes, writes, core dumps, and memory beyond ``memory_bytes``.
 
-    What is open stays open: one connection. Everything Python or FFmpeg loads late must be loaded by now.
+    The open connection stays open. All that Python and FFmpeg load late must be loaded before.
     """
     limits = {
         resource.RLIMIT_NOFILE: 0,
@@ -60,14 +60,14 @@ def confine(memory_bytes: int) -> None:
 
 
 def renew_cpu_limit(cpu_s: float) -> None:
-    """Let this process use ``cpu_s`` more seconds of CPU; then the kernel ends it with SIGXCPU."""
+    """Allow ``cpu_s`` more seconds of CPU, after which the kernel ends the process with SIGXCPU."""
     used_s = sum(os.times()[:2])
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (int(used_s + cpu_s) + 1, hard))
 
 
 def _upload(channel: Channel, header: dict[str, Any]) -> BinaryIO:
-    """The file that a job is about: here in memory, or read piece by piece from the service."""
+    """The job's file: in memory, or read piece by piece from the service."""
     if "remote_bytes" in header:
         return open_remote(channel, int(header["remote_bytes"]))
     return _receive(channel, int(header["bytes"]))
@@ -86,7 +86,7 @@ def _receive(channel: Channel, size: int) -> io.BytesIO:
 
 
 def _answer(header: dict[str, Any], upload: BinaryIO, reply: Reply) -> dict[str, object]:
-    """Run one job; whatever goes wrong in it is something wrong with the file."""
+    """Run one job; every error in it is an error of the file."""
     try:
         result = JOB_KINDS[header["kind"]](upload, header["arguments"], reply)
         return {"type": "done", **result}
@@ -101,12 +101,12 @@ def _answer(header: dict[str, Any], upload: BinaryIO, reply: Reply) -> dict[str,
         detail = "The recording needs more memory than its decoder may have."
         return {"type": "problem", "code": MediaInvalid.code, "detail": detail, "retire": True}
     except Exception:
-        # FFmpeg's errors are of a dozen classes, and some are not even its own (UnicodeDecodeError).
+        # FFmpeg raises a dozen classes of errors, and some that are not its own (UnicodeDecodeError).
         return {"type": "problem", "code": MediaInvalid.code, "detail": MediaInvalid.title}
 
 
 def _audio(upload: BinaryIO, arguments: dict[str, Any], reply: Reply) -> dict[str, object]:
-    """Kind 'audio': replies with blocks of float32 [channels, samples], then the facts of the recording."""
+    """Kind 'audio': sends blocks of float32 [channels, samples], then the facts of the recording."""
 
     def emit(block: FloatArray) -> None:
         channels, samples = block.shape
@@ -117,7 +117,7 @@ def _audio(upload: BinaryIO, arguments: dict[str, Any], reply: Reply) -> dict[st
 
 
 def _video(upload: BinaryIO, arguments: dict[str, Any], reply: Reply) -> dict[str, object]:
-    """Kind 'video': replies with one uint8 [height, width, 3] a frame, then the facts of the video.
+    """Kind 'video': sends uint8 [height, width, 3] for each frame, then the facts of the video.
 
     A reply blocks until the service has taken it, so at most one frame waits here.
     """
@@ -125,7 +125,7 @@ def _video(upload: BinaryIO, arguments: dict[str, Any], reply: Reply) -> dict[st
 
 
 def _pictures(upload: BinaryIO, arguments: dict[str, Any], reply: Reply) -> dict[str, object]:
-    """Kind 'pictures': JPEGs; the replies are those of a video."""
+    """Kind 'pictures': decodes JPEG pictures, with the replies of a video."""
     return sandbox.decode_pictures(upload, emit=_frame_sender(reply), **arguments)
 
 
@@ -145,14 +145,14 @@ def _frame_sender(reply: Reply) -> sandbox.EmitFrame:
 
 
 JOB_KINDS: Final[dict[str, JobKind]] = {"audio": _audio, "video": _video, "pictures": _pictures}
-"""What can be asked. Arguments are JSON, replies a header and bytes."""
+"""Kinds of jobs. Arguments are JSON, replies a header and bytes."""
 
 
 def warm_up() -> None:
-    """Decode a good and a bad file, so that all that Python and FFmpeg load late is in memory.
+    """Decode a good and two bad files, so that Python and FFmpeg load all that they load late.
 
     Raises:
-        RuntimeError: the good one cannot be decoded: this installation is broken.
+        RuntimeError: the good file cannot be decoded, so the installation is broken.
     """
     sandbox.silence_logs()
     samples = np.zeros(4410, "<i2").tobytes()

@@ -51,7 +51,7 @@ def test_a_frame_is_handed_on(line):
 def test_what_no_decoder_says_ends_it(line, change):
     channel, _ = line
     frames = []
-    with pytest.raises(ValueError, match="a frame that cannot be"):
+    with pytest.raises(ValueError, match="an impossible frame"):
         FrameReceiver(Limits(), frames.append).receive(GOOD | change, channel)
     assert frames == []
 
