@@ -133,6 +133,18 @@ class Card(_Frozen):
                 return name
         raise KeyError(role)
 
+    def number(self, name: str) -> float:
+        """One numeric setting.
+
+        Raises:
+            KeyError: it is missing.
+            TypeError: it is no number.
+        """
+        value = self.settings[name]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"the setting {name} is not a number")
+        return float(value)
+
 
 def read_card(bundle: Path) -> Card:
     """Read and validate ``bundle/card.json``.

@@ -1,25 +1,28 @@
 """Every error that a client can be told, as one tree.
 
-A problem is rendered as RFC 9457 ``application/problem+json`` and carries a code that never changes meaning.
-``GET /v1/problems`` lists this file.
+A problem is rendered as RFC 9457 ``application/problem+json`` and carries a code that never changes its meaning.
+``GET /v1/problems`` lists the classes of this file that have a code of their own. Three more classes lie beside what
+raises them and share the code of their parent: ``ParameterErrors``, ``FacesNotPrepared``, ``AffectNotPrepared``.
 
 Problem
-├── Malformed            400  the HTTP message itself is broken
-├── Unauthenticated      401
-├── Forbidden            403
-├── Missing              404
-├── NotAcceptable        406
-├── BodyTimeout          408
-├── TooLarge             413  a documented limit is exceeded
-├── Unsupported          415  a type that is not on the list
-├── Unprocessable        422  a permitted type whose content cannot be used, or a bad parameter
-├── RateLimited          429  one key's own limit
-├── HeadersTooLarge      431
-├── Unavailable          503  capacity, start-up, draining
-├── DeadlineExceeded     504
-└── NoSpace              507
-
-Those of jobs alone are in ``job_problems.py``.
+├── Malformed              400  the HTTP message itself is broken
+├── Unauthenticated        401
+├── Forbidden              403
+├── NotFound               404
+├── MethodNotAllowed       405
+├── NotAcceptable          406
+├── BodyTimeout            408  and StreamTimeout
+├── IdempotencyConflict    409  and JobNotReady, JobNotSucceeded
+├── ResultExpired          410  and JobDataLost
+├── TooLarge               413  a documented limit is exceeded
+├── UnsupportedContentType 415  a type that is not on the list
+├── Unprocessable          422  a permitted type whose content cannot be used, or a bad parameter
+├── RateLimited            429  one key's own limit
+├── HeadersTooLarge        431
+├── InternalError          500  a bug
+├── Unavailable            503  capacity, start-up, draining
+├── DeadlineExceeded       504
+└── NoSpace                507
 """
 
 from __future__ import annotations

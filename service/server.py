@@ -23,8 +23,8 @@ from service.pipeline.decoding.forkserver import forbid_core_dumps
 from service.problems import Problem
 from service.services import Services
 from service.settings import Settings, unread_names
-from service.telemetry.audit import AuditEntry
-from service.telemetry.logs import configure_logging, request_logger, service_logger
+from service.telemetry.audit import AuditEntry, log_request
+from service.telemetry.logs import configure_logging, service_logger
 
 # Longer than the 60 s after which common load balancers drop idle connections, so that they do it first.
 KEEP_ALIVE_S = 75
@@ -222,23 +222,13 @@ def warn_of_unread(environment: Mapping[str, str]) -> None:
 def _record_refusal(services: Services, problem: Problem, request_id: str) -> None:
     """Metrics, log and audit line of a request that the HTTP parser or its bounds refused."""
     services.metrics.requests_total.labels(REFUSED_ROUTE, str(problem.status)).inc()
-    fields = {
-        "request_id": request_id,
-        "route": REFUSED_ROUTE,
-        "status": problem.status,
-        "code": problem.code,
-        "duration_ms": None,
-        "bytes": None,
-        "media_s": None,
-    }
-    request_logger.info("request", extra={"fields": fields})
-    services.audit.write(
-        AuditEntry(
-            request_id=request_id,
-            key_id=ANONYMOUS.key_id,
-            action=REFUSED_ROUTE,
-            route=REFUSED_ROUTE,
-            status=problem.status,
-            code=problem.code,
-        )
+    entry = AuditEntry(
+        request_id=request_id,
+        key_id=ANONYMOUS.key_id,
+        action=REFUSED_ROUTE,
+        route=REFUSED_ROUTE,
+        status=problem.status,
+        code=problem.code,
     )
+    log_request(entry)
+    services.audit.write(entry)

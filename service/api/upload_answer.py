@@ -79,7 +79,7 @@ def note_analysis(
 ) -> Exchange:
     """Put what the pipeline took into ``Server-Timing``, log, audit and metrics; returns the request's exchange."""
     exchange = exchange_of(request.scope)
-    exchange.models = tuple(f"{model.name}/{model.version}@{model.sha256}" for model in models)
+    exchange.models = tuple(model.identity for model in models)
     exchange.stages_s.include(stages_s)
     exchange.media_s = media.duration_s
     services_of(request).metrics.audio_seconds_total.labels("ok").inc(media.duration_s)

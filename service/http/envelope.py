@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from service.http.security_headers import (
 from service.http.watched_socket import WatchedSocket
 from service.http.work_pool import ClientGoneError
 from service.problems import Draining, HeadersTooLarge, InternalError, Problem
-from service.telemetry.audit import AuditEntry
+from service.telemetry.audit import AuditEntry, log_request
 from service.telemetry.logs import describe_exception, request_logger
 from service.telemetry.tracing import RequestTrace
 
@@ -145,32 +144,21 @@ class Envelope:
         for stage in HTTP_STAGES & exchange.stages_s.keys():
             metrics.stage_duration_seconds.labels(stage).observe(exchange.stages_s[stage])
         trace_id = self._tracer.record(_trace(scope, exchange, route, status))
-        fields = {
-            "request_id": exchange.request_id,
-            **({} if trace_id is None else {"trace_id": trace_id}),
-            "route": route,
-            "status": status,
-            "code": exchange.code,
-            "duration_ms": round(elapsed_s * 1000, 2),
-            "bytes": exchange.body_bytes,
-            "media_s": exchange.media_s,
-        }
-        request_logger.log(logging.ERROR if status == 500 else logging.INFO, "request", extra={"fields": fields})
+        entry = AuditEntry(
+            request_id=exchange.request_id,
+            key_id=exchange.caller.key_id,
+            action=getattr(scope.get("route"), "operation_id", None) or route,
+            route=route,
+            status=status,
+            code=exchange.code,
+            models=exchange.models,
+            body_bytes=exchange.body_bytes,
+            media_s=exchange.media_s,
+            latency_s=round(elapsed_s, 5),
+        )
+        log_request(entry, trace_id)
         if is_audited(scope):
-            self._audit.write(
-                AuditEntry(
-                    request_id=exchange.request_id,
-                    key_id=exchange.caller.key_id,
-                    action=getattr(scope.get("route"), "operation_id", None) or route,
-                    route=route,
-                    status=status,
-                    code=exchange.code,
-                    models=exchange.models,
-                    body_bytes=exchange.body_bytes,
-                    media_s=exchange.media_s,
-                    latency_s=round(elapsed_s, 4),
-                )
-            )
+            self._audit.write(entry)
 
 
 def _trace(scope: Scope, exchange: Exchange, route: str, status: int) -> RequestTrace:

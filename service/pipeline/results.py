@@ -1,12 +1,15 @@
-"""What goes into the speech pipeline beside the recording, and what comes out: plain data, no behaviour."""
+"""Options and results of the speech pipeline, as plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from service.registry import Bundle
 
 FloatArray = NDArray[np.float32]
 ChannelChoice = Literal["mix", "left", "right", "each"]
@@ -92,7 +95,7 @@ class ChannelEmotion:
         probabilities: float32 [classes], or None where there is no speech to judge.
         emotion: most probable label, or None.
         arousal, valence: −1…1, or None.
-        flags: such as 'silent', 'padded', 'clipped', 'no_speech'.
+        flags: such as 'silent', 'clipped', 'no_speech'.
     """
 
     channel: str
@@ -113,6 +116,17 @@ class ModelReference:
     sha256: str
     licence: str
     provider: str
+
+    @classmethod
+    def of(cls, bundle: Bundle, provider: str) -> ModelReference:
+        """Reference to the weights of ``bundle``, which ``provider`` runs."""
+        card = bundle.card
+        return cls(card.name, card.version, bundle.sha256, card.licence.spdx, provider)
+
+    @property
+    def identity(self) -> str:
+        """name/version@sha256, as the audit log writes it."""
+        return f"{self.name}/{self.version}@{self.sha256}"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ only ever appended to; keeping it is the operator's part (docs/privacy.md).
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -16,7 +17,7 @@ from typing import Final
 import orjson
 
 from service.problems import AuditUnavailable, Problem
-from service.telemetry.logs import service_logger
+from service.telemetry.logs import request_logger, service_logger
 
 STANDARD_OUTPUT: Final = "-"
 
@@ -48,6 +49,21 @@ class AuditEntry:
     body_bytes: int | None = None
     media_s: float | None = None
     latency_s: float | None = None
+
+
+def log_request(entry: AuditEntry, trace_id: str | None = None) -> None:
+    """Write the request's line into the log of requests; ``trace_id`` is that of its trace, if it has one."""
+    fields = {
+        "request_id": entry.request_id,
+        **({} if trace_id is None else {"trace_id": trace_id}),
+        "route": entry.route,
+        "status": entry.status,
+        "code": entry.code,
+        "duration_ms": None if entry.latency_s is None else round(entry.latency_s * 1000, 2),
+        "bytes": entry.body_bytes,
+        "media_s": entry.media_s,
+    }
+    request_logger.log(logging.ERROR if entry.status == 500 else logging.INFO, "request", extra={"fields": fields})
 
 
 class AuditLog:
