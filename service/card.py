@@ -137,13 +137,20 @@ class Card(_Frozen):
         """One numeric setting.
 
         Raises:
-            KeyError: it is missing.
-            TypeError: it is no number.
+            KeyError: the card has no such setting.
+            TypeError: the setting is no number.
         """
         value = self.settings[name]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"the setting {name} is not a number")
         return float(value)
+
+    def pair(self, name: str) -> tuple[int, int]:
+        """A setting of two whole numbers, such as the indices of two points. Raises as :meth:`number`."""
+        value = self.settings[name]
+        if not isinstance(value, list) or len(value) != 2:
+            raise TypeError(f"the setting {name} is not a pair")
+        return int(value[0]), int(value[1])
 
 
 def read_card(bundle: Path) -> Card:

@@ -58,15 +58,7 @@ def read_features(
             table = read_action_unit_table(content, Limits(), fps=fps)
         except Problem as problem:
             raise ValueError(f"{path.name}: {problem.detail}") from problem
-        return affect_features(
-            table.time_s,
-            table.confidence,
-            table.action_units,
-            table.tracked,
-            turn=turn,
-            window_s=window_s,
-            hop_s=hop_s,
-        ).columns
+        return affect_features(table, turn=turn, window_s=window_s, hop_s=hop_s).columns
     return _functionals(path, turn)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.affect.columns import ACTION_UNITS
+from service.pipeline.face.unit_scale import ACTION_UNITS
 
 #: Units of the 17 that FACET also has. AU45 (blink) is missing: its AU43 is the closed eye, another thing.
 SHARED_UNITS = tuple(unit for unit in ACTION_UNITS if unit != "AU45")

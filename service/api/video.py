@@ -14,8 +14,7 @@ from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
 from service.api.video_parameters import VideoQuery
 from service.http.negotiation import EVENTS, JSON
-from service.pipeline.affect.live import AffectRows
-from service.pipeline.video.row_watch import OnRows
+from service.pipeline.affect.live import AffectRows, OnRows
 from service.pipeline.video_setup import require_faces
 from service.render.stream_json import affect_members
 from service.services import services_of

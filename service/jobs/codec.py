@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from service.pipeline.affect.attribution import Attribution
 from service.pipeline.results import AudioEmotion, ChannelEmotion, MediaInfo, ModelReference, Timeline
-from service.pipeline.video.video_results import Attribution, Statistics, VideoAffect
+from service.pipeline.video.video_results import Statistics, VideoAffect
 
 _KINDS: Final[dict[str, type[Any]]] = {
     kind.__name__: kind

@@ -1,22 +1,22 @@
-"""The part of a job that looks: faces followed through the pictures, and their features kept."""
+"""The part of a job that looks at pictures: it follows faces and keeps what the head makes of them."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, Final
 
 from service.jobs.part import Segment
 from service.jobs.sound_parts import refuse_if_cancelled
 from service.pipeline.decoding.long_decode import Pictures
+from service.pipeline.device.batch import Batcher
+from service.pipeline.device.device_calls import run_on_device
 from service.pipeline.device.task import Work
-from service.pipeline.video.long_video import SegmentedFaces
 from service.pipeline.video.relay import Relay
-from service.pipeline.video.video_faces import Sight
+from service.pipeline.video.video_faces import Sight, VideoFaces
 from service.pipeline.video.watching import SIGHTS_AT_ONCE, SIGHTS_WAITING
-from service.pipeline.video_pipeline import VideoPipeline
 
-FRAMES_A_SECOND = 24
-"""By which a segment's length is counted in frames, whatever the video's rate: nobody knows it before the end."""
+FRAMES_A_SECOND: Final = 24
+"""Frame rate by which a segment's length is counted in frames: the video's own is known at its end."""
 
 
 class FacesPart:
@@ -24,25 +24,25 @@ class FacesPart:
 
     Args:
         pictures: from the first frame that is still to be looked at.
-        pipeline: its device runs the networks.
+        device: runs the networks.
         faces: what has been seen.
         segment_s: about how many seconds a segment has.
     """
 
-    def __init__(self, pictures: Pictures, pipeline: VideoPipeline, faces: SegmentedFaces, segment_s: float) -> None:
+    def __init__(self, pictures: Pictures, device: Batcher, faces: VideoFaces, segment_s: float) -> None:
         self._pictures = pictures
-        self._pipeline = pipeline
+        self._device = device
         self._faces = faces
-        # Features are taken of so many frames together: segments that hold whole groups give what a whole video gives.
+        # Features are computed for groups of frames: segments of whole groups give exactly what the whole video gives.
         self._segment_frames = max(1, round(segment_s * FRAMES_A_SECOND / SIGHTS_AT_ONCE)) * SIGHTS_AT_ONCE
 
     def run(self, work: Work) -> Segment:
-        """The next segment: what was kept of its faces. The last record holds 'media', 'flags' and the state, too."""
+        """The next segment; its record is a :data:`Record`, in the end with 'media', 'flags' and 'state' too."""
         stop, began_s = self._faces.frames + self._segment_frames, self._faces.upto_s
         share, last = 0.0, False
 
         def note(sights: list[Sight]) -> None:
-            self._pipeline.on_device(lambda: self._faces.note(sights), work)
+            run_on_device(self._device, lambda: self._faces.note(sights), work)
 
         with Relay(note, capacity=SIGHTS_WAITING, batch=SIGHTS_AT_ONCE, name="sights") as sights:
             while self._faces.frames < stop:
@@ -52,7 +52,7 @@ class FacesPart:
                     last = True
                     break
                 share = frame.share
-                sights.put(self._pipeline.on_device(functools.partial(self._faces.follow, frame), work))
+                sights.put(run_on_device(self._device, functools.partial(self._faces.follow, frame), work))
         record: dict[str, Any] = self._faces.take()
         state = self._faces.state()
         media_s = self._faces.upto_s - began_s

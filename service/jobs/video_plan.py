@@ -1,11 +1,11 @@
-"""How a long video is judged: its faces, where somebody speaks, the emotion of its sound if asked, then the answer."""
+"""The plan of a long video: its faces, where somebody speaks, the emotion of its sound if asked, then the answer."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.jobs.audio_plan import AudioPlan
 from service.jobs.face_part import FacesPart
@@ -13,21 +13,17 @@ from service.jobs.files import PartFiles
 from service.jobs.part import FACES, INSPECT, SPEECH, TURN, NothingToDo, Part
 from service.jobs.sound_parts import SoundPart, TurnPart, heard
 from service.jobs.spool import JobSpool
-from service.pipeline.affect.functionals import affect_features, speaker_turn, time_grid
+from service.pipeline.affect.functionals import speaker_turn, time_grid
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.device.task import Work
 from service.pipeline.face.neutral import read_neutral
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
-from service.pipeline.video.long_video import KeptFaces, SegmentedFaces
-from service.pipeline.video.sound_track import Turn
-from service.pipeline.video.video_faces import check_face
+from service.pipeline.video.assemble import SpeakerTurn
+from service.pipeline.video.video_faces import VideoFaces
 from service.pipeline.video.video_results import VideoAffect, VideoOptions
 from service.pipeline.video_pipeline import VideoPipeline
-from service.problems import ModelNotFound
-
-SOUND_MISSING = frozenset({"no_audio", "audio_unusable"})
 
 
 class VideoPlan:
@@ -57,13 +53,9 @@ class VideoPlan:
         """Refuse what no video could be judged by.
 
         Raises:
-            ModelNotFound, Unprocessable
+            ModelNotFound, Unprocessable: see :meth:`VideoPipeline.check`.
         """
-        check_face(options.face)
-        read_neutral(options.neutral)
-        self._video.affect_model(options.model, options.version)
-        if not self._video.has_faces:
-            raise ModelNotFound("No face model is installed.")
+        self._video.check(options)
         if "audio" in options.include:
             self._audio.check(_sound_options(options))
 
@@ -78,15 +70,12 @@ class VideoPlan:
     ) -> Part:
         """The part ``name``, from ``state`` on."""
         if name == FACES:
-            networks, units = self._video.faces, self._video.units
-            assert networks is not None
-            assert units is not None
-            faces = SegmentedFaces(networks, units, read_neutral(options.neutral), state)
+            faces = self._watched(options, state)
             pictures = decoder.frames(source, skip_frames=faces.frames)
-            return FacesPart(pictures, self._video, faces, self._segment_s)
+            return FacesPart(pictures, self._video.device, faces, self._segment_s)
         if name == TURN:
             return self._turn_part(options, state, decoder, source)
-        if SOUND_MISSING & set(PartFiles(spool, TURN).record(0).get("flags", ())):
+        if not SpeakerTurn(None, tuple(PartFiles(spool, TURN).record(0).get("flags", ()))).has_sound:
             return NothingToDo({"samples": 0, "flags": ()})
         return self._audio.make(name, _sound_options(options), spool, state, decoder, source, in_video=True)
 
@@ -97,30 +86,21 @@ class VideoPlan:
             Unprocessable: the face or the neutral stretch that is asked for is not in the video.
         """
         video = self._video
-        work = Work(time.monotonic() + self._deadline_s, None, None)
+        records = list(PartFiles(spool, FACES).records())
+        last = records[-1]
+        faces = self._watched(options, last["state"])
+        faces.put(records)
+        face = faces.chosen(options.face)
         model = video.affect_model(options.model, options.version)
-        faces, last = self._faces(options, spool)
-        series = faces.series(options.face)
-        media = last["media"]
-        turn = self._turn(spool, time_grid(media.duration_s, model.hop_s))
-        features = affect_features(
-            series.time_s,
-            series.confidence,
-            series.action_units,
-            series.tracked,
-            turn=turn.turn,
-            duration_s=media.duration_s,
-            window_s=model.window_s,
-            hop_s=model.hop_s,
-        )
+        turn = self._turn(spool, time_grid(last["media"].duration_s, model.hop_s))
         audio, audio_flags = self._sound(options, spool)
-        assert video.faces is not None
-        assert video.units is not None
-        models = {"faces": video.faces.bundle, "action_units": video.units.bundle}
-        if turn.turn is not None:
-            models["voice_activity"] = video.registry.find(task="voice-activity")
-        flags = (*last["flags"], *series.flags, *turn.flags, *audio_flags)
-        return video.answer(media, features, model, options.include, flags, work, models, turn, audio)
+        recording = video.recording(last["media"], last["flags"], turn, audio, audio_flags)
+        return video.assemble(face, recording, options, Work.within(self._deadline_s))
+
+    def _watched(self, options: VideoOptions, state: dict[str, Any] | None) -> VideoFaces:
+        """The faces of the segments that ``state`` is from."""
+        networks, units = self._video.face_models()
+        return VideoFaces(networks, units, read_neutral(options.neutral), state=state)
 
     def _turn_part(
         self, options: VideoOptions, state: dict[str, Any] | None, decoder: LongDecoder, source: ByteSource
@@ -132,21 +112,12 @@ class VideoPlan:
         select = heard(options.channel)
         return TurnPart(SoundPart(sound, self._speech, select, rate_hz, self._segment_s, state=state))
 
-    def _faces(self, options: VideoOptions, spool: JobSpool) -> tuple[KeptFaces, dict[str, Any]]:
-        """All that was seen, and the last record."""
-        records = list(PartFiles(spool, FACES).records())
-        networks, units = self._video.faces, self._video.units
-        assert networks is not None
-        assert units is not None
-        neutral = read_neutral(options.neutral)
-        return KeptFaces(networks, units, neutral, records[-1]["state"], records), records[-1]
-
-    def _turn(self, spool: JobSpool, grid_s: np.ndarray[Any, np.dtype[np.float64]]) -> Turn:
+    def _turn(self, spool: JobSpool, grid_s: NDArray[np.float64]) -> SpeakerTurn:
         *_, last = PartFiles(spool, TURN).records()
         if "whole" not in last:
-            return Turn(None, tuple(last["flags"]))
+            return SpeakerTurn(None, tuple(last["flags"]))
         tracks = [channel["steps"].astype(np.float64) for channel in last["whole"]]
-        return Turn(speaker_turn(tracks, grid_s, last["whole"][0]["step_s"]))
+        return SpeakerTurn(speaker_turn(tracks, grid_s, last["whole"][0]["step_s"]))
 
     def _sound(self, options: VideoOptions, spool: JobSpool) -> tuple[AudioEmotion | None, tuple[str, ...]]:
         if "audio" not in options.include:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.video.video_results import Attribution, VideoAffect
+from service.pipeline.affect.attribution import Attribution
+from service.pipeline.video.video_results import VideoAffect
 from service.render.plot_page import BOTTOM, GAP, HEADING, TOP, Page
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style, bare, signed
 from service.render.plot_timeline import draw_cells

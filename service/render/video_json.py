@@ -7,8 +7,9 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.affect.attribution import Attribution
 from service.pipeline.results import AudioEmotion
-from service.pipeline.video.video_results import Attribution, VideoAffect
+from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import (
     PROBABILITY_DECIMALS,
     SECONDS_DECIMALS,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from service.pipeline.face.unit_scale import MAX_INTENSITY
 from service.pipeline.results import ChannelEmotion, Timeline
 from service.pipeline.video.video_results import VideoAffect
 from service.render.plot_style import Style, bare, write_margin
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-MAX_INTENSITY = 5.0
 _HOP_S = 0.1  # the contract's 10 Hz
 
 

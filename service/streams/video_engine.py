@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service.pipeline.affect.columns import ACTION_UNITS, MAX_INTENSITY
-from service.pipeline.affect.live import AffectRows, FaceFrames
+from service.pipeline.affect.live import AffectRows
 from service.pipeline.device.session import CPU
 from service.pipeline.device.task import Work
+from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.face.unit_scale import ACTION_UNITS, within_scale
 from service.pipeline.video.live import LiveVideo, LiveVideoOptions
 from service.problems import (
     ColumnsMissing,
-    FeaturesInvalid,
     MediaTooLong,
     MessageInvalid,
     TimestampsInvalid,
@@ -37,9 +37,6 @@ from service.streams.analyser import Item
 
 TIME = struct.Struct("<d")
 """Before every picture: its time in seconds, a little-endian float64."""
-
-SCALE_TOLERANCE = 0.05
-"""How far an intensity may lie beyond its scale, as in tables."""
 
 
 class VideoEngine:
@@ -120,7 +117,7 @@ class VideoEngine:
         if self._config.input == "jpeg":
             return self._told(self._live.add_pictures(contents, work))
         time_s, confidence, units, tracked = zip(*contents, strict=True)
-        frames = FaceFrames(np.array(time_s), np.array(confidence), np.stack(units), np.array(tracked, np.bool_))
+        frames = FaceSeries(np.array(time_s), np.array(confidence), np.stack(units), np.array(tracked, np.bool_))
         return self._told(self._live.add_units(frames, work))
 
     def finish(self, work: Work) -> list[ServerMessage]:
@@ -170,9 +167,7 @@ def read_units(frame: ActionUnitFrame) -> np.ndarray[tuple[int], np.dtype[np.flo
     if missing:
         raise ColumnsMissing(f"The frame lacks: {', '.join(missing)}.")
     values = np.array([given[f"{name}_r"] for name in ACTION_UNITS], np.float64)
-    if values.min() < -SCALE_TOLERANCE or values.max() > MAX_INTENSITY + SCALE_TOLERANCE:
-        raise FeaturesInvalid(f"An intensity lies outside 0 to {MAX_INTENSITY:g}.")
-    return np.clip(values, 0.0, MAX_INTENSITY)
+    return within_scale(values, "The frame")
 
 
 def live_video_options(config: VideoConfig) -> LiveVideoOptions:

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from fhir.resources.bundle import Bundle
 
-from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
+from service.pipeline.affect.columns import COLUMNS
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.schemas.about import ProblemDocument
 from service.schemas.video import VideoAffectAnswer
 from service.services import Loaded, Services

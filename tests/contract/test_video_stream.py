@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.pipeline.affect.columns import ACTION_UNITS
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.schemas.streams import AffectMessage, VideoCreated
 from tests.contract.test_event_stream import read_events, without_request
 from tests.shared_material import ROOT, shared_file

@@ -22,8 +22,8 @@ from service.api.video_parameters import TableQuery, VideoQuery
 from service.http.multipart import MultipartFile, boundary_of
 from service.http.negotiation import choose_fhir_version, choose_media_type
 from service.jobs.job import handle_of, is_job_id
-from service.pipeline.affect.columns import MAX_INTENSITY
 from service.pipeline.face.action_unit_table import read_action_unit_table
+from service.pipeline.face.unit_scale import MAX_INTENSITY
 from service.pipeline.media.intake import sniff
 from service.pipeline.media.wav import read_layout
 from service.pipeline.speech.live import check_sound

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.pipeline.affect.attribution import AffectFilter, answers, by_column, cells_at, mean_cells
-from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
-from service.pipeline.affect.filter import read_affect_filter
+from service.pipeline.affect.attribution import AffectFilter, answers, by_column, mean_cells, read_affect_filter
+from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.affect.functionals import affect_features, moving_statistics
 from service.pipeline.face.action_unit_table import read_action_unit_table
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.settings import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def test_filter_of_four_by_hand():
     model = AffectFilter(np.array([[1.0, 10.0, 100.0, 1000.0]]), 0.5)
     np.testing.assert_allclose(answers(features, model), [3210.5, 321.5, 32.5])
     share = 0.5 / 4
-    np.testing.assert_allclose(cells_at(features, model, 1), [[1 + share, 20 + share, 300 + share, share]])
+    np.testing.assert_allclose(mean_cells(features, model, 1, 2), [[1 + share, 20 + share, 300 + share, share]])
     np.testing.assert_allclose(mean_cells(features, model).sum(), (3210.5 + 321.5 + 32.5) / 3)
 
 
@@ -53,7 +53,7 @@ def test_genuine_openface_table_to_affect_and_back_to_its_columns(target):
     if not path.exists():
         pytest.skip(f"no genuine OpenFace table at {path}; set EMOSERVE_SHARED")
     table = read_action_unit_table(path.read_bytes(), Limits(), fps=30)
-    made = affect_features(table.time_s, table.confidence, table.action_units, table.tracked)
+    made = affect_features(table)
     assert made.columns.shape == (34, 37)
     assert made.tracked.tolist() == [1.0] * 34
     np.testing.assert_allclose(made.columns[:, 0], 0.883333, atol=0.06)

@@ -26,7 +26,7 @@ def networks(tmp_path_factory):
     write_face_bundle(folder, task=shared_file("weights/face_landmarker.task"))
     registry = Registry.load(Settings(model_dirs=[folder, ROOT / "models"]))
     faces = FaceNetworks(registry.find(task="face"))
-    return faces, ActionUnitModel(choose_action_units(registry, faces))
+    return faces, ActionUnitModel(choose_action_units(registry, faces.settings.mesh_points, has_blendshapes=True))
 
 
 @pytest.fixture(scope="module")

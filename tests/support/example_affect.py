@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
+from service.pipeline.affect.attribution import Attribution
+from service.pipeline.affect.columns import COLUMNS
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import MediaInfo, ModelReference
-from service.pipeline.video.video_results import Attribution, Statistics, VideoAffect
+from service.pipeline.video.video_results import Statistics, VideoAffect
 from tests.support.example_results import example_result
 
 KERNEL = 100

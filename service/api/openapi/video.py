@@ -16,7 +16,7 @@ from service.api.openapi.documentation import (
 )
 from service.http.negotiation import CSV, EVENTS, FHIR, PNG
 from service.http.uploads import RAW_TABLES
-from service.pipeline.affect.columns import ACTION_UNITS
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.problems import (
     ColumnsMissing,
     FeaturesInvalid,

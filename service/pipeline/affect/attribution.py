@@ -8,15 +8,45 @@ cells add up to y before it is clipped to −1…1.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.affect.columns import COLUMNS
+
+FILTER_NAME: Final = "filter"
+"""Name of the initializer that holds the weights, [1, columns, kernel]."""
+
+BIAS_NAME: Final = "bias"
+"""Name of the initializer that holds the bias, [1]."""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Which input moved the answer, exact for a linear filter: mean over the steps at which a face is known.
+
+    Attributes:
+        features: names of the inputs.
+        lags_s: float64 [lags], seconds relative to the answer; negative ones are the past.
+        arousal, valence: float64 [features, lags]; all cells of one add up to the mean of its answers before
+            they are clipped to −1…1.
+        arousal_by_feature, valence_by_feature: float64 [features], the sums over the lags.
+    """
+
+    features: tuple[str, ...]
+    lags_s: NDArray[np.float64]
+    arousal: NDArray[np.float64]
+    valence: NDArray[np.float64]
+    arousal_by_feature: NDArray[np.float64]
+    valence_by_feature: NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class AffectFilter:
-    """The whole of a one-filter network.
+    """A one-filter network.
 
     Attributes:
         weights: float64 [columns, kernel].
@@ -47,15 +77,27 @@ def lags_s(kernel: int, hop_s: float) -> NDArray[np.float64]:
     return np.arange(kernel, dtype=np.float64) * hop_s - steps_before(kernel) * hop_s
 
 
-def cells_at(features: NDArray[np.float32], model: AffectFilter, step: int) -> NDArray[np.float64]:
-    """Attribution of one answer, float64 [columns, kernel]; the sum is that answer.
+def read_affect_filter(graph: bytes) -> AffectFilter | None:
+    """Weights and bias of a one-filter network, read out of its graph.
 
     Args:
-        features: float32 [steps, columns].
-        model: the filter.
-        step: which answer, 0 … steps − 1.
+        graph: bytes of the ONNX file, already checked against the card's hash.
+
+    Returns:
+        The filter, or None where the graph has no initializers ``filter`` [1, columns, kernel] and
+        ``bias`` [1]: deeper networks have no exact attribution.
     """
-    return mean_cells(features, model, step, step + 1)
+    import onnx  # it takes a while, and those who only name an attribution do without
+    from onnx import numpy_helper
+
+    tensors = {tensor.name: tensor for tensor in onnx.load_from_string(graph).graph.initializer}
+    if FILTER_NAME not in tensors or BIAS_NAME not in tensors:
+        return None
+    weights = numpy_helper.to_array(tensors[FILTER_NAME]).astype(np.float64)
+    bias = numpy_helper.to_array(tensors[BIAS_NAME])
+    if weights.ndim != 3 or weights.shape[0] != 1 or bias.shape != (1,):
+        return None
+    return AffectFilter(weights[0], float(bias[0]))
 
 
 def mean_cells(
@@ -104,3 +146,48 @@ def answers(features: NDArray[np.float32], model: AffectFilter) -> NDArray[np.fl
     """What the network says before clipping, float64 [steps]; the attribution adds up to it."""
     total: NDArray[np.float64] = by_column(features, model).sum(axis=1)
     return total
+
+
+def attribute(
+    features: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    arousal: AffectFilter,
+    valence: AffectFilter,
+    hop_s: float,
+) -> Attribution | None:
+    """Mean attribution over the steps that are known.
+
+    Args:
+        features: float32 [steps, 37].
+        known: bool [steps].
+        arousal, valence: the filters.
+        hop_s: seconds between two steps.
+
+    Returns:
+        None where no step is known, or where the filters differ in length.
+    """
+    runs = list(_runs(known))
+    if not runs or arousal.kernel != valence.kernel:
+        return None
+    cells = [_mean_over(features, model, runs) for model in (arousal, valence)]
+    return Attribution(
+        features=COLUMNS,
+        lags_s=lags_s(arousal.kernel, hop_s),
+        arousal=cells[0],
+        valence=cells[1],
+        arousal_by_feature=cells[0].sum(axis=1),
+        valence_by_feature=cells[1].sum(axis=1),
+    )
+
+
+def _runs(known: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Begin and end of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(np.int8), [0]])))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def _mean_over(columns: NDArray[np.float32], model: AffectFilter, runs: list[tuple[int, int]]) -> NDArray[np.float64]:
+    total = np.zeros_like(model.weights)
+    for start, stop in runs:
+        total += mean_cells(columns, model, start, stop) * (stop - start)
+    return np.asarray(total / sum(stop - start for start, stop in runs))

@@ -9,24 +9,30 @@ happened.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.affect.columns import COLUMNS, SIGNALS
+from service.pipeline.face.face_series import FaceSeries
 
-WINDOW_S = 1.0  # E3
-HOP_S = 0.1  # E3
-#: Time stamps are written with three decimals: a frame this close to a window's edge belongs to it.
-EDGE_TOLERANCE_S = 1e-6
-#: Windows that are computed together, 100 s of them: the work arrays of an hour would take 80 MB.
-WINDOWS_AT_ONCE = 1000
+WINDOW_S: Final = 1.0
+"""Length of a window, seconds (E3)."""
+
+HOP_S: Final = 0.1
+"""Seconds between the centres of two windows (E3)."""
+
+EDGE_TOLERANCE_S: Final = 1e-6
+"""Distance at which a frame outside a window still belongs to it: time stamps are written with three decimals."""
+
+WINDOWS_AT_ONCE: Final = 1000
+"""Windows computed together, 100 s of them; the work arrays of a whole hour would take 80 MB."""
 
 
 @dataclass(frozen=True)
 class AffectFeatures:
-    """Input of an affect model.
+    """What an affect model takes.
 
     Attributes:
         time_s: float64 [steps], centres of the windows, from 0 in steps of the hop.
@@ -41,10 +47,7 @@ class AffectFeatures:
 
 
 def affect_features(
-    time_s: NDArray[np.float64],
-    confidence: NDArray[np.float64],
-    action_units: NDArray[np.floating[Any]],
-    tracked: NDArray[np.bool_],
+    face: FaceSeries,
     *,
     turn: NDArray[np.float64] | None = None,
     duration_s: float | None = None,
@@ -54,23 +57,20 @@ def affect_features(
     """Make the 37 columns.
 
     Args:
-        time_s: float64 [frames], seconds, increasing.
-        confidence: float64 [frames], 0…1.
-        action_units: float [frames, 17], 0…5.
-        tracked: bool [frames].
+        face: at least one frame.
         turn: float64 [steps], 1 where somebody speaks, else 0 (see ``speaker_turn``); a shorter one is
             followed by zeros, a longer one is cut. None stands for zeros.
-        duration_s: length of the recording; by default the last frame's time.
+        duration_s: length of the recording, seconds; by default the last frame's time.
         window_s: length of the windows, seconds above 0.
         hop_s: seconds between their centres, above 0.
 
     Returns:
         ``steps`` = floor(duration_s / hop_s) + 1 rows.
     """
-    grid_s = time_grid(float(time_s[-1]) if duration_s is None else duration_s, hop_s)
-    signals = np.column_stack([confidence.astype(action_units.dtype), action_units])
-    mean, deviation, count = moving_statistics(time_s, signals, grid_s, window_s)
-    share, _, _ = moving_statistics(time_s, tracked.astype(np.float64)[:, None], grid_s, window_s)
+    grid_s = time_grid(float(face.time_s[-1]) if duration_s is None else duration_s, hop_s)
+    signals = np.column_stack([face.confidence.astype(face.action_units.dtype), face.action_units])
+    mean, deviation, count = moving_statistics(face.time_s, signals, grid_s, window_s)
+    share, _, _ = moving_statistics(face.time_s, face.tracked.astype(np.float64)[:, None], grid_s, window_s)
     columns = np.zeros((grid_s.size, len(COLUMNS)), dtype=np.float32)
     columns[:, : len(SIGNALS)] = mean
     columns[:, len(SIGNALS) : 2 * len(SIGNALS)] = deviation
@@ -119,7 +119,7 @@ def moving_statistics(
 def _statistics(
     values: NDArray[np.float64], first: NDArray[np.intp], stop: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation of the rows from ``first`` to before ``stop``, float64 [windows, columns]; 0 of no row."""
+    """Mean and deviation of the rows from ``first`` to before ``stop``, float64 [windows, columns]; 0 without a row."""
     divisor = np.maximum(stop - first, 1)[:, None]
     centre = values.mean(axis=0)
     centred = values - centre
@@ -145,7 +145,7 @@ def speaker_turn(
     Give one track for a mix and one a person otherwise: the seed paper's feature says that somebody speaks.
 
     Args:
-        speech: of each track the speech probability of consecutive steps, float64 [steps of the detector].
+        speech: speech probability of consecutive steps, one float64 [steps of the detector] a track.
         grid_s: float64 [steps], evenly spaced seconds.
         step_s: length of a detector's step, seconds.
         threshold: probability above which a step is speech.

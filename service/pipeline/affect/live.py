@@ -9,53 +9,17 @@ are provisional: they differ from the final ones wherever the face moves after *
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.affect.columns import ACTION_UNITS
-from service.pipeline.affect.functionals import EDGE_TOLERANCE_S, AffectFeatures, affect_features
+from service.pipeline.affect.functionals import EDGE_TOLERANCE_S, AffectFeatures
 from service.pipeline.affect.model import AffectModel
+from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.results import FloatArray
 from service.problems import Unprocessable
-
-
-@dataclass(frozen=True)
-class FaceFrames:
-    """Frames of one face, in order.
-
-    Attributes:
-        time_s: float64 [frames], from 0.
-        confidence: float64 [frames], 0…1.
-        action_units: float32 [frames, 17] in 0…5, zeros where the face was not seen.
-        tracked: bool [frames].
-    """
-
-    time_s: NDArray[np.float64]
-    confidence: NDArray[np.float64]
-    action_units: FloatArray
-    tracked: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.time_s)
-
-    def __getitem__(self, rows: slice) -> FaceFrames:
-        return FaceFrames(self.time_s[rows], self.confidence[rows], self.action_units[rows], self.tracked[rows])
-
-    def followed_by(self, other: FaceFrames) -> FaceFrames:
-        """Both, one behind the other."""
-        return FaceFrames(
-            np.concatenate([self.time_s, other.time_s]),
-            np.concatenate([self.confidence, other.confidence]),
-            np.concatenate([self.action_units, other.action_units]),
-            np.concatenate([self.tracked, other.tracked]),
-        )
-
-
-def no_frames() -> FaceFrames:
-    """None at all."""
-    return FaceFrames(np.zeros(0), np.zeros(0), np.zeros((0, len(ACTION_UNITS)), np.float32), np.zeros(0, np.bool_))
 
 
 @dataclass(frozen=True)
@@ -75,6 +39,22 @@ class AffectRows:
 
     def __len__(self) -> int:
         return len(self.time_s)
+
+    @classmethod
+    def joined(cls, parts: Sequence[AffectRows]) -> AffectRows:
+        """Rows that follow each other, from any number of parts."""
+        none = np.zeros(0, np.float32)
+        parts = [cls(np.zeros(0), none, none, none), *parts]
+        return cls(
+            np.concatenate([part.time_s for part in parts]),
+            np.concatenate([part.arousal for part in parts]),
+            np.concatenate([part.valence for part in parts]),
+            np.concatenate([part.face_confidence for part in parts]),
+        )
+
+
+OnRows = Callable[[AffectRows, int, bool], None]
+"""Called with rows, the number of their face, and whether they are final."""
 
 
 class LiveAffect:
@@ -98,7 +78,7 @@ class LiveAffect:
         self._turn = turn
         self._half_s = model.window_s / 2
         self._ahead = math.ceil((model.look_ahead_s - self._half_s) / model.hop_s - EDGE_TOLERANCE_S)
-        self._frames = no_frames()
+        self._frames = FaceSeries.empty()
         self._next = 0
 
     @property
@@ -106,11 +86,11 @@ class LiveAffect:
         """Rows that were given so far."""
         return self._next
 
-    def add(self, frames: FaceFrames) -> AffectRows:
+    def add(self, frames: FaceSeries) -> AffectRows:
         """Take frames; returns the rows that they complete."""
-        self._frames = self._frames.followed_by(frames)
+        self._frames = FaceSeries.joined([self._frames, frames])
         if not len(self._frames):
-            return self._given([])
+            return AffectRows.joined([])
         last_s = float(self._frames.time_s[-1])
         if self._causal:
             return self._causal_rows(math.floor(last_s / self._model.hop_s + EDGE_TOLERANCE_S) + 1)
@@ -121,18 +101,18 @@ class LiveAffect:
     def finish(self, duration_s: float) -> AffectRows:
         """Nothing follows: the rows up to the end of a recording of this length, as an upload's end."""
         if not len(self._frames):
-            return self._given([])
+            return AffectRows.joined([])
         stop = math.floor(duration_s / self._model.hop_s + EDGE_TOLERANCE_S) + 1
         return self._causal_rows(stop) if self._causal else self._final_rows(stop, stop)
 
     def _final_rows(self, stop: int, stop_features: int) -> AffectRows:
         """Rows up to ``stop``, from features up to ``stop_features``."""
         if stop <= self._next:
-            return self._given([])
+            return AffectRows.joined([])
         first, features = self._features(stop_features)
         rows = self._judge(features, slice(self._next - first, stop - first), first)
         self._forget(stop)
-        return self._given([rows])
+        return rows
 
     def _causal_rows(self, stop: int) -> AffectRows:
         given = []
@@ -150,21 +130,16 @@ class LiveAffect:
             self._frames = whole
             self._next += 1
         self._forget(self._next)
-        return self._given(given)
+        return AffectRows.joined(given)
 
     def _features(self, stop: int) -> tuple[int, AffectFeatures]:
         """Features up to the row ``stop``, from as far back as the next row depends on; and their first row."""
         hop_s = self._model.hop_s
         first = max(0, self._next - self._reach)
-        features = affect_features(
-            self._frames.time_s - first * hop_s,
-            self._frames.confidence,
-            self._frames.action_units,
-            self._frames.tracked,
+        features = self._model.features(
+            self._frames.since(first * hop_s),
             turn=None if self._turn is None else self._turn[first:],
             duration_s=(stop - 1 - first) * hop_s,
-            window_s=self._model.window_s,
-            hop_s=hop_s,
         )
         return first, features
 
@@ -179,13 +154,3 @@ class LiveAffect:
         needed_s = (stop - self._reach - 1) * self._model.hop_s - self._half_s
         begin = int(np.searchsorted(self._frames.time_s, needed_s))
         self._frames = self._frames[min(begin, max(len(self._frames) - 1, 0)) :]
-
-    def _given(self, parts: list[AffectRows]) -> AffectRows:
-        empty = np.zeros(0, np.float32)
-        parts = [AffectRows(np.zeros(0), empty, empty, empty), *parts]
-        return AffectRows(
-            np.concatenate([part.time_s for part in parts]),
-            np.concatenate([part.arousal for part in parts]),
-            np.concatenate([part.valence for part in parts]),
-            np.concatenate([part.face_confidence for part in parts]),
-        )

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.affect.attribution import AffectFilter, lags_s, mean_cells
-from service.pipeline.affect.columns import COLUMNS
-from service.pipeline.affect.filter import read_affect_filter
-from service.pipeline.affect.functionals import AffectFeatures
+from service.pipeline.affect.attribution import AffectFilter, Attribution, attribute, read_affect_filter
+from service.pipeline.affect.functionals import AffectFeatures, affect_features
 from service.pipeline.device.session import GraphError, Session
-from service.pipeline.face.settings import number
+from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.results import FloatArray
-from service.pipeline.video.video_results import Attribution, Statistics
 from service.registry import Bundle, BundleError
 
-TARGETS = ("arousal", "valence")
+TARGETS: Final = ("arousal", "valence")
+"""Names of the answers; each is one graph of the bundle."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,12 @@ class _Target:
 class AffectModel:
     """A bundle of the task 'affect': one graph each for arousal and valence, on one thread of the CPU.
 
+    Attributes:
+        bundle: its files and its card.
+        hop_s, window_s: seconds between two answers, and length of the window behind each.
+        look_ahead_s: seconds of the future that an answer takes.
+        trained: training data, as the card names it: 'prior' means that no labelled time series was seen.
+
     Raises:
         BundleError: a graph or a setting is missing or of another kind.
     """
@@ -38,9 +42,9 @@ class AffectModel:
         self.bundle = bundle
         card = bundle.card
         try:
-            self.hop_s = number(card, "hop_s")
-            self.window_s = number(card, "window_s")
-            self.look_ahead_s = number(card, "look_ahead_s") + self.window_s / 2
+            self.hop_s = card.number("hop_s")
+            self.window_s = card.number("window_s")
+            self.look_ahead_s = card.number("look_ahead_s") + self.window_s / 2
             self.trained = str(card.settings["trained"])
             self._targets = {target: _load(bundle, target) for target in TARGETS}
         except (KeyError, TypeError, OSError, GraphError) as error:
@@ -49,9 +53,15 @@ class AffectModel:
 
     @property
     def reach_rows(self) -> int | None:
-        """Rows to either side that an answer may depend on; None of a network that is no single filter."""
+        """Rows to either side that an answer may depend on; None where a graph is no single filter."""
         filters = [target.filter for target in self._targets.values()]
         return None if None in filters else max(found.kernel for found in filters if found is not None)
+
+    def features(
+        self, face: FaceSeries, *, turn: NDArray[np.float64] | None = None, duration_s: float | None = None
+    ) -> AffectFeatures:
+        """The columns of a face, by the window and the hop of the card; arguments as :func:`affect_features`."""
+        return affect_features(face, turn=turn, duration_s=duration_s, window_s=self.window_s, hop_s=self.hop_s)
 
     def series(self, features: AffectFeatures) -> dict[str, FloatArray]:
         """Arousal and valence, float32 [steps] each in −1…1; NaN where no face is known."""
@@ -65,47 +75,14 @@ class AffectModel:
         }
 
     def attribution(self, features: AffectFeatures) -> Attribution | None:
-        """Mean over the steps at which a face is known; None without any, or of a deeper network."""
-        runs = list(_runs(features.tracked > 0))
-        filters = [self._targets[name].filter for name in TARGETS]
-        arousal, valence = filters
-        if not runs or arousal is None or valence is None or arousal.kernel != valence.kernel:
+        """Mean over the steps at which a face is known; None without any, or where a graph is no single filter."""
+        arousal, valence = (self._targets[name].filter for name in TARGETS)
+        if arousal is None or valence is None:
             return None
-        cells = [_mean_over(features.columns, model, runs) for model in (arousal, valence)]
-        return Attribution(
-            features=COLUMNS,
-            lags_s=lags_s(arousal.kernel, self.hop_s),
-            arousal=cells[0],
-            valence=cells[1],
-            arousal_by_feature=cells[0].sum(axis=1),
-            valence_by_feature=cells[1].sum(axis=1),
-        )
-
-
-def summarise(series: dict[str, FloatArray]) -> dict[str, Statistics]:
-    """Statistics of the known values of each series; one without any is absent."""
-    summary = {}
-    for name, values in series.items():
-        known = values[np.isfinite(values)].astype(np.float64)
-        if known.size:
-            summary[name] = Statistics(float(known.mean()), float(known.std()), float(known.min()), float(known.max()))
-    return summary
+        return attribute(features.columns, features.tracked > 0, arousal, valence, self.hop_s)
 
 
 def _load(bundle: Bundle, target: str) -> _Target:
     session = Session(bundle.path(target), device="cpu")
     session.require(("features",), ("affect",))
     return _Target(session, read_affect_filter(bundle.path(target).read_bytes()))
-
-
-def _runs(known: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Begin and end of every run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(np.int8), [0]])))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-
-
-def _mean_over(columns: NDArray[np.float32], model: AffectFilter, runs: list[tuple[int, int]]) -> NDArray[np.float64]:
-    total = np.zeros_like(model.weights)
-    for start, stop in runs:
-        total += mean_cells(columns, model, start, stop) * (stop - start)
-    return np.asarray(total / sum(stop - start for start, stop in runs))

@@ -10,12 +10,13 @@ import csv
 import io
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.affect.columns import ACTION_UNITS, MAX_INTENSITY
+from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.face.unit_scale import ACTION_UNITS, within_scale
 from service.problems import (
     ColumnsMissing,
     FeaturesInvalid,
@@ -28,34 +29,30 @@ from service.problems import (
 from service.settings import Limits
 
 FaceChoice = Literal["largest"] | int
+"""The largest face, or the one with this ``face_id``."""
 
 LEAST_RATE_HZ, GREATEST_RATE_HZ = 5.0, 200.0
-"""Frames a second that a camera makes (face notes, section 4); others are taken for broken time stamps."""
-MIN_STEP_S, MAX_STEP_S = 1 / GREATEST_RATE_HZ, 1 / LEAST_RATE_HZ
-#: How far a value may lie beyond its scale before the table is refused; closer ones are clipped.
-SCALE_TOLERANCE = 0.05
+"""Range of frame rates that cameras have; time stamps of other rates count as broken."""
 
-_TIME_NAMES = ("timestamp", "frameTime")
-_SIZE_NAME = "p_scale"  # scale of OpenFace's face model, proportional to the size of the face in the picture
+MIN_STEP_S, MAX_STEP_S = 1 / GREATEST_RATE_HZ, 1 / LEAST_RATE_HZ
+"""The same range, as seconds between two frames."""
+
+_TIME_NAMES: Final = ("timestamp", "frameTime")
+"""Names of the column of times: OpenFace's and AVEC's."""
+
+_SIZE_NAME: Final = "p_scale"
+"""Name of the scale of OpenFace's face model, proportional to the size of the face in the picture."""
 
 
 @dataclass(frozen=True)
-class ActionUnitTable:
-    """One face of one recording.
+class ActionUnitTable(FaceSeries):
+    """One face of one recording, as a tool saw it.
 
     Attributes:
-        time_s: float64 [frames], strictly increasing, seconds from the beginning of the recording.
-        confidence: float64 [frames], 0…1.
-        action_units: float64 [frames, 17], 0…5, in the order of ``ACTION_UNITS``.
-        tracked: bool [frames], whether the tool found the face; where it did not, the units are its zeros.
         face: the chosen ``face_id``, or 0 in a table without that column.
         faces: every ``face_id`` of the table, ascending.
     """
 
-    time_s: NDArray[np.float64]
-    confidence: NDArray[np.float64]
-    action_units: NDArray[np.float64]
-    tracked: NDArray[np.bool_]
     face: int
     faces: tuple[int, ...]
 
@@ -84,8 +81,8 @@ def read_action_unit_table(
     values = _read_columns(content, limits, fps)
     chosen, faces, keep = _choose_face(values, face)
     values = {name: column[keep] for name, column in values.items()}
-    confidence = _within_scale(values["confidence"], "confidence", 1.0)
-    units = np.stack([_within_scale(values[f"{unit}_r"], f"{unit}_r", MAX_INTENSITY) for unit in ACTION_UNITS], axis=1)
+    confidence = within_scale(values["confidence"], "confidence", 1.0)
+    units = np.stack([within_scale(values[f"{unit}_r"], f"{unit}_r") for unit in ACTION_UNITS], axis=1)
     tracked = values["success"] > 0.5 if "success" in values else confidence > 0.0
     time_s = _frame_times(values, fps)
     if time_s[-1] > limits.max_duration_s:
@@ -127,7 +124,7 @@ def _read_columns(content: bytes, limits: Limits, fps: float | None) -> dict[str
 
 
 def _positions(header: list[str], fps: float | None) -> dict[str, int]:
-    """Column of each name that is used; the time goes by ``timestamp`` whatever the table calls it."""
+    """Index of each column that is used; the time goes by ``timestamp`` whatever the table calls it."""
     needed = ["confidence", *(f"{unit}_r" for unit in ACTION_UNITS)]
     missing = [name for name in needed if name not in header]
     time_name = next((name for name in _TIME_NAMES if name in header), None)
@@ -173,13 +170,6 @@ def _choose_face(
     else:
         raise FeaturesInvalid("The table has no rows of that face.", pointer="/face")
     return faces[index], faces, which == index
-
-
-def _within_scale(column: NDArray[np.float64], name: str, upper: float) -> NDArray[np.float64]:
-    """Clip to 0…``upper``, and refuse what is clearly on another scale (FACET evidence, percentages)."""
-    if column.min() < -SCALE_TOLERANCE or column.max() > upper + SCALE_TOLERANCE:
-        raise FeaturesInvalid(f"{name} has values outside 0 to {upper:g}.")
-    return np.clip(column, 0.0, upper)
 
 
 def _frame_times(values: dict[str, NDArray[np.float64]], fps: float | None) -> NDArray[np.float64]:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.affect.columns import ACTION_UNITS
 from service.pipeline.device.session import GraphError, Session
 from service.pipeline.face.face_log import FaceLog
-from service.pipeline.face.networks import FaceNetworks
+from service.pipeline.face.geometry import Points
 from service.pipeline.face.neutral import Neutral
-from service.pipeline.face.settings import number
 from service.pipeline.face.thinned_rows import ThinnedRows
-from service.pipeline.face.tracker import TrackedFace
+from service.pipeline.face.unit_scale import ACTION_UNITS, MAX_INTENSITY
 from service.pipeline.results import FloatArray
 from service.problems import Unprocessable
 from service.registry import Bundle, BundleError, Registry
 
-MAX_INTENSITY = 5.0
+SMOOTHING_RATE_HZ: Final = 30.0
+"""Frame rate for which a card states how many frames are averaged."""
 
-SMOOTHING_RATE_HZ = 30.0
-"""For which the cards state over how many frames the units are averaged."""
-
-MEDIAN_FRAMES = 3000
-"""Frames, evenly spaced, of which the neutral median is taken; OpenFace takes its from as many. Of a face that is seen
-in more than 4,096 frames the median is taken of an even share of them (see thinned_rows.py)."""
+MEDIAN_FRAMES: Final = 3000
+"""Largest number of frames, evenly spaced, behind the neutral median; OpenFace takes as many."""
 
 
 class ActionUnitModel:
@@ -46,11 +41,11 @@ class ActionUnitModel:
         try:
             if tuple(bundle.card.labels) != ACTION_UNITS:
                 raise GraphError("its labels are not the 17 action units")
-            self.smoothing_frames = int(number(bundle.card, "smoothing_frames"))
-            self.confidence = number(bundle.card, "confidence_tracked")
+            self.smoothing_frames = int(bundle.card.number("smoothing_frames"))
+            self.confidence = bundle.card.number("confidence_tracked")
             self._needs_blendshapes = bool(bundle.card.settings["needs_blendshapes"])
             if self._trained:
-                self._min_tracked_s = number(bundle.card, "neutral_min_tracked_s")
+                self._min_tracked_s = bundle.card.number("neutral_min_tracked_s")
                 self._features = Session(bundle.path("features"), device="cpu")
                 shapes = ("blendshapes",) if self._needs_blendshapes else ()
                 self._features.require(("landmarks", *shapes), ("features",))
@@ -64,26 +59,39 @@ class ActionUnitModel:
             cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise BundleError(f"bundle {bundle.card.name}/{bundle.card.version}: {cause}") from error
 
-    def features(self, faces: Sequence[TrackedFace]) -> FloatArray:
-        """Features of faces, of one frame or of several: float32 [faces, dim]."""
+    def features(self, points: Points, blendshapes: FloatArray | None) -> FloatArray:
+        """Features of faces, from one frame or from several.
+
+        Args:
+            points: float64 [faces, points, 3], the meshes.
+            blendshapes: float32 [faces, 52], or None where the face bundle has none.
+
+        Returns:
+            float32 [faces, dim].
+
+        Raises:
+            GraphError: the bundle needs blendshapes, and there are none.
+        """
+        if blendshapes is None and (self._needs_blendshapes or not self._trained):
+            raise GraphError("the face bundle has no blendshapes")
         if not self._trained:
-            return _stacked(faces)
-        inputs = {"landmarks": np.stack([face.points for face in faces]).astype(np.float32)}
+            return np.asarray(blendshapes)
+        inputs = {"landmarks": points.astype(np.float32)}
         if self._needs_blendshapes:
-            inputs["blendshapes"] = _stacked(faces)
+            inputs["blendshapes"] = np.asarray(blendshapes)
         return np.asarray(self._features.run(inputs, ("features",))["features"], np.float32)
 
     def start_log(self, features: FloatArray, neutral: Neutral) -> FaceLog:
         """An empty log of a face that was seen for the first time.
 
         Args:
-            features: float32 [dim], of that sight.
+            features: float32 [dim], as seen first.
             neutral: what will be subtracted.
         """
         return FaceLog(features if self._trained and neutral.kind != "none" else None)
 
     def values(self, features: FloatArray, base: FloatArray | None) -> FloatArray:
-        """What the head gives before it is limited to 0…5.
+        """The head's values before they are limited to 0…5.
 
         Args:
             features: float32 [n, dim].
@@ -105,7 +113,7 @@ class ActionUnitModel:
 
         Args:
             log: the face.
-            time_s: float64 [frames], of all frames.
+            time_s: float64 [frames], the times of all frames.
             neutral: what is subtracted, as :meth:`start_log` was told.
 
         Returns:
@@ -142,7 +150,7 @@ class ActionUnitModel:
         return log.values + self.shift_to(rows), ()
 
     def shift_to(self, neutral_rows: ThinnedRows) -> FloatArray:
-        """What turns values relative to a log's base into values relative to the resting face, float32 [17].
+        """The difference between values relative to the resting face and to a log's base, float32 [17].
 
         Args:
             neutral_rows: features of the resting face, at least one row.
@@ -155,12 +163,12 @@ class ActionUnitModel:
 
 
 def smoothing_width(frames: int, time_s: NDArray[np.float64]) -> int:
-    """How many frames are averaged: the card's number at up to 30 frames a second, at more the odd number that takes
+    """Number of frames that are averaged: the card's at up to 30 frames a second, at more the odd number that takes
     no longer than that.
 
     Args:
-        frames: odd number, of the card.
-        time_s: float64 [frames of the video].
+        frames: odd number, the card's.
+        time_s: float64 [frames], the times of the video's frames.
     """
     step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
     if step_s <= 0:
@@ -170,7 +178,7 @@ def smoothing_width(frames: int, time_s: NDArray[np.float64]) -> int:
 
 
 def smooth(units: FloatArray, frames: NDArray[np.int64], width: int) -> FloatArray:
-    """Centred mean over ``width`` frames, of those in which the face was seen; other rows stay 0.
+    """Centred mean over those of ``width`` frames in which the face was seen; other rows stay 0.
 
     Args:
         units: float32 [frames, units], zeros where the face was not seen.
@@ -189,23 +197,20 @@ def smooth(units: FloatArray, frames: NDArray[np.int64], width: int) -> FloatArr
     return total
 
 
-def choose_action_units(registry: Registry, faces: FaceNetworks) -> Bundle | None:
-    """The bundle of the highest priority that fits the mesh and the blendshapes of the face bundle, or None."""
+def choose_action_units(registry: Registry, mesh_points: int, *, has_blendshapes: bool) -> Bundle | None:
+    """The bundle of the highest priority that fits a face bundle, or None.
+
+    Args:
+        registry: the bundles.
+        mesh_points: points of the face bundle's mesh.
+        has_blendshapes: whether the face bundle gives blendshapes.
+    """
 
     def fits(bundle: Bundle) -> bool:
         settings = bundle.card.settings
-        points = settings.get("mesh_points", faces.settings.mesh_points)
-        return points == faces.settings.mesh_points and (
-            faces.has_blendshapes or not settings.get("needs_blendshapes", False)
+        return settings.get("mesh_points", mesh_points) == mesh_points and (
+            has_blendshapes or not settings.get("needs_blendshapes", False)
         )
 
     fitting = [bundle for bundle in registry.of_task("action-units") if fits(bundle)]
     return max(fitting, key=lambda bundle: bundle.card.priority, default=None)
-
-
-def _stacked(faces: Sequence[TrackedFace]) -> FloatArray:
-    """Blendshapes of the faces, float32 [faces, 52]."""
-    rows = [face.blendshapes for face in faces if face.blendshapes is not None]
-    if len(rows) < len(faces):
-        raise GraphError("the face bundle has no blendshapes")
-    return np.stack(rows)

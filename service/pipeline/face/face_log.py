@@ -1,4 +1,4 @@
-"""What is kept of a video's faces: when each was seen, how large, and what the head made of it. Never a picture.
+"""The log of a face in a video: when it was seen, how large, and the head's values. Never a picture.
 
 A frame costs 38 bytes: its index and the head's 17 values before they are limited, as float16 (4 MB an hour at 30
 frames a second). Since the head is linear up to there, the person's neutral is subtracted at the end, when it is
@@ -7,16 +7,17 @@ known. Features, 1,485 numbers a frame, are kept only for that neutral, at most 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.affect.columns import ACTION_UNITS
 from service.pipeline.face.thinned_rows import HALF, LARGEST_DIFFERENCE, ThinnedRows
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import FloatArray
 
-FIRST_ROOM = 64
+FIRST_ROOM: Final = 64
+"""Frames that an empty log has room for."""
 
 
 class FaceLog:
@@ -39,7 +40,7 @@ class FaceLog:
 
     @property
     def base(self) -> FloatArray | None:
-        """What was subtracted from the features, float32 [dim], or None."""
+        """Features that were subtracted from all others, float32 [dim], or None."""
         return None if self.neutral_rows is None else self.neutral_rows.base
 
     def add(self, frame: int, values: FloatArray, size_px: float) -> None:
@@ -47,7 +48,7 @@ class FaceLog:
 
         Args:
             frame: index of the frame, above the last.
-            values: float32 [17], what the head gave before it is limited to 0…5.
+            values: float32 [17], the head's, before they are limited to 0…5.
             size_px: size of the face; ``presence`` sums it up.
         """
         if self._count == len(self._frames):
@@ -71,7 +72,7 @@ class FaceLog:
 
     @property
     def values(self) -> FloatArray:
-        """What the head gave in those frames, float32 [n, 17]."""
+        """The head's values in those frames, float32 [n, 17]."""
         return self._values[: self._count].astype(np.float32)
 
     def take(self) -> tuple[NDArray[np.int32], NDArray[np.float16]]:
@@ -93,7 +94,7 @@ class FaceLog:
 
     @classmethod
     def resume(cls, state: dict[str, Any]) -> FaceLog:
-        """What goes on where :meth:`state` was asked for, without frames."""
+        """A log that goes on where :meth:`state` was asked for, without frames."""
         log = cls(None)
         log.presence = state["presence"]
         log.neutral_rows = None if state["neutral_rows"] is None else ThinnedRows.resume(state["neutral_rows"])

@@ -10,8 +10,15 @@ import numpy as np
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.gathered_graph import GatheredGraph
 from service.pipeline.device.session import CPU, Device, GraphError, Session, resolve_provider
-from service.pipeline.face.crop import crop, use_one_thread
-from service.pipeline.face.geometry import Points, Region, letterbox, region_around, to_picture
+from service.pipeline.face.geometry import (
+    Points,
+    Region,
+    crop,
+    letterbox,
+    region_around,
+    to_picture,
+    use_one_thread,
+)
 from service.pipeline.face.settings import FaceSettings
 from service.pipeline.media.video_frames import Picture
 from service.pipeline.results import FloatArray
@@ -20,8 +27,12 @@ from service.registry import Bundle, BundleError
 
 @dataclass(frozen=True)
 class Detection:
-    """A face that was found: where its mesh is to be looked for, its box float64 [4] (left, top, right, bottom in
-    pixels) and its score 0…1.
+    """A face that was found.
+
+    Attributes:
+        region: where its mesh is to be looked for.
+        box: float64 [4], left, top, right and bottom in pixels.
+        score: 0…1.
     """
 
     region: Region
@@ -183,7 +194,7 @@ def merge_overlapping(places: FloatArray, scores: Points, overlap: float) -> lis
         overlap: intersection over union above which two are one.
 
     Returns:
-        Of each face its places, float64, and its best score, the best first.
+        The places, float64, and the best score of each face, the best first.
     """
     left = np.argsort(-scores, kind="stable")
     merged = []

@@ -10,7 +10,18 @@ from service.pipeline.face.one_euro import OneEuroSettings
 
 @dataclass(frozen=True)
 class FaceSettings:
-    """See ``settings`` of the face bundle's card; axes are pairs of points that become horizontal."""
+    """The ``settings`` of a face bundle's card.
+
+    Attributes:
+        detector_size_px, mesh_size_px: sides of the square pictures that the two graphs take.
+        min_score, overlap: least score of a detection, and the intersection over union above which two are one.
+        roi_scale: side of the region that the mesh looks at, over the side of the face's box.
+        detected_axis, tracked_axis: the two points that become horizontal, of a detection and of a mesh.
+        detected_square, tracked_square: whether that region is a square.
+        mesh_points: points of the mesh.
+        min_presence: least probability of a face in the region.
+        smoothing: constants of the filter on the points.
+    """
 
     detector_size_px: int
     min_score: float
@@ -27,47 +38,27 @@ class FaceSettings:
 
     @classmethod
     def of(cls, card: Card) -> FaceSettings:
-        """Read them.
+        """Read the settings of ``card``.
 
         Raises:
-            KeyError: one is missing.
-            TypeError: one is of another kind.
+            KeyError: a setting is missing.
+            TypeError: a setting is of another kind.
         """
         return cls(
-            detector_size_px=int(number(card, "detector_size_px")),
-            min_score=number(card, "detector_min_score"),
-            overlap=number(card, "detector_overlap"),
-            roi_scale=number(card, "roi_scale"),
-            detected_axis=_pair(card, "roi_detected_axis"),
+            detector_size_px=int(card.number("detector_size_px")),
+            min_score=card.number("detector_min_score"),
+            overlap=card.number("detector_overlap"),
+            roi_scale=card.number("roi_scale"),
+            detected_axis=card.pair("roi_detected_axis"),
             detected_square=bool(card.settings["roi_detected_square"]),
-            tracked_axis=_pair(card, "roi_tracked_axis"),
+            tracked_axis=card.pair("roi_tracked_axis"),
             tracked_square=bool(card.settings["roi_tracked_square"]),
-            mesh_size_px=int(number(card, "mesh_size_px")),
-            mesh_points=int(number(card, "mesh_points")),
-            min_presence=number(card, "min_presence"),
+            mesh_size_px=int(card.number("mesh_size_px")),
+            mesh_points=int(card.number("mesh_points")),
+            min_presence=card.number("min_presence"),
             smoothing=OneEuroSettings(
-                number(card, "smoothing_min_cutoff_hz"),
-                number(card, "smoothing_beta"),
-                number(card, "smoothing_derivative_cutoff_hz"),
+                card.number("smoothing_min_cutoff_hz"),
+                card.number("smoothing_beta"),
+                card.number("smoothing_derivative_cutoff_hz"),
             ),
         )
-
-
-def number(card: Card, name: str) -> float:
-    """One numeric setting of a card.
-
-    Raises:
-        KeyError: it is missing.
-        TypeError: it is no number.
-    """
-    value = card.settings[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"the setting {name} is not a number")
-    return float(value)
-
-
-def _pair(card: Card, name: str) -> tuple[int, int]:
-    value = card.settings[name]
-    if not isinstance(value, list) or len(value) != 2:
-        raise TypeError(f"the setting {name} is not a pair")
-    return int(value[0]), int(value[1])

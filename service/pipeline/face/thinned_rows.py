@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import FloatArray
 
-HALF = np.float16
-LARGEST_DIFFERENCE = 60_000.0
-"""Of half precision; features are far smaller, and infinities would spread."""
+HALF: Final = np.float16
+"""Type in which differences are kept."""
 
-CAPACITY = 4096
-"""Rows that are kept at most: 137 s at 30 frames a second, and 12 MB of 1,485 features."""
+LARGEST_DIFFERENCE: Final = 60_000.0
+"""Largest difference that is kept: half precision ends there, and infinities would spread."""
 
-FIRST_CAPACITY = 64
+CAPACITY: Final = 4096
+"""Largest number of rows kept: 137 s at 30 frames a second, 12 MB with 1,485 features."""
+
+FIRST_CAPACITY: Final = 64
+"""Rows that there is room for at first."""
 
 
 class ThinnedRows:
     """Keeps all rows up to ``CAPACITY``; then every second of those, of what follows every second, and so on.
 
-    So the rows that are kept are always evenly spaced among those that were added, and which they are does not depend
-    on chance. They are kept as float16 differences from ``base``: these are small, so that half precision costs less
+    The rows that are kept are always evenly spaced among those that were added, and which they are does not depend on
+    chance. They are kept as float16 differences from ``base``: these are small, so that half precision costs less
     than 0.05 % of each.
 
     Args:
@@ -81,7 +84,7 @@ class ThinnedRows:
 
     @classmethod
     def resume(cls, state: dict[str, Any]) -> ThinnedRows:
-        """What goes on where :meth:`state` was asked for."""
+        """Rows that go on where :meth:`state` was asked for."""
         rows = cls(state["base"], state["capacity"])
         rows._kept, rows._added, rows._step = len(state["differences"]), state["added"], state["step"]
         if rows._kept:

@@ -1,4 +1,4 @@
-"""Following faces through a video: found by the detector, then from mesh to mesh, with numbers that stay.
+"""The tracker of a video's faces: the detector finds them, then each mesh leads to the next; numbers stay.
 
 The detector runs when no face is followed, and twice a second to find others. A face that is found anew takes
 the number of the one that was lost last where that is plausible: at about the same place, or at about the same
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,23 +17,27 @@ from service.pipeline.face.geometry import Points, Region
 from service.pipeline.face.networks import Detection, FaceNetworks, Mesh, overlaps
 from service.pipeline.face.one_euro import OneEuroFilter
 from service.pipeline.media.video_frames import Picture
-from service.pipeline.results import FloatArray
 
-DETECT_EVERY_S = 0.5
-"""How often other faces are looked for; one look takes 2 ms."""
+DETECT_EVERY_S: Final = 0.5
+"""Seconds between two looks for other faces; one look takes 2 ms."""
 
-MOST_FACES = 4
-"""Followed at once; each costs as much as the first."""
+MOST_FACES: Final = 4
+"""Largest number of faces followed at once; each costs as much as the first."""
 
-MOST_NUMBERS = 64
-"""Faces that one video may have in all: hostile ones make a new face every frame."""
+MOST_NUMBERS: Final = 64
+"""Largest number of faces in one video: hostile ones make a new face every frame."""
 
-DOUBLE_OVERLAP = 0.5
-"""Two tracks that overlap more follow one face; the older one goes on."""
+DOUBLE_OVERLAP: Final = 0.5
+"""Intersection over union above which two tracks follow one face; the older track goes on."""
 
-SAME_FACE_OVERLAP = 0.3
-SAME_PLACE_OVERLAP = 0.1
-SAME_SIZE_RATIO = 2.0
+SAME_FACE_OVERLAP: Final = 0.3
+"""Intersection over union above which a detection is a face that is followed already."""
+
+SAME_PLACE_OVERLAP: Final = 0.1
+"""Intersection over union above which a detection is the lost face that was there."""
+
+SAME_SIZE_RATIO: Final = 2.0
+"""Largest ratio of sizes at which a detection may be the face that was lost last."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,11 @@ class TrackedFace:
         number: from 0, in the order in which faces appear.
         points: float64 [points, 3], pixels of the picture, smoothed.
         size_px: geometric mean of the sides of its box.
-        blendshapes: float32 [52]; None until they are asked for, and where the bundle has none.
     """
 
     number: int
     points: Points
     size_px: float
-    blendshapes: FloatArray | None = None
 
 
 @dataclass

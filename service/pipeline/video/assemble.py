@@ -1,67 +1,128 @@
-"""The answer about a face, put together from what the models say."""
+"""The answer about a face, whatever it comes from: an upload, a table or the parts of a job.
+
+A face's series and the speaker turn become the affect model's features; those give arousal, valence and what moved
+them; the flags of every stage and the model's own go along.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from service.pipeline.affect.columns import ACTION_UNITS, SIGNALS
+from service.pipeline.affect.columns import SIGNALS
 from service.pipeline.affect.functionals import AffectFeatures
-from service.pipeline.affect.model import AffectModel, summarise
+from service.pipeline.affect.model import AffectModel
+from service.pipeline.device.batch import Batcher
+from service.pipeline.device.device_calls import run_on_device
+from service.pipeline.device.task import Work
+from service.pipeline.face.face_series import SeenFace
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import AudioEmotion, FloatArray, MediaInfo, ModelReference
-from service.pipeline.video.sound_track import Turn
-from service.pipeline.video.video_results import Attribution, VideoAffect
+from service.pipeline.video.video_results import Statistics, VideoAffect
 
 
-def affect_answer(
-    media: MediaInfo,
-    references: dict[str, ModelReference],
-    features: AffectFeatures,
+@dataclass(frozen=True)
+class SpeakerTurn:
+    """Where somebody speaks.
+
+    Attributes:
+        steps: float64 [steps], 1 where somebody speaks, else 0; None where nothing is known.
+        flags: the reason for None, of 'no_audio', 'audio_unusable' and 'no_voice_activity'.
+    """
+
+    steps: NDArray[np.float64] | None
+    flags: tuple[str, ...] = ()
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether the recording may have a sound track that can be judged."""
+        return not {"no_audio", "audio_unusable"} & set(self.flags)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What all faces of a recording share.
+
+    Attributes:
+        media: what was found in the container.
+        models: the weights that were used so far, by part.
+        flags: remarks on the pictures.
+        turn: where somebody speaks.
+        audio: emotion of the sound track; None unless asked for, or without a sound track.
+        audio_flags: remarks on the sound that only the emotion's search for it found.
+    """
+
+    media: MediaInfo
+    models: Mapping[str, ModelReference]
+    flags: tuple[str, ...]
+    turn: SpeakerTurn
+    audio: AudioEmotion | None = None
+    audio_flags: tuple[str, ...] = ()
+
+
+def assemble(
+    face: SeenFace,
+    recording: Recording,
     model: AffectModel,
-    series: dict[str, FloatArray],
-    attribution: Attribution | None,
+    reference: ModelReference,
     include: frozenset[str],
-    flags: Sequence[str],
-    turn: Turn,
-    audio: AudioEmotion | None,
-    stages_s: dict[str, float],
+    device: Batcher,
+    work: Work,
 ) -> VideoAffect:
-    """The answer.
+    """Judge a face and put the answer together.
 
     Args:
-        media: of the upload.
-        references: the models that took part, by what they did.
-        features: what ``model`` was given.
-        model: what gave ``series``.
-        series: arousal and valence, float32 [steps], NaN where nothing is known.
-        attribution: why, where it was asked for and can be told.
-        include: what was asked for.
-        flags: remarks so far; those of the model are added.
-        turn: when the person speaks.
-        audio: of the sound track.
-        stages_s: seconds of each stage.
+        face: its series and remarks.
+        recording: the rest of the recording.
+        model: the affect model.
+        reference: names ``model``.
+        include: parts that were asked for, of ``INCLUDES``.
+        device: runs the model.
+        work: the request; told 'affect', the seconds that the model took.
+
+    Raises:
+        Problem: the device's.
+        Cancelled: the work was cancelled.
     """
+    turn = recording.turn
+    with work.stage("affect"):
+        features = model.features(face.series, turn=turn.steps, duration_s=recording.media.duration_s)
+        series = run_on_device(device, lambda: model.series(features), work)
+        attribution = model.attribution(features) if "attribution" in include else None
     unexplained = "attribution" in include and attribution is None and bool(features.tracked.any())
     own = [*(["no_attribution"] if unexplained else []), *(["trained: prior"] if model.trained == "prior" else [])]
+    flags = [*recording.flags, *face.flags, *turn.flags, *recording.audio_flags, *own]
     return VideoAffect(
-        media=media,
-        models=references,
+        media=recording.media,
+        models={**recording.models, "affect": reference},
         time_s=features.time_s,
         arousal=series["arousal"],
         valence=series["valence"],
         face_confidence=features.columns[:, 0],
-        speech=None if turn.turn is None else turn.turn.astype(np.float32),
+        speech=None if turn.steps is None else turn.steps.astype(np.float32),
         action_units=_mean_units(features) if "action_units" in include else None,
         action_unit_names=ACTION_UNITS,
         attribution=attribution,
-        audio=audio,
-        summary=summarise(series),
-        flags=tuple(dict.fromkeys([*flags, *own])),
+        audio=recording.audio,
+        summary=_summarise(series),
+        flags=tuple(dict.fromkeys(flags)),
         trained=model.trained,
         look_ahead_s=model.look_ahead_s,
-        stages_s=stages_s,
+        stages_s=work.stages_s,
     )
+
+
+def _summarise(series: Mapping[str, FloatArray]) -> dict[str, Statistics]:
+    """Statistics of the known values of each series; a series without any is absent."""
+    summary = {}
+    for name, values in series.items():
+        known = values[np.isfinite(values)].astype(np.float64)
+        if known.size:
+            summary[name] = Statistics(float(known.mean()), float(known.std()), float(known.min()), float(known.max()))
+    return summary
 
 
 def _mean_units(features: AffectFeatures) -> FloatArray:

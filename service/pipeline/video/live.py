@@ -1,47 +1,40 @@
-"""The whole way of frames that arrive one by one: decode, follow the face, action units, affect."""
+"""The pipeline of frames that arrive one by one: decode, follow the face, action units, affect."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Final
 
-import numpy as np
-
-from service.pipeline.affect.live import AffectRows, FaceFrames, LiveAffect
+from service.pipeline.affect.live import AffectRows, LiveAffect
 from service.pipeline.affect.model import AffectModel
-from service.pipeline.decoding.frame_stream import OnFrame, VideoFrame
-from service.pipeline.device.device_calls import only_once
+from service.pipeline.decoding.decode import Decoder
+from service.pipeline.decoding.frame_stream import VideoFrame
+from service.pipeline.device.batch import Batcher
+from service.pipeline.device.device_calls import only_once, run_on_device
 from service.pipeline.device.task import Work
 from service.pipeline.face.action_units import ActionUnitModel
+from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import read_neutral
 from service.pipeline.face.tracker import FaceTracker
+from service.pipeline.face.unit_stream import UnitStream
 from service.pipeline.results import FloatArray
-from service.pipeline.video.unit_stream import UnitStream
+from service.pipeline.video.video_faces import face_features
 from service.problems import ModelNotFound, Unprocessable
 
-OnDevice = Callable[[Callable[[], Any], Work], Any]
-"""Runs a function on a device thread."""
-
-DECODING_S = 10.0
-"""Seconds that the pictures of one call may take to decode and to be looked at."""
-
-
-class PictureDecoder(Protocol):
-    """Turns JPEG pictures into frames."""
-
-    def pictures(self, frames: Sequence[tuple[float, bytes]], on_frame: OnFrame, *, timeout_s: float) -> None:
-        """Decode pictures, each with its time."""
+DECODING_S: Final = 10.0
+"""Seconds beyond one a picture that the pictures of one call may take to be decoded and looked at."""
 
 
 @dataclass(frozen=True)
 class LiveVideoOptions:
-    """What a client says of the frames that it is going to send.
+    """A client's announcement of the frames that it is going to send.
 
     Attributes:
         pictures: whether they are pictures; else action units.
-        neutral: 'none' or 'START:END'; of pictures.
+        model, version: affect model; None means the one of the highest priority.
+        neutral: 'none' or 'START:END' in seconds; pictures only.
         face: number of the face, from 0 in the order in which faces appear.
         causal: whether to answer at once, provisionally.
     """
@@ -67,16 +60,16 @@ class LiveVideo:
         self,
         options: LiveVideoOptions,
         affect: AffectModel,
-        watching: _Watching | None,
-        decoder: PictureDecoder,
-        on_device: OnDevice,
+        face: _FollowedFace | None,
+        decoder: Decoder,
+        device: Batcher,
     ) -> None:
         self.affect = affect
-        self.bundles = {"affect": affect.bundle} | ({} if watching is None else watching.bundles)
+        self.bundles = {"affect": affect.bundle} | ({} if face is None else face.bundles)
         self.look_ahead_s = 0.0 if options.causal else affect.look_ahead_s
-        self._watching = watching
+        self._face = face
         self._decoder = decoder
-        self._on_device = on_device
+        self._device = device
         self._rows = LiveAffect(affect, causal=options.causal)
         self._last_s = 0.0
 
@@ -87,41 +80,39 @@ class LiveVideo:
             Problem: they cannot be decoded, or judged.
             Cancelled: the work was cancelled.
         """
-        assert self._watching is not None
-        watching, seen = self._watching, []
+        assert self._face is not None
+        face, seen = self._face, []
 
         def on_frame(frame: VideoFrame) -> None:
-            seen.append((frame.time_s, self._on_device(only_once(lambda: watching.look(frame)), work)))
+            seen.append((frame.time_s, run_on_device(self._device, only_once(lambda: face.look(frame)), work)))
 
         self._decoder.pictures(frames, on_frame, timeout_s=DECODING_S + len(frames))
         self._last_s = frames[-1][0]
-        return self._judge(lambda: watching.units.add(seen), work)
+        return self._judge(lambda: face.units.add(seen), work)
 
-    def add_units(self, frames: FaceFrames, work: Work) -> AffectRows:
+    def add_units(self, frames: FaceSeries, work: Work) -> AffectRows:
         """Take frames of action units. Otherwise as :meth:`add_pictures`."""
         self._last_s = float(frames.time_s[-1])
         return self._judge(lambda: frames, work)
 
     def finish(self, work: Work) -> AffectRows:
         """Nothing follows: the rows that were waiting."""
-        watching = self._watching
+        face = self._face
 
         def rest() -> AffectRows:
-            if watching is None:
+            if face is None:
                 return self._rows.finish(self._last_s)
-            first = self._rows.add(watching.units.finish())
-            return _joined(first, self._rows.finish(self._last_s))
+            first = self._rows.add(face.units.finish())
+            return AffectRows.joined([first, self._rows.finish(self._last_s)])
 
-        rows: AffectRows = self._on_device(only_once(rest), work)
-        return rows
+        return run_on_device(self._device, only_once(rest), work)
 
-    def _judge(self, frames: Callable[[], FaceFrames], work: Work) -> AffectRows:
-        rows: AffectRows = self._on_device(only_once(lambda: self._rows.add(frames())), work)
-        return rows
+    def _judge(self, frames: Callable[[], FaceSeries], work: Work) -> AffectRows:
+        return run_on_device(self._device, only_once(lambda: self._rows.add(frames())), work)
 
 
-class _Watching:
-    """Follows one face from picture to picture."""
+class _FollowedFace:
+    """One face, from picture to picture."""
 
     def __init__(self, networks: FaceNetworks, units: ActionUnitModel, options: LiveVideoOptions) -> None:
         self.bundles = {"faces": networks.bundle, "action_units": units.bundle}
@@ -137,10 +128,7 @@ class _Watching:
         face = next((face for face in faces if face.number == self._face), None)
         if face is None:
             return None
-        if self._networks.has_blendshapes:
-            face = replace(face, blendshapes=self._networks.blendshapes(face.points[None])[0])
-        (features,) = self._model.features([face])
-        row: FloatArray = features
+        row: FloatArray = face_features([face], self._networks, self._model)[0]
         return row
 
 
@@ -149,8 +137,8 @@ def open_live_video(
     affect: AffectModel,
     faces: FaceNetworks | None,
     units: ActionUnitModel | None,
-    decoder: PictureDecoder,
-    on_device: OnDevice,
+    decoder: Decoder,
+    device: Batcher,
 ) -> LiveVideo:
     """Begin with one stream.
 
@@ -158,20 +146,11 @@ def open_live_video(
         ModelNotFound: pictures, and no face model.
         Unprocessable: a neutral or an affect model that needs the whole recording.
     """
-    watching = None
+    face = None
     if options.pictures:
         if faces is None or units is None:
             raise ModelNotFound("No face model is installed.")
-        watching = _Watching(faces, units, options)
+        face = _FollowedFace(faces, units, options)
     elif options.neutral != "none":
         raise Unprocessable("A neutral face is subtracted from pictures only.", pointer="/neutral")
-    return LiveVideo(options, affect, watching, decoder, on_device)
-
-
-def _joined(first: AffectRows, second: AffectRows) -> AffectRows:
-    return AffectRows(
-        np.concatenate([first.time_s, second.time_s]),
-        np.concatenate([first.arousal, second.arousal]),
-        np.concatenate([first.valence, second.valence]),
-        np.concatenate([first.face_confidence, second.face_confidence]),
-    )
+    return LiveVideo(options, affect, face, decoder, device)

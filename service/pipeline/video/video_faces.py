@@ -1,50 +1,39 @@
-"""The picture half of a video's way: every frame looked at as it is decoded, then the action units of one face."""
+"""The picture half of a video: every frame looked at as it is decoded, then the action units of one face.
+
+A long video is looked at in segments. Between two frames the state of the following can be written down and taken up
+again: what the tracker knows, and what the neutral of each face needs. What the head made of the frames since the last
+segment is taken out, so that memory does not grow with the video until the end, when a frame and face costs 38 bytes.
+"""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.pipeline.affect.columns import ACTION_UNITS
 from service.pipeline.decoding.frame_stream import VideoFrame
 from service.pipeline.face.action_units import ActionUnitModel
 from service.pipeline.face.face_log import FaceLog
+from service.pipeline.face.face_series import FaceSeries, SeenFace
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import Neutral
 from service.pipeline.face.tracker import FaceTracker, TrackedFace
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import FloatArray
-from service.pipeline.video.row_watch import RowWatch, SeenFaces
 from service.problems import Unprocessable
 
-LOST_S = 0.5
-"""A face that is away for longer than this between two sights of it is flagged 'face_lost'."""
+LOST_S: Final = 0.5
+"""Longest time between two sights of a face, seconds, that is not flagged 'face_lost'."""
 
+LEAST_SIGHTS: Final = 3
+"""Least number of frames with a face in a longer video; a face with fewer is a mistake of the detector."""
 
-LEAST_SIGHTS = 3
-"""A face that is seen in fewer frames of a longer video is taken for a mistake of the detector."""
-
-
-@dataclass(frozen=True)
-class FaceSeries:
-    """One face over all frames of a video.
-
-    Attributes:
-        time_s: float64 [frames].
-        action_units: float32 [frames, 17] in 0…5, zeros where the face was not seen.
-        confidence: float64 [frames], 0.98 where it was seen, else 0.
-        tracked: bool [frames].
-        flags: 'no_face', 'several_faces', 'face_lost', 'no_neutral'.
-    """
-
-    time_s: NDArray[np.float64]
-    action_units: FloatArray
-    confidence: NDArray[np.float64]
-    tracked: NDArray[np.bool_]
-    flags: tuple[str, ...]
+Record = dict[str, Any]
+"""What a segment gave: 'time_s' float64 [frames], and for each of its 'faces' a 'number', 'frames' int32 [n] and
+'values' float16 [n, 17]."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +45,13 @@ class Sight:
     faces: Sequence[TrackedFace]
 
 
+SeenFeatures = dict[int, tuple[float, FloatArray]]
+"""Size in pixels and features float32 [dim] of the faces of one frame, by their number."""
+
+OnSights = Callable[[Sequence[tuple[float, SeenFeatures]]], None]
+"""Called with the time and the faces of frames, in order."""
+
+
 class VideoFaces:
     """Watches one video. Frames follow each other, but one thread may follow the faces while another notes what the
     first has seen.
@@ -64,19 +60,40 @@ class VideoFaces:
         networks: the face bundle's graphs.
         units: the action-unit bundle's.
         neutral: what is subtracted.
-        watch: told what was noted, frame after frame.
+        on_sights: told what was noted, frame after frame.
+        state: of the segments before, as :meth:`state` gave it; None at the beginning.
     """
 
     def __init__(
-        self, networks: FaceNetworks, units: ActionUnitModel, neutral: Neutral, watch: RowWatch | None = None
+        self,
+        networks: FaceNetworks,
+        units: ActionUnitModel,
+        neutral: Neutral,
+        on_sights: OnSights | None = None,
+        state: dict[str, Any] | None = None,
     ) -> None:
-        self._watch = watch
         self._networks = networks
         self._tracker = FaceTracker(networks)
         self._units = units
         self._neutral = neutral
+        self._on_sights = on_sights
         self._time_s = array("d")
         self._logs: dict[int, FaceLog] = {}
+        if state is not None:
+            self._time_s = array("d", state["time_s"].tolist())
+            self._tracker.resume(state["tracker"])
+            self._logs = {number: FaceLog.resume(log) for number, log in state["faces"]}
+        self._taken = len(self._time_s)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames that were looked at, in all segments."""
+        return len(self._time_s)
+
+    @property
+    def upto_s(self) -> float:
+        """When the last of them is shown, seconds."""
+        return self._time_s[-1] if self._time_s else 0.0
 
     def look(self, frame: VideoFrame) -> None:
         """Take the next frame: :meth:`follow` and :meth:`note`."""
@@ -96,21 +113,17 @@ class VideoFaces:
         """
         seen = [(sight, face) for sight in sights for face in sight.faces]
         features: Sequence[FloatArray] = list(self._keep(seen)) if seen else []
-        if self._watch is not None:
-            found: dict[int, SeenFaces] = {sight.frame: {} for sight in sights}
+        if self._on_sights is not None:
+            found: dict[int, SeenFeatures] = {sight.frame: {} for sight in sights}
             for (sight, face), row in zip(seen, features, strict=True):
                 found[sight.frame][face.number] = face.size_px, row
-            self._watch([(sight.time_s, found[sight.frame]) for sight in sights])
+            self._on_sights([(sight.time_s, found[sight.frame]) for sight in sights])
 
     def _keep(self, seen: Sequence[tuple[Sight, TrackedFace]]) -> FloatArray:
         """Keep what the head makes of faces, at least one; returns their features, float32 [faces, dim]."""
-        faces = [face for _, face in seen]
-        if self._networks.has_blendshapes:
-            found = self._networks.blendshapes(np.stack([face.points for face in faces]))
-            faces = [replace(face, blendshapes=row) for face, row in zip(faces, found, strict=True)]
-        features = self._units.features(faces)
-        numbers = np.array([face.number for face in faces])
-        logs, values = {}, np.empty((len(faces), len(ACTION_UNITS)), np.float32)
+        features = face_features([face for _, face in seen], self._networks, self._units)
+        numbers = np.array([face.number for _, face in seen])
+        logs, values = {}, np.empty((len(seen), len(ACTION_UNITS)), np.float32)
         for number in dict.fromkeys(numbers.tolist()):  # all before any is kept: a failed call is repeated
             rows = np.flatnonzero(numbers == number)
             known = self._logs.get(number)
@@ -124,8 +137,31 @@ class VideoFaces:
                 log.neutral_rows.add(row)
         return features
 
-    def series(self, face: str) -> FaceSeries:
-        """Action units of the chosen face.
+    def take(self) -> Record:
+        """What was seen since the last call; it is kept here no longer."""
+        taken = ((number, *log.take()) for number, log in self._logs.items())
+        faces = [
+            {"number": number, "frames": frames, "values": values} for number, frames, values in taken if len(frames)
+        ]
+        first, self._taken = self._taken, len(self._time_s)
+        return {"time_s": np.array(self._time_s[first:], np.float64), "faces": faces}
+
+    def put(self, records: Iterable[Record]) -> None:
+        """Take back what :meth:`take` gave, segment after segment."""
+        for record in records:
+            for face in record["faces"]:
+                self._logs[face["number"]].put(face["frames"], face["values"])
+
+    def state(self) -> dict[str, Any]:
+        """All that is known but what :meth:`take` gives, as plain values and arrays."""
+        return {
+            "time_s": np.array(self._time_s, np.float64),
+            "tracker": self._tracker.state(),
+            "faces": [(number, log.state()) for number, log in self._logs.items()],
+        }
+
+    def chosen(self, face: str) -> SeenFace:
+        """The chosen face over all frames.
 
         Args:
             face: 'largest' (greatest sum of its size over the frames) or a number.
@@ -139,7 +175,7 @@ class VideoFaces:
         log = _choose(logs, face)
         if log is None:
             units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
-            return FaceSeries(time_s, units, np.zeros(len(time_s)), tracked, ("no_face",))
+            return SeenFace(FaceSeries(time_s, np.zeros(len(time_s)), units, tracked), ("no_face",))
         units, flags = self._units.intensities(log, time_s, self._neutral)
         frames = log.frames
         tracked[frames] = True
@@ -147,11 +183,17 @@ class VideoFaces:
         found = {"several_faces": len(logs) > 1, "face_lost": lost}
         names = [name for name, is_set in found.items() if is_set]
         confidence = np.where(tracked, self._units.confidence, 0.0)
-        return FaceSeries(time_s, units, confidence, tracked, (*names, *flags))
+        return SeenFace(FaceSeries(time_s, confidence, units, tracked), (*names, *flags))
 
     def _sure(self) -> dict[int, FaceLog]:
         least = min(LEAST_SIGHTS, len(self._time_s))
         return {face: log for face, log in self._logs.items() if len(log) >= least}
+
+
+def face_features(faces: Sequence[TrackedFace], networks: FaceNetworks, units: ActionUnitModel) -> FloatArray:
+    """Features of faces, at least one, from one frame or from several: float32 [faces, dim]."""
+    points = np.stack([face.points for face in faces])
+    return units.features(points, networks.blendshapes(points) if networks.has_blendshapes else None)
 
 
 def _choose(logs: dict[int, FaceLog], face: str) -> FaceLog | None:

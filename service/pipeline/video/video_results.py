@@ -1,4 +1,4 @@
-"""What goes into the video pipeline beside the upload, and what comes out: plain data, no behaviour."""
+"""The video pipeline's options and its answer: plain data, no behaviour."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.affect.attribution import Attribution
 from service.pipeline.results import AudioEmotion, ChannelChoice, FloatArray, MediaInfo, ModelReference
 
 Include = Literal["action_units", "attribution", "audio"]
 INCLUDES: tuple[Include, ...] = ("action_units", "attribution", "audio")
+"""Parts of an answer that a client may ask for, beyond arousal and valence."""
 
 
 @dataclass(frozen=True)
@@ -57,28 +59,8 @@ class TableOptions:
 
 
 @dataclass(frozen=True)
-class Attribution:
-    """Which input moved the answer, exact for the linear filter: mean over the steps at which a face is known.
-
-    Attributes:
-        features: names of the inputs.
-        lags_s: float64 [lags], seconds relative to the answer; negative ones are the past.
-        arousal, valence: float64 [features, lags]; all cells of one add up to the mean of its answers before
-            they are clipped to −1…1.
-        arousal_by_feature, valence_by_feature: float64 [features], the sums over the lags.
-    """
-
-    features: tuple[str, ...]
-    lags_s: NDArray[np.float64]
-    arousal: NDArray[np.float64]
-    valence: NDArray[np.float64]
-    arousal_by_feature: NDArray[np.float64]
-    valence_by_feature: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
 class Statistics:
-    """Of the known values of one series: mean, population standard deviation, least and greatest."""
+    """Mean, population standard deviation, least and greatest of the known values of one series."""
 
     mean: float
     std: float
@@ -91,8 +73,8 @@ class VideoAffect:
     """The answer for a video or a table of action units. NaN stands for ``null``: nothing can be known there.
 
     Attributes:
-        media: the file's own rate and size; of a table, container and codec are 'csv' and 'action-units'.
-        models: which weights gave the answer, by part: 'faces', 'action_units', 'affect', 'voice_activity';
+        media: the file's own rate and size; a table has the container 'csv' and the codec 'action-units'.
+        models: the weights that gave the answer, by part: 'faces', 'action_units', 'affect', 'voice_activity';
             parts that were not used are absent.
         time_s: float64 [steps], seconds, ten a second from 0.
         arousal, valence: float32 [steps] in −1…1; NaN where no face is known.
@@ -107,7 +89,7 @@ class VideoAffect:
         summary: by 'arousal' and 'valence'; a series without known values is absent.
         flags: such as 'no_face', 'face_lost', 'several_faces', 'no_audio', 'no_voice_activity',
             'no_neutral', 'damaged', 'trained: prior'.
-        trained: what the affect model was trained on, as its card says: 'prior' means that it has seen no
+        trained: training data of the affect model, as its card names it: 'prior' means that it has seen no
             labelled time series.
         look_ahead_s: seconds of the future that an answer takes.
         stages_s: seconds of each stage of the work.

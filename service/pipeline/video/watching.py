@@ -4,50 +4,44 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from typing import Final
 
+from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.frame_stream import VideoFrame, VideoSummary
 from service.pipeline.device.admit import Hold
+from service.pipeline.device.batch import Batcher
+from service.pipeline.device.device_calls import run_on_device
 from service.pipeline.device.task import Work
 from service.pipeline.video.relay import Relay
 from service.pipeline.video.video_faces import Sight, VideoFaces
-from service.pipeline.video.video_needs import VideoDecoder
 
 FRAMES_WAITING, FRAMES_AT_ONCE = 8, 4
-"""Frames that are received while faces are followed in earlier ones, and those that one call of the device follows."""
+"""Largest number of frames that wait to be followed, and the number that one call of the device follows."""
 
 SIGHTS_WAITING, SIGHTS_AT_ONCE = 8, 4
-"""Frames whose features are still to be taken, and those of which they are taken together."""
+"""Largest number of followed frames that wait for their features, and the number that is computed together."""
 
-FACES_SHARE = 0.85
+FACES_SHARE: Final = 0.85
 """Progress when all frames are seen."""
 
 
-class OnDevice(Protocol):
-    """Runs a call on a device thread; see :func:`service.pipeline.device.device_calls.run_on_device`."""
-
-    def __call__(self, call: Callable[[], None], work: Work) -> None:
-        """Wait for ``call``."""
-
-
 def watch_frames(
-    decoder: VideoDecoder,
+    decoder: Decoder,
     data: bytes | memoryview,
     faces: VideoFaces,
     hold: Hold,
     work: Work,
-    on_device: OnDevice,
+    device: Batcher,
 ) -> VideoSummary:
     """Follow the faces of every frame.
 
     Args:
-        decoder: of the pictures.
+        decoder: decodes the pictures.
         data: the upload.
         faces: what follows them and keeps what it sees.
         hold: grows with the video, whose length is known at its end.
         work: the request; told 'decode' and 'faces', the seconds that each took beside the other.
-        on_device: where faces are followed.
+        device: follows faces.
 
     Raises:
         Problem: as the decoder's and the device's.
@@ -57,7 +51,7 @@ def watch_frames(
     began_at = received_at = time.monotonic()
 
     def note(sights: list[Sight]) -> None:
-        on_device(lambda: faces.note(sights), work)
+        run_on_device(device, lambda: faces.note(sights), work)
 
     def follow(frames: list[VideoFrame]) -> None:
         left, found = deque(frames), list[Sight]()
@@ -67,7 +61,7 @@ def watch_frames(
                 found.append(faces.follow(left[0]))
                 left.popleft()
 
-        on_device(all_left, work)
+        run_on_device(device, all_left, work)
         for sight in found:
             sights.put(sight)
 

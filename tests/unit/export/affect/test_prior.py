@@ -8,9 +8,8 @@ import pytest
 
 from export.affect.prior import smoothing_window, write_prior
 from service.card import read_card
-from service.pipeline.affect.attribution import answers
+from service.pipeline.affect.attribution import answers, read_affect_filter
 from service.pipeline.affect.columns import COLUMNS
-from service.pipeline.affect.filter import read_affect_filter
 from tests.shared_material import ROOT, SHARED
 
 BUNDLE = ROOT / "models" / "affect-prior" / "1"

@@ -10,8 +10,7 @@ from export.affect.avec_lstm import AvecLstm
 from export.affect.bundle import run_graph
 from export.affect.graph import affect_graph
 from export.affect.shallow_cnn import ConvolutionStack, OneFilter, OneFilterDense, fold, same_padding
-from service.pipeline.affect.attribution import answers
-from service.pipeline.affect.filter import read_affect_filter
+from service.pipeline.affect.attribution import answers, read_affect_filter
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ from export.affect.sequences import AffectSequence, make_batch, shift_to_back, s
 from export.affect.train import TrainingPlan, train_affect
 from export.affect.train_bundle import train_shallow_fau
 from service.card import read_card
-from service.pipeline.affect.attribution import AffectFilter, answers
-from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
-from service.pipeline.affect.filter import read_affect_filter
+from service.pipeline.affect.attribution import AffectFilter, answers, read_affect_filter
+from service.pipeline.affect.columns import COLUMNS
+from service.pipeline.face.unit_scale import ACTION_UNITS
 
 
 @pytest.fixture(autouse=True)

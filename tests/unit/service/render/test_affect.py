@@ -9,7 +9,8 @@ import orjson
 import pytest
 from PIL import Image
 
-from service.pipeline.affect.columns import ACTION_UNITS, COLUMNS
+from service.pipeline.affect.columns import COLUMNS
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.video.video_results import VideoAffect
 from service.render.attribution_plot import attribution_png
 from service.render.csv import video_affect_csv

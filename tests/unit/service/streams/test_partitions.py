@@ -12,10 +12,10 @@ import soxr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.pipeline.affect.functionals import affect_features
-from service.pipeline.affect.live import FaceFrames, LiveAffect
+from service.pipeline.affect.live import LiveAffect
 from service.pipeline.affect.model import AffectModel
 from service.pipeline.device.task import Work
+from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.results import AudioOptions
 from service.pipeline.speech.live import LiveOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -114,7 +114,7 @@ def model() -> AffectModel:
 
 
 @st.composite
-def jittered_frames(draw: st.DrawFn) -> FaceFrames:
+def jittered_frames(draw: st.DrawFn) -> FaceSeries:
     """Up to 15 s at 5 to 30 frames a second, each up to 40 % of a step too early or too late, some without a face."""
     step_s = 1 / draw(st.integers(5, 30))
     count = draw(st.integers(1, int(15 / step_s)))
@@ -122,27 +122,19 @@ def jittered_frames(draw: st.DrawFn) -> FaceFrames:
     time_s = (np.arange(count) + random.uniform(-0.4, 0.4, count)) * step_s
     tracked = random.random(count) < draw(st.sampled_from([0.5, 0.95, 1.0]))
     units = (random.uniform(0, 5, (count, 17)) * tracked[:, None]).astype(np.float32)
-    return FaceFrames(time_s - time_s[0], np.where(tracked, 0.98, 0.0), units, tracked)
+    return FaceSeries(time_s - time_s[0], np.where(tracked, 0.98, 0.0), units, tracked)
 
 
 @FEW
 @given(frames=jittered_frames(), cuts=st.lists(st.integers(0, 450), max_size=8))
 def test_rows_are_those_of_a_recording_for_any_jitter_and_partition(
-    model: AffectModel, frames: FaceFrames, cuts: list[int]
+    model: AffectModel, frames: FaceSeries, cuts: list[int]
 ) -> None:
     duration_s = float(frames.time_s[-1])
     live = LiveAffect(model)
     parts = [live.add(frames[piece]) for piece in pieces(len(frames), cuts)]
     parts.append(live.finish(duration_s))
-    features = affect_features(
-        frames.time_s,
-        frames.confidence,
-        frames.action_units,
-        frames.tracked,
-        duration_s=duration_s,
-        window_s=model.window_s,
-        hop_s=model.hop_s,
-    )
+    features = model.features(frames, duration_s=duration_s)
     expected = {"time_s": features.time_s, "face_confidence": features.columns[:, 0], **model.series(features)}
     for name, column in expected.items():
         np.testing.assert_allclose(np.concatenate([getattr(part, name) for part in parts]), column, atol=1e-5)

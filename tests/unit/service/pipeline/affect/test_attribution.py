@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.pipeline.affect.attribution import AffectFilter, answers, by_column, cells_at, lags_s, mean_cells
+from service.pipeline.affect.attribution import AffectFilter, answers, by_column, lags_s, mean_cells
 
 
 def direct_answer(features, model, step):
@@ -29,7 +29,7 @@ def test_cells_and_columns_add_up_to_the_output(steps, columns, kernel, seed):
     np.testing.assert_allclose(answers(features, model), expected, atol=1e-9)
     np.testing.assert_allclose(by_column(features, model).sum(axis=1), expected, atol=1e-9)
     step = steps // 2
-    cells = cells_at(features, model, step)
+    cells = mean_cells(features, model, step, step + 1)
     assert cells.shape == (columns, kernel)
     assert cells.sum() == pytest.approx(expected[step], abs=1e-9)
     np.testing.assert_allclose(cells.sum(axis=1), by_column(features, model)[step], atol=1e-9)
@@ -43,7 +43,7 @@ def test_one_cell_is_product_plus_its_share_of_the_bias():
     weights = np.zeros((37, 100))
     weights[8, 69] = 0.25  # lag +2.0 s
     model = AffectFilter(weights, 0.37)
-    cells = cells_at(features, model, 50)
+    cells = mean_cells(features, model, 50, 51)
     share = 0.37 / 3700
     assert cells[8, 69] == pytest.approx(0.5 + share)
     assert cells[0, 0] == pytest.approx(share)

@@ -13,6 +13,7 @@ from service.pipeline.affect.functionals import (
     speaker_turn,
     time_grid,
 )
+from service.pipeline.face.face_series import FaceSeries
 
 
 def direct_statistics(time_s, values, grid_s, window_s):
@@ -88,7 +89,7 @@ def test_columns_are_means_then_deviations_then_turn():
     time_s = np.arange(90) / 30
     confidence, units = rng.uniform(0, 1, 90), rng.uniform(0, 5, (90, 17))
     turn = np.ones(5)
-    features = affect_features(time_s, confidence, units, np.ones(90, bool), turn=turn)
+    features = affect_features(FaceSeries(time_s, confidence, units, np.ones(90, bool)), turn=turn)
     inside = np.abs(time_s - 1.5) <= 0.5 + EDGE_TOLERANCE_S
     assert features.columns.shape == (30, 37)
     assert features.columns.dtype == np.float32
@@ -102,7 +103,7 @@ def test_columns_are_means_then_deviations_then_turn():
 def test_moments_without_frames_are_zero_and_not_tracked():
     time_s = np.concatenate([np.arange(30), np.arange(150, 180)]) / 30
     tracked = np.concatenate([np.ones(30, bool), np.zeros(30, bool)])
-    features = affect_features(time_s, np.ones(60), np.full((60, 17), 2.0), tracked)
+    features = affect_features(FaceSeries(time_s, np.ones(60), np.full((60, 17), 2.0), tracked))
     assert features.tracked[0] == 1.0
     assert features.tracked[30] == 0.0
     assert not features.columns[30].any()

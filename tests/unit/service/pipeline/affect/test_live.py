@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.pipeline.affect.functionals import affect_features
-from service.pipeline.affect.live import AffectRows, FaceFrames, LiveAffect, no_frames
+from service.pipeline.affect.live import AffectRows, LiveAffect
 from service.pipeline.affect.model import AffectModel
+from service.pipeline.face.face_series import FaceSeries
 from service.problems import Unprocessable
 from service.registry import Registry
 from service.settings import Settings
@@ -23,33 +23,24 @@ def model() -> AffectModel:
 
 
 @pytest.fixture(scope="module")
-def frames() -> FaceFrames:
+def frames() -> FaceSeries:
     """25 a second, unevenly, with a face that is lost for three seconds."""
     random = np.random.default_rng(5)
     time_s = np.arange(0, DURATION_S, 0.04) + random.uniform(0, 0.005, round(DURATION_S / 0.04))
     time_s[0] = 0.0
     tracked = (time_s < 12) | (time_s > 15)
     units = np.clip(np.cumsum(random.normal(0, 0.2, (len(time_s), 17)), axis=0), 0, 5) * tracked[:, None]
-    return FaceFrames(time_s, np.where(tracked, 0.98, 0.0), units, tracked)
+    return FaceSeries(time_s, np.where(tracked, 0.98, 0.0), units, tracked)
 
 
 def whole(
-    model: AffectModel, frames: FaceFrames, duration_s: float, turn: np.ndarray | None = None
+    model: AffectModel, frames: FaceSeries, duration_s: float, turn: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    features = affect_features(
-        frames.time_s,
-        frames.confidence,
-        frames.action_units,
-        frames.tracked,
-        turn=turn,
-        duration_s=duration_s,
-        window_s=model.window_s,
-        hop_s=model.hop_s,
-    )
+    features = model.features(frames, turn=turn, duration_s=duration_s)
     return {"time_s": features.time_s, "face_confidence": features.columns[:, 0], **model.series(features)}
 
 
-def send(live: LiveAffect, frames: FaceFrames, piece: int) -> list[AffectRows]:
+def send(live: LiveAffect, frames: FaceSeries, piece: int) -> list[AffectRows]:
     return [live.add(frames[begin : begin + piece]) for begin in range(0, len(frames), piece)]
 
 
@@ -63,7 +54,7 @@ SPEAKING = (np.arange(301) // 70 % 2).astype(np.float64)
 @pytest.mark.parametrize("turn", [None, SPEAKING], ids=["unknown", "speaking"])
 @pytest.mark.parametrize("piece", [1, 7, 100, 10_000])
 def test_rows_are_those_of_the_whole_recording(
-    model: AffectModel, frames: FaceFrames, piece: int, turn: np.ndarray | None
+    model: AffectModel, frames: FaceSeries, piece: int, turn: np.ndarray | None
 ) -> None:
     live = LiveAffect(model, turn=turn)
     parts = [*send(live, frames, piece), live.finish(DURATION_S)]
@@ -73,7 +64,7 @@ def test_rows_are_those_of_the_whole_recording(
         np.testing.assert_allclose(joined(parts, name), column, atol=1e-5)
 
 
-def test_a_row_comes_when_it_is_final_and_not_before(model: AffectModel, frames: FaceFrames) -> None:
+def test_a_row_comes_when_it_is_final_and_not_before(model: AffectModel, frames: FaceSeries) -> None:
     live = LiveAffect(model)
     for index in range(len(frames)):
         rows = live.add(frames[index : index + 1])
@@ -83,7 +74,7 @@ def test_a_row_comes_when_it_is_final_and_not_before(model: AffectModel, frames:
     assert len(live._frames) < 25 * (model.reach_rows * 2 * model.hop_s + 5)
 
 
-def test_causal_rows_come_at_once_and_see_no_future(model: AffectModel, frames: FaceFrames) -> None:
+def test_causal_rows_come_at_once_and_see_no_future(model: AffectModel, frames: FaceSeries) -> None:
     live, other = LiveAffect(model, causal=True), LiveAffect(model, causal=True)
     parts = send(live, frames, 3)
     again = send(other, frames[:400], 50)  # neither the pieces nor what follows changes a row
@@ -98,7 +89,7 @@ def test_causal_rows_come_at_once_and_see_no_future(model: AffectModel, frames: 
 
 def test_a_still_face_is_the_same_for_both(model: AffectModel) -> None:
     time_s = np.arange(0, 20, 0.04)
-    still = FaceFrames(time_s, np.full(500, 0.98), np.full((500, 17), 1.5), np.ones(500, np.bool_))
+    still = FaceSeries(time_s, np.full(500, 0.98), np.full((500, 17), 1.5), np.ones(500, np.bool_))
     causal, live = LiveAffect(model, causal=True), LiveAffect(model)
     provisional, final = causal.add(still), live.add(still)
     rows = slice(60, 150)  # the filter's reach away from the beginning
@@ -107,7 +98,7 @@ def test_a_still_face_is_the_same_for_both(model: AffectModel) -> None:
 
 def test_no_frames_no_rows(model: AffectModel) -> None:
     live = LiveAffect(model)
-    assert len(live.add(no_frames())) == len(live.finish(0.0)) == 0
+    assert len(live.add(FaceSeries.empty())) == len(live.finish(0.0)) == 0
 
 
 def test_a_model_that_needs_the_whole_recording_is_refused(model: AffectModel, monkeypatch) -> None:

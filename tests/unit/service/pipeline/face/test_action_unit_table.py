@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from service.pipeline.affect.columns import ACTION_UNITS
 from service.pipeline.face.action_unit_table import read_action_unit_table
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.problems import (
     ColumnsMissing,
     FeaturesInvalid,

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from service.pipeline.face.crop import crop
-from service.pipeline.face.geometry import Region, letterbox, region_around, to_picture
+from service.pipeline.face.geometry import Region, crop, letterbox, region_around, to_picture
 from service.pipeline.face.networks import merge_overlapping, overlaps
 from service.pipeline.face.one_euro import OneEuroFilter, OneEuroSettings
 

@@ -134,8 +134,8 @@ class CentreUnits:
 
     confidence = 0.98
 
-    def features(self, faces):
-        return np.array([[face.points[:, 0].mean(), 0.0] for face in faces], np.float32)
+    def features(self, points, blendshapes):
+        return np.stack([points[:, :, 0].mean(axis=1), np.zeros(len(points))], axis=1).astype(np.float32)
 
     def start_log(self, features, neutral):
         return FaceLog(None if neutral.kind == "none" else features)
@@ -164,34 +164,35 @@ def watch(*steps, neutral=Neutral("none")):  # noqa: B008 - frozen
 
 
 def test_without_a_face_nothing_is_known():
-    series = watch(([], 5)).series("largest")
-    assert series.flags == ("no_face",)
-    assert not series.tracked.any()
-    assert not series.confidence.any()
+    face = watch(([], 5)).chosen("largest")
+    assert face.flags == ("no_face",)
+    assert not face.series.tracked.any()
+    assert not face.series.confidence.any()
 
 
 def test_the_largest_face_is_taken_or_a_number():
     faces = watch(([Face(100, size=60.0), Face(400, size=90.0)], 5))
-    assert faces.series("largest").action_units[0, 0] == pytest.approx(400)
-    chosen = faces.series("0")
-    assert chosen.action_units[0, 0] == pytest.approx(100)
+    assert faces.chosen("largest").series.action_units[0, 0] == pytest.approx(400)
+    chosen = faces.chosen("0")
+    assert chosen.series.action_units[0, 0] == pytest.approx(100)
     assert chosen.flags == ("several_faces",)
     with pytest.raises(Unprocessable) as caught:
-        faces.series("2")
+        faces.chosen("2")
     assert caught.value.pointer == "/face"
 
 
 def test_a_gap_is_flagged_and_untracked():
-    series = watch(([Face(100)], 5), ([], 20), ([Face(100)], 5)).series("largest")
-    assert series.flags == ("face_lost",)
+    face = watch(([Face(100)], 5), ([], 20), ([Face(100)], 5)).chosen("largest")
+    series = face.series
+    assert face.flags == ("face_lost",)
     np.testing.assert_array_equal(series.tracked, [True] * 5 + [False] * 20 + [True] * 5)
     np.testing.assert_array_equal(series.confidence > 0, series.tracked)
     assert not series.action_units[5:25].any()
 
 
 def test_a_sight_of_a_frame_or_two_is_no_face():
-    assert watch(([], 20), ([Face(100)], 2), ([], 5)).series("largest").flags == ("no_face",)
-    assert watch(([Face(100)], 1)).series("largest").tracked.tolist() == [True]
+    assert watch(([], 20), ([Face(100)], 2), ([], 5)).chosen("largest").flags == ("no_face",)
+    assert watch(([Face(100)], 1)).chosen("largest").series.tracked.tolist() == [True]
 
 
 @pytest.mark.parametrize("face", ["", "biggest", "-1", "1.0", "٣", "9" * 40])

@@ -10,22 +10,25 @@ from typing import cast
 import numpy as np
 import pytest
 
-from service.pipeline.affect.columns import ACTION_UNITS
-from service.pipeline.affect.live import AffectRows, FaceFrames, LiveAffect
+from service.pipeline.affect.live import AffectRows, LiveAffect
 from service.pipeline.affect.model import AffectModel
+from service.pipeline.decoding.decode import Decoder
+from service.pipeline.device.batch import Batcher
 from service.pipeline.device.task import Work
 from service.pipeline.face.action_units import ActionUnitModel, smooth
 from service.pipeline.face.face_log import FaceLog
+from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import Neutral
+from service.pipeline.face.unit_scale import ACTION_UNITS
+from service.pipeline.face.unit_stream import UnitStream
 from service.pipeline.media.channels import NamedChannel
 from service.pipeline.results import JudgedWindow
 from service.pipeline.speech.window_watch import WindowWatch
 from service.pipeline.speech.windows import Windows
 from service.pipeline.video import live as live_video
+from service.pipeline.video.early_rows import EarlyRows, can_tell_early
 from service.pipeline.video.live import LiveVideo, LiveVideoOptions, open_live_video
-from service.pipeline.video.row_watch import RowWatch, can_be_watched
-from service.pipeline.video.unit_stream import UnitStream
 from service.problems import ModelNotFound, TooManyFrames, Unprocessable
 from service.registry import Registry
 from service.schemas.streams import ActionUnitFrame, VideoConfig
@@ -44,8 +47,8 @@ class PlainUnits:
 
     smoothing_frames, confidence, bundle = 3, CONFIDENCE, None
 
-    def features(self, faces: Sequence[SimpleNamespace]) -> np.ndarray:
-        return np.array([[face.smile] for face in faces], np.float32)
+    def features(self, points: np.ndarray, blendshapes: np.ndarray | None) -> np.ndarray:
+        return points[:, 0, :1].astype(np.float32)
 
     def start_log(self, features: np.ndarray, neutral: Neutral) -> FaceLog:
         return FaceLog(None)
@@ -61,7 +64,7 @@ class TwoFaces:
 
     def step(self, picture: np.ndarray, time_s: float) -> list[SimpleNamespace]:
         smile = SMILE[round(time_s / 0.04), 0]
-        return [SimpleNamespace(number=0, smile=0.0), SimpleNamespace(number=1, smile=smile)]
+        return [SimpleNamespace(number=number, points=np.full((1, 3), number * smile)) for number in (0, 1)]
 
 
 class TimesOnly:
@@ -73,6 +76,7 @@ class TimesOnly:
 
 
 UNITS = cast("ActionUnitModel", PlainUnits())
+DEVICE = Batcher(1, name="live-video")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +87,7 @@ def affect() -> AffectModel:
 def opened(affect: AffectModel, units: ActionUnitModel | None = UNITS, **options: object) -> LiveVideo:
     networks = cast("FaceNetworks", SimpleNamespace(bundle=None, has_blendshapes=False))
     asked = LiveVideoOptions(**options)  # type: ignore[arg-type]
-    return open_live_video(asked, affect, networks, units, TimesOnly(), lambda function, work: function())
+    return open_live_video(asked, affect, networks, units, cast("Decoder", TimesOnly()), DEVICE)
 
 
 def work() -> Work:
@@ -93,7 +97,7 @@ def work() -> Work:
 def test_rows_are_those_of_the_face_that_was_asked_for(affect: AffectModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_video, "FaceTracker", TwoFaces)
     seen = np.ones(len(TIME_S), np.bool_)
-    frames = FaceFrames(TIME_S, np.full(len(TIME_S), CONFIDENCE), smooth(SMILE, np.flatnonzero(seen), 3), seen)
+    frames = FaceSeries(TIME_S, np.full(len(TIME_S), CONFIDENCE), smooth(SMILE, np.flatnonzero(seen), 3), seen)
     reference = opened(affect, pictures=False)
     expected = [reference.add_units(frames, work()), reference.finish(work())]
     live = opened(affect, face=1)
@@ -122,9 +126,9 @@ def test_a_neutral_stretch_without_the_face_is_refused(last_s: float) -> None:
 
 def watch(
     affect: AffectModel, neutral: Neutral, face: str = "largest", turn: np.ndarray | None = None
-) -> tuple[RowWatch, list[tuple[AffectRows, int, bool]]]:
+) -> tuple[EarlyRows, list[tuple[AffectRows, int, bool]]]:
     told: list[tuple[AffectRows, int, bool]] = []
-    return RowWatch(lambda *rows: told.append(rows), affect, UNITS, neutral, face, turn), told
+    return EarlyRows(lambda *rows: told.append(rows), affect, UNITS, neutral, face, turn), told
 
 
 @pytest.mark.parametrize(("face", "number", "is_final"), [("largest", 1, False), ("1", 1, True), ("0", 0, True)])
@@ -137,7 +141,7 @@ def test_rows_are_told_of_the_face_that_was_the_largest_at_first(
     note([(float(TIME_S[0]), {}), *zip(TIME_S[1:].tolist(), faces[1:], strict=True)])
     seen = TIME_S > 0
     units = smooth((SMILE if number else 0 * SMILE) * seen[:, None], np.flatnonzero(seen), 3)
-    frames = FaceFrames(TIME_S, np.where(seen, CONFIDENCE, 0.0), units, seen)
+    frames = FaceSeries(TIME_S, np.where(seen, CONFIDENCE, 0.0), units, seen)
     expected = LiveAffect(affect, turn=turn).add(frames[:-1])
     [(rows, *what)] = told
     assert what == [number, is_final]
@@ -163,16 +167,16 @@ def test_nothing_is_told_without_a_neutral(affect: AffectModel) -> None:
     assert told == []
 
 
-def test_what_can_be_watched(affect: AffectModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_tell_early(affect: AffectModel, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = [
         (Neutral("none"), True),
         (Neutral("median"), False),
         (Neutral("stretch", 0, 60), True),
         (Neutral("stretch", 0, 61), False),
     ]
-    assert [can_be_watched(affect, neutral) for neutral, _ in kinds] == [can for _, can in kinds]
+    assert [can_tell_early(affect, neutral) for neutral, _ in kinds] == [can for _, can in kinds]
     monkeypatch.setattr(AffectModel, "reach_rows", None)
-    assert not any(can_be_watched(affect, neutral) for neutral, _ in kinds)
+    assert not any(can_tell_early(affect, neutral) for neutral, _ in kinds)
 
 
 @pytest.mark.parametrize("has_voice", [True, False])
@@ -199,7 +203,7 @@ def test_windows_are_told_in_their_order(has_voice: bool) -> None:
 
 
 def test_action_units_are_limited_and_untracked_frames_stay_so() -> None:
-    given: list[FaceFrames] = []
+    given: list[FaceSeries] = []
     live = SimpleNamespace(
         look_ahead_s=1.0, bundles={}, add_units=lambda frames, _: given.append(frames) or np.zeros(0)
     )

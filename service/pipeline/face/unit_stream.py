@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
-from service.pipeline.affect.columns import ACTION_UNITS
-from service.pipeline.affect.live import FaceFrames, no_frames
-from service.pipeline.face.action_units import MAX_INTENSITY, ActionUnitModel, smooth
+from service.pipeline.face.action_units import ActionUnitModel, smooth
 from service.pipeline.face.face_log import FaceLog, half
+from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.neutral import Neutral
+from service.pipeline.face.unit_scale import ACTION_UNITS, MAX_INTENSITY
 from service.pipeline.results import FloatArray
 from service.problems import Unprocessable
 
-LONGEST_NEUTRAL_S = 60.0
-"""A stretch of a stream that is taken for neutral must end by then: its frames are kept meanwhile."""
+LONGEST_NEUTRAL_S: Final = 60.0
+"""Latest end of a stream's neutral stretch, seconds: its frames are kept until then."""
 
 
 class UnitStream:
@@ -39,14 +41,14 @@ class UnitStream:
         self._is_ready = neutral.kind == "none"
         self._is_seen = False
         self._waiting: list[tuple[float, FloatArray | None]] = []
-        self._raw = no_frames()
-        self._given = 0  # of ``_raw``
+        self._raw = FaceSeries.empty()
+        self._given = 0  # rows at the beginning of ``_raw`` that were given
 
-    def add(self, frames: list[tuple[float, FloatArray | None]]) -> FaceFrames:
+    def add(self, frames: list[tuple[float, FloatArray | None]]) -> FaceSeries:
         """Take frames; returns those that are final.
 
         Args:
-            frames: of each its time in seconds, and the features float32 [dim] of the face, None where it is not
+            frames: the time in seconds of each, and the features float32 [dim] of the face, None where it is not
                 seen.
 
         Raises:
@@ -59,7 +61,7 @@ class UnitStream:
             self._run()
         return self._smoothed(self._units.smoothing_frames // 2)
 
-    def finish(self) -> FaceFrames:
+    def finish(self) -> FaceSeries:
         """Nothing follows: the rest.
 
         Raises:
@@ -71,7 +73,7 @@ class UnitStream:
         return self._smoothed(0)
 
     def _value(self, time_s: float, features: FloatArray | None) -> FloatArray | None:
-        """What the head gives, rounded as a whole video's log rounds it, so that both give the same."""
+        """The head's values, rounded as a whole video's log rounds it, so that both give the same."""
         if features is None:
             return None
         if self._log is None:
@@ -101,16 +103,16 @@ class UnitStream:
             units[tracked] = np.clip(values, 0.0, MAX_INTENSITY)
         time_s = np.array([time_s for time_s, _ in self._waiting])
         confidence = np.where(tracked, self._units.confidence, 0.0)
-        self._raw = self._raw.followed_by(FaceFrames(time_s, confidence, units, tracked))
+        self._raw = FaceSeries.joined([self._raw, FaceSeries(time_s, confidence, units, tracked)])
         self._waiting = []
 
-    def _smoothed(self, held_back: int) -> FaceFrames:
+    def _smoothed(self, held_back: int) -> FaceSeries:
         """Frames that have all their neighbours, but for the last ``held_back``."""
         raw, first, stop = self._raw, self._given, max(self._given, len(self._raw) - held_back)
         if stop == first:
-            return no_frames()
-        units = smooth(raw.action_units, np.flatnonzero(raw.tracked), self._units.smoothing_frames)
-        final = FaceFrames(raw.time_s, raw.confidence, units, raw.tracked)[first:stop]
+            return FaceSeries.empty()
+        units = smooth(raw.action_units.astype(np.float32), np.flatnonzero(raw.tracked), self._units.smoothing_frames)
+        final = FaceSeries(raw.time_s, raw.confidence, units, raw.tracked)[first:stop]
         kept = max(0, stop - self._units.smoothing_frames // 2)
         self._raw, self._given = raw[kept:], stop - kept
         return final

@@ -1,4 +1,4 @@
-"""Tells rows of a video's timeline while its frames are still being looked at, as far as they are final.
+"""Early rows of a video's timeline: told while its frames are still being looked at, as far as they are final.
 
 With ``neutral=median`` no row is: the resting face needs the whole recording. With ``face=largest`` rows are those of
 the face that was the largest where the first one was seen, and are final only if it stays that. Frames that follow each
@@ -7,38 +7,32 @@ other so fast that more of them are averaged in the end have no final rows eithe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.affect.live import AffectRows, LiveAffect
+from service.pipeline.affect.live import LiveAffect, OnRows
 from service.pipeline.affect.model import AffectModel
 from service.pipeline.device.device_calls import only_once
 from service.pipeline.face.action_units import ActionUnitModel, smoothing_width
 from service.pipeline.face.neutral import Neutral
-from service.pipeline.results import FloatArray
-from service.pipeline.video.unit_stream import LONGEST_NEUTRAL_S, UnitStream
+from service.pipeline.face.unit_stream import LONGEST_NEUTRAL_S, UnitStream
+from service.pipeline.video.video_faces import SeenFeatures
 from service.problems import Unprocessable
 
-OnRows = Callable[[AffectRows, int, bool], None]
-"""Told rows, the number of their face, and whether they are final."""
-
 RATE_FRAMES: Final = 9
-"""From so many frames the rate is told."""
-
-SeenFaces = dict[int, tuple[float, FloatArray]]
-"""By number, the size and the features float32 [dim] of the faces of one frame."""
+"""Number of frames behind an estimate of the frame rate."""
 
 
-class RowWatch:
-    """Watches one video. Frames follow each other.
+class EarlyRows:
+    """Rows of one video. Frames follow each other.
 
     Args:
         tell: see :data:`OnRows`; called in the thread that notes frames.
         affect, units: the models.
-        neutral: 'none' or a stretch, see :func:`can_be_watched`.
+        neutral: 'none' or a stretch, see :func:`can_tell_early`.
         face: 'largest' or a number.
         turn: float64 [steps], 1 where somebody speaks, else 0; or None.
     """
@@ -61,8 +55,8 @@ class RowWatch:
         self._face = int(face) if self._is_final else None
         self._is_over = False
 
-    def __call__(self, frames: Sequence[tuple[float, SeenFaces]]) -> None:
-        """Note frames: of each its time and its faces."""
+    def __call__(self, frames: Sequence[tuple[float, SeenFeatures]]) -> None:
+        """Note frames: the time of each and its faces."""
         if self._is_over:
             return
         self._look_at_rate([time_s for time_s, _ in frames])
@@ -86,7 +80,7 @@ class RowWatch:
             self._is_final = False
 
 
-def can_be_watched(affect: AffectModel, neutral: Neutral) -> bool:
+def can_tell_early(affect: AffectModel, neutral: Neutral) -> bool:
     """Whether any row is final before the end."""
     is_near = neutral.kind == "none" or (neutral.kind == "stretch" and neutral.end_s <= LONGEST_NEUTRAL_S)
     return is_near and affect.reach_rows is not None
