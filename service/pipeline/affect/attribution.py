@@ -15,8 +15,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.affect.columns import COLUMNS
-
 FILTER_NAME: Final = "filter"
 """Name of the initializer that holds the weights, [1, columns, kernel]."""
 
@@ -150,6 +148,7 @@ def answers(features: NDArray[np.float32], model: AffectFilter) -> NDArray[np.fl
 
 def attribute(
     features: NDArray[np.float32],
+    names: tuple[str, ...],
     known: NDArray[np.bool_],
     arousal: AffectFilter,
     valence: AffectFilter,
@@ -158,7 +157,8 @@ def attribute(
     """Mean attribution over the steps that are known.
 
     Args:
-        features: float32 [steps, 37].
+        features: float32 [steps, columns].
+        names: of the columns.
         known: bool [steps].
         arousal, valence: the filters.
         hop_s: seconds between two steps.
@@ -171,7 +171,7 @@ def attribute(
         return None
     cells = [_mean_over(features, model, runs) for model in (arousal, valence)]
     return Attribution(
-        features=COLUMNS,
+        features=names,
         lags_s=lags_s(arousal.kernel, hop_s),
         arousal=cells[0],
         valence=cells[1],

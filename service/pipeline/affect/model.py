@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.affect.attribution import AffectFilter, Attribution, attribute, read_affect_filter
+from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.affect.functionals import AffectFeatures, affect_features
 from service.pipeline.device.session import GraphError, Session
 from service.pipeline.face.face_series import FaceSeries
@@ -79,7 +80,7 @@ class AffectModel:
         arousal, valence = (self._targets[name].filter for name in TARGETS)
         if arousal is None or valence is None:
             return None
-        return attribute(features.columns, features.tracked > 0, arousal, valence, self.hop_s)
+        return attribute(features.columns, COLUMNS, features.tracked > 0, arousal, valence, self.hop_s)
 
 
 def _load(bundle: Bundle, target: str) -> _Target:
