@@ -24,7 +24,7 @@ BIAS_NAME: Final = "bias"
 
 @dataclass(frozen=True)
 class Attribution:
-    """Which input moved the answer, exact for a linear filter: mean over the steps at which a face is known.
+    """The inputs that moved the answer, exact for a linear filter: mean over the steps at which a face is known.
 
     Attributes:
         features: names of the inputs.
@@ -158,7 +158,7 @@ def attribute(
 
     Args:
         features: float32 [steps, columns].
-        names: of the columns.
+        names: the names of the columns.
         known: bool [steps].
         arousal, valence: the filters.
         hop_s: seconds between two steps.
