@@ -65,7 +65,7 @@ class VideoPipeline:
     Attributes:
         faces, units: the loaded networks of faces and action units, or None.
         registry: the bundles.
-        admission: what is in the system, speech and video together.
+        admission: seconds of media in the system, speech and video together.
         device: threads that run a video's steps, one step at a time.
 
     Raises:
@@ -239,7 +239,7 @@ class VideoPipeline:
         return self._affect[card.name, card.version]
 
     def face_models(self) -> tuple[FaceNetworks, ActionUnitModel]:
-        """What follows faces and what turns them into action units.
+        """The networks that follow faces, and the model that turns them into action units.
 
         Raises:
             ModelNotFound: one of them is not installed.

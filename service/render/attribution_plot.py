@@ -81,7 +81,7 @@ class _AttributionPage(Page):
         self.footer(*footnotes(self.result))
 
     def _scale(self, largest: float) -> None:
-        """What the colours of both maps stand for."""
+        """The scale of both maps' colours."""
         self.text("what a cell adds to the mean", self.cursor + 0.08, x=self.left + _MAP + 0.1, size=9.5)
         chart = self.axes(self.cursor, 0.16, left=self.left, right=PAGE_INCHES - self.left - _MAP)
         draw_scale(chart, largest, self.style)
@@ -151,7 +151,7 @@ def _separate(axes: Axes, rows: int, style: Style) -> None:
 
 
 def diverging(style: Style) -> Colormap:
-    """PiYG; on dark paper its middle is the panel's colour, so that nothing looks like nothing."""
+    """The colour map PiYG; on dark paper its middle is the panel's colour, so that a zero looks empty."""
     from matplotlib import colormaps
     from matplotlib.colors import LinearSegmentedColormap
 

@@ -87,7 +87,7 @@ def draw_scale(axes: Axes, style: Style) -> None:
 
 
 def intensity_ramp(style: Style) -> Colormap:
-    """From the panel's colour to full ink; low intensities, which are the common ones, get more of the range."""
+    """A colour map to full ink from the panel's colour; low intensities, the common ones, get more of its range."""
     from matplotlib.colors import LinearSegmentedColormap
 
     stops = list(zip((0.0, 0.2, 0.5, 1.0), (style.panel, *style.intensity), strict=True))

@@ -14,7 +14,7 @@ from service.render.video_words import facts_of, footnotes, unit_in_words
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Inches.
+# inches
 _LEFT, _AFFECT, _STRIP, _UNIT, _SCALE = 2.15, 2.4, 0.16, 0.235, 1.5
 
 

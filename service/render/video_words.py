@@ -49,7 +49,7 @@ TRAINED_NOTE = "Statistical estimates from the movement of the face; read change
 
 
 def reading_note(result: VideoAffect) -> str:
-    """How the values must be read."""
+    """A sentence on how the values must be read."""
     return PRIOR_NOTE if result.trained == "prior" else TRAINED_NOTE
 
 

@@ -36,7 +36,7 @@ from service.settings import Limits
 from service.streams.analyser import Item
 
 TIME = struct.Struct("<d")
-"""Before every picture: its time in seconds, a little-endian float64."""
+"""Layout of the time before every picture: seconds, a little-endian float64."""
 
 
 class VideoEngine:
@@ -149,10 +149,10 @@ class VideoEngine:
 
 
 LEAST_STEP_S = 0.025
-"""Frames may not follow each other faster: 40 a second."""
+"""Least time between two frames, seconds: 40 a second."""
 
 TIME_TOLERANCE_S = 0.005
-"""Of a camera's clock: frames of 40 a second may come a little sooner."""
+"""Largest error of a camera's clock, seconds: frames of 40 a second may come a little sooner."""
 
 
 def read_units(frame: ActionUnitFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -1,4 +1,4 @@
-"""Which column, at which lag, moved the answer: the exact attribution of a one-filter network (E16, E17).
+"""The exact attribution of a one-filter network: which column, at which lag, moved the answer (E16, E17).
 
 The network is y[t] = Σ_f Σ_k x[f, t − before + k] · w[f, k] + b. With kernel 100 the span is that of
 Keras' SAME padding, t − 49 … t + 50 (F18), so an answer needs 5.0 s of the future: a live answer lags by
@@ -141,7 +141,7 @@ def by_column(features: NDArray[np.float32], model: AffectFilter) -> NDArray[np.
 
 
 def answers(features: NDArray[np.float32], model: AffectFilter) -> NDArray[np.float64]:
-    """What the network says before clipping, float64 [steps]; the attribution adds up to it."""
+    """The network's answers before clipping, float64 [steps]; the attribution adds up to them."""
     total: NDArray[np.float64] = by_column(features, model).sum(axis=1)
     return total
 

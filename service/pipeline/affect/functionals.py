@@ -1,4 +1,4 @@
-"""From action units per frame to the 37 columns per 100 ms: moving mean and deviation, and the speaker turn.
+"""The 37 columns every 100 ms, from action units per frame: moving mean and deviation, and the speaker turn.
 
 Windows are centred and counted in seconds, so a table of any frame rate, even a varying one, gives the
 same columns (F18; the AVEC scripts count frames and assume 50 a second). Frames in which the face was lost
@@ -32,7 +32,7 @@ WINDOWS_AT_ONCE: Final = 1000
 
 @dataclass(frozen=True)
 class AffectFeatures:
-    """What an affect model takes.
+    """The input of an affect model.
 
     Attributes:
         time_s: float64 [steps], centres of the windows, from 0 in steps of the hop.

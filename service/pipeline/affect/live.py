@@ -61,7 +61,7 @@ class LiveAffect:
     """Turns the frames of one face into rows. Not thread-safe: frames follow each other.
 
     Args:
-        model: what judges.
+        model: judges the features.
         causal: whether to give provisional rows at once.
         turn: float64 [rows], 1 where somebody speaks, else 0; None stands for zeros.
 
@@ -83,7 +83,7 @@ class LiveAffect:
 
     @property
     def rows(self) -> int:
-        """Rows that were given so far."""
+        """Number of rows given so far."""
         return self._next
 
     def add(self, frames: FaceSeries) -> AffectRows:
@@ -99,7 +99,7 @@ class LiveAffect:
         return self._final_rows(complete - self._ahead, complete)
 
     def finish(self, duration_s: float) -> AffectRows:
-        """Nothing follows: the rows up to the end of a recording of this length, as an upload's end."""
+        """The rows up to the end of a recording of this length; nothing follows."""
         if not len(self._frames):
             return AffectRows.joined([])
         stop = math.floor(duration_s / self._model.hop_s + EDGE_TOLERANCE_S) + 1

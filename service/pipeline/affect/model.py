@@ -1,4 +1,4 @@
-"""From the 37 columns to arousal and valence at 10 Hz, and which column at which lag moved them."""
+"""The affect model: arousal and valence at 10 Hz out of the 37 columns, and which column at which lag moved them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The parts of following a face: crops, geometry, networks, smoothing, and what is kept of it."""
+"""Faces in pictures and in tables: networks, tracker, action units, neutral, and what is kept of each face."""

@@ -1,4 +1,6 @@
-"""From the features of a face to 17 action units in 0…5: minus the person's neutral, head, 3-frame mean."""
+"""The 17 action units in 0…5 out of a face's features: the person's neutral is subtracted, the head applied, 3 frames
+averaged.
+"""
 
 from __future__ import annotations
 

@@ -102,5 +102,5 @@ class FaceLog:
 
 
 def half(values: FloatArray) -> NDArray[np.float16]:
-    """Values of the head as they are kept."""
+    """The head's values in the precision that is kept."""
     return np.clip(values, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE).astype(HALF)

@@ -42,7 +42,12 @@ class Detection:
 
 @dataclass(frozen=True)
 class Mesh:
-    """``points`` float64 [points, 3] in pixels of the picture, and the probability that a face is there."""
+    """The points of a face.
+
+    Attributes:
+        points: float64 [points, 3], pixels of the picture.
+        presence: probability that a face is there.
+    """
 
     points: Points
     presence: float
@@ -80,12 +85,12 @@ class FaceNetworks:
 
     @property
     def has_blendshapes(self) -> bool:
-        """Whether :meth:`blendshapes` can be asked."""
+        """Whether the bundle has blendshapes."""
         return self._blendshapes is not None
 
     @property
     def provider(self) -> str:
-        """What the graphs run on."""
+        """Execution provider that the graphs run on."""
         return self._mesh.provider
 
     def close(self) -> None:
@@ -159,7 +164,7 @@ class FaceNetworks:
         ]
 
     def next_region(self, points: Points) -> Region:
-        """Where the face of these points is looked for in the next frame."""
+        """The region in which the face of these points is looked for in the next frame."""
         plane = points[:, :2]
         left, right = self.settings.tracked_axis
         return region_around(
@@ -186,7 +191,7 @@ class FaceNetworks:
 
 
 def merge_overlapping(places: FloatArray, scores: Points, overlap: float) -> list[tuple[Points, float]]:
-    """Weighted non-maximum suppression: what overlaps the best is averaged with it by score.
+    """Weighted non-maximum suppression: detections that overlap the best one are averaged with it by score.
 
     Args:
         places: float32 [n, 2 + keypoints, 2]; the first two are the box's corners.

@@ -17,7 +17,12 @@ STRETCH: Final = re.compile(f"{_SECONDS}:{_SECONDS}")
 
 @dataclass(frozen=True)
 class Neutral:
-    """'median' of the recording, 'none', or the 'stretch' from ``start_s`` to ``end_s``."""
+    """A choice of resting face.
+
+    Attributes:
+        kind: the 'median' of the recording, 'none', or the 'stretch' from ``start_s`` to ``end_s``.
+        start_s, end_s: seconds of the recording.
+    """
 
     kind: Literal["median", "none", "stretch"]
     start_s: float = 0.0

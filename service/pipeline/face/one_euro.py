@@ -18,7 +18,13 @@ LEAST_SCALE_PX = 1e-6
 
 @dataclass(frozen=True)
 class OneEuroSettings:
-    """Cut-off at rest in Hz, its growth per unit of speed, and the cut-off of the speed itself in Hz."""
+    """Constants of the filter.
+
+    Attributes:
+        min_cutoff_hz: cut-off at rest.
+        beta: growth of the cut-off per unit of speed.
+        derivative_cutoff_hz: cut-off of the speed itself.
+    """
 
     min_cutoff_hz: float
     beta: float

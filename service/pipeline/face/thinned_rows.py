@@ -1,4 +1,4 @@
-"""Rows of a recording of any length in bounded memory: all of a short one, an even share of a long one."""
+"""Rows of a recording in bounded memory: all rows of a short one, an even share of a long one's."""
 
 from __future__ import annotations
 

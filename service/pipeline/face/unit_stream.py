@@ -62,7 +62,7 @@ class UnitStream:
         return self._smoothed(self._units.smoothing_frames // 2)
 
     def finish(self) -> FaceSeries:
-        """Nothing follows: the rest.
+        """The rest of the frames; nothing follows.
 
         Raises:
             Unprocessable: the face was not seen in the neutral stretch.

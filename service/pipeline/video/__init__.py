@@ -1,1 +1,1 @@
-"""The parts of a video's way: its frames, its sound track, what it asks for and what it gives."""
+"""Videos: watching the frames, the sound track, the assembled answer, and streams of frames."""

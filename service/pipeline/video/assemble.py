@@ -26,7 +26,7 @@ from service.pipeline.video.video_results import Statistics, VideoAffect
 
 @dataclass(frozen=True)
 class SpeakerTurn:
-    """Where somebody speaks.
+    """The steps at which somebody speaks.
 
     Attributes:
         steps: float64 [steps], 1 where somebody speaks, else 0; None where nothing is known.
@@ -44,7 +44,7 @@ class SpeakerTurn:
 
 @dataclass(frozen=True)
 class Recording:
-    """What all faces of a recording share.
+    """The part of a recording that all of its faces share.
 
     Attributes:
         media: what was found in the container.

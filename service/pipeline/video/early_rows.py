@@ -81,6 +81,6 @@ class EarlyRows:
 
 
 def can_tell_early(affect: AffectModel, neutral: Neutral) -> bool:
-    """Whether any row is final before the end."""
+    """Whether rows can be told before the end of the video."""
     is_near = neutral.kind == "none" or (neutral.kind == "stretch" and neutral.end_s <= LONGEST_NEUTRAL_S)
     return is_near and affect.reach_rows is not None

@@ -52,7 +52,7 @@ class LiveVideo:
 
     Attributes:
         affect: the affect model.
-        bundles: what answers, by part.
+        bundles: the models that answer, by part.
         look_ahead_s: seconds after a moment at which its row is given.
     """
 
@@ -96,7 +96,7 @@ class LiveVideo:
         return self._judge(lambda: frames, work)
 
     def finish(self, work: Work) -> AffectRows:
-        """Nothing follows: the rows that were waiting."""
+        """The rows that were waiting; nothing follows."""
         face = self._face
 
         def rest() -> AffectRows:

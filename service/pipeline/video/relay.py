@@ -1,4 +1,4 @@
-"""A worker thread behind a short queue: what is put in is handled in order while whoever puts goes on."""
+"""A worker thread behind a short queue: it handles items in order while the thread that puts them goes on."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Item = TypeVar("Item")
 class Relay(Generic[Item]):
     """Handles items in a thread of its own, from ``with`` on; leaving it waits for the thread to end.
 
-    Left without an exception, everything that was put has been handled, or the handler's exception is raised.
-    Left with one, what has not begun is dropped. So ``handle`` has to end by itself, at a deadline for instance.
+    A ``with`` block that ends without an exception has handled every item, or raises the handler's exception. One
+    that ends with an exception drops the items that wait. ``handle`` must end by itself, at a deadline for instance.
 
     Args:
         handle: called with the next items, ``batch`` of them except at the end. After it has raised, it is not

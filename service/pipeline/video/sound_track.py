@@ -1,4 +1,4 @@
-"""The sound track of a video: where somebody speaks, for the turn column."""
+"""The sound track of a video: the steps at which somebody speaks, for the turn column."""
 
 from __future__ import annotations
 

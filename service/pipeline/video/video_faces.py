@@ -32,13 +32,19 @@ LEAST_SIGHTS: Final = 3
 """Least number of frames with a face in a longer video; a face with fewer is a mistake of the detector."""
 
 Record = dict[str, Any]
-"""What a segment gave: 'time_s' float64 [frames], and for each of its 'faces' a 'number', 'frames' int32 [n] and
+"""The record of a segment: 'time_s' float64 [frames], and for each of its 'faces' a 'number', 'frames' int32 [n] and
 'values' float16 [n, 17]."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """The faces of one frame, of which ``frame`` is the index and ``time_s`` the time."""
+    """The faces of one frame.
+
+    Attributes:
+        frame: index of the frame, from 0.
+        time_s: seconds.
+        faces: the faces that were followed into it.
+    """
 
     frame: int
     time_s: float
@@ -92,7 +98,7 @@ class VideoFaces:
 
     @property
     def upto_s(self) -> float:
-        """When the last of them is shown, seconds."""
+        """Time of the last frame, seconds."""
         return self._time_s[-1] if self._time_s else 0.0
 
     def look(self, frame: VideoFrame) -> None:
@@ -138,7 +144,7 @@ class VideoFaces:
         return features
 
     def take(self) -> Record:
-        """What was seen since the last call; it is kept here no longer."""
+        """The frames since the last call, as a record; they are kept here no longer."""
         taken = ((number, *log.take()) for number, log in self._logs.items())
         faces = [
             {"number": number, "frames": frames, "values": values} for number, frames, values in taken if len(frames)

@@ -1,4 +1,4 @@
-"""Looking at a video's frames as they are decoded: some are received, some followed and some noted at the same time."""
+"""Watching an upload: frames are received, faces followed and features noted at the same time, in three threads."""
 
 from __future__ import annotations
 
