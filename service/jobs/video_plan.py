@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.flags import Flag
 from service.jobs.audio_plan import AudioPlan
 from service.jobs.face_part import FacesPart
 from service.jobs.files import PartFiles
@@ -107,7 +108,7 @@ class VideoPlan:
     ) -> Part:
         rate_hz = self._speech.voice_rate_hz
         if rate_hz is None:
-            return NothingToDo({"flags": ("no_voice_activity",)})
+            return NothingToDo({"flags": (Flag.NO_VOICE_ACTIVITY,)})
         sound = decoder.sound(source, target_rate_hz=rate_hz)
         select = heard(options.channel)
         return TurnPart(SoundPart(sound, self._speech, select, rate_hz, self._segment_s, state=state))

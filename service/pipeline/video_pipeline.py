@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from service.flags import Flag
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.affect.functionals import AffectFeatures, time_grid
 from service.pipeline.affect.live import OnRows
@@ -174,12 +175,12 @@ class VideoPipeline:
             rate_hz = (len(table) - 1) / duration_s if duration_s > 0 else None
             media = MediaInfo(duration_s, container="csv", codec="action-units", frame_rate_hz=rate_hz)
             found = {
-                "no_face": not table.tracked.any(),
-                "face_lost": bool(table.tracked.any() and not table.tracked.all()),
-                "several_faces": len(table.faces) > 1,
+                Flag.NO_FACE: not table.tracked.any(),
+                Flag.FACE_LOST: bool(table.tracked.any() and not table.tracked.all()),
+                Flag.SEVERAL_FACES: len(table.faces) > 1,
             }
             face = SeenFace(table, tuple(name for name, is_set in found.items() if is_set))
-            recording = Recording(media, {}, (), SpeakerTurn(None, ("no_audio",)))
+            recording = Recording(media, {}, (), SpeakerTurn(None, (Flag.NO_AUDIO,)))
             return self.assemble(face, recording, options, work)
 
     def recording(
@@ -273,7 +274,7 @@ class VideoPipeline:
             with work.stage("audio"):
                 return self._speech.analyse(data, asked, listening), ()
         except NoAudioStream:
-            return None, ("no_audio",)
+            return None, (Flag.NO_AUDIO,)
 
     def _reference(self, bundle: Bundle) -> ModelReference:
         card = bundle.card

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from service.flags import Flag
 from service.pipeline.device.session import GraphError, Session
 from service.pipeline.face.face_log import FaceLog
 from service.pipeline.face.geometry import Points
@@ -144,11 +145,11 @@ class ActionUnitModel:
             raise Unprocessable("No face is tracked in the neutral stretch.", pointer="/neutral")
         rows = log.neutral_rows
         if rows is None:
-            return log.values, ("no_neutral",)
+            return log.values, (Flag.NO_NEUTRAL,)
         if neutral.kind == "median" and rows.is_complete:
             step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
             if len(log) * step_s < self._min_tracked_s:
-                return self.values(rows.rows(), None), ("no_neutral",)
+                return self.values(rows.rows(), None), (Flag.NO_NEUTRAL,)
         return log.values + self.shift_to(rows), ()
 
     def shift_to(self, neutral_rows: ThinnedRows) -> FloatArray:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.flags import Flag
 from service.pipeline.affect.columns import SIGNALS
 from service.pipeline.affect.functionals import AffectFeatures
 from service.pipeline.affect.model import AffectModel
@@ -39,7 +40,7 @@ class SpeakerTurn:
     @property
     def has_sound(self) -> bool:
         """Whether the recording may have a sound track that can be judged."""
-        return not {"no_audio", "audio_unusable"} & set(self.flags)
+        return not {Flag.NO_AUDIO, Flag.AUDIO_UNUSABLE} & set(self.flags)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def assemble(
         series = run_on_device(device, lambda: model.series(features), work)
         attribution = model.attribution(features) if "attribution" in include else None
     unexplained = "attribution" in include and attribution is None and bool(features.tracked.any())
-    own = [*(["no_attribution"] if unexplained else []), *(["trained: prior"] if model.trained == "prior" else [])]
+    own = [*([Flag.NO_ATTRIBUTION] if unexplained else []), *([Flag.PRIOR] if model.trained == "prior" else [])]
     flags = [*recording.flags, *face.flags, *turn.flags, *recording.audio_flags, *own]
     return VideoAffect(
         media=recording.media,

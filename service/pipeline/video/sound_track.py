@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from service.flags import Flag
 from service.pipeline.affect.functionals import speaker_turn
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.task import Work
@@ -42,17 +43,17 @@ def find_turn(
     """
     rate_hz = speech.voice_rate_hz
     if rate_hz is None:
-        return SpeakerTurn(None, ("no_voice_activity",))
+        return SpeakerTurn(None, (Flag.NO_VOICE_ACTIVITY,))
     try:
         with work.stage("decode"):
             decoded = decoder.audio(data, target_rate_hz=rate_hz, start_s=None, end_s=None)
         listening = replace(work, progress=None)  # it counts from 0; the stages' times stay shared
     except NoAudioStream:
-        return SpeakerTurn(None, ("no_audio",))
+        return SpeakerTurn(None, (Flag.NO_AUDIO,))
     except MediaCrashedDecoder:
         raise
     except (MediaInvalid, CodecUnsupported, TooManyChannels):
-        return SpeakerTurn(None, ("audio_unusable",))
+        return SpeakerTurn(None, (Flag.AUDIO_UNUSABLE,))
     tracks, step_s = [], 0.0
     for samples in _heard(decoded.samples, channel):
         activity = speech.find_speech(samples, rate_hz, listening)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from service.flags import Flag
 from service.pipeline.decoding.frame_stream import VideoFrame
 from service.pipeline.face.action_units import ActionUnitModel
 from service.pipeline.face.face_log import FaceLog
@@ -181,12 +182,12 @@ class VideoFaces:
         log = _choose(logs, face)
         if log is None:
             units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
-            return SeenFace(FaceSeries(time_s, np.zeros(len(time_s)), units, tracked), ("no_face",))
+            return SeenFace(FaceSeries(time_s, np.zeros(len(time_s)), units, tracked), (Flag.NO_FACE,))
         units, flags = self._units.intensities(log, time_s, self._neutral)
         frames = log.frames
         tracked[frames] = True
         lost = bool(np.any(np.diff(time_s[frames]) > LOST_S)) or time_s[-1] - time_s[frames[-1]] > LOST_S
-        found = {"several_faces": len(logs) > 1, "face_lost": lost}
+        found = {Flag.SEVERAL_FACES: len(logs) > 1, Flag.FACE_LOST: lost}
         names = [name for name, is_set in found.items() if is_set]
         confidence = np.where(tracked, self._units.confidence, 0.0)
         return SeenFace(FaceSeries(time_s, confidence, units, tracked), (*names, *flags))
