@@ -27,16 +27,17 @@ from service.pipeline.face.action_units import ActionUnitModel, choose_action_un
 from service.pipeline.face.face_series import SeenFace
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import read_neutral
+from service.pipeline.options import read_face, read_include
 from service.pipeline.results import AudioEmotion, AudioOptions, MediaInfo, ModelReference
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.pipeline.video.assemble import Recording, SpeakerTurn, assemble
 from service.pipeline.video.early_rows import EarlyRows, can_tell_early
 from service.pipeline.video.live import LiveVideo, LiveVideoOptions, open_live_video
 from service.pipeline.video.sound_track import find_turn
-from service.pipeline.video.video_faces import VideoFaces, check_face
+from service.pipeline.video.video_faces import VideoFaces
 from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoAffect, VideoOptions
 from service.pipeline.video.watching import watch_frames
-from service.problems import ModelNotFound, NoAudioStream, Unprocessable
+from service.problems import ModelNotFound, NoAudioStream
 from service.registry import Bundle, BundleError, Registry
 from service.settings import Settings
 
@@ -163,8 +164,8 @@ class VideoPipeline:
 
     def analyse_table(self, data: bytes | memoryview, options: TableOptions, work: Work) -> VideoAffect:
         """Judge a table of action units. Arguments, result and errors as :meth:`analyse`."""
-        check_face(options.face)
-        _check_include(options.include - {"audio"})
+        read_face(options.face)
+        read_include(options.include - {"audio"}, INCLUDES)
         self.affect_model(options.model, options.version)
         with self.admission.hold(0.0) as hold:
             choice: FaceChoice = "largest" if options.face == "largest" else int(options.face)
@@ -256,8 +257,8 @@ class VideoPipeline:
             Unprocessable: a parameter cannot be.
             ModelNotFound: a model is not installed.
         """
-        check_face(options.face)
-        _check_include(options.include)
+        read_face(options.face)
+        read_include(options.include, INCLUDES)
         read_neutral(options.neutral)
         self.affect_model(options.model, options.version)
         self.face_models()
@@ -280,12 +281,6 @@ class VideoPipeline:
         card = bundle.card
         provider = self.faces.provider if self.faces is not None and bundle is self.faces.bundle else CPU
         return ModelReference(card.name, card.version, bundle.sha256, card.licence.spdx, provider)
-
-
-def _check_include(include: frozenset[str]) -> None:
-    unknown = sorted(include - set(INCLUDES))
-    if unknown:
-        raise Unprocessable(f"include may name {', '.join(INCLUDES)}.", pointer="/include")
 
 
 def _load_units(registry: Registry, faces: FaceNetworks | None) -> ActionUnitModel | None:

@@ -211,13 +211,3 @@ def _choose(logs: dict[int, FaceLog], face: str) -> FaceLog | None:
     if int(face) not in logs:
         raise Unprocessable(f"The video has no face {int(face)}.", pointer="/face")
     return logs[int(face)]
-
-
-def check_face(face: str) -> None:
-    """Refuse a choice of face that cannot be.
-
-    Raises:
-        Unprocessable: with the pointer '/face'.
-    """
-    if face != "largest" and not (face.isascii() and face.isdigit() and len(face) < 10):
-        raise Unprocessable("face must be 'largest' or a number from 0.", pointer="/face")
