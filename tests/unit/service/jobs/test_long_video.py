@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+
+import numpy as np
 import pytest
 
 from export.faces.bundle import write_face_bundle
@@ -54,6 +57,15 @@ def built(tmp_path_factory):
     decoder.close()
 
 
+@pytest.fixture(scope="module")
+def uploads(built):
+    """Answers to uploads, each computed once."""
+    _, video = built
+    return functools.cache(
+        lambda name, options: video.analyse(shared_file(f"media/{name}").read_bytes(), options, patient())
+    )
+
+
 def check_same(one, other) -> None:
     for name in ("media", "models", "time_s", "arousal", "valence", "face_confidence", "speech", "action_units"):
         assert same(getattr(one, name), getattr(other, name)), name
@@ -64,25 +76,24 @@ def check_same(one, other) -> None:
         assert same(one.audio.channels, other.audio.channels)
 
 
-def test_a_face_is_followed_across_segments(built, tmp_path):
-    plans, video = built
-    content = shared_file("media/single_face.mp4").read_bytes()
-    options = VideoOptions(include=EVERYTHING, neutral="0:1")
-    expected = video.analyse(content, options, patient())
-    spool = Spool(tmp_path / "spool")
-    answer, segments = run_job(plans, options, content, spool)
-    assert segments > 5
-    check_same(answer, expected)
-    interrupted, _ = run_job(plans, options, content, spool, lambda _number: True)
-    check_same(interrupted, answer)
-
-
-def test_a_face_that_comes_late_and_sound_that_is_there(built, tmp_path):
-    plans, video = built
-    content = shared_file("media/noface_face.mov").read_bytes()
-    options = VideoOptions(include=frozenset({"action_units"}))
-    answer, _ = run_job(plans, options, content, Spool(tmp_path / "spool"), lambda number: number % 3 == 0)
-    check_same(answer, video.analyse(content, options, patient()))
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("single_face.mp4", VideoOptions(include=EVERYTHING, neutral="0:1")),
+        ("noface_face.mov", VideoOptions(include=frozenset({"action_units"}))),
+    ],
+    ids=["a face all the time", "a face that comes late"],
+)
+def test_a_job_cut_anywhere_answers_as_the_upload(built, uploads, tmp_path, name, options, seed):
+    plans, _ = built
+    random = np.random.default_rng(seed)
+    plans._video._segment_s = random.uniform(0.2, 2.0)
+    lost = random.random(200) < 0.4
+    content = shared_file(f"media/{name}").read_bytes()
+    answer, segments = run_job(plans, options, content, Spool(tmp_path / "spool"), lambda number: lost[number])
+    assert segments > 3
+    check_same(answer, uploads(name, options))
 
 
 def test_nobody_and_sound(built, tmp_path):
