@@ -1,1 +1,1 @@
-"""What a file holds: containers, wave headers, samples, pictures and their times."""
+"""Media formats: containers, WAV headers, samples, pictures and their times."""

@@ -1,4 +1,4 @@
-"""The box structure of MP4 and QuickTime files, walked without trust in it. Pure functions over bytes."""
+"""The box structure of MP4 and QuickTime files, read without trust in it. Pure functions over bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from service.problems import ContainerUnsupported, MediaExternalReference, MediaInvalid, MediaTruncated
 
 MAX_BOXES: Final = 65_536
-"""Boxes of one level; an hour in half-second fragments has 14,400."""
+"""Most boxes on one level; an hour in half-second fragments has 14,400."""
 
 STILL_IMAGE_BRANDS: Final = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"crx "})
 
@@ -18,13 +18,13 @@ _SELF_CONTAINED: Final = 1
 
 
 def check_movie(data: memoryview) -> int:
-    """Check that a movie is whole and points nowhere outside itself; return its number of tracks.
+    """Check that a movie is complete and refers to no other file; return its number of tracks.
 
     Raises:
         MediaTruncated: a box reaches past the end of the file, or there is no ``moov`` box.
         MediaExternalReference: a data reference or a reference movie names another file.
-        ContainerUnsupported: a still image in the same structure.
-        MediaInvalid: boxes that cannot be.
+        ContainerUnsupported: the file is a still image.
+        MediaInvalid: a box is impossible.
     """
     if bytes(data[4:8]) == b"ftyp" and bytes(data[8:12]) in STILL_IMAGE_BRANDS:
         raise ContainerUnsupported
@@ -52,7 +52,7 @@ def _check_tracks(data: memoryview, start: int, end: int) -> int:
 
 
 def _descend(data: memoryview, start: int, end: int, path: tuple[bytes, ...]) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of the content of every box at ``path``."""
+    """Yield (start, end) of the content of each box at ``path``."""
     if not path:
         yield start, end
         return
@@ -62,7 +62,7 @@ def _descend(data: memoryview, start: int, end: int, path: tuple[bytes, ...]) ->
 
 
 def _check_references(data: memoryview, start: int, end: int) -> None:
-    """Refuse any entry of a ``dref`` box (version, flags, count, entries) that is not this file itself."""
+    """Check that every entry of a ``dref`` box (version, flags, count, entries) is this file itself."""
     for _, inner, inner_end in boxes(data, min(start + 8, end), end):
         if inner_end - inner < 4:
             raise MediaInvalid("A data reference of the recording is cut off.")
@@ -75,8 +75,8 @@ def boxes(data: memoryview, start: int, end: int) -> Iterator[tuple[bytes, int, 
     """Yield (type, start, end) of the content of each box in ``data[start:end]``.
 
     Raises:
-        MediaTruncated: a box longer than what holds it.
-        MediaInvalid: a box shorter than its header, or too many boxes.
+        MediaTruncated: a box is longer than its parent.
+        MediaInvalid: a box is shorter than its header, or there are too many.
     """
     count = 0
     while end - start >= 8:

@@ -1,4 +1,4 @@
-"""Which of a recording's channels are judged, and what they are called."""
+"""Choice and names of a recording's channels."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from service.pipeline.results import ChannelChoice, FloatArray
 from service.problems import Unprocessable
 
 STEREO = ("left", "right")
+"""Names of the channels of a stereo recording."""
 
 
 @dataclass(frozen=True)
 class NamedChannel:
-    """One channel: its name in the answer and its samples, float32 [n]."""
+    """One channel: its name in the answer, and its samples, float32 [n]."""
 
     name: str
     samples: FloatArray
 
 
 def select_channels(samples: FloatArray, choice: ChannelChoice) -> list[NamedChannel]:
-    """Pick from float32 [channels, n].
+    """Select channels of float32 [channels, n].
 
-    'mix' is the mean of all channels, 'left' the first, 'right' the second; 'each' is every one on its own,
-    called 'left' and 'right' where there are two, else by its index.
+    'mix' is the mean of all channels, 'left' the first, 'right' the second. 'each' is every channel, named 'left' and
+    'right' where there are two, else by index.
 
     Raises:
         Unprocessable: the recording has no such channel.

@@ -1,6 +1,6 @@
-"""The media formats that are let in: which demuxer reads each, and which audio codecs it may hold.
+"""Permitted media formats: the demuxer of each container, and the codecs that it may hold. Names are FFmpeg's.
 
-Nothing outside these tables is ever opened. The names are FFmpeg's.
+Nothing outside these tables is ever opened.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ AUDIO_CODECS: Final[dict[str, frozenset[str]]] = {
     "mp4": frozenset({"aac", "alac", "mp3", "opus", "flac"}) | _PCM | _PCM_BIG_ENDIAN,
     "webm": frozenset({"opus", "vorbis", "flac", "aac", "mp3"}) | _PCM,
 }
-"""Container name → codecs (canonical names) that may be decoded from it."""
+"""Audio codecs (canonical names) permitted in each container."""
 
 VIDEO_CODECS: Final[dict[str, frozenset[str]]] = {
     "mp4": frozenset({"h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg"}),
     "webm": frozenset({"vp8", "vp9", "av1", "h264", "hevc", "mpeg4", "mjpeg"}),
 }
-"""Container name → codecs (canonical names) whose pictures may be decoded from it; the others hold none."""
+"""Video codecs (canonical names) permitted in each container; containers not listed hold none."""
 
 DEMUXERS: Final[dict[str, str]] = {
     "wav": "wav",
@@ -46,10 +46,10 @@ DEMUXERS: Final[dict[str, str]] = {
     "mp4": "mov",
     "webm": "matroska",
 }
-"""Container name → the one demuxer that is asked to read it; no other is probed."""
+"""The one demuxer of each container; no other is tried."""
 
 DEMUXER_NAMES: Final[dict[str, str]] = {
     "mov": "mov,mp4,m4a,3gp,3g2,mj2",
     "matroska": "matroska,webm",
 }
-"""Demuxer → the names under which FFmpeg lists it, where they are several."""
+"""FFmpeg's list of names for a demuxer that has several."""

@@ -1,4 +1,4 @@
-"""What kind of file the bytes are, by their content alone: never by name or ``Content-Type``."""
+"""Detection of the container from the content alone, never from a name or ``Content-Type``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from service.pipeline.media.wav import WavLayout, read_layout
 from service.problems import ContainerUnsupported, MediaEmpty, MediaTruncated
 
 LONGEST_MAGIC_BYTES: Final = 12
+"""Bytes that the longest magic number takes."""
+
 MAX_SYNC_SEARCH_BYTES: Final = 4096
-"""How far after an ID3 tag the first MPEG frame may begin; encoders pad tags with zeros."""
+"""Longest distance of the first MPEG frame from the end of an ID3 tag; encoders pad tags with zeros."""
 
 _MOVIE_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 
@@ -26,9 +28,9 @@ class Container:
     Attributes:
         name: 'wav', 'flac', 'ogg', 'mp3', 'mp4' or 'webm'.
         demuxer: the one FFmpeg demuxer that may read it.
-        audio_codecs: canonical names of the codecs that may be decoded from it.
-        wav: where the samples of a WAV file lie.
-        tracks: tracks that the index of an MP4 file lists, else 0.
+        audio_codecs: canonical names of its permitted audio codecs.
+        wav: layout of a WAV file, else None.
+        tracks: number of tracks in the index of an MP4 file, else 0.
     """
 
     name: str
@@ -39,13 +41,13 @@ class Container:
 
 
 def sniff(data: bytes | memoryview) -> Container:
-    """Tell the container of an upload and check as much of its structure as needs no decoder.
+    """Detect the container of an upload, and check its structure as far as that needs no decoder.
 
     Raises:
-        MediaEmpty: no bytes.
-        MediaTruncated: the beginning of a permitted container and no more, or a cut-off MP4 file.
-        ContainerUnsupported: anything that is not on the list.
-        MediaInvalid, MediaInconsistent, CodecUnsupported, MediaExternalReference: what a header shows.
+        MediaEmpty: the upload has no bytes.
+        MediaTruncated: the upload ends in its header, or is a cut-off MP4 file.
+        ContainerUnsupported: the container is not permitted.
+        MediaInvalid, MediaInconsistent, CodecUnsupported, MediaExternalReference: a header is wrong.
     """
     view = memoryview(data).cast("B")
     if not view:
@@ -68,7 +70,7 @@ def _name(view: memoryview) -> str | None:
 
 
 def _could_begin_a_container(head: bytes) -> bool:
-    """Whether fewer bytes than a magic number takes agree with one as far as they go."""
+    """Whether ``head``, shorter than a magic number, is the beginning of one."""
     if len(head) >= LONGEST_MAGIC_BYTES:
         return False
     if head[:4] == b"RIFF":
@@ -90,7 +92,7 @@ def _is_ogg(view: memoryview) -> bool:
 
 
 def _is_webm(view: memoryview) -> bool:
-    """An EBML header whose DocType (element 0x4282) is one of Matroska's."""
+    """Whether an EBML header names a DocType (element 0x4282) of Matroska."""
     head = bytes(view[:256])
     if head[:4] != b"\x1a\x45\xdf\xa3":
         return False
@@ -109,7 +111,7 @@ def _is_mp4(view: memoryview) -> bool:
 
 
 def _is_mp3(view: memoryview) -> bool:
-    """MPEG layer III frames, alone or after ID3v2 tags."""
+    """Whether MPEG layer III frames follow, directly or after ID3v2 tags."""
     start = _after_id3(view)
     if start == 0:
         return _is_frame_chain(view, 0)
@@ -122,7 +124,7 @@ def _is_mp3(view: memoryview) -> bool:
 
 
 def _after_id3(view: memoryview) -> int:
-    """Return where the ID3v2 tag at the beginning ends, 0 if there is none."""
+    """End of the ID3v2 tag at the beginning, 0 if there is none."""
     if bytes(view[:3]) != b"ID3" or len(view) < 10:
         return 0
     size = 0
@@ -133,7 +135,7 @@ def _after_id3(view: memoryview) -> int:
 
 
 def _is_frame_chain(view: memoryview, start: int) -> bool:
-    """Whether a layer III frame begins at ``start`` and, if the file goes on, another behind it."""
+    """Whether a layer III frame begins at ``start``, and another follows unless the file ends."""
     length = _frame_bytes(view, start)
     if length == 0:
         return False
@@ -143,29 +145,13 @@ def _is_frame_chain(view: memoryview, start: int) -> bool:
 
 _BITRATES_KBIT: Final = {
     True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG-1 (ISO 11172-3, 2.4.2.3)
-    False: (
-        0,
-        8,
-        16,
-        24,
-        32,
-        40,
-        48,
-        56,
-        64,
-        80,
-        96,
-        112,
-        128,
-        144,
-        160,
-    ),  # MPEG-2 and 2.5 (ISO 13818-3, 2.4.2.3)
+    False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG-2, 2.5 (ISO 13818-3, 2.4.2.3)
 }
 _RATES_HZ: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 
 
 def _frame_bytes(view: memoryview, start: int) -> int:
-    """Return the length of the MPEG layer III frame at ``start``, 0 if there is none."""
+    """Length of the MPEG layer III frame at ``start``, 0 if there is none."""
     if start + 4 > len(view):
         return 0
     header = int.from_bytes(view[start : start + 4], "big")

@@ -1,4 +1,4 @@
-"""Plain PCM needs no demuxer: numpy reads 3 s in 0.02 ms, FFmpeg in 2.8 ms (measured)."""
+"""Reading of plain PCM with NumPy: 3 s take 0.02 ms, with FFmpeg 2.8 ms (measured)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from service.pipeline.results import FloatArray
 from service.problems import MediaTooLong
 
 BLOCK_FRAMES: Final = 65_536
+"""Frames read at once."""
 
 PLAIN_PCM: Final[dict[str, str]] = {
     "pcm_u8": "u1",
@@ -23,25 +24,25 @@ PLAIN_PCM: Final[dict[str, str]] = {
     "pcm_f32le": "<f4",
     "pcm_f64le": "<f8",
 }
-"""How numpy reads the samples of each codec; those of 24 bits as single bytes."""
+"""NumPy type of each codec's samples; 24-bit samples are read as single bytes."""
 
 
 def read_plain_pcm(
     upload: BinaryIO, layout: WavLayout, job: AudioJob, emit: Callable[[FloatArray], None]
 ) -> dict[str, object]:
-    """Read a wav file whose codec is one of :data:`PLAIN_PCM`.
+    """Read a WAV file whose codec is one of :data:`PLAIN_PCM`.
 
     Args:
         upload: the whole file.
-        layout: what its header says.
-        job: what is wanted and what is allowed.
+        layout: layout of the file.
+        job: requested range and limits.
         emit: called with float32 [channels, samples] at ``job.target_rate_hz``.
 
     Returns:
         See :meth:`SampleSink.facts`.
 
     Raises:
-        Problem: whatever is wrong with the file.
+        Problem: the file is invalid or exceeds a limit.
     """
     frames = layout.data_bytes // layout.frame_bytes
     sink = SampleSink(job, layout.sample_rate_hz, layout.channels, emit)
@@ -55,7 +56,7 @@ def read_plain_pcm(
 
 
 def _unpack(rows: bytes, layout: WavLayout) -> NDArray[Any]:
-    """Return interleaved PCM bytes as [channels, frames]; 24 bits become the upper bits of 32."""
+    """Interleaved PCM bytes as [channels, frames]; 24-bit samples become the upper bits of 32."""
     samples = np.frombuffer(rows, PLAIN_PCM[layout.codec])
     if layout.codec == "pcm_s24le":
         wide = np.zeros((len(rows) // 3, 4), np.uint8)

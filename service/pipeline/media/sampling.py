@@ -1,4 +1,4 @@
-"""From decoded samples of any type to float32 at one rate, a block at a time: memory stays bounded."""
+"""Conversion of decoded samples of any type to float32 at one rate, block by block in bounded memory."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from service.problems import (
 )
 
 BLOCK_SAMPLES: Final = 32_768
-"""Samples a channel that are converted at once: large enough that calls cost nothing, small for caches."""
+"""Samples a channel converted at once: enough to make calls cheap, few enough for caches."""
 
 
 @dataclass(frozen=True)
 class AudioJob:
-    """What a decoder process is asked: a container that was sniffed, a range and the limits of one recording.
+    """A job of a decoder process: the detected container, the range, and the limits of one recording.
 
-    ``wav`` holds the fields of a WavLayout, if there is one.
+    ``wav`` holds the fields of a :class:`WavLayout` for a WAV file.
     """
 
     container: str
@@ -50,7 +50,7 @@ class AudioJob:
 
 
 class SampleSink:
-    """Takes native samples, gives resampled ones.
+    """Converts and resamples native samples, cuts the range out, and checks the limits.
 
     Args:
         job: range, target rate and limits.
@@ -86,7 +86,8 @@ class SampleSink:
         """Take native samples [channels, samples] of any PCM type.
 
         Raises:
-            MediaTooLong, SamplesNotFinite
+            MediaTooLong: the recording exceeds the longest duration.
+            SamplesNotFinite: a sample is NaN, infinite or far beyond full scale.
         """
         self.samples += block.shape[1]
         if self.samples > self._max_samples:
@@ -97,11 +98,12 @@ class SampleSink:
             self._convert(last=False)
 
     def finish(self) -> float:
-        """Flush, and return the duration of the whole recording in seconds.
+        """Convert the remaining samples, and return the duration of the whole recording in seconds.
 
         Raises:
-            MediaEmpty, MediaTooShort, SamplesNotFinite
-            Unprocessable: the chosen range lies outside the recording or is shorter than the least duration.
+            MediaEmpty, MediaTooShort: the recording is empty or too short.
+            SamplesNotFinite: as of :meth:`add`.
+            Unprocessable: the range lies outside the recording, or is shorter than the least duration.
         """
         if self.samples == 0:
             raise MediaEmpty("The recording has no samples.")
@@ -113,7 +115,7 @@ class SampleSink:
         return duration_s
 
     def facts(self, codec: str, *, truncated: bool, damaged: bool) -> dict[str, object]:
-        """What to tell of the whole recording: finishes as :meth:`finish` does.
+        """Facts of the whole recording; calls :meth:`finish`.
 
         Returns:
             ``duration_s``, ``codec``, ``sample_rate_hz``, ``channels``, ``flags``.
@@ -131,14 +133,14 @@ class SampleSink:
     def _check_range(self, duration_s: float) -> None:
         start_s, end_s = self._job.start_s or 0.0, self._job.end_s
         if start_s >= duration_s:
-            raise Unprocessable("start_s lies at or behind the end of the recording.", pointer="/start_s")
+            raise Unprocessable("start_s lies at or after the end of the recording.", pointer="/start_s")
         if min(duration_s, duration_s if end_s is None else end_s) - start_s < self._job.min_duration_s:
             pointer = "/start_s" if end_s is None or end_s >= duration_s else "/end_s"
             raise Unprocessable("The chosen range is shorter than the shortest recording.", pointer=pointer)
 
     def _convert(self, *, last: bool) -> None:
         if self._end is not None and self._position >= self._end:
-            self._check_only()
+            self._take_pending()  # samples after the range are counted and checked, not converted
             return
         block = self._take_pending()
         if self._resampler is not None:
@@ -146,12 +148,8 @@ class SampleSink:
             block = self._resampler.resample_chunk(frames, last=last).reshape(-1, self.channels).T
         self._cut(block)
 
-    def _check_only(self) -> None:
-        """Samples behind the chosen range are counted and checked, no more."""
-        self._take_pending()
-
     def _take_pending(self) -> FloatArray:
-        """Return what was added since, as float32 within ±1."""
+        """The samples added since the last call, as float32 within ±1."""
         if not self._pending:
             return np.empty((self.channels, 0), np.float32)
         block = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending, axis=1)
@@ -172,7 +170,7 @@ class SampleSink:
         return samples
 
     def _cut(self, block: FloatArray) -> None:
-        """Emit the part of ``block`` that lies in the chosen range."""
+        """Emit the part of ``block`` in the range."""
         first = self._position
         self._position += block.shape[1]
         low = max(self._start - first, 0)
@@ -182,10 +180,11 @@ class SampleSink:
 
 
 def check_format(job: AudioJob, sample_rate_hz: int, channels: int) -> None:
-    """Hold rate and channels against the limits.
+    """Check sample rate and channels.
 
     Raises:
-        TooManyChannels, SampleRateUnsupported, MediaInconsistent
+        TooManyChannels, SampleRateUnsupported: a limit is exceeded.
+        MediaInconsistent: there are no channels.
     """
     if channels < 1:
         raise MediaInconsistent("The recording has no channels.")
@@ -196,7 +195,7 @@ def check_format(job: AudioJob, sample_rate_hz: int, channels: int) -> None:
 
 
 def to_float(block: NDArray[Any]) -> FloatArray:
-    """Scale PCM of any type to float32 in −1…1 (floats are kept; float64 may become infinite)."""
+    """PCM of any type as float32 in −1…1; floats keep their scale, and a large float64 becomes infinite."""
     kind, width = block.dtype.kind, block.dtype.itemsize
     if kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):

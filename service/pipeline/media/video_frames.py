@@ -1,4 +1,4 @@
-"""Pictures of a video on their way out of the decoder: when they are, how large, and how many are let through."""
+"""Frames of a video as the decoder emits them: their times, sizes and rate."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from numpy.typing import NDArray
 from service.problems import FrameTooLarge, MediaTooLong, TooManyFrames
 
 LONG_SIDE_PX: Final = 640
-"""Larger pictures are scaled down: the face networks see 128 and 256 pixels."""
+"""Longer side to which larger pictures are scaled down; the face networks see 128 and 256 pixels."""
 
 EVENNESS: Final = 0.9
-"""Of the least time between two frames: time stamps are rounded, and cameras are uneven."""
+"""Tolerance on the least time between two frames: time stamps are rounded, and cameras are uneven."""
 
 RECENT_FRAMES: Final = 9
-"""Of which the rate is taken."""
+"""Frames over which the current rate is measured."""
 
 USUAL_RATE_HZ: Final = 25.0
+"""Frame rate assumed where a header claims none."""
+
 SANE_RATES_HZ: Final = (1.0, 240.0)
-"""Frame rates that a header may claim; others are taken for nonsense."""
+"""Range of credible frame rates in a header."""
 
 Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class VideoJob:
-    """What a decoder process is asked: a container that was sniffed, and the limits of one video.
+    """A job of a decoder process: the detected container, and the limits of one video.
 
-    The first ``skip_frames`` pictures are decoded and counted, but not handed over.
+    The first ``skip_frames`` frames are decoded and counted, but not emitted.
     """
 
     container: str
@@ -47,14 +49,14 @@ class VideoJob:
 
 
 class FrameClock:
-    """Gives every decoded frame its time, whatever its time stamp says, and holds the limits against it.
+    """Assigns each decoded frame a time, and checks the limits.
 
-    Times strictly increase from 0. A stamp that is absent or does not increase is replaced by the frame
-    before plus one step of the claimed rate (25 a second without a sane one).
+    Times strictly increase from 0. A missing or decreasing time stamp is replaced by the time of the frame before plus
+    one step of the claimed rate, or of 25 Hz where that is not credible.
 
     Args:
         job: limits.
-        claimed_rate_hz: of the header, 0 if none.
+        claimed_rate_hz: frame rate in the header, 0 if none.
     """
 
     def __init__(self, job: VideoJob, claimed_rate_hz: float) -> None:
@@ -69,10 +71,13 @@ class FrameClock:
         self.repaired = 0
 
     def tick(self, stamp_s: float | None) -> float:
-        """Time in seconds of the next frame, from its stamp if there is one.
+        """Time in seconds of the next frame.
+
+        Args:
+            stamp_s: the frame's time stamp, None if missing.
 
         Raises:
-            TooManyFrames, MediaTooLong
+            TooManyFrames, MediaTooLong: a limit is exceeded.
         """
         self.frames += 1
         if self.frames > self._job.max_frames:
@@ -91,10 +96,11 @@ class FrameClock:
         return time_s
 
     def takes(self, time_s: float) -> bool:
-        """Whether the frame at ``time_s`` is looked at. Of a video that is faster than the greatest rate, one that
-        follows the last too soon is not: of 50 and 60 a second every other where 40 is the greatest.
+        """Whether the frame at ``time_s`` is kept.
 
-        What counts is the rate of the frames around it, so that an uneven 30 a second gives all of its frames.
+        In a video faster than the highest rate, frames that follow the last kept one too soon are dropped: every other
+        one at 50 or 60 Hz, where 40 Hz is the highest. The rate is measured over recent frames, so that an uneven 30 Hz
+        keeps all of its frames.
         """
         self._recent_s.append(time_s)
         is_fast = EVENNESS * self._rate_now_hz() > self._job.max_frame_rate_hz
@@ -104,40 +110,38 @@ class FrameClock:
         return True
 
     def _rate_now_hz(self) -> float:
-        """Of the last frames; the claimed rate until there are enough of them."""
+        """Rate of the recent frames; the claimed rate until there are enough."""
         if len(self._recent_s) < RECENT_FRAMES:
             return 1 / self._step_s
         return (RECENT_FRAMES - 1) / (self._recent_s[-1] - self._recent_s[0])
 
     @property
     def duration_s(self) -> float:
-        """From the first frame to one mean step behind the last."""
+        """Seconds from the first frame to one mean step after the last."""
         return (self._last_s or 0.0) + 1 / self.rate_hz
 
     @property
     def rate_hz(self) -> float:
-        """Measured frames a second; the claimed rate of a single frame."""
+        """Measured frame rate; the claimed rate for a single frame."""
         return (self.frames - 1) / self._last_s if self._last_s else 1 / self._step_s
 
 
 def check_size(job: VideoJob, width: int, height: int) -> None:
-    """Hold a frame's size against the limit.
+    """Check a frame's size.
 
     Raises:
-        FrameTooLarge
+        FrameTooLarge: it exceeds the limit.
     """
     if width * height > job.max_frame_pixels:
         raise FrameTooLarge
 
 
 def scaled_size(width: int, height: int, pixel_aspect: float) -> tuple[int, int]:
-    """Width and height of the picture that leaves the decoder.
-
-    Pixels become square, and the longer side at most ``LONG_SIDE_PX``; nothing is enlarged but by the aspect.
+    """Width and height of an emitted picture: square pixels, longer side at most ``LONG_SIDE_PX``, never enlarged.
 
     Args:
-        width, height: of the decoded frame, pixels.
-        pixel_aspect: width of a pixel over its height; nonsense counts as 1.
+        width, height: size of the decoded frame, pixels.
+        pixel_aspect: width of a pixel over its height; counts as 1 outside 0.25…4.
     """
     shown_width = width * (pixel_aspect if 0.25 <= pixel_aspect <= 4 else 1.0)
     scale = min(1.0, LONG_SIDE_PX / max(shown_width, height))
@@ -145,6 +149,6 @@ def scaled_size(width: int, height: int, pixel_aspect: float) -> tuple[int, int]
 
 
 def turned(picture: Picture, rotation_degrees: float) -> Picture:
-    """Turn a picture [height, width, 3] counterclockwise by the next multiple of 90°."""
+    """The picture [height, width, 3] turned counterclockwise by the nearest multiple of 90°."""
     quarters = round(rotation_degrees / 90) % 4 if math.isfinite(rotation_degrees) else 0
     return np.ascontiguousarray(np.rot90(picture, quarters))

@@ -1,4 +1,4 @@
-"""The RIFF/WAVE header, read without trust in any of its numbers. Pure functions over bytes."""
+"""The RIFF/WAVE header, read without trust in its numbers. Pure functions over bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from service.pipeline.media.containers import PCM_IN_WAV
 from service.problems import CodecUnsupported, MediaEmpty, MediaInconsistent, MediaInvalid, MediaTruncated
 
 MAX_CHUNKS: Final = 1000
-"""Chunks before the samples; real recorders write fewer than ten."""
+"""Most chunks before the samples; real recorders write fewer than ten."""
 
 STREAMED_BYTES: Final = 0x7FFF_0000
-"""Data lengths from here on are placeholders of programs that wrote to a pipe (FFmpeg, SoX, arecord)."""
+"""Data length from which it is a placeholder, written by programs that write to a pipe (FFmpeg, SoX, arecord)."""
 
 _EXTENSIBLE: Final = 0xFFFE
 _SUBFORMAT_TAIL: Final = bytes.fromhex("000000001000800000aa00389b71")
@@ -21,7 +21,7 @@ _SUBFORMAT_TAIL: Final = bytes.fromhex("000000001000800000aa00389b71")
 
 @dataclass(frozen=True)
 class WavLayout:
-    """Where the samples lie. ``data_bytes`` are present and a whole number of frames of ``frame_bytes``."""
+    """Position and format of the samples; ``data_bytes`` are present, and whole frames of ``frame_bytes``."""
 
     codec: str
     sample_rate_hz: int
@@ -35,11 +35,11 @@ class WavLayout:
 def read_layout(data: memoryview) -> WavLayout:
     """Read the header of a file that begins with RIFF....WAVE.
 
-    Lengths are those of the bytes that are there: a length that promises more sets ``truncated``, unless it
-    is the placeholder of a stream; a length of zero before samples contradicts itself.
+    Lengths count the bytes present. A header that claims more sets ``truncated``, unless its length is the placeholder
+    of a stream; a length of zero before samples is a contradiction.
 
     Raises:
-        MediaTruncated, MediaInvalid, MediaEmpty, MediaInconsistent, CodecUnsupported
+        MediaTruncated, MediaInvalid, MediaEmpty, MediaInconsistent, CodecUnsupported: the header is wrong.
     """
     position = 12
     form: tuple[str, int, int, int] | None = None
@@ -59,7 +59,7 @@ def read_layout(data: memoryview) -> WavLayout:
 
 
 def _read_format(chunk: memoryview) -> tuple[str, int, int, int]:
-    """Return codec, sample rate in Hz, channels and bytes a frame."""
+    """Codec, sample rate in Hz, channels and bytes a frame."""
     if len(chunk) < 16:
         raise MediaTruncated("The recording's format chunk is cut off.")
     tag, channels, sample_rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
@@ -97,7 +97,7 @@ def _lay_out(
 
 
 def _is_chunk(rest: memoryview) -> bool:
-    """Whether what follows the data chunk is another chunk rather than samples."""
+    """Whether ``rest``, after an empty data chunk, is another chunk and no samples."""
     if len(rest) < 8:
         return False
     name, size = struct.unpack_from("<4sI", rest)
