@@ -25,14 +25,7 @@ from service.pipeline.device.account import charged_to
 from service.pipeline.device.admit import Admission
 from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.task import Work
-from service.problems import (
-    DeadlineExceeded,
-    InternalError,
-    JobDataLost,
-    NoSpace,
-    Problem,
-    Unavailable,
-)
+from service.problems import DeadlineExceeded, InternalError, JobDataLost, NoSpace, Problem, Unavailable
 from service.telemetry.logs import describe_exception, service_logger
 
 Outcome = TypeVar("Outcome")

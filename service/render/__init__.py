@@ -1,1 +1,1 @@
-"""Answers in the forms that clients ask for."""
+"""Rendering of results as JSON, CSV, PNG and FHIR."""

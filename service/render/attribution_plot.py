@@ -1,4 +1,4 @@
-"""The PNG answer with ``include=attribution``: which input, at which lag, moved arousal and valence."""
+"""The PNG answer with ``include=attribution``: the share of each input and lag in arousal and valence."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _NAMED_BARS = 5
 _RULE = (
     "Green raises the answer, pink lowers it; bars add up to the mean before clipping. Lag 0 is the moment answered."
 )
-_LEAST = 1e-9  # keeps the scale of an attribution of zeros finite
+_LEAST = 1e-9  # keeps the scale finite where all cells are 0
 
 
 def attribution_png(result: VideoAffect, *, title: str | None = None, dark: bool = False) -> bytes:
     """Draw the attribution of ``result``, which must have one.
 
     Args:
-        result: the answer of the video pipeline.
-        title: the first line; without it, what the picture shows.
+        result: result of the video pipeline.
+        title: first line; a general one if None.
         dark: light ink on dark paper.
 
     Returns:
-        A PNG of 1320 pixels width.
+        A PNG, 1320 pixels wide.
     """
     assert result.attribution is not None
     page = _AttributionPage(result, result.attribution, DARK if dark else LIGHT)
@@ -81,7 +81,7 @@ class _AttributionPage(Page):
         self.footer(*footnotes(self.result))
 
     def _scale(self, largest: float) -> None:
-        """The scale of both maps' colours."""
+        """Draw the scale of both maps' colours."""
         self.text("what a cell adds to the mean", self.cursor + 0.08, x=self.left + _MAP + 0.1, size=9.5)
         chart = self.axes(self.cursor, 0.16, left=self.left, right=PAGE_INCHES - self.left - _MAP)
         draw_scale(chart, largest, self.style)
@@ -94,7 +94,7 @@ class _AttributionPage(Page):
 def draw_lags(
     axes: Axes, lags_s: NDArray[np.float64], cells: NDArray[np.float64], largest: float, style: Style
 ) -> None:
-    """Cells [features, lags], first feature on top; colour from −``largest`` to ``largest``, 0 in the middle."""
+    """Draw cells [features, lags], first feature on top, coloured from −``largest`` to ``largest``."""
     bare(axes, style)
     step_s = float(lags_s[1] - lags_s[0]) if len(lags_s) > 1 else 1.0
     edges_s = np.append(lags_s - step_s / 2, lags_s[-1] + step_s / 2)
@@ -109,7 +109,7 @@ def draw_lags(
 
 
 def draw_scale(axes: Axes, largest: float, style: Style) -> None:
-    """A bar of the colours from −``largest`` to ``largest``, with both ends and the middle named."""
+    """Draw a bar of the colours from −``largest`` to ``largest``, labelled at both ends and in the middle."""
     bare(axes, style)
     edges = np.linspace(-largest, largest, 130)
     draw_cells(axes, edges, ((edges[1:] + edges[:-1]) / 2)[None, :], diverging(style), (-largest, largest))
@@ -119,7 +119,7 @@ def draw_scale(axes: Axes, largest: float, style: Style) -> None:
 
 
 def draw_sums(axes: Axes, sums: NDArray[np.float64], largest: float, style: Style) -> None:
-    """Bars of the sums over the lags, in the order of the rows; the largest few carry their number."""
+    """Draw bars of the sums over lags in the order of the rows; the largest few are labelled."""
     bare(axes, style)
     axes.set_ylim(0, len(sums))
     limit = 2.0 * largest
@@ -145,13 +145,13 @@ def draw_sums(axes: Axes, sums: NDArray[np.float64], largest: float, style: Styl
 
 
 def _separate(axes: Axes, rows: int, style: Style) -> None:
-    """Thin lines between levels, movements and speech: after half of the rows, and above the last."""
+    """Draw thin lines between the rows of levels, movements and speech."""
     for row in {1, (rows + 1) // 2}:
         axes.axhline(row, color=style.quiet_ink, linewidth=0.8, zorder=6)
 
 
 def diverging(style: Style) -> Colormap:
-    """The colour map PiYG; on dark paper its middle is the panel's colour, so that a zero looks empty."""
+    """The colour map PiYG; on dark paper its middle is the panel's colour, so that 0 blends in."""
     from matplotlib import colormaps
     from matplotlib.colors import LinearSegmentedColormap
 

@@ -1,4 +1,4 @@
-"""The JSON answer of ``POST /v1/audio/emotion``: columns, built from whole arrays, no object a row."""
+"""The JSON answer of ``POST /v1/audio/emotion``: columns made from whole arrays, no object per row."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ SECONDS_DECIMALS = 3
 
 
 def audio_emotion_json(result: AudioEmotion, request_id: str, *, timeline: bool) -> dict[str, object]:
-    """Render ``result`` with the names of the HTTP contract.
+    """Render ``result``.
 
     Args:
-        result: the answer of the speech pipeline.
-        request_id: what the response header ``X-Request-Id`` says.
-        timeline: whether to add the key ``timeline``, here and in every entry of ``channels``.
+        result: result of the speech pipeline.
+        request_id: value of the response header ``X-Request-Id``.
+        timeline: whether to add ``timeline``, at the top and in each entry of ``channels``.
 
     Returns:
-        A tree of dict, list, str, float, int and None that any JSON encoder takes. NaN became None.
-        ``probabilities`` and ``emotion`` are None where there was no speech to judge; ``arousal`` and
-        ``valence`` also where the model has no such output, and then the timeline's whole column is None.
-        With one answer a channel there is ``channels`` too, and the top-level values are the mean over those
-        channels that have speech (window by window in the timeline).
+        A tree of dict, list, str, float, int and None; NaN becomes None. ``probabilities`` and ``emotion`` are None
+        without speech; ``arousal`` and ``valence`` also where the model has no such output, and then their timeline
+        column is None. Where each channel was requested there is ``channels``, and the top-level values are means over
+        the channels with speech, window by window in the timeline.
     """
     merged = merged_channel(result)
     document: dict[str, object] = {
@@ -47,7 +46,7 @@ def audio_emotion_json(result: AudioEmotion, request_id: str, *, timeline: bool)
 
 
 def media_members(media: MediaInfo) -> dict[str, object]:
-    """What the file is; what it has not (a picture size, say) is left out."""
+    """Facts of the file; unknown ones, such as the picture size of a sound file, are left out."""
     members: dict[str, object] = {
         "duration_s": round(media.duration_s, SECONDS_DECIMALS),
         "sample_rate_hz": media.sample_rate_hz,
@@ -62,7 +61,7 @@ def media_members(media: MediaInfo) -> dict[str, object]:
 
 
 def channel_members(channel: ChannelEmotion, labels: tuple[str, ...], timeline: bool) -> dict[str, object]:
-    """What is said of one channel; None in place of NaN."""
+    """Members of one channel; None in place of NaN."""
     answer: dict[str, object] = {
         "probabilities": None
         if channel.probabilities is None

@@ -1,4 +1,4 @@
-"""Arithmetic that the renderers share: the mean over channels, and arrays as plain numbers."""
+"""Shared arithmetic of the renderers: means over channels, and arrays as plain numbers."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, Timeline
+from service.pipeline.speech.embedding_results import AudioEmbedding
 
 
-def has_channel_list(result: AudioEmotion) -> bool:
-    """Whether each channel was asked for: several answers, or one that is named by its index."""
+def has_channel_list(result: AudioEmotion | AudioEmbedding) -> bool:
+    """Whether each channel was requested: there are several, or one that is named by its index."""
     return len(result.channels) > 1 or result.channels[0].channel.isdigit()
 
 
 def merged_channel(result: AudioEmotion) -> ChannelEmotion:
-    """The answer for the whole recording.
+    """The result for the whole recording.
 
-    One channel is returned as it is. Of several, probabilities, arousal and valence are the mean over those
-    that have speech, for the recording and window by window; ``speech`` is the largest share of any channel
-    (a window is spoken in as soon as one channel is); flags are those of all channels, each once.
+    A single channel is returned unchanged. For several, probabilities, arousal and valence are means over the channels
+    with speech, for the recording and for each window; ``speech`` is the largest share of any channel; ``flags`` are
+    those of all channels.
     """
     channels = result.channels
     if len(channels) == 1:
@@ -39,7 +40,7 @@ def merged_channel(result: AudioEmotion) -> ChannelEmotion:
 
 
 def plain_values(values: NDArray[np.floating], decimals: int) -> list[float | None]:
-    """One-dimensional ``values`` as Python floats of so many decimals; None for NaN and infinities."""
+    """One-dimensional ``values`` as Python floats rounded to ``decimals``; None for NaN and infinities."""
     rounded = np.round(values.astype(np.float64), decimals) + 0.0  # + 0.0 turns -0.0 into 0.0
     plain: list[float | None] = rounded.tolist()
     if not np.isfinite(rounded).all():
@@ -49,7 +50,7 @@ def plain_values(values: NDArray[np.floating], decimals: int) -> list[float | No
 
 
 def top_labels(probabilities: FloatArray, labels: Sequence[str]) -> list[str | None]:
-    """Most probable label of each row of float32 [windows, classes]; None for a row with NaN."""
+    """Most probable label for each row of float32 [windows, classes]; None for a row with NaN."""
     known = ~np.isnan(probabilities.sum(axis=1))
     best = np.argmax(np.where(known[:, None], probabilities, 0.0), axis=1)
     return [labels[index] if there else None for index, there in zip(best.tolist(), known.tolist(), strict=True)]
@@ -61,7 +62,7 @@ def _mean_known(values: Sequence[float | None]) -> float | None:
 
 
 def _merged_timeline(timelines: Sequence[Timeline]) -> Timeline:
-    """Channels of one recording are cut at the same times, so columns can be averaged row by row."""
+    """Means of the timelines row by row; channels of one recording have equal windows."""
     first = timelines[0]
     return Timeline(
         start_s=first.start_s,
@@ -74,7 +75,7 @@ def _merged_timeline(timelines: Sequence[Timeline]) -> Timeline:
 
 
 def _mean_of_rows(columns: Sequence[FloatArray]) -> FloatArray:
-    """Mean over channels, element by element, of the numbers that are known; NaN where none is."""
+    """Element-wise mean over channels of the known numbers; NaN where none is known."""
     stacked = np.stack(columns)
     known = np.isfinite(stacked)
     count = known.sum(axis=0)

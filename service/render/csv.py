@@ -1,4 +1,4 @@
-"""The CSV answer: one row a window of each channel, RFC 4180, safe to open in a spreadsheet."""
+"""CSV answers, RFC 4180 and safe in a spreadsheet: a row for each window of speech, or each step of a video."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def audio_emotion_csv(result: AudioEmotion) -> str:
-    """Render ``result`` as CSV with a header and CRLF line ends.
+    """Render ``result`` with a header and CRLF line ends.
 
-    Columns: ``channel, start_s, end_s, emotion``, one probability a label, ``arousal, valence, speech``. A
-    cell is empty where nothing is known or the model has no such output.
+    Columns: ``channel, start_s, end_s, emotion``, a probability for each label, ``arousal, valence, speech``. Unknown
+    cells, and those that the model has no output for, are empty.
     """
     return csv_text([csv_header(result), *csv_rows(result)])
 
@@ -32,13 +32,13 @@ def csv_header(result: AudioEmotion) -> list[Cell]:
 
 
 def csv_rows(result: AudioEmotion) -> Iterator[list[Cell]]:
-    """The rows below the header, channel after channel, window after window."""
+    """The rows below the header: each channel's windows in order."""
     for channel in result.channels:
         yield from _channel_rows(channel, result.labels)
 
 
 def csv_text(rows: list[list[Cell]]) -> str:
-    """Encode ``rows``. Text that a spreadsheet would take for a formula gets a leading apostrophe."""
+    """Encode ``rows``; text that a spreadsheet would take for a formula gets a leading apostrophe."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\r\n").writerows([_safe(cell) for cell in row] for row in rows)
     return buffer.getvalue()
@@ -72,10 +72,10 @@ def _safe(cell: Cell) -> Cell:
 
 
 def video_affect_csv(result: VideoAffect) -> str:
-    """Render ``result`` as CSV with a header and CRLF line ends.
+    """Render ``result`` with a header and CRLF line ends.
 
-    Columns: ``time_s, arousal, valence, face_confidence, speech`` and, where they were asked for, the action
-    units. A cell is empty where nothing is known.
+    Columns: ``time_s, arousal, valence, face_confidence, speech`` and the requested action units. Unknown cells are
+    empty.
     """
     return csv_text([video_csv_header(result), *video_csv_rows(result)])
 
@@ -87,7 +87,7 @@ def video_csv_header(result: VideoAffect) -> list[Cell]:
 
 
 def video_csv_rows(result: VideoAffect) -> Iterator[list[Cell]]:
-    """The rows below the header, step after step."""
+    """The rows below the header, one for each step."""
     series = (result.arousal, result.valence, result.face_confidence, result.speech)
     unknown: list[float | None] = [None] * len(result.time_s)
     columns = [plain_values(result.time_s, SECONDS_DECIMALS)]

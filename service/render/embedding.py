@@ -12,18 +12,13 @@ from numpy.typing import NDArray
 from service.pipeline.results import FloatArray
 from service.pipeline.speech.embedding_results import AudioEmbedding, ChannelEmbedding
 from service.render.audio_json import SECONDS_DECIMALS, media_members
-from service.render.channels import plain_values
-
-
-def has_each_channel(result: AudioEmbedding) -> bool:
-    """Whether each channel was asked for: several answers, or one that is named by its index."""
-    return len(result.channels) > 1 or result.channels[0].channel.isdigit()
+from service.render.channels import has_channel_list, plain_values
 
 
 def mean_rows(result: AudioEmbedding) -> FloatArray:
-    """Mean over channels, float32 [windows, dimensions]: of each window over the channels that sound there.
+    """Mean over channels, float32 [windows, dimensions], of each window over its channels that are not silent.
 
-    A window that is silent in every channel stays NaN. One channel is returned as it is.
+    A window that is silent in all channels is NaN. A single channel is returned unchanged.
     """
     if len(result.channels) == 1:
         return result.channels[0].rows
@@ -36,17 +31,16 @@ def mean_rows(result: AudioEmbedding) -> FloatArray:
 
 
 def audio_embedding_json(result: AudioEmbedding, request_id: str) -> dict[str, object]:
-    """Render ``result``.
+    """Render ``result`` for JSON.
 
     Args:
-        result: the answer of the speech pipeline.
-        request_id: what the response header ``X-Request-Id`` says.
+        result: result of the speech pipeline.
+        request_id: value of the response header ``X-Request-Id``.
 
     Returns:
-        A tree of dict, list, str, float, int, None, and one float32 array [dimensions] for each row of
-        ``embedding``, so it takes an encoder that knows arrays. Numbers are not rounded. The row of a silent
-        window is None. With one answer a channel there is ``channels`` too, and the top level is their mean,
-        window by window over the channels that sound.
+        A tree of dict, list, str, float, int and None, with a float32 array [dimensions] for each row of ``embedding``,
+        so the encoder must know arrays. Numbers are not rounded; the row of a silent window is None. Where each channel
+        was requested there is ``channels``, and the top level is :func:`mean_rows`.
     """
     document: dict[str, object] = {
         "request_id": request_id,
@@ -59,7 +53,7 @@ def audio_embedding_json(result: AudioEmbedding, request_id: str) -> dict[str, o
     }
     if result.denoiser is not None:
         document["denoiser"] = asdict(result.denoiser)
-    if has_each_channel(result):
+    if has_channel_list(result):
         document["channels"] = [
             {"channel": channel.channel, "embedding": _rows(channel.rows), "flags": list(channel.flags)}
             for channel in result.channels
@@ -77,23 +71,23 @@ def _rows(rows: FloatArray) -> list[FloatArray | None]:
 
 
 def audio_embedding_csv(result: AudioEmbedding) -> bytes:
-    """Render ``result`` with a header and CRLF line ends.
+    """Render ``result`` as CSV with a header and CRLF line ends.
 
-    Columns: ``start_s, end_s, e0, e1`` …; where each channel was asked for, ``channel`` comes first. Numbers
-    are not rounded; the cells of a silent window are empty.
+    Columns: ``start_s, end_s, e0, e1`` …, after ``channel`` where each channel was requested. Numbers are not rounded;
+    the cells of a silent window are empty.
     """
     return b"\r\n".join((embedding_csv_header(result), *embedding_csv_lines(result), b""))
 
 
 def embedding_csv_header(result: AudioEmbedding) -> bytes:
-    """Names of the columns, without a line end."""
+    """The header line, without its line end."""
     names = ["start_s", "end_s", *(f"e{index}" for index in range(result.dimensions))]
-    return ",".join((["channel"] if has_each_channel(result) else []) + names).encode()
+    return ",".join((["channel"] if has_channel_list(result) else []) + names).encode()
 
 
 def embedding_csv_lines(result: AudioEmbedding) -> Iterator[bytes]:
-    """The lines below the header, channel after channel, window after window, without line ends."""
-    each = has_each_channel(result)
+    """The lines below the header without line ends: each channel's windows in order."""
+    each = has_channel_list(result)
     starts_s, ends_s = plain_values(result.start_s, SECONDS_DECIMALS), plain_values(result.end_s, SECONDS_DECIMALS)
     times = [f"{start_s},{end_s}".encode() for start_s, end_s in zip(starts_s, ends_s, strict=True)]
     for channel in result.channels:
@@ -103,7 +97,7 @@ def embedding_csv_lines(result: AudioEmbedding) -> Iterator[bytes]:
 
 
 def _cells(channel: ChannelEmbedding) -> Iterator[bytes]:
-    """What stands between the brackets of a JSON array of numbers is a CSV row."""
+    """Cells of each row: a JSON array of numbers without its brackets is a CSV row."""
     nothing = b"," * (channel.rows.shape[1] - 1)
     for row in channel.rows:
         known = bool(np.isfinite(row[0]))

@@ -1,4 +1,4 @@
-"""The PNG answer: one picture of a recording that can be read without instruction."""
+"""The PNG answer for sound: a picture of one recording."""
 
 from __future__ import annotations
 
@@ -8,24 +8,8 @@ from service.pipeline.results import AudioEmotion, ChannelEmotion, Timeline
 from service.render.channels import has_channel_list, merged_channel
 from service.render.plot_bars import draw_bars, draw_gauges
 from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page, in_words
-from service.render.plot_style import (
-    DARK,
-    LIGHT,
-    PAGE_INCHES,
-    Style,
-    clock,
-    one_line,
-    percent,
-    signed,
-)
-from service.render.plot_timeline import (
-    draw_affect,
-    draw_clock,
-    draw_lanes,
-    draw_speech,
-    draw_waveform,
-    pooled,
-)
+from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style, clock, one_line, percent, signed
+from service.render.plot_timeline import draw_affect, draw_clock, draw_lanes, draw_speech, draw_waveform, pooled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,15 +22,15 @@ _GAUGE, _GAUGE_GAP = 2.3, 0.95
 
 
 def audio_emotion_png(result: AudioEmotion, *, title: str | None = None, dark: bool = False) -> bytes:
-    """Draw ``result``: lanes over time, or bars where there is but one window.
+    """Draw ``result``: lanes over time, or bars for a single window.
 
     Args:
-        result: the answer of the speech pipeline.
-        title: the first line; without it, what the picture shows.
+        result: result of the speech pipeline.
+        title: first line; a general one if None.
         dark: light ink on dark paper.
 
     Returns:
-        A PNG of 1320 pixels width, its height depending on classes and channels.
+        A PNG, 1320 pixels wide; its height depends on classes and channels.
     """
     page = _EmotionPage(result, DARK if dark else LIGHT)
     page.draw(title or "Emotion in the voice")
@@ -54,7 +38,7 @@ def audio_emotion_png(result: AudioEmotion, *, title: str | None = None, dark: b
 
 
 class _EmotionPage(Page):
-    """The voice over time, or one window of it."""
+    """Page for the voice over time, or for one window."""
 
     def __init__(self, result: AudioEmotion, style: Style) -> None:
         self.result = result
@@ -87,12 +71,12 @@ class _EmotionPage(Page):
         self._footer()
 
     def _span_s(self) -> tuple[float, float]:
-        """The windows cover what was analysed from end to end, and so does the envelope."""
+        """Start and end of the analysed range, which windows and envelope both cover."""
         timeline = self.timelines[0]
         return float(timeline.start_s[0]), float(timeline.end_s[-1])
 
     def _block_height(self) -> float:
-        """Inches of one channel's panels with what separates them."""
+        """Height in inches of one channel's panels with their gaps."""
         classes = len(self.result.labels)
         if not self.over_time:
             return HEADING + max(_BAR * classes, 1.6) + _CLOCK
@@ -142,7 +126,7 @@ class _EmotionPage(Page):
         self.title(title, facts)
 
     def _heading(self, channel: ChannelEmotion) -> float:
-        """Write the line above a channel's panels: which channel, its flags. Returns where it is."""
+        """Write the line above a channel's panels, with its name and flags; returns the line's position."""
         words = []
         if has_channel_list(self.result) or channel.channel != "mix":
             words.append(f"Channel {channel.channel}" if channel.channel.isdigit() else f"{channel.channel} channel")

@@ -1,4 +1,4 @@
-"""Panels of a plot of one window: bars of the probabilities, gauges of arousal and valence."""
+"""Panels for one window: bars of probabilities, gauges of arousal and valence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def draw_bars(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...], style: Style) -> None:
-    """Probabilities as horizontal bars, the largest on top."""
+    """Draw probabilities as horizontal bars, the largest on top."""
     bare(axes, style)
     axes.set_xlim(0, 1)
     axes.set_ylim(len(labels) - 0.4, -0.6)
@@ -37,7 +37,7 @@ def draw_bars(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...], styl
 
 
 def draw_gauges(axes: Axes, channel: ChannelEmotion, style: Style) -> None:
-    """Arousal and valence as bars from 0 to the left or right, in −1…1."""
+    """Draw arousal and valence as bars from 0 to the left or right, −1…1."""
     bare(axes, style)
     axes.set_xlim(-1.05, 1.05)
     axes.set_ylim(1.7, -0.8)

@@ -1,7 +1,7 @@
-"""The paper that every plot is drawn on: one figure of just the height that its panels need, filled from the top.
+"""The page of a plot: one figure as high as its panels need, filled from the top.
 
-Only matplotlib's object interface and the Agg canvas are used, never pyplot: there is no state beyond the
-figure, so that threads can draw at the same time.
+Pages use matplotlib's object interface and the Agg canvas, never pyplot, so no state is shared and threads can draw at
+the same time.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Page:
 
     Args:
         style: light or dark.
-        height: of the whole, in inches.
-        left: margin in inches.
+        height: height in inches.
+        left: left margin in inches.
 
     Attributes:
-        cursor: inches from the upper edge to where the next panel begins.
+        cursor: inches from the upper edge to the next panel.
     """
 
     def __init__(self, style: Style, height: float, left: float) -> None:
@@ -45,7 +45,7 @@ class Page:
         self.cursor = TOP
 
     def png(self) -> bytes:
-        """The figure as a PNG of 1320 pixels width that tells neither software nor time."""
+        """The figure as a PNG, 1320 pixels wide, without metadata on software or time."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         buffer = io.BytesIO()
@@ -53,7 +53,7 @@ class Page:
         return buffer.getvalue()
 
     def heading(self, line: str, margin: str = "") -> float:
-        """Write the line above a block of panels, and a word above the margin's numbers; returns where it is."""
+        """Write the line above a block of panels, and ``margin`` above its numbers; returns the line's position."""
         top = self.cursor + HEADING - 0.16
         self.text(line, top, bold=True)
         if margin:
@@ -72,21 +72,15 @@ class Page:
         self.text(origin, self.height - 0.22, size=9)
 
     def panel(self, height: float, shared: Axes | None = None) -> Axes:
-        """Axes of that height below what is there already, ``shared`` lends its times."""
+        """Add axes of ``height`` below the last ones, with the time axis of ``shared``."""
         axes = self.axes(self.cursor, height, shared=shared)
         self.cursor += height + GAP
         return axes
 
     def axes(
-        self,
-        top: float,
-        height: float,
-        *,
-        left: float | None = None,
-        right: float = RIGHT,
-        shared: Axes | None = None,
+        self, top: float, height: float, *, left: float | None = None, right: float = RIGHT, shared: Axes | None = None
     ) -> Axes:
-        """Axes at these distances from the edges, in inches."""
+        """Add axes at these distances from the edges, in inches."""
         left = self.left if left is None else left
         axes = self.figure.add_axes(
             (
@@ -111,7 +105,7 @@ class Page:
         bold: bool = False,
         align: Literal["left", "right"] = "left",
     ) -> None:
-        """Write a line whose middle is ``top`` inches below the upper edge; bold text is in full ink."""
+        """Write a line centred ``top`` inches below the upper edge; bold text is in full ink."""
         self.figure.text(
             (self.left if x is None else x) / PAGE_INCHES,
             1 - top / self.height,

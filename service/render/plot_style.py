@@ -1,4 +1,4 @@
-"""Colours, type and the time axis of the plots."""
+"""Colours, number formats and time axis of the plots."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _MOST_TICKS, _MOST_LONG_TICKS = 12, 6
 
 
 PAGE_INCHES = 11.0
-"""Width of the whole picture."""
+"""Width of a page, inches."""
 
 SHARE_INCHES = 0.62
-"""Right edge of the percentages in the margin, from the edge of the panel."""
+"""Distance from a panel to the right edge of the percentages in the margin, inches."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """What differs between the light and the dark plot."""
+    """Colours of a light or dark plot."""
 
     paper: str
     ink: str
@@ -45,7 +45,7 @@ class Style:
     lowers: str
 
     def class_colour(self, index: int) -> str:
-        """Colour of the class at ``index``; begins again after the last."""
+        """Colour of the class at ``index``; colours repeat after the last."""
         return self.classes[index % len(self.classes)]
 
 
@@ -82,7 +82,7 @@ DARK = Style(
 
 
 def clock(seconds: float, decimals: int = 0) -> str:
-    """``m:ss`` or ``h:mm:ss``, with tenths where asked."""
+    """``seconds`` as ``m:ss`` or ``h:mm:ss``, with ``decimals``."""
     units = round(max(seconds, 0.0) * 10**decimals)
     whole, fraction = divmod(units, 10**decimals)
     minutes, rest_s = divmod(whole, 60)
@@ -92,7 +92,7 @@ def clock(seconds: float, decimals: int = 0) -> str:
 
 
 def time_ticks(start_s: float, end_s: float) -> tuple[list[float], list[str]]:
-    """Round times between ``start_s`` and ``end_s``, at most a dozen (six with tenths), with labels."""
+    """Round times between ``start_s`` and ``end_s``, at most 12 (6 with tenths), and their labels."""
     span_s = max(end_s - start_s, 1e-3)
     fits = (step for step in _TICK_STEPS_S if span_s / step <= (_MOST_LONG_TICKS if step < 1 else _MOST_TICKS))
     step_s = next(fits, span_s / _MOST_TICKS)
@@ -103,19 +103,19 @@ def time_ticks(start_s: float, end_s: float) -> tuple[list[float], list[str]]:
 
 
 def signed(value: float) -> str:
-    """Such as ``+0.40`` or ``−0.15``, with a real minus sign."""
+    """``value`` such as ``+0.40`` or ``−0.15``, with a true minus sign."""
     return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")
 
 
 def percent(share: float) -> str:
-    """Such as ``62 %``; ``<1 %`` for the small that is not nothing."""
+    """``share`` such as ``62 %``; ``<1 %`` for small values above 0."""
     if 0 < share < 0.01:
         return "<1 %"
     return f"{100 * share:.0f} %"
 
 
 def one_line(text: str, characters: int = 90) -> str:
-    """``text`` without control characters, cut to a length."""
+    """``text`` without control characters, cut to ``characters``."""
     clean = "".join(" " if unicodedata.category(character).startswith(("C", "Z")) else character for character in text)
     clean = " ".join(clean.split())
     return clean if len(clean) <= characters else clean[: characters - 1] + "…"
@@ -143,7 +143,7 @@ def write_margin(axes: Axes, row: float, text: str, *, bold: bool, style: Style)
 
 
 def bare(axes: Axes, style: Style) -> None:
-    """Take away frame and ticks, set the panel's colour."""
+    """Remove frame and ticks, and set the panel's colour."""
     axes.set_facecolor(style.panel)
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -1,4 +1,4 @@
-"""Panels of a plot over time: waveform, speech, one lane a class, arousal and valence."""
+"""Panels over time: waveform, speech, a lane for each class, arousal and valence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
 LANE_HEIGHT = 0.86
-"""Height of a probability of 1 in its lane, whose pitch is 1."""
+"""Height of probability 1 in a lane; lanes are 1 apart."""
 
 _LEAST_PEAK = 0.1  # quieter recordings look as quiet as they are
 _MARKED_WINDOWS = 60
@@ -24,9 +24,9 @@ _LABELLED_GAP = 0.085
 
 
 def pooled(timeline: Timeline) -> Timeline:
-    """``timeline`` with neighbours averaged until there are no more windows than a picture has columns.
+    """``timeline`` with neighbouring windows averaged, so that there are no more than columns of pixels.
 
-    A group with any NaN is averaged over what is known of it; it is NaN only where nothing is.
+    Averages skip NaN; a group without known values is NaN.
     """
     windows = len(timeline.start_s)
     if windows <= _MOST_COLUMNS:
@@ -54,9 +54,9 @@ def pooled(timeline: Timeline) -> Timeline:
 
 
 def cell_edges_s(timeline: Timeline) -> NDArray[np.float64]:
-    """Where one window's picture ends and the next begins: float64 [windows + 1].
+    """Borders between the drawn windows in seconds, float64 [windows + 1].
 
-    Overlapping windows share their overlap half and half; windows end to end keep their own bounds.
+    The border between overlapping windows is the middle of the overlap; windows end to end keep their bounds.
     """
     centres_s = (timeline.start_s + timeline.end_s) / 2
     inner_s = (centres_s[1:] + centres_s[:-1]) / 2
@@ -64,21 +64,17 @@ def cell_edges_s(timeline: Timeline) -> NDArray[np.float64]:
 
 
 def unknown_spans_s(timeline: Timeline) -> list[tuple[float, float]]:
-    """Start and end in seconds of each run of windows of which nothing is known."""
+    """Start and end in seconds of each run of unknown windows."""
     unknown = ~np.isfinite(timeline.probabilities).all(axis=1)
     steps = np.diff(np.concatenate([[0], unknown.astype(np.int8), [0]]))
     edges_s = cell_edges_s(timeline)
     return list(
-        zip(
-            edges_s[np.flatnonzero(steps == 1)].tolist(),
-            edges_s[np.flatnonzero(steps == -1)].tolist(),
-            strict=True,
-        )
+        zip(edges_s[np.flatnonzero(steps == 1)].tolist(), edges_s[np.flatnonzero(steps == -1)].tolist(), strict=True)
     )
 
 
 def draw_waveform(axes: Axes, envelope: FloatArray, span_s: tuple[float, float], style: Style) -> None:
-    """Minimum and maximum of the waveform, scaled to its own largest magnitude."""
+    """Draw minimum and maximum of the waveform, scaled to its largest magnitude."""
     bare(axes, style)
     axes.set_xlim(*span_s)
     peak = max(_LEAST_PEAK, float(np.abs(envelope).max(initial=0.0)))
@@ -87,25 +83,19 @@ def draw_waveform(axes: Axes, envelope: FloatArray, span_s: tuple[float, float],
     if len(envelope):
         times_s = np.linspace(*span_s, len(envelope))
         axes.fill_between(
-            times_s,
-            envelope[:, 0],
-            envelope[:, 1],
-            color=style.wave,
-            edgecolor=style.wave,
-            linewidth=0.5,
-            zorder=3,
+            times_s, envelope[:, 0], envelope[:, 1], color=style.wave, edgecolor=style.wave, linewidth=0.5, zorder=3
         )
     axes.set_yticks([0], ["sound"])
 
 
 def draw_speech(axes: Axes, timeline: Timeline, style: Style) -> None:
-    """Share of each window that is speech, as a strip: full colour is all speech."""
+    """Draw the share of speech in each window as a strip; full colour is 1."""
     assert timeline.speech is not None
     draw_strip(axes, timeline, timeline.speech, "speech", style)
 
 
 def draw_strip(axes: Axes, timeline: Timeline, shares: FloatArray, name: str, style: Style) -> None:
-    """Shares 0…1, float32 [windows], as a strip: full colour is 1."""
+    """Draw shares 0…1, float32 [windows], as a strip; full colour is 1."""
     bare(axes, style)
     axes.set_ylim(0, 1)
     draw_cells(axes, cell_edges_s(timeline), np.nan_to_num(np.clip(shares, 0, 1))[None, :], _ramp(style), (0, 1))
@@ -119,7 +109,7 @@ def draw_cells(
     colours: Colormap | str,
     limits: tuple[float, float],
 ) -> None:
-    """Coloured cells: row after row from the bottom in steps of 1, between the edges ``columns``."""
+    """Draw coloured cells [rows, columns]: rows of height 1 from the bottom, between the edges ``columns``."""
     rows = np.linspace(0.0, len(cells), len(cells) + 1)
     mesh = axes.pcolormesh(columns, rows, cells, cmap=colours, vmin=limits[0], vmax=limits[1], zorder=2)
     mesh.set_edgecolor("face")
@@ -133,7 +123,7 @@ def _ramp(style: Style) -> Colormap:
 
 
 def draw_lanes(axes: Axes, channel: ChannelEmotion, timeline: Timeline, labels: tuple[str, ...], style: Style) -> None:
-    """One lane a class, first label on top: its probability as height, in full colour where it leads."""
+    """Draw a lane for each class, first label on top: its height is the probability, in full colour where it leads."""
     bare(axes, style)
     axes.set_ylim(0, len(labels))
     shade_unknown(axes, timeline, style, written="no speech")
@@ -146,13 +136,7 @@ def draw_lanes(axes: Axes, channel: ChannelEmotion, timeline: Timeline, labels: 
         tops = floor + LANE_HEIGHT * timeline.probabilities[:, index].astype(np.float64)
         axes.axhline(floor, color=style.rule, linewidth=0.8, zorder=1)
         axes.stairs(
-            np.where(known, tops, floor),
-            edges_s,
-            baseline=floor,
-            fill=True,
-            color=colour,
-            alpha=0.35,
-            zorder=3,
+            np.where(known, tops, floor), edges_s, baseline=floor, fill=True, color=colour, alpha=0.35, zorder=3
         )
         axes.stairs(np.where(leader == index, tops, floor), edges_s, baseline=floor, fill=True, color=colour, zorder=4)
     axes.set_yticks([len(labels) - 1 - index + 0.4 for index in range(len(labels))], labels)
@@ -168,7 +152,7 @@ def _annotate_shares(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...
 
 
 def draw_affect(axes: Axes, channel: ChannelEmotion, timeline: Timeline, style: Style, *, unknown: str = "") -> None:
-    """Arousal (solid) and valence (dashed) in −1…1 over the centres of the windows; ``unknown`` names gaps."""
+    """Draw arousal (solid) and valence (dashed), −1…1, at the centres of the windows; ``unknown`` labels gaps."""
     bare(axes, style)
     axes.set_ylim(-1.08, 1.08)
     shade_unknown(axes, timeline, style, written=unknown)
@@ -185,41 +169,29 @@ def draw_affect(axes: Axes, channel: ChannelEmotion, timeline: Timeline, style: 
             continue
         axes.plot(centres_s, values, color=colour, linestyle=dashes, linewidth=1.7, zorder=4)
         marked = np.isfinite(values) & (_alone(values) | (len(values) <= _MARKED_WINDOWS))
-        axes.plot(
-            centres_s[marked],
-            values[marked],
-            color=colour,
-            linestyle="",
-            marker="o",
-            markersize=3.2,
-            zorder=5,
-        )
+        axes.plot(centres_s[marked], values[marked], color=colour, linestyle="", marker="o", markersize=3.2, zorder=5)
         ends.append(
-            (
-                overall if overall is not None else 0.0,
-                f"{name} {'–' if overall is None else signed(overall)}",
-                colour,
-            )
+            (overall if overall is not None else 0.0, f"{name} {'–' if overall is None else signed(overall)}", colour)
         )
     _annotate_ends(axes, ends)
 
 
 def _alone(values: FloatArray) -> NDArray[np.bool_]:
-    """Known values between unknown neighbours, which a line cannot show."""
+    """Mask of known values between unknown neighbours, which a line cannot show."""
     known = np.concatenate([[False], np.isfinite(values), [False]])
     alone: NDArray[np.bool_] = known[1:-1] & ~known[:-2] & ~known[2:]
     return alone
 
 
 def _annotate_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
-    """Names and means of the lines beside the panel, the higher one above."""
+    """Write names and means of the lines beside the panel, the higher one above."""
     ordered = sorted(ends, key=lambda end: -end[0])
     for (_, text, colour), height in zip(ordered, (0.64, 0.36) if len(ordered) == 2 else (0.5,), strict=True):
         axes.text(1.01, height, text, transform=axes.transAxes, ha="left", va="center", fontsize=9.5, color=colour)
 
 
 def shade_unknown(axes: Axes, timeline: Timeline, style: Style, *, written: str = "") -> None:
-    """Grey the times of which nothing is known; ``written`` says why where there is room."""
+    """Shade unknown times; ``written`` labels them where there is room."""
     low_s, high_s = float(timeline.start_s[0]), float(timeline.end_s[-1])
     for start_s, end_s in unknown_spans_s(timeline):
         axes.axvspan(start_s, end_s, color=style.silence, linewidth=0, zorder=2)
@@ -238,7 +210,7 @@ def shade_unknown(axes: Axes, timeline: Timeline, style: Style, *, written: str 
 
 
 def draw_clock(axes: Axes, span_s: tuple[float, float], style: Style) -> None:
-    """The time axis under the last panel."""
+    """Draw the time axis under the last panel."""
     ticks, names = time_ticks(*span_s)
     axes.set_xticks(ticks, names)
     axes.tick_params(axis="x", length=3, color=style.quiet_ink)

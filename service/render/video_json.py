@@ -1,4 +1,4 @@
-"""The JSON answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``: columns, no object a step."""
+"""The JSON answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``: columns, no object per step."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from service.render.audio_json import (
 from service.render.channels import merged_channel, plain_values
 
 ACTION_UNIT_DECIMALS = 3
-CELL_DECIMALS = 9  # of 3,700 cells, so that rounding moves their sum by less than 1e-5
+CELL_DECIMALS = 9  # rounding of 3,700 cells moves their sum by less than 1e-5
 
 
 def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[str]) -> dict[str, object]:
-    """Render ``result`` with the names of the HTTP contract.
+    """Render ``result``.
 
     Args:
-        result: the answer of the video pipeline.
-        request_id: what the response header ``X-Request-Id`` says.
-        include: parts that were asked for: each is a key, None where the recording has no such thing.
+        result: result of the video pipeline.
+        request_id: value of the response header ``X-Request-Id``.
+        include: requested parts; each becomes a key, None where the recording lacks it.
 
     Returns:
-        A tree of dict, list, str, float, int and None that any JSON encoder takes. NaN became None.
+        A tree of dict, list, str, float, int and None; NaN becomes None.
     """
     document: dict[str, object] = {
         "request_id": request_id,

@@ -1,4 +1,4 @@
-"""Panels of the plot about a face: its series as windows, and the heat map of action units."""
+"""Panels about a face: its series as windows, and the heat map of action units."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _HOP_S = 0.1  # the contract's 10 Hz
 
 
 def face_timeline(result: VideoAffect) -> Timeline:
-    """The series as windows of one step, so that the panels of the voice's plot draw them too.
+    """The series as windows of one step, which the panels of the voice can draw.
 
-    ``probabilities`` holds the face confidence (column 0) and the action units (the rest); a row is NaN where
-    no face is known.
+    ``probabilities`` holds the face confidence (column 0) and the action units (the others); a row without a face is
+    NaN.
     """
     columns = [result.face_confidence[:, None]]
     if result.action_units is not None:
         columns.append(result.action_units)
     end_s = result.time_s + _HOP_S / 2
-    end_s[-1] = max(end_s[-1], min(result.media.duration_s, end_s[-1] + _HOP_S))  # the rest of the last step
+    end_s[-1] = max(end_s[-1], min(result.media.duration_s, end_s[-1] + _HOP_S))  # up to the end of the last step
     seen = np.isfinite(result.arousal) & np.isfinite(result.valence)
     return pooled(
         Timeline(
@@ -44,7 +44,7 @@ def face_timeline(result: VideoAffect) -> Timeline:
 
 
 def overall(result: VideoAffect) -> ChannelEmotion:
-    """The means of the recording, for the panel of arousal and valence."""
+    """Means over the recording, in the form that the panel of arousal and valence takes."""
     means = {name: statistics.mean for name, statistics in result.summary.items()}
     return ChannelEmotion(
         channel="mix",
@@ -57,7 +57,7 @@ def overall(result: VideoAffect) -> ChannelEmotion:
 
 
 def draw_units(axes: Axes, timeline: Timeline, names: list[str], style: Style) -> None:
-    """One row a unit, the first on top, colour is intensity; means in the margin, the three strongest in bold."""
+    """Draw a row for each unit, first on top, coloured by intensity; means in the margin, the largest three in bold."""
     bare(axes, style)
     axes.set_ylim(0, len(names))
     units = timeline.probabilities[:, 1:].T
@@ -78,7 +78,7 @@ def draw_units(axes: Axes, timeline: Timeline, names: list[str], style: Style) -
 
 
 def draw_scale(axes: Axes, style: Style) -> None:
-    """The colours of the intensities from 0 to 5, as a small bar."""
+    """Draw a small bar of the colours of intensities 0…5."""
     bare(axes, style)
     edges = np.linspace(0, MAX_INTENSITY, 65)
     draw_cells(axes, edges, ((edges[1:] + edges[:-1]) / 2)[None, :], intensity_ramp(style), (0, MAX_INTENSITY))
@@ -87,7 +87,7 @@ def draw_scale(axes: Axes, style: Style) -> None:
 
 
 def intensity_ramp(style: Style) -> Colormap:
-    """A colour map to full ink from the panel's colour; low intensities, the common ones, get more of its range."""
+    """Colour map from the panel's colour to full ink; low intensities, the common ones, get more of the range."""
     from matplotlib.colors import LinearSegmentedColormap
 
     stops = list(zip((0.0, 0.2, 0.5, 1.0), (style.panel, *style.intensity), strict=True))

@@ -1,4 +1,4 @@
-"""The PNG answer about a face: arousal, valence, face, speech and action units over one axis of time."""
+"""The PNG answer about a face: arousal, valence, confidence, speech and action units over time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEFT, _AFFECT, _STRIP, _UNIT, _SCALE = 2.15, 2.4, 0.16, 0.235, 1.5
 
 
 def affect_png(result: VideoAffect, include: frozenset[str], *, title: str | None = None, dark: bool = False) -> bytes:
-    """The picture that was asked for: with 'attribution' among ``include``, and one known, what moved the answer."""
+    """Draw the attribution where ``include`` asks for it and ``result`` has one, else the series over time."""
     if "attribution" in include and result.attribution is not None:
         from service.render.attribution_plot import attribution_png
 
@@ -31,12 +31,12 @@ def video_affect_png(result: VideoAffect, *, title: str | None = None, dark: boo
     """Draw ``result`` over time.
 
     Args:
-        result: the answer of the video pipeline; action units are drawn where it has them.
-        title: the first line; without it, what the picture shows.
+        result: result of the video pipeline; action units are drawn where it has them.
+        title: first line; a general one if None.
         dark: light ink on dark paper.
 
     Returns:
-        A PNG of 1320 pixels width.
+        A PNG, 1320 pixels wide.
     """
     page = _AffectPage(result, DARK if dark else LIGHT)
     page.draw(title or "Arousal and valence in the face")

@@ -33,12 +33,12 @@ _STATISTICS = {"mean": "level", "deviation": "movement"}
 
 
 def unit_in_words(unit: str) -> str:
-    """Such as 'AU12 lip corner puller'; an unknown unit is called as it is."""
+    """A unit with its name, such as 'AU12 lip corner puller'; unknown units stay as they are."""
     return f"{unit} {_NAMES[unit]}" if unit in _NAMES else unit
 
 
 def feature_in_words(feature: str) -> str:
-    """Such as 'AU12 lip corner puller, movement' for 'AU12_deviation'."""
+    """A feature in words, such as 'AU12 lip corner puller, movement' for 'AU12_deviation'."""
     signal, _, statistic = feature.partition("_")
     words = _OTHERS.get(signal) or unit_in_words(signal)
     return f"{words}, {_STATISTICS[statistic]}" if statistic in _STATISTICS else words
@@ -49,18 +49,18 @@ TRAINED_NOTE = "Statistical estimates from the movement of the face; read change
 
 
 def reading_note(result: VideoAffect) -> str:
-    """A sentence on how the values must be read."""
+    """Note on how to read the values."""
     return PRIOR_NOTE if result.trained == "prior" else TRAINED_NOTE
 
 
 def footnotes(result: VideoAffect) -> tuple[str, str]:
-    """The last two lines of a picture: how to read it, and which model it is from."""
+    """The last two lines of a picture: the reading note and the model."""
     model = result.models.get("affect")
     return reading_note(result), "" if model is None else f"Model {in_words(model)}"
 
 
 def facts_of(result: VideoAffect) -> list[str]:
-    """Length, means, and share of the time in which a face was seen."""
+    """Length, means, and share of the time with a known face."""
     duration_s = result.media.duration_s
     facts = [clock(duration_s, 1 if duration_s < 60 else 0)]
     if not result.summary:

@@ -215,9 +215,7 @@ class StreamSession:
         account.take(seconds)
         try:
             return await self._work.run(
-                lambda work: self._call(items, work, is_last),
-                deadline_s=self._limits.deadline_s,
-                client_gone=_never(),
+                lambda work: self._call(items, work, is_last), deadline_s=self._limits.deadline_s, client_gone=_never()
             )
         finally:
             account.give_back(seconds)

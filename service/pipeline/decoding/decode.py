@@ -95,12 +95,7 @@ class Decoder:
         return self._pool.pids()
 
     def audio(
-        self,
-        data: bytes | memoryview,
-        *,
-        target_rate_hz: int,
-        start_s: float | None = None,
-        end_s: float | None = None,
+        self, data: bytes | memoryview, *, target_rate_hz: int, start_s: float | None = None, end_s: float | None = None
     ) -> DecodedAudio:
         """Decode the sound of an upload, whole or from ``start_s`` to ``end_s`` (seconds).
 

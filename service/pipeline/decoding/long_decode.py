@@ -8,13 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from service.pipeline.decoding.decode import (
-    Decoder,
-    announced_samples,
-    flags_of,
-    picture_media,
-    sound_media,
-)
+from service.pipeline.decoding.decode import Decoder, announced_samples, flags_of, picture_media, sound_media
 from service.pipeline.decoding.frame_stream import FrameReceiver, VideoFrame, VideoSummary
 from service.pipeline.decoding.outline import outline
 from service.pipeline.decoding.playback import Playback
@@ -137,12 +131,7 @@ class LongDecoder(Decoder):
     ) -> dict[str, Any]:
         try:
             return self._pool.run(
-                kind,
-                arguments,
-                memoryview(b""),
-                on_message,
-                total_timeout_s=self._timeout_s,
-                remote_bytes=len(source),
+                kind, arguments, memoryview(b""), on_message, total_timeout_s=self._timeout_s, remote_bytes=len(source)
             )
         except WorkerDiedError as death:
             raise self._problem_of(death) from None

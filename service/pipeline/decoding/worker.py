@@ -91,12 +91,7 @@ def _answer(header: dict[str, Any], upload: BinaryIO, reply: Reply) -> dict[str,
         result = JOB_KINDS[header["kind"]](upload, header["arguments"], reply)
         return {"type": "done", **result}
     except Problem as problem:
-        return {
-            "type": "problem",
-            "code": problem.code,
-            "detail": problem.detail,
-            "pointer": problem.pointer,
-        }
+        return {"type": "problem", "code": problem.code, "detail": problem.detail, "pointer": problem.pointer}
     except MemoryError:
         detail = "The recording needs more memory than its decoder may have."
         return {"type": "problem", "code": MediaInvalid.code, "detail": detail, "retire": True}

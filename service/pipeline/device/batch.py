@@ -90,9 +90,7 @@ class _Item:
 
 
 def _watcher(
-    request: _Request,
-    progress: Callable[[int], None] | None,
-    partial: Callable[[Sequence[Any]], None] | None,
+    request: _Request, progress: Callable[[int], None] | None, partial: Callable[[Sequence[Any]], None] | None
 ) -> Callable[[], None] | None:
     """A function that calls ``progress`` and ``partial``; None without either."""
     if progress is None and partial is None:
@@ -199,10 +197,7 @@ class Batcher:
 
     @staticmethod
     def _wait(
-        request: _Request,
-        deadline: float,
-        cancel: threading.Event | None,
-        watch: Callable[[], None] | None,
+        request: _Request, deadline: float, cancel: threading.Event | None, watch: Callable[[], None] | None
     ) -> None:
         while True:
             left_s = deadline - time.monotonic()

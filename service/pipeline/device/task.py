@@ -96,10 +96,7 @@ class Work:
 
     @classmethod
     def within(
-        cls,
-        deadline_s: float,
-        cancel: threading.Event | None = None,
-        progress: Callable[[float], None] | None = None,
+        cls, deadline_s: float, cancel: threading.Event | None = None, progress: Callable[[float], None] | None = None
     ) -> Work:
         """Work that must be done ``deadline_s`` seconds from now."""
         return cls(time.monotonic() + deadline_s, cancel, progress)

@@ -48,8 +48,5 @@ DEMUXERS: Final[dict[str, str]] = {
 }
 """The one demuxer of each container; no other is tried."""
 
-DEMUXER_NAMES: Final[dict[str, str]] = {
-    "mov": "mov,mp4,m4a,3gp,3g2,mj2",
-    "matroska": "matroska,webm",
-}
+DEMUXER_NAMES: Final[dict[str, str]] = {"mov": "mov,mp4,m4a,3gp,3g2,mj2", "matroska": "matroska,webm"}
 """FFmpeg's list of names for a demuxer that has several."""

@@ -77,13 +77,7 @@ def _read_format(chunk: memoryview) -> tuple[str, int, int, int]:
 
 
 def _lay_out(
-    data: memoryview,
-    start: int,
-    claimed: int,
-    codec: str,
-    rate_hz: int,
-    channels: int,
-    frame_bytes: int,
+    data: memoryview, start: int, claimed: int, codec: str, rate_hz: int, channels: int, frame_bytes: int
 ) -> WavLayout:
     present = len(data) - start
     if claimed == 0 and present >= frame_bytes and not _is_chunk(data[start:]):

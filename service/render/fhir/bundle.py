@@ -1,7 +1,7 @@
-"""One validated Bundle: the observations, the models as devices, and where it all comes from.
+"""The FHIR answer: one validated Bundle of observations, devices (the models) and provenance.
 
-The resources are built as documents and read by fhir.resources, which refuses whatever the release does not know.
-It takes a third of a second to import, so it is imported here, when the first answer of this kind is asked for.
+Resources are built as documents and validated by fhir.resources, which rejects members that the release does not know.
+Its import takes a third of a second, so it happens with the first FHIR answer.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from service.render.fhir.resources import (
 )
 
 RELEASES = {"4.0": "R4B", "4.3": "R4B", "5.0": "R5"}
-"""By ``fhirVersion``. What is used of R4B (4.3) is the same in R4 (4.0)."""
+"""Releases by ``fhirVersion``. The members used of R4B (4.3) are the same in R4 (4.0)."""
 
 
 def fhir_bundle(findings: Findings, request_id: str, version: str, recorded: datetime | None = None) -> bytes:
     """Render ``findings`` as a Bundle of the type 'collection'.
 
     Args:
-        findings: what to say.
-        request_id: of the answer; addresses inside the bundle are derived from it and the time.
+        findings: the result to render.
+        request_id: id of the request; addresses in the bundle derive from it and the time.
         version: one of :data:`RELEASES`.
-        recorded: when the estimate was made; None is now.
+        recorded: time of the estimate; now if None.
 
     Returns:
         JSON, UTF-8.

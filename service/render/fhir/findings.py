@@ -1,4 +1,4 @@
-"""What a result says, without regard to where it came from: series, values and the models behind them."""
+"""Findings: results of sound and video in one form, as series, values and models."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FACES = "faces"
 
 SIGNED = (-1.0, 1.0)
 SHARE = (0.0, 1.0)
-STEP_S = 0.1  # the face is judged ten times a second
+STEP_S = 0.1  # a face is judged at 10 Hz
 GRID_TOLERANCE_S = 1e-3
-"""Windows are cut at whole samples, so their starts lie this close to a regular grid."""
+"""Tolerance for a regular grid: windows start at whole samples."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Series:
 
     Attributes:
         code: such as 'arousal' or 'probability-anger'.
-        title: for people.
-        part: which of the findings' models made it.
-        values: float64 [steps] on the grid; NaN where nothing is known.
+        title: name for people.
+        part: part of the findings whose model made it.
+        values: float64 [steps] on the grid; NaN where unknown.
         period_s: seconds between values.
-        start_s: second of the recording to which the first value belongs.
-        span_s: seconds of the recording that a value covers from its time on; 0 for a moment.
+        start_s: time of the first value in the recording.
+        span_s: seconds that a value covers from its time on; 0 for a moment.
         bounds: least and greatest possible value.
-        off_grid: (start_s, value) of a last window that is not on the grid, because it ends with the recording.
-        mean: value of the whole recording, or None where it is not known.
+        off_grid: (start_s, value) of a last window off the grid, because it ends with the recording.
+        mean: value for the whole recording, None if unknown.
     """
 
     code: str
@@ -54,14 +54,13 @@ class Series:
 
 @dataclass(frozen=True)
 class Findings:
-    """A result.
+    """One result.
 
     Attributes:
-        series: what was found over time.
-        emotion: the most probable class and every class's probability, or None where nobody speaks or no class
-            is judged.
-        models: by part, such as 'affect' or 'speech'.
-        notes: flags and whatever else must be read beside the values.
+        series: quantities over time.
+        models: models by part, such as 'affect' or 'speech'.
+        notes: flags and remarks to read beside the values.
+        emotion: most probable class and all probabilities; None without speech or classes.
     """
 
     series: tuple[Series, ...]
@@ -71,7 +70,7 @@ class Findings:
 
 
 def findings_of_audio(result: AudioEmotion) -> Findings:
-    """Class probabilities, arousal and valence; with several channels also those of each."""
+    """Findings of sound: class probabilities, arousal and valence, also for each channel where requested."""
     merged = merged_channel(result)
     series = _channel_series(merged, result.labels, "", "")
     if has_channel_list(result):
@@ -86,7 +85,7 @@ def findings_of_audio(result: AudioEmotion) -> Findings:
 
 
 def findings_of_affect(result: VideoAffect) -> Findings:
-    """Arousal and valence of a face; with the sound track's emotion where that was asked for."""
+    """Findings of a video: arousal and valence of the face, and the sound track's emotion where requested."""
     notes = [f"flag: {flag}" for flag in result.flags]
     notes.append(f"Each value takes {result.look_ahead_s:g} s of the future into account.")
     series = []
@@ -104,13 +103,7 @@ def findings_of_affect(result: VideoAffect) -> Findings:
     return Findings(tuple(series), result.models | dict(sound.models), tuple(notes), sound.emotion)
 
 
-def _steps(
-    code: str,
-    title: str,
-    result: VideoAffect,
-    values: NDArray[np.float32],
-    mean: float | None,
-) -> Series:
+def _steps(code: str, title: str, result: VideoAffect, values: NDArray[np.float32], mean: float | None) -> Series:
     start_s = float(result.time_s[0]) if len(result.time_s) else 0.0
     return Series(code, title, AFFECT, values.astype(np.float64), STEP_S, start_s, 0.0, SIGNED, mean=mean)
 

@@ -1,4 +1,4 @@
-"""Observations, devices and provenance as plain documents; :mod:`.bundle` validates them."""
+"""Observations, devices and provenance as documents; :mod:`.bundle` validates them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from service.render.fhir.findings import Findings, Series
 Resource = dict[str, object]
 
 CODE_SYSTEM = "urn:uuid:5b0f6a52-6d0e-5f0a-9a0d-3f3c3d0f6e11"
-"""The project's own codes, listed in docs/fhir.md: there are no published codes for these quantities."""
+"""System of the project's own codes, listed in docs/fhir.md; no published codes exist for these quantities."""
 
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
-STATUS = "preliminary"  # nobody has looked at it
+STATUS = "preliminary"  # no person has reviewed it
 CATEGORY = {"text": "Automated estimate of affect"}
 CAUTION = (
     "Estimated by a machine-learning model from how a voice sounds or a face moves. Not a diagnosis and not a "
@@ -26,7 +26,7 @@ CAUTION = (
 
 
 def series_observation(series: Series, release: str, device: str, notes: Sequence[str], issued: str) -> Resource:
-    """One quantity over time, with the whole recording's value as a component."""
+    """Observation of one quantity over time, with the whole recording's value as a component."""
     observation = _observation(series.code, series.title, device, [*notes, _grid(series)], issued)
     if np.isfinite(series.values).any():
         observation["valueSampledData"] = sampled_data(series, release)
@@ -45,7 +45,7 @@ def series_observation(series: Series, release: str, device: str, notes: Sequenc
 def emotion_observation(
     emotion: str, probabilities: Mapping[str, float], device: str, notes: Sequence[str], issued: str
 ) -> Resource:
-    """The most probable class of the recording, with every class's probability as a component."""
+    """Observation of the most probable class, with each class's probability as a component."""
     observation = _observation("emotion", "Most probable emotion class of the voice", device, notes, issued)
     observation["valueCodeableConcept"] = _concept(f"emotion-{emotion}", emotion)
     observation["component"] = [
@@ -56,7 +56,7 @@ def emotion_observation(
 
 
 def device(part: str, model: ModelReference, release: str) -> Resource:
-    """The model that made an estimate."""
+    """Device resource of the model that made an estimate."""
     name = (
         {"deviceName": [{"name": model.name, "type": "model-name"}], "type": {"text": f"Software: {part} model"}}
         if release == "R4B"
@@ -80,7 +80,7 @@ def device(part: str, model: ModelReference, release: str) -> Resource:
 
 
 def provenance(targets: Sequence[str], devices: Sequence[str], recorded: str, request_id: str) -> Resource:
-    """That the observations were made by these models from one upload, which was not kept."""
+    """Provenance of the observations: these models, and one upload that was not kept."""
     performer = {"coding": [{"system": f"{TERMINOLOGY}/provenance-participant-type", "code": "performer"}]}
     return {
         "resourceType": "Provenance",
@@ -101,7 +101,7 @@ def provenance(targets: Sequence[str], devices: Sequence[str], recorded: str, re
 
 
 def all_notes(findings: Findings) -> list[str]:
-    """What stands beside every observation."""
+    """Notes of every observation."""
     return [CAUTION, *findings.notes]
 
 
@@ -136,7 +136,7 @@ def _grid(series: Series) -> str:
 
 DECIMALS = 4
 UNKNOWN = "E"
-"""FHIR's sign for a value that could not be determined."""
+"""FHIR's sign for an unknown value."""
 
 MILLISECONDS_PER_S = 1000
 UCUM = "http://unitsofmeasure.org"
@@ -148,7 +148,7 @@ def sampled_data(series: Series, release: str) -> dict[str, object]:
 
     Args:
         series: at least one value.
-        release: 'R4B' has ``period`` in milliseconds, 'R5' has ``interval`` and its unit.
+        release: 'R4B' takes ``period`` in milliseconds, 'R5' takes ``interval`` and its unit.
     """
     period_ms = round(series.period_s * MILLISECONDS_PER_S, 3)
     pace = {"period": period_ms} if release == "R4B" else {"interval": period_ms, "intervalUnit": "ms"}
@@ -163,11 +163,11 @@ def sampled_data(series: Series, release: str) -> dict[str, object]:
 
 
 def data_string(values: NDArray[np.float64]) -> str:
-    """Values of float64 [n] with four decimals and without trailing zeros, separated by one space."""
+    """Values of float64 [n] with at most four decimals, separated by one space."""
     return " ".join(UNKNOWN if not np.isfinite(value) else number(value) for value in values.tolist())
 
 
 def number(value: float) -> str:
-    """A decimal of four places at most, never in scientific notation."""
+    """``value`` with at most four decimals, never in scientific notation."""
     text = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
