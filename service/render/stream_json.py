@@ -1,4 +1,4 @@
-"""One window of a timeline that is told before the rest."""
+"""Members of messages about single windows and rows, sent before the whole answer."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from service.render.channels import plain_values
 
 
 def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, object]:
-    """What is said of one window: the numbers of the timeline's row, rounded as there.
+    """Members of one window: the numbers of its row in the timeline, with the same rounding.
 
     Args:
-        window: the row.
-        labels: of the model.
+        window: the window.
+        labels: the model's labels.
     """
     known = window.probabilities
     shares = None if known is None else plain_values(known, PROBABILITY_DECIMALS)
@@ -32,7 +32,7 @@ def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, obj
 
 
 def affect_members(rows: AffectRows) -> dict[str, object]:
-    """Some rows of a timeline in columns, rounded as in the whole answer; None in place of NaN."""
+    """Columns of some rows of a timeline, rounded as in the whole answer; None in place of NaN."""
     return {
         "time_s": plain_values(rows.time_s, SECONDS_DECIMALS),
         "arousal": plain_values(rows.arousal, PROBABILITY_DECIMALS),

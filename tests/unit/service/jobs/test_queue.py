@@ -25,10 +25,8 @@ from service.jobs.jobs import Jobs
 from service.jobs.live import LiveJob
 from service.jobs.queue import ARRIVAL_S, JobQueue
 from service.jobs.waits import Waits, allowances_of
-from service.pipeline.device.admit import PATIENT_SHARE, Admission
 from service.pipeline.device.batch import Cancelled
 from service.pipeline.results import AudioOptions
-from service.problems import CapacityExceeded, Draining
 from service.settings import KeyLimits, Settings
 from service.telemetry.metrics import Metrics
 from tests.support.fake_jobs import FakePlans, Room
@@ -243,46 +241,6 @@ def test_nothing_is_owed_where_nothing_is_counted() -> None:
         assert (live.owed_s, live.has_place) == (0.0, True)
     assert allowances(JOB).collect(10.0) == 0.5
     assert allowances(replace(JOB, key_limits=KeyLimits(media_s_per_minute=4.0))).collect(10.0) == 2.0
-
-
-def test_work_that_can_wait_gets_room_though_requests_keep_coming() -> None:
-    admission, never = Admission(100.0), threading.Event()
-    held: list[float] = []
-
-    def wait() -> None:
-        with admission.hold_in_turn(1000.0, never):
-            held.append(admission.held_s)
-
-    with admission.hold(50.0):
-        with admission.hold(40.0):
-            job = threading.Thread(target=wait)
-            job.start()
-            wait_until(lambda: admission._reserved_s == PATIENT_SHARE * 100)
-            with pytest.raises(CapacityExceeded), admission.hold(10.0):
-                pass  # would fit, but for whoever waits
-        job.join()
-        assert held == [75.0]
-        assert admission._reserved_s == 0
-        with admission.hold(50.0):
-            pass
-
-
-def test_requests_find_room_beside_it() -> None:
-    admission = Admission(100.0)
-    with admission.hold_in_turn(300.0, threading.Event()), admission.hold(75.0):
-        assert admission.held_s == 100.0
-
-
-def test_waiting_for_room_ends_with_the_job_or_the_service() -> None:
-    admission, cancel = Admission(100.0), threading.Event()
-    cancel.set()
-    with admission.hold(100.0):
-        with pytest.raises(Cancelled), admission.hold_in_turn(10.0, cancel):
-            pass
-        admission.drain()
-        with pytest.raises(Draining), admission.hold_in_turn(10.0, threading.Event()):
-            pass
-    assert (admission.requests, admission._reserved_s) == (0, 0)
 
 
 def test_nothing_is_kept_of_jobs_that_have_ended() -> None:

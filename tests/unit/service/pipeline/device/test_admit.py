@@ -5,9 +5,11 @@ import threading
 import pytest
 
 from service.pipeline.device.account import Unlimited
-from service.pipeline.device.admit import Admission, estimate_s
+from service.pipeline.device.admit import PATIENT_SHARE, Admission, estimate_s
+from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.rate import LONGEST_RETRY_S, DecayingRate
 from service.problems import CapacityExceeded, Draining
+from tests.support.live_server import wait_until
 
 
 class Clock:
@@ -159,3 +161,43 @@ def test_never_over_capacity_under_a_burst():
 
 def test_estimate_of_telephone_pcm_is_no_more_than_twice_its_length():
     assert estimate_s(16000 * 2 * 10) == pytest.approx(20.0)
+
+
+def test_work_that_can_wait_gets_room_though_requests_keep_coming() -> None:
+    admission, never = Admission(100.0), threading.Event()
+    held: list[float] = []
+
+    def wait() -> None:
+        with admission.hold_in_turn(1000.0, never):
+            held.append(admission.held_s)
+
+    with admission.hold(50.0):
+        with admission.hold(40.0):
+            job = threading.Thread(target=wait)
+            job.start()
+            wait_until(lambda: admission._reserved_s == PATIENT_SHARE * 100)
+            with pytest.raises(CapacityExceeded), admission.hold(10.0):
+                pass  # would fit, but for whoever waits
+        job.join()
+        assert held == [75.0]
+        assert admission._reserved_s == 0
+        with admission.hold(50.0):
+            pass
+
+
+def test_requests_find_room_beside_it() -> None:
+    admission = Admission(100.0)
+    with admission.hold_in_turn(300.0, threading.Event()), admission.hold(75.0):
+        assert admission.held_s == 100.0
+
+
+def test_waiting_for_room_ends_with_the_job_or_the_service() -> None:
+    admission, cancel = Admission(100.0), threading.Event()
+    cancel.set()
+    with admission.hold(100.0):
+        with pytest.raises(Cancelled), admission.hold_in_turn(10.0, cancel):
+            pass
+        admission.drain()
+        with pytest.raises(Draining), admission.hold_in_turn(10.0, threading.Event()):
+            pass
+    assert (admission.requests, admission._reserved_s) == (0, 0)
