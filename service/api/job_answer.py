@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from service.jobs.job import Job
-from service.jobs.jobs import Jobs
 from service.problems import InternalError, Problem, all_problems
 from service.schemas.jobs import JobAnswer, JobProblem
+
+if TYPE_CHECKING:
+    from service.jobs.jobs import Jobs
 
 
 def job_answer(jobs: Jobs, job: Job) -> JobAnswer:

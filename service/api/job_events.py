@@ -6,14 +6,18 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from service.api.job_answer import job_answer
 from service.jobs.job import Job, JobState
-from service.jobs.jobs import Jobs
 from service.problems import JobNotFound
 from service.schemas.jobs import JobProgress
+
+if TYPE_CHECKING:
+    from service.jobs.jobs import Jobs
+
 
 LOOK_S = 0.5
 HEARTBEAT_S = 15.0
