@@ -6,6 +6,7 @@ import functools
 import os
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -14,7 +15,35 @@ import httpx
 import pytest
 
 from tests.support.client_halves import HALVES, MakeClient, client_of
-from tests.support.live_server import LiveServer, serving, small_settings
+from tests.support.live_server import HANG_S, LiveServer, serving, small_settings
+from tests.tiny_models import write_speech_bundle, write_voice_bundle
+
+SLOW = (
+    "unit/export/affect/test_command.py",
+    "unit/export/affect/test_shallow_cnn.py",
+    "unit/export/affect/test_training.py",
+    "unit/export/audio_words",
+    "unit/export/classifiers/test_commands.py",
+    "unit/export/deep_spectrum",
+    "unit/export/denoiser",
+    "unit/export/emonet",
+    "unit/export/experiments",
+    "unit/export/faces/test_action_units.py",
+    "unit/export/features/test_extraction.py",
+    "unit/export/graph/test_front_end.py",
+    "unit/project/test_docs_site.py",
+    "unit/service/jobs/test_long_audio.py",
+    "unit/service/jobs/test_long_video.py",
+    "unit/service/jobs/test_postgres.py",
+)
+"""Files and folders whose tests train, convert whole networks, start databases or judge long recordings."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what :data:`SLOW` names."""
+    for item in items:
+        if any(f"{place}/" in f"{item.path}/" for place in SLOW):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,6 +61,32 @@ def authorities_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patient_requests() -> Iterator[None]:
+    """A request waits :data:`HANG_S` unless it says otherwise: the 5 s of httpx are too few for a busy machine."""
+    with pytest.MonkeyPatch.context() as patched:
+        for stage in ("connect", "read", "write", "pool"):
+            patched.setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, stage, HANG_S)
+        yield
+
+
+@pytest.fixture(scope="session")
+def speech_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny speech model."""
+    folder = tmp_path_factory.mktemp("speech-models")
+    write_speech_bundle(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny speech and voice activity models."""
+    folder = tmp_path_factory.mktemp("tiny-models")
+    write_speech_bundle(folder)
+    write_voice_bundle(folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def live() -> Iterator[LiveServer]:
     """A running service with small limits, shared by the tests of a module."""
@@ -41,7 +96,7 @@ def live() -> Iterator[LiveServer]:
 
 @pytest.fixture
 def client(live: LiveServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=live.url, timeout=60) as client:
+    with httpx.Client(base_url=live.url) as client:
         yield client
 
 

@@ -51,15 +51,7 @@ def chunk(name, content):
 
 
 def wav_of(
-    payload,
-    rate_hz=16_000,
-    channels=1,
-    tag=1,
-    bits=16,
-    claimed_bytes=None,
-    before=b"",
-    after=b"",
-    extensible=False,
+    payload, rate_hz=16_000, channels=1, tag=1, bits=16, claimed_bytes=None, before=b"", after=b"", extensible=False
 ):
     """A WAV file whose header says exactly what it is told to."""
     block = channels * bits // 8 & 0xFFFF
@@ -237,11 +229,7 @@ def claiming_duration(movie, duration_s):
     timescale_at = {b"mvhd": 16, b"mdhd": 16}
     movie_scale = struct.unpack_from(">I", data, data.index(b"mvhd") + timescale_at[b"mvhd"])[0]
     media_scale = struct.unpack_from(">I", data, data.index(b"mdhd") + timescale_at[b"mdhd"])[0]
-    for kind, offset, scale in (
-        (b"mvhd", 20, movie_scale),
-        (b"tkhd", 24, movie_scale),
-        (b"mdhd", 20, media_scale),
-    ):
+    for kind, offset, scale in ((b"mvhd", 20, movie_scale), (b"tkhd", 24, movie_scale), (b"mdhd", 20, media_scale)):
         at = data.index(kind)
         struct.pack_into(">I", data, at + offset, min(int(duration_s * scale), 0xFFFFFFFE))
     return bytes(data)

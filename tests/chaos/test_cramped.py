@@ -20,11 +20,11 @@ import pytest
 from tests import media_files
 from tests.plain_wav import tone, wav
 from tests.shared_material import ROOT
+from tests.support.live_server import HANG_S
 from tests.tiny_models import write_speech_bundle
 
 MIB = 1024 * 1024
 SOUND = wav(tone(1.0))
-START_TIMEOUT_S = 30
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
@@ -47,7 +47,7 @@ def serving_program(folder: Path, prepare=None, **settings: str) -> Iterator[tup
         text=True,
         preexec_fn=prepare,
     )
-    watchdog = threading.Timer(START_TIMEOUT_S, process.kill)
+    watchdog = threading.Timer(HANG_S, process.kill)
     watchdog.start()
     try:
         assert process.stdout is not None
@@ -68,18 +68,11 @@ def failed_start(folder: Path, **settings: str) -> tuple[int, list[str]]:
         env=environment(folder, **settings),
         capture_output=True,
         text=True,
-        timeout=START_TIMEOUT_S,
+        timeout=HANG_S,
         check=False,
     )
     assert done.stdout == ""
     return done.returncode, done.stderr.splitlines()
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_speech_bundle(folder)
-    return folder
 
 
 def one_cpu_and_nothing_writable() -> None:
@@ -90,15 +83,15 @@ def one_cpu_and_nothing_writable() -> None:
 
 @pytest.mark.hostile_row(79)
 @pytest.mark.chaos_row("no disk", "one processor")
-def test_one_cpu_and_no_disk_to_write_to(models: Path) -> None:
-    with serving_program(models, one_cpu_and_nothing_writable) as (process, url):
-        answers = [httpx.post(f"{url}/v1/audio/emotion", content=SOUND, timeout=30) for _ in range(3)]
+def test_one_cpu_and_no_disk_to_write_to(speech_models: Path) -> None:
+    with serving_program(speech_models, one_cpu_and_nothing_writable) as (process, url):
+        answers = [httpx.post(f"{url}/v1/audio/emotion", content=SOUND) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200] * 3
         body = media_files.wav(media_files.tone(60.0))  # larger than what frameworks spool to a disk
-        sent = httpx.post(f"{url}/v1/audio/emotion", files={"file": ("a.wav", body)}, timeout=30)
+        sent = httpx.post(f"{url}/v1/audio/emotion", files={"file": ("a.wav", body)})
         assert sent.status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(HANG_S) == 0
 
 
 def little_memory() -> None:
@@ -107,21 +100,21 @@ def little_memory() -> None:
 
 @pytest.mark.hostile_row(57)
 @pytest.mark.chaos_row("little memory")
-def test_row_57_within_512_mib(models: Path) -> None:
+def test_row_57_within_512_mib(speech_models: Path) -> None:
     """More than an hour of silence in a few kilobytes, in processes whose data may hold 512 MiB each."""
     bomb = media_files.flac_silence(61 * 60)
-    with serving_program(models, little_memory) as (_, url):
-        refused = httpx.post(f"{url}/v1/audio/emotion", content=bomb, timeout=60)
+    with serving_program(speech_models, little_memory) as (_, url):
+        refused = httpx.post(f"{url}/v1/audio/emotion", content=bomb)
         assert (refused.status_code, refused.json()["code"]) == (413, "media_too_long")
-        assert httpx.post(f"{url}/v1/audio/emotion", content=SOUND, timeout=30).status_code == 200
+        assert httpx.post(f"{url}/v1/audio/emotion", content=SOUND).status_code == 200
         assert httpx.get(f"{url}/v2/health/ready").status_code == 200
 
 
 @pytest.mark.chaos_row("port busy")
-def test_a_busy_port_is_one_line(models: Path) -> None:
+def test_a_busy_port_is_one_line(speech_models: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status, lines = failed_start(models, port=str(port))
+        status, lines = failed_start(speech_models, port=str(port))
     assert status == 1
     assert lines == [f"emoserve: 127.0.0.1:{port}: Address already in use"]
 
@@ -150,21 +143,21 @@ def test_a_bad_new_version_stops_a_start_and_leaves_the_running_service_alone(tm
         status, lines = failed_start(tmp_path)
         assert status == 1
         assert len(lines) == 1
-        answer = httpx.post(f"{url}/v1/audio/emotion", content=SOUND, timeout=30)
+        answer = httpx.post(f"{url}/v1/audio/emotion", content=SOUND)
         assert (answer.status_code, answer.json()["model"]["version"]) == (200, "1")
         assert process.poll() is None
 
 
 @pytest.mark.parametrize("name", ["keys_file", "audit_file"])
-def test_a_file_that_is_not_there_is_one_line(models: Path, tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_there_is_one_line(speech_models: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / "nowhere" / "file"
-    status, lines = failed_start(models, **{name: str(path)})
+    status, lines = failed_start(speech_models, **{name: str(path)})
     assert status == 1
     assert lines == [f"emoserve: {path}: No such file or directory"]
 
 
-def test_no_core_of_the_service_or_its_decoders(models: Path) -> None:
-    with serving_program(models, decode_workers="1") as (process, _):
+def test_no_core_of_the_service_or_its_decoders(speech_models: Path) -> None:
+    with serving_program(speech_models, decode_workers="1") as (process, _):
         family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
         assert len(family) == 3  # service, fork server, decoder
         for pid in family:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -16,20 +17,18 @@ import pytest
 
 from service.services import Services
 from tests.plain_wav import tone, wav
-from tests.support.live_server import LiveServer, serving, small_settings, wait_until
-from tests.tiny_models import write_speech_bundle
+from tests.support.live_server import HANG_S, LiveServer, serving, small_settings, wait_until
 
 SOUND = wav(tone(1.0))
 LONG = wav(np.tile(tone(1.0), 8))
-DEADLINE_S = 1.0
+DEADLINE_S = 3.0
+"""So short that a test can wait for it; requests here usually take 0.05 s."""
 
 
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory) -> Iterator[LiveServer]:
-    folder = tmp_path_factory.mktemp("models")
-    write_speech_bundle(folder)
+def faulty(speech_models: Path) -> Iterator[LiveServer]:
     limits = {"deadline_s": DEADLINE_S}
-    settings = small_settings(model_dirs=[folder], device="cpu", threads=1, max_batch=4, limits=limits)
+    settings = small_settings(model_dirs=[speech_models], device="cpu", threads=1, max_batch=4, limits=limits)
     services = Services(settings)
     services.start()
     with serving(settings, services) as live:
@@ -38,7 +37,7 @@ def faulty(tmp_path_factory) -> Iterator[LiveServer]:
 
 
 def post(live: LiveServer, body: bytes = SOUND) -> httpx.Response:
-    return httpx.post(f"{live.url}/v1/audio/emotion", content=body, timeout=30)
+    return httpx.post(f"{live.url}/v1/audio/emotion", content=body)
 
 
 def ready(live: LiveServer) -> int:
@@ -50,17 +49,19 @@ def session_of(live: LiveServer):
 
 
 @pytest.mark.chaos_row("decoder killed")
-def test_decoder_killed_in_the_middle_of_a_job_costs_one_answer(faulty: LiveServer) -> None:
+def test_decoder_killed_in_the_middle_of_a_job_costs_one_answer(faulty: LiveServer, monkeypatch) -> None:
     decoder = faulty.services.loaded.decoder
     (pid,) = decoder.worker_pids()
+    worker, sent = decoder._pool._live[pid], threading.Event()
+    real = worker.channel.receive_header
+    monkeypatch.setattr(worker.channel, "receive_header", lambda: (sent.set(), real())[1])
     os.kill(pid, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(post, faulty)
-        wait_until(lambda: decoder._pool._short._value == 0)  # lent to the job
-        time.sleep(0.2)
-        decoder._pool._live[pid].has_begun = True  # which a stopped process cannot say
+        assert sent.wait(HANG_S)
+        worker.has_begun = True  # which a stopped process cannot say
         os.kill(pid, signal.SIGKILL)
-        refused = answer.result(10)
+        refused = answer.result(HANG_S)
     assert (refused.status_code, refused.json()["code"]) == (503, "decoder_unavailable")
     assert refused.headers["retry-after"]
     assert post(faulty).status_code == 200
@@ -109,7 +110,7 @@ def test_device_that_hangs_is_504_then_not_ready_until_it_goes_on(faulty: LiveSe
     gate, real = threading.Event(), session_of(faulty).run
 
     def hang(*arguments):
-        gate.wait(30)
+        gate.wait(HANG_S)
         return real(*arguments)
 
     with monkeypatch.context() as broken:

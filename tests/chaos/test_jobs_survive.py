@@ -14,7 +14,6 @@ import pytest
 from tests.plain_wav import tone, wav
 from tests.support.job_program import JobProgram
 from tests.support.live_server import wait_until
-from tests.tiny_models import write_speech_bundle, write_voice_bundle
 
 RECORDING_S = 60
 MANY = 20
@@ -32,11 +31,8 @@ def recording(seconds: int = RECORDING_S) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("models")
-    write_speech_bundle(folder)
-    write_voice_bundle(folder)
-    return json.dumps([str(folder)])
+def models(tiny_models: Path) -> str:
+    return json.dumps([str(tiny_models)])
 
 
 @pytest.fixture
@@ -48,7 +44,7 @@ def program(tmp_path: Path, models: str) -> JobProgram:
 def uninterrupted(program: JobProgram, body: bytes, **parameters: str) -> bytes:
     """What the call without a job answers."""
     headers = {"x-request-id": "same"}
-    answer = httpx.post(f"{program.url}/v1/audio/emotion", params=parameters, content=body, headers=headers, timeout=60)
+    answer = httpx.post(f"{program.url}/v1/audio/emotion", params=parameters, content=body, headers=headers)
     assert answer.status_code == 200
     return answer.content
 

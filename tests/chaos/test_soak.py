@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import psutil
@@ -13,8 +13,8 @@ import pytest
 
 from service.services import Services
 from tests import media_files as files
-from tests.support.live_server import LiveServer, serving, small_settings, wait_until
-from tests.tiny_models import write_speech_bundle
+from tests.support.live_server import LiveServer, connected, serving, small_settings, wait_until
+from tests.support.raw_http import post
 
 REQUESTS, AT_ONCE = 2400, 8
 MAX_GROWTH = 1.25
@@ -35,9 +35,9 @@ def send(live: LiveServer, number: int) -> tuple[int, int]:
     path, expected = choice.choice(PATHS), choice.choice((200, 200, 200, 413, 415, 422, 0))
     if expected:
         body = choice.choice(BODIES[expected])
-        return expected, httpx.post(live.url + path, content=body, timeout=60).status_code
-    head = b"POST %b HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % (path.encode(), len(SOUND))
-    with socket.create_connection(("127.0.0.1", live.port), timeout=60) as connection:
+        return expected, httpx.post(live.url + path, content=body).status_code
+    head = post(path, len(SOUND))
+    with connected(live.port) as connection:
         connection.sendall((head + SOUND)[: choice.choice((len(head) + 500, len(head) + len(SOUND)))])
     return 0, 0
 
@@ -49,9 +49,8 @@ def memory_bytes() -> int:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_soak(tmp_path) -> None:
-    write_speech_bundle(tmp_path)
-    settings = small_settings(model_dirs=[tmp_path], device="cpu", threads=1, log_level="error")
+def test_soak(speech_models: Path) -> None:
+    settings = small_settings(model_dirs=[speech_models], device="cpu", threads=1, log_level="error")
     services = Services(settings)
     services.start()
     process = psutil.Process()

@@ -13,7 +13,6 @@ from fhir.resources.bundle import Bundle
 
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.unit_scale import ACTION_UNITS
-from service.schemas.about import ProblemDocument
 from service.schemas.video import VideoAffectAnswer
 from service.services import Loaded, Services
 from tests.support.fakes import FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline
@@ -109,48 +108,6 @@ def test_parameters_reach_the_pipeline(client: httpx.Client, live: LiveServer) -
     assert client.post(f"{TABLE}?fps=25&face=3", **CSV).status_code == 200
     options = live.affect.seen[-1][1]
     assert (options.fps, options.face) == (25.0, "3")
-
-
-@pytest.mark.parametrize(
-    ("address", "query", "pointer"),
-    [
-        *((address, "include=everything", "/include") for address in (VIDEO, TABLE)),
-        *((address, "include=" + "audio," * 30, "/include") for address in (VIDEO, TABLE)),
-        *(
-            (address, f"face={face}", "/face")
-            for face in ("-1", "smallest", "1e3", "9999999", "")
-            for address in (VIDEO,)
-        ),
-        *(
-            (VIDEO, f"neutral={neutral}", "/neutral")
-            for neutral in ("mean", "3:1", "1:1", "1:", ":", "-1:2", "nan:2", "1:inf", "1:2:3", "1e9:2e9", "٣:٤")
-        ),
-        (VIDEO, "fps=25", "/fps"),
-        (VIDEO, "channel=middle", "/channel"),
-        (VIDEO, "audio_model=emonet-open", "/audio_model"),
-        (VIDEO, "include=action_units&audio_version=1", "/audio_version"),
-        (TABLE, "channel=left", "/channel"),
-        (VIDEO, "neutral=none&neutral=median", "/neutral"),
-        (TABLE, "include=audio", "/include"),
-        (TABLE, "neutral=none", "/neutral"),
-        *((TABLE, f"fps={fps}", "/fps") for fps in ("0", "4.9", "201", "nan", "inf", "-25", "fast", "")),
-        (TABLE, "model=" + "x" * 65, "/model"),
-    ],
-)
-def test_bad_parameters_are_pointed_at(client: httpx.Client, address: str, query: str, pointer: str) -> None:
-    response = client.post(f"{address}?{query}", **dict(CALLS)[address])
-    assert response.status_code == 422
-    problem = ProblemDocument.model_validate(response.json())
-    assert problem.code == "config_invalid"
-    assert problem.errors is None or problem.errors[0].pointer == pointer
-    assert problem.errors or pointer.strip("/") in problem.detail
-
-
-@pytest.mark.parametrize(("address", "send"), CALLS)
-def test_problems_of_the_pipeline_are_told(client: httpx.Client, address: str, send: dict) -> None:
-    assert client.post(f"{address}?model=unknown", **send).json()["code"] == "model_not_found"
-    response = client.post(address, content=b"invalid", headers=send["headers"])
-    assert (response.status_code, response.json()["code"]) == (422, "media_invalid")
 
 
 @pytest.fixture

@@ -12,57 +12,22 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from service.pipeline.speech_pipeline import SpeechPipeline
-from service.registry import Registry
 from service.schemas.streams import AudioCreated, ErrorMessage, SessionClosed, WindowMessage
-from service.services import Loaded, Services
-from service.settings import KeyLimits, Settings
-from tests.plain_wav import PlainDecoder, tone, wav
+from service.settings import KeyLimits
+from tests.plain_wav import tone, wav
 from tests.support.credentials import add_key
-from tests.support.fakes import FakeDecoder
-from tests.support.live_server import LiveServer, serving, small_settings, wait_until
+from tests.support.live_server import LiveServer, wait_until
 from tests.support.stream_client import StreamClient
-from tests.tiny_models import write_speech_bundle, write_voice_bundle
+from tests.support.tiny_services import pcm, serving_tiny
 
 SOUND = np.concatenate([tone(1.3), np.zeros(24000, np.float32), tone(1.4, amplitude=0.6)])
 ORIGIN = "http://pages.example"
 
 
-def pcm(samples: np.ndarray) -> bytes:
-    return (samples * 32767).round().astype("<i2").tobytes()
-
-
-class Decoder(PlainDecoder, FakeDecoder):
-    """Decodes wav, and says that it has a process."""
-
-    def __init__(self) -> None:
-        PlainDecoder.__init__(self)
-        FakeDecoder.__init__(self)
-
-
-def tiny_services(settings: Settings) -> Services:
-    registry = Registry.load(settings)
-    return Services(settings, Loaded(registry, Decoder(), SpeechPipeline(settings, registry, Decoder())))
-
-
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_speech_bundle(folder)
-    write_voice_bundle(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def streaming(models: Path) -> Iterator[LiveServer]:
-    settings = small_settings(
-        model_dirs=[models],
-        device="cpu",
-        threads=2,
-        cors_origins=[ORIGIN],
-        limits={"max_message_bytes": 64_000, "stream_idle_timeout_s": 5.0, "stream_resume_s": 1.0},
-    )
-    with serving(settings, tiny_services(settings)) as server:
+def streaming(tiny_models: Path) -> Iterator[LiveServer]:
+    limits = {"max_message_bytes": 64_000, "stream_resume_s": 5.0}
+    with serving_tiny(tiny_models, threads=2, cors_origins=[ORIGIN], limits=limits) as server:
         yield server
 
 
@@ -73,8 +38,7 @@ def test_windows_are_those_of_the_upload(streaming: LiveServer) -> None:
     with StreamClient(streaming) as client:
         created = AudioCreated.model_validate(client.begin(hop_s=0.3))
         client.send(pcm(SOUND))
-        client.say("end")
-        *windows, closed = client.rest()
+        *windows, closed = client.end()
         assert client.socket.close_code == 1000
     assert (created.model.name, created.sample_rate_hz, created.window_s, created.hop_s) == ("tiny", 16000, 1.0, 0.3)
     assert created.limits.max_message_bytes == 64_000
@@ -106,21 +70,18 @@ def test_a_broken_session_goes_on_with_nothing_lost(streaming: LiveServer) -> No
     with StreamClient(streaming) as whole:
         whole.begin()
         whole.send(content)
-        whole.say("end")
-        expected = whole.rest()
+        expected = whole.end()
     first = StreamClient(streaming)
     session = first.begin()["id"]
     first.send(content[:48_000])
     got = [first.hear()]
     first.break_off()
     with StreamClient(streaming) as second:
-        second.say("resume", id=session, received=len(got))
-        resumed = second.hear()
+        resumed = second.resume(session, received=len(got))
         assert resumed["type"] == "session.resumed"
         assert 16_384 <= resumed["received_samples"] <= 24_000
         second.send(content[2 * resumed["received_samples"] :])
-        second.say("end")
-        got += second.rest()
+        got += second.end()
     assert got[:-1] == expected[:-1]
     assert {**got[-1], "id": ""} == {**expected[-1], "id": ""}
     wait_until(lambda: len(streaming.services.streams) == 0)
@@ -133,32 +94,17 @@ def test_answers_that_were_lost_come_again(streaming: LiveServer) -> None:
         first.send(pcm(tone(2.2)))
         lost = [first.hear(), first.hear()]
         with StreamClient(streaming) as second:  # the first connection is still open: it is taken over
-            second.say("resume", id=session, received=0)
-            assert second.hear()["type"] == "session.resumed"
+            assert second.resume(session, received=0)["type"] == "session.resumed"
             assert [second.hear(), second.hear()] == lost
             assert first.close_code() == 1000
 
 
-def test_resuming_what_is_not_there(streaming: LiveServer) -> None:
-    with StreamClient(streaming) as client:
-        client.say("resume", id="absent", received=0)
-        assert client.hear()["code"] == "session_not_found"
-        assert client.close_code() == 1008
-    first = StreamClient(streaming)
-    session = first.begin()["id"]
-    first.break_off()
-    with StreamClient(streaming) as client:
-        client.say("resume", id=session, received=5)
-        assert client.hear()["code"] == "session_not_found"
-
-
 def test_fifty_sessions_at_once(streaming: LiveServer) -> None:
     def run(number: int) -> list[dict]:
-        with StreamClient(streaming, timeout_s=60) as client:
+        with StreamClient(streaming) as client:
             client.begin()
             client.send(pcm(tone(1.6, amplitude=0.1 + 0.01 * number)))
-            client.say("end")
-            return client.rest()
+            return client.end()
 
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(run, range(50)))
@@ -176,8 +122,7 @@ def test_log_and_metrics_know_streams_without_content(streaming: LiveServer) -> 
         session = client.begin()["id"]
         assert "emotion_stream_sessions 1.0" in httpx.get(f"{streaming.url}/metrics").text
         client.send(pcm(tone(0.5)))
-        client.say("end")
-        client.rest()
+        client.end()
     wait_until(lambda: any(line["request_id"] == "stream-1" for line in streaming.request_lines()))
     (line,) = [line for line in streaming.request_lines() if line["request_id"] == "stream-1"]
     assert (line["route"], line["status"], line["code"]) == ("/v1/stream/audio", 101, "ok")
@@ -202,11 +147,10 @@ def test_only_permitted_pages_may_open_a_stream(streaming: LiveServer) -> None:
     assert b'"code":"forbidden"' in caught.value.response.body
 
 
-def test_credentials_come_in_the_subprotocol(models: Path, tmp_path: Path) -> None:
+def test_credentials_come_in_the_subprotocol(tiny_models: Path, tmp_path: Path) -> None:
     keys = tmp_path / "keys.json"
     key, other = add_key(keys), add_key(keys, "other", owner="other")
-    settings = small_settings(model_dirs=[models], device="cpu", keys_file=keys)
-    with serving(settings, tiny_services(settings)) as server:
+    with serving_tiny(tiny_models, keys_file=keys) as server:
         with pytest.raises(InvalidStatus) as caught:
             StreamClient(server)
         assert caught.value.response.status_code == 401
@@ -215,16 +159,13 @@ def test_credentials_come_in_the_subprotocol(models: Path, tmp_path: Path) -> No
         session = first.begin()["id"]
         first.break_off()
         with StreamClient(server, subprotocols=["emoserve", f"bearer.{other}"]) as thief:
-            thief.say("resume", id=session)
-            assert thief.hear()["code"] == "session_not_found"
+            assert thief.resume(session)["code"] == "session_not_found"
         with StreamClient(server, additional_headers={"X-Api-Key": key}) as client:
-            client.say("resume", id=session)
-            assert client.hear()["type"] == "session.resumed"
+            assert client.resume(session)["type"] == "session.resumed"
 
 
-def test_draining_closes_sessions_with_their_answers(models: Path) -> None:
-    settings = small_settings(model_dirs=[models], device="cpu")
-    with serving(settings, tiny_services(settings)) as server:
+def test_draining_closes_sessions_with_their_answers(tiny_models: Path) -> None:
+    with serving_tiny(tiny_models) as server:
         client, lost = StreamClient(server), StreamClient(server)
         client.begin()
         lost.begin()
@@ -237,9 +178,8 @@ def test_draining_closes_sessions_with_their_answers(models: Path) -> None:
     assert len(server.services.streams) == 0
 
 
-def test_capacity_is_counted_in_seconds(models: Path) -> None:
-    settings = small_settings(model_dirs=[models], device="cpu", capacity_s=25.0)
-    with serving(settings, tiny_services(settings)) as server:  # a session holds a window and the buffer: 11 s
+def test_capacity_is_counted_in_seconds(tiny_models: Path) -> None:
+    with serving_tiny(tiny_models, capacity_s=25.0) as server:  # a session holds a window and the buffer: 11 s
         with StreamClient(server) as first, StreamClient(server) as second, StreamClient(server) as third:
             assert first.begin()["type"] == second.begin()["type"] == "session.created"
             error = ErrorMessage.model_validate(third.begin())
@@ -252,14 +192,12 @@ def test_capacity_is_counted_in_seconds(models: Path) -> None:
             assert client.begin()["type"] == "session.created"
 
 
-def test_sound_counts_against_the_minute_of_its_account(models: Path, tmp_path: Path) -> None:
+def test_sound_counts_against_the_minute_of_its_account(tiny_models: Path, tmp_path: Path) -> None:
     key = add_key(tmp_path / "keys.json")
     limits = {"media_s_per_minute": 13.0}
-    settings = small_settings(model_dirs=[models], device="cpu", keys_file=tmp_path / "keys.json", key_limits=limits)
-    headers = {"X-Api-Key": key}
     with (
-        serving(settings, tiny_services(settings)) as server,
-        StreamClient(server, additional_headers=headers) as client,
+        serving_tiny(tiny_models, keys_file=tmp_path / "keys.json", key_limits=limits) as server,
+        StreamClient(server, additional_headers={"X-Api-Key": key}) as client,
     ):
         assert client.begin()["type"] == "session.created"  # a window and the buffer: 11 of 13 s
         with suppress(ConnectionClosed):  # the service may close before all of it is sent
@@ -269,13 +207,12 @@ def test_sound_counts_against_the_minute_of_its_account(models: Path, tmp_path: 
         assert (error.code, client.socket.close_code) == ("rate_limited", 1008)
 
 
-def test_uploads_count_against_the_minute_of_their_account(models: Path, tmp_path: Path) -> None:
+def test_uploads_count_against_the_minute_of_their_account(tiny_models: Path, tmp_path: Path) -> None:
     headers = {"X-Api-Key": add_key(tmp_path / "keys.json", limits=KeyLimits(media_s_per_minute=13.0))}
     other = {"X-Api-Key": add_key(tmp_path / "keys.json", "other")}
-    settings = small_settings(model_dirs=[models], device="cpu", keys_file=tmp_path / "keys.json")
-    with serving(settings, tiny_services(settings)) as server:
+    with serving_tiny(tiny_models, keys_file=tmp_path / "keys.json") as server:
         answers = [
-            httpx.post(f"{server.url}/v1/audio/emotion", content=wav(tone(8.0)), headers=whose, timeout=30)
+            httpx.post(f"{server.url}/v1/audio/emotion", content=wav(tone(8.0)), headers=whose)
             for whose in (headers, headers, other)
         ]
         assert [answer.status_code for answer in answers] == [200, 429, 200]

@@ -19,7 +19,7 @@ from emoserve_client import AsyncEmoserve, Emoserve, Job, JobState, Problem, Pro
 from service.api import event_stream
 from tests.support.client_halves import MakeClient
 from tests.support.fake_jobs import serving_jobs
-from tests.support.live_server import LiveServer, serving, small_settings, wait_until
+from tests.support.live_server import HANG_S, LiveServer, wait_until
 
 CLIENT = Path(__file__).parents[2] / "client"
 OF_THE_CLIENT = "httpx httpcore h11 h2 hpack hyperframe anyio certifi idna sniffio typing_extensions emoserve_client"
@@ -48,12 +48,6 @@ else:
     raise AssertionError("streams without websockets")
 print(len(emoserve_client.__all__), not {{"service", "numpy", "fastapi", "pydantic"}} & set(sys.modules))
 """
-
-
-@pytest.fixture(scope="module")
-def live() -> Iterator[LiveServer]:
-    with serving(small_settings()) as server:
-        yield server
 
 
 @pytest.fixture
@@ -223,7 +217,7 @@ def test_the_package_needs_nothing_of_the_service(tmp_path: Path) -> None:
     sources = shutil.copytree(CLIENT, tmp_path / "client", ignore=shutil.ignore_patterns("__pycache__"))
     build = "from setuptools import build_meta; print(build_meta.build_wheel('..'))"
     built = subprocess.run(
-        [sys.executable, "-c", build], capture_output=True, text=True, timeout=60, check=True, cwd=sources
+        [sys.executable, "-c", build], capture_output=True, text=True, timeout=HANG_S, check=True, cwd=sources
     )
     wheel = tmp_path / built.stdout.split()[-1]
     with zipfile.ZipFile(wheel) as archive:
@@ -235,7 +229,7 @@ def test_the_package_needs_nothing_of_the_service(tmp_path: Path) -> None:
         'Requires-Dist: websockets>=15; extra == "streams"',
     ]
     code = IMPORT_ALONE.format(allowed=set(OF_THE_CLIENT.split()), wheel=str(tmp_path / "alone"))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG_S, cwd=tmp_path)
     assert done.stdout.split() == ["26", "True"], done.stderr
 
 

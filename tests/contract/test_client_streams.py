@@ -11,16 +11,15 @@ from emoserve_client import AffectRows, Emoserve, Problem, Retries, ServiceUnrea
 from emoserve_client._sync.live_stream import AudioStream
 from websockets.sync.client import ClientConnection
 
-from tests.contract.test_audio_stream import SOUND, pcm, tiny_services
-from tests.contract.test_video_stream import jpeg, needs_faces, units
+from tests.contract.test_audio_stream import SOUND
 from tests.plain_wav import tone, wav
-from tests.shared_material import ROOT
 from tests.support.client_halves import MakeClient
 from tests.support.credentials import add_key
-from tests.support.live_server import LiveServer, serving, serving_models, small_settings, wait_until
+from tests.support.live_server import HANG_S, LiveServer, wait_until
 from tests.support.proxy import Proxy, proxying
 from tests.support.stream_client import StreamClient
-from tests.tiny_models import write_speech_bundle, write_voice_bundle
+from tests.support.tiny_services import hold_back, needs_faces, pcm, serving_project, serving_tiny
+from tests.support.video_frames import jpeg, unit_table, units
 
 RATE_HZ = 16_000
 PIECE_BYTES = 6400
@@ -30,17 +29,8 @@ QUICK = Retries(first_pause_s=0.01)
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_speech_bundle(folder)
-    write_voice_bundle(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def streaming(models: Path) -> Iterator[LiveServer]:
-    settings = small_settings(model_dirs=[models], device="cpu", threads=2, limits={"max_message_bytes": 64_000})
-    with serving(settings, tiny_services(settings)) as server:
+def streaming(tiny_models: Path) -> Iterator[LiveServer]:
+    with serving_tiny(tiny_models, threads=2, limits={"max_message_bytes": 64_000}) as server:
         yield server
 
 
@@ -56,8 +46,7 @@ def expected(streaming: LiveServer) -> list[dict]:
     with StreamClient(streaming) as client:
         client.begin(hop_s=0.3)
         client.send(CONTENT)
-        client.say("end")
-        return client.rest()[:-1]
+        return client.end()[:-1]
 
 
 Run = Callable[[str, Callable[[int], None]], list[Window]]
@@ -115,17 +104,7 @@ def test_a_stream_goes_on_after_its_connection_broke(
 
 def test_a_stream_that_was_ended_goes_on_too(proxy: Proxy, streaming: LiveServer, monkeypatch) -> None:
     """The connection breaks when all was sent and nothing answered yet."""
-    gate = threading.Event()
-    pipeline = streaming.services.loaded.pipeline
-    real = pipeline.live
-
-    def held(options):
-        live = real(options)
-        add = live.add
-        live.add = lambda *arguments: (gate.wait(20), add(*arguments))[1]
-        return live
-
-    monkeypatch.setattr(pipeline, "live", held)
+    gate = hold_back(streaming, monkeypatch)
     with (
         Emoserve(f"http://127.0.0.1:{proxy.port}", retries=QUICK) as emoserve,
         emoserve.audio_stream(RATE_HZ) as stream,
@@ -148,7 +127,7 @@ def test_one_thread_sends_while_another_reads(streaming: LiveServer, make_client
         wait_until(lambda: len(heard) == 1)
         stream.send(pcm(tone(1.0)))
         stream.end()
-        reading.join(20)
+        reading.join(HANG_S)
         assert [window.end_s for window in heard] == [1.0, 1.5, 2.0, 2.1]
         assert (stream.created.model.name, stream.created.window_s) == ("tiny", 1.0)
         assert stream.created.id not in repr(stream.created)
@@ -172,15 +151,16 @@ def test_what_the_service_refuses_is_a_problem(
         assert caught.value.request_id
 
 
-def test_a_stream_that_fails_on_the_way_says_so_wherever_one_looks(models: Path, make_client: MakeClient) -> None:
-    settings = small_settings(model_dirs=[models], device="cpu", limits={"max_duration_s": 2.0})
-    with serving(settings, tiny_services(settings)) as server, make_client(server.url) as emoserve:  # noqa: SIM117
-        with emoserve.audio_stream(RATE_HZ) as stream:
+def test_a_stream_that_fails_on_the_way_says_so_wherever_one_looks(tiny_models: Path, make_client: MakeClient) -> None:
+    with (
+        serving_tiny(tiny_models, limits={"max_duration_s": 2.0}) as server,
+        make_client(server.url) as emoserve,
+        emoserve.audio_stream(RATE_HZ) as stream,
+    ):
+        again = lambda: send_for_ever(stream)  # noqa: E731
+        for ask in (again, stream.end, lambda: list(stream), again, stream.ready):
             with pytest.raises(Problem, match="media_too_long"):
-                send_for_ever(stream)
-            for ask in (stream.end, lambda: list(stream), lambda: send_for_ever(stream), stream.ready):
-                with pytest.raises(Problem, match="media_too_long"):
-                    ask()
+                ask()
 
 
 def send_for_ever(stream: AudioStream) -> None:
@@ -200,10 +180,9 @@ def test_misuse_is_told_before_anything_is_sent(streaming: LiveServer, make_clie
         _ = make_client(streaming.url).audio_stream(RATE_HZ).created
 
 
-def test_credentials_go_with_it(models: Path, tmp_path: Path) -> None:
+def test_credentials_go_with_it(tiny_models: Path, tmp_path: Path) -> None:
     key = add_key(tmp_path / "keys.json")
-    settings = small_settings(model_dirs=[models], device="cpu", keys_file=tmp_path / "keys.json")
-    with serving(settings, tiny_services(settings)) as server:
+    with serving_tiny(tiny_models, keys_file=tmp_path / "keys.json") as server:
         with Emoserve(server.url, key) as emoserve, emoserve.audio_stream(RATE_HZ) as stream:
             assert list(stream.finish()) == []
         with pytest.raises(Problem) as caught, Emoserve(server.url).audio_stream(RATE_HZ):
@@ -211,9 +190,8 @@ def test_credentials_go_with_it(models: Path, tmp_path: Path) -> None:
         assert (caught.value.status, caught.value.code) == (401, "unauthenticated")
 
 
-def test_a_service_without_room_is_asked_again_when_it_said(models: Path, monkeypatch) -> None:
-    settings = small_settings(model_dirs=[models], device="cpu", capacity_s=12.0)
-    with serving(settings, tiny_services(settings)) as server:
+def test_a_service_without_room_is_asked_again_when_it_said(tiny_models: Path, monkeypatch) -> None:
+    with serving_tiny(tiny_models, capacity_s=12.0) as server:
         hasty = Emoserve(server.url, retries=Retries(attempts=1))
         with hasty, hasty.audio_stream(RATE_HZ) as first:  # it holds a window and the buffer: 11 s
             with pytest.raises(Problem) as caught, hasty.audio_stream(RATE_HZ):
@@ -233,15 +211,13 @@ def test_a_stream_that_another_has_taken_over_is_left_alone(streaming: LiveServe
     with Emoserve(streaming.url) as emoserve, emoserve.audio_stream(RATE_HZ) as stream:
         stream.send(pcm(tone(1.1)))
         with StreamClient(streaming) as other:
-            other.say("resume", id=stream.created.id)
-            assert other.hear()["type"] == "session.resumed"
+            assert other.resume(stream.created.id)["type"] == "session.resumed"
             with pytest.raises(ServiceUnreachable, match="another connection"):
                 list(stream)
 
 
-def test_a_session_that_is_gone_is_a_problem(models: Path) -> None:
-    settings = small_settings(model_dirs=[models], device="cpu", limits={"stream_resume_s": 0.0})
-    with serving(settings, tiny_services(settings)) as server, proxying(server.port) as proxy:
+def test_a_session_that_is_gone_is_a_problem(tiny_models: Path) -> None:
+    with serving_tiny(tiny_models, limits={"stream_resume_s": 0.0}) as server, proxying(server.port) as proxy:
         url = f"http://127.0.0.1:{proxy.port}"
         with Emoserve(url, retries=QUICK) as emoserve, emoserve.audio_stream(RATE_HZ) as stream:
             proxy.refuses = True
@@ -264,9 +240,8 @@ def test_nobody_there() -> None:
         pytest.fail("nobody answers there")
 
 
-def test_a_service_that_stops_ends_the_stream(models: Path) -> None:
-    settings = small_settings(model_dirs=[models], device="cpu")
-    with serving(settings, tiny_services(settings)) as server:
+def test_a_service_that_stops_ends_the_stream(tiny_models: Path) -> None:
+    with serving_tiny(tiny_models) as server:
         emoserve = Emoserve(server.url, retries=QUICK)
         stream = emoserve.audio_stream(RATE_HZ).__enter__()
         stream.send(pcm(tone(1.1)))
@@ -293,33 +268,23 @@ def test_a_stream_that_is_closed_while_it_reconnects_ends(proxy: Proxy) -> None:
 
         def late() -> ClientConnection:
             reconnects.set()
-            assert stream._leaving.wait(20)
+            assert stream._leaving.wait(HANG_S)
             return connect()
 
         stream._connect = late
         proxy.break_connections()
-        assert reconnects.wait(20)
+        assert reconnects.wait(HANG_S)
         closing = threading.Thread(target=stream.close, daemon=True)
         closing.start()
-        closing.join(20)
+        closing.join(HANG_S)
         assert not closing.is_alive()
 
 
-def test_a_client_that_is_too_fast_waits(models: Path, monkeypatch) -> None:
+def test_a_client_that_is_too_fast_waits(tiny_models: Path, monkeypatch) -> None:
     """Far more sound than buffers hold: sending stops while nothing is judged, and goes on with it."""
-    settings = small_settings(model_dirs=[models], device="cpu", limits={"stream_buffer_s": 1.0, "max_duration_s": 1e4})
-    with serving(settings, tiny_services(settings)) as server:
-        gate = threading.Event()
-        pipeline = server.services.loaded.pipeline
-        real = pipeline.live
-
-        def held(options):
-            live = real(options)
-            add = live.add
-            live.add = lambda *arguments: (gate.wait(60), add(*arguments))[1]
-            return live
-
-        monkeypatch.setattr(pipeline, "live", held)
+    limits = {"stream_buffer_s": 1.0, "stream_held_back_s": 2 * HANG_S, "max_duration_s": 1e4}
+    with serving_tiny(tiny_models, limits=limits) as server:
+        gate = hold_back(server, monkeypatch)
         piece, count, sent = bytes(500_000), 60, []
         with Emoserve(server.url) as emoserve, emoserve.audio_stream(RATE_HZ, hop_s=30.0) as stream:
 
@@ -333,7 +298,7 @@ def test_a_client_that_is_too_fast_waits(models: Path, monkeypatch) -> None:
             wait_until(lambda: is_stuck(sent))
             assert 0 < len(sent) < count
             gate.set()
-            sending.join(60)
+            sending.join(HANG_S)
             windows = list(stream.finish())
             assert windows[-1].end_s == count * len(piece) / 2 / RATE_HZ
 
@@ -347,10 +312,7 @@ def is_stuck(sent: list[int]) -> bool:
 
 @pytest.fixture(scope="module")
 def faces() -> Iterator[LiveServer]:
-    limits = {"max_message_bytes": 200_000}
-    with serving_models(
-        small_settings(device="cpu", model_dirs=[ROOT / "models", ROOT / "var/models"], limits=limits)
-    ) as server:
+    with serving_project(limits={"max_message_bytes": 200_000}) as server:
         yield server
 
 
@@ -358,10 +320,8 @@ def test_action_units_get_the_rows_of_a_table_over_a_connection_that_breaks(
     faces: LiveServer, make_client: MakeClient
 ) -> None:
     count = 300
-    lines = ["frame,timestamp,confidence,success," + ",".join(units(0))]
-    lines += [f"{n + 1},{n * 0.04:.2f},0.98,1," + ",".join(map(str, units(n).values())) for n in range(count)]
     with Emoserve(faces.url) as emoserve:
-        table = emoserve.table_affect("\n".join(lines).encode()).timeline
+        table = emoserve.table_affect(unit_table(count)).timeline
     rows: list[AffectRows] = []
     with proxying(faces.port) as proxy:
         url = f"http://127.0.0.1:{proxy.port}"

@@ -9,7 +9,6 @@ import re
 import httpx
 import pytest
 
-from service.schemas.about import ProblemDocument
 from service.schemas.embedding import AudioEmbeddingAnswer
 from tests.support.live_server import LiveServer
 
@@ -61,40 +60,3 @@ def test_parameters_reach_the_pipeline(client: httpx.Client, live: LiveServer) -
     options = live.pipeline.seen[-1][1]
     assert (options.model, options.version, options.channel, options.denoise) == ("example", "2", "right", True)
     assert (options.window_s, options.hop_s, options.start_s, options.end_s) == (2.0, 0.5, 1.0, 2.5)
-
-
-@pytest.mark.parametrize(
-    ("query", "pointer"),
-    [
-        ("timeline=true", "/timeline"),
-        ("hop_s=0", "/hop_s"),
-        ("hop_s=0.01", "/hop_s"),
-        ("hop_s=nan", "/hop_s"),
-        ("window_s=-1", "/window_s"),
-        ("window_s=inf", "/window_s"),
-        ("channel=middle", "/channel"),
-        ("start_s=3&end_s=2", "/end_s"),
-        ("denoise=perhaps", "/denoise"),
-        ("denoise=true&denoise=false", "/denoise"),
-        ("model=" + "x" * 65, "/model"),
-    ],
-)
-def test_bad_parameters_are_pointed_at(client: httpx.Client, query: str, pointer: str) -> None:
-    response = client.post(f"{EMBEDDING}?{query}", **WAV)
-    assert response.status_code == 422
-    problem = ProblemDocument.model_validate(response.json())
-    assert problem.code == "config_invalid"
-    assert problem.errors is not None
-    assert problem.errors[0].pointer == pointer
-
-
-@pytest.mark.parametrize("address", [EMBEDDING, "/v1/audio/emotion"])
-def test_problems_of_the_pipeline_are_told(client: httpx.Client, address: str) -> None:
-    assert client.post(f"{address}?model=unknown", **WAV).json()["code"] == "model_not_found"
-    invalid = client.post(address, content=b"invalid", headers=WAV["headers"])
-    assert (invalid.status_code, invalid.json()["code"]) == (422, "media_invalid")
-    noisy = client.post(f"{address}?denoise=true", content=b"noisy", headers=WAV["headers"])
-    problem = ProblemDocument.model_validate(noisy.json())
-    assert (problem.status, problem.code) == (422, "denoiser_unavailable")
-    assert problem.errors is not None
-    assert problem.errors[0].pointer == "/denoise"

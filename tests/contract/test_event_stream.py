@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,37 +13,18 @@ import numpy as np
 import pytest
 
 from service.api import event_stream
-from tests.contract.test_audio_stream import tiny_services
 from tests.plain_wav import tone, wav
-from tests.support.live_server import LiveServer, serving, small_settings, wait_until
-from tests.tiny_models import write_speech_bundle, write_voice_bundle
+from tests.support.live_server import HANG_S, LiveServer, serving, small_settings, wait_until
+from tests.support.server_events import EVENTS, read_events, without_request
+from tests.support.tiny_services import serving_tiny
 
-EVENTS = {"accept": "text/event-stream"}
 AUDIO = "/v1/audio/emotion"
 
 
 @pytest.fixture(scope="module")
-def judging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    folder = tmp_path_factory.mktemp("models")
-    write_speech_bundle(folder)
-    write_voice_bundle(folder)
-    settings = small_settings(model_dirs=[folder], device="cpu", threads=1)
-    with serving(settings, tiny_services(settings)) as server:
+def judging(tiny_models: Path) -> Iterator[LiveServer]:
+    with serving_tiny(tiny_models, threads=1) as server:
         yield server
-
-
-def read_events(text: str) -> list[tuple[str, str]]:
-    """Name and data of each event; comments are left out."""
-    found = []
-    for block in text.split("\n\n"):
-        lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
-        if lines:
-            found.append((lines["event"], lines["data"]))
-    return found
-
-
-def without_request(text: str) -> str:
-    return re.sub(r'"request_id":"[^"]*"', "", text)
 
 
 @pytest.mark.parametrize("options", [{}, {"timeline": True, "hop_s": 0.1, "start_s": 0.5}, {"channel": "each"}])
@@ -80,11 +60,11 @@ def test_windows_are_sent_before_the_work_is_done(judging: LiveServer, monkeypat
     def run(inputs, outputs):
         calls.append(1)
         if len(calls) > 3:
-            gate.wait(20)
+            gate.wait(HANG_S)
         return real(inputs, outputs)
 
     monkeypatch.setattr(session, "run", run)
-    with httpx.stream("POST", judging.url + AUDIO, content=wav(tone(4.0)), headers=EVENTS, timeout=20) as response:
+    with httpx.stream("POST", judging.url + AUDIO, content=wav(tone(4.0)), headers=EVENTS) as response:
         seen = ""
         for piece in response.iter_text():
             seen += piece
@@ -141,9 +121,8 @@ def test_silence_is_filled_with_heartbeats(client: httpx.Client, monkeypatch: py
 
 def test_a_client_that_goes_ends_the_work(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.05)
-    with httpx.stream(
-        "POST", live.url + AUDIO, content=b"slow", headers={**EVENTS, "x-request-id": "gone"}
-    ) as response:
+    headers = {**EVENTS, "x-request-id": "gone"}
+    with httpx.stream("POST", live.url + AUDIO, content=b"slow", headers=headers) as response:
         next(response.iter_bytes())
     wait_until(lambda: any(line["request_id"] == "gone" for line in live.request_lines()))
     (line,) = [line for line in live.request_lines() if line["request_id"] == "gone"]

@@ -17,22 +17,14 @@ import pytest
 
 from service.services import Loaded, Services
 from service.settings import Settings
-from tests.contract.test_audio_stream import pcm, tiny_services
-from tests.contract.test_video_stream import needs_faces
 from tests.plain_wav import tone, wav
 from tests.support.documents import DOCUMENTS, ROOT, blocks, blocks_of, curl_commands
 from tests.support.fake_jobs import JobServer, serving_jobs
 from tests.support.fakes import FakeVideoPipeline
-from tests.support.live_server import LiveServer, serving, serving_models, small_settings
-from tests.tiny_models import write_speech_bundle
+from tests.support.live_server import HANG_S, LiveServer
+from tests.support.tiny_services import needs_faces, pcm, serving_project, tiny_services
 
 EXAMPLES = ROOT / "docs" / "examples"
-
-
-@pytest.fixture(scope="module")
-def live() -> Iterator[LiveServer]:
-    with serving(small_settings()) as server:
-        yield server
 
 
 @pytest.fixture
@@ -46,7 +38,7 @@ def files(tmp_path: Path) -> dict[str, str]:
 
 def run(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "client"), **variables}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=2 * HANG_S)
 
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -67,9 +59,8 @@ def test_curl(live: LiveServer, files: dict[str, str], tmp_path: Path) -> None:
 def test_curl_with_the_sample_files(tmp_path: Path) -> None:
     """The real service judges the files that samples.py makes, and nothing is left behind."""
     needs_faces()
-    folders = [ROOT / "models", ROOT / "var/models"]
     (tmp_path / "scratch").mkdir()
-    with serving_models(small_settings(device="cpu", model_dirs=folders)) as server:
+    with serving_project() as server:
         command = ["sh", str(EXAMPLES / "curl.sh"), server.url]
         done = run(command, tmp_path, PYTHON=sys.executable, TMPDIR=str(tmp_path / "scratch"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -140,16 +131,15 @@ def test_javascript(live: LiveServer, files: dict[str, str], tmp_path: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
+def jobs(speech_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
     """A model of its own for the voice, which streams too, jobs, and a stand-in for the face."""
-    folder = tmp_path_factory.mktemp("jobs")
-    write_speech_bundle(folder / "models")
+    state = tmp_path_factory.mktemp("jobs") / "state"
 
     def services(settings: Settings) -> Services:
         voice = tiny_services(settings).loaded
         return Services(settings, Loaded(voice.registry, voice.decoder, voice.pipeline, FakeVideoPipeline()))
 
-    with serving_jobs(folder / "state", services_of=services, model_dirs=[folder / "models"], device="cpu") as server:
+    with serving_jobs(state, services_of=services, model_dirs=[speech_models], device="cpu") as server:
         yield server
 
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.support.fake_jobs import serving_jobs
-from tests.support.live_server import LiveServer, serving, small_settings, wait_until
+from tests.support.live_server import HANG_S, LiveServer, wait_until
 
 PACKAGE = "generated_emoserve"
 CONFIG = {
@@ -28,12 +28,6 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def live() -> Iterator[LiveServer]:
-    with serving(small_settings()) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def generated(live: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     folder = tmp_path_factory.mktemp("generated")
     document, config = folder / "openapi.json", folder / "config.json"
@@ -41,7 +35,7 @@ def generated(live: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     config.write_text(json.dumps(CONFIG))
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none", "--fail-on-warning"]
     paths = ["--path", document, "--config", config, "--output-path", folder / PACKAGE]
-    done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=110)
+    done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=2 * HANG_S)
     assert done.returncode == 0, done.stdout + done.stderr
     sys.path.insert(0, str(folder))
     yield importlib.import_module(PACKAGE)

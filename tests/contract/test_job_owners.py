@@ -10,10 +10,8 @@ import pytest
 
 from service.settings import KeyLimits
 from tests.support.credentials import add_key
-from tests.support.fake_jobs import SEGMENT_MEDIA_S, SEGMENTS, JobServer, serving_jobs
+from tests.support.fake_jobs import AUDIO, SEGMENT_MEDIA_S, SEGMENTS, JobServer, serving_jobs, submit
 from tests.support.live_server import wait_until
-
-AUDIO = "/v1/jobs/audio-emotion"
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +39,12 @@ def server(keys: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 def as_owner(server: JobServer, keys: dict[str, str]) -> Iterator[dict[str, httpx.Client]]:
     server.plans.shut_gate()
-    clients = {
-        name: httpx.Client(base_url=server.url, headers={"x-api-key": key}, timeout=30) for name, key in keys.items()
-    }
+    clients = {name: httpx.Client(base_url=server.url, headers={"x-api-key": key}) for name, key in keys.items()}
     yield clients
     server.plans.gate.set()
     for client in clients.values():
         client.close()
     wait_until(lambda: server.jobs._ledger.unfinished() == 0)
-
-
-def submit(client: httpx.Client, body: bytes = b"sound") -> str:
-    answer = client.post(AUDIO, content=body)
-    assert answer.status_code == 202, answer.text
-    return answer.headers["location"]
 
 
 def state(client: httpx.Client, job: str) -> str:

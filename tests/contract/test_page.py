@@ -9,39 +9,24 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from service.services import Loaded, Services
 from service.settings import Settings
 from tests.contract.page_probes import IS_DRAWN, TEXTS_OF_STATUS
 from tests.media_files import greys, video
 from tests.plain_wav import tone, wav
 from tests.shared_material import corpus_folder, shared_file
-from tests.support.browser import Watched, chromium, until, watched_page
+from tests.support.browser import Watched, services_with_faces, until, watched_page
 from tests.support.credentials import add_key
 from tests.support.fake_jobs import serving_jobs
-from tests.support.fakes import FakeBundle, FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline, fake_card
-from tests.support.live_server import LiveServer, serving, serving_models, small_settings
+from tests.support.live_server import LiveServer, serving, serving_models, small_settings, wait_until
 
 CURVES = "#charts .surface"
 ROWS = ["0:00.50.9000.100", "0:01.5unknownunknown"]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def live() -> Iterator[LiveServer]:
-    """With models for faces among those that it lists."""
     settings = small_settings()
-    voice = fake_card()
-    faces = [
-        FakeBundle(voice.model_copy(update={"name": task, "task": task, "speech": None})) for task in ("face", "affect")
-    ]
-    bundles = (FakeBundle(voice), FakeBundle(fake_card(version="2")), *faces)
-    loaded = Loaded(FakeRegistry(bundles), FakeDecoder(), FakePipeline(), FakeVideoPipeline())
-    with serving(settings, Services(settings, loaded)) as server:
+    with serving(settings, services_with_faces(settings)) as server:
         yield server
 
 
@@ -168,8 +153,7 @@ def test_a_video_has_all_its_maps_and_plays_in_step(watched: Watched, live: Live
     expect(why.locator(".readout")).to_contain_text("All lags")
     before = why.locator("canvas").screenshot()
     why.get_by_role("button", name="Arousal").click()
-    page.wait_for_timeout(100)
-    assert why.locator("canvas").screenshot() != before
+    wait_until(lambda: why.locator("canvas").screenshot() != before)
     assert sum(one.startswith("POST") for one in requests) == 1
 
 
@@ -371,7 +355,7 @@ def test_spoken_and_filmed_recordings_go_all_the_way(browser: Browser, real: Liv
         expect(page.locator("#preview")).to_be_visible()
         until(page, "document.getElementById('record-time').textContent === '0:01'")
         page.click("#record-stop")
-        expect(page.locator(".facts")).to_contain_text("Face model", timeout=30_000)
+        expect(page.locator(".facts")).to_contain_text("Face model")
         expect(page.locator("[data-flag=no_face]")).to_contain_text("Nothing is claimed")  # of a test picture
 
 

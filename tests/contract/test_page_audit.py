@@ -8,32 +8,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from service.services import Loaded, Services
 from tests.contract.page_probes import CONTRAST, FOCUS_RING, SMALL_TARGETS, nameless_controls
 from tests.media_files import greys, video
-from tests.support.browser import Watched, chromium, until, watched_page
+from tests.support.browser import Watched, services_with_faces, until, watched_page
 from tests.support.fake_jobs import JobServer, serving_jobs
-from tests.support.fakes import FakeBundle, FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline, fake_card
 
 WIDE, NARROW, ZOOMED = {"width": 1280, "height": 900}, {"width": 320, "height": 700}, {"width": 640, "height": 450}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
-    voice = fake_card()
-    names = ("face", "affect")
-    faces = [FakeBundle(voice.model_copy(update={"name": task, "task": task, "speech": None})) for task in names]
-    registry = FakeRegistry((FakeBundle(voice), *faces))
-    loaded = Loaded(registry, FakeDecoder(), FakePipeline(), FakeVideoPipeline())
     state = tmp_path_factory.mktemp("jobs") / "state"
-    make = lambda settings: Services(settings, loaded)  # noqa: E731
-    with serving_jobs(state, services_of=make, limits={"max_body_bytes": 100_000}) as server:
+    with serving_jobs(state, services_of=services_with_faces, limits={"max_body_bytes": 100_000}) as server:
         yield server
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.contract.test_audio_stream import tiny_services
-from tests.support.browser import Watched, chromium, watched_page
+from tests.support.browser import Watched, watched_page
 from tests.support.fake_jobs import JobServer, serving_jobs
 from tests.support.live_server import serving, small_settings
 from tests.support.proxy import proxying
-from tests.tiny_models import write_speech_bundle
+from tests.support.tiny_services import serving_tiny
 
 PREFIX = "/emotion"
 ASK_WHILE_SPEAKING = """() => new Promise((resolve, reject) => {
@@ -23,12 +22,6 @@ ASK_WHILE_SPEAKING = """() => new Promise((resolve, reject) => {
   stream.onmessage = (event) => { resolve(JSON.parse(event.data).type); stream.close(); };
   stream.onerror = () => reject(new Error("no stream"));
 })"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +113,9 @@ def test_an_error_below_a_path_links_to_what_it_means(
         assert watched.page.url == f"{address}/v1/problems/media_invalid"
 
 
-def test_a_page_below_a_path_streams(browser: Browser, tmp_path: Path) -> None:
-    write_speech_bundle(tmp_path)
-    settings = small_settings(model_dirs=[tmp_path], device="cpu", root_path=PREFIX)
+def test_a_page_below_a_path_streams(browser: Browser, speech_models: Path) -> None:
     with (
-        serving(settings, tiny_services(settings)) as live,
+        serving_tiny(speech_models, root_path=PREFIX) as live,
         proxying(live.port, prefix=PREFIX) as proxy,
         watched_page(browser, f"http://127.0.0.1:{proxy.port}{PREFIX}") as watched,
     ):

@@ -10,20 +10,16 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from service.services import Loaded, Services
 from tests.media_files import webm
 from tests.plain_wav import tone, wav
 from tests.support import fakes
 from tests.support.browser import chromium, watched_page
-from tests.support.fakes import FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline
 from tests.support.live_server import serving, small_settings
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    settings = small_settings()
-    services = Services(settings, Loaded(FakeRegistry(), FakeDecoder(), FakePipeline(), FakeVideoPipeline()))
-    with chromium() as browser, serving(settings, services) as live, watched_page(browser, live.url) as watched:
+    with chromium() as browser, serving(small_settings()) as live, watched_page(browser, live.url) as watched:
         yield watched.page
 
 

@@ -15,20 +15,13 @@ from service.health import Phase
 from service.http.problem_response import problem_document
 from service.pipeline.affect.live import AffectRows
 from service.problems import MediaTooLong, all_problems
-from tests.contract.test_audio_stream import tiny_services
 from tests.plain_wav import tone, wav
-from tests.support.browser import CHROMIUM, chromium, until, watched_page
+from tests.support.browser import CHROMIUM, until, watched_page
 from tests.support.fake_jobs import JobServer, serving_jobs
-from tests.support.live_server import serving, small_settings
-from tests.tiny_models import write_speech_bundle, write_voice_bundle
+from tests.support.live_server import HANG_S
+from tests.support.tiny_services import serving_tiny
 
 EMOTION = "figure:has-text('Emotion of the voice')"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +47,11 @@ def recording(folder: Path, beginning: bytes, size: int = 200_000) -> Path:
 
 
 def test_windows_appear_while_the_service_still_judges(
-    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_speech_bundle(tmp_path)
-    write_voice_bundle(tmp_path)
-    settings = small_settings(model_dirs=[tmp_path], device="cpu", threads=1)
     content = wav(np.concatenate([np.zeros(64_000, np.float32), tone(8.0)]))
     (tmp_path / "speech.wav").write_bytes(content)
-    with serving(settings, tiny_services(settings)) as live:
+    with serving_tiny(tiny_models, threads=1) as live:
         session = live.services.loaded.pipeline._models.emotion["tiny", "1"].session
         gates, real, calls = [threading.Event(), threading.Event()], session.run, []
 
@@ -69,7 +59,7 @@ def test_windows_appear_while_the_service_still_judges(
             calls.append(1)
             for count, gate in zip((4, 6), gates, strict=True):
                 if len(calls) > count:
-                    gate.wait(20)
+                    gate.wait(HANG_S)
             return real(inputs, outputs)
 
         monkeypatch.setattr(session, "run", run)
@@ -108,7 +98,7 @@ def test_rows_of_a_face_appear_while_the_video_is_seen(
             time_s = np.arange(20) / 10
             column = np.full(20, 0.5, np.float32)
             on_rows(AffectRows(time_s, column, -column, column), 0, False)
-            gate.wait(20)
+            gate.wait(HANG_S)
         return real(data, options, work)
 
     monkeypatch.setattr(server.live.affect, "analyse", analyse)

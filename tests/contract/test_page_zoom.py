@@ -32,9 +32,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
         channels=(replace(short.channels[0], timeline=timeline),),
     )
     monkeypatch.setattr(fakes, "fake_result", lambda **_: long)
-    settings = small_settings()
-    services = fakes.fake_services(settings)
-    with chromium() as browser, serving(settings, services) as live, watched_page(browser, live.url) as watched:
+    with chromium() as browser, serving(small_settings()) as live, watched_page(browser, live.url) as watched:
         yield watched.page
 
 

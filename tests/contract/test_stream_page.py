@@ -8,16 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-import pytest
-
-from tests.contract.test_video_stream import FACES
 from tests.shared_material import ROOT
-from tests.support.live_server import serving_models, small_settings, wait_until
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--no-sandbox", "--disable-gpu"]
+from tests.support.browser import chromium, until
+from tests.support.live_server import wait_until
+from tests.support.tiny_services import FACES, serving_project
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -38,30 +33,21 @@ def pages() -> Iterator[str]:
         server.server_close()
 
 
-@pytest.mark.timeout(120)
 def test_a_browser_streams_microphone_and_camera() -> None:
-    if not CHROMIUM.is_file():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with pages() as origin:
-        folders = [ROOT / "models", ROOT / "var/models"]
-        settings = small_settings(device="cpu", model_dirs=folders, cors_origins=[origin])
-        with serving_models(settings) as server, playwright.sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-            page = browser.new_page()
-            faults: list[str] = []
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            page.goto(f"{origin}/stream.html")
-            page.fill("#service", f"ws://127.0.0.1:{server.port}")
-            page.click("#microphone")
-            page.wait_for_function("document.getElementById('voice').textContent.includes('arousal')", timeout=30_000)
-            assert re.match(r"\d.* s: .*valence", page.inner_text("#voice"))
-            if FACES.is_dir():
-                page.click("#camera")
-                page.wait_for_function("document.getElementById('face').textContent.includes('s: ')", timeout=30_000)
-                assert "unknown" in page.inner_text("#face")  # the false camera shows no face
-            page.click("#stop")
-            page.wait_for_function("document.getElementById('voice').textContent.startsWith('Closed')", timeout=20_000)
-            browser.close()
-            assert faults == []
-            wait_until(lambda: len(server.services.streams) == 0)
+    with pages() as origin, chromium() as browser, serving_project(cors_origins=[origin]) as server:
+        page = browser.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{origin}/stream.html")
+        page.fill("#service", f"ws://127.0.0.1:{server.port}")
+        page.click("#microphone")
+        until(page, "document.getElementById('voice').textContent.includes('arousal')")
+        assert re.match(r"\d.* s: .*valence", page.inner_text("#voice"))
+        if FACES.is_dir():
+            page.click("#camera")
+            until(page, "document.getElementById('face').textContent.includes('s: ')")
+            assert "unknown" in page.inner_text("#face")  # the false camera shows no face
+        page.click("#stop")
+        until(page, "document.getElementById('voice').textContent.startsWith('Closed')")
+        assert faults == []
+        wait_until(lambda: len(server.services.streams) == 0)

@@ -12,13 +12,12 @@ from emoserve_client import AudioEmotion, Emoserve, Retries, ServiceUnreachable
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.contract.test_audio_stream import pcm, tiny_services
 from tests.plain_wav import tone, wav
 from tests.support.certificates import Authority
 from tests.support.fake_jobs import serving_jobs
-from tests.support.live_server import LiveServer, serving, small_settings, wait_until
+from tests.support.live_server import HANG_S, LiveServer, wait_until
 from tests.support.proxy import Proxy, proxying
-from tests.tiny_models import write_speech_bundle
+from tests.support.tiny_services import pcm, serving_tiny
 
 RATE_HZ = 16_000
 PREFIX = "/tools/emoserve"
@@ -26,16 +25,8 @@ ONCE = Retries(attempts=1)
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_speech_bundle(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def behind(models: Path) -> Iterator[LiveServer]:
-    settings = small_settings(model_dirs=[models], device="cpu", root_path=PREFIX)
-    with serving(settings, tiny_services(settings)) as server:
+def behind(speech_models: Path) -> Iterator[LiveServer]:
+    with serving_tiny(speech_models, root_path=PREFIX) as server:
         yield server
 
 
@@ -58,12 +49,11 @@ def use(emoserve: Emoserve) -> None:
     assert [window.arousal for window in windows] == pytest.approx(timeline.arousal, abs=1e-5)
 
 
-def test_https_and_wss(models: Path, tmp_path: Path) -> None:
+def test_https_and_wss(speech_models: Path, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     certificate, key = authority.issue("server")
     trusting = ssl.create_default_context(cafile=str(authority.certificate))
-    settings = small_settings(model_dirs=[models], device="cpu", ssl_certfile=certificate, ssl_keyfile=key)
-    with serving(settings, tiny_services(settings)) as server:
+    with serving_tiny(speech_models, ssl_certfile=certificate, ssl_keyfile=key) as server:
         url = f"https://127.0.0.1:{server.port}"
         with Emoserve(url, tls=trusting) as emoserve:
             assert emoserve.ready()
@@ -75,18 +65,12 @@ def test_https_and_wss(models: Path, tmp_path: Path) -> None:
                 distrustful.audio_stream(RATE_HZ).__enter__()
 
 
-def test_client_certificates(models: Path, tmp_path: Path) -> None:
+def test_client_certificates(speech_models: Path, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     certificate, key = authority.issue("server")
-    settings = small_settings(
-        model_dirs=[models],
-        device="cpu",
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        ssl_ca_certs=authority.certificate,
-    )
+    tls = {"ssl_certfile": certificate, "ssl_keyfile": key, "ssl_ca_certs": authority.certificate}
     trusting = ssl.create_default_context(cafile=str(authority.certificate))
-    with serving(settings, tiny_services(settings)) as server:
+    with serving_tiny(speech_models, **tls) as server:
         url = f"https://127.0.0.1:{server.port}"
         with pytest.raises(ServiceUnreachable), Emoserve(url, retries=ONCE, tls=trusting).audio_stream(RATE_HZ):
             pytest.fail("a stream without a certificate")
@@ -140,7 +124,7 @@ def test_addresses_that_the_service_names_have_the_path(tmp_path: Path) -> None:
 def test_a_page_opens_a_stream_through_the_proxy_if_the_host_is_passed_on(behind: LiveServer) -> None:
     with proxying(behind.port, prefix=PREFIX) as proxy, opened_by_page(proxy) as socket:
         socket.send('{"type": "config", "sample_rate_hz": 16000}')
-        assert '"session.created"' in str(socket.recv(10))
+        assert '"session.created"' in str(socket.recv(HANG_S))
     with proxying(behind.port, prefix=PREFIX, host="emoserve.internal") as proxy:
         with pytest.raises(InvalidStatus) as caught:
             opened_by_page(proxy)

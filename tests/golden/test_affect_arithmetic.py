@@ -1,8 +1,5 @@
 """Worked examples of the affect route, small enough to follow by hand, and a genuine table end to end."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,9 +9,7 @@ from service.pipeline.affect.functionals import affect_features, moving_statisti
 from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.settings import Limits
-
-ROOT = Path(__file__).resolve().parents[2]
-SHARED = Path(os.environ.get("EMOSERVE_SHARED", ROOT.parent / "shared"))
+from tests.shared_material import ROOT, shared_file
 
 
 def test_moving_statistics_by_hand():
@@ -49,10 +44,7 @@ def test_the_37_columns_in_order():
 
 @pytest.mark.parametrize("target", ["arousal", "valence"])
 def test_genuine_openface_table_to_affect_and_back_to_its_columns(target):
-    path = SHARED / "media" / "OpenFace_Test.csv"
-    if not path.exists():
-        pytest.skip(f"no genuine OpenFace table at {path}; set EMOSERVE_SHARED")
-    table = read_action_unit_table(path.read_bytes(), Limits(), fps=30)
+    table = read_action_unit_table(shared_file("media/OpenFace_Test.csv").read_bytes(), Limits(), fps=30)
     made = affect_features(table)
     assert made.columns.shape == (34, 37)
     assert made.tracked.tolist() == [1.0] * 34

@@ -21,19 +21,9 @@ from export.faces.sources import WHEEL_REQUIREMENT, FaceSourceError, from_task, 
 from export.faces.stages import detector_anchors
 from export.faces.wheel_download import download_wheel
 from service.card import Card, read_card
+from tests.shared_material import ROOT, shared_file
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SHARED = Path(os.environ.get("EMOSERVE_SHARED", REPOSITORY.parent / "shared"))
 IMAGE_SIZE_OF_VECTOR = (820, 1024)  # of the publisher's portrait, on which its test vector was computed
-
-
-def shared(relative: str) -> Path:
-    path = SHARED / relative
-    if not path.exists():
-        pytest.skip(f"{path} is not there: set EMOSERVE_SHARED to the folder with the test material")
-    return path
-
-
 Network = Callable[..., dict[str, np.ndarray]]
 
 
@@ -57,7 +47,7 @@ class Bundle:
 
 @pytest.fixture(scope="module")
 def task() -> Path:
-    return shared("weights/face_landmarker.task")
+    return shared_file("weights/face_landmarker.task")
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +85,7 @@ def crop(picture: Image.Image, centre: np.ndarray, edge: np.ndarray, angle: floa
     a, b, d, e = cosine * scale[0], -sine * scale[1], sine * scale[0], cosine * scale[1]
     corner = centre - np.array([[cosine, -sine], [sine, cosine]]) @ (edge / 2)
     turned = picture.transform(
-        (size_px, size_px),
-        Image.Transform.AFFINE,
-        (a, b, corner[0], d, e, corner[1]),
-        Image.Resampling.BILINEAR,
+        (size_px, size_px), Image.Transform.AFFINE, (a, b, corner[0], d, e, corner[1]), Image.Resampling.BILINEAR
     )
     return np.asarray(turned, np.float32)[np.newaxis] / 255
 
@@ -145,8 +132,8 @@ def numbers(path: Path, name: str) -> np.ndarray:
 
 
 def test_the_publishers_blendshape_vector(faces: Bundle) -> None:
-    points = shared("media/face_blendshapes_in_landmarks.prototxt")
-    expected = shared("media/face_blendshapes_out.prototxt")
+    points = shared_file("media/face_blendshapes_in_landmarks.prototxt")
+    expected = shared_file("media/face_blendshapes_out.prototxt")
     labels = re.findall(r'label: "(\w+)"', expected.read_text())
     landmarks = np.stack([numbers(points, axis) for axis in "xyz"], 1)
     assert landmarks.shape == (478, 3)
@@ -215,7 +202,7 @@ def test_anchors_are_the_centres_of_two_grids() -> None:
 
 
 def test_one_face_is_found_and_followed(faces: Bundle) -> None:
-    picture = Image.open(shared("media/single_face.jpg")).convert("RGB")
+    picture = Image.open(shared_file("media/single_face.jpg")).convert("RGB")
     found = find_faces(faces, picture)
     assert len(found) == 1
     landmarks, presence = follow(faces, picture)
@@ -232,7 +219,7 @@ def test_one_face_is_found_and_followed(faces: Bundle) -> None:
 
 
 def test_several_faces_and_none(faces: Bundle) -> None:
-    assert len(find_faces(faces, Image.open(shared("media/multi_face.jpg")).convert("RGB"))) > 1
+    assert len(find_faces(faces, Image.open(shared_file("media/multi_face.jpg")).convert("RGB"))) > 1
     assert find_faces(faces, Image.new("RGB", (640, 360), (90, 110, 130))) == []
 
 
@@ -246,7 +233,7 @@ def test_the_wheel_gives_the_older_mesh_without_blendshapes(faces: Bundle, older
     assert (card.name, card.version) == ("mediapipe-faces", "1")
     assert card.settings["mesh_points"] == 468
     assert {entry.role for entry in card.files.values()} == {"detector", "mesh"}
-    picture = Image.open(shared("media/single_face.jpg")).convert("RGB")
+    picture = Image.open(shared_file("media/single_face.jpg")).convert("RGB")
     older, presence = follow(older_faces, picture)
     newer, _ = follow(faces, picture)
     assert presence > 0.9
@@ -273,11 +260,7 @@ def test_against_the_publishers_interpreter(
     model.allocate_tensors()
     landmarks = np.random.default_rng(2).random((1, 478, 3), np.float32) * 300
     image = image_batch(size_px, 1) if size_px else landmarks
-    fed = {
-        "detector": image * 2 - 1,
-        "mesh": image,
-        "blendshapes": landmarks[:, constants.BLENDSHAPE_POINTS, :2],
-    }
+    fed = {"detector": image * 2 - 1, "mesh": image, "blendshapes": landmarks[:, constants.BLENDSHAPE_POINTS, :2]}
     model.set_tensor(model.get_input_details()[0]["index"], fed[role])
     model.invoke()
     theirs = [model.get_tensor(detail["index"]) for detail in model.get_output_details()]
@@ -295,33 +278,29 @@ def test_against_the_publishers_interpreter(
 
 def test_training_gives_the_committed_heads_and_figures(tmp_path: Path) -> None:
     """Mean r of 0.748 with 478 points and 0.604 with 468, rule 0.481: as measured before by other code."""
-    data = shared("face_synth/synth478.npz").parent
+    data = shared_file("face_synth/synth478.npz").parent
     bundles = train_action_units(data, tmp_path, seed=0)
     for bundle, correlation, concordance in zip(bundles, (0.748, 0.604, 0.481), (0.672, 0.498, 0.351), strict=True):
         card = read_card(bundle)
         measured = {measurement.metric: measurement.value for measurement in card.measurements}
         assert measured["pearson_r_mean"] == pytest.approx(correlation, abs=2e-3)
         assert measured["concordance_mean"] == pytest.approx(concordance, abs=2e-3)
-        committed = REPOSITORY / "models" / card.name / card.version
+        committed = ROOT / "models" / card.name / card.version
         assert {m.metric: m.value for m in read_card(committed).measurements} == pytest.approx(measured, abs=1e-3)
         for name in card.files:
             for ours, theirs in zip(
-                onnx.load(bundle / name).graph.initializer,
-                onnx.load(committed / name).graph.initializer,
-                strict=True,
+                onnx.load(bundle / name).graph.initializer, onnx.load(committed / name).graph.initializer, strict=True
             ):
                 a, b = onnx.numpy_helper.to_array(ours), onnx.numpy_helper.to_array(theirs)
                 np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
 def test_the_exported_heads_run_the_same_in_onnx_runtime() -> None:
-    archive = np.load(shared("face_synth/synth478.npz"))
+    archive = np.load(shared_file("face_synth/synth478.npz"))
     rows = np.flatnonzero(archive["pid"] == archive["pid"][0])
-    heads = Bundle(REPOSITORY / "models" / "action-units-478" / "1")
+    heads = Bundle(ROOT / "models" / "action-units-478" / "1")
     features = heads.run(
-        "features",
-        landmarks=archive["L"][rows].astype(np.float32),
-        blendshapes=archive["B"][rows].astype(np.float32),
+        "features", landmarks=archive["L"][rows].astype(np.float32), blendshapes=archive["B"][rows].astype(np.float32)
     )["features"]
     units = heads.run("head", features=features - np.median(features[1:], axis=0))["action_units"]
     assert np.abs(units[1:] - archive["Y"][rows][1:]).mean() < 1.0

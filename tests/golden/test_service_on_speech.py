@@ -13,14 +13,16 @@ import soundfile
 
 from export.corpora.tables import read_corpus
 from tests import media_files as files
-from tests.shared_material import ROOT, SHARED, corpus_folder
-from tests.support.live_server import serving_models, small_settings
+from tests.shared_material import ROOT, corpus_folder, shared_file
+from tests.support.tiny_services import serving_project
 
 
 @pytest.fixture(scope="module")
 def client():
-    settings = small_settings(model_dirs=[ROOT / "models", ROOT / "var/models"], limits={"max_body_bytes": 2**25})
-    with serving_models(settings) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+    with (
+        serving_project(device="auto", limits={"max_body_bytes": 2**25}) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
         yield client
 
 
@@ -124,9 +126,7 @@ def test_csv_and_png_say_the_same(client):
 
 
 def test_the_sound_track_of_a_video_is_heard(client):
-    movie = SHARED / "media" / "single_face.mp4"
-    if not movie.is_file():
-        pytest.skip(f"no test media at {movie} (set EMOSERVE_SHARED)")
+    movie = shared_file("media/single_face.mp4")
     answer = client.post("/v1/audio/emotion", content=movie.read_bytes(), headers={"Content-Type": "video/mp4"})
     assert answer.status_code == 200
     assert answer.json()["media"]["container"] == "mp4"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.hostile.rows import CHAOS, JOBS, ROWS, STREAMS
-
-ROOT = Path(__file__).parents[2]
+from tests.shared_material import ROOT
 
 FOLDERS = [str(ROOT / "tests" / name) for name in ("hostile", "chaos")]
 """Where tests may carry the markers: collecting all others as well would take long."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from tests.support.raw_http import END, FORM, part
+
 IDS = {
+    "of no job": "x" * 27,
     "short": "x" * 26,
     "long": "x" * 28,
     "20 KB": "x" * 20_000,
@@ -63,17 +66,16 @@ EVENT_IDS = [
 ]
 """Values of ``Last-Event-ID``."""
 
-MULTIPART = b'--limit0\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+MULTIPART = part(b"").removesuffix(b"\r\n")
 """How a form begins; the recording follows."""
 
-FORM = {"content-type": "multipart/form-data; boundary=limit0"}
 BROKEN_BODIES: dict[str, tuple[dict[str, str], bytes, int, str]] = {
     "empty": ({}, b"", 400, "body_missing"),
     "no boundary": ({"content-type": "multipart/form-data"}, MULTIPART, 400, "multipart_invalid"),
     "cut off": (FORM, MULTIPART + b"sound", 400, "multipart_truncated"),
-    "no file": (FORM, MULTIPART.replace(b'"file"', b'"other"') + b"x\r\n--limit0--\r\n", 400, "field_missing"),
-    "two files": (FORM, (MULTIPART + b"x\r\n") * 2 + b"--limit0--\r\n", 400, "too_many_files"),
-    "an empty file": (FORM, MULTIPART + b"\r\n--limit0--\r\n", 422, "media_empty"),
+    "no file": (FORM, part(name=b"other") + END, 400, "field_missing"),
+    "two files": (FORM, part() * 2 + END, 400, "too_many_files"),
+    "an empty file": (FORM, part(b"") + END, 422, "media_empty"),
     "compressed": ({"content-encoding": "gzip"}, b"\x1f\x8b", 415, "content_encoding_unsupported"),
     "a form": ({"content-type": "application/x-www-form-urlencoded"}, b"a=1", 415, "unsupported_content_type"),
 }

@@ -18,6 +18,7 @@ from service.access.caller import required_scope
 from service.settings import KeyLimits
 from tests.support.credentials import AUDIENCE, ISSUER, Issuer, add_key
 from tests.support.live_server import LiveServer, exchange, serving, small_settings, wait_until
+from tests.support.raw_http import post
 
 EMOTION = "/v1/audio/emotion"
 OPEN = {"/v2/health/live", "/v2/health/ready"}
@@ -157,8 +158,7 @@ def test_row_37_key_in_the_query(protected: Protected, name: str) -> None:
 
 @pytest.mark.hostile_row(37)
 def test_row_37_is_told_before_a_body_is_read(protected: Protected) -> None:
-    head = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 4000000\r\n\r\n"
-    answers = exchange(protected.live.port, head)
+    answers = exchange(protected.live.port, post(EMOTION, 4_000_000, b"Expect: 100-continue\r\n"))
     assert [answer.status for answer in answers] == [401]
     assert answers[0].headers["connection"] == "close"
 

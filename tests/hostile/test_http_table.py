@@ -7,7 +7,6 @@ here parameters are query parameters, so their counterparts are rows with bad qu
 from __future__ import annotations
 
 import gzip
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,36 +15,19 @@ import httpx
 import pytest
 
 from tests.support.hostile_rows import UPLOAD_ROUTES, UploadRoute, numbered
-from tests.support.live_server import LiveServer, RawAnswer, exchange, read_answers, serving, small_settings
+from tests.support.live_server import (
+    HANG_S,
+    LiveServer,
+    RawAnswer,
+    connected,
+    exchange,
+    read_answers,
+    serving,
+    small_settings,
+)
+from tests.support.raw_http import EMOTION, END, WAV_TYPE, chunked, form, part, sized
 
-EMOTION = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: test\r\n"
-WAV_TYPE = b"Content-Type: audio/wav\r\n"
-FORM_TYPE = b"Content-Type: multipart/form-data; boundary=limit0\r\n"
 MAX_BODY_BYTES = 4 * 1024 * 1024
-BODY_TIMEOUT_S = 1.0
-
-
-def part(content: bytes = b"RIFF", name: bytes = b"file", filename: bytes | None = b"a.wav", more: bytes = b""):
-    tail = b"" if filename is None else b'; filename="' + filename + b'"'
-    head = b'--limit0\r\nContent-Disposition: form-data; name="' + name + b'"' + tail + b"\r\n"
-    return head + more + b"\r\n" + content + b"\r\n"
-
-
-END = b"--limit0--\r\n"
-
-
-def sized(body: bytes, headers: bytes = WAV_TYPE) -> bytes:
-    return EMOTION + headers + b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-def chunked(body: bytes, headers: bytes = WAV_TYPE, piece: int = 65536) -> bytes:
-    pieces = (body[start : start + piece] for start in range(0, len(body), piece))
-    framed = b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in pieces)
-    return EMOTION + headers + b"Transfer-Encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n"
-
-
-def form(body: bytes) -> bytes:
-    return sized(body, FORM_TYPE)
 
 
 def with_query(query: bytes) -> bytes:
@@ -58,13 +40,12 @@ def filename(name: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Row:
-    """What is sent, and what must come back within ``within_s``."""
+    """What is sent, and what must come back."""
 
     number: str
     request: bytes = field(repr=False)
     status: int
     code: str | None = None
-    within_s: float = 2.0
 
     def sent_to(self, route: UploadRoute) -> bytes:
         """The same request for another address, with a media type that is right there."""
@@ -77,23 +58,12 @@ TABLE = [
     Row("1 no body", EMOTION + b"\r\n", 400, "body_missing"),
     Row("1 empty body", sized(b""), 400, "body_missing"),
     Row("1 empty chunked body", chunked(b""), 400, "body_missing"),
-    Row(
-        "2 no boundary",
-        sized(part() + END, b"Content-Type: multipart/form-data\r\n"),
-        400,
-        "multipart_invalid",
-    ),
+    Row("2 no boundary", sized(part() + END, b"Content-Type: multipart/form-data\r\n"), 400, "multipart_invalid"),
     Row("3 other boundary", form((part() + END).replace(b"limit0", b"other0")), 400, "multipart_invalid"),
     Row("4 truncated", form(part()), 400, "multipart_truncated"),
     Row("4 truncated in the part", form(part(b"R" * 1000)[:-100]), 400, "multipart_truncated"),
-    Row(
-        "5 body never comes",
-        EMOTION + WAV_TYPE + b"Content-Length: 100\r\n\r\nRIFF",
-        408,
-        "body_timeout",
-        2.5,
-    ),
-    Row("6 headers never end", EMOTION + b"X-Slow: ", 408, "body_timeout", 2.5),
+    Row("5 body never comes", EMOTION + WAV_TYPE + b"Content-Length: 100\r\n\r\nRIFF", 408, "body_timeout"),
+    Row("6 headers never end", EMOTION + b"X-Slow: ", 408, "body_timeout"),
     Row("7 negative length", EMOTION + WAV_TYPE + b"Content-Length: -5\r\n\r\n", 400, "http_invalid"),
     Row("7 length in words", EMOTION + WAV_TYPE + b"Content-Length: five\r\n\r\n", 400, "http_invalid"),
     Row(
@@ -105,12 +75,7 @@ TABLE = [
     Row("9 TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), 400, "http_invalid"),
     Row("9 no HTTP", b"hello\r\n\r\n", 400, "http_invalid"),
     Row("9 HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "http_invalid"),
-    Row(
-        "10 large header",
-        sized(b"RIFF", WAV_TYPE + b"X: " + b"x" * 100_000 + b"\r\n"),
-        431,
-        "headers_too_large",
-    ),
+    Row("10 large header", sized(b"RIFF", WAV_TYPE + b"X: " + b"x" * 100_000 + b"\r\n"), 431, "headers_too_large"),
     Row(
         "10 many headers",
         sized(b"RIFF", WAV_TYPE + b"".join(b"X-%d: 1\r\n" % n for n in range(5000))),
@@ -153,24 +118,14 @@ TABLE = [
     Row("19 large epilogue", form(part() + END + b"x" * 2_000_000), 400, "multipart_invalid"),
     Row("20 large field", form(part(b"x" * 2_000_000, name=b"x", filename=None) + END), 400, "field_too_large"),
     Row("21 dense line breaks", form(part(b"\r\n" * 2_000_000) + END), 200),
-    Row("21 dense false boundaries", form(part(b"\r\n--limit" * 400_000) + END), 200, within_s=4.0),
+    Row("21 dense false boundaries", form(part(b"\r\n--limit" * 400_000) + END), 200),
     Row("22 body of the limit", sized(FULL), 200),
     Row("22 body of the limit, chunked", chunked(FULL), 200),
     Row("23 one byte more", sized(FULL + b"R"), 413, "body_too_large"),
     Row("24 one byte more, chunked", chunked(FULL + b"R"), 413, "body_too_large"),
-    Row("24 tiny chunks", chunked(b"R" * 50_000, piece=1), 200, within_s=4.0),
-    Row(
-        "25 10 GB promised",
-        EMOTION + WAV_TYPE + b"Content-Length: 10000000000\r\n\r\n",
-        413,
-        "body_too_large",
-    ),
-    Row(
-        "25 10^30 promised",
-        EMOTION + WAV_TYPE + b"Content-Length: 1" + b"0" * 30 + b"\r\n\r\n",
-        400,
-        "http_invalid",
-    ),
+    Row("24 tiny chunks", chunked(b"R" * 50_000, piece=1), 200),
+    Row("25 10 GB promised", EMOTION + WAV_TYPE + b"Content-Length: 10000000000\r\n\r\n", 413, "body_too_large"),
+    Row("25 10^30 promised", EMOTION + WAV_TYPE + b"Content-Length: 1" + b"0" * 30 + b"\r\n\r\n", 400, "http_invalid"),
     Row(
         "26 expectation over the limit",
         EMOTION + WAV_TYPE + b"Expect: 100-continue\r\nContent-Length: 10000000\r\n\r\n",
@@ -191,12 +146,7 @@ TABLE = [
     Row("29 very long file name", filename(b"a" * 65536), 400),
     Row("29 direction mark in the file name", filename("a\u202egnp.wav".encode()), 400, "filename_invalid"),
     Row("30 extended file name", filename(b"a.wav\"; filename*=\"UTF-8''%2e%2e%2fb"), 200),
-    Row(
-        "31 config part",
-        form(part() + part(b"{", name=b"config", filename=None) + END),
-        422,
-        "config_invalid",
-    ),
+    Row("31 config part", form(part() + part(b"{", name=b"config", filename=None) + END), 422, "config_invalid"),
     Row("32 unknown key", with_query(b"top=1"), 422, "config_invalid"),
     Row("32 wrong type", with_query(b"version=1&window_s=two"), 422, "config_invalid"),
     Row("32 repeated key", with_query(b"model=example&model=example"), 422, "config_invalid"),
@@ -219,12 +169,7 @@ TABLE = [
     Row("bytes beyond ASCII in the path", b"GET /\xff\xfe HTTP/1.1\r\nHost: test\r\n\r\n", 400, "http_invalid"),
     Row("escaped bytes in the path", b"GET /v1/models/%ff%00%0d%0a HTTP/1.1\r\nHost: test\r\n\r\n", 404),
     Row("escaped bytes in the query", with_query(b"model=%ff%00"), 404),
-    Row(
-        "broken chunk size",
-        EMOTION + WAV_TYPE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-        400,
-        "http_invalid",
-    ),
+    Row("broken chunk size", EMOTION + WAV_TYPE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "http_invalid"),
     Row("tunnel", b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n", 400, "http_invalid"),
     Row("upgrade", sized(b"RIFF", WAV_TYPE + b"Connection: Upgrade\r\nUpgrade: h2c\r\n"), 200),
 ]
@@ -232,17 +177,27 @@ TABLE = [
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[LiveServer]:
-    with serving(small_settings(limits={"max_body_bytes": MAX_BODY_BYTES, "body_timeout_s": BODY_TIMEOUT_S})) as server:
+    with serving(small_settings(limits={"max_body_bytes": MAX_BODY_BYTES})) as server:
         yield server
     assert len(server.request_lines()) > len(TABLE)
+    assert_nothing_went_wrong(server)
+
+
+@pytest.fixture
+def impatient() -> Iterator[LiveServer]:
+    """For rows in which the client does not go on; for one test, as the log is the process's."""
+    with serving(small_settings(limits={"body_timeout_s": 0.5})) as server:
+        yield server
+    assert_nothing_went_wrong(server)
+
+
+def assert_nothing_went_wrong(server: LiveServer) -> None:
     assert not [line for line in server.request_lines() if line["status"] == 500]
     assert not [line for line in server.log_lines() if line["level"] in ("error", "warning")]
 
 
 def assert_still_answers(live: LiveServer) -> None:
-    began_s = time.perf_counter()
     assert httpx.post(f"{live.url}/v1/audio/emotion", content=b"RIFF").status_code == 200
-    assert time.perf_counter() - began_s < 1.0
     assert (live.services.uploads.uploads, live.services.uploads.held_bytes) == (0, 0)
 
 
@@ -265,12 +220,19 @@ ROWS = {row.number: row for row in TABLE}
 
 
 @pytest.mark.parametrize("route", UPLOAD_ROUTES, ids=lambda route: route.path)
-@pytest.mark.parametrize("name", numbered(ROWS))
+@pytest.mark.parametrize("name", numbered(name for name, row in ROWS.items() if row.code != "body_timeout"))
 def test_row(live: LiveServer, name: str, route: UploadRoute) -> None:
-    row = ROWS[name]
-    began_s = time.perf_counter()
+    check_row(live, ROWS[name], route)
+
+
+@pytest.mark.parametrize("route", UPLOAD_ROUTES, ids=lambda route: route.path)
+@pytest.mark.parametrize("name", numbered(name for name, row in ROWS.items() if row.code == "body_timeout"))
+def test_row_without_an_end(impatient: LiveServer, name: str, route: UploadRoute) -> None:
+    check_row(impatient, ROWS[name], route)
+
+
+def check_row(live: LiveServer, row: Row, route: UploadRoute) -> None:
     answers = exchange(live.port, row.sent_to(route))
-    assert time.perf_counter() - began_s < row.within_s
     assert [answer.status for answer in answers if answer.status < 200] == []  # never 100 before a refusal
     assert len(answers) == 1
     assert_problem(answers[0], row.status, row.code)
@@ -302,9 +264,9 @@ def test_rows_28_and_29_names_are_never_logged(live: LiveServer) -> None:
 
 
 @pytest.mark.hostile_row(6)
-def test_row_6_one_byte_at_a_time(live: LiveServer) -> None:
-    began_s = time.perf_counter()
-    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+def test_row_6_one_byte_at_a_time(impatient: LiveServer) -> None:
+    ends_s = time.monotonic() + HANG_S
+    with connected(impatient.port) as connection:
         connection.sendall(EMOTION + WAV_TYPE + b"Content-Length: 1000\r\n\r\n")
         answers: list[RawAnswer] = []
         connection.settimeout(0.1)
@@ -313,32 +275,32 @@ def test_row_6_one_byte_at_a_time(live: LiveServer) -> None:
             try:
                 answers = read_answers(connection)
             except TimeoutError:
-                assert time.perf_counter() - began_s < 2 * BODY_TIMEOUT_S + 1
+                assert time.monotonic() < ends_s
     assert_problem(answers[0], 408, "body_timeout")
-    assert_still_answers(live)
+    assert_still_answers(impatient)
 
 
 @pytest.mark.hostile_row(6)
-def test_row_6_silent_connections_are_closed(live: LiveServer) -> None:
-    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+def test_row_6_silent_connections_are_closed(impatient: LiveServer) -> None:
+    with connected(impatient.port) as connection:
         assert connection.recv(1) == b""
-    assert_still_answers(live)
+    assert_still_answers(impatient)
 
 
 @pytest.mark.hostile_row(6)
-def test_row_6_second_request_on_a_kept_connection(live: LiveServer) -> None:
-    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+def test_row_6_second_request_on_a_kept_connection(impatient: LiveServer) -> None:
+    with connected(impatient.port) as connection:
         connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: test\r\n\r\n")
         assert read_answers(connection)[0].status == 200
         connection.sendall(b"GET /v2 HT")
         assert_problem(read_answers(connection)[0], 408, "body_timeout")
-    assert_still_answers(live)
+    assert_still_answers(impatient)
 
 
 @pytest.mark.hostile_row(26)
 def test_row_26_expectation_within_the_limit(live: LiveServer) -> None:
     request = EMOTION + WAV_TYPE + b"Expect: 100-continue\r\nContent-Length: 4\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+    with connected(live.port) as connection:
         connection.sendall(request)
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b"RIFF")
@@ -348,7 +310,7 @@ def test_row_26_expectation_within_the_limit(live: LiveServer) -> None:
 @pytest.mark.hostile_row(23)
 def test_row_23_answer_survives_a_client_that_keeps_sending(live: LiveServer) -> None:
     """The client writes megabytes before it reads: closing too early would reset the connection."""
-    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+    with connected(live.port) as connection:
         connection.sendall(EMOTION + WAV_TYPE + b"Content-Length: 6000000\r\n\r\n")
         for _ in range(50):
             connection.sendall(b"R" * 60_000)
@@ -359,7 +321,7 @@ def test_row_23_answer_survives_a_client_that_keeps_sending(live: LiveServer) ->
 def test_upgrade_offer_is_ignored_and_the_connection_kept(live: LiveServer) -> None:
     """Some clients offer HTTP/2 on their first request, whether or not it has a body."""
     offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
-    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+    with connected(live.port) as connection:
         for request in (sized(b"RIFFa", WAV_TYPE + offer), chunked(b"RIFFb" * 100, WAV_TYPE + offer, 7)):
             connection.sendall(request[:-3])
             time.sleep(0.02)
@@ -373,7 +335,7 @@ def test_upgrade_offer_is_ignored_and_the_connection_kept(live: LiveServer) -> N
 
 
 def test_pipelined_requests_are_answered_in_order(live: LiveServer) -> None:
-    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+    with connected(live.port) as connection:
         connection.sendall(sized(b"RIFF") + b"GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n" + sized(b"RIFF"))
         assert [answer.status for answer in read_answers(connection, 3)] == [200, 404, 200]
 
@@ -383,7 +345,7 @@ def test_rest_of_a_refused_body_is_no_request(live: LiveServer) -> None:
     smuggled = b"GET /v1/models HTTP/1.1\r\nHost: test\r\n\r\n"
     body = smuggled * 10
     head = EMOTION + b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body)
-    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+    with connected(live.port) as connection:
         connection.sendall(head)
         answers = read_answers(connection)
         connection.sendall(body)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.hostile.index import ROOT, collect, document
+from tests.hostile.index import collect, document
 from tests.hostile.rows import CHAOS, JOBS, ROWS, STREAMS
+from tests.shared_material import ROOT
 
 
 def test_every_row_has_a_test_and_the_document_is_up_to_date() -> None:

@@ -21,27 +21,18 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from service.api import event_stream
 from service.http.protocol import BoundedHttpProtocol
-from tests.contract.test_audio_stream import pcm, tiny_services
-from tests.contract.test_event_stream import EVENTS, read_events
-from tests.contract.test_video_stream import HEAD, jpeg, needs_faces, units
 from tests.plain_wav import tone, wav
-from tests.shared_material import ROOT
 from tests.support.credentials import add_key
-from tests.support.live_server import LiveServer, serving, serving_models, small_settings, wait_until
+from tests.support.live_server import HANG_S, LiveServer, wait_until
+from tests.support.server_events import EVENTS, read_events
 from tests.support.stream_client import VIDEO, StreamClient
-from tests.tiny_models import write_speech_bundle
+from tests.support.tiny_services import needs_faces, pcm, serving_project, serving_tiny
+from tests.support.video_frames import HEAD, jpeg, units
 
 AUDIO_UPLOAD = "/v1/audio/emotion"
 MIB = 1024 * 1024
 MAX_GROWTH_BYTES = 48 * MIB
 """After rounds of 50 sessions: less than a MiB for each, were they kept."""
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_speech_bundle(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -51,25 +42,22 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def guarded(bundles: Path, keys: dict[str, str]) -> Iterator[LiveServer]:
-    settings = small_settings(model_dirs=[bundles], device="cpu", keys_file=keys["path"])
-    with serving(settings, tiny_services(settings)) as server:
+def guarded(speech_models: Path, keys: dict[str, str]) -> Iterator[LiveServer]:
+    with serving_tiny(speech_models, keys_file=keys["path"]) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def streaming(bundles: Path) -> Iterator[LiveServer]:
-    limits = {"stream_resume_s": 0.2, "stream_idle_timeout_s": 5.0, "max_message_bytes": 64_000}
-    settings = small_settings(model_dirs=[bundles], device="cpu", threads=2, limits=limits)
-    with serving(settings, tiny_services(settings)) as server:
+def streaming(speech_models: Path) -> Iterator[LiveServer]:
+    limits = {"stream_resume_s": 0.2, "max_message_bytes": 64_000}
+    with serving_tiny(speech_models, threads=2, limits=limits) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def faces() -> Iterator[LiveServer]:
-    folders = [ROOT / "models", ROOT / "var/models"]
     limits = {"max_message_bytes": 200_000, "max_frame_pixels": 1280 * 960, "stream_resume_s": 0.2}
-    with serving_models(small_settings(device="cpu", model_dirs=folders, limits=limits)) as server:
+    with serving_project(limits=limits) as server:
         yield server
 
 
@@ -110,32 +98,33 @@ def test_text_that_is_no_unicode_ends_the_connection(streaming: LiveServer) -> N
         assert client.close_code() == 1007
 
 
+UNITS = {"input": "action_units"}
+CLOSED_WITH = {"container_unsupported": 1003, "media_too_long": 1008, "message_too_large": 1009}
+"""How the connection ends after each code; 1007 after all others."""
+
+
 @pytest.mark.stream_row("no numbers", "odd bytes", "bad pictures", "bad frames", "too large")
 @pytest.mark.parametrize(
-    ("config", "messages", "codes"),
+    ("config", "messages", "code"),
     [
-        ({}, [struct.pack("<d", float("nan")) + b"\xff\xd8"], {"timestamps_invalid"}),
-        ({}, [struct.pack("<d", float("inf")) + b"\xff\xd8"], {"timestamps_invalid"}),
-        ({}, [struct.pack("<d", -1e300) + b"\xff\xd8"], {"timestamps_invalid"}),
-        ({}, [b"\0" * 5], {"message_invalid"}),
-        ({}, [b""], {"message_invalid"}),
-        ({}, [HEAD + b"GIF89a" + bytes(100)], {"container_unsupported"}),
-        ({}, [HEAD + b"<svg onload=alert(1)>"], {"container_unsupported"}),
-        ({}, [HEAD + jpeg() + bytes(250_000)], {"message_too_large"}),
-        ({}, [HEAD + jpeg(1600, 1200)], {"media_invalid", "frame_too_large"}),
-        ({"input": "action_units"}, ['{"type": "frame", "time_s": NaN, "confidence": 1}'], {"message_invalid"}),
-        ({"input": "action_units"}, ['{"type": "frame", "time_s": 0, "confidence": 2}'], {"config_invalid"}),
-        ({"input": "action_units"}, ['{"type": "frame", "time_s": -1, "confidence": 1}'], {"config_invalid"}),
-        ({"input": "action_units"}, [{"time_s": 0.0}, {"time_s": 0.0}], {"timestamps_invalid"}),
-        ({"input": "action_units"}, [{"time_s": 5.0}, {"time_s": 4.0}], {"timestamps_invalid"}),
-        ({"input": "action_units"}, [{"time_s": 0.0, "AU01_r": -3}], {"features_invalid"}),
-        ({"input": "action_units"}, [{"time_s": 0.0, "AU01_r": None}], {"config_invalid"}),
-        ({"input": "action_units"}, [{"time_s": 0.0, "AU01_r": [1]}], {"config_invalid"}),
+        *(({}, [struct.pack("<d", x) + jpeg()], "timestamps_invalid") for x in (float("nan"), float("inf"), -1e300)),
+        *(({}, [message], "message_invalid") for message in (b"", b"\0" * 5, HEAD, '{"type": "frame", "time_s": 0}')),
+        *(({}, [HEAD + it], "container_unsupported") for it in (b"no picture", b"GIF89a" + bytes(100), b"<svg/>")),
+        *(({}, [HEAD + it], "media_invalid") for it in (jpeg()[:40], b"\xff\xd8\xff" + bytes(5000), jpeg(1600, 1200))),
+        ({}, [HEAD + jpeg() + bytes(250_000)], "message_too_large"),
+        (UNITS, [HEAD + jpeg()], "message_invalid"),
+        (UNITS, ['{"type": "frame", "time_s": NaN, "confidence": 1}'], "message_invalid"),
+        (UNITS, ['{"type": "frame", "time_s": 0, "confidence": 1}'], "columns_missing"),
+        (UNITS, ['{"type": "frame", "time_s": 0}'], "config_invalid"),
+        (UNITS, ['{"type": "frame", "time_s": 0, "confidence": 2}'], "config_invalid"),
+        (UNITS, ['{"type": "frame", "time_s": -1, "confidence": 1}'], "config_invalid"),
+        *((UNITS, [{"time_s": 5.0}, {"time_s": later}], "timestamps_invalid") for later in (4.0, 5.0, 5.001)),
+        (UNITS, [{"time_s": 5.0}, {"time_s": 1e9}], "media_too_long"),
+        *((UNITS, [{"time_s": 0.0, "AU01_r": value}], "features_invalid") for value in (-3, 50)),
+        *((UNITS, [{"time_s": 0.0, "AU01_r": value}], "config_invalid") for value in (None, [1], "x")),
     ],
 )
-def test_frames_that_cannot_be(
-    faces: LiveServer, config: dict, messages: list[bytes | str | dict], codes: set[str]
-) -> None:
+def test_frames_that_cannot_be(faces: LiveServer, config: dict, messages: list[bytes | str | dict], code: str) -> None:
     if not config:
         needs_faces()
     with StreamClient(faces, VIDEO) as client:
@@ -146,8 +135,8 @@ def test_frames_that_cannot_be(
                 client.say("frame", **({"confidence": 1.0} | units(0) | message))
             else:
                 client.socket.send(message)
-        client.say("end")
-        assert client.rest()[-1]["code"] in codes
+        assert client.end()[-1]["code"] == code
+        assert client.socket.close_code == CLOSED_WITH.get(code, 1007)
 
 
 @pytest.mark.stream_row("stranger")
@@ -157,23 +146,18 @@ def test_a_stranger_cannot_resume_nor_disturb(guarded: LiveServer, keys: dict[st
         owner.send(pcm(tone(0.5)))
         for name, received in ((session, 0), (session[:-1], 0), (session.swapcase(), 0), ("", 0), ("*", 0)):
             with opened(guarded, keys["two"]) as thief:
-                thief.say("resume", id=name, received=received)
-                assert thief.hear()["code"] == "session_not_found"
+                assert thief.resume(name, received=received)["code"] == "session_not_found"
                 assert thief.close_code() == 1008
         owner.send(pcm(tone(0.6)))
         assert owner.hear()["type"] == "window"
         owner.break_off()
         with opened(guarded, keys["two"]) as thief:  # while it waits for its owner
-            thief.say("resume", id=session)
-            assert thief.hear()["code"] == "session_not_found"
+            assert thief.resume(session)["code"] == "session_not_found"
         with opened(guarded, keys["one"]) as again:
-            again.say("resume", id=session, received=10**9)
-            assert again.hear()["code"] == "session_not_found"
+            assert again.resume(session, received=10**9)["code"] == "session_not_found"
         with opened(guarded, keys["one"]) as again:
-            again.say("resume", id=session, received=1)
-            assert again.hear()["type"] == "session.resumed"
-            again.say("end")
-            assert again.rest()[-1]["reason"] == "end"
+            assert again.resume(session, received=1)["type"] == "session.resumed"
+            assert again.end()[-1]["reason"] == "end"
 
 
 @pytest.mark.stream_row("other pages")
@@ -192,14 +176,13 @@ def test_who_may_not_open_a_stream_gets_none(guarded: LiveServer, keys: dict[str
 
 @pytest.mark.stream_row("flood")
 def test_a_flood_of_messages_without_sound_is_no_work(streaming: LiveServer) -> None:
-    with StreamClient(streaming, timeout_s=60) as client:
+    with StreamClient(streaming) as client:
         client.begin()
         for _ in range(20_000):
             client.socket.send(b"")
         assert httpx.get(f"{streaming.url}/v2/health/ready").status_code == 200
         client.send(pcm(tone(1.1)))
-        client.say("end")
-        assert [message["type"] for message in client.rest()] == ["window", "window", "session.closed"]
+        assert [message["type"] for message in client.end()] == ["window", "window", "session.closed"]
 
 
 @pytest.mark.stream_row("vanishes")
@@ -213,14 +196,13 @@ def test_gone_before_the_first_message_is_answered(streaming: LiveServer) -> Non
 
 
 @pytest.mark.stream_row("vanishes")
-def test_gone_in_the_middle_of_an_upload_with_events(bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gone_in_the_middle_of_an_upload_with_events(speech_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.05)
-    settings = small_settings(model_dirs=[bundles], device="cpu")
-    with serving(settings, tiny_services(settings)) as server:
+    with serving_tiny(speech_models) as server:
         pipeline = server.services.loaded.pipeline
         session = pipeline._models.emotion["tiny", "1"].session
         gate, real = threading.Event(), session.run
-        monkeypatch.setattr(session, "run", lambda *arguments: (gate.wait(20), real(*arguments))[1])
+        monkeypatch.setattr(session, "run", lambda *arguments: (gate.wait(HANG_S), real(*arguments))[1])
         with httpx.stream("POST", server.url + AUDIO_UPLOAD, content=wav(tone(4.0)), headers=EVENTS) as response:
             next(response.iter_bytes())
         wait_until(lambda: len(server.request_lines()) == 1)
@@ -268,10 +250,9 @@ def read_all(connection: socket.socket, pause_s: float = 0.0) -> bytes:
 
 @pytest.mark.stream_row("slow reader")
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
-def test_an_answer_that_is_not_read_is_broken_off(bundles: Path, accept: str, little_sent_at_once: None) -> None:
-    limits = {"stream_held_back_s": 0.3, "body_timeout_s": 20.0}
-    settings = small_settings(model_dirs=[bundles], device="cpu", limits=limits)
-    with serving(settings, tiny_services(settings)) as server, asking(server, accept) as connection:
+def test_an_answer_that_is_not_read_is_broken_off(speech_models: Path, accept: str, little_sent_at_once: None) -> None:
+    held_back = {"stream_held_back_s": 0.3}
+    with serving_tiny(speech_models, limits=held_back) as server, asking(server, accept) as connection:
         process, port = psutil.Process(), connection.getsockname()[1]
         wait_until(lambda: len(server.request_lines()) == 1)
         wait_until(lambda: not has_peer(process, port, server.port))
@@ -286,12 +267,14 @@ def has_peer(process: psutil.Process, client_port: int, server_port: int) -> boo
     return any(ours.port == server_port and theirs and theirs.port == client_port for ours, theirs in ends)
 
 
-def test_a_reader_that_is_only_slow_gets_all_of_it(bundles: Path, little_sent_at_once: None) -> None:
-    limits = {"stream_held_back_s": 0.3, "body_timeout_s": 20.0}
-    settings = small_settings(model_dirs=[bundles], device="cpu", limits=limits)
-    with serving(settings, tiny_services(settings)) as server, asking(server, "application/json") as connection:
-        document = json.loads(read_all(connection, pause_s=0.04).partition(b"\r\n\r\n")[2])
+def test_a_reader_that_is_only_slow_gets_all_of_it(speech_models: Path, little_sent_at_once: None) -> None:
+    """It takes longer for all of the answer than it may for any piece."""
+    held_back = {"stream_held_back_s": 3.0}
+    with serving_tiny(speech_models, limits=held_back) as server, asking(server, "application/json") as connection:
+        began_s = time.monotonic()
+        document = json.loads(read_all(connection, pause_s=0.15).partition(b"\r\n\r\n")[2])
         assert len(document["timeline"]["start_s"]) == 1991
+        assert time.monotonic() - began_s > 3.0
 
 
 @pytest.mark.stream_row("hostile uploads")
@@ -323,12 +306,11 @@ def fifty(server: LiveServer) -> None:
     """A third ends its streams, a third breaks off, a third leaves them open until its sockets are closed."""
 
     def run(number: int) -> None:
-        with suppress(ConnectionClosed), StreamClient(server, timeout_s=60) as client:
+        with suppress(ConnectionClosed), StreamClient(server) as client:
             client.begin(hop_s=0.25)
             client.send(pcm(tone(1.0 + number * 0.01)))
             if number % 3 == 0:
-                client.say("end")
-                client.rest()
+                client.end()
             elif number % 3 == 1:
                 client.break_off()
 
@@ -336,7 +318,7 @@ def fifty(server: LiveServer) -> None:
         list(pool.map(run, range(50)))
     wait_until(lambda: len(server.services.streams) == 0)
     wait_until(lambda: server.services.loaded.pipeline.admission.held_s == 0)
-    assert server.services.work.wait_idle(10)
+    assert server.services.work.wait_idle(HANG_S)
 
 
 @pytest.mark.stream_row("fifty sessions")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,35 +12,25 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from service.http.websocket import StreamProtocol
-from tests.contract.test_audio_stream import pcm, tiny_services
 from tests.plain_wav import tone
-from tests.support.live_server import LiveServer, serving, small_settings, wait_until
+from tests.support.live_server import HANG_S, LiveServer, wait_until
 from tests.support.stream_client import StreamClient
-from tests.tiny_models import write_speech_bundle
+from tests.support.tiny_services import hold_back, pcm, serving_tiny
 
 LIMITS = {
     "max_message_bytes": 32_000,
-    "stream_config_timeout_s": 0.5,
-    "stream_idle_timeout_s": 1.0,
+    "stream_config_timeout_s": 1.0,
+    "stream_idle_timeout_s": 2.0,
     "stream_buffer_s": 0.5,
     "stream_held_back_s": 1.0,
-    "stream_session_s": 4.0,
     "stream_resume_s": 0.2,
     "max_duration_s": 10.0,
 }
 
 
 @pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_speech_bundle(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def streaming(bundles: Path) -> Iterator[LiveServer]:
-    settings = small_settings(model_dirs=[bundles], device="cpu", threads=2, limits=LIMITS)
-    with serving(settings, tiny_services(settings)) as server:
+def streaming(speech_models: Path) -> Iterator[LiveServer]:
+    with serving_tiny(speech_models, threads=2, limits=LIMITS) as server:
         yield server
 
 
@@ -124,8 +113,7 @@ def test_an_empty_message_is_no_sound(streaming: LiveServer) -> None:
     with StreamClient(streaming) as client:
         client.begin()
         client.socket.send(b"")
-        client.say("end")
-        (closed,) = client.rest()
+        (closed,) = client.end()
         assert (closed["received_samples"], closed["answers"]) == (0, 0)
 
 
@@ -150,10 +138,9 @@ def test_silent_clients_are_let_go(streaming: LiveServer) -> None:
 
 
 @pytest.mark.stream_row("too long")
-def test_a_stream_ends_when_its_time_is_over(bundles: Path) -> None:
+def test_a_stream_ends_when_its_time_is_over(speech_models: Path) -> None:
     limits = LIMITS | {"stream_session_s": 0.5}
-    settings = small_settings(model_dirs=[bundles], device="cpu", limits=limits)
-    with serving(settings, tiny_services(settings)) as server, StreamClient(server) as client:
+    with serving_tiny(speech_models, limits=limits) as server, StreamClient(server) as client:
         client.begin(hop_s=9.0)
         try:
             for _ in range(100):
@@ -183,17 +170,17 @@ def send_for_ever(client: StreamClient) -> None:
 
 
 @pytest.mark.stream_row("slow reader", "flood")
-def test_a_client_that_never_reads_is_held_back_and_let_go(bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_never_reads_is_held_back_and_let_go(
+    speech_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its answers pile up to the bound, then its sound does, then the connection ends."""
     monkeypatch.setattr(StreamProtocol, "linger_s", 0.5)
-    limits = {**LIMITS, "stream_session_s": 60.0, "max_duration_s": 1e6, "max_windows": 10**7}
-    settings = small_settings(model_dirs=[bundles], device="cpu", limits=limits)
-    with serving(settings, tiny_services(settings)) as server:
+    with serving_tiny(speech_models, limits={**LIMITS, "max_duration_s": 1e6, "max_windows": 10**7}) as server:
         client = StreamClient(server, max_queue=1)
         client.begin(window_s=0.1, hop_s=0.05)
         with pytest.raises((ConnectionClosed, OSError)):
             send_for_ever(client)
-        wait_until(lambda: len(server.services.streams) == 0, 20)
+        wait_until(lambda: len(server.services.streams) == 0)
         line = server.request_lines()[-1]
         assert line["code"] in ("stream_too_fast", "client_gone")
         wait_until(lambda: server.services.loaded.pipeline.admission.held_s == 0)
@@ -201,24 +188,14 @@ def test_a_client_that_never_reads_is_held_back_and_let_go(bundles: Path, monkey
 
 @pytest.mark.stream_row("flood")
 def test_a_client_that_is_faster_than_the_analysis_is_not_read(streaming: LiveServer, monkeypatch) -> None:
-    gate = threading.Event()
-    pipeline = streaming.services.loaded.pipeline
-    real = pipeline.live
-
-    def slow(options):
-        live = real(options)
-        add = live.add
-        live.add = lambda *arguments: (gate.wait(10), add(*arguments))[1]
-        return live
-
-    monkeypatch.setattr(pipeline, "live", slow)
+    gate = hold_back(streaming, monkeypatch)
     with StreamClient(streaming) as client:
         client.begin()
         client.send(pcm(tone(4.0)), 3200)
         error = client.rest()[-1]
         assert (error["code"], client.socket.close_code) == ("stream_too_fast", 1008)
     gate.set()
-    wait_until(lambda: pipeline.admission.held_s == 0)
+    wait_until(lambda: streaming.services.loaded.pipeline.admission.held_s == 0)
 
 
 @pytest.mark.stream_row("vanishes")
@@ -230,7 +207,7 @@ def test_disconnects_in_the_middle_of_a_window_leave_nothing(streaming: LiveServ
         client.break_off()
     wait_until(lambda: len(streaming.services.streams) == 0)
     wait_until(lambda: streaming.services.loaded.pipeline.admission.held_s == 0)
-    assert streaming.services.work.wait_idle(5)
+    assert streaming.services.work.wait_idle(HANG_S)
 
 
 def test_a_failure_of_ours_is_told_as_one(streaming: LiveServer, monkeypatch) -> None:

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from tests.plain_wav import wav
+from tests.support import raw_http
 from tests.support.credentials import add_key
 from tests.support.live_server import LiveServer, exchange, serving, serving_models, small_settings, wait_until
-from tests.tiny_models import write_speech_bundle
+from tests.support.raw_http import END, FORM
 
 CANARY = "CanaryPatientDoe1961"
 EMOTION, EMBEDDING = "/v1/audio/emotion", "/v1/audio/embedding"
@@ -53,16 +54,14 @@ def told(live: LiveServer, audit: Path) -> str:
 
 
 def part(name: str = "file", filename: str | None = CANARY + ".wav", content: bytes = TAGGED) -> bytes:
-    tail = "" if filename is None else f'; filename="{filename}"'
-    head = f'--limit0\r\nContent-Disposition: form-data; name="{name}"{tail}\r\nX-Tag: {CANARY}\r\n\r\n'
-    return head.encode() + content + b"\r\n"
+    named = None if filename is None else filename.encode()
+    return raw_http.part(content, name.encode(), named, b"X-Tag: %b\r\n" % CANARY.encode())
 
 
 def form(body: bytes) -> dict:
-    return {"content": body, "headers": {"content-type": "multipart/form-data; boundary=limit0"}}
+    return {"content": body, "headers": FORM}
 
 
-END = b"--limit0--\r\n"
 REQUESTS = {
     "file name, 200": ("POST", EMOTION, form(part() + END)),
     "file name with an escape, 400": ("POST", EMOTION, form(part(filename=CANARY + "\x1b") + END)),
@@ -86,11 +85,7 @@ REQUESTS = {
     "path, 404": ("GET", f"/files/{CANARY}", {}),
     "model in the path, 404": ("GET", f"/v1/models/{CANARY}", {}),
     "accept, 406": ("POST", EMOTION, {"content": TAGGED, "headers": {"accept": f"text/{CANARY}"}}),
-    "content type, 415": (
-        "POST",
-        EMOTION,
-        {"content": TAGGED, "headers": {"content-type": f"text/{CANARY}"}},
-    ),
+    "content type, 415": ("POST", EMOTION, {"content": TAGGED, "headers": {"content-type": f"text/{CANARY}"}}),
     "credentials that nobody asked for, 200": (
         "POST",
         EMOTION,
@@ -101,11 +96,7 @@ REQUESTS = {
         EMOTION,
         {"content": TAGGED, "headers": {"origin": f"https://{CANARY}", "referer": f"https://{CANARY}/x"}},
     ),
-    "invalid request id, 200": (
-        "POST",
-        EMOTION,
-        {"content": TAGGED, "headers": {"x-request-id": f"{CANARY} 1"}},
-    ),
+    "invalid request id, 200": ("POST", EMOTION, {"content": TAGGED, "headers": {"x-request-id": f"{CANARY} 1"}}),
 }
 
 
@@ -204,13 +195,14 @@ def holds_canary(folder: Path, since_s: float) -> list[Path]:
     return found
 
 
-def test_canary_in_real_media_leaves_no_trace_in_folders_descriptors_or_cores(tmp_path: Path) -> None:
+def test_canary_in_real_media_leaves_no_trace_in_folders_descriptors_or_cores(
+    speech_models: Path, tmp_path: Path
+) -> None:
     """The whole service with its decoder: tags of the file, its name and its samples, whether judged or refused."""
-    models, temporary = tmp_path / "models", tmp_path / "temporary"
+    temporary = tmp_path / "temporary"
     temporary.mkdir()
-    write_speech_bundle(models)
     audit, since_s = tmp_path / "audit.jsonl", time.time() - 1
-    settings = small_settings(model_dirs=[models], device="cpu", threads=1, audit_file=str(audit))
+    settings = small_settings(model_dirs=[speech_models], device="cpu", threads=1, audit_file=str(audit))
     samples = np.frombuffer((CANARY.encode() * 2000)[:32000], "<i2").astype(np.float32) / 32768
     sound = wav(samples)
     chunk = b"LIST" + struct.pack("<I", 12 + len(CANARY) + 4) + b"INFOIART" + struct.pack("<I", len(CANARY))
@@ -220,7 +212,7 @@ def test_canary_in_real_media_leaves_no_trace_in_folders_descriptors_or_cores(tm
     try:
         with serving_models(settings) as live:
             for body in (sound, tagged, sound[:60], CANARY.encode() * 100, b"RIFF" + CANARY.encode()):
-                response = httpx.post(live.url + EMOTION, **form(part(content=body) + END), timeout=30)
+                response = httpx.post(live.url + EMOTION, **form(part(content=body) + END))
                 assert response.status_code in (200, 415, 422)
                 assert CANARY not in response.text
             decoders = live.services.loaded.decoder.worker_pids()
@@ -234,7 +226,7 @@ def test_canary_in_real_media_leaves_no_trace_in_folders_descriptors_or_cores(tm
             assert CANARY not in told(live, audit)
             assert CANARY not in open_files()
             os.kill(decoders[0], signal.SIGSEGV)  # would leave a core behind, if it might
-            assert httpx.post(live.url + EMOTION, content=sound, timeout=30).status_code == 200
+            assert httpx.post(live.url + EMOTION, content=sound).status_code == 200
     finally:
         tempfile.tempdir = before
     for folder in (temporary, Path("/dev/shm"), Path.cwd() / "service"):

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from service.pipeline.results import AudioOptions
-from tests.support.fake_jobs import JobServer, serving_jobs
-from tests.support.live_server import wait_until
+from tests.support.fake_jobs import AUDIO, JobServer, ended, serving_jobs
+from tests.support.live_server import connected, wait_until
+from tests.support.raw_http import post
 
 CANARY = b"CanaryPatientDoe1961"
-AUDIO = "/v1/jobs/audio-emotion"
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +51,16 @@ def send(server: JobServer, beginning: bytes) -> str:
         server.url + AUDIO,
         files={"file": (f"{name}.wav", beginning + CANARY * 10_000)},
         headers={"idempotency-key": f"{name}-{beginning.decode()}"},
-        timeout=30,
     )
     assert answer.status_code == 202
     assert name not in answer.text
     return answer.headers["location"]
 
 
-def ended(server: JobServer, job: str) -> str:
-    wait_until(lambda: httpx.get(server.url + job).json()["state"] not in ("queued", "running"))
-    return httpx.get(server.url + job).json()["state"]
+def end_of(server: JobServer, job: str) -> str:
+    """The state in which a job ends."""
+    with httpx.Client(base_url=server.url) as client:
+        return ended(client, job)["state"]
 
 
 def test_while_it_runs_there_are_unreadable_bytes_alone(server: JobServer) -> None:
@@ -70,7 +70,7 @@ def test_while_it_runs_there_are_unreadable_bytes_alone(server: JobServer) -> No
     assert "upload" in files_of_jobs(server)
     assert holding(server.state_dir) == []
     server.plans.gate.set()
-    assert ended(server, job) == "succeeded"
+    assert end_of(server, job) == "succeeded"
     wait_until(lambda: files_of_jobs(server) == ["result"])
     assert holding(server.state_dir) == []
     httpx.delete(server.url + job)
@@ -80,7 +80,7 @@ def test_while_it_runs_there_are_unreadable_bytes_alone(server: JobServer) -> No
 @pytest.mark.parametrize("beginning", [b"invalid", b"bug"])
 def test_a_failure_leaves_nothing(server: JobServer, beginning: bytes) -> None:
     job = send(server, beginning)
-    assert ended(server, job) == "failed"
+    assert end_of(server, job) == "failed"
     wait_until(lambda: files_of_jobs(server) == [])
     assert holding(server.state_dir) == []
     assert CANARY.decode() not in httpx.get(server.url + job).text
@@ -98,18 +98,15 @@ def test_a_cancelled_job_leaves_nothing(server: JobServer) -> None:
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(server: JobServer) -> None:
-    import socket
-
-    with socket.create_connection(("127.0.0.1", server.live.port)) as connection:
-        head = b"POST %b HTTP/1.1\r\nHost: test\r\nContent-Length: 900000\r\n\r\n"
-        connection.sendall(head % AUDIO.encode() + CANARY * 10_000)
+    with connected(server.live.port) as connection:
+        connection.sendall(post(AUDIO, 900_000) + CANARY * 10_000)
         wait_until(lambda: files_of_jobs(server) == ["upload"])
     wait_until(lambda: files_of_jobs(server) == [])
 
 
 def test_logs_and_metrics_tell_nothing(server: JobServer) -> None:
     job = send(server, b"bug-again")
-    ended(server, job)
+    end_of(server, job)
     wait_until(lambda: any(line["message"] == "a job failed" for line in server.live.log_lines()))
     for text in (server.live.log.getvalue(), httpx.get(f"{server.url}/metrics").text):
         assert CANARY.decode() not in text
@@ -118,14 +115,14 @@ def test_logs_and_metrics_tell_nothing(server: JobServer) -> None:
 
 def test_the_database_holds_no_result_and_no_file_name(server: JobServer) -> None:
     job = send(server, b"sound")
-    ended(server, job)
+    end_of(server, job)
     for kept in (CANARY, b'"probabilities"', b".wav"):
         assert holding(server.state_dir, kept) == []
     assert server.jobs._ledger.all()[-1].options == AudioOptions()
 
 
 def test_the_result_on_disk_is_unreadable(server: JobServer) -> None:
-    ended(server, send(server, b"another"))
+    end_of(server, send(server, b"another"))
     (path, *_) = (server.state_dir / "spool").glob("*/result")
     stored = path.read_bytes()
     assert b"probabilities" not in stored

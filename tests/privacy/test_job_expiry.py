@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.privacy.test_job_canary import CANARY, ended, holding, send
+from tests.privacy.test_job_canary import CANARY, end_of, holding, send
 from tests.support.fake_jobs import serving_jobs
 from tests.support.live_server import wait_until
 
@@ -44,7 +44,7 @@ def test_what_has_expired_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert job.job_key is not None
         assert holding(tmp_path, job.job_key) != []  # what is looked for below would be found
         server.plans.gate.set()
-        assert ended(server, address) == "succeeded"
+        assert end_of(server, address) == "succeeded"
         result_key = jobs._ledger.all()[0].result_key
         assert result_key is not None
         wait_until(lambda: [path.name for path in Path(memory).glob("*/*")] == ["result"])

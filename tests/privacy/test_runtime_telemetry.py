@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.live_server import HANG_S
 from tests.tiny_models import write_speech_bundle
 
 LOADS_AND_FAILS = """
@@ -36,7 +37,7 @@ def files_left_behind(tmp_path: Path, *, first: str = "") -> list[str]:
         env=variables | {"HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_S,
     )
     assert done.stdout == "refused\n", done.stderr
     return [str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()]

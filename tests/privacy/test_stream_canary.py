@@ -13,15 +13,13 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.contract.test_audio_stream import pcm, tiny_services
-from tests.contract.test_video_stream import needs_faces, units
 from tests.plain_wav import tone, wav
 from tests.privacy.test_canary import CANARY, holds_canary, open_files, told
-from tests.shared_material import ROOT
 from tests.support.collector import ALLOWED, collecting
-from tests.support.live_server import LiveServer, serving, serving_models, small_settings, wait_until
+from tests.support.live_server import LiveServer, wait_until
 from tests.support.stream_client import VIDEO, StreamClient
-from tests.tiny_models import write_speech_bundle
+from tests.support.tiny_services import needs_faces, pcm, serving_project, serving_tiny
+from tests.support.video_frames import units
 
 SECRET = CANARY.encode() * 16
 CONFIG = json.dumps({"type": "config", "sample_rate_hz": 16000})
@@ -42,10 +40,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def live(audit: Path, tmp_path: Path, temporary: Path) -> Iterator[LiveServer]:
-    write_speech_bundle(tmp_path / "models")
-    settings = small_settings(model_dirs=[tmp_path / "models"], device="cpu", audit_file=str(audit))
-    with serving(settings, tiny_services(settings)) as server:
+def live(audit: Path, speech_models: Path, temporary: Path) -> Iterator[LiveServer]:
+    with serving_tiny(speech_models, audit_file=str(audit)) as server:
         yield server
 
 
@@ -88,22 +84,19 @@ def test_canary_in_messages_of_sound(live: LiveServer, audit: Path, temporary: P
     is_nowhere(live, audit, temporary, since_s)
 
 
-def test_traces_of_streams_tell_nothing(tmp_path: Path) -> None:
+def test_traces_of_streams_tell_nothing(speech_models: Path) -> None:
     """WebSocket and event streams: a span each, of allowed words alone, in a batch like any other."""
-    write_speech_bundle(tmp_path / "models")
-    with collecting() as (endpoint, received):
-        settings = small_settings(model_dirs=[tmp_path / "models"], device="cpu", otlp_endpoint=endpoint)
-        with serving(settings, tiny_services(settings)) as live:
-            for messages in CASES.values():
-                with StreamClient(live, additional_headers={"User-Agent": CANARY}) as client:
-                    for message in messages:
-                        client.socket.send(message)
-                    client.rest()
-            for body in (wav(tone(1.1)), SECRET):
-                file = {"file": (f"{CANARY}.wav", body)}
-                headers = {"accept": "text/event-stream", "referer": CANARY}
-                httpx.post(f"{live.url}/v1/audio/emotion?timeline=true", files=file, headers=headers, timeout=30)
-            wait_until(lambda: len(live.services.streams) == 0)
+    with collecting() as (endpoint, received), serving_tiny(speech_models, otlp_endpoint=endpoint) as live:
+        for messages in CASES.values():
+            with StreamClient(live, additional_headers={"User-Agent": CANARY}) as client:
+                for message in messages:
+                    client.socket.send(message)
+                client.rest()
+        for body in (wav(tone(1.1)), SECRET):
+            file = {"file": (f"{CANARY}.wav", body)}
+            headers = {"accept": "text/event-stream", "referer": CANARY}
+            httpx.post(f"{live.url}/v1/audio/emotion?timeline=true", files=file, headers=headers)
+        wait_until(lambda: len(live.services.streams) == 0)
     spans = [
         span for batch in received for group in batch.resource_spans for one in group.scope_spans for span in one.spans
     ]
@@ -120,8 +113,7 @@ def test_canary_in_headers_and_addresses(live: LiveServer, audit: Path, temporar
     with StreamClient(live, f"/v1/stream/audio?name={CANARY}", additional_headers=headers) as client:
         assert CANARY not in str(client.socket.response.headers)
         client.begin()
-        client.say("end")
-        client.rest()
+        client.end()
     for path, options in ((f"/v1/{CANARY}", {}), ("/v1/stream/audio", {"origin": f"https://{CANARY}"})):
         with pytest.raises(InvalidStatus) as caught:
             StreamClient(live, path, **options)
@@ -138,10 +130,8 @@ def test_canary_in_sound_that_is_kept_for_a_resume(live: LiveServer, audit: Path
     assert session not in told(live, audit) if audit.exists() else True
     assert CANARY not in open_files()
     with StreamClient(live) as again:
-        again.say("resume", id=session)
-        again.hear()
-        again.say("end")
-        again.rest()
+        again.resume(session)
+        again.end()
     is_nowhere(live, audit, temporary, since_s)
     assert session not in told(live, audit)
 
@@ -173,8 +163,7 @@ def test_a_bug_that_quotes_sound_tells_nothing(live: LiveServer, audit: Path, te
 def test_canary_in_frames_and_pictures(audit: Path, temporary: Path) -> None:
     needs_faces()
     since_s = time.time()
-    folders = [ROOT / "models", ROOT / "var/models"]
-    with serving_models(small_settings(device="cpu", model_dirs=folders, audit_file=str(audit))) as live:
+    with serving_project(audit_file=str(audit)) as live:
         for config, message in (
             ({}, struct.pack("<d", 0.0) + SECRET),
             ({}, struct.pack("<d", 0.0) + b"\xff\xd8\xff\xfe" + struct.pack(">H", len(SECRET) + 2) + SECRET),
@@ -186,6 +175,5 @@ def test_canary_in_frames_and_pictures(audit: Path, temporary: Path) -> None:
                 client.say("config", **config)
                 client.hear()
                 client.socket.send(message)
-                client.say("end")
-                assert CANARY not in json.dumps(client.rest())
+                assert CANARY not in json.dumps(client.end())
         is_nowhere(live, audit, temporary, since_s)

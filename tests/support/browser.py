@@ -10,9 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from service.services import Loaded, Services
+from service.settings import Settings
+from tests.support.fakes import FakeBundle, FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline, fake_card
+from tests.support.live_server import HANG_S
 
 CHROMIUM = Path("/usr/bin/chromium")
+expect.set_options(timeout=1000 * HANG_S)
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -49,7 +55,7 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def until(page: Page, condition: str, argument: object = None, timeout_s: float = 20.0) -> None:
+def until(page: Page, condition: str, argument: object = None, timeout_s: float = HANG_S) -> None:
     """Wait until an expression is true. Playwright's own way has the page evaluate text, which the policy forbids."""
     ends_s = time.monotonic() + timeout_s
     while not page.evaluate(condition, argument):
@@ -83,7 +89,7 @@ def watched_page(browser: Browser, url: str, *, opened_at: str = "/", **options:
         options: of the browser's context.
     """
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **options})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(1000 * HANG_S)
     context.add_init_script(_WATCH_POLICY)
     watched = Watched(context.new_page())
     page = watched.page
@@ -113,3 +119,11 @@ def watched_page(browser: Browser, url: str, *, opened_at: str = "/", **options:
         watched.assert_well_behaved()
     finally:
         context.close()
+
+
+def services_with_faces(settings: Settings) -> Services:
+    """Stand-ins that list two models for the voice and one each for face and affect."""
+    voice = fake_card()
+    faces = [FakeBundle(voice.model_copy(update={"name": it, "task": it, "speech": None})) for it in ("face", "affect")]
+    registry = FakeRegistry((FakeBundle(voice), FakeBundle(fake_card(version="2")), *faces))
+    return Services(settings, Loaded(registry, FakeDecoder(), FakePipeline(), FakeVideoPipeline()))

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import httpx
+
 from service.jobs.jobs import Jobs
 from service.jobs.part import FACES, SPEECH, Segment
 from service.jobs.waits import allowances_of
@@ -24,8 +26,9 @@ from service.services import Services
 from service.settings import Settings
 from tests.support.example_affect import example_affect
 from tests.support.fakes import fake_result
-from tests.support.live_server import LiveServer, fake_services, serving, small_settings
+from tests.support.live_server import LiveServer, fake_services, serving, small_settings, wait_until
 
+AUDIO, VIDEO = "/v1/jobs/audio-emotion", "/v1/jobs/video-affect"
 SEGMENTS, SEGMENT_MEDIA_S = 4, 10.0
 LOOK_S = 0.03
 
@@ -151,3 +154,16 @@ def serving_jobs(
             yield JobServer(live, plans, jobs, state_dir, room)
         finally:
             plans.gate.set()
+
+
+def submit(client: httpx.Client, body: bytes = b"sound", address: str = AUDIO, **options: Any) -> str:
+    """The address of a new job."""
+    answer = client.post(address, content=body, **options)
+    assert answer.status_code == 202, answer.text
+    return answer.headers["location"]
+
+
+def ended(client: httpx.Client, job: str) -> dict[str, Any]:
+    """What is told of a job after its end."""
+    wait_until(lambda: client.get(job).json()["state"] not in ("queued", "running"))
+    return client.get(job).json()

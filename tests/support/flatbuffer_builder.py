@@ -114,9 +114,4 @@ class TinyGraph:
 
     @staticmethod
     def _tensor(shape: tuple[int, ...], kind: int, buffer: int, name: str) -> dict:
-        return {
-            0: Vector(np.array(shape, np.int32)),
-            1: Scalar("b", kind),
-            2: Scalar("I", buffer),
-            3: text(name),
-        }
+        return {0: Vector(np.array(shape, np.int32)), 1: Scalar("b", kind), 2: Scalar("I", buffer), 3: text(name)}

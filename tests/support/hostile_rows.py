@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 
@@ -35,3 +37,14 @@ UPLOAD_ROUTES = (
     UploadRoute("/v1/action-units/affect", "text/csv"),
 )
 """Every address that takes a file and answers with the result."""
+
+
+def resident_bytes() -> int:
+    """Memory of this process."""
+    return psutil.Process().memory_info().rss
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process has had."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024

@@ -7,14 +7,16 @@ import re
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import httpx
 
-ROOT = Path(__file__).parents[2]
+from tests.shared_material import ROOT
+from tests.support.live_server import HANG_S, wait_until
+
 NO_JOB = "x" * 27
 
 
@@ -33,7 +35,7 @@ class JobProgram:
     settings: dict[str, str] = field(default_factory=dict)
     url: str = ""
     process: subprocess.Popen[str] | None = None
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+    http: httpx.Client = field(default_factory=httpx.Client)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -87,28 +89,28 @@ class JobProgram:
     def state(self, address: str) -> dict:
         return self.http.get(self.url + address).json()
 
-    def finished(self, address: str, timeout_s: float = 60.0) -> dict:
+    def finished(self, address: str) -> dict:
         """The job after its end."""
         unfinished = ("queued", "running")
-        self.wait(lambda: self.state(address)["state"] not in unfinished, timeout_s)
+        self.wait(lambda: self.state(address)["state"] not in unfinished)
         return self.state(address)
 
     def result(self, address: str, accept: str = "application/json") -> httpx.Response:
         headers = {"accept": accept, "x-request-id": "same"}
         return self.http.get(f"{self.url}{address}/result", headers=headers)
 
-    def wait(self, condition, timeout_s: float = 60.0) -> None:
-        ends_s = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < ends_s, self.log_path.read_text()
-            time.sleep(0.05)
+    def wait(self, condition: Callable[[], bool]) -> None:
+        try:
+            wait_until(condition)
+        except AssertionError:
+            raise AssertionError(self.log_path.read_text()) from None
 
     def _end(self, number: int) -> int:
         if self.process is None:
             return 0
         process, self.process = self.process, None
         process.send_signal(number)
-        status = process.wait(30)
+        status = process.wait(HANG_S)
         assert process.stdout is not None
         process.stdout.close()
         return status

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from service.server import make_server
@@ -17,6 +17,9 @@ from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
 from tests.support.fakes import FakePipeline, FakeVideoPipeline, fake_services
+
+HANG_S = 60.0
+"""How long a test waits for anything before it calls it hung; nothing here usually takes more than 3 s."""
 
 
 @dataclass
@@ -47,7 +50,7 @@ class LiveServer:
 
 def small_settings(**changes: object) -> Settings:
     """Limits small enough to run into within a test."""
-    limits = {"max_body_bytes": 4 * 1024 * 1024, "body_timeout_s": 1.0, "deadline_s": 60.0}
+    limits = {"max_body_bytes": 4 * 1024 * 1024, "body_timeout_s": 30.0, "deadline_s": 60.0}
     limits.update(changes.pop("limits", {}))  # type: ignore[call-overload]
     values = {
         "port": 0,
@@ -92,7 +95,7 @@ def serving_models(settings: Settings) -> Iterator[LiveServer]:
         yield server
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 40.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = HANG_S) -> None:
     ends_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < ends_s
@@ -110,16 +113,17 @@ class RawAnswer:
         return json.loads(self.body)
 
 
-def exchange(port: int, request: bytes, *, then: bytes = b"", timeout_s: float = 10.0) -> list[RawAnswer]:
+def exchange(port: int, request: bytes) -> list[RawAnswer]:
     """Send bytes as they are and read answers until the server closes or a pause tells that it is done."""
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
-        try:
+    with connected(port) as connection:
+        with suppress(OSError):  # refused before everything was sent; what matters is whether the answer can be read
             connection.sendall(request)
-            if then:
-                connection.sendall(then)
-        except OSError:
-            pass  # refused before everything was sent; what matters is whether the answer can be read
         return read_answers(connection)
+
+
+def connected(port: int) -> socket.socket:
+    """A plain connection to a service of this machine."""
+    return socket.create_connection(("127.0.0.1", port), timeout=HANG_S)
 
 
 def read_answers(connection: socket.socket, count: int = 1) -> list[RawAnswer]:

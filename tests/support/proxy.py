@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.support.live_server import HANG_S
+
 MAX_HEAD_BYTES = 64 * 1024
 
 
@@ -43,7 +45,7 @@ class Proxy:
         """Reset all connections, as a network does that fails."""
         done = threading.Event()
         self._loop.call_soon_threadsafe(lambda: (self._abort(), done.set()))
-        assert done.wait(5)
+        assert done.wait(HANG_S)
 
     def _abort(self) -> None:
         for writer in self._writers:
@@ -133,7 +135,7 @@ def proxying(upstream_port: int, **options: object) -> Iterator[Proxy]:
     started, stop = threading.Event(), asyncio.Event()
     thread = threading.Thread(target=lambda: proxy._loop.run_until_complete(proxy._run(started, stop)))
     thread.start()
-    assert started.wait(5)
+    assert started.wait(HANG_S)
     try:
         yield proxy
     finally:

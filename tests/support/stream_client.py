@@ -10,20 +10,19 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.live_server import LiveServer
+from tests.support.live_server import HANG_S, LiveServer
 
 AUDIO, VIDEO = "/v1/stream/audio", "/v1/stream/video"
 PIECE_BYTES = 6400
 
 
 class StreamClient:
-    """One connection. ``timeout_s`` bounds every wait."""
+    """One connection."""
 
-    def __init__(self, server: LiveServer, path: str = AUDIO, *, timeout_s: float = 20.0, **more: Any) -> None:
+    def __init__(self, server: LiveServer, path: str = AUDIO, **more: Any) -> None:
         address = f"ws://127.0.0.1:{server.port}{path}"
         self._context = connect(address, max_size=2**24, **({"compression": None} | more))
         self.socket: ClientConnection = self._context.__enter__()
-        self.timeout_s = timeout_s
 
     def __enter__(self) -> StreamClient:
         return self
@@ -37,11 +36,20 @@ class StreamClient:
             self.socket.send(json.dumps({"type": kind, **members}))
 
     def hear(self) -> dict[str, Any]:
-        return json.loads(self.socket.recv(self.timeout_s))
+        return json.loads(self.socket.recv(HANG_S))
 
     def begin(self, **config: object) -> dict[str, Any]:
         self.say("config", **({"sample_rate_hz": 16000} | config))
         return self.hear()
+
+    def resume(self, session: str, **members: object) -> dict[str, Any]:
+        self.say("resume", id=session, **members)
+        return self.hear()
+
+    def end(self) -> list[dict[str, Any]]:
+        """Say that all was sent; every message up to the close."""
+        self.say("end")
+        return self.rest()
 
     def send(self, content: bytes, piece_bytes: int = PIECE_BYTES) -> None:
         for begin in range(0, len(content), piece_bytes):

@@ -107,8 +107,7 @@ def test_other_refusals_are_final(client: Client, status: int, pauses: list[floa
 
 
 @pytest.mark.parametrize(
-    "kind",
-    [httpx.RemoteProtocolError, httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.WriteError],
+    "kind", [httpx.RemoteProtocolError, httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.WriteError]
 )
 def test_broken_connections_are_tried_again_and_told(
     client: Client, kind: type[httpx.TransportError], pauses: list[float]
