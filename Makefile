@@ -5,11 +5,13 @@ UV := $(BIN)/uv
 PORT ?= 8000
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
-.PHONY: help serve test test-code test-long lint bench client docs lock clean fuzz
+.PHONY: help serve test unit coverage test-code test-long lint bench client docs lock clean fuzz
 
 help:
 	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
 	@echo "make test    install all of it and run every check and test"
+	@echo "make unit    run the fast tests of single modules, in less than a minute"
+	@echo "make coverage   run the tests of make test and print how much of service and export they reach"
 	@echo "make test-long   run what takes minutes: killed jobs, soak, more generated requests"
 	@echo "make fuzz    search the parsers for inputs that they cannot take, SECONDS=120 for each"
 	@echo "make bench   print one JSON line for each performance measurement"
@@ -30,6 +32,17 @@ lint: .venv/test
 
 test-code: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+
+unit: .venv/test var/models/.prepared
+	$(BIN)/python -m pytest tests/unit -m "not long and not slow" --numprocesses 2 --dist loadscope
+
+# Decoder processes are not measured: their sandbox lets them write no file.
+coverage: .venv/test var/models/.prepared
+	rm -rf var/coverage && mkdir -p var/coverage
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadscope
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --format total --include "service/*" | sed 's/$$/ % of service/'
+	$(BIN)/coverage report --format total --include "export/*" | sed 's/$$/ % of export/'
 
 test-long: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest -m long

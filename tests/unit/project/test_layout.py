@@ -8,6 +8,7 @@ from statistics import median
 
 import pytest
 
+from tests.conftest import SLOW
 from tests.shared_material import ROOT
 
 MODULES = sorted(path for folder in ("service", "export") for path in (ROOT / folder).rglob("*.py"))
@@ -72,6 +73,10 @@ def test_modules_are_short():
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
     assert {str(path): count for path, count in lines.items() if count > MAX_LINES} == {}
     assert median(count for count in lines.values() if count) <= MAX_MEDIAN_LINES
+
+
+def test_what_is_called_slow_is_there():
+    assert [place for place in SLOW if not (ROOT / "tests" / place).exists()] == []
 
 
 def test_every_module_says_what_it_is():
