@@ -158,7 +158,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """What the framework itself refuses."""
+    """Answer what the framework itself refuses."""
     assert isinstance(error, HTTPException)
     kinds: dict[int, Callable[[], Problem]] = {404: NotFound, 405: MethodNotAllowed, 400: Malformed}
     headers = dict(error.headers or {})

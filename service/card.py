@@ -28,7 +28,7 @@ class _Frozen(BaseModel):
 
 
 class Licence(_Frozen):
-    """What the weights may be used for."""
+    """Permitted use of the weights."""
 
     spdx: str = Field(description="SPDX identifier of the weights' licence")
     commercial_use: bool = Field(description="whether the licence permits commercial use")
@@ -61,7 +61,7 @@ class Measurement(_Frozen):
 
 
 class SpeechInput(_Frozen):
-    """What a speech model takes and how long recordings are cut for it."""
+    """Input of a speech model, and the windows that recordings are cut into."""
 
     sample_rate_hz: int
     window_s: float = Field(gt=0, description="default length of a window; longer recordings are windowed")

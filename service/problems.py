@@ -379,7 +379,7 @@ class ResultExpired(Problem, status=410, code="result_expired", title="The job's
 class JobDataLost(
     Problem, status=410, code="job_data_lost", title="The job's stored data is gone; send the recording again."
 ):
-    """What the job had stored is gone or damaged; the recording has to be sent again."""
+    """The job's stored data is gone or damaged; the recording has to be sent again."""
 
 
 class JobsUnavailable(Unavailable, code="jobs_unavailable", title="This service takes no jobs now."):

@@ -176,7 +176,7 @@ def _checked(folder: Path) -> Bundle:
 
 
 def _check_speech(card: Card, folder: Path) -> None:
-    """What the card of a model that takes the waveform must say."""
+    """Check the card of a model that takes the waveform."""
     names = {SPEECH_EMOTION: "speech model", SPEECH_EMBEDDING: "speech embedding model", DENOISER: "denoiser"}
     name = names.get(card.task)
     if name is None:

@@ -32,7 +32,7 @@ PING_S = 20.0  # uvicorn's usual interval
 WEBSOCKET_ROOM = 2  # messages up to so many times the limit are answered, larger ones end the connection
 REFUSED_ROUTE = "refused"  # the request never reached a route
 
-# For work to notice that it was told to stop.
+# Time for work to notice that it was told to stop.
 LAST_MOMENT_S = 1.0
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -60,7 +60,7 @@ class DrainingServer(uvicorn.Server):
 
     @property
     def address(self) -> str:
-        """Where the service listens, once it does."""
+        """Address on which the service listens, once it does."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         scheme = "https" if self.config.is_ssl else "http"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

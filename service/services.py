@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What takes time to load; ``affect`` is None where there is no affect bundle."""
+    """Models and pipelines, which take time to load; ``affect`` is None where there is no affect bundle."""
 
     registry: Registry
     decoder: Decoder

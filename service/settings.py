@@ -28,7 +28,7 @@ POSTGRESQL: Final = "postgresql://"
 
 
 class Limits(BaseModel):
-    """What one request may hold. Exceeding a size gives 413, falling short of one 422."""
+    """Limits of one request. Exceeding a size gives 413, falling short of one 422."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,7 +76,7 @@ class Limits(BaseModel):
 
 
 class KeyLimits(BaseModel):
-    """What one owner of credentials may use, beside everybody's limits; None means no limit."""
+    """Limits of one owner of credentials, in addition to everybody's; None means no limit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

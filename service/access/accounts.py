@@ -1,4 +1,4 @@
-"""What each owner of credentials has used of their limits (serving_notes 2.3: 429 for this key's limit)."""
+"""Use that each owner of credentials has made of their limits; beyond them the answer is 429."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ NEWEST_SHARE = 0.2
 """Weight of the newest request in the average duration."""
 
 JOBS_SHARE = 0.5
-"""Of a minute's media: what jobs leave to requests of the same owner, and of what flows in, what requests leave to
-jobs."""
+"""Share of an owner's media allowance reserved for requests; jobs get the same share of refills."""
 
 LONGEST_INFLOW_S = 2.0
-"""Of which a job takes its share at once, so that a request never waits for longer than that because of it."""
+"""Seconds of its share that a job takes at once: the longest time that a request waits because of it."""
 
 
 class LimitedAccount:

@@ -37,7 +37,7 @@ class ApiKeys:
         self._file.load()
 
     def identify(self, key: str) -> Caller:
-        """Whose key it is.
+        """Find the owner of a key.
 
         Raises:
             Unauthenticated: nobody's, expired or revoked; which of them is not told.

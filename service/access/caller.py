@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from service.settings import KeyLimits
 
 Scope = Literal["analyse", "models:read", "metrics:read", "admin"]
-"""What credentials may permit: analyses (jobs and streams too), cards and documentation, metrics, everything."""
+"""Permissions of credentials: analyses (jobs and streams too), cards and documentation, metrics, everything."""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 

@@ -1,4 +1,4 @@
-"""Where credentials may stand in a request: in headers, never in the address (serving_notes 2.4, row 37)."""
+"""Credentials of a request, which stand in headers and never in the address."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _QUERY_NAMES = frozenset({"access_token", "api-key", "api_key", "apikey", "key",
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a request presents.
+    """Credentials that a request presents.
 
     Attributes:
         text: an API key or a token.

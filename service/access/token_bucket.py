@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """So much a minute, of which a whole minute's may be used at once. Not thread-safe.
+    """Allowance per minute, of which a whole minute's may be used at once. Not thread-safe.
 
     What costs more than a whole minute's allowance is permitted when the bucket is full, and leaves a debt: it
     could never be permitted otherwise, and the average holds all the same.
@@ -24,7 +24,7 @@ class TokenBucket:
 
     @property
     def level(self) -> float:
-        """What is left; below 0 is debt."""
+        """Rest of the allowance; below 0 is debt."""
         now = self._clock()
         self._level = min(self.per_minute, self._level + (now - self._at) * self.per_minute / 60)
         self._at = now

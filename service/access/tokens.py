@@ -42,7 +42,7 @@ class Tokens:
         self._keys.load()
 
     def identify(self, token: str) -> Caller:
-        """Whose token it is. Blocks while keys are fetched.
+        """Find the owner of a token. Blocks while keys are fetched.
 
         Raises:
             Unauthenticated: it is not valid; why is not told.

@@ -20,7 +20,7 @@ async def server_metadata() -> ServerMetadata:
     return ServerMetadata(name="emoserve", version=__version__, extensions=[])
 
 
-@router.get("/v2/health/live", operation_id="live", summary="Is the process alive", responses=PROBLEM_RESPONSES)
+@router.get("/v2/health/live", operation_id="live", summary="Liveness of the process", responses=PROBLEM_RESPONSES)
 async def live() -> Live:
     """Answers as long as the event loop runs; never depends on models, decoder or GPU."""
     return Live(live=True)
@@ -29,7 +29,7 @@ async def live() -> Live:
 @router.get(
     "/v2/health/ready",
     operation_id="ready",
-    summary="Should it get traffic",
+    summary="Readiness for traffic",
     responses=PROBLEM_RESPONSES | problem_responses(Unavailable, Draining, DecoderUnavailable, InferenceUnavailable),
 )
 async def ready(request: Request) -> Ready:

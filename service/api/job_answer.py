@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def job_answer(jobs: Jobs, job: Job) -> JobAnswer:
-    """What a client is told of ``job``."""
+    """Describe ``job`` for its client."""
     return JobAnswer(
         id=job.id,
         kind=job.kind,
@@ -30,7 +30,7 @@ def job_answer(jobs: Jobs, job: Job) -> JobAnswer:
 
 
 def job_address(job: Job) -> str:
-    """Where a job is found."""
+    """Address of a job."""
     return f"/v1/jobs/{job.id}"
 
 

@@ -78,20 +78,20 @@ async def submit_video_affect(request: Request, response: Response, query: Annot
 
 @router.get("/v1/jobs/{job_id}", operation_id="read_job", summary="State of a job", responses=JOB_RESPONSES)
 def read_job(request: Request, job_id: str) -> JobAnswer:
-    """Where the job stands, how much of it is done, and why it failed if it did."""
+    """State and progress of the job, and the reason where it failed."""
     return job_answer(services_of(request).jobs, _find(request, job_id))
 
 
 @router.get(
     "/v1/jobs/{job_id}/events",
     operation_id="watch_job",
-    summary="A job's way as events",
+    summary="Events of a job",
     responses=EVENT_RESPONSES,
     openapi_extra={"parameters": [LAST_EVENT_PARAMETER]},
     response_class=Response,
 )
 async def watch_job(request: Request, job_id: str) -> Response:
-    """Server-sent events: every change of state, the progress in between, a comment when nothing happens for long."""
+    """Server-sent events: every change of state, the progress in between, and a comment after 15 s of silence."""
     services = services_of(request)
     job = await asyncio.to_thread(_find, request, job_id)
     last = request.headers.get("last-event-id")

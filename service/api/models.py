@@ -83,7 +83,7 @@ async def model_metadata(request: Request, model: str) -> ModelMetadata:
 @router.get(
     "/v2/models/{model}/ready",
     operation_id="model_ready",
-    summary="Is a model ready",
+    summary="Readiness of a model",
     responses=NOT_FOUND_RESPONSES | _STARTING,
 )
 async def model_ready(request: Request, model: str) -> ModelReady:
@@ -105,7 +105,7 @@ async def model_version_metadata(request: Request, model: str, version: str) -> 
 @router.get(
     "/v2/models/{model}/versions/{version}/ready",
     operation_id="model_version_ready",
-    summary="Is one version of a model ready",
+    summary="Readiness of one version of a model",
     responses=NOT_FOUND_RESPONSES | _STARTING,
 )
 async def model_version_ready(request: Request, model: str, version: str) -> ModelReady:
@@ -147,7 +147,7 @@ def _ready(request: Request, bundles: list[Bundle]) -> ModelReady:
 
 
 def metadata_of(card: Card, versions: list[str], signature: Signature | None) -> ModelMetadata:
-    """What a client of the protocol must know to call the model.
+    """Inputs and outputs of a model, for clients of the protocol.
 
     Args:
         card: of the model.

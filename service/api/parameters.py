@@ -1,4 +1,4 @@
-"""Query parameters: what they are, their bounds, and how a bad one is reported."""
+"""Query parameters, their bounds, and the report of a bad one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ParameterErrors(Unprocessable):
 
 
 class RecordingQuery(BaseModel):
-    """What every call about the sound of a recording takes."""
+    """Parameters of every call about the sound of a recording."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
@@ -46,20 +46,24 @@ class RecordingQuery(BaseModel):
         gt=0,
         le=3600,
         allow_inf_nan=False,
-        description="Time between the beginnings of windows, in seconds.",
+        description="Time between the starts of successive windows, in seconds.",
     )
     channel: ChannelChoice = Field(
-        "mix", description="Judge the mean of all channels, one of a stereo pair, or each for itself."
+        "mix", description="Channels to judge: the mean of all, one of a stereo pair, or each on its own."
     )
     start_s: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="Where in the recording to begin, in seconds."
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Start of the stretch to analyse, seconds from the beginning of the recording.",
     )
     end_s: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="Where in the recording to end, in seconds."
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="End of the stretch to analyse, seconds from the beginning of the recording.",
     )
-    denoise: bool = Field(
-        False, description="Whether to take noise out first, which needs a denoiser among the models."
-    )
+    denoise: bool = Field(False, description="Remove noise first. Needs a denoiser among the models.")
 
     def check(self, limits: Limits) -> None:
         """Check the parameters beside one another.
@@ -74,7 +78,7 @@ class RecordingQuery(BaseModel):
 class AudioQuery(RecordingQuery):
     """Query parameters of ``POST /v1/audio/emotion``."""
 
-    timeline: bool = Field(False, description="Whether to answer with a value for every window of the recording.")
+    timeline: bool = Field(False, description="Answer with a value for every window of the recording.")
 
     def options(self, limits: Limits) -> AudioOptions:
         """Check the parameters beside one another and hand them on.

@@ -1,4 +1,4 @@
-"""The way of every call that takes an upload: capacity, body, work in a thread, answer."""
+"""Steps of every call that takes an upload: capacity, body, work in a thread, answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Answer = Callable[[memoryview, Work], bytes]
 
 
 def answer_media_type(request: Request, offered: Sequence[str]) -> str:
-    """Which of ``offered`` the request's ``Accept`` headers want; FHIR comes with its parameter ``fhirVersion``.
+    """Choose the one of ``offered`` that ``Accept`` asks for; FHIR comes with its parameter ``fhirVersion``.
 
     Raises:
         NotAcceptable: none of them.

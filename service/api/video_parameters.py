@@ -57,7 +57,7 @@ def _include(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - a pydantic field
 
 
 class _AffectQuery(BaseModel):
-    """What both calls take, beside ``include``."""
+    """Parameters of both calls, apart from ``include``."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 

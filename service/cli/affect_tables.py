@@ -84,7 +84,7 @@ def _strongest_units(result: VideoAffect) -> list[str]:
 
 
 def _drivers(result: VideoAffect) -> list[str]:
-    """What moved each mean most."""
+    """The features that moved each mean most."""
     parts = result.attribution
     if parts is None:
         return []

@@ -1,4 +1,4 @@
-"""What one check of ``emoserve check`` says."""
+"""Result of one check of ``emoserve check``."""
 
 from __future__ import annotations
 

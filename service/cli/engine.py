@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from service.pipeline.video_pipeline import VideoPipeline
 
 PATIENCE_S = 24 * 3600.0
-"""Nobody waits at the other end of a connection: one recording may take a day."""
+"""Longest time for one recording; nobody waits at the other end of a connection."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What judges recordings; ``affect`` is None where there is no affect bundle."""
+    """Pipelines of this process; ``affect`` is None where there is no affect bundle."""
 
     speech: SpeechPipeline
     affect: VideoPipeline | None

@@ -1,4 +1,4 @@
-"""Which pipeline a file goes to, and with what options."""
+"""The choice of a pipeline and its options for each file."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Judge:
 
 
 def suffixes_of(mode: str) -> frozenset[str] | None:
-    """Which files of a folder are meant; None stands for all media."""
+    """Endings of the files that are taken from a folder; None stands for all media."""
     return {"video": VIDEO_SUFFIXES, "table": TABLE_SUFFIXES}.get(mode)
 
 

@@ -1,4 +1,4 @@
-"""Where the pictures of ``emoserve analyze --plot`` go."""
+"""Files of the pictures of ``emoserve analyze --plot``."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class FileProgress:
         """A recording is begun."""
 
     def update(self, share: float) -> None:
-        """So much of it is done, 0…1."""
+        """Show the share that is done, 0…1."""
 
     def end(self, source: Source) -> None:
         """It is finished, well or not."""

@@ -1,4 +1,4 @@
-"""Which recordings are meant by the paths on the command line."""
+"""Recordings that the paths on the command line stand for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.problems import TooLarge
 _AUDIO_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".weba"})
 VIDEO_SUFFIXES = frozenset({".3g2", ".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".ogv", ".webm"})
 MEDIA_SUFFIXES = _AUDIO_SUFFIXES | VIDEO_SUFFIXES
-"""What is taken from folders; a file that is named outright is tried whatever it is called."""
+"""Endings of the files that are taken from folders; a file that is named outright is always tried."""
 
 TABLE_SUFFIXES = frozenset({".csv"})
 

@@ -1,4 +1,4 @@
-"""What all tables for people are made of."""
+"""Common parts of all tables for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all commands share in talking to a terminal: clean text, tables, and errors as one line."""
+"""Talking to a terminal, for all commands: clean text, tables, and errors as one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of one request while it is answered: identity, timings, and what the log may say."""
+"""Facts of one request while it is answered: identity, timings, and the fields of its log line."""
 
 from __future__ import annotations
 

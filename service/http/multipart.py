@@ -48,7 +48,7 @@ def boundary_of(content_type: str) -> bytes:
 
 
 class Target(Protocol):
-    """What takes the bytes of the file; a bytearray does."""
+    """Takes the bytes of the file, as a bytearray does."""
 
     def extend(self, content: memoryview, /) -> None:
         """Take the next bytes."""
@@ -120,7 +120,7 @@ class MultipartFile:
             raise Unprocessable("Parameters are query parameters; the body holds the part 'file' alone.")
 
     def _after_preamble(self, chunk: bytes) -> bytes:
-        """What of the body so far belongs to its parts: nothing until the first boundary is there.
+        """Cut off everything before the first boundary; nothing is left until it is there.
 
         Only line breaks may come before it. The parser would take more or less, depending on the pieces in which
         the body arrives.

@@ -1,4 +1,4 @@
-"""Which media type to answer with, by the request's ``Accept`` (RFC 9110, section 12.5.1)."""
+"""Choice of the answer's media type by the request's ``Accept`` (RFC 9110, section 12.5.1)."""
 
 from __future__ import annotations
 

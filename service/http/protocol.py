@@ -210,7 +210,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 class _GentleTransport:
-    """What the request cycle writes to; closing goes through the protocol."""
+    """Transport that the request cycle writes to; closing goes through the protocol."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self.write = transport.write

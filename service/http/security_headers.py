@@ -1,4 +1,4 @@
-"""What every answer tells browsers and caches (serving_notes 1.3 and 2.6)."""
+"""Headers of every answer for browsers and caches."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ RAW_TABLES = ("text/csv", "application/octet-stream")
 
 
 class BodySink(Protocol):
-    """What takes the body's bytes."""
+    """Takes the body's bytes."""
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes."""

@@ -27,11 +27,11 @@ class ClientGoneError(Exception):
 
 
 OTHERS = 3
-"""For so many more accounts there are threads, when one has filled its own with work that takes long."""
+"""Spare capacity: three more accounts can run while one saturates its share."""
 
 
 LONG = " (long)"
-"""Marks the party of an account's long work; no owner's name has a space."""
+"""Suffix of an account's name for its long work; no owner's name has a space."""
 
 
 class WorkPool:

@@ -56,7 +56,7 @@ class ModelsAnswer(Answer):
 
 
 class JobLimits(Answer):
-    """What a job may hold where that differs from a request, and how long jobs and results are kept."""
+    """Limits of a job where they differ from a request's, and how long jobs and results are kept."""
 
     enabled: bool = Field(description="whether this service takes jobs")
     max_jobs: int = Field(description="jobs that wait or run")
@@ -71,7 +71,7 @@ class JobLimits(Answer):
 
 
 class LimitsAnswer(Answer):
-    """What one request may hold, and what a job may."""
+    """Limits of one request and of one job."""
 
     limits: Limits
     jobs: JobLimits

@@ -14,7 +14,7 @@ class Answer(BaseModel):
 
 
 class Media(Answer):
-    """What was found in the file, before any conversion."""
+    """Facts of the file, before any conversion."""
 
     duration_s: float = Field(description="seconds", examples=[2.0])
     container: str = Field(examples=["wav"])
@@ -27,13 +27,15 @@ class Media(Answer):
 
 
 class AnsweringModel(Answer):
-    """Which weights gave the answer."""
+    """Weights that gave the answer."""
 
     name: str
     version: str = Field(examples=["1"])
     sha256: str
     licence: str = Field(examples=["CC0-1.0"])
-    provider: str | None = Field(None, description="what runs the model", examples=["CPUExecutionProvider"])
+    provider: str | None = Field(
+        None, description="execution provider of ONNX Runtime", examples=["CPUExecutionProvider"]
+    )
 
 
 class AudioTimeline(Answer):
@@ -48,7 +50,7 @@ class AudioTimeline(Answer):
 
 
 class AudioJudgement(Answer):
-    """What is said of a recording, or of one of its channels."""
+    """Judgement of a recording, or of one of its channels."""
 
     probabilities: list[float] | None = Field(
         description="one for each label; null where there is nothing to judge", examples=[[0.91, 0.09]]
@@ -73,5 +75,5 @@ class AudioEmotionAnswer(AudioJudgement):
     media: Media
     model: AnsweringModel
     labels: list[str] = Field(examples=[["anger", "neutral"]])
-    denoiser: AnsweringModel | None = Field(None, description="with denoise=true: what took the noise out")
+    denoiser: AnsweringModel | None = Field(None, description="with denoise=true: the model that removed the noise")
     channels: list[ChannelJudgement] | None = Field(None, description="with channel=each")

@@ -10,7 +10,7 @@ Rows = list[list[float] | None]
 
 
 class WindowTimes(Answer):
-    """Where the windows lie, both columns of one length."""
+    """Start and end of each window, two columns of one length."""
 
     start_s: list[float] = Field(description="seconds", examples=[[0.0]])
     end_s: list[float] = Field(description="seconds", examples=[[2.0]])
@@ -40,5 +40,5 @@ class AudioEmbeddingAnswer(EmbeddedSound):
     model: AnsweringModel
     dimensions: int = Field(description="length of a row", examples=[2])
     timeline: WindowTimes
-    denoiser: AnsweringModel | None = Field(None, description="with denoise=true: what took the noise out")
+    denoiser: AnsweringModel | None = Field(None, description="with denoise=true: the model that removed the noise")
     channels: list[EmbeddedChannel] | None = Field(None, description="with channel=each")

@@ -10,7 +10,7 @@ from service.schemas.audio import AnsweringModel
 
 
 class ClientMessage(BaseModel):
-    """What a client sends as text; sound and pictures are binary messages."""
+    """Text message of a client; sound and pictures are binary messages."""
 
     model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
 
@@ -72,13 +72,13 @@ class End(ClientMessage):
 
 
 class ServerMessage(BaseModel):
-    """What the service sends."""
+    """Message of the service."""
 
     model_config = ConfigDict(protected_namespaces=())
 
 
 class StreamLimits(ServerMessage):
-    """What a session may do; see ``GET /v1/limits``."""
+    """Limits of a session; see ``GET /v1/limits``."""
 
     max_message_bytes: int
     max_duration_s: float
@@ -111,8 +111,8 @@ class VideoCreated(ServerMessage):
     input: str
     models: dict[str, AnsweringModel] = Field(description="by part")
     hop_s: float = Field(description="time between rows")
-    look_ahead_s: float = Field(description="so long after a moment its row is final; 0 of a causal stream")
-    provisional: bool = Field(description="whether the rows of this stream would change with what follows")
+    look_ahead_s: float = Field(description="seconds after a moment until its row is final; 0 in a causal stream")
+    provisional: bool = Field(description="whether later frames would change the rows of this stream")
     trained: str = Field(description="'prior' means that the model has seen no labelled time series")
     limits: StreamLimits
 
@@ -164,7 +164,7 @@ class SessionClosed(ServerMessage):
 
 
 class ErrorMessage(ServerMessage):
-    """What went wrong, with a code of ``/v1/problems``. The connection is closed behind it."""
+    """An error, with a code of ``/v1/problems``. The connection is closed after it."""
 
     type: Literal["error"] = "error"
     code: str

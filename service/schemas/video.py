@@ -18,7 +18,7 @@ class AffectTimeline(Answer):
 
 
 class SeriesSummary(Answer):
-    """Of the known values of one series."""
+    """Statistics of the known values of one series."""
 
     mean: float = Field(examples=[0.1])
     std: float = Field(description="population standard deviation", examples=[0.02])
@@ -27,14 +27,14 @@ class SeriesSummary(Answer):
 
 
 class AffectSummary(Answer):
-    """Of the whole recording; null where no face is known."""
+    """Statistics of the whole recording; null where no face is known."""
 
     arousal: SeriesSummary | None
     valence: SeriesSummary | None
 
 
 class AttributionAnswer(Answer):
-    """What moved the answer on average: all cells of one target add up to its mean before clipping."""
+    """Contribution of each input to the answer: all cells of one target add up to its mean before clipping."""
 
     features: list[str] = Field(description="the rows", examples=[["AU12_mean"]])
     lags_s: list[float] = Field(description="the columns: seconds relative to the answer", examples=[[-4.9]])

@@ -1,1 +1,1 @@
-"""What the service says of itself: metrics and logs, never content."""
+"""Metrics, logs and traces of the service, never content."""

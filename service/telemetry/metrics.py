@@ -94,7 +94,7 @@ class Metrics:
         self.gpu_memory_bytes = self._gauge("gpu_memory_bytes", "GPU memory in use, by every process; 0 on a CPU.")
 
     def observe_pipeline(self, name: str, value: float, labels: dict[str, str]) -> None:
-        """What the pipeline tells while it works; thread-safe. Names without a metric are passed over.
+        """Take a measurement of the pipeline; thread-safe. Names without a metric are passed over.
 
         Args:
             name: 'stage_seconds' with the label ``stage``, 'batch_windows' or 'batch_padding_ratio'.
@@ -109,7 +109,7 @@ class Metrics:
             self.batch_padding_ratio.observe(value)
 
     def decoder_event(self, kind: str, value: str) -> None:
-        """What the decoder tells; thread-safe.
+        """Count an event of the decoder; thread-safe.
 
         Args:
             kind: 'failure' or 'worker_death'.

@@ -30,7 +30,7 @@ OTHER_METHOD = "_OTHER"  # OpenTelemetry's word for what a client made up
 
 @dataclass(frozen=True)
 class RequestTrace:
-    """What a trace tells of one request.
+    """Facts of one request that its trace tells.
 
     Attributes:
         method: of HTTP.
@@ -58,7 +58,7 @@ class RequestTrace:
 
 
 class Tracer(Protocol):
-    """What traces requests."""
+    """Traces requests."""
 
     def record(self, request: RequestTrace) -> str | None:
         """Trace a request that is answered; returns the trace's id where it is sampled."""

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond the signatures: bodies, media types, problems, examples."""
+"""Parts of the OpenAPI document that signatures do not give: bodies, media types, problems, examples."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ FHIR_BUNDLE = {
 }
 EVENT_STREAM = {
     "type": "string",
-    "description": "Events while the work goes on: `progress`, then `window` or `affect` as they are known, and "
+    "description": "Events during the work: `progress`, then `window` or `affect` as each is known, and "
     "`result` with the whole JSON answer, or `problem`. See docs/streaming.md.",
 }
 BINARY = {"type": "string", "format": "binary"}
@@ -116,7 +116,7 @@ def upload_body(description: str, part: str, media_types: Sequence[str]) -> dict
     """OpenAPI request body of one file: raw with one of ``media_types``, or as the multipart part ``file``."""
     return {
         "required": True,
-        "description": f"{description}: raw, or as the multipart part `file`. What it is is found in its bytes.",
+        "description": f"{description}: raw, or as the multipart part `file`. The format is detected from the content.",
         "content": {
             **{media_type: {"schema": FILE} for media_type in media_types},
             "multipart/form-data": {
@@ -182,7 +182,7 @@ UPLOAD_PROBLEMS: tuple[type[Problem], ...] = (
     InferenceUnavailable,
     DeadlineExceeded,
 )
-"""What every call that takes a file can be refused with."""
+"""Refusals of every call that takes a file."""
 
 MEDIA_PROBLEMS: tuple[type[Problem], ...] = (
     *UPLOAD_PROBLEMS,
@@ -226,12 +226,12 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         servers=[{"url": root_path}] if root_path else None,
         tags=[
-            {"name": "audio", "description": "Recordings in, emotion or embeddings out."},
-            {"name": "video", "description": "Faces in, arousal and valence over time out."},
-            {"name": "jobs", "description": "The same for recordings of hours."},
-            {"name": "models", "description": "What is served, from what data, for what use."},
-            {"name": "about", "description": "Limits and errors."},
-            {"name": "health", "description": "For orchestrators and monitoring."},
+            {"name": "audio", "description": "Emotion and embeddings of recordings."},
+            {"name": "video", "description": "Arousal and valence of faces over time."},
+            {"name": "jobs", "description": "Analyses of long recordings."},
+            {"name": "models", "description": "Models that are served: training data, measurements, intended use."},
+            {"name": "about", "description": "Limits, flags and errors."},
+            {"name": "health", "description": "Health and metrics for orchestrators and monitoring."},
         ],
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
@@ -249,11 +249,11 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
 
 _COMMON_HEADERS: dict[str, Any] = {
     "X-Request-Id": {
-        "description": "Echo of the request's own where it is valid, else new.",
+        "description": "The request's own id where it is valid, otherwise a new one.",
         "schema": {"type": "string", "maxLength": 128},
     },
     "Server-Timing": {
-        "description": "Milliseconds by stage.",
+        "description": "Duration of each stage, ms.",
         "schema": {"type": "string"},
         "example": "upload;dur=1.20, decode;dur=9.80, infer;dur=14.10, total;dur=27.30",
     },

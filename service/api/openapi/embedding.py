@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the call for embeddings."""
+"""OpenAPI texts of the call for embeddings."""
 
 from __future__ import annotations
 

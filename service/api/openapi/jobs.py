@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the calls about jobs."""
+"""OpenAPI texts of the calls about jobs."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _LINKS = {
 SUBMIT_RESPONSES: Responses = {
     202: {
         "model": JobAnswer,
-        "description": "The recording is stored, encrypted, and waits.",
+        "description": "The recording is stored encrypted, and the job waits.",
         "headers": _LOCATION,
         "links": _LINKS,
     },
     200: {
         "model": JobAnswer,
-        "description": "The job that the same request with the same idempotency key made before.",
+        "description": "The job that an earlier request with the same idempotency key made.",
         "headers": _LOCATION,
         "links": _LINKS,
     },
@@ -57,7 +57,7 @@ IDEMPOTENCY_PARAMETER: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A text of the client's own choice: a request that is sent again with it makes no second job.",
+    "description": "Text of the client's choice. A repeated request with the same text makes no second job.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
@@ -65,7 +65,7 @@ JOB_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(JobNotFound, Un
 
 RESULT_RESPONSES: Responses = {
     200: {
-        "description": "The same answer as that of the call without a job.",
+        "description": "The answer of the call without a job.",
         "content": {
             JSON: {
                 "schema": {
@@ -109,7 +109,7 @@ EVENT_RESPONSES: Responses = {
         "description": 'Events `state` (data: the job) and `progress` (data: `{"progress": 0.5}`), until the job ends.',
         "content": {"text/event-stream": {"itemSchema": JOB_EVENT}},
     },
-    204: {"description": "The job had ended with the event that `Last-Event-ID` names: there is no need to come back."},
+    204: {"description": "The job ended with the event that `Last-Event-ID` names; there are no further events."},
     **JOB_RESPONSES,
 }
 
@@ -117,8 +117,8 @@ LAST_EVENT_PARAMETER: dict[str, Any] = {
     "name": "Last-Event-ID",
     "in": "header",
     "required": False,
-    "description": "The last event that was seen; browsers send it by themselves when they come back. What no event of "
-    "the job is called is as good as none.",
+    "description": "Id of the last event that was received; browsers send it on their own when they reconnect. An "
+    "unknown id is ignored.",
     "schema": {"type": "string"},
 }
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of credentials: schemes, scopes, and the refusals 401, 403 and 429."""
+"""OpenAPI texts of credentials: schemes, scopes, and the refusals 401, 403 and 429."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SCHEMES: dict[str, Any] = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key, or a JSON Web Token of the issuer that the service is set to trust.",
+        "description": "An API key, or a JSON Web Token of the issuer that the service trusts.",
     },
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
 }

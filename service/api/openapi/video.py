@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the calls about faces."""
+"""OpenAPI texts of the calls about faces."""
 
 from __future__ import annotations
 
