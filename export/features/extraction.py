@@ -16,7 +16,7 @@ from export.corpora.tables import Corpus, CorpusError, Utterance
 from export.features.origin import Backbone, Origin
 from export.features.table import FeatureTable
 from service.card import SpeechInput, TrainingData
-from service.pipeline.speech.postprocess import is_silent
+from service.pipeline.speech.extent import is_silent
 from service.pipeline.speech.windows import Windows, plan_windows
 from service.problems import MediaTooShort
 from service.settings import Limits

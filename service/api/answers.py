@@ -5,8 +5,7 @@ from __future__ import annotations
 import orjson
 
 from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
-from service.pipeline.results import AudioEmotion, FloatArray
-from service.pipeline.speech.embedding_results import AudioEmbedding
+from service.pipeline.results import AudioEmbedding, AudioEmotion, FloatArray
 
 AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
 

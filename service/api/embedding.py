@@ -12,7 +12,7 @@ from service.api.openapi.embedding import EMBEDDING_RESPONSES
 from service.api.parameters import EmbeddingQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
 from service.pipeline.device.task import Work
-from service.pipeline.speech.embedding_results import EmbeddingOptions
+from service.pipeline.results import EmbeddingOptions
 from service.services import services_of
 
 router = APIRouter(tags=["audio"])

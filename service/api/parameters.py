@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.http.problem_response import pointer_to
 from service.pipeline.options import check_hop, check_range
-from service.pipeline.results import AudioOptions, ChannelChoice
-from service.pipeline.speech.embedding_results import EmbeddingOptions
+from service.pipeline.results import AudioOptions, ChannelChoice, EmbeddingOptions
 from service.problems import Unprocessable
 from service.settings import Limits
 

@@ -23,8 +23,7 @@ from service.cli.engine import PATIENCE_S
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import printable
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions, FloatArray
-from service.pipeline.speech.embedding_results import EmbeddingOptions
+from service.pipeline.results import AudioOptions, EmbeddingOptions, FloatArray
 from service.settings import Settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from service.cli.sources import Source
 from service.cli.terminal import UsageError
 from service.pipeline.device.task import Work
-from service.pipeline.speech.embedding_results import EmbeddingOptions
+from service.pipeline.results import EmbeddingOptions
 from service.render.csv import csv_text
 
 if TYPE_CHECKING:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from service.jobs.files import PartFiles
-from service.jobs.join_audio import join_audio
 from service.jobs.part import INSPECT, SPEECH, NothingToDo, Part
-from service.jobs.sound_parts import InspectPart, SoundPart, chosen
+from service.jobs.sound_parts import InspectPart, Judging, SoundPart, chosen, joined_channels
 from service.jobs.spool import JobSpool
-from service.pipeline.decoding.long_decode import LongDecoder, Sound
+from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
+from service.pipeline.media.channels import select_channels
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech.denoise import Denoiser
-from service.pipeline.speech.emotion_model import EmotionModel
-from service.pipeline.speech.windows import Windows, plan_windows
+from service.pipeline.speech.emotion_answer import JudgedChannel, JudgedSound, emotion_answer
+from service.pipeline.speech.resampling import resampled_length
+from service.pipeline.speech.windows import Windows, window_rule
 from service.pipeline.speech_pipeline import SpeechPipeline
-from service.problems import DenoiserUnavailable, Unprocessable
+from service.problems import DenoiserUnavailable
 from service.settings import Limits
 
 
@@ -42,15 +45,10 @@ class AudioPlan:
         Raises:
             ModelNotFound, Unprocessable, DenoiserUnavailable
         """
-        model = self._speech.model_for(options)
-        denoiser = self._denoiser(options)
-        if denoiser is not None and denoiser.speech.sample_rate_hz != model.speech.sample_rate_hz:
-            # What lies between would have to be resampled in one piece.
-            raise Unprocessable(
-                "In jobs, noise is taken out for models of the denoiser's sample rate alone.", pointer="/denoise"
-            )
-        longest = round(model.speech.window_s * model.speech.sample_rate_hz)
-        plan_windows(longest, model.speech, self._limits, window_s=options.window_s, hop_s=options.hop_s)
+        self._denoiser(options)
+        speech = self._speech.model_for(options).speech
+        longest = round(speech.window_s * speech.sample_rate_hz)
+        window_rule(speech, self._limits, options.window_s, options.hop_s).plan(longest, self._limits)
 
     def make(
         self,
@@ -68,34 +66,41 @@ class AudioPlan:
         Raises:
             Problem: what was found before forbids it.
         """
-        model = self._speech.model_for(options)
+        model, denoiser = self._speech.model_for(options), self._denoiser(options)
+        rate_hz = (model if denoiser is None else denoiser).speech.sample_rate_hz
+        sound = decoder.sound(source, target_rate_hz=rate_hz, start_s=options.start_s, end_s=options.end_s)
         if name == INSPECT:
-            return InspectPart(self._sound(model, options, decoder, source), or_nothing=in_video)
+            return InspectPart(sound, or_nothing=in_video)
         inspected = PartFiles(spool, INSPECT).record(0)
         if not inspected["samples"]:
             return NothingToDo({})
-        return SoundPart(
-            self._sound(model, options, decoder, source),
-            self._speech,
-            chosen(options.channel),
-            model.speech.sample_rate_hz,
-            self._segment_s,
-            windows=self._windows(inspected, model, options),
-            n_samples=inspected["samples"],
-            model=model,
-            denoiser=self._denoiser(options),
-            state=state,
-        )
+        self._windows(inspected["samples"], options)  # refuses what is too short, or has too many
+        rule = window_rule(model.speech, self._limits, options.window_s, options.hop_s)
+        judging = Judging(model, rule, inspected["samples"], denoiser)
+        return SoundPart(sound, self._speech, chosen(options.channel), rate_hz, self._segment_s, judging, state)
 
     def join(self, options: AudioOptions, spool: JobSpool) -> AudioEmotion | None:
         """The answer; None without sound."""
-        model = self._speech.model_for(options)
         inspected = PartFiles(spool, INSPECT).record(0)
         if not inspected["samples"]:
             return None
         records = list(PartFiles(spool, SPEECH).records())
-        windows = self._windows(inspected, model, options)
-        return join_audio(inspected, records, model, windows, options, self._denoiser(options))
+        model, denoiser = self._speech.model_for(options), self._denoiser(options)
+        named = select_channels(np.zeros((inspected["channels"], 1), np.float32), options.channel)
+        channels = [
+            JudgedChannel(channel.name, found["shares"], found["answers"], **whole)
+            for channel, found, whole in zip(named, joined_channels(records), records[-1]["whole"], strict=True)
+        ]
+        known = JudgedSound(
+            media=inspected["media"],
+            windows=self._windows(inspected["samples"], options),
+            channels=channels,
+            offset_s=options.start_s or 0.0,
+            flags=inspected["flags"],
+            has_voice=self._speech.voice is not None,
+            denoiser=None if denoiser is None else denoiser.reference,
+        )
+        return emotion_answer(known, model, {})
 
     def _denoiser(self, options: AudioOptions) -> Denoiser | None:
         """What takes the noise out, where that is asked for.
@@ -108,11 +113,13 @@ class AudioPlan:
             raise DenoiserUnavailable(pointer="/denoise")
         return denoiser
 
-    def _sound(self, model: EmotionModel, options: AudioOptions, decoder: LongDecoder, source: ByteSource) -> Sound:
-        rate_hz = model.speech.sample_rate_hz
-        return decoder.sound(source, target_rate_hz=rate_hz, start_s=options.start_s, end_s=options.end_s)
+    def _windows(self, samples: int, options: AudioOptions) -> Windows:
+        """All windows of a recording of so many samples, as they are decoded.
 
-    def _windows(self, inspected: dict[str, Any], model: EmotionModel, options: AudioOptions) -> Windows:
-        return plan_windows(
-            inspected["samples"], model.speech, self._limits, window_s=options.window_s, hop_s=options.hop_s
-        )
+        Raises:
+            MediaTooShort, Unprocessable
+        """
+        speech, denoiser = self._speech.model_for(options).speech, self._denoiser(options)
+        if denoiser is not None:
+            samples = resampled_length(samples, denoiser.speech.sample_rate_hz, speech.sample_rate_hz)
+        return window_rule(speech, self._limits, options.window_s, options.hop_s).plan(samples, self._limits)

@@ -1,26 +1,28 @@
-"""The parts of a job that listen: how long the sound is, where somebody speaks, and how it sounds."""
+"""The parts of a job that listen: how long the sound is, where somebody speaks, and how it sounds.
+
+What is heard and what is said of it is the business of the listening core; here it is cut into segments, between which
+its state is written down.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from service.jobs.part import Segment
-from service.pipeline.decoding.long_decode import Sound
+from service.pipeline.decoding.long_decode import SoundPlayback
 from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import select_channels
 from service.pipeline.results import ChannelChoice, FloatArray
-from service.pipeline.speech.denoise import Denoiser
-from service.pipeline.speech.emotion_model import EmotionModel
-from service.pipeline.speech.extent import Extent
-from service.pipeline.speech.listener import ChannelJudge
-from service.pipeline.speech.long_denoise import ChannelCleaner
-from service.pipeline.speech.model import WindowAnswer
-from service.pipeline.speech.voice_activity import Chunk, ChunkAnswer
-from service.pipeline.speech.windows import Windows
+from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
+from service.pipeline.speech.emotion_answer import stack_answers
+from service.pipeline.speech.listener import ChannelListener, HeardWindows
+from service.pipeline.speech.model import EmotionModel
+from service.pipeline.speech.windows import WindowRule
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
 
@@ -28,18 +30,18 @@ STRETCH_S = 60.0
 """Sound is handed on in pieces of this length: as much as one call of voice activity takes."""
 
 Select = Callable[[FloatArray], Sequence[FloatArray]]
-"""Of a block float32 [channels, n] the channels that are listened to, float32 [n] each."""
+"""Picks the channels that are listened to, float32 [n] each, from a block float32 [channels, n]."""
 
 
 class InspectPart:
-    """Decodes all of the sound once and keeps nothing, so that later parts know its length, and bad files fail early.
+    """Decodes all of the sound once and keeps nothing: later parts know its length, and bad files fail early.
 
     Args:
         sound: from the beginning.
         or_nothing: a recording without sound is no failure: the record then says 'no_audio'.
     """
 
-    def __init__(self, sound: Sound, *, or_nothing: bool) -> None:
+    def __init__(self, sound: SoundPlayback, *, or_nothing: bool) -> None:
         self._sound = sound
         self._or_nothing = or_nothing
 
@@ -64,6 +66,23 @@ class InspectPart:
         self._sound.close()
 
 
+@dataclass(frozen=True)
+class Judging:
+    """How a recording whose length is known is judged.
+
+    Attributes:
+        model: judges the windows.
+        rule: where they lie.
+        n_samples: length of the recording at the rate of the sound.
+        denoiser: takes the noise out before anything is heard, at the rate of the sound; None leaves it in.
+    """
+
+    model: EmotionModel
+    rule: WindowRule
+    n_samples: int
+    denoiser: Denoiser | None
+
+
 class SoundPart:
     """Listens to some channels, segment after segment.
 
@@ -74,25 +93,18 @@ class SoundPart:
         select: see :data:`Select`.
         rate_hz: of the sound.
         segment_s: length of a segment, in seconds.
-        windows: of the whole recording; None where only speech is looked for.
-        n_samples: of the whole recording, 0 if nobody knows.
-        model: judges the windows.
-        denoiser: takes noise out before anything is heard, at the rate of the sound; None leaves it in.
+        judging: how windows are judged; None where only speech is looked for.
         state: of the segment before, or None at the beginning.
     """
 
     def __init__(
         self,
-        sound: Sound,
+        sound: SoundPlayback,
         speech: SpeechPipeline,
         select: Select,
         rate_hz: int,
         segment_s: float,
-        *,
-        windows: Windows | None = None,
-        n_samples: int = 0,
-        model: EmotionModel | None = None,
-        denoiser: Denoiser | None = None,
+        judging: Judging | None = None,
         state: dict[str, Any] | None = None,
     ) -> None:
         self._sound = sound
@@ -100,44 +112,38 @@ class SoundPart:
         self._select = select
         self._rate_hz = rate_hz
         self._segment_samples = max(1, round(segment_s * rate_hz))
-        self._windows = windows
-        self._n_samples = n_samples
-        self._model = model
-        self._denoiser = denoiser
-        self._judges: list[ChannelJudge] = []
-        self._cleaners: list[ChannelCleaner] = []
+        self._judging = judging
+        self._channels: list[_Channel] = []
         self._taken = self._to_skip = 0
         if state is not None:
             self._taken = self._to_skip = state["taken"]
             self._open(len(state["channels"]))
-            for judge, channel in zip(self._judges, state["channels"], strict=True):
-                judge.restore(channel)
-            for cleaner, channel in zip(self._cleaners, state["cleaners"], strict=True):
-                cleaner.restore(channel)
+            for channel, known in zip(self._channels, state["channels"], strict=True):
+                channel.restore(known)
 
     def run(self, work: Work) -> Segment:
-        """The next segment; the last record holds what is known of the whole, too."""
+        """The next segment.
+
+        Its record has for each of the 'channels' the 'steps' of voice activity bool [steps]; where windows are judged
+        also their 'shares' float32 [windows] and the 'answers' for those with enough speech. The last record has
+        'whole', too: for each channel its 'outline' and whether it 'is_silent'.
+        """
         began = self._taken
         stop = began + self._segment_samples
+        found: list[list[dict[str, Any]]] = []
         last = False
         while not last and self._taken < stop:
-            waiting, last = self._gather(stop, work)
-            self._take(waiting, work, last=last)
-        record: dict[str, Any] = {"channels": [judge.findings.take() for judge in self._judges]}
+            blocks, last = self._gather(stop, work)
+            found.append(self._take(blocks, work, last=last))
+        record: dict[str, Any] = {"channels": [_joined(pieces) for pieces in zip(*found, strict=True)]}
         media_s = (self._taken - began) / self._rate_hz
         if last:
-            noisy: list[Extent | None] = [cleaner.noisy for cleaner in self._cleaners]
-            record["whole"] = [
-                _whole(judge, extent)
-                for judge, extent in zip(self._judges, noisy or [None] * len(self._judges), strict=True)
-            ]
+            if self._judging is not None:
+                record["whole"] = [channel.whole() for channel in self._channels]
             return Segment(record, None, 1.0, media_s)
-        state = {
-            "taken": self._taken,
-            "channels": [judge.state() for judge in self._judges],
-            "cleaners": [cleaner.state() for cleaner in self._cleaners],
-        }
-        return Segment(record, state, self._taken / self._n_samples if self._n_samples else 0.0, media_s)
+        state = {"taken": self._taken, "channels": [channel.state() for channel in self._channels]}
+        share = 0.0 if self._judging is None else self._taken / self._judging.n_samples
+        return Segment(record, state, share, media_s)
 
     def close(self) -> None:
         """End the decoding."""
@@ -145,7 +151,7 @@ class SoundPart:
 
     def _gather(self, stop: int, work: Work) -> tuple[list[Sequence[FloatArray]], bool]:
         """Blocks of about ``STRETCH_S``, the selected channels of each, and whether they are the last."""
-        waiting: list[Sequence[FloatArray]] = []
+        blocks: list[Sequence[FloatArray]] = []
         gathered = 0
         while gathered < STRETCH_S * self._rate_hz and self._taken + gathered < stop:
             refuse_if_cancelled(work)
@@ -153,44 +159,75 @@ class SoundPart:
                 block = self._sound.next()
             if block is None:
                 self._taken += gathered
-                return waiting, True
+                return blocks, True
             skipped = min(self._to_skip, block.shape[1])
             self._to_skip -= skipped
             if skipped < block.shape[1]:
-                waiting.append(self._select(block[:, skipped:]))
+                blocks.append(self._select(block[:, skipped:]))
                 gathered += block.shape[1] - skipped
         self._taken += gathered
-        return waiting, False
+        return blocks, False
 
-    def _take(self, waiting: list[Sequence[FloatArray]], work: Work, *, last: bool) -> None:
-        if waiting and not self._judges:
-            self._open(len(waiting[0]))
-        for number, judge in enumerate(self._judges):
-            pieces = [channels[number] for channels in waiting]
-            samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-            if self._cleaners:
-                samples = self._cleaners[number].take(samples, lambda chunks: self._clean(chunks, work), last=last)
-            judge.take(
-                samples, lambda chunk: self._hear(chunk, work), lambda units: self._answer(units, work), last=last
-            )
+    def _take(self, blocks: list[Sequence[FloatArray]], work: Work, *, last: bool) -> list[dict[str, Any]]:
+        """Listen to some blocks; what was found in each channel."""
+        if blocks and not self._channels:
+            self._open(len(blocks[0]))
+        heard = [
+            channel.take([block[number] for block in blocks], self._speech, work, last=last)
+            for number, channel in enumerate(self._channels)
+        ]
+        if self._judging is None:
+            return [{"steps": one.steps} for one in heard]
+        clips = [clip for one in heard for clip in one.clips]
+        answers = iter(self._speech.judge(self._judging.model, clips, work))
+        return [
+            {"steps": one.steps, "shares": one.shares, "answers": stack_answers([next(answers) for _ in one.clips])}
+            for one in heard
+        ]
 
     def _open(self, channels: int) -> None:
-        """Begin to judge so many channels."""
-        voice, denoiser = self._speech.voice, self._denoiser
-        self._judges = [ChannelJudge(self._windows, self._n_samples, self._rate_hz, voice) for _ in range(channels)]
-        if denoiser is not None:
-            self._cleaners = [ChannelCleaner(denoiser, self._n_samples) for _ in range(channels)]
+        """Begin to listen to so many channels."""
+        self._channels = [_Channel(self._speech, self._rate_hz, self._judging) for _ in range(channels)]
 
-    def _hear(self, chunk: Chunk, work: Work) -> ChunkAnswer:
-        assert self._speech.voice is not None
-        return self._speech.hear(self._speech.voice, chunk, work)
 
-    def _clean(self, chunks: list[FloatArray], work: Work) -> Sequence[WindowAnswer]:
-        assert self._denoiser is not None
-        return self._speech.clean(self._denoiser, chunks, work)
+class _Channel:
+    """One channel on its way through the denoiser, if there is one, to the listener."""
 
-    def _answer(self, units: list[FloatArray], work: Work) -> Any:  # noqa: ANN401 - answers of windows
-        return [] if self._model is None else self._speech.judge(self._model, units, work)
+    def __init__(self, speech: SpeechPipeline, rate_hz: int, judging: Judging | None) -> None:
+        self._denoiser: ChannelDenoiser | None = None
+        if judging is None:
+            self._listener = ChannelListener(None, rate_hz, speech.voice)
+            return
+        rate_hz, n_samples = judging.rule.rate_hz, judging.n_samples
+        if judging.denoiser is not None:
+            self._denoiser = ChannelDenoiser(judging.denoiser, n_samples, rate_hz)
+            n_samples = self._denoiser.clean_samples
+        self._listener = ChannelListener(judging.rule, rate_hz, speech.voice, n_samples)
+
+    def take(self, pieces: Sequence[FloatArray], speech: SpeechPipeline, work: Work, *, last: bool) -> HeardWindows:
+        samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        channel = self._denoiser
+        if channel is not None:
+            samples = channel.take(samples, lambda chunks: speech.clean(channel.denoiser, chunks, work), last=last)
+        return self._listener.take(samples, lambda chunk: speech.hear(chunk, work), last=last)
+
+    def whole(self) -> dict[str, Any]:
+        """What is known at the end: 'outline' and 'is_silent'. Silence stays silence even when it was denoised."""
+        extent = self._listener.extent
+        if self._denoiser is not None and self._denoiser.noisy.is_silent:
+            extent = self._denoiser.noisy
+        return {"outline": extent.outline, "is_silent": extent.is_silent}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "listener": self._listener.state(),
+            "denoiser": None if self._denoiser is None else self._denoiser.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._listener.restore(state["listener"])
+        if self._denoiser is not None:
+            self._denoiser.restore(state["denoiser"])
 
 
 class TurnPart:
@@ -216,12 +253,12 @@ class TurnPart:
 
 
 def chosen(choice: ChannelChoice) -> Select:
-    """Selects as a request asks."""
+    """Picks the channels that a request asks for."""
     return lambda block: [channel.samples for channel in select_channels(block, choice)]
 
 
 def heard(choice: ChannelChoice) -> Select:
-    """Selects what speech is looked for in: with 'mix' both channels of a stereo track, who may be one person each."""
+    """Picks the channels that speech is looked for in: with 'mix' both of a stereo track, as each may be one person."""
 
     def select(block: FloatArray) -> list[FloatArray]:
         each = choice == "mix" and len(block) == 2
@@ -240,14 +277,16 @@ def refuse_if_cancelled(work: Work) -> None:
         raise Cancelled
 
 
-def _whole(judge: ChannelJudge, noisy: Extent | None) -> dict[str, Any]:
-    """What is known of a channel at its end; ``noisy`` is its extent before it was denoised, if it was."""
-    listener = judge.listener
-    extent = noisy if noisy is not None and noisy.silent else judge.extent
-    return {
-        "silent": extent.silent,
-        "least": extent.least,
-        "greatest": extent.greatest,
-        "steps": None if listener is None else listener.steps,
-        "step_s": None if listener is None else listener.activity().step_s,
-    }
+def _joined(pieces: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What was found in one channel, in several stretches after each other: arrays are joined, whatever their names."""
+    names = dict.fromkeys(name for piece in pieces for name in piece)
+    found: dict[str, Any] = {}
+    for name in names:
+        values = [piece[name] for piece in pieces if name in piece]
+        found[name] = _joined(values) if isinstance(values[0], dict) else np.concatenate(values)
+    return found
+
+
+def joined_channels(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What all segments of a :class:`SoundPart` found, for each channel as in one record."""
+    return [_joined(pieces) for pieces in zip(*(record["channels"] for record in records), strict=True)]

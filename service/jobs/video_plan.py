@@ -12,7 +12,7 @@ from service.jobs.audio_plan import AudioPlan
 from service.jobs.face_part import FacesPart
 from service.jobs.files import PartFiles
 from service.jobs.part import FACES, INSPECT, SPEECH, TURN, NothingToDo, Part
-from service.jobs.sound_parts import SoundPart, TurnPart, heard
+from service.jobs.sound_parts import SoundPart, TurnPart, heard, joined_channels
 from service.jobs.spool import JobSpool
 from service.pipeline.affect.functionals import speaker_turn, time_grid
 from service.pipeline.decoding.long_decode import LongDecoder
@@ -114,11 +114,13 @@ class VideoPlan:
         return TurnPart(SoundPart(sound, self._speech, select, rate_hz, self._segment_s, state=state))
 
     def _turn(self, spool: JobSpool, grid_s: NDArray[np.float64]) -> SpeakerTurn:
-        *_, last = PartFiles(spool, TURN).records()
-        if "whole" not in last:
-            return SpeakerTurn(None, tuple(last["flags"]))
-        tracks = [channel["steps"].astype(np.float64) for channel in last["whole"]]
-        return SpeakerTurn(speaker_turn(tracks, grid_s, last["whole"][0]["step_s"]))
+        records = list(PartFiles(spool, TURN).records())
+        if "flags" in records[-1]:
+            return SpeakerTurn(None, tuple(records[-1]["flags"]))
+        voice = self._speech.voice
+        assert voice is not None
+        tracks = [channel["steps"].astype(np.float64) for channel in joined_channels(records)]
+        return SpeakerTurn(speaker_turn(tracks, grid_s, voice.step_s))
 
     def _sound(self, options: VideoOptions, spool: JobSpool) -> tuple[AudioEmotion | None, tuple[str, ...]]:
         if "audio" not in options.include:

@@ -7,27 +7,29 @@ may be called from many threads at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
+from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.admit import Admission, estimate_s
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.session import CPU, GpuMemory, Provider, Signature, resolve_provider
-from service.pipeline.device.task import AudioDecoder, Observe, Work, observe_nothing
-from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray
+from service.pipeline.device.task import Observe, Work, observe_nothing
+from service.pipeline.results import (
+    AudioEmbedding,
+    AudioEmotion,
+    AudioOptions,
+    EmbeddingOptions,
+    FloatArray,
+    OnWindow,
+)
 from service.pipeline.speech.denoise import Denoiser
-from service.pipeline.speech.embedding import embed_sound
-from service.pipeline.speech.embedding_model import choose_embedding
-from service.pipeline.speech.embedding_results import AudioEmbedding, EmbeddingOptions
+from service.pipeline.speech.embedding import choose_embedding, embed_sound
 from service.pipeline.speech.emotion import SoundJudge
-from service.pipeline.speech.emotion_model import EmotionModel
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.pipeline.speech.load import load_models
-from service.pipeline.speech.model import WindowAnswer
+from service.pipeline.speech.model import EmotionModel, WindowAnswer
 from service.pipeline.speech.sound import SoundSource
 from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, VoiceActivity
-from service.pipeline.speech.voice_stream import VoiceStream
-from service.pipeline.speech.window_watch import OnWindow
 from service.registry import SPEECH_EMOTION, Registry
 from service.settings import Settings
 
@@ -38,7 +40,7 @@ class SpeechPipeline:
     Args:
         settings: device, threads, limits and capacity.
         registry: the bundles; every speech model and the voice activity model are loaded here.
-        decoder: see :class:`AudioDecoder`.
+        decoder: turns uploads into samples.
         observe: see :data:`Observe`; called from several threads.
         admission: shared with other pipelines; None makes one of ``settings.capacity_s``.
 
@@ -55,7 +57,7 @@ class SpeechPipeline:
         self,
         settings: Settings,
         registry: Registry,
-        decoder: AudioDecoder,
+        decoder: Decoder,
         observe: Observe | None = None,
         *,
         admission: Admission | None = None,
@@ -136,14 +138,13 @@ class SpeechPipeline:
         """
         bundle = self._registry.find(options.model, options.version)
         model = self._models.emotion[bundle.card.name, bundle.card.version]
-        found = self._voice
         return LiveEmotion(
             model,
             options,
             self._settings.limits,
-            None if found is None else VoiceStream(found, model.speech.sample_rate_hz),
-            lambda clips, work: run_units(self._device, model, clips, work),
-            lambda chunk, work: self._judge.hear(cast(VoiceActivity, found), chunk, work),
+            self._voice,
+            lambda clips, work: self._judge.run(model, clips, work),
+            self._judge.hear,
         )
 
     def signature(self, name: str, version: str) -> Signature | None:
@@ -212,9 +213,9 @@ class SpeechPipeline:
         """Take the noise out of chunks, float32 [samples] each; raises as :meth:`analyse`."""
         return run_units(self._device, denoiser, chunks, work, stage="denoise")
 
-    def hear(self, voice: VoiceActivity, chunk: Chunk, work: Work) -> ChunkAnswer:
-        """Run a stretch of sound through voice activity; raises as :meth:`analyse`."""
-        return self._judge.hear(voice, chunk, work)
+    def hear(self, chunk: Chunk, work: Work) -> ChunkAnswer:
+        """Run a stretch of sound through voice activity, which must be there; raises as :meth:`analyse`."""
+        return self._judge.hear(chunk, work)
 
     def judge(self, model: EmotionModel, units: list[FloatArray], work: Work) -> list[WindowAnswer]:
         """Run windows, float32 [samples] each, through ``model``; raises as :meth:`analyse`."""

@@ -9,8 +9,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.pipeline.results import FloatArray
-from service.pipeline.speech.embedding_results import AudioEmbedding, ChannelEmbedding
+from service.pipeline.results import AudioEmbedding, ChannelEmbedding, FloatArray
 from service.render.audio_json import SECONDS_DECIMALS, media_members
 from service.render.channels import has_channel_list, plain_values
 

@@ -13,8 +13,7 @@ import pytest
 
 from service.card import Card, FileEntry, Licence, Measurement
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioEmotion, AudioOptions
-from service.pipeline.speech.embedding_results import AudioEmbedding, EmbeddingOptions
+from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, EmbeddingOptions
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
 from service.problems import MediaInvalid, ModelNotFound, NoVideoStream
 from service.settings import Settings

@@ -14,14 +14,16 @@ from service.card import Card, FileEntry, Licence, Member, SpeechInput
 from service.pipeline.device.session import Signature, Tensor
 from service.pipeline.device.task import Work
 from service.pipeline.results import (
+    AudioEmbedding,
     AudioEmotion,
     AudioOptions,
+    ChannelEmbedding,
     ChannelEmotion,
+    EmbeddingOptions,
     MediaInfo,
     ModelReference,
     Timeline,
 )
-from service.pipeline.speech.embedding_results import AudioEmbedding, ChannelEmbedding, EmbeddingOptions
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
 from service.problems import DenoiserUnavailable, MediaEmpty, MediaInvalid, ModelNotFound, Problem
 from service.services import Loaded, Services

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from service.jobs.files import PartFiles
 from service.jobs.job import JobOptions
 from service.jobs.plans import JobPlans, Result
 from service.jobs.spool import JobSpool, Spool
-from service.pipeline.device.task import Work
+from service.pipeline.decoding.long_decode import SoundFacts
+from tests.plain_wav import PlainDecoder
+from tests.support.work import patient
 
 
 @dataclass
@@ -28,6 +32,50 @@ class Bytes:
         return self.content[start : start + size]
 
 
+def pieces(length: int, cuts: Sequence[int]) -> Iterator[slice]:
+    """Slices between ``cuts``, which may be equal or beyond the end."""
+    places = [0, *sorted(min(cut, length) for cut in cuts), length]
+    return (slice(begin, end) for begin, end in itertools.pairwise(places))
+
+
+class PlainLongDecoder:
+    """Has the interface of a decoder of long recordings; plays 16 bit PCM wav in this process.
+
+    Args:
+        cuts: samples between which the blocks lie; they may be changed between two recordings.
+    """
+
+    def __init__(self, cuts: Sequence[int] = ()) -> None:
+        self.cuts = cuts
+
+    def start(self) -> None:
+        """There is nothing to start."""
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+    def sound(
+        self, source: Bytes, *, target_rate_hz: int, start_s: float | None = None, end_s: float | None = None
+    ) -> PlainPlayback:
+        decoded = PlainDecoder().audio(source.content, target_rate_hz=target_rate_hz, start_s=start_s, end_s=end_s)
+        blocks = [decoded.samples[:, piece] for piece in pieces(decoded.samples.shape[1], self.cuts)]
+        return PlainPlayback([block for block in blocks if block.size], SoundFacts(decoded.media, decoded.flags))
+
+
+@dataclass
+class PlainPlayback:
+    """Blocks that lie in memory, and then the facts."""
+
+    blocks: list[np.ndarray]
+    outcome: SoundFacts
+
+    def next(self) -> np.ndarray | None:
+        return self.blocks.pop(0) if self.blocks else None
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
 def run_job(
     plans: JobPlans,
     options: JobOptions,
@@ -42,7 +90,7 @@ def run_job(
     """
     handle = f"job{len(folder.handles())}"
     spool: JobSpool = folder.create_job(handle, b"k" * 32)
-    work = Work(time.monotonic() + 60, None, None)
+    work = patient()
     done = 0
     for name in plans.parts(options):
         files = PartFiles(spool, name)

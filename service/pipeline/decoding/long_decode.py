@@ -42,7 +42,7 @@ class SoundFacts:
     flags: tuple[str, ...]
 
 
-Sound = Playback[FloatArray, SoundFacts]
+SoundPlayback = Playback[FloatArray, SoundFacts]
 """Blocks float32 [channels, samples]; the outcome is the facts."""
 
 Pictures = Playback[VideoFrame, VideoSummary]
@@ -67,7 +67,7 @@ class LongDecoder(Decoder):
 
     def sound(
         self, source: ByteSource, *, target_rate_hz: int, start_s: float | None = None, end_s: float | None = None
-    ) -> Sound:
+    ) -> SoundPlayback:
         """Begin to decode the sound of ``source``, whole or from ``start_s`` to ``end_s``.
 
         Equal sources give equal samples. Problems are raised by :meth:`Playback.next`.

@@ -1,4 +1,4 @@
-"""The work of one request: deadline, cancellation, progress, times of its stages, and the interface of its decoder."""
+"""The work of one request: its deadline, cancellation, progress and the times of its stages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
-
-from service.pipeline.results import FloatArray, MediaInfo
 
 
 class StageTimes(dict[str, float]):
@@ -51,31 +48,6 @@ batch_seconds {device} or batch_padding_ratio {}."""
 
 def observe_nothing(name: str, value: float, labels: dict[str, str]) -> None:
     """Ignore a measurement."""
-
-
-class Decoded(Protocol):
-    """A decoded recording."""
-
-    @property
-    def samples(self) -> FloatArray:
-        """float32 [channels, n] at the requested rate."""
-
-    @property
-    def media(self) -> MediaInfo:
-        """Facts of the container."""
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """Remarks on the recording, such as 'clipped'."""
-
-
-class AudioDecoder(Protocol):
-    """Turns uploads into samples; raises problems."""
-
-    def audio(
-        self, data: bytes | memoryview, *, target_rate_hz: int, start_s: float | None, end_s: float | None
-    ) -> Decoded:
-        """Decode the sound of ``data`` between two times."""
 
 
 @dataclass

@@ -1,22 +1,89 @@
-"""Embeddings of a sound: its windows through the graph, put in rows."""
+"""Embeddings of a sound: graphs that give one for each window, which of them answers a request, and the answer.
+
+A bundle of the task 'speech-embedding' is made for it (Deep Spectrum features, seed_systems A.2, C4 and D.1: the
+activations of an image CNN on a plot of the spectrogram); a speech emotion graph may give one beside its probabilities.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+
 import numpy as np
-from numpy.typing import NDArray
 
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
+from service.pipeline.device.session import Session
 from service.pipeline.device.task import Work
-from service.pipeline.media.channels import NamedChannel
-from service.pipeline.results import FloatArray
-from service.pipeline.speech.embedding_model import EMBEDDING, EmbeddingModel
-from service.pipeline.speech.embedding_results import AudioEmbedding, ChannelEmbedding, EmbeddingOptions
-from service.pipeline.speech.postprocess import is_silent
+from service.pipeline.results import AudioEmbedding, ChannelEmbedding, EmbeddingOptions
+from service.pipeline.speech.listener import ChannelListener, judged_rows
+from service.pipeline.speech.model import SpeechModel
 from service.pipeline.speech.sound import Sound
-from service.pipeline.speech.windows import Windows, plan_windows
-from service.problems import AnswerTooLarge
+from service.pipeline.speech.windows import window_rule
+from service.problems import AnswerTooLarge, ModelNotFound
+from service.registry import SPEECH_EMBEDDING, Bundle
 from service.settings import Limits
+
+EMBEDDING = "embedding"
+
+
+class EmbeddingModel(SpeechModel):
+    """A bundle whose graph has the output 'embedding' float32 [batch, dimensions].
+
+    Attributes:
+        dimensions: length of an embedding.
+
+    Raises:
+        BundleError: as of :class:`SpeechModel`; also where the graph leaves the length of an embedding open.
+    """
+
+    REQUIRED = (EMBEDDING,)
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        session: Session,
+        max_batch: int,
+        on_padding: Callable[[float], None] | None = None,
+    ) -> None:
+        super().__init__(bundle, session, max_batch, on_padding)
+        shape = next(tensor.shape for tensor in session.signature.outputs if tensor.name == EMBEDDING)
+        if len(shape) != 2 or shape[1] < 1:
+            raise self.error("its output 'embedding' is not of the shape [batch, a fixed number]")
+        self.dimensions = shape[1]
+
+
+def choose_embedding(
+    models: Mapping[tuple[str, str], EmbeddingModel],
+    default_emotion: Bundle | None,
+    name: str | None,
+    version: str | None,
+    withheld: str | None = None,
+) -> EmbeddingModel:
+    """The model for a request.
+
+    Args:
+        models: by name and version, the highest version of a name last.
+        default_emotion: what judges emotion where a request names no model, or None.
+        name: None takes the bundle of the task 'speech-embedding' with the highest priority; without any, the
+            default emotion model if it gives an embedding, else the one of the highest priority that does.
+        version: None takes the highest.
+        withheld: what the licence policy has to say on a model of that name, for the error.
+
+    Raises:
+        ModelNotFound: there is none, or it gives no embedding.
+    """
+
+    def rank(model: EmbeddingModel) -> tuple[bool, bool, int]:
+        card = model.bundle.card
+        is_default = default_emotion is not None and default_emotion.card.name == card.name
+        return card.task == SPEECH_EMBEDDING, is_default, card.priority
+
+    if name is None and models:
+        name = max(models.values(), key=rank).bundle.card.name
+    matches = [model for (own, number), model in models.items() if own == name and version in (None, number)]
+    if not matches:
+        raise ModelNotFound(withheld or "There is no such model or version, or it gives no embedding.")
+    return matches[-1]
 
 
 def embed_sound(
@@ -37,29 +104,28 @@ def embed_sound(
         work: the request.
 
     Raises:
-        Unprocessable, MediaTooShort: as :func:`plan_windows`.
+        Unprocessable, MediaTooShort: as :meth:`WindowRule.plan`.
         AnswerTooLarge: more numbers than the limit.
         Problem: as :meth:`Batcher.run`.
     """
-    windows = plan_windows(
-        len(sound.channels[0].samples), model.speech, limits, window_s=options.window_s, hop_s=options.hop_s
-    )
+    rule = window_rule(model.speech, limits, options.window_s, options.hop_s)
+    windows = rule.plan(len(sound.channels[0].samples), limits)
     tables = len(sound.channels) + (options.channel == "each")  # whose answer holds the mean, too
     _check_size(len(windows) * model.dimensions * tables, limits)
-    heard = [_heard_windows(channel.samples, windows) for channel in sound.channels]
-    units = [
-        channel.samples[start : start + windows.length_samples]
-        for channel, indices in zip(sound.channels, heard, strict=True)
-        for start in windows.start_samples[indices]
+    heard = [
+        ChannelListener(rule, windows.rate_hz, voice=None).take(channel.samples, None, last=True)
+        for channel in sound.channels
     ]
-    answers = iter(run_units(device, model, units, work, lambda finished: work.report(finished / len(units))))
+    clips = [clip for one in heard for clip in one.clips]
+    answers = iter(run_units(device, model, clips, work, lambda finished: work.report(finished / len(clips))))
     with work.stage("post"):
         channels = []
-        for channel, indices in zip(sound.channels, heard, strict=True):
+        for channel, one in zip(sound.channels, heard, strict=True):
             rows = np.full((len(windows), model.dimensions), np.nan, np.float32)
-            for index in indices:
-                rows[index] = next(answers)[EMBEDDING]
-            channels.append(_answer(channel, rows, indices, sound))
+            for row in judged_rows(one.shares):
+                rows[row] = next(answers)[EMBEDDING]
+            flags = (*sound.flags, *_remarks(sound, len(windows) - len(one.clips), len(windows)))
+            channels.append(ChannelEmbedding(channel.name, rows, flags))
     offset_s = options.start_s or 0.0
     return AudioEmbedding(
         media=sound.media,
@@ -81,17 +147,9 @@ def _check_size(values: int, limits: Limits) -> None:
         )
 
 
-def _heard_windows(samples: FloatArray, windows: Windows) -> NDArray[np.intp]:
-    """Indices of the windows that are not silent."""
-    length, rate_hz = windows.length_samples, windows.rate_hz
-    sounds = [not is_silent(samples[start : start + length], rate_hz) for start in windows.start_samples]
-    return np.flatnonzero(sounds)
-
-
-def _answer(channel: NamedChannel, rows: FloatArray, heard: NDArray[np.intp], sound: Sound) -> ChannelEmbedding:
-    flags = list(sound.flags)
-    if not heard.size:
-        flags.append("silent")
-    elif heard.size < len(rows):
-        flags.append("silent_windows")
-    return ChannelEmbedding(channel.name, rows, tuple(flags))
+def _remarks(sound: Sound, silent: int, windows: int) -> Iterator[str]:
+    """Flags of a channel of which so many windows are silent."""
+    if sound.denoiser is not None:
+        yield "denoised"
+    if silent:
+        yield "silent" if silent == windows else "silent_windows"

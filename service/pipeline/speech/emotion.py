@@ -1,28 +1,32 @@
-"""Emotion of a sound: find speech, cut windows, run those that hold sound through the model, put together."""
+"""Emotion of an upload: its channels are listened to, and the windows that hold speech run through the model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import Work
-from service.pipeline.media.channels import NamedChannel
-from service.pipeline.results import AudioEmotion, AudioOptions, ChannelEmotion, FloatArray
-from service.pipeline.speech.emotion_model import EmotionModel
-from service.pipeline.speech.model import WindowAnswer
-from service.pipeline.speech.postprocess import channel_emotion, envelope, is_silent, judged_windows
+from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray, OnWindow
+from service.pipeline.speech.emotion_answer import (
+    JudgedChannel,
+    JudgedSound,
+    TimelineRows,
+    emotion_answer,
+    stack_answers,
+)
+from service.pipeline.speech.listener import ChannelListener
+from service.pipeline.speech.model import EmotionModel, WindowAnswer
 from service.pipeline.speech.sound import Sound
-from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, VoiceActivity
-from service.pipeline.speech.window_watch import OnWindow, WindowWatch
-from service.pipeline.speech.windows import Windows, plan_windows
+from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, RunChunk, VoiceActivity, VoiceListener
+from service.pipeline.speech.windows import window_rule
 from service.settings import Limits
 
 VOICE_SHARE = 0.2
 """Part of the progress that finding speech makes up; the windows make up the rest."""
+
+Tell = Callable[[Sequence[WindowAnswer | None]], None]
 
 
 @dataclass(frozen=True)
@@ -54,113 +58,78 @@ class SoundJudge:
             on_window: told each window in its order, before the whole answer is there; called in this thread.
 
         Raises:
-            Unprocessable, MediaTooShort: as :func:`plan_windows`.
+            Unprocessable, MediaTooShort: as :meth:`WindowRule.plan`.
             Problem: as :meth:`Batcher.run`.
             Cancelled: the work was cancelled.
         """
-        channels = sound.channels
-        windows = plan_windows(
-            len(channels[0].samples),
-            model.speech,
-            self.limits,
-            window_s=options.window_s,
-            hop_s=options.hop_s,
-        )
-        weights = [self._weights(channel.samples, windows, work, len(channels)) for channel in channels]
-        units = [
-            channel.samples[start : start + windows.length_samples]
-            for channel, weight in zip(channels, weights, strict=True)
-            for start in windows.start_samples[judged_windows(weight)]
+        channels, rate_hz = sound.channels, model.speech.sample_rate_hz
+        n_samples = len(channels[0].samples)
+        rule = window_rule(model.speech, self.limits, options.window_s, options.hop_s)
+        windows = rule.plan(n_samples, self.limits)
+        run_chunk = self._counted(len(channels) * n_samples / rate_hz, work)
+        listeners = [ChannelListener(rule, rate_hz, self.voice, n_samples) for _ in channels]
+        heard = [
+            listener.take(channel.samples, run_chunk, last=True)
+            for listener, channel in zip(listeners, channels, strict=True)
         ]
-        watch = None
-        if on_window is not None:
-            labels, offset_s = model.bundle.card.labels, options.start_s or 0.0
-            has_voice = self.voice is not None
-            watch = WindowWatch(on_window, labels, channels, weights, windows, offset_s=offset_s, has_voice=has_voice)
-        answers = iter(self.run(model, units, work, watch))
-        with work.stage("post"):
-            emotions = [
-                self._channel(channel, weight, windows, answers, model, options, sound)
-                for channel, weight in zip(channels, weights, strict=True)
-            ]
-            outline = envelope([channel.samples for channel in channels])
-        return AudioEmotion(
-            media=sound.media,
-            model=model.reference,
-            labels=tuple(model.bundle.card.labels),
-            channels=tuple(emotions),
-            envelope=outline,
-            denoiser=sound.denoiser,
-            stages_s=work.stages_s,
-        )
+        offset_s, has_voice = options.start_s or 0.0, self.voice is not None
+        names = [channel.name for channel in channels]
+        rows = TimelineRows(list(zip(names, heard, strict=True)), offset_s, has_voice=has_voice)
 
-    def find_speech(self, samples: FloatArray, rate_hz: int, work: Work, channels: int = 1) -> Activity | None:
-        """Where somebody speaks in one of so many channels, float32 [n]; None without a voice activity model."""
+        def tell(answers: Sequence[WindowAnswer | None]) -> None:
+            for row in rows.known(answers):
+                assert on_window is not None
+                on_window(row, model.bundle.card.labels)
+
+        clips = [clip for one in heard for clip in one.clips]
+        done = self._run(model, clips, work, None if on_window is None else tell)
+        with work.stage("post"):
+            answers = iter(done)
+            judged = []
+            for name, one, listener in zip(names, heard, listeners, strict=True):
+                own = stack_answers([next(answers) for _ in one.clips])
+                extent = listener.extent
+                judged.append(JudgedChannel(name, one.shares, own, extent.outline, extent.is_silent))
+            known = JudgedSound(sound.media, windows, judged, offset_s, sound.flags, has_voice, sound.denoiser)
+            return emotion_answer(known, model, work.stages_s)
+
+    def find_speech(self, samples: FloatArray, rate_hz: int, work: Work) -> Activity | None:
+        """Where somebody speaks in one channel, float32 [n]; None without a voice activity model."""
         if self.voice is None:
             return None
-        voice, done = self.voice, 0
+        run_chunk = self._counted(len(samples) / rate_hz, work)
+        return Activity(VoiceListener(self.voice, rate_hz).take(samples, run_chunk, last=True), self.voice.step_s)
+
+    def hear(self, chunk: Chunk, work: Work) -> ChunkAnswer:
+        """Run a stretch of sound through voice activity, which must be there."""
+        assert self.voice is not None
+        return run_units(self.host, self.voice, [chunk], work)[0]
+
+    def run(self, model: EmotionModel, clips: list[FloatArray], work: Work) -> list[WindowAnswer]:
+        """Run windows, float32 [samples] each, through ``model``."""
+        return run_units(self.device, model, clips, work)
+
+    def _run(self, model: EmotionModel, clips: list[FloatArray], work: Work, tell: Tell | None) -> list[WindowAnswer]:
+        """The same for an upload: progress is reported, and ``tell`` is told the answers so far and at the end."""
+
+        def report(finished: int) -> None:
+            work.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / len(clips))
+
+        answers = run_units(self.device, model, clips, work, report, partial=tell)
+        if tell is not None:
+            tell(answers)
+        return answers
+
+    def _counted(self, sound_s: float, work: Work) -> RunChunk:
+        """Runs voice activity and reports how much of ``sound_s`` seconds, over all channels, has been heard."""
+        done = 0
 
         def run_chunk(chunk: Chunk) -> ChunkAnswer:
             nonlocal done
-            answer = self.hear(voice, chunk, work)
+            answer = self.hear(chunk, work)
             done += len(chunk.frames)
-            work.report(VOICE_SHARE * done / (len(samples) / rate_hz * voice.steps_per_s) / channels)
+            assert self.voice is not None
+            work.report(VOICE_SHARE * min(1.0, done * self.voice.step_s / sound_s))
             return answer
 
-        return voice.detect(samples, rate_hz, run_chunk)
-
-    def hear(self, voice: VoiceActivity, chunk: Chunk, work: Work) -> ChunkAnswer:
-        """Run a stretch of sound through voice activity."""
-        return run_units(self.host, voice, [chunk], work)[0]
-
-    def run(
-        self, model: EmotionModel, units: list[FloatArray], work: Work, watch: WindowWatch | None = None
-    ) -> list[WindowAnswer]:
-        """Run windows, float32 [samples] each, through ``model``."""
-
-        def report(finished: int) -> None:
-            work.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / len(units))
-
-        answers = run_units(self.device, model, units, work, report, partial=watch)
-        if watch is not None:
-            watch(answers)
-        return answers
-
-    def _weights(self, samples: FloatArray, windows: Windows, work: Work, channels: int) -> FloatArray:
-        """Share of speech in each window, float32 [windows]. Without voice activity all sound is speech."""
-        rate_hz = windows.rate_hz
-        if is_silent(samples, rate_hz):
-            return np.zeros(len(windows), np.float32)
-        found = self.find_speech(samples, rate_hz, work, channels)
-        if found is not None:
-            return found.share(windows.start_s, windows.end_s)
-        length = windows.length_samples
-        sounds = [not is_silent(samples[start : start + length], rate_hz) for start in windows.start_samples]
-        return np.asarray(sounds, np.float32)
-
-    def _channel(
-        self,
-        channel: NamedChannel,
-        weights: FloatArray,
-        windows: Windows,
-        answers: Iterator[WindowAnswer],
-        model: EmotionModel,
-        options: AudioOptions,
-        sound: Sound,
-    ) -> ChannelEmotion:
-        silent = is_silent(channel.samples, windows.rate_hz)
-        return channel_emotion(
-            channel.name,
-            windows,
-            [next(answers) for _ in judged_windows(weights)],
-            labels=model.bundle.card.labels,
-            outputs=model.outputs,
-            weights=weights,
-            speech=None if self.voice is None else weights,
-            offset_s=options.start_s or 0.0,
-            flags=[
-                *sound.flags,
-                *(["silent"] if silent else []),
-                *(["no_voice_activity"] if self.voice is None else []),
-            ],
-        )
+        return run_chunk

@@ -1,33 +1,39 @@
-"""How far the samples of one channel reach, measured while they arrive: for silence, and for the plot's outline."""
+"""How far the samples of a channel reach: whether it is silent, and the outline that a plot draws of it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from service.pipeline.results import FloatArray
-from service.pipeline.speech.postprocess import EDGE_S, ENVELOPE_SLICES, SILENCE_PEAK_TO_PEAK
+
+SILENCE_PEAK_TO_PEAK = 2.0 / 32768
+"""One step of 16 bits up and down: dither and lossy coding of digital silence stay within."""
+
+EDGE_S = 0.032
+"""Left out at both ends when a constant is looked for: resampled, it rings where it begins and ends."""
+
+OUTLINE_SLICES = 1000
 
 
 class Extent:
-    """Least and greatest of up to ``ENVELOPE_SLICES`` slices, and of all but the edges.
+    """Least and greatest sample of one channel, measured while its samples arrive.
 
     Args:
         n_samples: length of the recording.
         rate_hz: of the samples.
 
     Attributes:
-        least, greatest: float32 [slices].
+        outline: float32 [slices, 2], least and greatest sample of up to ``OUTLINE_SLICES`` equal slices.
     """
 
     def __init__(self, n_samples: int, rate_hz: int) -> None:
-        slices = min(ENVELOPE_SLICES, n_samples)
+        slices = min(OUTLINE_SLICES, n_samples)
         self._slices = np.arange(slices) * n_samples // max(slices, 1)
-        self.least: FloatArray = np.full(slices, np.inf, np.float32)
-        self.greatest: FloatArray = np.full(slices, -np.inf, np.float32)
-        edge = int(EDGE_S * rate_hz)
-        self._inner = (edge, n_samples - edge) if n_samples > 4 * edge > 0 else (0, n_samples)
+        self.outline: FloatArray = np.tile(np.array([np.inf, -np.inf], np.float32), (slices, 1))
+        self._inner = _inner(n_samples, rate_hz)
         self._range = np.array([np.inf, -np.inf], np.float32)
         self._measured = 0
 
@@ -36,33 +42,43 @@ class Extent:
         if not len(samples):
             return
         first, self._measured = self._measured, self._measured + len(samples)
-        if len(self._slices):
-            row = int(np.searchsorted(self._slices, first, side="right")) - 1
-            begins = self._slices[row + 1 :] - first
-            cuts = np.concatenate([[0], begins[begins < len(samples)]]).astype(np.int64)
-            rows = slice(row, row + len(cuts))
-            self.least[rows] = np.minimum(self.least[rows], np.minimum.reduceat(samples, cuts))
-            self.greatest[rows] = np.maximum(self.greatest[rows], np.maximum.reduceat(samples, cuts))
-        low, high = (min(max(place - first, 0), len(samples)) for place in self._inner)
-        if high > low:
-            inner = samples[low:high]
+        row = int(np.searchsorted(self._slices, first, side="right")) - 1
+        begins = self._slices[row + 1 :] - first
+        cuts = np.concatenate([[0], begins[begins < len(samples)]]).astype(np.int64)
+        least, greatest = self.outline[row : row + len(cuts)].T
+        np.minimum(least, np.minimum.reduceat(samples, cuts), out=least)
+        np.maximum(greatest, np.maximum.reduceat(samples, cuts), out=greatest)
+        inner = samples[slice(*(min(max(place - first, 0), len(samples)) for place in self._inner))]
+        if len(inner):
             self._range = np.array([min(self._range[0], inner.min()), max(self._range[1], inner.max())], np.float32)
 
     @property
-    def silent(self) -> bool:
-        """Whether all of the channel was silence (see ``is_silent``); to be asked for at the end."""
+    def is_silent(self) -> bool:
+        """Whether all of the channel is silent, see :func:`is_silent`; known when all samples were added."""
         return bool(self._range[1] - self._range[0] <= SILENCE_PEAK_TO_PEAK)
 
     def state(self) -> dict[str, Any]:
         """All that is known, for :meth:`restore`."""
-        return {
-            "least": self.least,
-            "greatest": self.greatest,
-            "range": self._range,
-            "measured": self._measured,
-        }
+        return {"outline": self.outline, "range": self._range, "measured": self._measured}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up where :meth:`state` was written."""
-        self.least, self.greatest, self._range = state["least"].copy(), state["greatest"].copy(), state["range"].copy()
-        self._measured = state["measured"]
+        self.outline = state["outline"].copy()
+        self._range, self._measured = state["range"], state["measured"]
+
+
+def is_silent(samples: FloatArray, rate_hz: int) -> bool:
+    """Whether float32 [n] is digital silence or a constant offset."""
+    return bool(np.ptp(samples[slice(*_inner(len(samples), rate_hz))]) <= SILENCE_PEAK_TO_PEAK)
+
+
+def joined_outline(outlines: Sequence[FloatArray]) -> FloatArray:
+    """The outline of several channels of one length: float32 [slices, 2] each, and so the answer."""
+    stacked = np.stack(outlines)
+    return np.stack([stacked[..., 0].min(axis=0), stacked[..., 1].max(axis=0)], axis=1)
+
+
+def _inner(n_samples: int, rate_hz: int) -> tuple[int, int]:
+    """Where a constant is looked for, from and to: without the edges where the samples are long enough."""
+    edge = int(EDGE_S * rate_hz)
+    return (edge, n_samples - edge) if n_samples > 4 * edge > 0 else (0, n_samples)

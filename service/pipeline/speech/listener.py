@@ -1,173 +1,138 @@
-"""One channel of a long recording, judged while its samples arrive: the answer is that of the whole at once.
+"""The listening core: it takes one channel of sound in blocks and gives its windows with their share of speech.
 
-Voice activity hands its state on, windows are judged as soon as they have been heard to their end, and what is kept
-of the sound is what the next window needs. Everything that is known between two blocks can be written down and taken
-up again (:meth:`ChannelJudge.state`), so an interrupted run gives the numbers of an uninterrupted one.
+Uploads, streams and jobs all listen through it. An upload is one block, a stream many small ones, a job stretches
+between which everything that is known is written down. The windows and their numbers do not depend on the cuts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from service.pipeline.results import FloatArray
-from service.pipeline.speech.extent import Extent
-from service.pipeline.speech.model import WindowAnswer
-from service.pipeline.speech.postprocess import is_silent, judged_windows
-from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, Memory, VoiceActivity
-from service.pipeline.speech.windows import Windows
+from service.pipeline.speech.extent import Extent, is_silent
+from service.pipeline.speech.resampling import HeldSamples
+from service.pipeline.speech.voice_activity import RunChunk, VoiceActivity, VoiceListener
+from service.pipeline.speech.windows import WindowRule, Windows
 
-MARGIN_S = 0.1
-"""Heard on both sides of a stretch that is resampled for voice activity, and then cut off again."""
-
-RunChunk = Callable[[Chunk], ChunkAnswer]
-JudgeWindows = Callable[[list[FloatArray]], Sequence[WindowAnswer]]
+LEAST_SPEECH_SHARE = 0.1
+"""A window with less speech is not judged: in a 3 s window that is 0.3 s, about one syllable."""
 
 
-class Listener:
-    """Voice activity of one channel, float32 samples at ``rate_hz`` in stretches as long as a graph call takes."""
+@dataclass(frozen=True)
+class HeardWindows:
+    """The windows of one channel that have been heard to their end since the last block.
 
-    def __init__(self, voice: VoiceActivity, rate_hz: int) -> None:
-        self._voice = voice
+    Attributes:
+        windows: where they lie.
+        shares: float32 [windows], share of each that is speech, 0…1; without voice activity 1 for sound, 0 for silence.
+        clips: samples of the windows with enough speech, float32 [length] each, in order; they are to be judged.
+        steps: bool [steps], the voice activity's answers since the last block; empty without one.
+    """
+
+    windows: Windows
+    shares: FloatArray
+    clips: list[FloatArray]
+    steps: NDArray[np.bool_]
+
+
+class ChannelListener:
+    """Listens to one channel. Not thread-safe: blocks of sound follow each other.
+
+    Args:
+        rule: where the windows lie; None where only speech is looked for.
+        rate_hz: of the samples.
+        voice: voice activity, or None: then all sound is speech.
+        n_samples: length of the recording, or None where nobody knows it before its end.
+    """
+
+    def __init__(
+        self, rule: WindowRule | None, rate_hz: int, voice: VoiceActivity | None, n_samples: int | None = None
+    ) -> None:
+        self._extent = None if n_samples is None else Extent(n_samples, rate_hz)
+        self._rule = rule
         self._rate_hz = rate_hz
-        self._memory = voice.first_memory()
-        self.steps: NDArray[np.bool_] = np.zeros(0, np.bool_)
-        self.stretch = round(voice.chunk_samples / voice.rate_hz * rate_hz)
-        self.margin = 0 if rate_hz == voice.rate_hz else round(MARGIN_S * rate_hz)
+        self._voice = None if voice is None else VoiceListener(voice, rate_hz)
+        self._held = HeldSamples()
+        self._told = 0  # windows
 
-    def hear(self, before: FloatArray, samples: FloatArray, after: FloatArray, run_chunk: RunChunk) -> None:
-        """Take the next stretch; ``before`` and ``after`` are up to ``margin`` samples around it."""
-        if self.margin:
-            heard = soxr.resample(np.concatenate([before, samples, after]), self._rate_hz, self._voice.rate_hz)
-            first = round(len(before) / self._rate_hz * self._voice.rate_hz)
-            samples = heard[first : first + round(len(samples) / self._rate_hz * self._voice.rate_hz)]
-        found, self._memory = self._voice.listen(samples, self._memory, run_chunk)
-        self.steps = np.concatenate([self.steps, found])
+    def take(self, samples: FloatArray, run_chunk: RunChunk | None, *, last: bool) -> HeardWindows:
+        """Take the next samples, and give the windows that they complete.
 
-    def activity(self) -> Activity:
-        """What has been found so far."""
-        return Activity(self.steps, self._voice.step_s)
+        Args:
+            samples: float32 [n], ±1 full scale.
+            run_chunk: runs voice activity on the device; None where there is none.
+            last: whether nothing follows. Then the windows that the end of the recording adds are given too.
+        """
+        is_whole = last and not self._held.end
+        if self._extent is not None:
+            self._extent.add(samples)
+        self._held.append(samples)
+        is_silence = is_whole and self._extent is not None and self._extent.is_silent
+        voice = None if is_silence else self._voice  # nobody speaks in silence, whatever a network would say
+        steps = np.zeros(0, np.bool_)
+        if voice is not None:
+            assert run_chunk is not None
+            steps = voice.take(samples, run_chunk, last=last)
+        windows = self._complete(voice, last=last)
+        clips = [self._held.part(start, start + windows.length_samples) for start in windows.start_samples.tolist()]
+        if is_silence:
+            shares = np.zeros(len(windows), np.float32)
+        elif voice is not None:
+            shares = voice.shares(windows)
+        else:
+            shares = np.asarray([not is_silent(clip, self._rate_hz) for clip in clips], np.float32)
+        self._told += len(windows)
+        self._forget()
+        return HeardWindows(windows, shares, [clips[row] for row in judged_rows(shares)], steps)
+
+    @property
+    def extent(self) -> Extent:
+        """How far the samples reach, of a recording whose length is known."""
+        assert self._extent is not None
+        return self._extent
 
     def state(self) -> dict[str, Any]:
         """All that is known, for :meth:`restore`."""
-        return {"h": self._memory.h, "c": self._memory.c, "before": self._memory.before, "steps": self.steps}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up where :meth:`state` was written."""
-        self._memory = Memory(state["h"], state["c"], state["before"])
-        self.steps = state["steps"]
-
-
-class Findings:
-    """What has been found in one channel since it was last asked for: judged windows and their answers."""
-
-    def __init__(self) -> None:
-        self.weights: list[FloatArray] = []
-        self.answers: list[WindowAnswer] = []
-
-    def take(self) -> dict[str, Any]:
-        """Everything since the last call: 'weights' float32 [windows], and by output what was answered, stacked."""
-        names = self.answers[0] if self.answers else ()
-        found: dict[str, Any] = {name: np.stack([answer[name] for answer in self.answers]) for name in names}
-        found["weights"] = np.concatenate(self.weights) if self.weights else np.zeros(0, np.float32)
-        self.weights, self.answers = [], []
-        return found
-
-
-class ChannelJudge:
-    """Judges one channel.
-
-    Args:
-        windows: all windows of the recording; None where only speech is looked for.
-        n_samples: length of the recording at ``rate_hz``; known from decoding it once.
-        rate_hz: of the samples.
-        voice: voice activity, if there is a model.
-    """
-
-    def __init__(self, windows: Windows | None, n_samples: int, rate_hz: int, voice: VoiceActivity | None) -> None:
-        self._windows = windows
-        self._rate_hz = rate_hz
-        self.listener = None if voice is None else Listener(voice, rate_hz)
-        self.findings = Findings()
-        self._buffer: FloatArray = np.zeros(0, np.float32)
-        self._base = 0  # where in the recording the buffer begins
-        self._heard = 0  # up to where voice activity is known
-        self._next_window = 0
-        self.extent = Extent(n_samples, rate_hz)
-
-    def take(self, samples: FloatArray, run_chunk: RunChunk, judge: JudgeWindows, *, last: bool) -> None:
-        """Take the next samples, float32 [n]; with ``last`` there are no more."""
-        self.extent.add(samples)
-        self._buffer = np.concatenate([self._buffer, samples])
-        self._listen(run_chunk, last)
-        self._judge(judge)
-        self._forget()
-
-    def state(self) -> dict[str, Any]:
-        """All that is known, for :meth:`restore`, without the findings."""
         return {
-            "buffer": self._buffer,
-            "places": [self._base, self._heard, self._next_window],
-            "extent": self.extent.state(),
-            "listener": None if self.listener is None else self.listener.state(),
+            "held": self._held.state(),
+            "told": self._told,
+            "extent": None if self._extent is None else self._extent.state(),
+            "voice": None if self._voice is None else self._voice.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up where :meth:`state` was written."""
-        self._buffer = state["buffer"]
-        self._base, self._heard, self._next_window = state["places"]
-        self.extent.restore(state["extent"])
-        if self.listener is not None:
-            self.listener.restore(state["listener"])
+        self._held.restore(state["held"])
+        self._told = state["told"]
+        if self._extent is not None:
+            self._extent.restore(state["extent"])
+        if self._voice is not None:
+            self._voice.restore(state["voice"])
 
-    @property
-    def _end(self) -> int:
-        return self._base + len(self._buffer)
-
-    def _listen(self, run_chunk: RunChunk, last: bool) -> None:
-        listener = self.listener
-        if listener is None:
-            self._heard = self._end
-            return
-        while self._end - self._heard >= listener.stretch + listener.margin or (last and self._heard < self._end):
-            stop = min(self._heard + listener.stretch, self._end)
-            before = self._part(max(0, self._heard - listener.margin), self._heard)
-            after = self._part(stop, min(stop + listener.margin, self._end))
-            listener.hear(before, self._part(self._heard, stop), after, run_chunk)
-            self._heard = stop
-
-    def _judge(self, judge: JudgeWindows) -> None:
-        windows = self._windows
-        if windows is None:
-            return
-        stop = int(np.searchsorted(windows.end_samples, self._heard, side="right"))
-        rows = slice(self._next_window, stop)
-        if stop == self._next_window:
-            return
-        units = [self._part(start, start + windows.length_samples) for start in windows.start_samples[rows]]
-        weights = self._weights(windows, rows, units)
-        self.findings.weights.append(weights)
-        self.findings.answers += judge([units[row].copy() for row in judged_windows(weights)])
-        self._next_window = stop
-
-    def _weights(self, windows: Windows, rows: slice, units: list[FloatArray]) -> FloatArray:
-        """Share of speech in some windows; without voice activity all sound is speech."""
-        if self.listener is None:
-            return np.asarray([not is_silent(unit, self._rate_hz) for unit in units], np.float32)
-        return self.listener.activity().share(windows.start_s[rows], windows.end_s[rows])
+    def _complete(self, voice: VoiceListener | None, *, last: bool) -> Windows:
+        """The windows that have not been told yet and of which all is known."""
+        end = self._held.end
+        if self._rule is None:
+            return Windows(np.zeros(0, np.int64), 0, self._rate_hz)
+        if last:
+            return self._rule.all(end).after(self._told)
+        known = end if voice is None else min(end, voice.known_samples)
+        return self._rule.complete(known, self._told)
 
     def _forget(self) -> None:
-        """Let go of samples that no window and no stretch needs any more."""
-        keep = self._heard - (0 if self.listener is None else self.listener.margin)
-        if self._windows is not None and self._next_window < len(self._windows):
-            keep = min(keep, int(self._windows.start_samples[self._next_window]))
-        keep = max(keep, self._base)
-        self._buffer = self._buffer[keep - self._base :].copy()
-        self._base = keep
+        """Keep what the next window needs, and what a last one would that ends now."""
+        first = self._held.end
+        if self._rule is not None:
+            first = max(0, min(self._told * self._rule.hop_samples, first - self._rule.length_samples))
+        self._held.forget(first)
+        if self._voice is not None:
+            self._voice.forget(first)
 
-    def _part(self, start: int, stop: int) -> FloatArray:
-        return self._buffer[start - self._base : stop - self._base]
+
+def judged_rows(shares: FloatArray) -> NDArray[np.intp]:
+    """Numbers of the windows with enough speech; ``shares`` float32 [windows]."""
+    return np.flatnonzero(shares >= LEAST_SPEECH_SHARE)

@@ -10,9 +10,8 @@ from typing import TypeVar
 from service.card import Task
 from service.pipeline.device.session import CPU, Device, GraphError, Provider, Session, Signature
 from service.pipeline.speech.denoise import Denoiser
-from service.pipeline.speech.embedding_model import EMBEDDING, EmbeddingModel
-from service.pipeline.speech.emotion_model import EmotionModel
-from service.pipeline.speech.model import SpeechModel
+from service.pipeline.speech.embedding import EMBEDDING, EmbeddingModel
+from service.pipeline.speech.model import EmotionModel, SpeechModel
 from service.pipeline.speech.voice_activity import VoiceActivity
 from service.registry import DENOISER, SPEECH_EMBEDDING, SPEECH_EMOTION, Bundle, BundleError, Registry
 from service.settings import Settings

@@ -132,5 +132,18 @@ class SpeechModel:
         return BundleError(f"bundle {self.bundle.card.name}/{self.bundle.card.version}: {cause}")
 
 
+class EmotionModel(SpeechModel):
+    """A bundle of the task 'speech-emotion': 'probabilities' [classes]; 'arousal', 'valence' [] where there are."""
+
+    REQUIRED = ("probabilities",)
+    OPTIONAL = ("arousal", "valence")
+
+    def check(self, answer: WindowAnswer) -> None:
+        """See :meth:`SpeechModel.check`: as many classes as labels."""
+        classes, labels = answer["probabilities"].size, len(self.bundle.card.labels)
+        if classes != labels:
+            raise self.error(f"{classes} classes, but {labels} labels")
+
+
 def _row(outputs: dict[str, Array], row: int) -> WindowAnswer:
     return {name: np.asarray(values[row], np.float32) for name, values in outputs.items()}

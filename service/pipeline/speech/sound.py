@@ -1,22 +1,20 @@
-"""From an upload to the channels that are judged: decoded, and denoised where that was asked for."""
+"""An upload's channels as they are judged: decoded, and denoised where that was asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import soxr
-
+from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.admit import Hold
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
-from service.pipeline.device.task import AudioDecoder, Work
+from service.pipeline.device.task import Work
 from service.pipeline.media.channels import NamedChannel, select_channels
-from service.pipeline.results import AudioOptions, FloatArray, MediaInfo, ModelReference
-from service.pipeline.speech.denoise import Denoiser
-from service.pipeline.speech.embedding_results import EmbeddingOptions
-from service.pipeline.speech.postprocess import is_silent
-from service.problems import DenoiserUnavailable, Unprocessable
+from service.pipeline.options import check_range
+from service.pipeline.results import AudioOptions, EmbeddingOptions, FloatArray, MediaInfo, ModelReference
+from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
+from service.pipeline.speech.model import WindowAnswer
+from service.problems import DenoiserUnavailable
 
 DENOISING_SHARE = 0.5
 """Part of the progress that denoising makes up where it is asked for."""
@@ -31,7 +29,7 @@ class Sound:
     Attributes:
         media: the file's own facts.
         channels: those that were chosen, at the rate asked for, all of one length.
-        flags: such as 'clipped' or 'denoised'.
+        flags: such as 'clipped'.
         denoiser: what took the noise out, if anything did.
     """
 
@@ -42,7 +40,7 @@ class Sound:
 
 
 class SoundSource:
-    """Makes sounds of uploads.
+    """Opens uploads.
 
     Args:
         decoder: turns uploads into samples.
@@ -50,7 +48,7 @@ class SoundSource:
         device: runs the denoiser.
     """
 
-    def __init__(self, decoder: AudioDecoder, denoiser: Denoiser | None, device: Batcher) -> None:
+    def __init__(self, decoder: Decoder, denoiser: Denoiser | None, device: Batcher) -> None:
         self._decoder = decoder
         self._denoiser = denoiser
         self._device = device
@@ -59,14 +57,10 @@ class SoundSource:
         """Refuse what cannot be done with any recording.
 
         Raises:
-            Unprocessable: of ``start_s`` and ``end_s``.
+            Unprocessable: ``start_s`` and ``end_s`` are no range.
             DenoiserUnavailable: denoising is asked for and there is no denoiser.
         """
-        start_s, end_s = options.start_s or 0.0, options.end_s
-        if not (start_s >= 0 and np.isfinite(start_s)):
-            raise Unprocessable("start_s must be 0 or more.", pointer="/start_s")
-        if end_s is not None and not end_s > start_s:
-            raise Unprocessable("end_s must be after start_s.", pointer="/end_s")
+        check_range(options.start_s, options.end_s)
         if options.denoise and self._denoiser is None:
             raise DenoiserUnavailable(pointer="/denoise")
 
@@ -100,21 +94,22 @@ class SoundSource:
         cleaning = work.part(0.0, DENOISING_SHARE)
         cleaned = []
         for index, channel in enumerate(channels):
-            samples = self._denoised(
-                denoiser, channel.samples, cleaning.part(index / len(channels), (index + 1) / len(channels))
-            )
-            if decoded_hz != rate_hz:
-                with work.stage("decode"):
-                    samples = soxr.resample(samples, decoded_hz, rate_hz)
-            cleaned.append(NamedChannel(channel.name, samples))
-        sound = Sound(decoded.media, cleaned, (*decoded.flags, "denoised"), denoiser.reference)
+            own = cleaning.part(index / len(channels), (index + 1) / len(channels))
+            cleaned.append(NamedChannel(channel.name, self._denoised(denoiser, channel.samples, rate_hz, own)))
+        sound = Sound(decoded.media, cleaned, decoded.flags, denoiser.reference)
         return sound, work.part(DENOISING_SHARE, 1.0)
 
-    def _denoised(self, denoiser: Denoiser, samples: FloatArray, work: Work) -> FloatArray:
-        """One channel; digital silence stays what it is, whatever a network would make of it."""
-        if is_silent(samples, denoiser.speech.sample_rate_hz):
-            work.took("denoise", 0.0)
-            return samples
-        return denoiser.denoise(
-            samples, lambda chunks: run_units(self._device, denoiser, chunks, work, stage="denoise"), work.report
-        )
+    def _denoised(self, denoiser: Denoiser, samples: FloatArray, rate_hz: int, work: Work) -> FloatArray:
+        """One channel without its noise, at ``rate_hz``."""
+        channel = ChannelDenoiser(denoiser, len(samples), rate_hz)
+        done = 0
+
+        def run_chunks(chunks: list[FloatArray]) -> list[WindowAnswer]:
+            nonlocal done
+            answers = run_units(self._device, denoiser, chunks, work, stage="denoise")
+            done += len(chunks)
+            work.report(done / channel.chunks)
+            return answers
+
+        work.took("denoise", 0.0)  # the stage is told even where all of the channel is silence
+        return channel.take(samples, run_chunks, last=True)

@@ -3,21 +3,23 @@
 The graph is a recurrent one that takes a run of steps at once: ``input`` float32 [steps, context + step
 samples], ``h`` and ``c`` float32 [1, 1, state_size]; it gives ``speech_probs`` float32 [steps] and the state
 after the last step, ``hn`` and ``cn``. The card's settings hold sample_rate_hz, step_samples,
-context_samples, state_size and threshold. Long recordings go through in chunks that hand the state on, so
-the answer is that of one single run while memory stays bounded.
+context_samples, state_size and threshold. Sound goes through in chunks that hand the state on, so the answer is that of
+one single run while memory stays bounded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from service.pipeline.device.session import Session
 from service.pipeline.results import FloatArray
+from service.pipeline.speech.resampling import StretchResampler
+from service.pipeline.speech.windows import Windows
 from service.registry import Bundle, BundleError
 
 CHUNK_STEPS = 1875
@@ -35,21 +37,6 @@ class Activity:
 
     is_speech: NDArray[np.bool_]
     step_s: float
-
-    def share(self, start_s: NDArray[np.float64], end_s: NDArray[np.float64]) -> FloatArray:
-        """Share of each stretch that is speech, 0…1.
-
-        Args:
-            start_s: float64 [windows], seconds.
-            end_s: float64 [windows], seconds, each after its start.
-
-        Returns:
-            float32 [windows].
-        """
-        edges_s = np.arange(len(self.is_speech) + 1) * self.step_s
-        spoken_s = np.concatenate([[0.0], np.cumsum(self.is_speech) * self.step_s])
-        within_s = np.interp(end_s, edges_s, spoken_s) - np.interp(start_s, edges_s, spoken_s)
-        return np.asarray(np.clip(within_s / (end_s - start_s), 0.0, 1.0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -70,13 +57,8 @@ class ChunkAnswer:
     c: FloatArray
 
 
-@dataclass(frozen=True)
-class Memory:
-    """What one stretch of sound leaves to the next: the graph's state, and the last samples, float32 [context]."""
-
-    h: FloatArray
-    c: FloatArray
-    before: FloatArray
+RunChunk = Callable[[Chunk], ChunkAnswer]
+"""Runs one chunk on the device."""
 
 
 class VoiceActivity:
@@ -121,7 +103,8 @@ class VoiceActivity:
             BundleError: the graph fails.
         """
         try:
-            self.detect(np.zeros(self.rate_hz, np.float32), self.rate_hz, lambda chunk: self.run([chunk])[0])
+            second = np.zeros(self.rate_hz, np.float32)
+            VoiceListener(self, self.rate_hz).take(second, lambda chunk: self.run([chunk])[0], last=True)
         except Exception as error:  # a graph that loads can still fail in any of its kernels
             cause = str(error).strip().split("\n", 1)[0]
             raise BundleError(f"bundle {self._name}: its graph fails: {cause}") from error
@@ -138,56 +121,112 @@ class VoiceActivity:
             answers.append(ChunkAnswer(outputs["speech_probs"], outputs["hn"], outputs["cn"]))
         return answers
 
-    def detect(self, samples: FloatArray, rate_hz: int, run_chunk: Callable[[Chunk], ChunkAnswer]) -> Activity:
-        """Find the speech in one channel.
-
-        Args:
-            samples: float32 [n], ±1 full scale. The last step is filled up with zeros.
-            rate_hz: their sample rate; they are resampled where the model has another.
-            run_chunk: runs one chunk, on whatever thread the device's work belongs to.
-        """
-        if rate_hz != self.rate_hz:
-            samples = soxr.resample(samples, rate_hz, self.rate_hz)
-        memory = self.first_memory()
-        found: list[NDArray[np.bool_]] = []
-        for begin in range(0, len(samples), self.chunk_samples):
-            is_speech, memory = self.listen(samples[begin : begin + self.chunk_samples], memory, run_chunk)
-            found.append(is_speech)
-        return Activity(np.concatenate(found) if found else np.zeros(0, np.bool_), self.step_s)
-
-    @property
-    def chunk_samples(self) -> int:
-        """Samples of one graph call."""
-        return CHUNK_STEPS * self.step_samples
-
     @property
     def step_s(self) -> float:
         """Seconds of one step."""
         return self.step_samples / self.rate_hz
 
-    def first_memory(self) -> Memory:
-        """What is remembered before the first sample: silence."""
-        state = np.zeros((1, 1, self.state_size), np.float32)
-        return Memory(state, state, np.zeros(self.context_samples, np.float32))
 
-    def listen(
-        self, samples: FloatArray, memory: Memory, run_chunk: Callable[[Chunk], ChunkAnswer]
-    ) -> tuple[NDArray[np.bool_], Memory]:
-        """Find the speech in the next stretch of a channel.
+class VoiceListener:
+    """Finds the speech in one channel as its samples arrive: the answers of one single run, step after step.
+
+    Not thread-safe: pieces of sound follow each other.
+
+    Args:
+        voice: the model.
+        rate_hz: sample rate of the sound; it is resampled where the model has another.
+    """
+
+    def __init__(self, voice: VoiceActivity, rate_hz: int) -> None:
+        self._voice = voice
+        self._rate_hz = rate_hz
+        self._resampler = StretchResampler(rate_hz, voice.rate_hz)
+        self._waiting: FloatArray = np.zeros(0, np.float32)  # less than a step, at the model's rate
+        self._context: FloatArray = np.zeros(voice.context_samples, np.float32)
+        self._h = self._c = np.zeros((1, 1, voice.state_size), np.float32)
+        self._is_speech: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._forgotten = 0  # steps
+
+    @property
+    def known_samples(self) -> int:
+        """Samples from the beginning, at ``rate_hz``, of which it is known whether somebody speaks."""
+        steps = self._forgotten + len(self._is_speech)
+        return steps * self._voice.step_samples * self._rate_hz // self._voice.rate_hz
+
+    def take(self, samples: FloatArray, run_chunk: RunChunk, *, last: bool) -> NDArray[np.bool_]:
+        """Take the next samples, and tell of the steps that they complete whether somebody speaks.
 
         Args:
-            samples: float32 [n] at ``rate_hz``: ``chunk_samples`` of them, or fewer at the end, where the last step
-                is filled up with zeros.
-            memory: from the stretch before.
-            run_chunk: as in :meth:`detect`.
+            samples: float32 [n] at ``rate_hz``, ±1 full scale.
+            run_chunk: runs one chunk of up to ``CHUNK_STEPS`` steps on the device.
+            last: whether nothing follows; zeros fill up the last step then.
 
         Returns:
-            bool [steps], and what the next stretch needs.
+            bool [steps].
         """
-        frames = _frames(memory.before, samples, self.step_samples)
-        answer = run_chunk(Chunk(frames, memory.h, memory.c))
-        before = np.concatenate([memory.before, samples])[len(samples) :]
-        return answer.probabilities > self.threshold, Memory(answer.h, answer.c, before)
+        samples = self._resampler.take(samples, last=last)
+        if len(self._waiting):
+            samples = np.concatenate([self._waiting, samples])
+        step = self._voice.step_samples
+        stop = len(samples) if last else len(samples) // step * step
+        self._waiting = samples[stop:].copy()
+        found = [np.zeros(0, np.bool_)]
+        for begin in range(0, stop, CHUNK_STEPS * step):
+            piece = samples[begin : min(begin + CHUNK_STEPS * step, stop)]
+            answer = run_chunk(Chunk(_frames(self._context, piece, step), self._h, self._c))
+            self._h, self._c = answer.h, answer.c
+            self._context = np.concatenate([self._context, piece])[len(piece) :]
+            found.append(answer.probabilities > self._voice.threshold)
+        steps = np.concatenate(found)
+        self._is_speech = np.concatenate([self._is_speech, steps])
+        return steps
+
+    def shares(self, windows: Windows) -> FloatArray:
+        """Share of each window that is speech, 0…1, float32 [windows].
+
+        Everything is counted in whole parts of a second, so the numbers do not depend on what was forgotten.
+
+        Args:
+            windows: at ``rate_hz``; known, and not forgotten.
+        """
+        step = self._voice.step_samples * self._rate_hz
+        is_speech = np.append(self._is_speech, False)
+        spoken = np.concatenate([[0], np.cumsum(is_speech)]) * step
+
+        def spoken_before(places: NDArray[np.int64]) -> NDArray[np.int64]:
+            parts = np.clip(places * self._voice.rate_hz - self._forgotten * step, 0, len(self._is_speech) * step)
+            whole = parts // step
+            return np.asarray(spoken[whole] + is_speech[whole] * (parts - whole * step), np.int64)
+
+        within = spoken_before(windows.end_samples) - spoken_before(windows.start_samples)
+        return (within / (windows.length_samples * self._voice.rate_hz)).astype(np.float32)
+
+    def forget(self, before: int) -> None:
+        """Let go of what lies before a sample at ``rate_hz``."""
+        step = self._voice.step_samples * self._rate_hz
+        gone = min(before * self._voice.rate_hz // step - self._forgotten, len(self._is_speech))
+        if gone > 0:
+            self._is_speech = self._is_speech[gone:].copy()
+            self._forgotten += gone
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, for :meth:`restore`."""
+        return {
+            "resampler": self._resampler.state(),
+            "waiting": self._waiting,
+            "context": self._context,
+            "h": self._h,
+            "c": self._c,
+            "is_speech": self._is_speech,
+            "forgotten": self._forgotten,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up where :meth:`state` was written."""
+        self._resampler.restore(state["resampler"])
+        self._waiting, self._context = state["waiting"], state["context"]
+        self._h, self._c = state["h"], state["c"]
+        self._is_speech, self._forgotten = state["is_speech"], state["forgotten"]
 
 
 def _frames(before: FloatArray, samples: FloatArray, step: int) -> FloatArray:

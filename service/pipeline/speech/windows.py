@@ -1,21 +1,27 @@
 """How a recording is cut into windows: whole-number arithmetic on samples, no audio.
 
-Every sample belongs to at least one window as long as the hop is not longer than the window.
+The rule is the same for a recording whose length is known and for sound that is still arriving. Every sample belongs to
+at least one window as long as the hop is not longer than the window.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.card import SpeechInput
+from service.pipeline.options import check_hop, check_window
 from service.problems import MediaTooShort, Unprocessable
 from service.settings import Limits
 
-Samples = NDArray[np.int64]
+SampleNumbers = NDArray[np.int64]
+"""Places in a recording or lengths, counted in samples."""
+
+LONGEST_HOP_S = 1e9
+"""A longer hop is taken for this one: no recording has a second window then, and all numbers stay finite."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,12 @@ class Windows:
         rate_hz: the sample rate that both count in.
     """
 
-    start_samples: Samples
+    start_samples: SampleNumbers
     length_samples: int
     rate_hz: int
 
     @property
-    def end_samples(self) -> Samples:
+    def end_samples(self) -> SampleNumbers:
         """int64 [windows], first sample after each window."""
         return self.start_samples + self.length_samples
 
@@ -50,63 +56,98 @@ class Windows:
     def __len__(self) -> int:
         return len(self.start_samples)
 
+    def after(self, done: int) -> Windows:
+        """All but the first so many."""
+        return replace(self, start_samples=self.start_samples[done:])
 
-def plan_windows(
-    n_samples: int, speech: SpeechInput, limits: Limits, *, window_s: float | None, hop_s: float | None
-) -> Windows:
-    """Decide the windows of one recording.
 
-    A recording no longer than a window is one window of its own length: it is not padded, the graph is told
-    how long it is. A longer one gets a window at every multiple of the hop that fits, and one more that ends
-    with the recording where samples would be left over. Without ``hop_s`` the card's hop holds, or the
-    window where that is shorter.
+@dataclass(frozen=True)
+class WindowRule:
+    """Where windows lie in any recording.
+
+    There is a window at every multiple of the hop that fits, and one more that ends with the recording where samples
+    would be left over. A recording no longer than a window is one window of its own length: it is not padded, the graph
+    is told how long it is.
+
+    Attributes:
+        window_s, hop_s: of the windows, seconds.
+        least_s: a shorter recording has no window.
+        rate_hz: the sample rate that windows are counted in.
+    """
+
+    window_s: float
+    hop_s: float
+    least_s: float
+    rate_hz: int
+
+    @property
+    def length_samples(self) -> int:
+        """Length of a window."""
+        return max(1, round(self.window_s * self.rate_hz))
+
+    @property
+    def hop_samples(self) -> int:
+        """From the beginning of a window to that of the next."""
+        return max(1, round(min(self.hop_s, LONGEST_HOP_S) * self.rate_hz))
+
+    @property
+    def least_samples(self) -> int:
+        """Length of the shortest recording that has a window."""
+        return max(1, math.floor(self.least_s * self.rate_hz))
+
+    def complete(self, known: int, done: int = 0) -> Windows:
+        """The windows within the first ``known`` samples of a recording that goes on, without the first ``done``."""
+        count = max(0, (known - self.length_samples) // self.hop_samples + 1)
+        starts = np.arange(done, max(count, done), dtype=np.int64) * self.hop_samples
+        return Windows(starts, self.length_samples, self.rate_hz)
+
+    def all(self, n_samples: int) -> Windows:
+        """The windows of a recording of ``n_samples``: those that were complete before, and what the end adds."""
+        if n_samples < self.least_samples:
+            return Windows(np.zeros(0, np.int64), self.length_samples, self.rate_hz)
+        if n_samples <= self.length_samples:
+            return Windows(np.zeros(1, np.int64), n_samples, self.rate_hz)
+        windows = self.complete(n_samples)
+        if windows.end_samples[-1] == n_samples:
+            return windows
+        return replace(windows, start_samples=np.append(windows.start_samples, n_samples - self.length_samples))
+
+    def plan(self, n_samples: int, limits: Limits) -> Windows:
+        """All windows of a recording of ``n_samples``, at least one and not too many.
+
+        Raises:
+            MediaTooShort: fewer samples than the model's shortest clip.
+            Unprocessable: more windows than the limit.
+        """
+        if n_samples < self.least_samples:
+            raise MediaTooShort(f"This model needs at least {self.least_s:g} s of audio.")
+        count = 1 + max(0, -((self.length_samples - n_samples) // self.hop_samples))
+        if count > limits.max_windows:
+            raise Unprocessable(f"That makes {count} windows, the limit is {limits.max_windows}.", pointer="/hop_s")
+        return self.all(n_samples)
+
+
+def window_rule(speech: SpeechInput, limits: Limits, window_s: float | None, hop_s: float | None) -> WindowRule:
+    """The rule that a request asks for.
 
     Args:
-        n_samples: length of the recording at the model's sample rate.
         speech: the model's needs and defaults.
-        limits: least hop and largest number of windows.
+        limits: least hop.
         window_s: seconds, or None for the card's default.
-        hop_s: seconds, or None.
-
-    Raises:
-        Unprocessable: a length outside what the model takes, a hop below the limit, or too many windows.
-        MediaTooShort: fewer samples than the model's shortest clip.
-    """
-    window_s, hop_s = checked_lengths(speech, limits, window_s, hop_s)
-    rate_hz = speech.sample_rate_hz
-    if n_samples < max(1, math.floor(speech.min_length_s * rate_hz)):
-        raise MediaTooShort(f"This model needs at least {speech.min_length_s:g} s of audio.")
-    length = max(1, round(window_s * rate_hz))
-    if n_samples <= length:
-        return Windows(np.zeros(1, np.int64), n_samples, rate_hz)
-    hop = max(1, round(min(hop_s, n_samples / rate_hz) * rate_hz))
-    count = (n_samples - length) // hop + 1
-    left_over = (count - 1) * hop + length < n_samples
-    if count + left_over > limits.max_windows:
-        raise Unprocessable(
-            f"That makes {count + left_over} windows, the limit is {limits.max_windows}.", pointer="/hop_s"
-        )
-    starts = np.arange(count, dtype=np.int64) * hop
-    if left_over:
-        starts = np.append(starts, n_samples - length)
-    return Windows(starts, length, rate_hz)
-
-
-def checked_lengths(
-    speech: SpeechInput, limits: Limits, window_s: float | None, hop_s: float | None
-) -> tuple[float, float]:
-    """Length and hop of the windows in seconds, the card's where none is given.
+        hop_s: seconds, or None for the card's hop, or the window where that is shorter.
 
     Raises:
         Unprocessable: a length outside what the model takes, or a hop below the limit.
     """
     window_s = speech.window_s if window_s is None else window_s
-    if not speech.min_length_s <= window_s <= speech.max_length_s:  # false for NaN too
-        raise Unprocessable(
-            f"window_s must be between {speech.min_length_s:g} and {speech.max_length_s:g}.",
-            pointer="/window_s",
-        )
+    check_window(window_s, speech)
     hop_s = min(speech.hop_s, window_s) if hop_s is None else hop_s
-    if not (math.isfinite(hop_s) and hop_s >= limits.min_hop_s):
-        raise Unprocessable(f"hop_s must be at least {limits.min_hop_s:g}.", pointer="/hop_s")
-    return window_s, hop_s
+    check_hop(hop_s, limits.min_hop_s)
+    return WindowRule(window_s, hop_s, speech.min_length_s, speech.sample_rate_hz)
+
+
+def plan_windows(
+    n_samples: int, speech: SpeechInput, limits: Limits, *, window_s: float | None, hop_s: float | None
+) -> Windows:
+    """The windows of a recording of ``n_samples``; arguments and errors as :func:`window_rule` and its ``plan``."""
+    return window_rule(speech, limits, window_s, hop_s).plan(n_samples, limits)

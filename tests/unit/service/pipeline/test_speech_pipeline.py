@@ -11,7 +11,7 @@ from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.session import CPU, CUDA, Session
 from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions
-from service.pipeline.speech.emotion_model import EmotionModel
+from service.pipeline.speech.model import EmotionModel
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import (
     CapacityExceeded,

@@ -1,18 +1,23 @@
 """Taking noise out: chunks and their seams, and the way of a denoised recording, with a model that halves."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.card import SpeechInput
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions
-from service.pipeline.speech.denoise import CrossFade, plan_chunks
-from service.pipeline.speech.embedding_results import EmbeddingOptions
+from service.pipeline.results import AudioOptions, EmbeddingOptions
+from service.pipeline.speech.denoise import CHUNKS_AT_ONCE, ChannelDenoiser, Denoiser, plan_chunks
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import DenoiserUnavailable
 from service.registry import BundleError, Registry
 from service.settings import Settings
 from tests.plain_wav import PlainDecoder, tone, wav
+from tests.support.long_recordings import pieces
 from tests.support.work import patient
 from tests.tiny_models import (
     denoiser_model,
@@ -53,20 +58,39 @@ def test_chunks_cover_the_recording(samples, starts, length):
     assert (found.tolist(), each) == (starts, length)
 
 
-def test_pieces_that_agree_keep_their_samples():
-    signal = np.sin(np.arange(1000, dtype=np.float32))
-    starts, length = plan_chunks(1000, speech(window_s=1.2, hop_s=0.5))
-    fade = CrossFade(1000)
-    for start in starts:
-        fade.add(start, signal[start : start + length])
-    np.testing.assert_allclose(fade.samples, signal, atol=1e-6)
+def denoised(samples: np.ndarray, run_chunks, cuts=(), **changes) -> np.ndarray:
+    """What comes of samples at 100 Hz that arrive in pieces."""
+    model = SimpleNamespace(speech=speech(**changes))
+    channel = ChannelDenoiser(cast("Denoiser", model), len(samples), 100)
+    parts = list(pieces(len(samples), cuts))
+    done = [channel.take(samples[part], run_chunks, last=number == len(parts) - 1) for number, part in enumerate(parts)]
+    return np.concatenate(done)
 
 
-def test_pieces_that_differ_fade_along_a_line():
-    fade = CrossFade(7)
-    fade.add(0, np.zeros(5, np.float32))
-    fade.add(2, np.ones(5, np.float32))
-    np.testing.assert_allclose(fade.samples, [0, 0, 0.25, 0.5, 0.75, 1, 1], atol=1e-6)
+@given(st.integers(2, 1500), st.lists(st.integers(0, 1500), max_size=8), st.sampled_from([0.3, 0.5, 1.2]))
+def test_chunks_that_agree_keep_their_samples(samples, cuts, hop_s):
+    signal = np.sin(np.arange(samples, dtype=np.float32))
+    runs = []
+
+    def keep(chunks):
+        runs.append(len(chunks))
+        return [{"denoised": chunk} for chunk in chunks]
+
+    found = denoised(signal, keep, cuts, window_s=1.2, hop_s=hop_s)
+    np.testing.assert_allclose(found, signal, atol=1e-6)
+    assert max(runs) <= CHUNKS_AT_ONCE
+
+
+def test_chunks_that_differ_fade_along_a_line():
+    levels = iter([0.0, 1.0])
+    found = denoised(
+        np.arange(201, dtype=np.float32),
+        lambda chunks: [{"denoised": np.full(len(chunk), next(levels), np.float32)} for chunk in chunks],
+        window_s=1.02,
+        hop_s=1.0,
+        max_length_s=2.0,
+    )
+    np.testing.assert_allclose(found[98:104], [0, 0.25, 0.5, 0.75, 1, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 7.3, 40.0])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.pipeline.speech.embedding_results import EmbeddingOptions
+from service.pipeline.results import EmbeddingOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import AnswerTooLarge, MediaTooShort, ModelNotFound, Unprocessable
 from service.registry import BundleError, Registry

@@ -1,4 +1,4 @@
-"""Voice activity: shares of windows, state handed on between chunks, and the publisher's own graph."""
+"""Voice activity: shares of windows, state handed on between chunks and pieces, and the publisher's own graph."""
 
 import importlib.util
 import sys
@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from export.voice_activity import bundle as voice_activity
 from service.pipeline.device.session import Session
 from service.pipeline.speech import voice_activity as speech_module
-from service.pipeline.speech.voice_activity import Activity, VoiceActivity
+from service.pipeline.speech.voice_activity import VoiceActivity, VoiceListener
+from service.pipeline.speech.windows import Windows
 from service.registry import BundleError, Registry
 from service.settings import Settings
 from tests.plain_wav import tone
 from tests.shared_material import SHARED
-from tests.tiny_models import speech_model, write_voice_bundle
+from tests.support.long_recordings import pieces
+from tests.tiny_models import speech_model, voice_model, write_voice_bundle
 
 SPOKEN = Path(SHARED, "corpora", "emodb7")
 
@@ -27,8 +29,19 @@ def voice_of(folder) -> VoiceActivity:
     return VoiceActivity(bundle, Session(bundle.path(), device="cpu"))
 
 
-def detect(voice, samples, rate_hz=16000) -> Activity:
-    return voice.detect(samples, rate_hz, lambda chunk: voice.run([chunk])[0])
+def listen(voice, samples, rate_hz=16000, cuts=()) -> tuple[np.ndarray, VoiceListener]:
+    """The steps of a recording that comes in pieces, and the listener at its end."""
+    listener = VoiceListener(voice, rate_hz)
+    blocks = [samples[piece] for piece in pieces(len(samples), cuts)]
+    found = [
+        listener.take(block, lambda chunk: voice.run([chunk])[0], last=number == len(blocks) - 1)
+        for number, block in enumerate(blocks)
+    ]
+    return np.concatenate(found), listener
+
+
+def share(listener: VoiceListener, start: int, end: int, rate_hz: int = 16000) -> float:
+    return float(listener.shares(Windows(np.array([start]), end - start, rate_hz))[0])
 
 
 @pytest.fixture
@@ -37,39 +50,53 @@ def tiny(tmp_path):
     return voice_of(tmp_path)
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=60), st.data())
-def test_share_is_that_of_the_samples(steps, data):
-    activity = Activity(np.array(steps), 0.5)
-    total = len(steps) * 8
-    start = data.draw(st.integers(0, total - 1))
-    end = data.draw(st.integers(start + 1, total))
-    share = activity.share(np.array([start / 16]), np.array([end / 16]))
-    assert share.dtype == np.float32
-    assert share[0] == pytest.approx(np.repeat(steps, 8)[start:end].mean(), abs=1e-6)
+@given(
+    steps=st.lists(st.booleans(), min_size=1, max_size=40),
+    forgotten=st.integers(0, 50_000),
+    cuts=st.lists(st.integers(0, 20_480), max_size=5),
+    data=st.data(),
+)
+def test_shares_are_those_of_the_samples_whatever_was_forgotten(loud, steps, forgotten, cuts, data):
+    samples = np.repeat(np.asarray(steps, np.float32), 512)
+    found, listener = listen(loud, samples, cuts=cuts)
+    assert found.tolist() == steps
+    start = data.draw(st.integers(0, len(samples) - 1))
+    end = data.draw(st.integers(start + 1, len(samples)))
+    before = share(listener, start, end)
+    assert before == pytest.approx(samples[start:end].mean(), abs=1e-6)
+    listener.forget(min(forgotten, start))
+    assert share(listener, start, end) == before
 
 
-def test_loud_half_is_speech_and_the_quiet_half_is_not(tiny):
-    samples = np.concatenate([tone(1.024), np.zeros(16384, np.float32)])
-    activity = detect(tiny, samples)
-    assert activity.step_s == pytest.approx(0.032)
-    assert len(activity.is_speech) == 64
-    share = activity.share(np.array([0.0, 0.0, 1.1]), np.array([1.024, 2.048, 2.0]))
-    np.testing.assert_allclose(share, [1.0, 0.5, 0.0], atol=0.02)
+@pytest.fixture(scope="module")
+def loud(tmp_path_factory):
+    """Voice activity that hears every step for itself."""
+    folder = tmp_path_factory.mktemp("voice")
+    write_voice_bundle(folder, model=voice_model(frame=512), context_samples=0)
+    return voice_of(folder)
 
 
-@pytest.mark.parametrize("rate_hz", [8000, 22050, 48000])
-def test_other_sample_rates_are_resampled(tiny, rate_hz):
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 22050, 48000])
+def test_loud_sound_is_speech_and_a_pause_is_not(tiny, rate_hz):
     samples = np.concatenate([tone(1.0, rate_hz), np.zeros(rate_hz, np.float32)])
-    share = detect(tiny, samples, rate_hz).share(np.array([0.0, 1.05]), np.array([0.95, 2.0]))
-    np.testing.assert_allclose(share, [1.0, 0.0], atol=0.01)
+    steps, listener = listen(tiny, samples, rate_hz, cuts=[7, rate_hz // 3, rate_hz + 5])
+    assert len(steps) == 63
+    assert tiny.step_s == pytest.approx(0.032)
+    spans = [(0.0, 0.95, 1.0), (1.05, 2.0, 0.0), (0.0, 2.0, 0.5)]
+    for start_s, end_s, expected in spans:
+        found = share(listener, round(start_s * rate_hz), round(end_s * rate_hz), rate_hz)
+        assert found == pytest.approx(expected, abs=0.02)
 
 
 @pytest.mark.parametrize("samples", [1, 511, 512, 513])
 def test_the_last_step_is_filled_up(tiny, samples):
-    assert len(detect(tiny, np.ones(samples, np.float32)).is_speech) == -(-samples // 512)
+    steps, listener = listen(tiny, np.ones(samples, np.float32), cuts=[300])
+    assert len(steps) == -(-samples // 512)
+    assert listener.known_samples >= samples
 
 
-def test_frames_overlap_by_the_context_and_the_state_goes_on(tiny, monkeypatch):
+@pytest.mark.parametrize("cuts", [[], [1, 600, 601, 2500]])
+def test_frames_overlap_by_the_context_and_the_state_goes_on(tiny, monkeypatch, cuts):
     monkeypatch.setattr(speech_module, "CHUNK_STEPS", 3)
     samples = np.arange(512 * 7, dtype=np.float32)
     seen = []
@@ -78,9 +105,12 @@ def test_frames_overlap_by_the_context_and_the_state_goes_on(tiny, monkeypatch):
         seen.append(chunk)
         return tiny.run([chunk])[0]
 
-    tiny.detect(samples, 16000, run_chunk)
-    assert [len(chunk.frames) for chunk in seen] == [3, 3, 1]
-    assert [chunk.h[0, 0, 0] for chunk in seen] == [0.0, 1.0, 2.0]
+    listener = VoiceListener(tiny, 16000)
+    for piece in pieces(len(samples), cuts):
+        listener.take(samples[piece], run_chunk, last=piece.stop == len(samples))
+    if not cuts:
+        assert [len(chunk.frames) for chunk in seen] == [3, 3, 1]
+    assert [chunk.h[0, 0, 0] for chunk in seen] == list(range(len(seen)))
     frames = np.concatenate([chunk.frames for chunk in seen])
     np.testing.assert_array_equal(frames[:, 64:].ravel(), samples)
     np.testing.assert_array_equal(frames[0, :64], np.zeros(64))
@@ -116,21 +146,20 @@ def test_publishers_graph_in_chunks_answers_as_in_one_run(tmp_path, monkeypatch)
     voice_activity.write_voice_activity_bundle(tmp_path)
     voice = voice_of(tmp_path)
     noise = np.random.default_rng(440).normal(0, 0.1, 16000 * 4).astype(np.float32)
-    whole, parts = [], []
+    probabilities = []
 
-    def keep(answers):
-        def run_chunk(chunk):
-            answers.append(voice.run([chunk])[0])
-            return answers[-1]
+    def run_chunk(chunk):
+        answer = voice.run([chunk])[0]
+        probabilities.append(answer.probabilities)
+        return answer
 
-        return run_chunk
-
-    voice.detect(noise, 16000, keep(whole))
+    VoiceListener(voice, 16000).take(noise, run_chunk, last=True)
+    (whole,) = probabilities
+    probabilities.clear()
     monkeypatch.setattr(speech_module, "CHUNK_STEPS", 10)
-    voice.detect(noise, 16000, keep(parts))
-    assert (len(whole), len(parts)) == (1, 13)
-    joined = np.concatenate([answer.probabilities for answer in parts])
-    np.testing.assert_allclose(joined, whole[0].probabilities, atol=1e-6)
+    VoiceListener(voice, 16000).take(noise, run_chunk, last=True)
+    assert len(probabilities) == 13
+    np.testing.assert_allclose(np.concatenate(probabilities), whole, atol=1e-6)
 
 
 @needs_publisher
@@ -138,7 +167,7 @@ def test_publishers_graph_hears_no_speech_in_tones_and_silence(tmp_path):
     voice_activity.write_voice_activity_bundle(tmp_path)
     voice = voice_of(tmp_path)
     for samples in (np.zeros(32000, np.float32), tone(2.0)):
-        assert detect(voice, samples).is_speech.mean() < 0.1
+        assert listen(voice, samples)[0].mean() < 0.1
 
 
 @needs_publisher
@@ -151,7 +180,7 @@ def test_publishers_graph_hears_real_speech(tmp_path):
     voice = voice_of(tmp_path)
     for recording in recordings:
         samples, rate_hz = soundfile.read(recording, dtype="float32")
-        assert detect(voice, samples, rate_hz).is_speech.mean() > 0.5
+        assert listen(voice, samples, rate_hz)[0].mean() > 0.5
 
 
 @needs_publisher

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.card import SpeechInput
-from service.pipeline.speech.windows import plan_windows
+from service.pipeline.speech.windows import plan_windows, window_rule
 from service.problems import MediaTooShort, Unprocessable
 from service.settings import Limits
 
@@ -32,6 +32,24 @@ def test_windows_cover_every_sample_and_stay_inside(n_samples, window_s, hop_sha
     assert (windows.start_samples[1:] <= windows.end_samples[:-1]).all()
     assert windows.length_samples == min(n_samples, round(window_s * 16000))
     assert (windows.start_samples[:-1] % round(hop_s * 16000) == 0).all()
+
+
+@given(
+    n_samples=st.integers(0, 500_000),
+    known=st.lists(st.integers(0, 500_000), max_size=8),
+    window_s=st.floats(0.5, 10.0),
+    hop_s=st.floats(0.05, 1e300),
+)
+def test_windows_of_growing_sound_are_those_of_the_whole(n_samples, known, window_s, hop_s):
+    rule = window_rule(SPEECH, LIMITS, window_s, hop_s)
+    found = []
+    for place in sorted(min(place, n_samples) for place in known):
+        complete = rule.complete(place, len(found))
+        assert (complete.end_samples <= place).all()
+        found += complete.start_samples.tolist()
+    found += rule.all(n_samples).after(len(found)).start_samples.tolist()
+    expected = rule.plan(n_samples, Limits(max_windows=10**6)).start_samples.tolist() if n_samples >= 8000 else []
+    assert found == expected
 
 
 @given(n_samples=st.integers(8000, 100_000_000), hop_s=st.floats(0.05, 1e300))

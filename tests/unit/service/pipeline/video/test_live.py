@@ -22,10 +22,6 @@ from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import Neutral
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.face.unit_stream import UnitStream
-from service.pipeline.media.channels import NamedChannel
-from service.pipeline.results import JudgedWindow
-from service.pipeline.speech.window_watch import WindowWatch
-from service.pipeline.speech.windows import Windows
 from service.pipeline.video import live as live_video
 from service.pipeline.video.early_rows import EarlyRows, can_tell_early
 from service.pipeline.video.live import LiveVideo, LiveVideoOptions, open_live_video
@@ -177,29 +173,6 @@ def test_what_can_tell_early(affect: AffectModel, monkeypatch: pytest.MonkeyPatc
     assert [can_tell_early(affect, neutral) for neutral, _ in kinds] == [can for _, can in kinds]
     monkeypatch.setattr(AffectModel, "reach_rows", None)
     assert not any(can_tell_early(affect, neutral) for neutral, _ in kinds)
-
-
-@pytest.mark.parametrize("has_voice", [True, False])
-def test_windows_are_told_in_their_order(has_voice: bool) -> None:
-    told: list[JudgedWindow] = []
-    windows = cast("Windows", SimpleNamespace(start_s=np.array([0.0, 1.0]), end_s=np.array([2.0, 3.0])))
-    channels = [NamedChannel(name, np.zeros(48_000, np.float32)) for name in ("left", "right")]
-    shares = [np.array(row, np.float32) for row in ([1, 0], [0, 1])]
-    note = WindowWatch(
-        lambda window, _: told.append(window), ("a",), channels, shares, windows, offset_s=5.0, has_voice=has_voice
-    )
-    answers: list[dict[str, np.ndarray] | None] = [{"arousal": np.float32(0.5)}, None]  # type: ignore[dict-item]
-    note(answers)
-    assert len(told) == 3
-    answers[1] = {}
-    note(answers)
-    assert [(each.channel, each.index, each.start_s, each.end_s, each.arousal) for each in told] == [
-        ("left", 0, 5.0, 7.0, 0.5),
-        ("left", 1, 6.0, 8.0, None),
-        ("right", 0, 5.0, 7.0, None),
-        ("right", 1, 6.0, 8.0, None),
-    ]
-    assert [each.speech for each in told] == ([1.0, 0.0, 0.0, 1.0] if has_voice else [None] * 4)
 
 
 def test_action_units_are_limited_and_untracked_frames_stay_so() -> None:
