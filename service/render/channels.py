@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, Timeline
-from service.pipeline.speech.embedding_results import AudioEmbedding
+from service.pipeline.results import AudioEmbedding, AudioEmotion, ChannelEmotion, FloatArray, Timeline
 
 
 def has_channel_list(result: AudioEmotion | AudioEmbedding) -> bool:

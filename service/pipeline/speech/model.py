@@ -72,9 +72,8 @@ class SpeechModel:
 
     @property
     def reference(self) -> ModelReference:
-        """What an answer says of the weights that gave it."""
-        card = self.bundle.card
-        return ModelReference(card.name, card.version, self.bundle.sha256, card.licence.spdx, self.session.provider)
+        """Name, version and provider of the weights, for answers."""
+        return ModelReference.of(self.bundle, self.session.provider)
 
     @property
     def window_samples(self) -> int:
