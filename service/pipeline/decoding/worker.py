@@ -7,15 +7,15 @@ service ends it.
 from __future__ import annotations
 
 import io
-import os
-import resource
 import socket
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 
 from service.pipeline.decoding import sandbox
+from service.pipeline.decoding.confinement import confine, renew_cpu_limit
 from service.pipeline.decoding.protocol import BEGUN, Channel
 from service.pipeline.decoding.remote_file import open_remote
 from service.pipeline.media.sampling import AudioJob
@@ -30,8 +30,8 @@ JobKind = Callable[[BinaryIO, dict[str, Any], Reply], dict[str, object]]
 def serve(connection: socket.socket, memory_bytes: int) -> None:
     """Run jobs until the service closes the connection."""
     channel = Channel(connection)
-    confine(memory_bytes)
-    channel.send({"type": "ready"})
+    confinement = confine(memory_bytes)
+    channel.send({"type": "ready", "confinement": asdict(confinement)})
     while True:
         try:
             header = channel.receive_header()
@@ -41,29 +41,6 @@ def serve(connection: socket.socket, memory_bytes: int) -> None:
         renew_cpu_limit(float(header["cpu_s"]))
         channel.send({"type": BEGUN})
         channel.send(_answer(header, upload, channel.send))
-
-
-def confine(memory_bytes: int) -> None:
-    """Forbid new files, sockets, processes, writes, core dumps, and memory beyond ``memory_bytes``.
-
-    The open connection stays open. All that Python and FFmpeg load late must be loaded before.
-    """
-    limits = {
-        resource.RLIMIT_NOFILE: 0,
-        resource.RLIMIT_NPROC: 0,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_AS: memory_bytes,
-    }
-    for which, value in limits.items():
-        resource.setrlimit(which, (value, value))
-
-
-def renew_cpu_limit(cpu_s: float) -> None:
-    """Allow ``cpu_s`` more seconds of CPU, after which the kernel ends the process with SIGXCPU."""
-    used_s = sum(os.times()[:2])
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used_s + cpu_s) + 1, hard))
 
 
 def _upload(channel: Channel, header: dict[str, Any]) -> BinaryIO:
