@@ -19,7 +19,7 @@ from service.app import create_app
 from service.health import Phase
 from service.http.protocol import bounded_protocol
 from service.http.websocket import StreamProtocol
-from service.pipeline.decoding.forkserver import forbid_core_dumps
+from service.pipeline.decoding.confinement import forbid_core_dumps
 from service.problems import Problem
 from service.services import Services
 from service.settings import Settings, unread_names

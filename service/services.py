@@ -17,6 +17,7 @@ from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, 
 from service.settings import Settings
 from service.streams.sessions import StreamSessions
 from service.telemetry.audit import AuditLog
+from service.telemetry.logs import service_logger
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import make_tracer
 
@@ -169,8 +170,12 @@ def load(settings: Settings, metrics: Metrics) -> Loaded:
     registry = Registry.load(settings)
     if not registry.bundles:
         raise BundleError(f"there is no model that may be served in {', '.join(map(str, settings.model_dirs))}")
-    decoder = Decoder(settings.limits, settings.decode_workers, on_event=metrics.decoder_event)
+    is_strict = settings.sandbox == "strict"
+    decoder = Decoder(settings.limits, settings.decode_workers, metrics.decoder_event, is_strict=is_strict)
     decoder.start()
+    if decoder.confinement.missing:
+        fields = {"missing": list(decoder.confinement.missing)}
+        service_logger.warning("decoders are confined less than they could be", extra={"fields": fields})
     try:
         pipeline = SpeechPipeline(settings, registry, decoder, observe=metrics.observe_pipeline)
         pipeline.warm_up()

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
         gt=0,
         description="recordings decoded at once, and as many videos",
     )
+    sandbox: Literal["auto", "strict"] = Field(
+        "auto", description="'strict' refuses to start where the kernel lacks a layer of the decoders' sandbox"
+    )
     max_batch: int = Field(8, gt=0, description="windows run at once")
     capacity_s: float = Field(7200.0, gt=0, description="seconds of media in the system before 503")
     max_requests: int = Field(128, gt=0, description="uploads in hand at once before 503")

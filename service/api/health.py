@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter, Request, Response
 
 from service import __version__
 from service.api.openapi.documentation import PROBLEM_RESPONSES, problem_responses
 from service.problems import DecoderUnavailable, Draining, InferenceUnavailable, Unavailable
-from service.schemas.about import Live, Ready, ServerMetadata
+from service.schemas.about import Live, Ready, Sandbox, ServerMetadata
 from service.services import services_of
 from service.telemetry.metrics import CONTENT_TYPE
 
@@ -38,7 +40,9 @@ async def ready(request: Request) -> Ready:
     problem = services.readiness_problem()
     if problem is not None:
         raise problem
-    return Ready(ready=True, provider=services.loaded.pipeline.provider)
+    loaded = services.loaded
+    sandbox = Sandbox(**asdict(loaded.decoder.confinement))
+    return Ready(ready=True, provider=loaded.pipeline.provider, sandbox=sandbox)
 
 
 @router.get(

@@ -116,7 +116,7 @@ def _speech_bundles(registry: Registry) -> list[Bundle]:
 def _start_decoder(settings: Settings, stack: ExitStack) -> Decoder:
     from service.pipeline.decoding.decode import Decoder
 
-    decoder = Decoder(settings.limits, 1)
+    decoder = Decoder(settings.limits, 1, is_strict=settings.sandbox == "strict")
     stack.callback(decoder.close)
     decoder.start()
     return decoder
@@ -132,7 +132,8 @@ def _decode_probe(decoder: Decoder) -> str:
     pids = decoder.worker_pids()
     if not pids or os.getpid() in pids:
         raise ValueError("decoding does not happen in a process of its own")
-    return f"{len(wanted) / PROBE_RATE_HZ:g} s of wav decoded in a process of its own in {took_ms:.0f} ms"
+    layers = ", ".join(f"{name} {orjson.dumps(value).decode()}" for name, value in asdict(decoder.confinement).items())
+    return f"{len(wanted) / PROBE_RATE_HZ:g} s of wav decoded in a process of its own in {took_ms:.0f} ms; {layers}"
 
 
 def _start_pipeline(settings: Settings, registry: Registry, decoder: Decoder, stack: ExitStack) -> SpeechPipeline:

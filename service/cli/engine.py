@@ -41,7 +41,7 @@ def running_engine(settings: Settings) -> Iterator[Engine]:
     patient = settings.limits.model_copy(update={"deadline_s": PATIENCE_S})
     settings = settings.model_copy(update={"limits": patient})
     registry = Registry.load(settings)
-    decoder = Decoder(settings.limits, 1)
+    decoder = Decoder(settings.limits, 1, is_strict=settings.sandbox == "strict")
     decoder.start()
     try:
         pipeline = SpeechPipeline(settings, registry, decoder)

@@ -118,11 +118,20 @@ class Live(Answer):
     live: Literal[True]
 
 
+class Sandbox(Answer):
+    """What confines the processes that decode media, beside limits of their resources."""
+
+    seccomp: bool = Field(description="whether their system calls are filtered")
+    landlock: int = Field(description="version of the kernel's Landlock, 0 where there is none", examples=[7])
+    unprivileged: bool = Field(description="whether they are neither root nor hold a capability")
+
+
 class Ready(Answer):
     """The service should get traffic."""
 
     ready: Literal[True]
     provider: str = Field(description="what runs the models", examples=["CUDAExecutionProvider"])
+    sandbox: Sandbox
 
 
 class ServerMetadata(Answer):

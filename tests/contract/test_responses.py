@@ -191,7 +191,11 @@ def test_open_inference_protocol_metadata(client: httpx.Client) -> None:
     assert [tensor["name"] for tensor in metadata["inputs"]] == ["waveform", "lengths"]
     assert [tensor["name"] for tensor in metadata["outputs"]] == ["probabilities", "arousal", "valence", "embedding"]
     assert [tensor["shape"] for tensor in metadata["outputs"]] == [[-1, 2], [-1], [-1], [-1, 3]]
-    assert client.get("/v2/health/ready").json() == {"ready": True, "provider": PROVIDER}
+    assert client.get("/v2/health/ready").json() == {
+        "ready": True,
+        "provider": PROVIDER,
+        "sandbox": {"seccomp": True, "landlock": 7, "unprivileged": True},
+    }
 
 
 def test_pages_load_nothing_from_outside(client: httpx.Client) -> None:

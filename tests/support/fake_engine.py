@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from service.card import Card, FileEntry, Licence, Measurement
+from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.device.task import Work
 from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, EmbeddingOptions
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
@@ -117,7 +118,9 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
             return self.bundles[0]
 
     class Decoder:
-        def __init__(self, limits, workers: int) -> None:
+        confinement = Confinement(seccomp=True, landlock=7, unprivileged=True)
+
+        def __init__(self, limits, workers: int, *, is_strict: bool) -> None:
             self.limits = limits
 
         def start(self) -> None:

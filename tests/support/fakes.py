@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from service.card import Card, FileEntry, Licence, Member, SpeechInput
+from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.device.session import Signature, Tensor
 from service.pipeline.device.task import Work
 from service.pipeline.results import (
@@ -81,6 +82,10 @@ class FakeDecoder:
 
     def worker_pids(self) -> list[int]:
         return self.pids
+
+    @property
+    def confinement(self) -> Confinement:
+        return Confinement(seccomp=True, landlock=7, unprivileged=True)
 
     def close(self) -> None:
         self.pids = []

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from service.pipeline.decoding import landlock, seccomp
-from service.pipeline.decoding.core_dumps import forbid_core_dumps
 
 # linux/prctl.h, linux/capability.h
+_PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_CAP_AMBIENT: Final = 47
 _PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
@@ -79,6 +79,16 @@ def confine(memory_bytes: int) -> Confinement:
     return Confinement(seccomp.install(_libc), landlock_version, unprivileged)
 
 
+def forbid_core_dumps() -> None:
+    """Forbid core dumps of this process and its children: their memory holds recordings, which no disk may get.
+
+    The limit on the size is ignored where ``core_pattern`` names a program, so on Linux the process is made undumpable
+    too; then no debugger of the same user can read its memory. Forked children inherit that, other programs do not.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def renew_cpu_limit(cpu_s: float) -> None:
     """Let this process use ``cpu_s`` more seconds of CPU; then the kernel ends it with SIGXCPU."""
     used_s = sum(os.times()[:2])
@@ -115,7 +125,6 @@ def _limit_resources(memory_bytes: int) -> None:
         resource.RLIMIT_NOFILE: 0,
         resource.RLIMIT_NPROC: 0,
         resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
         resource.RLIMIT_AS: memory_bytes,
     }
     for which, value in limits.items():

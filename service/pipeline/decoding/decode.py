@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.decoding.frame_stream import FrameReceiver, HandlerFailedError, OnFrame, VideoSummary
 from service.pipeline.decoding.pool import OnMessage, WorkerDiedError, WorkerPool
 from service.pipeline.decoding.protocol import Channel
@@ -64,11 +65,20 @@ class Decoder:
         limits: limits of one recording.
         workers: recordings decoded at once; as many videos beside them.
         on_event: called with ('failure', problem code) and ('worker_death', signal name or 'exit').
+        is_strict: whether a kernel that lacks a layer of the confinement keeps it from starting.
     """
 
-    def __init__(self, limits: Limits, workers: int, on_event: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        workers: int,
+        on_event: Callable[[str, str], None] | None = None,
+        *,
+        is_strict: bool = False,
+    ) -> None:
         self._limits = limits
         self._on_event = on_event or (lambda *_: None)
+        self._is_strict = is_strict
         self._crashers = _KnownCrashers()
         self._pool = WorkerPool(
             workers,
@@ -82,9 +92,18 @@ class Decoder:
         """Start the processes, and wait until they are warm.
 
         Raises:
-            DecoderUnavailable: they cannot be started.
+            DecoderUnavailable: they cannot be started, or are confined less than they have to be.
         """
         self._pool.start()
+        missing = self.confinement.missing
+        if self._is_strict and missing:
+            self.close()
+            raise DecoderUnavailable(f"EMOSERVE_SANDBOX is strict, and the kernel does not give {', '.join(missing)}.")
+
+    @property
+    def confinement(self) -> Confinement:
+        """What confines the processes beside resource limits; no layer before :meth:`start`."""
+        return self._pool.confinement or Confinement(seccomp=False, landlock=0, unprivileged=False)
 
     def close(self) -> None:
         """End the processes; running decodes fail with DecoderUnavailable."""

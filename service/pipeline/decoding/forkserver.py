@@ -7,10 +7,8 @@ with other code; this one starts from an empty environment.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import os
-import resource
 import signal
 import socket
 import struct
@@ -145,7 +143,7 @@ class ForkServer:
 def main(descriptor: int) -> None:
     """The process's side: load, warm up, then fork and reap on request until the service has gone."""
     from service.pipeline.decoding import worker  # the decoder's libraries, in this process only
-    from service.pipeline.decoding.forkserver import forbid_core_dumps
+    from service.pipeline.decoding.confinement import forbid_core_dumps
 
     forbid_core_dumps()
     control = socket.socket(fileno=descriptor)
@@ -189,18 +187,3 @@ def _reap(pid: int) -> int:
         return os.waitpid(pid, 0)[1]
     except ChildProcessError:
         return -1
-
-
-_PR_SET_DUMPABLE = 4  # linux/prctl.h
-
-
-def forbid_core_dumps() -> None:
-    """Forbid core dumps of this process and its children: their memory holds recordings, which no disk may get.
-
-    The limit on the size is ignored where ``core_pattern`` names a program, so on Linux the process is made undumpable
-    too; then no debugger of the same user can read its memory. Forked children inherit that, other programs do not.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:
-        prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

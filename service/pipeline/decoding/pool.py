@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.decoding.forkserver import ForkServer
 from service.pipeline.decoding.protocol import BEGUN, Channel
 from service.problems import DeadlineExceeded, DecoderUnavailable, MediaInvalid, Problem, all_problems
@@ -82,6 +83,7 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._live: dict[int, _Worker] = {}
         self._open = False
+        self.confinement: Confinement | None = None  # of the process that was started last
 
     def start(self) -> None:
         """Start all processes.
@@ -249,7 +251,7 @@ class WorkerPool:
             with theirs:
                 pid = self._server.fork(theirs, self._memory_bytes)
             channel.set_deadline(time.monotonic() + READY_TIMEOUT_S)
-            channel.receive_header()
+            self.confinement = Confinement.from_message(channel.receive_header())
         except (OSError, EOFError, ValueError):
             channel.close()
             return None

@@ -85,7 +85,8 @@ LOOKUPS: Final = (
     *("open", "openat", "stat", "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2"),
     *("readlink", "readlinkat"),
 )
-"""Calls that fail with EACCES: a library that looks for a file it can do without is no attack."""
+"""Calls that fail with EACCES: a library that looks for a file it can do without is no attack. Python does, for one,
+when it wants to quote a line of source in a warning."""
 
 
 @dataclass(frozen=True)
