@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.flags import Flag
+
 Column = list[float | None]
 
 
@@ -59,7 +61,7 @@ class AudioJudgement(Answer):
     arousal: float | None = Field(description="−1…1; null where the model has none", examples=[0.7])
     valence: float | None = Field(description="−1…1; null where the model has none", examples=[-0.5])
     timeline: AudioTimeline | None = Field(None, description="with timeline=true")
-    flags: list[str] = Field(description="such as 'silent', 'no_speech', 'clipped', 'denoised'")
+    flags: list[Flag] = Field(description="remarks on the answer; `GET /v1/flags` lists all")
 
 
 class ChannelJudgement(AudioJudgement):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from service.flags import Flag
 from service.schemas.audio import Answer, AnsweringModel, Media
 
 Rows = list[list[float] | None]
@@ -23,7 +24,7 @@ class EmbeddedSound(Answer):
         description="one row a window, in the order of the timeline; null where the window is silent",
         examples=[[[0.12, -0.5], None]],
     )
-    flags: list[str] = Field(description="such as 'silent', 'silent_windows', 'denoised', 'clipped'")
+    flags: list[Flag] = Field(description="remarks on the answer; `GET /v1/flags` lists all")
 
 
 class EmbeddedChannel(EmbeddedSound):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from service.flags import Flag
 from service.schemas.audio import Answer, AnsweringModel, AudioJudgement, Column, Media
 
 
@@ -66,4 +67,4 @@ class VideoAffectAnswer(Answer):
     audio: SoundTrack | None = Field(None, description="with include=audio; null without sound")
     trained: str = Field(description="'prior' means that the model has seen no continuous ratings", examples=["prior"])
     look_ahead_s: float = Field(description="seconds of the future that an answer takes", examples=[1.0])
-    flags: list[str] = Field(description="such as 'no_face', 'face_lost', 'no_audio'")
+    flags: list[Flag] = Field(description="remarks on the answer; `GET /v1/flags` lists all")

@@ -9,6 +9,7 @@ from service.api.openapi.documentation import (
     Responses,
     problem_responses,
 )
+from service.flags import Flag
 from service.http.negotiation import CSV
 from service.problems import AnswerTooLarge, DenoiserUnavailable
 from service.schemas.embedding import AudioEmbeddingAnswer
@@ -26,7 +27,7 @@ _EXAMPLE = {
     "dimensions": 3,
     "timeline": {"start_s": [0.0, 1.0], "end_s": [2.0, 3.0]},
     "embedding": [[0.125, -0.5, 1.75], None],
-    "flags": ["silent_windows"],
+    "flags": [Flag.SILENT_WINDOWS],
 }
 
 EMBEDDING_RESPONSES: Responses = {

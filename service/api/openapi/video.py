@@ -14,6 +14,7 @@ from service.api.openapi.documentation import (
     problem_responses,
     upload_body,
 )
+from service.flags import Flag
 from service.http.negotiation import CSV, EVENTS, FHIR, PNG
 from service.http.uploads import RAW_TABLES
 from service.pipeline.face.unit_scale import ACTION_UNITS
@@ -72,7 +73,7 @@ _EXAMPLE = {
     },
     "trained": "prior",
     "look_ahead_s": 1.0,
-    "flags": ["face_lost"],
+    "flags": [Flag.FACE_LOST],
 }
 
 _ANSWER: Responses = {

@@ -19,6 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from service.flags import Flag
 from service.pipeline.media.containers import DEMUXER_NAMES
 from service.pipeline.media.plain_pcm import PLAIN_PCM, read_plain_pcm
 from service.pipeline.media.sampling import AudioJob, SampleSink, check_format
@@ -285,10 +286,10 @@ def _decode_pictures(
         raise MediaInvalid
     late_s = claimed_s - clock.duration_s if job.container == "webm" else 0.0
     found = {
-        "damaged": damaged > 0,
-        "truncated": late_s > TRUNCATED_VIDEO_S,
-        "times_repaired": clock.repaired > 0,
-        "thinned": skipped > 0,
+        Flag.DAMAGED: damaged > 0,
+        Flag.TRUNCATED: late_s > TRUNCATED_VIDEO_S,
+        Flag.TIMES_REPAIRED: clock.repaired > 0,
+        Flag.THINNED: skipped > 0,
     }
     return {
         "duration_s": clock.duration_s,

@@ -10,6 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from service.flags import Flag
 from service.pipeline.results import FloatArray
 from service.problems import (
     MediaEmpty,
@@ -121,7 +122,7 @@ class SampleSink:
             ``duration_s``, ``codec``, ``sample_rate_hz``, ``channels``, ``flags``.
         """
         duration_s = self.finish()
-        found = {"clipped": self.clipped, "truncated": truncated, "damaged": damaged}
+        found = {Flag.CLIPPED: self.clipped, Flag.TRUNCATED: truncated, Flag.DAMAGED: damaged}
         return {
             "duration_s": duration_s,
             "codec": codec,
