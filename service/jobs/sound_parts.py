@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from service.flags import Flag
 from service.jobs.part import Segment
 from service.pipeline.decoding.long_decode import SoundPlayback
 from service.pipeline.device.batch import Cancelled
@@ -56,7 +57,7 @@ class InspectPart:
         except NoAudioStream:
             if not self._or_nothing:
                 raise
-            return Segment({"samples": 0, "flags": ("no_audio",)}, None, 1.0)
+            return Segment({"samples": 0, "flags": (Flag.NO_AUDIO,)}, None, 1.0)
         facts = self._sound.outcome
         record = {"samples": samples, "channels": channels, "media": facts.media, "flags": facts.flags}
         return Segment(record, None, 1.0, facts.media.duration_s)
@@ -241,11 +242,11 @@ class TurnPart:
         try:
             return self._part.run(work)
         except NoAudioStream:
-            return Segment({"flags": ("no_audio",)}, None, 1.0)
+            return Segment({"flags": (Flag.NO_AUDIO,)}, None, 1.0)
         except MediaCrashedDecoder:
             raise
         except (MediaInvalid, CodecUnsupported, TooManyChannels):
-            return Segment({"flags": ("audio_unusable",)}, None, 1.0)
+            return Segment({"flags": (Flag.AUDIO_UNUSABLE,)}, None, 1.0)
 
     def close(self) -> None:
         """End the decoding."""

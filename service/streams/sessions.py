@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from service.problems import Draining, SessionNotFound
-from service.streams.session import StreamSession
+
+if TYPE_CHECKING:
+    from service.streams.session import StreamSession
 
 GOODBYE_S = 2.0
 """Seconds that connections have to tell their clients that the service stops."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from service.flags import Flag
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.session import Session
@@ -147,9 +148,9 @@ def _check_size(values: int, limits: Limits) -> None:
         )
 
 
-def _remarks(sound: Sound, silent: int, windows: int) -> Iterator[str]:
+def _remarks(sound: Sound, silent: int, windows: int) -> Iterator[Flag]:
     """Flags of a channel of which so many windows are silent."""
     if sound.denoiser is not None:
-        yield "denoised"
+        yield Flag.DENOISED
     if silent:
-        yield "silent" if silent == windows else "silent_windows"
+        yield Flag.SILENT if silent == windows else Flag.SILENT_WINDOWS

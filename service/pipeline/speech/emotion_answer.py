@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.flags import Flag
 from service.pipeline.results import (
     AudioEmotion,
     ChannelEmotion,
@@ -110,10 +111,10 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
 
     probabilities = means["probabilities"].astype(np.float32) if judged.size else None
     remarks = {
-        "denoised": sound.denoiser is not None,
-        "silent": channel.is_silent,
-        "no_voice_activity": not sound.has_voice,
-        "no_speech": not judged.size,
+        Flag.DENOISED: sound.denoiser is not None,
+        Flag.SILENT: channel.is_silent,
+        Flag.NO_VOICE_ACTIVITY: not sound.has_voice,
+        Flag.NO_SPEECH: not judged.size,
     }
     return ChannelEmotion(
         channel=channel.name,

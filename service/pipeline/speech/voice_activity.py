@@ -77,14 +77,14 @@ class VoiceActivity:
     max_batch = 1  # chunks of one recording follow each other, and the state has no batch axis
 
     def __init__(self, bundle: Bundle, session: Session) -> None:
-        settings = bundle.card.settings
-        self._name = f"{bundle.card.name}/{bundle.card.version}"
+        card = bundle.card
+        self._name = f"{card.name}/{card.version}"
         try:
-            self.rate_hz = int(_number(settings["sample_rate_hz"]))
-            self.step_samples = int(_number(settings["step_samples"]))
-            self.context_samples = int(_number(settings["context_samples"]))
-            self.state_size = int(_number(settings["state_size"]))
-            self.threshold = _number(settings["threshold"])
+            self.rate_hz = int(card.number("sample_rate_hz"))
+            self.step_samples = int(card.number("step_samples"))
+            self.context_samples = int(card.number("context_samples"))
+            self.state_size = int(card.number("state_size"))
+            self.threshold = card.number("threshold")
             session.require(("input", "h", "c"), ("speech_probs", "hn", "cn"))
         except (KeyError, TypeError, ValueError) as error:
             cause = f"setting {error} is missing" if isinstance(error, KeyError) else str(error)
@@ -236,9 +236,3 @@ def _frames(before: FloatArray, samples: FloatArray, step: int) -> FloatArray:
     stretch[:context] = before
     stretch[context : context + len(samples)] = samples
     return np.lib.stride_tricks.sliding_window_view(stretch, context + step)[::step]
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError("a setting of voice activity is not a number")
-    return float(value)
