@@ -46,6 +46,9 @@ class Limits(BaseModel):
     max_sample_magnitude: float = Field(
         64.0, gt=0, description="largest float sample taken for audio; ±1 is full scale"
     )
+    max_decoded_bytes: int = Field(
+        1024 * MEBIBYTE, gt=0, description="bytes of decoded sound that all requests hold together"
+    )
     max_streams: int = Field(16, gt=0, description="streams in one container")
     max_frame_pixels: int = Field(4096 * 2304, gt=0, description="pixels of a video frame")
     max_frames: int = Field(60 * 3600, gt=0, description="frames of a video")

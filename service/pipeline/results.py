@@ -17,8 +17,48 @@ ChannelChoice = Literal["mix", "left", "right", "each"]
 
 
 @dataclass(frozen=True)
+class Track:
+    """One track of sound or of pictures.
+
+    Attributes:
+        track: number among the tracks of its kind, from 0.
+        kind: 'sound' or 'picture'.
+        codec: FFmpeg's name.
+        language: as the file tells it, None where it does not.
+        default: whether the file marks it to be played unless another is chosen.
+        silent: whether it holds digital silence alone; None where nobody listened.
+        used: whether the answer is about it.
+        start_s, end_s: seconds of the presentation clock between which it has packets, None where it has none.
+    """
+
+    track: int
+    kind: Literal["sound", "picture"]
+    codec: str
+    language: str | None = None
+    default: bool = False
+    silent: bool | None = None
+    used: bool = False
+    start_s: float | None = None
+    end_s: float | None = None
+
+
+@dataclass(frozen=True)
+class FlagSpan:
+    """When a remark on a recording holds, in seconds of its presentation clock; 'gap' means time without any sound."""
+
+    flag: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
 class MediaInfo:
-    """What was found in the container. Rates and sizes are the file's own, before any conversion."""
+    """What was found in the container. Rates and sizes are the file's own, before any conversion.
+
+    Attributes:
+        duration_s: end of the last packet of any track that was read, on the presentation clock.
+        tracks: every track of sound and pictures, in the order of the file.
+    """
 
     duration_s: float
     container: str
@@ -28,6 +68,7 @@ class MediaInfo:
     frame_rate_hz: float | None = None
     width: int | None = None
     height: int | None = None
+    tracks: tuple[Track, ...] = ()
 
 
 @dataclass(frozen=True)

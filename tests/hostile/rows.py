@@ -55,7 +55,7 @@ ROWS: dict[int, tuple[str, str]] = {
     40: ("an empty file part", "422 `media_empty`"),
     41: ("the four bytes `RIFF`", "422 `media_truncated`"),
     42: ("a WAV header without samples", "422 `media_empty`"),
-    43: ("WAV data of declared length 0 with data behind", "422 `media_inconsistent`"),
+    43: ("WAV data of declared length 0 with data behind", "200 on what follows, `header_repaired`"),
     44: ("WAV data of declared length 2³² − 1", "200 on what is there"),
     45: ("sample rate 0 or 4 GHz", "422 `media_invalid`"),
     46: ("sample rate 1 Hz or 1 MHz", "422 `sample_rate_unsupported`"),

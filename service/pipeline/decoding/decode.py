@@ -7,26 +7,25 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-import numpy as np
-
 from service.pipeline.decoding.confinement import Confinement
+from service.pipeline.decoding.decoder_messages import file_end_of, flags_of, picture_media, sound_media, spans_of
 from service.pipeline.decoding.frame_stream import FrameReceiver, HandlerFailedError, OnFrame, VideoSummary
 from service.pipeline.decoding.pool import OnMessage, WorkerDiedError, WorkerPool
-from service.pipeline.decoding.protocol import Channel
+from service.pipeline.decoding.sample_buffer import DecodedBudget, SampleBuffer
 from service.pipeline.media.containers import VIDEO_CODECS
 from service.pipeline.media.intake import Container, sniff
 from service.pipeline.media.sampling import AudioJob
 from service.pipeline.media.video_frames import VideoJob
 from service.pipeline.options import check_range
-from service.pipeline.results import FloatArray, MediaInfo
+from service.pipeline.results import ChannelChoice, FlagSpan, FloatArray, MediaInfo
 from service.problems import (
     ContainerUnsupported,
     DecoderUnavailable,
     MediaCrashedDecoder,
-    MediaInvalid,
+    MediaTooLong,
     NoVideoStream,
     Problem,
 )
@@ -46,16 +45,22 @@ class DecodedAudio:
     """Samples of the requested range of a recording.
 
     Attributes:
-        samples: float32 [channels, samples], C-contiguous, at the requested rate. Native samples lie within ±1;
-            resampling may overshoot slightly.
-        media: rate, channels and duration of the whole file.
-        flags: 'clipped' (samples beyond full scale were cut), 'truncated' (ends before its header says),
-            'damaged' (undecodable parts were left out).
+        samples: float32 [chosen channels, samples] at the rate asked for, each channel C-contiguous. Sample 0 is the
+            beginning of the chosen range on the file's presentation clock. The native samples lay within ±1;
+            resampling may overshoot that by a little.
+        media: the file's own rate, channels, tracks and duration, the latter of the whole file.
+        flags: 'clipped' (runs at full scale in the recording), 'truncated' (ends before its header says),
+            'damaged' (parts could not be decoded and were left out), 'header_repaired', 'trailing_data',
+            'times_repaired', 'several_tracks', 'mix_cancels' (a channel stands in for a mix that cancels).
+        spans: when 'clipped' and 'mix_cancels' hold, and every 'gap' without sound, in seconds of the whole file.
+        names: of the channels, such as 'mix'.
     """
 
     samples: FloatArray
     media: MediaInfo
     flags: tuple[str, ...]
+    spans: tuple[FlagSpan, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class Decoder:
@@ -65,7 +70,9 @@ class Decoder:
         limits: limits of one recording.
         workers: recordings decoded at once; as many videos beside them.
         on_event: called with ('failure', problem code) and ('worker_death', signal name or 'exit').
-        is_strict: whether a kernel that lacks a layer of the confinement keeps it from starting.
+
+    Attributes:
+        budget: bytes of decoded sound that all requests hold together.
     """
 
     def __init__(
@@ -80,6 +87,7 @@ class Decoder:
         self._on_event = on_event or (lambda *_: None)
         self._is_strict = is_strict
         self._crashers = _KnownCrashers()
+        self.budget = DecodedBudget(limits.max_decoded_bytes)
         self._pool = WorkerPool(
             workers,
             limits.decode_memory_bytes,
@@ -114,11 +122,19 @@ class Decoder:
         return self._pool.pids()
 
     def audio(
-        self, data: bytes | memoryview, *, target_rate_hz: int, start_s: float | None = None, end_s: float | None = None
+        self,
+        data: bytes | memoryview,
+        *,
+        target_rate_hz: int,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        channel: ChannelChoice | None = None,
+        track: int | None = None,
     ) -> DecodedAudio:
         """Decode the sound of an upload, whole or from ``start_s`` to ``end_s`` (seconds).
 
-        An ``end_s`` after the end of the recording means its end.
+        An ``end_s`` behind the end of the recording means its end. Without ``channel`` every channel comes out; without
+        ``track`` the one marked default unless it is silent, else the first that is not.
 
         Raises:
             Problem: the file cannot be decoded (413, 415, 422), the range is invalid (422, with a pointer), or the
@@ -129,19 +145,23 @@ class Decoder:
             view = memoryview(data).cast("B")
             self._crashers.refuse(view)
             container = sniff(view)
-            job = self._job(container, target_rate_hz, start_s, end_s)
+            job = replace(self._job(container, target_rate_hz, start_s, end_s), channel=channel, track=track)
             return self._decode(view, job)
         except Problem as problem:
             self._on_event("failure", problem.code)
             raise
 
-    def video(self, data: bytes | memoryview, on_frame: OnFrame, *, timeout_s: float) -> VideoSummary:
-        """Decode the pictures of an upload one at a time; the next is decoded while ``on_frame`` runs.
+    def video(
+        self, data: bytes | memoryview, on_frame: OnFrame, *, timeout_s: float, picture_track: int | None = None
+    ) -> VideoSummary:
+        """Decode the pictures of an upload, one at a time; the next is decoded while ``on_frame`` runs.
 
         Args:
             data: the upload.
-            on_frame: called in this thread with each frame in turn. An exception ends the decoding and is raised here.
-            timeout_s: seconds for the whole video, ``on_frame`` included.
+            on_frame: called in this thread with each frame, never before it has returned from the last.
+                What it raises ends the decoding and is raised here.
+            timeout_s: seconds for all of it, ``on_frame`` included.
+            picture_track: number among the picture tracks; None for the one marked default, else the first.
 
         Raises:
             Problem: the file cannot be decoded (413, 415, 422), or the decoder failed (503, 504).
@@ -152,7 +172,7 @@ class Decoder:
             container = sniff(view)
             if container.name not in VIDEO_CODECS:
                 raise NoVideoStream
-            job = self._video_job(container)
+            job = replace(self._video_job(container), picture_track=picture_track)
             receiver = FrameReceiver(self._limits, on_frame)
             facts = self._run("video", asdict(job), view, receiver.receive, timeout_s, is_long=True)
         except HandlerFailedError as failure:
@@ -160,7 +180,7 @@ class Decoder:
         except Problem as problem:
             self._on_event("failure", problem.code)
             raise
-        return VideoSummary(picture_media(facts, job.container), receiver.frames, flags_of(facts))
+        return VideoSummary(picture_media(facts, job.container), receiver.frames, flags_of(facts), file_end_of(facts))
 
     def pictures(self, frames: Sequence[tuple[float, bytes]], on_frame: OnFrame, *, timeout_s: float) -> None:
         """Decode JPEG pictures of one stream.
@@ -203,6 +223,7 @@ class Decoder:
             max_frames=limits.max_frames,
             max_frame_rate_hz=limits.max_frame_rate_hz,
             max_streams=limits.max_streams,
+            claims_length=container.claims_length,
         )
 
     def _job(self, container: Container, target_rate_hz: int, start_s: float | None, end_s: float | None) -> AudioJob:
@@ -221,15 +242,17 @@ class Decoder:
             max_sample_rate_hz=limits.max_sample_rate_hz,
             max_sample_magnitude=limits.max_sample_magnitude,
             max_streams=limits.max_streams,
+            claims_length=container.claims_length,
             wav=None if container.wav is None else asdict(container.wav),
         )
 
     def _decode(self, view: memoryview, job: AudioJob) -> DecodedAudio:
         most = math.ceil((self._limits.max_duration_s + 1) * job.target_rate_hz)
-        buffer = SampleBuffer(self._limits.max_channels, most)
+        buffer = SampleBuffer(self._limits.max_channels, most, self.budget)
         facts = self._run("audio", asdict(job), view, buffer.receive)
-        samples = buffer.finish()
-        return DecodedAudio(samples, sound_media(facts, job.container), flags_of(facts))
+        media = sound_media(facts, job.container)
+        names = tuple(str(name) for name in facts["names"])
+        return DecodedAudio(buffer.finish(), media, flags_of(facts), spans_of(facts), names)
 
     def _run(
         self,
@@ -244,6 +267,8 @@ class Decoder:
         """Run a job; a file on which the process died is remembered."""
         try:
             return self._pool.run(kind, arguments, view, on_message, total_timeout_s=timeout_s, is_long=is_long)
+        except MediaTooLong as too_long:
+            raise MediaTooLong(_with_way_out(too_long.detail, self._limits.max_duration_s, kind)) from None
         except WorkerDiedError as death:
             problem = self._problem_of(death)
             if isinstance(problem, MediaCrashedDecoder):
@@ -257,51 +282,12 @@ class Decoder:
         return MediaCrashedDecoder()
 
 
-class SampleBuffer:
-    """Collects blocks of samples in one growing array.
-
-    Args:
-        max_channels, max_samples: bounds; a decoder process that sends more has gone wrong.
-    """
-
-    def __init__(self, max_channels: int, max_samples: int) -> None:
-        self._max_channels = max_channels
-        self._max_samples = max_samples
-        self._array = np.empty((0, 0), np.float32)
-        self._length = 0
-
-    def receive(self, message: dict[str, Any], channel: Channel) -> None:
-        """Read the payload of a 'samples' message: float32 [channels, samples].
-
-        Raises:
-            ValueError: the message is invalid, so its sender has to be ended.
-        """
-        channels, samples = announced_samples(message, self._max_channels, self._max_samples - self._length)
-        stop = self._length + samples
-        if self._length == 0:
-            self._array = np.empty((channels, samples), np.float32)
-        elif self._array.shape[0] != channels:
-            raise ValueError("an impossible block of samples")
-        if stop > self._array.shape[1]:
-            self._grow(max(stop, 2 * self._length))
-        for row in self._array:
-            channel.receive_into(row[self._length : stop].view(np.uint8).data)
-        self._length = stop
-
-    def _grow(self, capacity: int) -> None:
-        larger = np.empty((self._array.shape[0], capacity), np.float32)  # untouched pages cost nothing
-        larger[:, : self._length] = self._array[:, : self._length]
-        self._array = larger
-
-    def finish(self) -> FloatArray:
-        """Return float32 [channels, samples], C-contiguous.
-
-        Raises:
-            MediaInvalid: nothing arrived.
-        """
-        if self._length == 0:
-            raise MediaInvalid("The chosen range has no samples.")
-        return np.ascontiguousarray(self._array[:, : self._length])
+def _with_way_out(detail: str, max_duration_s: float, kind: str) -> str:
+    """What is said of a recording that is too long, with the call that takes longer ones."""
+    if detail != MediaTooLong.title:
+        return detail
+    call = "video-affect" if kind == "video" else "audio-emotion"
+    return f"The recording is longer than {max_duration_s:g} s. Longer ones are taken as jobs (POST /v1/jobs/{call})."
 
 
 class _KnownCrashers:
@@ -321,45 +307,3 @@ class _KnownCrashers:
     def refuse(self, data: memoryview) -> None:
         if self._digests and hashlib.sha256(data).digest() in self._digests:
             raise MediaCrashedDecoder
-
-
-def announced_samples(message: dict[str, Any], max_channels: int, max_samples: int) -> tuple[int, int]:
-    """Channels and samples of the payload after a 'samples' message.
-
-    Raises:
-        ValueError: the message is invalid, so its sender has to be ended.
-    """
-    channels, samples = message.get("channels"), message.get("samples")
-    if message.get("type") != "samples" or type(channels) is not int or type(samples) is not int:
-        raise ValueError("an impossible block of samples")
-    if not (0 < channels <= max_channels and 0 < samples <= max_samples):
-        raise ValueError("an impossible block of samples")
-    return channels, samples
-
-
-def sound_media(facts: dict[str, Any], container: str) -> MediaInfo:
-    """Facts of a sound track in a job's last message."""
-    return MediaInfo(
-        duration_s=float(facts["duration_s"]),
-        container=container,
-        codec=str(facts["codec"]),
-        sample_rate_hz=int(facts["sample_rate_hz"]),
-        channels=int(facts["channels"]),
-    )
-
-
-def picture_media(facts: dict[str, Any], container: str) -> MediaInfo:
-    """Facts of the pictures in a job's last message."""
-    return MediaInfo(
-        duration_s=float(facts["duration_s"]),
-        container=container,
-        codec=str(facts["codec"]),
-        frame_rate_hz=float(facts["frame_rate_hz"]),
-        width=int(facts["width"]),
-        height=int(facts["height"]),
-    )
-
-
-def flags_of(facts: dict[str, Any]) -> tuple[str, ...]:
-    """Flags in a job's last message, such as 'clipped'."""
-    return tuple(str(flag) for flag in facts["flags"])

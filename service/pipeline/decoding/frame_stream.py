@@ -20,7 +20,7 @@ class VideoFrame:
     """One frame of a video.
 
     Attributes:
-        time_s: seconds since the first frame.
+        time_s: seconds of the file's presentation clock.
         image: uint8 [height, width, 3], RGB, upright, square pixels, the longer side at most 640.
         share: share of the video's claimed length before this frame, 0…1; 0 without a claimed length.
     """
@@ -36,15 +36,17 @@ class VideoSummary:
 
     Attributes:
         media: rate measured from the time stamps, size as stored in the file.
-        frames: number of frames handed over.
-        flags: 'damaged' (undecodable frames were left out), 'truncated' (ends before its header says),
-            'times_repaired' (time stamps were missing or did not increase), 'thinned' (frames beyond
-            ``max_frame_rate_hz`` were left out).
+        frames: frames that were handed over.
+        flags: 'damaged' (frames could not be decoded and were left out), 'truncated' (ends before its header
+            says), 'times_repaired' (time stamps were absent or did not increase), 'thinned' (frames that
+            followed too soon for ``max_frame_rate_hz`` were left out), 'several_tracks'.
+        file_end_s: end of the file's last track of any kind; ``media.duration_s`` is that of the pictures.
     """
 
     media: MediaInfo
     frames: int
     flags: tuple[str, ...]
+    file_end_s: float = 0.0
 
 
 OnFrame = Callable[[VideoFrame], None]

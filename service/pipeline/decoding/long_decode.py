@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from service.pipeline.decoding.decode import Decoder, announced_samples, flags_of, picture_media, sound_media
+from service.pipeline.decoding.decode import Decoder
+from service.pipeline.decoding.decoder_messages import (
+    announced_samples,
+    file_end_of,
+    flags_of,
+    picture_media,
+    sound_media,
+    spans_of,
+)
 from service.pipeline.decoding.frame_stream import FrameReceiver, VideoFrame, VideoSummary
 from service.pipeline.decoding.outline import outline
 from service.pipeline.decoding.playback import Playback
@@ -18,7 +26,7 @@ from service.pipeline.decoding.remote_file import ByteSource, answer_read
 from service.pipeline.media.containers import VIDEO_CODECS
 from service.pipeline.media.intake import sniff
 from service.pipeline.options import check_range
-from service.pipeline.results import FloatArray, MediaInfo
+from service.pipeline.results import ChannelChoice, FlagSpan, FloatArray, MediaInfo
 from service.problems import MediaInvalid, NoVideoStream
 from service.settings import Limits
 
@@ -36,10 +44,12 @@ OnMessage = Callable[[dict[str, Any], Channel], None]
 
 @dataclass(frozen=True)
 class SoundFacts:
-    """Facts of a sound track decoded to its end; attributes as of :class:`DecodedAudio`."""
+    """What is known of a sound track when it has been decoded to its end: the fields of a :class:`DecodedAudio`."""
 
     media: MediaInfo
     flags: tuple[str, ...]
+    spans: tuple[FlagSpan, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 SoundPlayback = Playback[FloatArray, SoundFacts]
@@ -66,19 +76,32 @@ class LongDecoder(Decoder):
         self._timeout_s = timeout_s
 
     def sound(
-        self, source: ByteSource, *, target_rate_hz: int, start_s: float | None = None, end_s: float | None = None
+        self,
+        source: ByteSource,
+        *,
+        target_rate_hz: int,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        channel: ChannelChoice | None = None,
+        track: int | None = None,
     ) -> SoundPlayback:
-        """Begin to decode the sound of ``source``, whole or from ``start_s`` to ``end_s``.
+        """Begin to decode the sound of ``source``; the arguments are those of :meth:`Decoder.audio`.
 
         Equal sources give equal samples. Problems are raised by :meth:`Playback.next`.
         """
         return Playback(
-            lambda put: self._play_sound(source, target_rate_hz, start_s, end_s, put), ahead=BLOCKS_AHEAD, name="sound"
+            lambda put: self._play_sound(source, target_rate_hz, start_s, end_s, channel, track, put),
+            ahead=BLOCKS_AHEAD,
+            name="sound",
         )
 
-    def frames(self, source: ByteSource, *, skip_frames: int = 0) -> Pictures:
-        """Begin to decode the pictures of ``source`` after its first ``skip_frames`` frames."""
-        return Playback(lambda put: self._play_pictures(source, skip_frames, put), ahead=FRAMES_AHEAD, name="pictures")
+    def frames(self, source: ByteSource, *, skip_frames: int = 0, picture_track: int | None = None) -> Pictures:
+        """Begin to decode the pictures of ``source``, from the frame with the number ``skip_frames`` on."""
+        return Playback(
+            lambda put: self._play_pictures(source, skip_frames, picture_track, put),
+            ahead=FRAMES_AHEAD,
+            name="pictures",
+        )
 
     def _play_sound(
         self,
@@ -86,11 +109,13 @@ class LongDecoder(Decoder):
         target_rate_hz: int,
         start_s: float | None,
         end_s: float | None,
+        channel: ChannelChoice | None,
+        track: int | None,
         put: Callable[[FloatArray], None],
     ) -> SoundFacts:
         check_range(start_s, end_s)
         container = sniff(outline(source))
-        job = self._job(container, target_rate_hz, start_s, end_s)
+        job = replace(self._job(container, target_rate_hz, start_s, end_s), channel=channel, track=track)
         received = False
 
         def on_message(message: dict[str, Any], channel: Channel) -> None:
@@ -103,7 +128,8 @@ class LongDecoder(Decoder):
         facts = self._play("audio", asdict(job), source, on_message)
         if not received:
             raise MediaInvalid("The chosen range has no samples.")
-        return SoundFacts(sound_media(facts, job.container), flags_of(facts))
+        names = tuple(str(name) for name in facts["names"])
+        return SoundFacts(sound_media(facts, job.container), flags_of(facts), spans_of(facts), names)
 
     def _receive_block(self, message: dict[str, Any], channel: Channel) -> FloatArray:
         """Read the payload of a 'samples' message: float32 [channels, samples]."""
@@ -112,11 +138,13 @@ class LongDecoder(Decoder):
         channel.receive_into(block.reshape(-1).view(np.uint8).data)
         return block
 
-    def _play_pictures(self, source: ByteSource, skip_frames: int, put: Callable[[VideoFrame], None]) -> VideoSummary:
+    def _play_pictures(
+        self, source: ByteSource, skip_frames: int, picture_track: int | None, put: Callable[[VideoFrame], None]
+    ) -> VideoSummary:
         container = sniff(outline(source))
         if container.name not in VIDEO_CODECS:
             raise NoVideoStream
-        job = replace(self._video_job(container), skip_frames=skip_frames)
+        job = replace(self._video_job(container), skip_frames=skip_frames, picture_track=picture_track)
         receiver = FrameReceiver(self._limits, put)
 
         def on_message(message: dict[str, Any], channel: Channel) -> None:
@@ -124,7 +152,8 @@ class LongDecoder(Decoder):
                 receiver.receive(message, channel)
 
         facts = self._play("video", asdict(job), source, on_message)
-        return VideoSummary(picture_media(facts, job.container), skip_frames + receiver.frames, flags_of(facts))
+        shown = skip_frames + receiver.frames
+        return VideoSummary(picture_media(facts, job.container), shown, flags_of(facts), file_end_of(facts))
 
     def _play(
         self, kind: str, arguments: dict[str, object], source: ByteSource, on_message: OnMessage

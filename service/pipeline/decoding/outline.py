@@ -7,6 +7,7 @@ import struct
 from typing import Final
 
 from service.pipeline.decoding.remote_file import ByteSource
+from service.pipeline.media.bare_frames import MAX_PADDING_BYTES, MAX_SYNC_SEARCH_BYTES
 from service.problems import MediaInvalid
 
 HEAD_BYTES: Final = 1024 * 1024
@@ -20,7 +21,9 @@ MAX_PARTS: Final = 65_536
 
 _HEADER_BYTES: Final = 32
 _ID3_HEADER_BYTES: Final = 10
-_AFTER_TAG_BYTES: Final = 64 * 1024
+_AFTER_TAG_BYTES: Final = MAX_PADDING_BYTES + 2 * MAX_SYNC_SEARCH_BYTES
+_CHUNK_BYTES: Final = 1024
+"""Of each chunk of a WAV file: enough to see whether what lies behind the last is padding."""
 
 
 def outline(source: ByteSource) -> memoryview:
@@ -36,7 +39,9 @@ def outline(source: ByteSource) -> memoryview:
     view = memoryview(mmap.mmap(-1, len(source), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
     head = _copy(source, view, 0, HEAD_BYTES)
     if head[:3] == b"ID3":
-        _copy(source, view, _tag_end(head), _AFTER_TAG_BYTES)
+        _copy_behind_tags(source, view)
+    elif head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        _copy_chunks(source, view)
     elif len(head) >= 8 and head[4:8].isalnum() and head[:4] != b"RIFF":
         _copy_boxes(source, view)
     return view
@@ -48,11 +53,33 @@ def _copy(source: ByteSource, view: memoryview, start: int, size: int) -> bytes:
     return content
 
 
-def _tag_end(head: bytes) -> int:
-    size = 0
-    for byte in head[6:_ID3_HEADER_BYTES]:
-        size = size << 7 | byte & 0x7F
-    return _ID3_HEADER_BYTES + size + (_ID3_HEADER_BYTES if head[5] & 0x10 else 0)
+def _copy_behind_tags(source: ByteSource, view: memoryview) -> None:
+    """What follows each of the ID3v2 tags at the beginning."""
+    start = parts = 0
+    while bytes(view[start : start + 3]) == b"ID3" and len(source) - start >= _ID3_HEADER_BYTES and parts < MAX_PARTS:
+        size = 0
+        for byte in view[start + 6 : start + _ID3_HEADER_BYTES]:
+            size = size << 7 | byte & 0x7F
+        start += _ID3_HEADER_BYTES + size + (_ID3_HEADER_BYTES if view[start + 5] & 0x10 else 0)
+        parts += 1
+        _copy(source, view, start, _HEADER_BYTES)
+    _copy(source, view, start, _AFTER_TAG_BYTES)
+
+
+def _copy_chunks(source: ByteSource, view: memoryview) -> None:
+    """The beginnings of all chunks, those of further WAV files in one file too."""
+    start = 0
+    for _ in range(MAX_PARTS):
+        header = _copy(source, view, start, _CHUNK_BYTES)
+        if len(header) < 8:
+            return
+        name, size = struct.unpack_from("<4sI", header)
+        if name == b"RIFF":
+            start += 12
+        elif size == 0 and name == b"data":
+            return
+        else:
+            start += 8 + size + (size & 1 and source.read(start + 8 + size, 1) in (b"\0", b""))
 
 
 def _copy_boxes(source: ByteSource, view: memoryview) -> None:

@@ -22,6 +22,8 @@ READY_TIMEOUT_S: Final = 10.0
 """Seconds that a new process has to report that it is ready."""
 
 MAX_DETAIL_CHARACTERS: Final = 300
+POINTERS: Final = ("/start_s", "/end_s", "/channel", "/track", "/picture_track")
+"""Parameters that a file can be at odds with."""
 
 OnMessage = Callable[[dict[str, Any], Channel], None]
 
@@ -286,6 +288,6 @@ def _problem(message: dict[str, Any]) -> Problem:
     detail, pointer = message.get("detail"), message.get("pointer")
     if not isinstance(detail, str):
         detail = None
-    if pointer not in ("/start_s", "/end_s"):
+    if pointer not in POINTERS:
         pointer = None
     return kind(detail[:MAX_DETAIL_CHARACTERS] if detail else None, pointer=pointer)

@@ -7,17 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from service.pipeline.media.bare_frames import find_frames, tells_length
 from service.pipeline.media.boxes import check_movie
-from service.pipeline.media.containers import AUDIO_CODECS, DEMUXERS
+from service.pipeline.media.containers import AUDIO_CODECS, CLAIM_LENGTH, DEMUXERS, TITLES
 from service.pipeline.media.wav import WavLayout, read_layout
 from service.problems import ContainerUnsupported, MediaEmpty, MediaTruncated
 
-LONGEST_MAGIC_BYTES: Final = 12
-"""Bytes that the longest magic number takes."""
-
-MAX_SYNC_SEARCH_BYTES: Final = 4096
-"""Longest distance of the first MPEG frame from the end of an ID3 tag; encoders pad tags with zeros."""
-
+LONGEST_MAGIC_BYTES: Final = 16
 _MOVIE_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 
 
@@ -26,11 +22,12 @@ class Container:
     """A permitted container.
 
     Attributes:
-        name: 'wav', 'flac', 'ogg', 'mp3', 'mp4' or 'webm'.
+        name: a key of :data:`DEMUXERS`.
         demuxer: the one FFmpeg demuxer that may read it.
-        audio_codecs: canonical names of its permitted audio codecs.
-        wav: layout of a WAV file, else None.
-        tracks: number of tracks in the index of an MP4 file, else 0.
+        audio_codecs: canonical names of the codecs that may be decoded from it.
+        wav: where the samples of a WAV file lie.
+        tracks: tracks that the index of an MP4 file lists, else 0.
+        claims_length: whether its header says how long it is.
     """
 
     name: str
@@ -38,6 +35,7 @@ class Container:
     audio_codecs: frozenset[str]
     wav: WavLayout | None = None
     tracks: int = 0
+    claims_length: bool = False
 
 
 def sniff(data: bytes | memoryview) -> Container:
@@ -52,21 +50,38 @@ def sniff(data: bytes | memoryview) -> Container:
     view = memoryview(data).cast("B")
     if not view:
         raise MediaEmpty("The upload has no bytes.")
-    name = _name(view)
+    name = next((name for name, matches in _MAGIC.items() if matches(view)), None)
     if name is None:
-        if _could_begin_a_container(bytes(view[:LONGEST_MAGIC_BYTES])):
-            raise MediaTruncated("The upload ends within the first bytes of its header.")
-        raise ContainerUnsupported
+        return _frames_alone(view)
     wav = read_layout(view) if name == "wav" else None
     tracks = check_movie(view) if name == "mp4" else 0
-    return Container(name, DEMUXERS[name], AUDIO_CODECS[name], wav, tracks)
+    return Container(name, DEMUXERS[name], AUDIO_CODECS[name], wav, tracks, name in CLAIM_LENGTH)
 
 
-def _name(view: memoryview) -> str | None:
-    for name, matches in _MAGIC.items():
-        if matches(view):
-            return name
-    return None
+def _frames_alone(view: memoryview) -> Container:
+    """MPEG audio without a container, or a refusal."""
+    head = bytes(view[:LONGEST_MAGIC_BYTES])
+    if _could_begin_a_container(head):
+        raise MediaTruncated("The upload ends within the first bytes of its header.")
+    foreign = next((title for magic, title in _FOREIGN if head.startswith(magic)), None)
+    if foreign is not None:
+        raise refused(foreign)
+    found = find_frames(view)
+    if found is None:
+        raise refused(_kind_of_text(bytes(view[:256])))
+    name, start = found
+    claims_length = name == "mp3" and tells_length(view, start)
+    return Container(name, DEMUXERS[name], AUDIO_CODECS[name], claims_length=claims_length)
+
+
+def refused(found: str) -> ContainerUnsupported:
+    """The refusal of a file that is ``found``, with what is taken."""
+    return ContainerUnsupported(f"The file is {found}. Taken are {', '.join(TITLES.values())}.")
+
+
+def _kind_of_text(head: bytes) -> str:
+    is_text = all(byte >= 0x20 or byte in b"\t\r\n\f" for byte in head)
+    return "a text" if is_text else "of no known kind"
 
 
 def _could_begin_a_container(head: bytes) -> bool:
@@ -74,21 +89,15 @@ def _could_begin_a_container(head: bytes) -> bool:
     if len(head) >= LONGEST_MAGIC_BYTES:
         return False
     if head[:4] == b"RIFF":
-        return b"WAVE".startswith(head[8:])
-    magics = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\x1a\x45\xdf\xa3")
+        return b"WAVE".startswith(head[8:]) or b"AVI ".startswith(head[8:])
+    if head[:4] == b"FORM":
+        return b"AIFF".startswith(head[8:]) or b"AIFC".startswith(head[8:])
+    magics = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"\x1a\x45\xdf\xa3", b"FORM", b".snd", b"caff", _ASF, b"#!AMR-WB\n")
     return any(magic.startswith(head) for magic in magics) or head[4:8] == b"ftyp"
 
 
 def _is_wav(view: memoryview) -> bool:
     return bytes(view[:4]) == b"RIFF" and bytes(view[8:12]) == b"WAVE"
-
-
-def _is_flac(view: memoryview) -> bool:
-    return bytes(view[:4]) == b"fLaC"
-
-
-def _is_ogg(view: memoryview) -> bool:
-    return bytes(view[:4]) == b"OggS"
 
 
 def _is_webm(view: memoryview) -> bool:
@@ -110,66 +119,70 @@ def _is_mp4(view: memoryview) -> bool:
     return kind in _MOVIE_BOXES and (size in (0, 1) or size >= 8)
 
 
-def _is_mp3(view: memoryview) -> bool:
-    """Whether MPEG layer III frames follow, directly or after ID3v2 tags."""
-    start = _after_id3(view)
-    if start == 0:
-        return _is_frame_chain(view, 0)
-    if start >= len(view):
-        raise MediaTruncated("The upload ends within its tags.")
-    stop = min(start + MAX_SYNC_SEARCH_BYTES, len(view))
-    while start < stop and view[start] == 0:
-        start += 1
-    return start < stop and _is_frame_chain(view, start)
+def _is_aiff(view: memoryview) -> bool:
+    return bytes(view[:4]) == b"FORM" and bytes(view[8:12]) in (b"AIFF", b"AIFC")
 
 
-def _after_id3(view: memoryview) -> int:
-    """End of the ID3v2 tag at the beginning, 0 if there is none."""
-    if bytes(view[:3]) != b"ID3" or len(view) < 10:
-        return 0
-    size = 0
-    for byte in view[6:10]:
-        size = size << 7 | byte & 0x7F
-    footer = 10 if view[5] & 0x10 else 0
-    return 10 + size + footer
+def _is_mpegts(view: memoryview) -> bool:
+    """Sync bytes of three packets of 188 bytes, or of 192 with a time stamp before each (ISO 13818-1, M2TS)."""
+    return any(
+        len(view) >= first + 3 * step and all(view[first + step * packet] == 0x47 for packet in range(3))
+        for first, step in ((0, 188), (4, 192))
+    )
 
 
-def _is_frame_chain(view: memoryview, start: int) -> bool:
-    """Whether a layer III frame begins at ``start``, and another follows unless the file ends."""
-    length = _frame_bytes(view, start)
-    if length == 0:
-        return False
-    behind = start + length
-    return behind + 4 > len(view) or _frame_bytes(view, behind) > 0
+def _begins_with(*magics: bytes) -> Callable[[memoryview], bool]:
+    return lambda view: any(bytes(view[: len(magic)]) == magic for magic in magics)
 
 
-_BITRATES_KBIT: Final = {
-    True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG-1 (ISO 11172-3, 2.4.2.3)
-    False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG-2, 2.5 (ISO 13818-3, 2.4.2.3)
-}
-_RATES_HZ: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-
-
-def _frame_bytes(view: memoryview, start: int) -> int:
-    """Length of the MPEG layer III frame at ``start``, 0 if there is none."""
-    if start + 4 > len(view):
-        return 0
-    header = int.from_bytes(view[start : start + 4], "big")
-    version, layer = header >> 19 & 3, header >> 17 & 3
-    bitrate, rate = header >> 12 & 15, header >> 10 & 3
-    if header >> 21 != 0x7FF or version == 1 or layer != 1 or bitrate in (0, 15) or rate == 3:
-        return 0
-    is_mpeg1 = version == 3
-    samples_over_8 = 144 if is_mpeg1 else 72
-    padding = header >> 9 & 1
-    return samples_over_8 * 1000 * _BITRATES_KBIT[is_mpeg1][bitrate] // _RATES_HZ[version][rate] + padding
-
+_ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 
 _MAGIC: Final[dict[str, Callable[[memoryview], bool]]] = {
     "wav": _is_wav,
-    "flac": _is_flac,
-    "ogg": _is_ogg,
+    "flac": _begins_with(b"fLaC"),
+    "ogg": _begins_with(b"OggS"),
     "webm": _is_webm,
     "mp4": _is_mp4,
-    "mp3": _is_mp3,
+    "aiff": _is_aiff,
+    "au": _begins_with(b".snd"),
+    "caf": _begins_with(b"caff"),
+    "asf": _begins_with(_ASF),
+    "amr": _begins_with(b"#!AMR\n", b"#!AMR-WB\n"),
+    "mpegts": _is_mpegts,
+    "avi": lambda view: bytes(view[:4]) == b"RIFF" and bytes(view[8:12]) == b"AVI ",
+    "flv": _begins_with(b"FLV\x01"),
 }
+
+_FOREIGN: Final[tuple[tuple[bytes, str], ...]] = (
+    (b"RIFX", "a RIFX file"),
+    (b"RF64", "an RF64 file"),
+    (b"riff", "a W64 file"),
+    (b"RIFF", "a RIFF file that is neither WAV nor AVI"),
+    (b"\0\0\x01\xba", "an MPEG program stream"),
+    (b"\x1a\x45\xdf\xa3", "an EBML file that is neither WebM nor Matroska"),
+    (b"MThd", "a MIDI file"),
+    (b"MAC ", "a Monkey's Audio file"),
+    (b"wvpk", "a WavPack file"),
+    (b"TTA1", "a True Audio file"),
+    (b"MPCK", "a Musepack file"),
+    (b".RMF", "a RealMedia file"),
+    (b"DSD ", "a DSF file"),
+    (b"#!SILK", "a SILK file"),
+    (b"\x02#!SILK", "a SILK file"),
+    (b"#!AMR", "an AMR file of several channels"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"MZ", "a Windows program"),
+    (b"\x7fELF", "a program"),
+    (b"#EXTM3U", "a playlist"),
+    (b"ffconcat", "a playlist"),
+    (b"#!", "a script"),
+    (b"<", "a text in HTML or XML"),
+)
+"""Beginnings of what is refused, and what the refusal calls it."""

@@ -44,15 +44,16 @@ def read_plain_pcm(
     Raises:
         Problem: the file is invalid or exceeds a limit.
     """
-    frames = layout.data_bytes // layout.frame_bytes
-    sink = SampleSink(job, layout.sample_rate_hz, layout.channels, emit)
+    frames = (layout.data_bytes + sum(size for _, size in layout.joined)) // layout.frame_bytes
+    sink = SampleSink(job, layout.sample_rate_hz, layout.channels, layout.codec, emit)
     if frames > job.max_duration_s * layout.sample_rate_hz:
         raise MediaTooLong
-    upload.seek(layout.data_start)
-    for first in range(0, frames, BLOCK_FRAMES):
-        rows = upload.read(min(BLOCK_FRAMES, frames - first) * layout.frame_bytes)
-        sink.add(_unpack(rows, layout))
-    return sink.facts(layout.codec, truncated=layout.truncated, damaged=False)
+    for start, size in ((layout.data_start, layout.data_bytes), *layout.joined):
+        upload.seek(start)
+        for first in range(0, size, BLOCK_FRAMES * layout.frame_bytes):
+            rows = upload.read(min(BLOCK_FRAMES * layout.frame_bytes, size - first))
+            sink.add(_unpack(rows, layout))
+    return sink.facts(layout.flags())
 
 
 def _unpack(rows: bytes, layout: WavLayout) -> NDArray[Any]:

@@ -10,12 +10,13 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from service.flags import Flag
-from service.pipeline.results import FloatArray
+from service.pipeline.media.channels import ChannelPicker
+from service.pipeline.media.clock import SoundClock
+from service.pipeline.media.full_scale import FullScaleRuns
+from service.pipeline.results import ChannelChoice, FloatArray
 from service.problems import (
     MediaEmpty,
     MediaInconsistent,
-    MediaTooLong,
     MediaTooShort,
     SampleRateUnsupported,
     SamplesNotFinite,
@@ -31,7 +32,11 @@ BLOCK_SAMPLES: Final = 32_768
 class AudioJob:
     """A job of a decoder process: the detected container, the range, and the limits of one recording.
 
-    ``wav`` holds the fields of a :class:`WavLayout` for a WAV file.
+    Attributes:
+        channel: which channels come out, None for every one.
+        track: number among the sound tracks; None lets the decoder choose.
+        claims_length: whether the header says how long the recording is.
+        wav: fields of a WavLayout, if there is one.
     """
 
     container: str
@@ -47,88 +52,138 @@ class AudioJob:
     max_sample_rate_hz: int
     max_sample_magnitude: float
     max_streams: int
+    channel: ChannelChoice | None = None
+    track: int | None = None
+    claims_length: bool = False
     wav: dict[str, Any] | None = None
 
 
 class SampleSink:
-    """Converts and resamples native samples, cuts the range out, and checks the limits.
+    """Takes native samples with their time stamps, gives resampled ones of the chosen channels without a gap.
 
     Args:
-        job: range, target rate and limits.
+        job: range, channels, target rate and limits.
         sample_rate_hz: native rate.
         channels: native number of channels.
-        emit: called with float32 [channels, samples] blocks at ``job.target_rate_hz``, C-contiguous.
+        codec: FFmpeg's canonical name.
+        emit: called with float32 [chosen channels, samples] blocks at ``job.target_rate_hz``, C-contiguous.
+        origin_s: time stamp of the file's second 0; None makes it that of the first block.
+        lossless: whether the samples are the recording's own, so that runs at full scale mean clipping.
 
     Raises:
         TooManyChannels, SampleRateUnsupported: the recording is outside the limits.
+        Unprocessable: it has no such channel.
     """
 
-    def __init__(self, job: AudioJob, sample_rate_hz: int, channels: int, emit: Callable[[FloatArray], None]) -> None:
+    def __init__(
+        self,
+        job: AudioJob,
+        sample_rate_hz: int,
+        channels: int,
+        codec: str,
+        emit: Callable[[FloatArray], None],
+        *,
+        origin_s: float | None = None,
+        lossless: bool = True,
+    ) -> None:
         check_format(job, sample_rate_hz, channels)
         self._job = job
         self._emit = emit
         self.sample_rate_hz = sample_rate_hz
         self.channels = channels
-        self.samples = 0
-        self.clipped = False
-        self._max_samples = int(job.max_duration_s * sample_rate_hz)
+        self.codec = codec
+        self.clock = SoundClock(sample_rate_hz, origin_s, int(job.max_duration_s * sample_rate_hz))
+        self.picker = ChannelPicker(job.channel, channels, sample_rate_hz)
+        self._full_scale = FullScaleRuns(codec, sample_rate_hz) if lossless else None
+        self._kept = len(self.picker.names)
         self._resampler = (
             None
             if sample_rate_hz == job.target_rate_hz
-            else soxr.ResampleStream(sample_rate_hz, job.target_rate_hz, channels, dtype="float32", quality="HQ")
+            else soxr.ResampleStream(sample_rate_hz, job.target_rate_hz, self._kept, dtype="float32", quality="HQ")
         )
         self._pending: list[NDArray[Any]] = []
         self._pending_samples = 0
+        self._taken = 0
         self._position = 0
         self._start = round((job.start_s or 0.0) * job.target_rate_hz)
         self._end = None if job.end_s is None else round(job.end_s * job.target_rate_hz)
 
-    def add(self, block: NDArray[Any]) -> None:
-        """Take native samples [channels, samples] of any PCM type.
+    def add(self, block: NDArray[Any], stamp_s: float | None = None) -> None:
+        """Take native samples [channels, samples] of any PCM type; without a time stamp they follow what was before.
 
         Raises:
             MediaTooLong: the recording exceeds the longest duration.
             SamplesNotFinite: a sample is NaN, infinite or far beyond full scale.
         """
-        self.samples += block.shape[1]
-        if self.samples > self._max_samples:
-            raise MediaTooLong
-        self._pending.append(block)
-        self._pending_samples += block.shape[1]
+        placement = self.clock.place(stamp_s, block.shape[1])
+        self._add_silence(placement.silence)
+        self._pending.append(block[:, placement.skip :] if placement.skip else block)
+        self._pending_samples += block.shape[1] - placement.skip
         if self._pending_samples >= BLOCK_SAMPLES:
-            self._convert(last=False)
+            self._convert()
+
+    def fill(self, end_s: float) -> None:
+        """Add silence up to the time stamp at which the file's last track ends.
+
+        Raises:
+            MediaTooLong
+        """
+        if self.clock.position:
+            self._add_silence(self.clock.fill(end_s))
+
+    @property
+    def end_s(self) -> float:
+        """End of what was taken so far, in seconds of the presentation clock."""
+        return self.clock.position / self.sample_rate_hz
 
     def finish(self) -> float:
-        """Convert the remaining samples, and return the duration of the whole recording in seconds.
+        """Flush, and return the end of the recording in seconds of the presentation clock.
 
         Raises:
             MediaEmpty, MediaTooShort: the recording is empty or too short.
             SamplesNotFinite: as of :meth:`add`.
             Unprocessable: the range lies outside the recording, or is shorter than the least duration.
         """
-        if self.samples == 0:
+        if self.clock.position == 0:
             raise MediaEmpty("The recording has no samples.")
-        duration_s = self.samples / self.sample_rate_hz
+        duration_s = self.end_s
         if duration_s < self._job.min_duration_s:
             raise MediaTooShort
         self._check_range(duration_s)
-        self._convert(last=True)
+        self._convert()
+        self._pass_on(np.zeros((self._kept, 0), np.float32), last=True)
         return duration_s
 
-    def facts(self, codec: str, *, truncated: bool, damaged: bool) -> dict[str, object]:
-        """Facts of the whole recording; calls :meth:`finish`.
+    def facts(self, flags: dict[str, bool]) -> dict[str, object]:
+        """What to tell of the whole recording: finishes as :meth:`finish` does.
+
+        Args:
+            flags: remarks of whoever fed this sink, by name.
 
         Returns:
-            ``duration_s``, ``codec``, ``sample_rate_hz``, ``channels``, ``flags``.
+            ``duration_s``, ``codec``, ``sample_rate_hz``, ``channels``, ``names`` of the channels that were given,
+            ``flags``, ``spans`` (flag, begin and end in seconds, with 'gap' among the flags) and ``levels``.
         """
         duration_s = self.finish()
-        found = {Flag.CLIPPED: self.clipped, Flag.TRUNCATED: truncated, Flag.DAMAGED: damaged}
+        clipped = self._full_scale is not None and self._full_scale.found
+        found = {
+            "clipped": clipped,
+            "mix_cancels": self.picker.mix_cancels,
+            "times_repaired": self.clock.repaired,
+            **flags,
+        }
+        spans = [("gap", *span) for span in self.clock.gaps]
+        spans += [("mix_cancels", *span) for span in self.picker.spans]
+        spans += [("clipped", *span) for span in (self._full_scale.spans if self._full_scale is not None else ())]
         return {
             "duration_s": duration_s,
-            "codec": codec,
+            "codec": self.codec,
             "sample_rate_hz": self.sample_rate_hz,
             "channels": self.channels,
+            "names": list(self.picker.names),
             "flags": [name for name, is_set in found.items() if is_set],
+            "spans": [(flag, round(begin, 6), round(end, 6)) for flag, begin, end in spans],
+            "levels": self.picker.levels,
         }
 
     def _check_range(self, duration_s: float) -> None:
@@ -139,39 +194,49 @@ class SampleSink:
             pointer = "/start_s" if end_s is None or end_s >= duration_s else "/end_s"
             raise Unprocessable("The chosen range is shorter than the shortest recording.", pointer=pointer)
 
-    def _convert(self, *, last: bool) -> None:
-        if self._end is not None and self._position >= self._end:
-            self._take_pending()  # samples after the range are counted and checked, not converted
+    def _add_silence(self, samples: int) -> None:
+        if not samples:
             return
-        block = self._take_pending()
-        if self._resampler is not None:
-            frames = np.ascontiguousarray(block.T if self.channels > 1 else block[0])
-            block = self._resampler.resample_chunk(frames, last=last).reshape(-1, self.channels).T
-        self._cut(block)
+        self._convert()
+        self._taken += samples
+        for first in range(0, samples, BLOCK_SAMPLES):
+            self._pass_on(np.zeros((self._kept, min(BLOCK_SAMPLES, samples - first)), np.float32))
 
-    def _take_pending(self) -> FloatArray:
-        """The samples added since the last call, as float32 within ±1."""
+    def _convert(self) -> None:
+        """Check what was added since, choose its channels and pass it on."""
         if not self._pending:
-            return np.empty((self.channels, 0), np.float32)
+            return
         block = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending, axis=1)
         self._pending.clear()
         self._pending_samples = 0
+        position = self._taken
+        self._taken += block.shape[1]
+        if self._full_scale is not None:
+            self._full_scale.look_at(block, position)
         samples = to_float(block)
         if block.dtype.kind == "f" and samples.size:
             samples = self._limit(samples)
-        return samples
+        if self._is_behind_range():
+            return
+        self._pass_on(self.picker.pick(samples, position))
+
+    def _is_behind_range(self) -> bool:
+        """Whether everything that was asked for is out: what follows is counted and checked, no more."""
+        return self._end is not None and self._position >= self._end
 
     def _limit(self, samples: FloatArray) -> FloatArray:
         peak = max(float(samples.max()), -float(samples.min()))
         if not peak <= self._job.max_sample_magnitude:  # NaN is not
             raise SamplesNotFinite
-        if peak > 1.0:
-            self.clipped = True
-            return np.clip(samples, -1.0, 1.0)
-        return samples
+        return np.clip(samples, -1.0, 1.0) if peak > 1.0 else samples
 
-    def _cut(self, block: FloatArray) -> None:
-        """Emit the part of ``block`` in the range."""
+    def _pass_on(self, block: FloatArray, *, last: bool = False) -> None:
+        """Resample float32 [chosen channels, samples], and emit what lies in the chosen range."""
+        if self._is_behind_range():
+            return
+        if self._resampler is not None:
+            frames = np.ascontiguousarray(block.T if self._kept > 1 else block[0])
+            block = self._resampler.resample_chunk(frames, last=last).reshape(-1, self._kept).T
         first = self._position
         self._position += block.shape[1]
         low = max(self._start - first, 0)

@@ -34,7 +34,8 @@ Picture = NDArray[np.uint8]
 class VideoJob:
     """A job of a decoder process: the detected container, and the limits of one video.
 
-    The first ``skip_frames`` frames are decoded and counted, but not emitted.
+    The first ``skip_frames`` pictures are decoded and counted, but not handed over. ``picture_track`` is a number among
+    the picture tracks, None for the decoder's choice; ``claims_length`` says whether the header tells the length.
     """
 
     container: str
@@ -46,24 +47,28 @@ class VideoJob:
     max_frame_rate_hz: float
     max_streams: int
     skip_frames: int = 0
+    picture_track: int | None = None
+    claims_length: bool = False
 
 
 class FrameClock:
     """Assigns each decoded frame a time, and checks the limits.
 
-    Times strictly increase from 0. A missing or decreasing time stamp is replaced by the time of the frame before plus
-    one step of the claimed rate, or of 25 Hz where that is not credible.
+    Times strictly increase, from second 0 of the file's presentation clock on. A stamp that is absent or does not
+    increase is replaced by the frame before plus one step of the claimed rate (25 a second without a sane one).
 
     Args:
         job: limits.
-        claimed_rate_hz: frame rate in the header, 0 if none.
+        claimed_rate_hz: of the header, 0 if none.
+        origin_s: time stamp that is second 0; None makes the first frame's time stamp that.
     """
 
-    def __init__(self, job: VideoJob, claimed_rate_hz: float) -> None:
+    def __init__(self, job: VideoJob, claimed_rate_hz: float, origin_s: float | None = None) -> None:
         low, high = SANE_RATES_HZ
         self._job = job
         self._step_s = 1 / (claimed_rate_hz if low <= claimed_rate_hz <= high else USUAL_RATE_HZ)
-        self._first_stamp_s: float | None = None
+        self._origin_s = origin_s
+        self._first_s = 0.0
         self._last_s: float | None = None
         self._last_taken_s = -math.inf
         self._recent_s: deque[float] = deque(maxlen=RECENT_FRAMES)
@@ -82,11 +87,11 @@ class FrameClock:
         self.frames += 1
         if self.frames > self._job.max_frames:
             raise TooManyFrames
-        if stamp_s is not None and self._first_stamp_s is None:
-            self._first_stamp_s = stamp_s - (0.0 if self._last_s is None else self._last_s + self._step_s)
-        time_s = None if stamp_s is None or self._first_stamp_s is None else stamp_s - self._first_stamp_s
+        if stamp_s is not None and self._origin_s is None:
+            self._origin_s = stamp_s - (0.0 if self._last_s is None else self._last_s + self._step_s)
+        time_s = None if stamp_s is None or self._origin_s is None else stamp_s - self._origin_s
         if self._last_s is None:
-            time_s = 0.0
+            time_s = self._first_s = max(time_s or 0.0, 0.0)
         elif time_s is None or not time_s > self._last_s:
             time_s = self._last_s + self._step_s
             self.repaired += 1
@@ -117,13 +122,14 @@ class FrameClock:
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the first frame to one mean step after the last."""
+        """One mean step behind the last frame, in seconds of the presentation clock."""
         return (self._last_s or 0.0) + 1 / self.rate_hz
 
     @property
     def rate_hz(self) -> float:
-        """Measured frame rate; the claimed rate for a single frame."""
-        return (self.frames - 1) / self._last_s if self._last_s else 1 / self._step_s
+        """Measured frames a second; the claimed rate of a single frame."""
+        span_s = (self._last_s or 0.0) - self._first_s
+        return (self.frames - 1) / span_s if span_s > 0 else 1 / self._step_s
 
 
 def check_size(job: VideoJob, width: int, height: int) -> None:

@@ -61,7 +61,7 @@ FOREIGN = {
     "RIFX": b"RIFX" + GOOD_WAV[4:],
     "RF64": b"RF64" + GOOD_WAV[4:],
     "W64": b"riff\x2e\x91\xcf\x11" + bytes(40),
-    "AVI": b"RIFF" + struct.pack("<I", 100) + b"AVI " + bytes(100),
+    "RIFF of another kind": b"RIFF" + struct.pack("<I", 100) + b"ACON" + bytes(100),
     "ID3 then RIFF": b"ID3\x03\0\0\0\0\0\0" + GOOD_WAV,
     "playlist": files.playlist(b"http://127.0.0.1/x.ts"),
     "concat": files.concat_script(b"a.wav"),

@@ -1,0 +1,136 @@
+"""Decoded sound on its way into a request: collected in place, within a budget that all requests share."""
+
+from __future__ import annotations
+
+import mmap
+import threading
+import weakref
+from typing import Any, Final
+
+import numpy as np
+
+from service.pipeline.decoding.decoder_messages import announced_samples
+from service.pipeline.decoding.protocol import Channel
+from service.pipeline.results import FloatArray
+from service.problems import CapacityExceeded, MediaInvalid, MediaTooLong
+
+PIECE_BYTES: Final = 4 * 1024 * 1024
+"""What is taken from the budget at once."""
+
+RETRY_AFTER_S: Final = 5.0
+
+_MAP_NORESERVE: Final = 0x4000  # linux/mman.h; Python names it from 3.13 on
+
+
+class DecodedBudget:
+    """Bytes of decoded sound that all requests together may hold. Thread-safe.
+
+    Args:
+        limit_bytes: all of it.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._used_bytes = 0
+
+    @property
+    def used_bytes(self) -> int:
+        """Held at present."""
+        with self._lock:
+            return self._used_bytes
+
+    def take(self, size: int, held: int) -> None:
+        """Take ``size`` more bytes for a request that already holds ``held``.
+
+        Raises:
+            MediaTooLong: no budget of this size could hold the recording.
+            CapacityExceeded: other requests hold too much at present.
+        """
+        if held + size > self.limit_bytes:
+            raise MediaTooLong(
+                "The chosen channels of the recording take more memory than a request may have. "
+                "Choose one channel or a range, or send it as a job (POST /v1/jobs/audio-emotion)."
+            )
+        with self._lock:
+            if self._used_bytes + size > self.limit_bytes:
+                raise CapacityExceeded(retry_after_s=RETRY_AFTER_S)
+            self._used_bytes += size
+
+    def give_back(self, size: int) -> None:
+        """Give ``size`` bytes back."""
+        with self._lock:
+            self._used_bytes -= size
+
+
+class _Holding:
+    """What one request holds of a budget, given back once."""
+
+    def __init__(self, budget: DecodedBudget) -> None:
+        self._budget = budget
+        self.bytes = 0
+
+    def grow_to(self, size: int) -> None:
+        if size > self.bytes:
+            more = -(-(size - self.bytes) // PIECE_BYTES) * PIECE_BYTES
+            more = max(size - self.bytes, min(more, self._budget.limit_bytes - self.bytes))
+            self._budget.take(more, self.bytes)
+            self.bytes += more
+
+    def release(self) -> None:
+        self._budget.give_back(self.bytes)
+        self.bytes = 0
+
+
+class SampleBuffer:
+    """Collects blocks of samples as they arrive, each at its place, so that nothing is copied or grown.
+
+    Address space for the longest recording is reserved; memory is used only for what has arrived. The budget is given
+    back when the last array over the samples is gone.
+
+    Args:
+        max_channels, max_samples: more than this from a decoder process is taken for a process gone wrong.
+        budget: shared with other requests.
+    """
+
+    def __init__(self, max_channels: int, max_samples: int, budget: DecodedBudget | None = None) -> None:
+        self._max_channels = max_channels
+        self._max_samples = max_samples
+        self._holding = _Holding(budget or DecodedBudget(4 * max_channels * max_samples + PIECE_BYTES))
+        self._array: FloatArray | None = None
+        self._length = 0
+
+    def receive(self, message: dict[str, Any], channel: Channel) -> None:
+        """Read the payload of a 'samples' message: float32 [channels, samples].
+
+        Raises:
+            ValueError: the message makes no sense, so whoever sent it has to be ended.
+            MediaTooLong, CapacityExceeded: the budget is spent.
+        """
+        channels, samples = announced_samples(message, self._max_channels, self._max_samples - self._length)
+        if self._array is None:
+            self._array = _reserve(channels, self._max_samples)
+            weakref.finalize(self._array, self._holding.release)
+        elif len(self._array) != channels:
+            raise ValueError("samples that cannot be")
+        stop = self._length + samples
+        self._holding.grow_to(4 * channels * stop)
+        for row in self._array:
+            channel.receive_into(row[self._length : stop].view(np.uint8).data)
+        self._length = stop
+
+    def finish(self) -> FloatArray:
+        """Return float32 [channels, samples], each channel C-contiguous.
+
+        Raises:
+            MediaInvalid: nothing arrived.
+        """
+        if self._array is None:
+            raise MediaInvalid("The chosen range has no samples.")
+        return self._array[:, : self._length]
+
+
+def _reserve(channels: int, samples: int) -> FloatArray:
+    """float32 [channels, samples] of zeros that use no memory until they are written."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+    return np.frombuffer(mmap.mmap(-1, 4 * channels * samples, flags=flags), np.float32).reshape(channels, samples)
