@@ -26,6 +26,10 @@ class Flag(StrEnum):
     CLIPPED = "clipped"
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
+    HEADER_REPAIRED = "header_repaired"
+    TRAILING_DATA = "trailing_data"
+    SEVERAL_TRACKS = "several_tracks"
+    MIX_CANCELS = "mix_cancels"
     DENOISED = "denoised"
     NO_FACE = "no_face"
     FACE_LOST = "face_lost"
@@ -69,6 +73,20 @@ FACTS: Final = MappingProxyType(
         ),
         Flag.TRUNCATED: FlagFacts("recording", "File ends early", "The file ends early; what was there is judged."),
         Flag.DAMAGED: FlagFacts("recording", "Damaged file", "Part of the file is damaged and was left out."),
+        Flag.HEADER_REPAIRED: FlagFacts(
+            "recording", "Header repaired", "The file's header did not fit its samples; all samples found were used."
+        ),
+        Flag.TRAILING_DATA: FlagFacts(
+            "recording", "Data left out", "Data that is no sound follows the sound in the file and was left out."
+        ),
+        Flag.SEVERAL_TRACKS: FlagFacts(
+            "recording", "Several tracks", "The file has several tracks of this kind; the answer is about one of them."
+        ),
+        Flag.MIX_CANCELS: FlagFacts(
+            "recording",
+            "Mix cancels",
+            "The channels cancel each other when they are mixed, so the louder channel was judged instead.",
+        ),
         Flag.DENOISED: FlagFacts("answer", "Noise removed", "Noise was removed first."),
         Flag.NO_FACE: FlagFacts("recording", "No face", "No face was found, so there are no values."),
         Flag.FACE_LOST: FlagFacts(

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from service.pipeline.affect.attribution import Attribution
-from service.pipeline.results import AudioEmotion, ChannelEmotion, MediaInfo, ModelReference, Timeline
+from service.pipeline.results import AudioEmotion, ChannelEmotion, FlagSpan, MediaInfo, ModelReference, Timeline, Track
 from service.pipeline.video.video_results import Statistics, VideoAffect
 
 _KINDS: Final[dict[str, type[Any]]] = {
@@ -19,9 +19,11 @@ _KINDS: Final[dict[str, type[Any]]] = {
     for kind in (
         AudioEmotion,
         ChannelEmotion,
+        FlagSpan,
         MediaInfo,
         ModelReference,
         Timeline,
+        Track,
         Attribution,
         Statistics,
         VideoAffect,

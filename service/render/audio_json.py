@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, MediaInfo, Timeline
+from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, MediaInfo, Timeline, Track
 from service.render.channels import has_channel_list, merged_channel, plain_values
 
 PROBABILITY_DECIMALS = 6
@@ -57,7 +57,15 @@ def media_members(media: MediaInfo) -> dict[str, object]:
         "width": media.width,
         "height": media.height,
     }
+    if media.tracks:
+        members["tracks"] = [_track_members(track) for track in media.tracks]
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _track_members(track: Track) -> dict[str, object]:
+    times_s = {"start_s": track.start_s, "end_s": track.end_s}
+    rounded = {name: None if time_s is None else round(time_s, SECONDS_DECIMALS) for name, time_s in times_s.items()}
+    return asdict(track) | rounded
 
 
 def channel_members(channel: ChannelEmotion, labels: tuple[str, ...], timeline: bool) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.flags import Flag
@@ -15,10 +17,26 @@ class Answer(BaseModel):
     model_config = ConfigDict(protected_namespaces=())
 
 
+class MediaTrack(Answer):
+    """One track of the file."""
+
+    track: int = Field(description="number among the tracks of its kind, from 0", examples=[0])
+    kind: Literal["sound", "picture"]
+    codec: str = Field(examples=["aac"])
+    language: str | None = Field(None, description="as the file tells it", examples=["eng"])
+    default: bool = Field(description="the file marks it to be played unless another is chosen")
+    silent: bool | None = Field(None, description="it holds silence alone; null where nobody listened")
+    used: bool = Field(description="the answer is about it")
+    start_s: float | None = Field(None, description="begin on the presentation clock, seconds", examples=[1.5])
+    end_s: float | None = Field(None, description="end on the presentation clock, seconds", examples=[6.0])
+
+
 class Media(Answer):
     """Facts of the file, before any conversion."""
 
-    duration_s: float = Field(description="seconds", examples=[2.0])
+    duration_s: float = Field(
+        description="end of the last packet of any track on the presentation clock, seconds", examples=[2.0]
+    )
     container: str = Field(examples=["wav"])
     codec: str = Field(examples=["pcm_s16le"])
     sample_rate_hz: int | None = Field(None, description="hertz", examples=[16000])
@@ -26,6 +44,7 @@ class Media(Answer):
     frame_rate_hz: float | None = Field(None, description="pictures a second, for video")
     width: int | None = Field(None, description="pixels, for video")
     height: int | None = Field(None, description="pixels, for video")
+    tracks: list[MediaTrack] | None = Field(None, description="every track of sound and pictures, in the file's order")
 
 
 class AnsweringModel(Answer):
