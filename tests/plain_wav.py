@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
+from service.pipeline.media.channels import ChannelPicker
 from service.pipeline.results import MediaInfo
 
 
@@ -34,6 +35,7 @@ class PlainDecoded:
     samples: np.ndarray
     media: MediaInfo
     flags: tuple[str, ...] = ()
+    names: tuple[str, ...] = ("mix",)
 
 
 class PlainDecoder:
@@ -42,7 +44,7 @@ class PlainDecoder:
     def __init__(self, flags: tuple[str, ...] = ()) -> None:
         self.flags = flags
 
-    def audio(self, data, *, target_rate_hz, start_s=None, end_s=None) -> PlainDecoded:
+    def audio(self, data, *, target_rate_hz, start_s=None, end_s=None, channel="each", track=None) -> PlainDecoded:
         with wave.open(io.BytesIO(bytes(data))) as file:
             rate_hz, channels, count = file.getframerate(), file.getnchannels(), file.getnframes()
             samples = np.frombuffer(file.readframes(count), "<i2").reshape(-1, channels).T / np.float32(32768)
@@ -57,4 +59,6 @@ class PlainDecoder:
             sample_rate_hz=rate_hz,
             channels=channels,
         )
-        return PlainDecoded(np.ascontiguousarray(samples, np.float32), media, self.flags)
+        picker = ChannelPicker(channel, channels, target_rate_hz)
+        picked = picker.pick(np.ascontiguousarray(samples, np.float32), 0)
+        return PlainDecoded(picked, media, self.flags, picker.names)

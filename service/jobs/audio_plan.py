@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from service.jobs.files import PartFiles
 from service.jobs.part import INSPECT, SPEECH, NothingToDo, Part
-from service.jobs.sound_parts import InspectPart, Judging, SoundPart, chosen, joined_channels
+from service.jobs.sound_parts import InspectPart, Judging, SoundPart, joined_channels
 from service.jobs.spool import JobSpool
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
-from service.pipeline.media.channels import select_channels
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech.denoise import Denoiser
 from service.pipeline.speech.emotion_answer import JudgedChannel, JudgedSound, emotion_answer
@@ -68,7 +65,14 @@ class AudioPlan:
         """
         model, denoiser = self._speech.model_for(options), self._denoiser(options)
         rate_hz = (model if denoiser is None else denoiser).speech.sample_rate_hz
-        sound = decoder.sound(source, target_rate_hz=rate_hz, start_s=options.start_s, end_s=options.end_s)
+        sound = decoder.sound(
+            source,
+            target_rate_hz=rate_hz,
+            start_s=options.start_s,
+            end_s=options.end_s,
+            channel=options.channel,
+            track=options.track,
+        )
         if name == INSPECT:
             return InspectPart(sound, or_nothing=in_video)
         inspected = PartFiles(spool, INSPECT).record(0)
@@ -77,7 +81,7 @@ class AudioPlan:
         self._windows(inspected["samples"], options)  # refuses what is too short, or has too many
         rule = window_rule(model.speech, self._limits, options.window_s, options.hop_s)
         judging = Judging(model, rule, inspected["samples"], denoiser)
-        return SoundPart(sound, self._speech, chosen(options.channel), rate_hz, self._segment_s, judging, state)
+        return SoundPart(sound, self._speech, rate_hz, self._segment_s, judging, state)
 
     def join(self, options: AudioOptions, spool: JobSpool) -> AudioEmotion | None:
         """The answer; None without sound."""
@@ -86,10 +90,11 @@ class AudioPlan:
             return None
         records = list(PartFiles(spool, SPEECH).records())
         model, denoiser = self._speech.model_for(options), self._denoiser(options)
-        named = select_channels(np.zeros((inspected["channels"], 1), np.float32), options.channel)
         channels = [
-            JudgedChannel(channel.name, found["shares"], found["answers"], **whole)
-            for channel, found, whole in zip(named, joined_channels(records), records[-1]["whole"], strict=True)
+            JudgedChannel(name, found["shares"], found["answers"], **whole)
+            for name, found, whole in zip(
+                inspected["names"], joined_channels(records), records[-1]["whole"], strict=True
+            )
         ]
         known = JudgedSound(
             media=inspected["media"],

@@ -6,7 +6,7 @@ its state is written down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,7 @@ from service.jobs.part import Segment
 from service.pipeline.decoding.long_decode import SoundPlayback
 from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.task import Work
-from service.pipeline.media.channels import select_channels
-from service.pipeline.results import ChannelChoice, FloatArray
+from service.pipeline.results import FloatArray
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
 from service.pipeline.speech.emotion_answer import stack_answers
 from service.pipeline.speech.listener import ChannelListener, HeardWindows
@@ -29,9 +28,6 @@ from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid
 
 STRETCH_S = 60.0
 """Sound is handed on in pieces of this length: as much as one call of voice activity takes."""
-
-Select = Callable[[FloatArray], Sequence[FloatArray]]
-"""Picks the channels that are listened to, float32 [n] each, from a block float32 [channels, n]."""
 
 
 class InspectPart:
@@ -47,19 +43,18 @@ class InspectPart:
         self._or_nothing = or_nothing
 
     def run(self, work: Work) -> Segment:
-        """The only segment: 'samples', 'channels', 'media' and 'flags'."""
-        samples = channels = 0
+        """The only segment: 'samples', 'names' of the channels, 'media' and 'flags'."""
+        samples = 0
         try:
             while (block := self._sound.next()) is not None:
                 refuse_if_cancelled(work)
-                channels = len(block)
                 samples += block.shape[1]
         except NoAudioStream:
             if not self._or_nothing:
                 raise
             return Segment({"samples": 0, "flags": (Flag.NO_AUDIO,)}, None, 1.0)
         facts = self._sound.outcome
-        record = {"samples": samples, "channels": channels, "media": facts.media, "flags": facts.flags}
+        record = {"samples": samples, "names": facts.names, "media": facts.media, "flags": facts.flags}
         return Segment(record, None, 1.0, facts.media.duration_s)
 
     def close(self) -> None:
@@ -85,13 +80,12 @@ class Judging:
 
 
 class SoundPart:
-    """Listens to some channels, segment after segment.
+    """Listens to every channel of a sound, segment after segment.
 
     Args:
         sound: from the beginning, whatever has been done of it: samples that were taken are left out here, so that
             they are the same whether the run was interrupted or not.
         speech: runs the models.
-        select: see :data:`Select`.
         rate_hz: of the sound.
         segment_s: length of a segment, in seconds.
         judging: how windows are judged; None where only speech is looked for.
@@ -102,7 +96,6 @@ class SoundPart:
         self,
         sound: SoundPlayback,
         speech: SpeechPipeline,
-        select: Select,
         rate_hz: int,
         segment_s: float,
         judging: Judging | None = None,
@@ -110,7 +103,6 @@ class SoundPart:
     ) -> None:
         self._sound = sound
         self._speech = speech
-        self._select = select
         self._rate_hz = rate_hz
         self._segment_samples = max(1, round(segment_s * rate_hz))
         self._judging = judging
@@ -151,7 +143,7 @@ class SoundPart:
         self._sound.close()
 
     def _gather(self, stop: int, work: Work) -> tuple[list[Sequence[FloatArray]], bool]:
-        """Blocks of about ``STRETCH_S``, the selected channels of each, and whether they are the last."""
+        """Blocks of about ``STRETCH_S``, the channels of each, and whether they are the last."""
         blocks: list[Sequence[FloatArray]] = []
         gathered = 0
         while gathered < STRETCH_S * self._rate_hz and self._taken + gathered < stop:
@@ -164,7 +156,7 @@ class SoundPart:
             skipped = min(self._to_skip, block.shape[1])
             self._to_skip -= skipped
             if skipped < block.shape[1]:
-                blocks.append(self._select(block[:, skipped:]))
+                blocks.append(list(block[:, skipped:]))
                 gathered += block.shape[1] - skipped
         self._taken += gathered
         return blocks, False
@@ -251,21 +243,6 @@ class TurnPart:
     def close(self) -> None:
         """End the decoding."""
         self._part.close()
-
-
-def chosen(choice: ChannelChoice) -> Select:
-    """Picks the channels that a request asks for."""
-    return lambda block: [channel.samples for channel in select_channels(block, choice)]
-
-
-def heard(choice: ChannelChoice) -> Select:
-    """Picks the channels that speech is looked for in: with 'mix' both of a stereo track, as each may be one person."""
-
-    def select(block: FloatArray) -> list[FloatArray]:
-        each = choice == "mix" and len(block) == 2
-        return [channel.samples for channel in select_channels(block, "each" if each else choice)]
-
-    return select
 
 
 def refuse_if_cancelled(work: Work) -> None:

@@ -12,7 +12,7 @@ from service.jobs.audio_plan import AudioPlan
 from service.jobs.face_part import FacesPart
 from service.jobs.files import PartFiles
 from service.jobs.part import FACES, INSPECT, SPEECH, TURN, NothingToDo, Part
-from service.jobs.sound_parts import SoundPart, TurnPart, heard, joined_channels
+from service.jobs.sound_parts import SoundPart, TurnPart, joined_channels
 from service.jobs.spool import JobSpool
 from service.pipeline.affect.functionals import speaker_turn, time_grid
 from service.pipeline.decoding.long_decode import LongDecoder
@@ -109,9 +109,9 @@ class VideoPlan:
         rate_hz = self._speech.voice_rate_hz
         if rate_hz is None:
             return NothingToDo({"flags": (Flag.NO_VOICE_ACTIVITY,)})
-        sound = decoder.sound(source, target_rate_hz=rate_hz)
-        select = heard(options.channel)
-        return TurnPart(SoundPart(sound, self._speech, select, rate_hz, self._segment_s, state=state))
+        channel = "voices" if options.channel == "mix" else options.channel
+        sound = decoder.sound(source, target_rate_hz=rate_hz, channel=channel)
+        return TurnPart(SoundPart(sound, self._speech, rate_hz, self._segment_s, state=state))
 
     def _turn(self, spool: JobSpool, grid_s: NDArray[np.float64]) -> SpeakerTurn:
         records = list(PartFiles(spool, TURN).records())

@@ -78,6 +78,7 @@ class AudioOptions:
     model: str | None = None
     version: str | None = None
     channel: ChannelChoice = "mix"
+    track: int | None = None
     start_s: float | None = None
     end_s: float | None = None
     timeline: bool = False
@@ -199,6 +200,7 @@ class EmbeddingOptions:
     model: str | None = None
     version: str | None = None
     channel: ChannelChoice = "mix"
+    track: int | None = None
     start_s: float | None = None
     end_s: float | None = None
     window_s: float | None = None

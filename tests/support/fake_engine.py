@@ -132,9 +132,9 @@ def install(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         def worker_pids(self) -> list[int]:
             return engine.worker_pids
 
-        def audio(self, data, *, target_rate_hz, start_s, end_s):
+        def audio(self, data, *, target_rate_hz, start_s=None, end_s=None, channel="mix", track=None):
             samples = np.frombuffer(bytes(data)[44:], "<i2").astype(np.float32) / 32768
-            return types.SimpleNamespace(samples=engine.decoded_gain * samples[None, :], flags=())
+            return types.SimpleNamespace(samples=engine.decoded_gain * samples[None, :], flags=(), names=("mix",))
 
     class SpeechPipeline:
         provider = "CPUExecutionProvider"

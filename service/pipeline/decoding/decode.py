@@ -15,12 +15,13 @@ from service.pipeline.decoding.decoder_messages import file_end_of, flags_of, pi
 from service.pipeline.decoding.frame_stream import FrameReceiver, HandlerFailedError, OnFrame, VideoSummary
 from service.pipeline.decoding.pool import OnMessage, WorkerDiedError, WorkerPool
 from service.pipeline.decoding.sample_buffer import DecodedBudget, SampleBuffer
+from service.pipeline.media.channels import PickedChannels
 from service.pipeline.media.containers import VIDEO_CODECS
 from service.pipeline.media.intake import Container, sniff
 from service.pipeline.media.sampling import AudioJob
 from service.pipeline.media.video_frames import VideoJob
 from service.pipeline.options import check_range
-from service.pipeline.results import ChannelChoice, FlagSpan, FloatArray, MediaInfo
+from service.pipeline.results import FlagSpan, FloatArray, MediaInfo
 from service.problems import (
     ContainerUnsupported,
     DecoderUnavailable,
@@ -128,7 +129,7 @@ class Decoder:
         target_rate_hz: int,
         start_s: float | None = None,
         end_s: float | None = None,
-        channel: ChannelChoice | None = None,
+        channel: PickedChannels | None = None,
         track: int | None = None,
     ) -> DecodedAudio:
         """Decode the sound of an upload, whole or from ``start_s`` to ``end_s`` (seconds).

@@ -23,10 +23,11 @@ from service.pipeline.decoding.playback import Playback
 from service.pipeline.decoding.pool import WorkerDiedError
 from service.pipeline.decoding.protocol import Channel
 from service.pipeline.decoding.remote_file import ByteSource, answer_read
+from service.pipeline.media.channels import PickedChannels
 from service.pipeline.media.containers import VIDEO_CODECS
 from service.pipeline.media.intake import sniff
 from service.pipeline.options import check_range
-from service.pipeline.results import ChannelChoice, FlagSpan, FloatArray, MediaInfo
+from service.pipeline.results import FlagSpan, FloatArray, MediaInfo
 from service.problems import MediaInvalid, NoVideoStream
 from service.settings import Limits
 
@@ -82,7 +83,7 @@ class LongDecoder(Decoder):
         target_rate_hz: int,
         start_s: float | None = None,
         end_s: float | None = None,
-        channel: ChannelChoice | None = None,
+        channel: PickedChannels | None = None,
         track: int | None = None,
     ) -> SoundPlayback:
         """Begin to decode the sound of ``source``; the arguments are those of :meth:`Decoder.audio`.
@@ -109,7 +110,7 @@ class LongDecoder(Decoder):
         target_rate_hz: int,
         start_s: float | None,
         end_s: float | None,
-        channel: ChannelChoice | None,
+        channel: PickedChannels | None,
         track: int | None,
         put: Callable[[FloatArray], None],
     ) -> SoundFacts:

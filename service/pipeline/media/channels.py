@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -21,6 +21,10 @@ channels whose correlation is below −0.9. A voice in one channel alone gives 1
 RESTORED_ABOVE: Final = 0.2
 """A channel is left again for the mix only above this share, so that the choice does not flicker."""
 
+PickedChannels = ChannelChoice | Literal["voices"]
+"""What a decoder can be asked for: a request's choice, or 'voices', the channels in which somebody may speak: both of
+a stereo recording, which may be one person each, else the mix."""
+
 LEAST_LEVEL: Final = 10 ** (-60 / 20)
 """RMS, re full scale, below which nothing is told of a block: it is a pause."""
 
@@ -33,7 +37,7 @@ class NamedChannel:
     samples: FloatArray
 
 
-def channel_names(count: int, choice: ChannelChoice) -> tuple[str, ...]:
+def channel_names(count: int, choice: PickedChannels) -> tuple[str, ...]:
     """Names of the channels that ``choice`` takes of a recording with ``count`` channels.
 
     'each' is every one, called 'left' and 'right' where there are two, else by its index.
@@ -41,6 +45,8 @@ def channel_names(count: int, choice: ChannelChoice) -> tuple[str, ...]:
     Raises:
         Unprocessable: the recording has no such channel.
     """
+    if choice == "voices":
+        choice = "each" if count == 2 else "mix"
     if choice == "each":
         return STEREO if count == 2 else tuple(str(index) for index in range(count))
     if choice != "mix" and STEREO.index(choice) >= count:
@@ -78,9 +84,9 @@ class ChannelPicker:
         Unprocessable: the recording has no such channel.
     """
 
-    def __init__(self, choice: ChannelChoice | None, count: int, rate_hz: int) -> None:
+    def __init__(self, choice: PickedChannels | None, count: int, rate_hz: int) -> None:
         self.names = channel_names(count, choice or "each")
-        self._choice = choice
+        self._choice = ("each" if count == 2 else "mix") if choice == "voices" else choice
         self._count = count
         self._rate_hz = rate_hz
         self._energy = np.zeros(count)

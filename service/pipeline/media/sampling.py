@@ -10,10 +10,10 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from service.pipeline.media.channels import ChannelPicker
+from service.pipeline.media.channels import ChannelPicker, PickedChannels
 from service.pipeline.media.clock import SoundClock
 from service.pipeline.media.full_scale import FullScaleRuns
-from service.pipeline.results import ChannelChoice, FloatArray
+from service.pipeline.results import FloatArray
 from service.problems import (
     MediaEmpty,
     MediaInconsistent,
@@ -52,7 +52,7 @@ class AudioJob:
     max_sample_rate_hz: int
     max_sample_magnitude: float
     max_streams: int
-    channel: ChannelChoice | None = None
+    channel: PickedChannels | None = None
     track: int | None = None
     claims_length: bool = False
     wav: dict[str, Any] | None = None

@@ -9,7 +9,7 @@ from service.pipeline.device.admit import Hold
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import Work
-from service.pipeline.media.channels import NamedChannel, select_channels
+from service.pipeline.media.channels import NamedChannel
 from service.pipeline.options import check_range
 from service.pipeline.results import AudioOptions, EmbeddingOptions, FloatArray, MediaInfo, ModelReference
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
@@ -86,9 +86,16 @@ class SoundSource:
         denoiser = self._denoiser if options.denoise else None
         decoded_hz = rate_hz if denoiser is None else denoiser.speech.sample_rate_hz
         with work.stage("decode"):
-            decoded = self._decoder.audio(data, target_rate_hz=decoded_hz, start_s=options.start_s, end_s=options.end_s)
+            decoded = self._decoder.audio(
+                data,
+                target_rate_hz=decoded_hz,
+                start_s=options.start_s,
+                end_s=options.end_s,
+                channel=options.channel,
+                track=options.track,
+            )
         hold.resize(decoded.samples.shape[-1] / decoded_hz)
-        channels = select_channels(decoded.samples, options.channel)
+        channels = [NamedChannel(*named) for named in zip(decoded.names, decoded.samples, strict=True)]
         if denoiser is None:
             return Sound(decoded.media, channels, decoded.flags), work
         cleaning = work.part(0.0, DENOISING_SHARE)

@@ -12,7 +12,6 @@ from service.flags import Flag
 from service.pipeline.affect.functionals import speaker_turn
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.task import Work
-from service.pipeline.media.channels import select_channels
 from service.pipeline.results import ChannelChoice, FloatArray
 from service.pipeline.video.assemble import SpeakerTurn
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
@@ -46,7 +45,7 @@ def find_turn(
         return SpeakerTurn(None, (Flag.NO_VOICE_ACTIVITY,))
     try:
         with work.stage("decode"):
-            decoded = decoder.audio(data, target_rate_hz=rate_hz, start_s=None, end_s=None)
+            decoded = decoder.audio(data, target_rate_hz=rate_hz, channel="voices" if channel == "mix" else channel)
         listening = replace(work, progress=None)  # it counts from 0; the stages' times stay shared
     except NoAudioStream:
         return SpeakerTurn(None, (Flag.NO_AUDIO,))
@@ -65,6 +64,5 @@ def find_turn(
 
 def _heard(samples: FloatArray, channel: ChannelChoice) -> list[FloatArray]:
     """The channels to listen to, float32 [n] each; equal ones once."""
-    both = channel == "mix" and len(samples) == 2
-    heard = [part.samples for part in select_channels(samples, "each" if both else channel)]
-    return heard[:1] if both and np.array_equal(heard[0], heard[1]) else heard
+    heard = list(samples)
+    return heard[:1] if channel == "mix" and len(heard) == 2 and np.array_equal(*heard) else heard
