@@ -17,6 +17,11 @@ from service.settings import Limits
 
 MAX_ERRORS = 16
 
+TRACK = (
+    "Number of the sound track, from 0; left out: the one marked default unless it is silent, "
+    "else the first that is not."
+)
+
 
 class ParameterErrors(Unprocessable):
     """One or more parameters that cannot be used, each with its pointer."""
@@ -50,6 +55,7 @@ class RecordingQuery(BaseModel):
     channel: ChannelChoice = Field(
         "mix", description="Channels to judge: the mean of all, one of a stereo pair, or each on its own."
     )
+    track: int | None = Field(None, ge=0, le=999, description=TRACK)
     start_s: float | None = Field(
         None,
         ge=0,

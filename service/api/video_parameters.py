@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from service.api.parameters import TRACK
 from service.pipeline.face.action_unit_table import GREATEST_RATE_HZ, LEAST_RATE_HZ
 from service.pipeline.face.neutral import STRETCH, read_neutral
 from service.pipeline.options import FACE, read_face, read_include
@@ -83,6 +84,13 @@ class VideoQuery(_AffectQuery):
         description="Channels of the sound track in which speech is looked for and, with `include=audio`, the emotion "
         "of the voice: their mean, one of a stereo pair, or each for itself.",
     )
+    track: int | None = Field(None, ge=0, le=999, description=TRACK)
+    picture_track: int | None = Field(
+        None,
+        ge=0,
+        le=999,
+        description="Number of the picture track, from 0; left out: the one marked default, else the first.",
+    )
     audio_model: str | None = Field(
         None, max_length=64, description="Name of the speech model of `include=audio`; left out: the service's default."
     )
@@ -107,6 +115,8 @@ class VideoQuery(_AffectQuery):
             model=self.model,
             version=self.version,
             channel=self.channel,
+            track=self.track,
+            picture_track=self.picture_track,
             audio_model=self.audio_model,
             audio_version=self.audio_version,
         )

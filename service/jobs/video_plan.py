@@ -72,7 +72,7 @@ class VideoPlan:
         """The part ``name``, from ``state`` on."""
         if name == FACES:
             faces = self._watched(options, state)
-            pictures = decoder.frames(source, skip_frames=faces.frames)
+            pictures = decoder.frames(source, skip_frames=faces.frames, picture_track=options.picture_track)
             return FacesPart(pictures, self._video.device, faces, self._segment_s)
         if name == TURN:
             return self._turn_part(options, state, decoder, source)
@@ -110,7 +110,7 @@ class VideoPlan:
         if rate_hz is None:
             return NothingToDo({"flags": (Flag.NO_VOICE_ACTIVITY,)})
         channel = "voices" if options.channel == "mix" else options.channel
-        sound = decoder.sound(source, target_rate_hz=rate_hz, channel=channel)
+        sound = decoder.sound(source, target_rate_hz=rate_hz, channel=channel, track=options.track)
         return TurnPart(SoundPart(sound, self._speech, rate_hz, self._segment_s, state=state))
 
     def _turn(self, spool: JobSpool, grid_s: NDArray[np.float64]) -> SpeakerTurn:
@@ -130,4 +130,4 @@ class VideoPlan:
 
 
 def _sound_options(options: VideoOptions) -> AudioOptions:
-    return AudioOptions(options.audio_model, options.audio_version, channel=options.channel)
+    return AudioOptions(options.audio_model, options.audio_version, channel=options.channel, track=options.track)

@@ -145,14 +145,14 @@ class VideoPipeline:
             early = None
             if on_rows is not None and can_tell_early(model, neutral):
                 longest_s = time_grid(self._settings.limits.max_duration_s, model.hop_s)
-                heard = find_turn(data, options.channel, longest_s, self._decoder, self._speech, work)
+                heard = find_turn(data, options.channel, longest_s, self._decoder, self._speech, work, options.track)
                 early = EarlyRows(on_rows, model, units, neutral, options.face, heard.steps)
             faces = VideoFaces(networks, units, neutral, early)
-            summary = watch_frames(self._decoder, data, faces, hold, work, self.device)
+            summary = watch_frames(self._decoder, data, faces, hold, work, self.device, options.picture_track)
             with work.stage("action_units"):
                 face = run_on_device(self.device, lambda: faces.chosen(options.face), work)
             grid_s = time_grid(summary.media.duration_s, model.hop_s)
-            turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, work)
+            turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, work, options.track)
             work.report(TURN_SHARE)
             audio, audio_flags = self._sound(data, options, turn, work)
             recording = self.recording(summary.media, summary.flags, turn, audio, audio_flags)
@@ -269,7 +269,7 @@ class VideoPipeline:
         """Emotion of the sound track, where it is asked for and there is one."""
         if "audio" not in options.include or not turn.has_sound:
             return None, ()
-        asked = AudioOptions(options.audio_model, options.audio_version, channel=options.channel)
+        asked = AudioOptions(options.audio_model, options.audio_version, channel=options.channel, track=options.track)
         listening = replace(work.part(TURN_SHARE, AUDIO_SHARE), stages_s=StageTimes())
         try:
             with work.stage("audio"):

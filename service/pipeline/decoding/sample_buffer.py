@@ -110,7 +110,7 @@ class SampleBuffer:
         channels, samples = announced_samples(message, self._max_channels, self._max_samples - self._length)
         if self._array is None:
             self._array = _reserve(channels, self._max_samples)
-            weakref.finalize(self._array, self._holding.release)
+            weakref.finalize(self._array.base, self._holding.release)  # what every view keeps alive
         elif len(self._array) != channels:
             raise ValueError("samples that cannot be")
         stop = self._length + samples

@@ -64,7 +64,7 @@ def tells_length(view: memoryview, start: int) -> bool:
 
 def ends_within_frame(tail: bytes) -> bool:
     """Whether the last frame is cut off, from the last bytes of a file that consists of frames."""
-    view = memoryview(tail.rstrip(b"\0") if tail.endswith(bytes(16)) else tail)
+    view = memoryview(tail)
     if len(view) >= 128 and bytes(view[-128:-125]) == b"TAG":
         view = view[:-128]
     at = bytes(view).find(b"\xff")

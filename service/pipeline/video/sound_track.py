@@ -12,6 +12,7 @@ from service.flags import Flag
 from service.pipeline.affect.functionals import speaker_turn
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.task import Work
+from service.pipeline.media.channels import PickedChannels
 from service.pipeline.results import ChannelChoice, FloatArray
 from service.pipeline.video.assemble import SpeakerTurn
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
@@ -27,6 +28,7 @@ def find_turn(
     decoder: Decoder,
     speech: SpeechPipeline,
     work: Work,
+    track: int | None = None,
 ) -> SpeakerTurn:
     """Find the speaker turn of an upload whose pictures could be decoded.
 
@@ -39,13 +41,15 @@ def find_turn(
         decoder: decodes the sound.
         speech: finds speech in it.
         work: the request.
+        track: number of the sound track; None leaves the choice to the decoder.
     """
+    voices: PickedChannels = "voices" if channel == "mix" else channel
     rate_hz = speech.voice_rate_hz
     if rate_hz is None:
         return SpeakerTurn(None, (Flag.NO_VOICE_ACTIVITY,))
     try:
         with work.stage("decode"):
-            decoded = decoder.audio(data, target_rate_hz=rate_hz, channel="voices" if channel == "mix" else channel)
+            decoded = decoder.audio(data, target_rate_hz=rate_hz, channel=voices, track=track)
         listening = replace(work, progress=None)  # it counts from 0; the stages' times stay shared
     except NoAudioStream:
         return SpeakerTurn(None, (Flag.NO_AUDIO,))

@@ -27,6 +27,7 @@ class VideoOptions:
         include: parts of the answer beyond arousal and valence, of ``INCLUDES``.
         model, version: affect model; None means the one of the highest priority.
         channel: channel of the sound track for speech and, with 'audio', for the speech emotion.
+        track, picture_track: numbers of the sound and the picture track; None leaves the choice to the decoder.
         audio_model, audio_version: speech model for 'audio'; None means the default.
     """
 
@@ -36,6 +37,8 @@ class VideoOptions:
     model: str | None = None
     version: str | None = None
     channel: ChannelChoice = "mix"
+    track: int | None = None
+    picture_track: int | None = None
     audio_model: str | None = None
     audio_version: str | None = None
 

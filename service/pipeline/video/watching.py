@@ -32,6 +32,7 @@ def watch_frames(
     hold: Hold,
     work: Work,
     device: Batcher,
+    picture_track: int | None = None,
 ) -> VideoSummary:
     """Follow the faces of every frame.
 
@@ -42,6 +43,7 @@ def watch_frames(
         hold: grows with the video, whose length is known at its end.
         work: the request; told 'decode' and 'faces', the seconds that each took beside the other.
         device: follows faces.
+        picture_track: number of the picture track; None leaves the choice to the decoder.
 
     Raises:
         Problem: as the decoder's and the device's.
@@ -78,7 +80,9 @@ def watch_frames(
         Relay(note, capacity=SIGHTS_WAITING, batch=SIGHTS_AT_ONCE, name="sights") as sights,
         Relay(follow, capacity=FRAMES_WAITING, batch=FRAMES_AT_ONCE, name="frames") as frames,
     ):
-        summary = decoder.video(data, on_frame, timeout_s=max(work.deadline - began_at, 0.0))
+        summary = decoder.video(
+            data, on_frame, timeout_s=max(work.deadline - began_at, 0.0), picture_track=picture_track
+        )
         decoded_s += time.monotonic() - received_at
     work.took("decode", decoded_s)
     work.took("faces", time.monotonic() - began_at - decoded_s)
