@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 ChannelChoice = Literal["mix", "left", "right", "each"]
 
+Span = tuple[float, float]
+"""Begin and end in seconds of the presentation clock."""
+
+MAX_SPANS = 300
+"""Spans of one kind that are told one by one; later ones lengthen the last."""
+
 
 @dataclass(frozen=True)
 class Track:

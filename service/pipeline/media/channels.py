@@ -7,8 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from service.pipeline.media.clock import MAX_SPANS, Span
-from service.pipeline.results import ChannelChoice, FloatArray
+from service.pipeline.results import MAX_SPANS, ChannelChoice, FloatArray, Span
 from service.problems import Unprocessable
 
 STEREO = ("left", "right")

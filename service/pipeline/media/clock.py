@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from service.pipeline.results import MAX_SPANS, Span
 from service.problems import MediaTooLong
 
 JITTER_S: Final = 0.04
@@ -17,12 +18,6 @@ frames of lossy codecs last up to 64 ms, and 40 ms out of step with a face is no
 
 OVERLAP_S: Final = 1.0
 """Sound that goes back by less than this repeats what was there and is left out; more is a clock that was set anew."""
-
-MAX_SPANS: Final = 300
-"""Gaps that are told one by one; later ones lengthen the last."""
-
-Span = tuple[float, float]
-"""Begin and end in seconds of the presentation clock."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.media.clock import MAX_SPANS, Span
+from service.pipeline.results import MAX_SPANS, Span
 
 LEAST_RUN: Final = 3
 """Samples of one channel at full scale, one behind the other: peaks of sound that was not clipped are shorter."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.pipeline.media.clock import MAX_SPANS, SoundClock
+from service.pipeline.media.clock import SoundClock
+from service.pipeline.results import MAX_SPANS
 from service.problems import MediaTooLong
 
 RATE_HZ = 1000
