@@ -78,12 +78,10 @@ def encode(container, codec, samples, rate_hz=48_000, metadata=None, tracks=1):
     samples = np.atleast_2d(samples)
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[0]]
     target = io.BytesIO()
+    options = {"strict": "experimental"} | ({"b": "96000"} if codec.startswith("wma") else {})  # it has no default
     with av.open(target, "w", format=container) as output:
         output.metadata.update(metadata or {})
-        streams = [
-            output.add_stream(codec, rate=rate_hz, layout=layout, options={"strict": "experimental", "b": "96000"})
-            for _ in range(tracks)
-        ]
+        streams = [output.add_stream(codec, rate=rate_hz, layout=layout, options=options) for _ in range(tracks)]
         for stream in streams:
             sample_format = stream.codec_context.codec.audio_formats[0].name
             resampler = av.AudioResampler(sample_format, layout, rate_hz, stream.codec_context.frame_size or None)
