@@ -37,7 +37,7 @@ Draw = Callable[[Waveform], np.ndarray]
 
 
 def speech() -> tuple[str, list[Waveform]]:
-    """What was drawn, and the clips."""
+    """Name of the source of the clips, and the clips."""
     folder = Path(os.environ.get("EMOSERVE_SHARED", "../shared")) / "corpora"
     if not all((folder / name).is_dir() for name in CORPORA):
         voices = [synthetic_voice(0.5 + 0.25 * seed, SAMPLE_RATE_HZ, seed) for seed in range(3 * CLIPS_A_CORPUS)]

@@ -310,7 +310,7 @@ FOREIGN_BEGINNINGS = {
     "GIF": b"GIF89a" + bytes(7),
     "shell": b"#!/bin/sh\n",
 }
-"""What other programs would take a file for that holds a WAV file behind it."""
+"""Signatures of other formats, put in front of a WAV file."""
 
 LINKING_TEXTS = {
     "DASH": b"<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011'><BaseURL>file:///etc/</BaseURL></MPD>",

@@ -48,7 +48,7 @@ class Plotter:
 
 
 def drawn_numbers(numbers: NDArray[np.int64], preset: PlotPreset, sample_rate_hz: int) -> NDArray[np.int64]:
-    """Which of the numbers 0 … 4095 of a matrix matplotlib draws at each pixel, with colour map 'gray'."""
+    """The matrix's number, 0 … 4095, that matplotlib draws at each pixel, with colour map 'gray'."""
     drawn = np.zeros((preset.render_pixels, preset.render_pixels), dtype=np.int64)
     for shift in (0, 4, 8):  # four bits at a time, told apart by 16 greys
         matrix = ((numbers >> shift) & 15).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Where tests find recordings that are not part of the project, and how they skip without them."""
+"""Recordings that are not part of the project: tests find them here, or skip without them."""
 
 from __future__ import annotations
 

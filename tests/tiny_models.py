@@ -29,7 +29,7 @@ def speech_weights(classes: int) -> np.ndarray:
 
 
 def expected_probabilities(samples: np.ndarray, classes: int = 2) -> np.ndarray:
-    """What the tiny speech model gives for float32 [n]: float64 [classes]."""
+    """Probabilities of the tiny speech model for float32 [n]: float64 [classes]."""
     clip = samples.astype(np.float64)
     logits = np.array([clip.mean(), (clip**2).mean()]) @ speech_weights(classes)
     powers = np.exp(logits - logits.max())
@@ -37,7 +37,7 @@ def expected_probabilities(samples: np.ndarray, classes: int = 2) -> np.ndarray:
 
 
 def expected_embedding(samples: np.ndarray) -> np.ndarray:
-    """What the tiny speech model gives as embedding of float32 [n]: float64 [2]."""
+    """Embedding of the tiny speech model for float32 [n]: float64 [2]."""
     clip = samples.astype(np.float64)
     return np.array([clip.mean(), (clip**2).mean()])
 

@@ -1,4 +1,4 @@
-"""Checking an API key, in the same time whatever is wrong with it (serving_notes 2.4, row 39)."""
+"""Checking an API key, in the same time whatever is wrong with it."""
 
 from __future__ import annotations
 

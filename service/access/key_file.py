@@ -1,4 +1,4 @@
-"""The file of API keys: hashes, never keys (serving_notes 2.6). Several may be active, so keys can be rotated."""
+"""The file of API keys: hashes, never keys. Several may be active, so keys can be rotated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checking a JSON Web Token: asymmetric signatures only, issuer, audience and expiry required (serving_notes 2.6)."""
+"""Checking a JSON Web Token: asymmetric signatures only, issuer, audience and expiry required."""
 
 from __future__ import annotations
 

@@ -18,10 +18,10 @@ from service.problems import Forbidden
 from service.schemas.streams import AudioConfig, ClientMessage, VideoConfig
 from service.services import Services
 from service.streams.analyser import StreamAnalyser
-from service.streams.audio_engine import AudioEngine, live_options
+from service.streams.audio_analyser import AudioAnalyser, live_options
 from service.streams.connection import StreamConnection
 from service.streams.session import StreamSession
-from service.streams.video_engine import VideoEngine, live_video_options
+from service.streams.video_analyser import VideoAnalyser, live_video_options
 
 router = APIRouter(tags=["streams"])
 
@@ -31,10 +31,10 @@ async def stream_audio(websocket: WebSocket) -> None:
     """16 bit PCM in, one message a window out; docs/streaming.md describes the messages."""
     services: Services = websocket.app.state.services
 
-    def open_analyser(message: ClientMessage) -> AudioEngine:
+    def open_analyser(message: ClientMessage) -> AudioAnalyser:
         config = cast(AudioConfig, message)
         live = services.loaded.pipeline.live(live_options(config))
-        return AudioEngine(live, config, services.settings.limits.stream_buffer_s)
+        return AudioAnalyser(live, config, services.settings.limits.stream_buffer_s)
 
     await _serve(websocket, services, AudioConfig, open_analyser)
 
@@ -48,7 +48,7 @@ async def stream_video(websocket: WebSocket) -> None:
         config = cast(VideoConfig, message)
         affect = services.loaded.affect
         usable = require_faces(affect) if config.input == "jpeg" else require_affect(affect)
-        return VideoEngine(usable.live(live_video_options(config)), config, services.settings.limits)
+        return VideoAnalyser(usable.live(live_video_options(config)), config, services.settings.limits)
 
     await _serve(websocket, services, VideoConfig, open_analyser)
 

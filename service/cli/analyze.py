@@ -11,7 +11,7 @@ from typing import TextIO
 
 from service.cli.answers import Answer
 from service.cli.embeddings import EmbeddingFile, add_embedding_flags, check_embedding_flags, embedding_file
-from service.cli.engine import PATIENCE_S, Engine, running_engine
+from service.cli.engine import PATIENCE_S, LocalEngine, running_engine
 from service.cli.judge import Judge, add_face_flags, suffixes_of
 from service.cli.plots import Plots
 from service.cli.progress import FileProgress, progress_bar
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _analyse_all(
-    engine: Engine,
+    engine: LocalEngine,
     judge: Judge,
     sources: Sequence[Source],
     report: Report,

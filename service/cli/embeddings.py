@@ -15,7 +15,7 @@ from service.pipeline.results import EmbeddingOptions
 from service.render.csv import csv_text
 
 if TYPE_CHECKING:
-    from service.cli.engine import Engine
+    from service.cli.engine import LocalEngine
 
 
 def add_embedding_flags(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ class EmbeddingFile:
         self._several = several
         self._has_header = False
 
-    def add(self, engine: Engine, source: Source) -> None:
+    def add(self, engine: LocalEngine, source: Source) -> None:
         """Embed one recording and write its rows.
 
         Raises:

@@ -19,7 +19,7 @@ PATIENCE_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
-class Engine:
+class LocalEngine:
     """Pipelines of this process; ``affect`` is None where there is no affect bundle."""
 
     speech: SpeechPipeline
@@ -27,7 +27,7 @@ class Engine:
 
 
 @contextmanager
-def running_engine(settings: Settings) -> Iterator[Engine]:
+def running_engine(settings: Settings) -> Iterator[LocalEngine]:
     """Load models, start one decoder process, and stop all of it at the end.
 
     Raises:
@@ -49,7 +49,7 @@ def running_engine(settings: Settings) -> Iterator[Engine]:
             pipeline.warm_up()
             affect = load_affect(settings, registry, decoder, pipeline)
             try:
-                yield Engine(pipeline, affect)
+                yield LocalEngine(pipeline, affect)
             finally:
                 if affect is not None:
                     affect.close()

@@ -17,7 +17,7 @@ from service.pipeline.video_setup import require_affect, require_faces
 from service.problems import NoVideoStream, Unprocessable
 
 if TYPE_CHECKING:
-    from service.cli.engine import Engine
+    from service.cli.engine import LocalEngine
 
 MODES = ("auto", "audio", "video", "table")
 
@@ -58,7 +58,7 @@ class Judge:
         self._video, self._table = _face_options(arguments)
         self.include = self._table.include if arguments.mode == "table" else self._video.include
 
-    def judge(self, engine: Engine, source: Source, work: Work) -> Answer:
+    def judge(self, engine: LocalEngine, source: Source, work: Work) -> Answer:
         """The answer for one file.
 
         Raises:

@@ -108,7 +108,7 @@ class AudioPlan:
         return emotion_answer(known, model, {})
 
     def _denoiser(self, options: AudioOptions) -> Denoiser | None:
-        """What takes the noise out, where that is asked for.
+        """The denoiser, or None where the options do not ask for it.
 
         Raises:
             DenoiserUnavailable

@@ -14,12 +14,12 @@ SPEECH: Final = "speech"
 FACES: Final = "faces"
 """Faces in the pictures, frame by frame."""
 TURN: Final = "turn"
-"""Where somebody speaks in a video."""
+"""Times of speech in a video."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """What one segment gave.
+    """Result of one segment.
 
     Attributes:
         record: what the answer is made of.

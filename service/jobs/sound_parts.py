@@ -205,7 +205,7 @@ class _Channel:
         return self._listener.take(samples, lambda chunk: speech.hear(chunk, work), last=last)
 
     def whole(self) -> dict[str, Any]:
-        """What is known at the end: 'outline' and 'is_silent'. Silence stays silence even when it was denoised."""
+        """The channel's 'outline' and 'is_silent', known at its end. Silence stays silence even when denoised."""
         extent = self._listener.extent
         if self._denoiser is not None and self._denoiser.noisy.is_silent:
             extent = self._denoiser.noisy
@@ -256,7 +256,7 @@ def refuse_if_cancelled(work: Work) -> None:
 
 
 def _joined(pieces: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What was found in one channel, in several stretches after each other: arrays are joined, whatever their names."""
+    """One channel's findings of successive stretches, joined: arrays are concatenated, whatever their names."""
     names = dict.fromkeys(name for piece in pieces for name in piece)
     found: dict[str, Any] = {}
     for name in names:
@@ -266,5 +266,5 @@ def _joined(pieces: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def joined_channels(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What all segments of a :class:`SoundPart` found, for each channel as in one record."""
+    """Findings of all segments of a :class:`SoundPart`, one record a channel."""
     return [_joined(pieces) for pieces in zip(*(record["channels"] for record in records), strict=True)]

@@ -59,7 +59,7 @@ class FlagSpan:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What was found in the container. Rates and sizes are the file's own, before any conversion.
+    """Facts read from the container. Rates and sizes are the file's own, before any conversion.
 
     Attributes:
         duration_s: end of the last packet of any track that was read, on the presentation clock.
@@ -158,7 +158,7 @@ class ChannelEmotion:
 
 @dataclass(frozen=True)
 class ModelReference:
-    """Which weights gave the answer."""
+    """The weights that gave the answer."""
 
     name: str
     version: str

@@ -131,7 +131,7 @@ class SpeechPipeline:
         return answer
 
     def live(self, options: LiveOptions) -> LiveEmotion:
-        """What judges one stream of sound as it arrives, on the devices that judge recordings.
+        """Analyser of one stream of sound as it arrives, on the devices that judge recordings.
 
         Raises:
             Problem: an unknown model, or a stream that it does not take.
@@ -177,7 +177,7 @@ class SpeechPipeline:
         work.report(1.0)
 
     def find_speech(self, samples: FloatArray, rate_hz: int, work: Work) -> Activity | None:
-        """Where somebody speaks in one channel, float32 [n]; None where no voice activity model is loaded.
+        """Voice activity of one channel of float32 [n]; None where no voice activity model is loaded.
 
         Raises:
             Problem: as :meth:`analyse`.
@@ -206,7 +206,7 @@ class SpeechPipeline:
 
     @property
     def denoiser(self) -> Denoiser | None:
-        """What takes noise out, if there is a model."""
+        """The denoiser, or None without a model."""
         return self._models.denoiser
 
     def clean(self, denoiser: Denoiser, chunks: list[FloatArray], work: Work) -> list[WindowAnswer]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-_HOP_S = 0.1  # the contract's 10 Hz
+_HOP_S = 0.1  # affect is judged at 10 Hz
 
 
 def face_timeline(result: VideoAffect) -> Timeline:

@@ -119,7 +119,7 @@ class Live(Answer):
 
 
 class Sandbox(Answer):
-    """What confines the processes that decode media, beside limits of their resources."""
+    """Confinement of the processes that decode media, in addition to their resource limits."""
 
     seccomp: bool = Field(description="whether their system calls are filtered")
     landlock: int = Field(description="version of the kernel's Landlock, 0 where there is none", examples=[7])

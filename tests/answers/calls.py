@@ -211,7 +211,7 @@ def _rest(stream: ClientConnection) -> list[dict[str, Any]]:
 
 
 def _said(messages: list[dict[str, Any]], close_code: int | None) -> dict[str, Any]:
-    """What the service said: its columns joined, without how many messages they came in."""
+    """The service's messages with their columns joined, however many messages they came in."""
     known = [{key: "<id>" if key == "id" else value for key, value in message.items()} for message in messages]
     affect = normalise.joined([message for message in known if message["type"] == "affect"])
     others = [message for message in known if message["type"] != "affect"]

@@ -1,4 +1,4 @@
-"""What is asked: tables of requests, messages and commands, each with the input that it is about."""
+"""Tables of requests, messages and commands, each with its input."""
 
 from __future__ import annotations
 

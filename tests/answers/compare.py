@@ -25,7 +25,7 @@ _SHOWN = 12
 
 @dataclass
 class Comparison:
-    """What differs between two trees.
+    """Differences between two trees.
 
     Attributes:
         differences: one line each, with the path.

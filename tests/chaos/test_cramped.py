@@ -166,7 +166,7 @@ def test_no_core_of_the_service_or_its_decoders(speech_models: Path) -> None:
 
 
 def test_a_process_without_cores_cannot_be_dumped_by_a_program_either() -> None:
-    """Where ``core_pattern`` names a program the kernel ignores the limit, but not this."""
+    """The kernel ignores the limit where ``core_pattern`` names a program, but it never ignores this."""
     code = (
         "import ctypes, os; from service.pipeline.decoding.confinement import forbid_core_dumps; get = 3\n"
         "state = lambda: ctypes.CDLL(None).prctl(get, 0, 0, 0, 0)\n"

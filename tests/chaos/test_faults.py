@@ -1,4 +1,4 @@
-"""What breaks inside a running service: decoder killed, device out of memory, device hanging. Real decoder, real
+"""Faults inside a running service: decoder killed, device out of memory, device hanging. Real decoder, real
 pipeline, a tiny model, a real socket."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.live_server import HANG_S, LiveServer, serving, small_setting
 SOUND = wav(tone(1.0))
 LONG = wav(np.tile(tone(1.0), 8))
 DEADLINE_S = 3.0
-"""So short that a test can wait for it; requests here usually take 0.05 s."""
+"""A deadline short enough for a test to wait for; requests here usually take 0.05 s."""
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def program(tmp_path: Path, models: str) -> JobProgram:
 
 
 def uninterrupted(program: JobProgram, body: bytes, **parameters: str) -> bytes:
-    """What the call without a job answers."""
+    """Answer of the call without a job."""
     headers = {"x-request-id": "same"}
     answer = httpx.post(f"{program.url}/v1/audio/emotion", params=parameters, content=body, headers=headers)
     assert answer.status_code == 200

@@ -1,4 +1,4 @@
-"""What is asked of the page from inside the browser."""
+"""Scripts that question the page from inside the browser."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
-    """What is sent; the service behind it makes up its answers."""
+    """Files that the examples send; the service behind them makes up its answers."""
     contents = {"talk.wav": wav(tone(2.0)), "talk.mp4": b"\0\0\0\x18ftyp", "units.csv": b"frame,timestamp"}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
@@ -222,7 +222,7 @@ def test_a_live_stream_without_the_client(jobs: JobServer, talk: str, tmp_path: 
 def test_the_document_of_the_client(
     jobs: JobServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What it tells to paste, one piece after the other."""
+    """All snippets of the document run, one after the other."""
     (tmp_path / "recording.wav").write_bytes(wav(tone(2.0)))
     (tmp_path / "night.flac").write_bytes(b"sound")
     (tmp_path / "talk.mp4").write_bytes(b"\0\0\0\x18ftyp")

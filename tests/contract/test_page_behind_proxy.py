@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
 
 @contextmanager
 def offered(server: JobServer, way: str) -> Iterator[str]:
-    """Where a browser finds the service, without the last slash."""
+    """Address of the service for a browser, without the last slash."""
     if way == "no proxy":
         yield f"{server.url}{PREFIX}"
         return

@@ -1,4 +1,4 @@
-"""What the web page says where a glance could mislead."""
+"""Words of the web page where a glance could mislead."""
 
 from __future__ import annotations
 

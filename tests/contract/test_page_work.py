@@ -26,7 +26,7 @@ EMOTION = "figure:has-text('Emotion of the voice')"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
-    """What is larger than 100 kB goes as a job."""
+    """A server to which the page sends files larger than 100 kB as jobs."""
     state = tmp_path_factory.mktemp("jobs") / "state"
     with serving_jobs(state, max_jobs=3, limits={"max_body_bytes": 100_000}) as server:
         yield server

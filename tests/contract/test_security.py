@@ -143,7 +143,7 @@ def test_scopes_hold_where_the_service_is_mounted_below_a_prefix() -> None:
 
 
 def websocket(key: str | None, path: str, *, denial: bool, tmp_path: Path) -> list[dict]:
-    """What a WebSocket client is sent: by the guard, or after it by the application, which knows no such path."""
+    """Messages sent to a WebSocket client by the guard, or after it by the application, which knows no such path."""
     keys = tmp_path / "keys.json"
     add_key(keys, "other")
     settings = small_settings(keys_file=keys)

@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes bytes and may refuse them with a problem below 500, nothing else.
+"""Fuzz targets: each takes bytes and may refuse them with a problem below 500, nothing else.
 
 A target is a function here and a folder of the same name in ``corpus``, replayed by the normal suite.
 ``make fuzz SECONDS=120`` searches for more with atheris.
@@ -30,16 +30,16 @@ from service.pipeline.speech.live import check_sound
 from service.problems import Malformed, NotAcceptable, Problem
 from service.schemas.streams import ActionUnitFrame, AudioConfig, End, Resume, VideoConfig
 from service.settings import Limits
-from service.streams.audio_engine import live_options
+from service.streams.audio_analyser import live_options
 from service.streams.connection import read_message
-from service.streams.video_engine import VideoEngine, read_units
+from service.streams.video_analyser import VideoAnalyser, read_units
 
 LIMITS = Limits(max_duration_s=60.0, max_frames=500)
 OFFERED = ("application/json", "text/csv", "image/png", "application/fhir+json")
 
 
 def container(data: bytes) -> None:
-    """Which container it is, by its first bytes."""
+    """Detection of the container by its first bytes."""
     sniff(memoryview(data))
 
 
@@ -119,17 +119,17 @@ def stream_message(data: bytes) -> None:
 
 def stream_picture(data: bytes) -> None:
     """Pictures one after the other, each with its time; those that are taken have finite times that increase."""
-    engine = VideoEngine(_NoVideo(), VideoConfig(type="config"), LIMITS)
+    analyser = VideoAnalyser(_NoVideo(), VideoConfig(type="config"), LIMITS)
     last_s = -1.0
     for message in data.split(b"\n--\n"):
-        (time_s, picture) = engine.read(message).content
+        (time_s, picture) = analyser.read(message).content
         assert last_s < time_s <= LIMITS.max_duration_s
         assert picture == message[8:]
         last_s = time_s
 
 
 def job_texts(data: bytes) -> None:
-    """What a client names a job, a request and an event by: line by line, each as headers and addresses bring it."""
+    """Ids of jobs, requests and events: line by line, each as headers and addresses bring it."""
     texts = data.decode("latin-1").split("\n")
     for text in texts:
         if is_job_id(text):
@@ -148,7 +148,7 @@ def job_texts(data: bytes) -> None:
 
 
 class _NoVideo:
-    """Has what the engine looks at before it analyses."""
+    """Attributes that the analyser reads before it analyses."""
 
     look_ahead_s = 1.5
     bundles: ClassVar[dict[str, object]] = {}

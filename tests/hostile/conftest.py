@@ -16,7 +16,7 @@ SPARE_DESCRIPTORS = 6
 MAX_LIBRARY_THREADS = 16
 """Threads that libraries start once and keep: not ours, and not seen by Python."""
 MAX_GROWTH_BYTES = 384 * MIB
-"""Of one table, libraries that it loads first included; a leak of one 4 MiB upload a row would exceed it."""
+"""Growth in memory during one table and its libraries; a leak of one 4 MiB upload a row exceeds it."""
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,4 +1,4 @@
-"""Which test holds which hostile row: ``python -m tests.hostile.index`` prints it as a document."""
+"""Index of the tests that hold each hostile row: ``python -m tests.hostile.index`` prints it as a document."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.hostile.rows import CHAOS, JOBS, ROWS, STREAMS
 from tests.shared_material import ROOT
 
 FOLDERS = [str(ROOT / "tests" / name) for name in ("hostile", "chaos")]
-"""Where tests may carry the markers: collecting all others as well would take long."""
+"""Folders whose tests may carry the markers: collecting all others as well would take long."""
 
 MARKERS = ("hostile_row", "chaos_row", "stream_row", "job_row")
 

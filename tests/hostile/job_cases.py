@@ -1,4 +1,4 @@
-"""What the hostile table of jobs sends: ids, keys, event ids and bodies that cannot be."""
+"""Inputs of the hostile table of jobs: ids, keys, event ids and bodies that cannot be."""
 
 from __future__ import annotations
 

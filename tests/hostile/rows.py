@@ -1,4 +1,4 @@
-"""What the service was designed against: 79 hostile or broken inputs, hostile streams and jobs, and what may break.
+"""Threats that the service was designed against: 79 hostile or broken inputs, hostile streams and jobs, and faults.
 
 The numbers never change, so that tests, documents and reports can name a row. A new row is one line here, a test
 with its marker, and ``python -m tests.hostile.index > docs/hostile_inputs.md``.

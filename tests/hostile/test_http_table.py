@@ -40,7 +40,7 @@ def filename(name: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Row:
-    """What is sent, and what must come back."""
+    """A request, and the answer that must come back."""
 
     number: str
     request: bytes = field(repr=False)
@@ -341,7 +341,7 @@ def test_pipelined_requests_are_answered_in_order(live: LiveServer) -> None:
 
 
 def test_rest_of_a_refused_body_is_no_request(live: LiveServer) -> None:
-    """What follows a refused body must never be taken for the next request."""
+    """The rest of a refused body must never be taken for the next request."""
     smuggled = b"GET /v1/models HTTP/1.1\r\nHost: test\r\n\r\n"
     body = smuggled * 10
     head = EMOTION + b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body)

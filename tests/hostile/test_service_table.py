@@ -89,7 +89,7 @@ def test_hostile_media_get_their_answer_and_the_service_goes_on(service, row, pa
 
 @pytest.mark.parametrize("row", numbered(row for row in EXPECTED if row != "60 video only"))
 def test_hostile_media_get_an_answer_from_the_video_call(service, row):
-    """What is wrong with a container is told before what is in it; sound alone has no pictures."""
+    """Faults of a container are told before faults of its content; sound alone has no pictures."""
     require_faces(service)
     body, codes = ROWS[row]
     answer = service.post("/v1/video/affect", files={"file": ("recording", body)})

@@ -208,7 +208,7 @@ def test_broken_frames_are_left_out(decoder):
 
 
 def test_decoding_waits_for_the_receiver_and_stops_with_it(decoder):
-    """What the receiver raises comes out, and the decoder works afterwards."""
+    """The receiver's exception comes out, and the decoder works afterwards."""
     seen = []
 
     def refuse(frame):

@@ -39,7 +39,7 @@ def live(audit: Path) -> Iterator[LiveServer]:
 
 
 def open_files() -> str:
-    """What this process has open, by name."""
+    """Names of the files that this process has open."""
     folder = Path("/proc/self/fd")
     names = []
     for number in os.listdir(folder):

@@ -1,4 +1,4 @@
-"""Of a job's recording nothing readable is ever on disk, and nothing at all when it has ended."""
+"""A job's recording is never readable on disk, and gone when the job has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of a job that has expired nothing is left: the clock is moved, and every place is looked at."""
+"""An expired job leaves nothing: the clock is moved, and every place is looked at."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ except GraphError:
 
 
 def files_left_behind(tmp_path: Path, *, first: str = "") -> list[str]:
-    """What a process leaves in its user's folders after it loaded a model and failed to load another."""
+    """Files that a process leaves in its user's folders after it loaded a model and failed to load another."""
     model = write_speech_bundle(tmp_path / "models") / "model.onnx"
     home = tmp_path / "home"
     home.mkdir()

@@ -1,4 +1,4 @@
-"""What the documents tell people to paste."""
+"""Snippets of the documents that people paste."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class FakeWithheld:
 
 @dataclass
 class FakeEngine:
-    """What the commands meet; tests change it before they run one."""
+    """State of the stand-ins that commands meet; tests change it before they run one."""
 
     bundles: tuple[FakeBundle, ...] = field(default_factory=lambda: (FakeBundle(),))
     withheld: tuple[FakeWithheld, ...] = ()

@@ -164,6 +164,6 @@ def submit(client: httpx.Client, body: bytes = b"sound", address: str = AUDIO, *
 
 
 def ended(client: httpx.Client, job: str) -> dict[str, Any]:
-    """What is told of a job after its end."""
+    """State of a job after its end."""
     wait_until(lambda: client.get(job).json()["state"] not in ("queued", "running"))
     return client.get(job).json()

@@ -1,4 +1,4 @@
-"""What no schema can say: which parameters contradict one another. Such requests have tests of their own."""
+"""Parameters that contradict one another, which no schema can say. Such requests have tests of their own."""
 
 from __future__ import annotations
 

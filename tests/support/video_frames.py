@@ -1,4 +1,4 @@
-"""What a client of a video stream sends: pictures, and action units of a made-up face."""
+"""Messages of a video stream's client: pictures, and action units of a made-up face."""
 
 from __future__ import annotations
 

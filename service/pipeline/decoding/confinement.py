@@ -1,4 +1,4 @@
-"""What a decoder process gives up before it sees a file, in layers that do not rely on one another.
+"""Rights that a decoder process gives up before it sees a file, in independent layers.
 
 Resource limits, no privileges, Landlock, and a seccomp filter. Which of them the kernel grants is told.
 """

@@ -111,7 +111,7 @@ class Decoder:
 
     @property
     def confinement(self) -> Confinement:
-        """What confines the processes beside resource limits; no layer before :meth:`start`."""
+        """Layers that confine the processes in addition to resource limits; none before :meth:`start`."""
         return self._pool.confinement or Confinement(seccomp=False, landlock=0, unprivileged=False)
 
     def close(self) -> None:

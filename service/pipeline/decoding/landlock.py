@@ -15,7 +15,7 @@ _RESTRICT_SELF: Final = 446
 _CREATE_RULESET_VERSION: Final = 1
 
 _FILE_RIGHTS: Final = ((5, 16), (3, 15), (2, 14), (1, 13))
-"""From which version of the interface on how many rights to files are known."""
+"""Version of the interface, and the number of file rights known from it on."""
 
 _PORTS_FROM: Final = 4
 _PORT_RIGHTS: Final = 0b11  # bind, connect

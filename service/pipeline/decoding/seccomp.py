@@ -44,7 +44,7 @@ _FUTEX_FLAGS: Final = 128 | 256
 
 @dataclass(frozen=True)
 class Argument:
-    """What one argument of a call must be: ``argument & mask == value``; its upper 32 bits are not looked at."""
+    """Condition on one argument of a call: ``argument & mask == value``. Its upper 32 bits are ignored."""
 
     index: int
     mask: int
@@ -91,7 +91,7 @@ when it wants to quote a line of source in a warning."""
 
 @dataclass(frozen=True)
 class Architecture:
-    """What one kind of processor calls its system calls.
+    """System call numbers of one processor architecture.
 
     Attributes:
         audit_number: its number in linux/audit.h.

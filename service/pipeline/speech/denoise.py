@@ -153,7 +153,7 @@ class ChannelDenoiser:
 
 
 def plan_chunks(n_samples: int, speech: SpeechInput) -> tuple[NDArray[np.int64], int]:
-    """Where the chunks of ``n_samples`` begin, int64 [chunks], and how long each is.
+    """Start samples of the chunks of ``n_samples``, int64 [chunks], and the length of each.
 
     The last one ends with the recording, so it overlaps more.
     """

@@ -1,7 +1,7 @@
 """Embeddings of a sound: graphs that give one for each window, which of them answers a request, and the answer.
 
-A bundle of the task 'speech-embedding' is made for it (Deep Spectrum features, seed_systems A.2, C4 and D.1: the
-activations of an image CNN on a plot of the spectrogram); a speech emotion graph may give one beside its probabilities.
+A bundle of the task 'speech-embedding' is made for it: Deep Spectrum features, the activations of an image network on
+a plot of the spectrogram (A7). A speech emotion graph may give an embedding with its probabilities.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class SoundJudge:
             return emotion_answer(known, model, work.stages_s)
 
     def find_speech(self, samples: FloatArray, rate_hz: int, work: Work) -> Activity | None:
-        """Where somebody speaks in one channel, float32 [n]; None without a voice activity model."""
+        """Voice activity of one channel of float32 [n]; None without a voice activity model."""
         if self.voice is None:
             return None
         run_chunk = self._counted(len(samples) / rate_hz, work)

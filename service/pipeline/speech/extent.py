@@ -79,6 +79,6 @@ def joined_outline(outlines: Sequence[FloatArray]) -> FloatArray:
 
 
 def _inner(n_samples: int, rate_hz: int) -> tuple[int, int]:
-    """Where a constant is looked for, from and to: without the edges where the samples are long enough."""
+    """First and last sample between which a constant signal is sought; long recordings leave out their edges."""
     edge = int(EDGE_S * rate_hz)
     return (edge, n_samples - edge) if n_samples > 4 * edge > 0 else (0, n_samples)

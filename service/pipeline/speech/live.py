@@ -30,7 +30,7 @@ RunVoice = Callable[[Chunk, Work], ChunkAnswer]
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What a client says of the sound that it is going to send; None means the model card's default."""
+    """A client's description of the sound that it will send; None means the model card's default."""
 
     sample_rate_hz: int
     channels: int = 1

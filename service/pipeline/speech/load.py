@@ -25,7 +25,7 @@ Model = TypeVar("Model", bound=SpeechModel)
 
 @dataclass(frozen=True)
 class SpeechModels:
-    """What was loaded.
+    """Models that were loaded.
 
     Attributes:
         emotion: every speech emotion model.

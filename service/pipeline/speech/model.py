@@ -1,6 +1,6 @@
 """A graph that takes the waveform, on its device: pads windows into a batch, takes the answers apart again.
 
-The graph is told the true length of every row, so padding never changes an answer (contract: 1e-5 on
+The graph is told the true length of every row, so padding never changes an answer (1e-5 on
 probabilities). On a CPU a batch is one window at its own length. On a GPU lengths and batches come in a few
 sizes only, since cuDNN tunes itself anew for each new shape.
 """
@@ -127,7 +127,7 @@ class SpeechModel:
         """
 
     def error(self, cause: str) -> BundleError:
-        """What is wrong with the bundle, in one line that names it."""
+        """The error of a faulty bundle: one line that names the bundle and the cause."""
         return BundleError(f"bundle {self.bundle.card.name}/{self.bundle.card.version}: {cause}")
 
 

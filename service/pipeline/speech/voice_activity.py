@@ -1,4 +1,4 @@
-"""Where somebody speaks: voice activity from a bundle of the task 'voice-activity'.
+"""Voice activity, the times at which somebody speaks, from a bundle of the task 'voice-activity'.
 
 The graph is a recurrent one that takes a run of steps at once: ``input`` float32 [steps, context + step
 samples], ``h`` and ``c`` float32 [1, 1, state_size]; it gives ``speech_probs`` float32 [steps] and the state

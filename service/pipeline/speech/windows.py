@@ -26,7 +26,7 @@ LONGEST_HOP_S = 1e9
 
 @dataclass(frozen=True)
 class Windows:
-    """Where the windows lie.
+    """Positions of the windows of one recording.
 
     Attributes:
         start_samples: int64 [windows], increasing.
@@ -63,7 +63,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class WindowRule:
-    """Where windows lie in any recording.
+    """Rule for the positions of windows in any recording.
 
     There is a window at every multiple of the hop that fits, and one more that ends with the recording where samples
     would be left over. A recording no longer than a window is one window of its own length: it is not padded, the graph
@@ -87,7 +87,7 @@ class WindowRule:
 
     @property
     def hop_samples(self) -> int:
-        """From the beginning of a window to that of the next."""
+        """Samples from the start of a window to the start of the next."""
         return max(1, round(min(self.hop_s, LONGEST_HOP_S) * self.rate_hz))
 
     @property

@@ -1,4 +1,4 @@
-"""What the client makes of events: cut anywhere, of kinds that it does not know, refused, broken off, and resumed."""
+"""The client reads events that are cut anywhere, of unknown kinds, refused, broken off, and resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client keeps of a live stream, and what it sends again when a connection broke."""
+"""The client's books of a live stream, and what it sends again when a connection broke."""
 
 from __future__ import annotations
 

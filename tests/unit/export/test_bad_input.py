@@ -1,4 +1,4 @@
-"""What a user gets wrong: the commands answer with one line that names the cause, and an exit status, never a trace."""
+"""Users' mistakes: the commands answer with one line that names the cause, and an exit status, never a trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in deploy/ fits the service: metric names, settings, probes; and promtool takes the rules."""
+"""The files in deploy/ fit the service: metric names, settings, probes; and promtool takes the rules."""
 
 from __future__ import annotations
 

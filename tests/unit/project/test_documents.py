@@ -55,7 +55,7 @@ def test_links_lead_somewhere(path):
 
 
 def anchors(path):
-    """Of the headings of a document, as they are commonly made."""
+    """Anchors of the headings of a document, as renderers commonly make them."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""What a project says of its licence, its third parties and itself agrees with its parts."""
+"""Statements about licence, third parties and authors agree with one another."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def codes_in(text: str) -> Iterator[str]:
 
 
 def files() -> list[Path]:
-    """What may cite the literature, where the folder exists."""
+    """Files that may cite the literature."""
     found = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES]
     return sorted(path for path in found if path != PAGE and path.is_file())
 

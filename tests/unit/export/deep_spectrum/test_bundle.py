@@ -25,7 +25,7 @@ from service.pipeline.device.session import Session
 
 @dataclass(frozen=True)
 class SmallPreset:
-    """What a bundle reads of a plot's preset."""
+    """Fields of a plot's preset that a bundle reads."""
 
     name: str
     sample_rate_hz: int = 16_000

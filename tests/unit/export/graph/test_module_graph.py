@@ -16,7 +16,7 @@ EDGE = 13
 
 
 def run(module: nn.Module, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the graph and what PyTorch give."""
+    """Outputs of the graph and of PyTorch."""
     module = nn.Sequential(module)
     torch.manual_seed(0)
     tensors = {key: torch.rand_like(value) + 0.5 for key, value in module.state_dict().items() if value.ndim}

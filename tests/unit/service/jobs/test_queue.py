@@ -1,4 +1,4 @@
-"""Whose job runs next, and what a job waits for."""
+"""The order in which jobs run, and what a job waits for."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def lines_of(scene: Callable[..., Scene], content: bytes = b"sound") -> range:
 
 @pytest.mark.parametrize(("later", "every"), [(0, 1), (5, 3), (40, 3)])
 def test_a_job_that_is_deleted_at_any_line_gives_everything_back(scene: Callable[..., Scene], later, every) -> None:
-    """What the call does after it has told the ledger may come ``later`` by so many lines."""
+    """The call's work after it has told the ledger comes up to ``later`` lines later."""
     lines = lines_of(scene)
     ends = set()
     for line in lines[::every]:

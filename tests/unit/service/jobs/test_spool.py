@@ -53,7 +53,7 @@ def test_a_write_that_was_cut_off_leaves_the_file_as_it_was(spool, monkeypatch):
 
 
 def test_a_file_gets_its_name_when_the_disk_has_it_and_then_the_disk_has_the_name(spool, tmp_path, monkeypatch):
-    """What is written down must outlast a power failure: the ledger says so right afterwards."""
+    """A written file must outlast a power failure: the ledger relies on it right afterwards."""
     job, folder, synced = spool.create_job("job", KEY), tmp_path / "spool" / "job", []
 
     def sync(descriptor):

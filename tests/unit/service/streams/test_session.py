@@ -1,4 +1,4 @@
-"""What one stream keeps and holds back: bounds of what waits, of what was answered, and its account."""
+"""Buffers of one stream: bounds of what waits, of what was answered, and its account."""
 
 from __future__ import annotations
 

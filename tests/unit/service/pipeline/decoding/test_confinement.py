@@ -76,7 +76,7 @@ CALLS = {
 }
 
 OF_ROOT_ALONE = {"chmod", "limits_of_the_parent"}
-"""What a user may do to what is its own; a decoder that began as root has another user and owns nothing."""
+"""Attempts that a user may make on its own files; a decoder that began as root has another user and owns nothing."""
 
 UNREFUSED = (
     *("open", "open_for_writing", "open_environment_of_the_parent", "list_processes", "unlink", "truncate", "rename"),

@@ -1,4 +1,4 @@
-"""Whose turn it is, and that the queues ask for it."""
+"""Turns of accounts, and that the queues take them."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_chunks_cover_the_recording(samples, starts, length):
 
 
 def denoised(samples: np.ndarray, run_chunks, cuts=(), **changes) -> np.ndarray:
-    """What comes of samples at 100 Hz that arrive in pieces."""
+    """Denoised samples at 100 Hz that arrived in pieces."""
     model = SimpleNamespace(speech=speech(**changes))
     channel = ChannelDenoiser(cast("Denoiser", model), len(samples), 100)
     parts = list(pieces(len(samples), cuts))

@@ -1,4 +1,4 @@
-"""What only a stream has: windows that come at once, little memory, and limits of its own."""
+"""Properties of streams alone: windows that come at once, little memory, and limits of their own."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from service.registry import Registry
 from service.schemas.streams import ActionUnitFrame, VideoConfig
 from service.settings import Limits, Settings
 from service.streams.analyser import Item
-from service.streams.video_engine import VideoEngine
+from service.streams.video_analyser import VideoAnalyser
 from tests.shared_material import ROOT
 
 TIME_S = np.arange(100) * 0.04
@@ -181,13 +181,13 @@ def test_action_units_are_limited_and_untracked_frames_stay_so() -> None:
         look_ahead_s=1.0, bundles={}, add_units=lambda frames, _: given.append(frames) or np.zeros(0)
     )
     config = VideoConfig(type="config", input="action_units")
-    engine = VideoEngine(cast("LiveVideo", live), config, Limits(max_frames=2))
+    analyser = VideoAnalyser(cast("LiveVideo", live), config, Limits(max_frames=2))
     units = {f"{name}_r": 5.04 for name in ACTION_UNITS}
 
     def read(number: int) -> Item:
-        return engine.read(ActionUnitFrame(type="frame", time_s=number, confidence=1.0, success=number > 0, **units))
+        return analyser.read(ActionUnitFrame(type="frame", time_s=number, confidence=1.0, success=number > 0, **units))
 
-    engine.process([read(0), read(1)], work())
+    analyser.process([read(0), read(1)], work())
     assert given[0].tracked.tolist() == [False, True]
     assert given[0].action_units.max() == 5.0
     with pytest.raises(TooManyFrames):

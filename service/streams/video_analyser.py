@@ -1,4 +1,4 @@
-"""The engine of ``/v1/stream/video``: JPEG pictures or action units in, rows of arousal and valence out."""
+"""Analyser of ``/v1/stream/video``: JPEG pictures or action units in, rows of arousal and valence out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TIME = struct.Struct("<d")
 """Layout of the time before every picture: seconds, a little-endian float64."""
 
 
-class VideoEngine:
+class VideoAnalyser:
     """Judges one stream of frames.
 
     Args:

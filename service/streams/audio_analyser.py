@@ -1,4 +1,4 @@
-"""The engine of ``/v1/stream/audio``: 16 bit PCM in, one message a window out."""
+"""Analyser of ``/v1/stream/audio``: 16 bit PCM in, one message a window out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.streams.analyser import Item
 BYTES_PER_SAMPLE = 2
 
 
-class AudioEngine:
+class AudioAnalyser:
     """Judges one stream of sound.
 
     Args:
