@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from tests.support.client_halves import HALVES, MakeClient, client_of
-from tests.support.live_server import HANG_S, LiveServer, serving, small_settings
+from tests.support.live_server import LiveServer, serving, small_settings
+from tests.support.patience import HANG_S
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 
 SLOW = (

@@ -20,7 +20,7 @@ import pytest
 from tests import media_files
 from tests.plain_wav import tone, wav
 from tests.shared_material import ROOT
-from tests.support.live_server import HANG_S
+from tests.support.patience import HANG_S
 from tests.tiny_models import write_speech_bundle
 
 MIB = 1024 * 1024

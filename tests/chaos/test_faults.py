@@ -17,7 +17,8 @@ import pytest
 
 from service.services import Services
 from tests.plain_wav import tone, wav
-from tests.support.live_server import HANG_S, LiveServer, serving, small_settings, wait_until
+from tests.support.live_server import LiveServer, serving, small_settings
+from tests.support.patience import HANG_S, wait_until
 
 SOUND = wav(tone(1.0))
 LONG = wav(np.tile(tone(1.0), 8))

@@ -13,7 +13,7 @@ import pytest
 
 from tests.plain_wav import tone, wav
 from tests.support.job_program import JobProgram
-from tests.support.live_server import wait_until
+from tests.support.patience import wait_until
 
 RECORDING_S = 60
 MANY = 20

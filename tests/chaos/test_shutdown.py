@@ -17,7 +17,8 @@ import pytest
 from service.services import Loaded, Services
 from tests.shared_material import ROOT
 from tests.support.fakes import FakeDecoder, FakePipeline, FakeRegistry
-from tests.support.live_server import HANG_S, connected, read_answers, serving, small_settings, wait_until
+from tests.support.live_server import connected, read_answers, serving, small_settings
+from tests.support.patience import HANG_S, wait_until
 from tests.support.raw_http import post
 
 EMOTION = "/v1/audio/emotion"

@@ -13,7 +13,8 @@ import pytest
 
 from service.services import Services
 from tests import media_files as files
-from tests.support.live_server import LiveServer, connected, serving, small_settings, wait_until
+from tests.support.live_server import LiveServer, connected, serving, small_settings
+from tests.support.patience import wait_until
 from tests.support.raw_http import post
 
 REQUESTS, AT_ONCE = 2400, 8

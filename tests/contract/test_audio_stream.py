@@ -16,7 +16,8 @@ from service.schemas.streams import AudioCreated, ErrorMessage, SessionClosed, W
 from service.settings import KeyLimits
 from tests.plain_wav import tone, wav
 from tests.support.credentials import add_key
-from tests.support.live_server import LiveServer, wait_until
+from tests.support.live_server import LiveServer
+from tests.support.patience import wait_until
 from tests.support.stream_client import StreamClient
 from tests.support.tiny_services import pcm, serving_tiny
 

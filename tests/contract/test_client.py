@@ -18,8 +18,9 @@ from emoserve_client import AsyncEmoserve, Emoserve, Job, JobState, Problem, Pro
 
 from service.api import event_stream
 from tests.support.client_halves import MakeClient
-from tests.support.fake_jobs import serving_jobs
-from tests.support.live_server import HANG_S, LiveServer, wait_until
+from tests.support.job_server import serving_jobs
+from tests.support.live_server import LiveServer
+from tests.support.patience import HANG_S, wait_until
 
 CLIENT = Path(__file__).parents[2] / "client"
 OF_THE_CLIENT = "httpx httpcore h11 h2 hpack hyperframe anyio certifi idna sniffio typing_extensions emoserve_client"

@@ -15,7 +15,8 @@ from tests.contract.test_audio_stream import SOUND
 from tests.plain_wav import tone, wav
 from tests.support.client_halves import MakeClient
 from tests.support.credentials import add_key
-from tests.support.live_server import HANG_S, LiveServer, wait_until
+from tests.support.live_server import LiveServer
+from tests.support.patience import HANG_S, wait_until
 from tests.support.proxy import Proxy, proxying
 from tests.support.stream_client import StreamClient
 from tests.support.tiny_services import hold_back, needs_faces, pcm, serving_project, serving_tiny

@@ -14,7 +14,8 @@ import pytest
 
 from service.api import event_stream
 from tests.plain_wav import tone, wav
-from tests.support.live_server import HANG_S, LiveServer, serving, small_settings, wait_until
+from tests.support.live_server import LiveServer, serving, small_settings
+from tests.support.patience import HANG_S, wait_until
 from tests.support.server_events import EVENTS, read_events, without_request
 from tests.support.tiny_services import serving_tiny
 

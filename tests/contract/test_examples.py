@@ -19,9 +19,10 @@ from service.services import Loaded, Services
 from service.settings import Settings
 from tests.plain_wav import tone, wav
 from tests.support.documents import DOCUMENTS, ROOT, blocks, blocks_of, curl_commands
-from tests.support.fake_jobs import JobServer, serving_jobs
 from tests.support.fakes import FakeVideoPipeline
-from tests.support.live_server import HANG_S, LiveServer
+from tests.support.job_server import JobServer, serving_jobs
+from tests.support.live_server import LiveServer
+from tests.support.patience import HANG_S
 from tests.support.tiny_services import needs_faces, pcm, serving_project, tiny_services
 
 EXAMPLES = ROOT / "docs" / "examples"

@@ -14,8 +14,9 @@ from types import ModuleType
 import httpx
 import pytest
 
-from tests.support.fake_jobs import serving_jobs
-from tests.support.live_server import HANG_S, LiveServer, wait_until
+from tests.support.job_server import serving_jobs
+from tests.support.live_server import LiveServer
+from tests.support.patience import HANG_S, wait_until
 
 PACKAGE = "generated_emoserve"
 CONFIG = {

@@ -10,8 +10,9 @@ import pytest
 
 from service.settings import KeyLimits
 from tests.support.credentials import add_key
-from tests.support.fake_jobs import AUDIO, SEGMENT_MEDIA_S, SEGMENTS, JobServer, serving_jobs, submit
-from tests.support.live_server import wait_until
+from tests.support.fakes import SEGMENT_MEDIA_S, SEGMENTS
+from tests.support.job_server import AUDIO, JobServer, serving_jobs, submit
+from tests.support.patience import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,10 @@ from service.http.negotiation import FHIR
 from service.pipeline.results import AudioOptions
 from service.problems import CapacityExceeded, NoSpace
 from service.settings import Settings
-from tests.support.fake_jobs import AUDIO, SEGMENTS, VIDEO, JobServer, ended, serving_jobs, submit
-from tests.support.live_server import LiveServer, wait_until
+from tests.support.fakes import SEGMENTS
+from tests.support.job_server import AUDIO, VIDEO, JobServer, ended, serving_jobs, submit
+from tests.support.live_server import LiveServer
+from tests.support.patience import wait_until
 from tests.support.server_events import event_fields
 
 NO_JOB = "/v1/jobs/" + "x" * 27

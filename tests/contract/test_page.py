@@ -16,8 +16,9 @@ from tests.plain_wav import tone, wav
 from tests.shared_material import corpus_folder, shared_file
 from tests.support.browser import Watched, services_with_faces, until, watched_page
 from tests.support.credentials import add_key
-from tests.support.fake_jobs import serving_jobs
-from tests.support.live_server import LiveServer, serving, serving_models, small_settings, wait_until
+from tests.support.job_server import serving_jobs
+from tests.support.live_server import LiveServer, serving, serving_models, small_settings
+from tests.support.patience import wait_until
 
 CURVES = "#charts .surface"
 ROWS = ["0:00.50.9000.100", "0:01.5unknownunknown"]

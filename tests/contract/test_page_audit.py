@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.contract.page_probes import CONTRAST, FOCUS_RING, SMALL_TARGETS, nameless_controls
 from tests.media_files import greys, video
 from tests.support.browser import Watched, services_with_faces, until, watched_page
-from tests.support.fake_jobs import JobServer, serving_jobs
+from tests.support.job_server import JobServer, serving_jobs
 
 WIDE, NARROW, ZOOMED = {"width": 1280, "height": 900}, {"width": 320, "height": 700}, {"width": 640, "height": 450}
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import Watched, watched_page
-from tests.support.fake_jobs import JobServer, serving_jobs
+from tests.support.job_server import JobServer, serving_jobs
 from tests.support.live_server import serving, small_settings
 from tests.support.proxy import proxying
 from tests.support.tiny_services import serving_tiny

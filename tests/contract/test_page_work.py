@@ -17,8 +17,8 @@ from service.pipeline.affect.live import AffectRows
 from service.problems import MediaTooLong, all_problems
 from tests.plain_wav import tone, wav
 from tests.support.browser import CHROMIUM, until, watched_page
-from tests.support.fake_jobs import JobServer, serving_jobs
-from tests.support.live_server import HANG_S
+from tests.support.job_server import JobServer, serving_jobs
+from tests.support.patience import HANG_S
 from tests.support.tiny_services import serving_tiny
 
 EMOTION = "figure:has-text('Emotion of the voice')"

@@ -20,7 +20,7 @@ import pytest
 from service.services import Services
 from tests.shared_material import ROOT
 from tests.support.credentials import add_key
-from tests.support.fake_jobs import serving_jobs
+from tests.support.job_server import serving_jobs
 from tests.support.live_server import LiveServer, serving, small_settings
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 

@@ -11,7 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.shared_material import ROOT
 from tests.support.browser import chromium, until
-from tests.support.live_server import wait_until
+from tests.support.patience import wait_until
 from tests.support.tiny_services import FACES, serving_project
 
 

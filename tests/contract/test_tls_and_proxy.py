@@ -14,8 +14,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.plain_wav import tone, wav
 from tests.support.certificates import Authority
-from tests.support.fake_jobs import serving_jobs
-from tests.support.live_server import HANG_S, LiveServer, wait_until
+from tests.support.job_server import serving_jobs
+from tests.support.live_server import LiveServer
+from tests.support.patience import HANG_S, wait_until
 from tests.support.proxy import Proxy, proxying
 from tests.support.tiny_services import pcm, serving_tiny
 

@@ -13,7 +13,8 @@ import pytest
 
 from service.schemas.streams import AffectMessage, VideoCreated
 from tests.shared_material import shared_file
-from tests.support.live_server import LiveServer, wait_until
+from tests.support.live_server import LiveServer
+from tests.support.patience import wait_until
 from tests.support.server_events import EVENTS, read_events, without_request
 from tests.support.stream_client import VIDEO, StreamClient
 from tests.support.tiny_services import needs_faces, serving_project

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.support.live_server import wait_until
+from tests.support.patience import wait_until
 
 MIB = 1024 * 1024
 SPARE_DESCRIPTORS = 6

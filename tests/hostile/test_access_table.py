@@ -17,7 +17,8 @@ import pytest
 from service.access.caller import required_scope
 from service.settings import KeyLimits
 from tests.support.credentials import AUDIENCE, ISSUER, Issuer, add_key
-from tests.support.live_server import LiveServer, exchange, serving, small_settings, wait_until
+from tests.support.live_server import LiveServer, exchange, serving, small_settings
+from tests.support.patience import wait_until
 from tests.support.raw_http import post
 
 EMOTION = "/v1/audio/emotion"

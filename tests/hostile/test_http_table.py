@@ -15,16 +15,8 @@ import httpx
 import pytest
 
 from tests.support.hostile_rows import UPLOAD_ROUTES, UploadRoute, numbered
-from tests.support.live_server import (
-    HANG_S,
-    LiveServer,
-    RawAnswer,
-    connected,
-    exchange,
-    read_answers,
-    serving,
-    small_settings,
-)
+from tests.support.live_server import LiveServer, RawAnswer, connected, exchange, read_answers, serving, small_settings
+from tests.support.patience import HANG_S
 from tests.support.raw_http import EMOTION, END, WAV_TYPE, chunked, form, part, sized
 
 MAX_BODY_BYTES = 4 * 1024 * 1024

@@ -14,7 +14,8 @@ import pytest
 
 from service.services import Services
 from tests.plain_wav import tone, wav
-from tests.support.live_server import HANG_S, LiveServer, connected, serving, small_settings, wait_until
+from tests.support.live_server import LiveServer, connected, serving, small_settings
+from tests.support.patience import HANG_S, wait_until
 from tests.support.raw_http import post
 from tests.tiny_models import write_speech_bundle
 

@@ -23,7 +23,8 @@ from service.api import event_stream
 from service.http.protocol import BoundedHttpProtocol
 from tests.plain_wav import tone, wav
 from tests.support.credentials import add_key
-from tests.support.live_server import HANG_S, LiveServer, wait_until
+from tests.support.live_server import LiveServer
+from tests.support.patience import HANG_S, wait_until
 from tests.support.server_events import EVENTS, read_events
 from tests.support.stream_client import VIDEO, StreamClient
 from tests.support.tiny_services import needs_faces, pcm, serving_project, serving_tiny

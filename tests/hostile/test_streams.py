@@ -13,7 +13,8 @@ from websockets.exceptions import ConnectionClosed
 
 from service.http.websocket import StreamProtocol
 from tests.plain_wav import tone
-from tests.support.live_server import HANG_S, LiveServer, wait_until
+from tests.support.live_server import LiveServer
+from tests.support.patience import HANG_S, wait_until
 from tests.support.stream_client import StreamClient
 from tests.support.tiny_services import hold_back, pcm, serving_tiny
 

@@ -16,7 +16,7 @@ from service.pipeline.decoding.decode import Decoder
 from service.settings import Limits
 from tests import media_files as files
 from tests.support.hostile_rows import numbered, peak_bytes, resident_bytes
-from tests.support.live_server import HANG_S
+from tests.support.patience import HANG_S
 
 LIMITS = Limits(max_duration_s=20.0, max_frames=300, max_frame_pixels=1280 * 720)
 GOOD = files.video(files.greys(6))

@@ -19,7 +19,8 @@ import pytest
 from tests.plain_wav import wav
 from tests.support import raw_http
 from tests.support.credentials import add_key
-from tests.support.live_server import LiveServer, exchange, serving, serving_models, small_settings, wait_until
+from tests.support.live_server import LiveServer, exchange, serving, serving_models, small_settings
+from tests.support.patience import wait_until
 from tests.support.raw_http import END, FORM
 
 CANARY = "CanaryPatientDoe1961"

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from service.pipeline.results import AudioOptions
-from tests.support.fake_jobs import AUDIO, JobServer, ended, serving_jobs
-from tests.support.live_server import connected, wait_until
+from tests.support.job_server import AUDIO, JobServer, ended, serving_jobs
+from tests.support.live_server import connected
+from tests.support.patience import wait_until
 from tests.support.raw_http import post
 
 CANARY = b"CanaryPatientDoe1961"

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.privacy.test_job_canary import CANARY, end_of, holding, send
-from tests.support.fake_jobs import serving_jobs
-from tests.support.live_server import wait_until
+from tests.support.job_server import serving_jobs
+from tests.support.patience import wait_until
 
 
 @contextmanager

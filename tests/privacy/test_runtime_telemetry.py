@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.live_server import HANG_S
+from tests.support.patience import HANG_S
 from tests.tiny_models import write_speech_bundle
 
 LOADS_AND_FAILS = """

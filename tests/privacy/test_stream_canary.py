@@ -16,7 +16,8 @@ from websockets.exceptions import InvalidStatus
 from tests.plain_wav import tone, wav
 from tests.privacy.test_canary import CANARY, holds_canary, open_files, told
 from tests.support.collector import ALLOWED, collecting
-from tests.support.live_server import LiveServer, wait_until
+from tests.support.live_server import LiveServer
+from tests.support.patience import wait_until
 from tests.support.stream_client import VIDEO, StreamClient
 from tests.support.tiny_services import needs_faces, pcm, serving_project, serving_tiny
 from tests.support.video_frames import units

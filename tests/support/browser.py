@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from service.services import Loaded, Services
 from service.settings import Settings
 from tests.support.fakes import FakeBundle, FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline, fake_card
-from tests.support.live_server import HANG_S
+from tests.support.patience import HANG_S
 
 CHROMIUM = Path("/usr/bin/chromium")
 expect.set_options(timeout=1000 * HANG_S)

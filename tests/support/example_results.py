@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.pipeline.results import AudioEmotion, ChannelEmotion, MediaInfo, ModelReference, Timeline
+from service.pipeline.results import (
+    AudioEmbedding,
+    AudioEmotion,
+    ChannelEmbedding,
+    ChannelEmotion,
+    MediaInfo,
+    ModelReference,
+    Timeline,
+)
+
+SHA256 = "ab" * 32
+PROVIDER = "CPUExecutionProvider"
+LABELS = ("anger", "neutral")
+DENOISER = ModelReference("quiet", "1", SHA256, "CC0-1.0", PROVIDER)
 
 SIX_LABELS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
 NINE_LABELS = (*SIX_LABELS, "surprise", "calm", "boredom")
@@ -96,7 +109,7 @@ def example_result(
     duration_s = float(answers[0].timeline.end_s[-1])
     return AudioEmotion(
         media=MediaInfo(duration_s, "wav", "pcm_s16le", 16000, max(1, len(channels))),
-        model=ModelReference("speech-emotion-small", "1", "ab" * 32, "CC0-1.0", "CPUExecutionProvider"),
+        model=ModelReference("speech-emotion-small", "1", SHA256, "CC0-1.0", PROVIDER),
         labels=labels,
         channels=answers,
         envelope=_envelope(answers[0].timeline),
@@ -112,3 +125,44 @@ def _envelope(timeline: Timeline) -> np.ndarray:
     spoken = np.interp(times_s, (timeline.start_s + timeline.end_s) / 2, timeline.speech)
     loudness = 0.01 + 0.6 * spoken * np.abs(np.sin(times_s * 9)) * rng.uniform(0.2, 1, 1000)
     return np.stack([-loudness * rng.uniform(0.7, 1, 1000), loudness], axis=1).astype(np.float32)
+
+
+def fake_embedding(channels: tuple[str, ...] = ("mix",), *, denoised: bool = False) -> AudioEmbedding:
+    """Three windows of three numbers; in the first channel the second window is silent."""
+    rows = np.arange(9, dtype=np.float32).reshape(3, 3) / 8
+    silent = np.where(np.arange(3)[:, None] == 1, np.nan, rows).astype(np.float32)
+    flags = ("denoised",) if denoised else ()
+    answers = [ChannelEmbedding(channels[0], silent, (*flags, "silent_windows"))]
+    answers += [ChannelEmbedding(name, rows + 1, flags) for name in channels[1:]]
+    return AudioEmbedding(
+        media=MediaInfo(3.0, "wav", "pcm_s16le", sample_rate_hz=16000, channels=len(channels)),
+        model=ModelReference("example", "1", SHA256, "CC0-1.0", PROVIDER),
+        dimensions=3,
+        start_s=np.array([0.0, 0.5, 1.0]),
+        end_s=np.array([2.0, 2.5, 3.0]),
+        channels=tuple(answers),
+        denoiser=DENOISER if denoised else None,
+        stages_s={"decode": 0.002, "queue": 0.001, "infer": 0.003, "post": 0.0005},
+    )
+
+
+def fake_result(*, denoised: bool = False) -> AudioEmotion:
+    """Two windows of a short recording; the second is silent."""
+    timeline = Timeline(
+        start_s=np.array([0.0, 1.0]),
+        end_s=np.array([1.0, 2.0]),
+        probabilities=np.array([[0.9, 0.1], [np.nan, np.nan]], np.float32),
+        arousal=np.array([0.7, np.nan], np.float32),
+        valence=None,
+        speech=np.array([1.0, 0.0], np.float32),
+    )
+    channel = ChannelEmotion("mix", np.array([0.9, 0.1], np.float32), "anger", 0.7, None, timeline, flags=("clipped",))
+    return AudioEmotion(
+        media=MediaInfo(2.0, "wav", "pcm_s16le", sample_rate_hz=16000, channels=1),
+        model=ModelReference("example", "1", SHA256, "CC0-1.0", PROVIDER),
+        labels=LABELS,
+        channels=(channel,),
+        envelope=np.zeros((10, 2), np.float32),
+        denoiser=DENOISER if denoised else None,
+        stages_s={"decode": 0.002, "queue": 0.001, "infer": 0.003, "post": 0.0005},
+    )

@@ -1,46 +1,55 @@
-"""Stand-ins for models and pipeline, so that the HTTP side is tested alone."""
+"""Stand-ins for models, pipelines and plans of jobs, so that the code around them is tested alone.
+
+The examples that they answer with are in example_results and example_affect.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pytest
 
-from service.card import Card, FileEntry, Licence, Member, SpeechInput
+from service.card import Card, FileEntry, Licence, Member, SpeechInput, Task
+from service.jobs.part import FACES, SPEECH, Segment
 from service.pipeline.decoding.confinement import Confinement
+from service.pipeline.device.account import current_account
+from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.session import Signature, Tensor
 from service.pipeline.device.task import Work
-from service.pipeline.results import (
-    AudioEmbedding,
-    AudioEmotion,
-    AudioOptions,
-    ChannelEmbedding,
-    ChannelEmotion,
-    EmbeddingOptions,
-    MediaInfo,
-    ModelReference,
-    Timeline,
-)
+from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, EmbeddingOptions
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
-from service.problems import DenoiserUnavailable, MediaEmpty, MediaInvalid, ModelNotFound, Problem
+from service.problems import (
+    DenoiserUnavailable,
+    InferenceUnavailable,
+    MediaEmpty,
+    MediaInvalid,
+    ModelNotFound,
+    NoVideoStream,
+    Problem,
+)
+from service.registry import BundleError
 from service.services import Loaded, Services
 from service.settings import Settings
 from tests.support.example_affect import example_affect
+from tests.support.example_results import LABELS, PROVIDER, SHA256, example_result, fake_embedding, fake_result
 
-LABELS = ("anger", "neutral")
-SHA256 = "ab" * 32
-PROVIDER = "CPUExecutionProvider"
+SEGMENTS, SEGMENT_MEDIA_S = 4, 10.0
+"""Segments of every part of a made-up job, and the media in each, seconds."""
 
 
-def fake_card(name: str = "example", version: str = "1") -> Card:
+def fake_card(name: str = "example", version: str = "1", task: Task = "speech-emotion") -> Card:
     return Card(
         name=name,
         version=version,
-        task="speech-emotion",
+        task=task,
         title="Example",
         description="For tests.",
         labels=list(LABELS),
@@ -58,7 +67,7 @@ def fake_card(name: str = "example", version: str = "1") -> Card:
 
 @dataclass(frozen=True)
 class FakeBundle:
-    card: Card
+    card: Card = field(default_factory=fake_card)
     folder: Path = Path("models/example/1")
     sha256: str = SHA256
 
@@ -72,13 +81,31 @@ class FakeWithheld:
 
 @dataclass
 class FakeRegistry:
-    bundles: tuple[FakeBundle, ...] = (FakeBundle(fake_card()), FakeBundle(fake_card(version="2")))
+    bundles: tuple[FakeBundle, ...] = (FakeBundle(), FakeBundle(fake_card(version="2")))
     withheld: tuple[FakeWithheld, ...] = (FakeWithheld(),)
+
+    def of_task(self, task: str) -> tuple[FakeBundle, ...]:
+        return tuple(bundle for bundle in self.bundles if bundle.card.task == task)
+
+    def find(self, name: str | None = None, version: str | None = None, task: str = "speech-emotion") -> FakeBundle:
+        if not self.of_task(task):
+            raise ModelNotFound
+        return self.of_task(task)[0]
 
 
 @dataclass
 class FakeDecoder:
+    """Has a process and decodes plain 16 bit wav, ``gain`` times as loud."""
+
     pids: list[int] = field(default_factory=lambda: [1])
+    gain: float = 1.0
+    closed: bool = False
+
+    def start(self) -> None: ...
+
+    def audio(self, data: bytes, **options: object) -> SimpleNamespace:
+        samples = np.frombuffer(bytes(data)[44:], "<i2").astype(np.float32) / 32768
+        return SimpleNamespace(samples=self.gain * samples[None, :], flags=(), names=("mix",))
 
     def worker_pids(self) -> list[int]:
         return self.pids
@@ -88,7 +115,7 @@ class FakeDecoder:
         return Confinement(seccomp=True, landlock=7, unprivileged=True)
 
     def close(self) -> None:
-        self.pids = []
+        self.closed = True
 
 
 @dataclass
@@ -113,6 +140,13 @@ class FakePipeline:
     slow_s: float = 0.5
     seen: list[tuple[bytes, AudioOptions | EmbeddingOptions]] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
+    answer: Callable[[memoryview, AudioOptions], AudioEmotion] = lambda _, asked: fake_result(denoised=asked.denoise)
+
+    @property
+    def options(self) -> list[AudioOptions | EmbeddingOptions]:
+        return [options for _, options in self.seen]
+
+    def warm_up(self) -> None: ...
 
     def stalled(self) -> bool:
         return self.is_stalled
@@ -132,10 +166,13 @@ class FakePipeline:
             work.report(0.5)
             self._take(memoryview(bytes(data)[4:]), options)
         self._take(data, options)
-        return fake_result(denoised=options.denoise)
+        work.report(0.5)
+        return self.answer(data, options)
 
     def embed(self, data: memoryview, options: EmbeddingOptions, work: Work) -> AudioEmbedding:
         self._take(data, options)
+        if bytes(data) == b"mute":
+            raise MediaInvalid("This cannot be embedded.")
         channels = ("left", "right") if options.channel == "each" else ("mix",)
         return fake_embedding(channels, denoised=options.denoise)
 
@@ -155,6 +192,8 @@ class FakePipeline:
             self.gate.wait(60)
         if content.startswith(b"bug"):
             raise RuntimeError(content.decode())
+        if content.startswith(b"interrupt"):
+            raise KeyboardInterrupt
         if content.startswith(b"invalid"):
             raise MediaInvalid
         if options.denoise and content.startswith(b"noisy"):
@@ -166,13 +205,20 @@ class FakePipeline:
 
 @dataclass
 class FakeVideoPipeline:
-    """Answers like the pipeline for faces; b'bug…' and b'invalid…' fail as with the voice."""
+    """Answers like the pipeline for faces; b'invalid…' fails as with the voice."""
 
     seen: list[tuple[bytes, VideoOptions | TableOptions]] = field(default_factory=list)
     closed: bool = False
     has_faces: bool = True
+    fault: str | None = None
 
-    def warm_up(self) -> None: ...
+    @property
+    def options(self) -> list[VideoOptions | TableOptions]:
+        return [options for _, options in self.seen]
+
+    def warm_up(self) -> None:
+        if self.fault is not None:
+            raise BundleError(self.fault)
 
     def analyse(
         self,
@@ -190,6 +236,8 @@ class FakeVideoPipeline:
             raise MediaEmpty
         if content.startswith(b"invalid"):
             raise MediaInvalid
+        if content == b"no pictures":
+            raise NoVideoStream
         return example_affect(
             40,
             gaps=((10, 20),),
@@ -204,9 +252,6 @@ class FakeVideoPipeline:
         self.closed = True
 
 
-DENOISER = ModelReference("quiet", "1", SHA256, "CC0-1.0", PROVIDER)
-
-
 def fake_signature() -> Signature:
     """That of a speech emotion graph with everything it may have."""
     inputs = (Tensor("waveform", "FP32", (-1, -1)), Tensor("lengths", "INT64", (-1,)))
@@ -214,45 +259,132 @@ def fake_signature() -> Signature:
     return Signature(inputs, tuple(Tensor(name, "FP32", shape) for name, shape in outputs.items()))
 
 
-def fake_embedding(channels: tuple[str, ...] = ("mix",), *, denoised: bool = False) -> AudioEmbedding:
-    """Three windows of three numbers; in the first channel the second window is silent."""
-    rows = np.arange(9, dtype=np.float32).reshape(3, 3) / 8
-    silent = np.where(np.arange(3)[:, None] == 1, np.nan, rows).astype(np.float32)
-    flags = ("denoised",) if denoised else ()
-    answers = [ChannelEmbedding(channels[0], silent, (*flags, "silent_windows"))]
-    answers += [ChannelEmbedding(name, rows + 1, flags) for name in channels[1:]]
-    return AudioEmbedding(
-        media=MediaInfo(3.0, "wav", "pcm_s16le", sample_rate_hz=16000, channels=len(channels)),
-        model=ModelReference("example", "1", SHA256, "CC0-1.0", PROVIDER),
-        dimensions=3,
-        start_s=np.array([0.0, 0.5, 1.0]),
-        end_s=np.array([2.0, 2.5, 3.0]),
-        channels=tuple(answers),
-        denoiser=DENOISER if denoised else None,
-        stages_s={"decode": 0.002, "queue": 0.001, "infer": 0.003, "post": 0.0005},
-    )
-
-
-def fake_result(*, denoised: bool = False) -> AudioEmotion:
-    timeline = Timeline(
-        start_s=np.array([0.0, 1.0]),
-        end_s=np.array([1.0, 2.0]),
-        probabilities=np.array([[0.9, 0.1], [np.nan, np.nan]], np.float32),
-        arousal=np.array([0.7, np.nan], np.float32),
-        valence=None,
-        speech=np.array([1.0, 0.0], np.float32),
-    )
-    channel = ChannelEmotion("mix", np.array([0.9, 0.1], np.float32), "anger", 0.7, None, timeline, flags=("clipped",))
-    return AudioEmotion(
-        media=MediaInfo(2.0, "wav", "pcm_s16le", sample_rate_hz=16000, channels=1),
-        model=ModelReference("example", "1", SHA256, "CC0-1.0", PROVIDER),
-        labels=LABELS,
-        channels=(channel,),
-        envelope=np.zeros((10, 2), np.float32),
-        denoiser=DENOISER if denoised else None,
-        stages_s={"decode": 0.002, "queue": 0.001, "infer": 0.003, "post": 0.0005},
-    )
-
-
 def fake_services(settings: Settings) -> Services:
     return Services(settings, Loaded(FakeRegistry(), FakeDecoder(), FakePipeline(), FakeVideoPipeline()))
+
+
+@dataclass
+class FakeEngine:
+    """Stand-ins behind the commands of this process; tests change them before they run one."""
+
+    registry: FakeRegistry = field(default_factory=lambda: FakeRegistry((FakeBundle(),), ()))
+    decoder: FakeDecoder = field(default_factory=FakeDecoder)
+    pipeline: FakePipeline = field(default_factory=lambda: FakePipeline(answer=lambda data, options: example_result()))
+    affect: FakeVideoPipeline = field(default_factory=FakeVideoPipeline)
+    bundle_error: str | None = None
+    settings: Settings | None = None
+    opened: set[str] = field(default_factory=set)
+
+    def load(self, settings: Settings) -> FakeRegistry:
+        self.settings = settings
+        if self.bundle_error:
+            raise BundleError(self.bundle_error)
+        return self.registry
+
+    def open(self, name: str) -> Any:
+        """The stand-in of this name, which the command has to close."""
+        self.opened.add(name)
+        getattr(self, name).closed = False
+        return getattr(self, name)
+
+    def open_affect(self) -> FakeVideoPipeline:
+        self.affect.has_faces = bool(self.registry.of_task("face"))
+        return self.open("affect")
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put the stand-ins where the commands import them from, for the length of a test."""
+        monkeypatch.setattr("service.registry.Registry.load", self.load)
+        monkeypatch.setattr("service.pipeline.decoding.decode.Decoder", lambda *_, is_strict: self.open("decoder"))
+        monkeypatch.setattr("service.pipeline.speech_pipeline.SpeechPipeline", lambda *_: self.open("pipeline"))
+        monkeypatch.setattr("service.pipeline.video_pipeline.VideoPipeline", lambda *_: self.open_affect())
+
+    def assert_closed(self) -> None:
+        assert [name for name in self.opened if not getattr(self, name).closed] == []
+
+
+def face_bundles() -> tuple[FakeBundle, ...]:
+    """One bundle for each step from picture to arousal and valence, with the speech model."""
+    tasks: tuple[Task, ...] = ("face", "action-units", "affect")
+    return FakeBundle(), *(FakeBundle(fake_card(f"tiny-{task}", task=task)) for task in tasks)
+
+
+@dataclass
+class Room:
+    """Admits everything, or raises one of ``problems``; notes for how much it was asked."""
+
+    problems: list[Exception] = field(default_factory=list)
+    asked_s: set[float] = field(default_factory=set)
+
+    @contextmanager
+    def hold_in_turn(self, seconds: float, cancel: threading.Event) -> Iterator[None]:
+        self.asked_s.add(seconds)
+        if self.problems:
+            raise self.problems.pop()
+        yield
+
+
+@dataclass
+class FakePart:
+    """Four segments. b'gate…' waits before its second, b'invalid…', b'bug…' and b'tired…' fail there."""
+
+    content: bytes
+    number: int
+    plans: FakePlans
+    closed: bool = False
+
+    def run(self, work: Work) -> Segment:
+        self.plans.ran.append(self.number)
+        self.plans.accounts.append(current_account().name)
+        if self.number == 1:
+            self._second(work)
+        self.number += 1
+        state = {"number": self.number} if self.number < SEGMENTS else None
+        return Segment({"size": len(self.content)}, state, self.number / SEGMENTS, SEGMENT_MEDIA_S)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _second(self, work: Work) -> None:
+        if self.content.startswith(b"gate"):
+            gate = self.plans.gate
+            while not gate.wait(0.01):
+                if work.cancel is not None and work.cancel.is_set():
+                    raise Cancelled
+        if self.content.startswith(b"invalid"):
+            raise MediaInvalid(self.content.decode())
+        if self.content.startswith(b"bug"):
+            raise RuntimeError(self.content.decode())
+        if self.content.startswith(b"tired") and self.plans.tired:
+            self.plans.tired -= 1
+            raise InferenceUnavailable
+
+
+@dataclass
+class FakePlans:
+    gate: threading.Event = field(default_factory=threading.Event)
+    ran: list[int] = field(default_factory=list)
+    accounts: list[str] = field(default_factory=list)
+    tired: int = 0
+
+    def shut_gate(self) -> None:
+        """Have jobs wait from now on. Those that may go on do, even where their threads have not noticed yet."""
+        self.gate = threading.Event()
+
+    def start(self) -> None: ...
+
+    def check(self, options: Any) -> None:
+        if options.model not in (None, "example"):
+            raise ModelNotFound
+
+    def parts(self, options: Any) -> tuple[str, ...]:
+        return (SPEECH if isinstance(options, AudioOptions) else FACES,)
+
+    def make(self, name: str, options: Any, spool: Any, state: dict[str, Any] | None, source: Any) -> FakePart:
+        return FakePart(source.read(0, 1000), 0 if state is None else state["number"], self)
+
+    def join(self, options: Any, spool: Any) -> Any:
+        if isinstance(options, AudioOptions):
+            return fake_result()
+        return example_affect(40, units="action_units" in options.include)
+
+    def close(self) -> None: ...

@@ -15,7 +15,7 @@ from typing import Self
 import httpx
 
 from tests.shared_material import ROOT
-from tests.support.live_server import HANG_S, wait_until
+from tests.support.patience import HANG_S, wait_until
 
 NO_JOB = "x" * 27
 

@@ -7,8 +7,7 @@ import json
 import logging
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -17,9 +16,7 @@ from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import configure_logging
 from tests.support.fakes import FakePipeline, FakeVideoPipeline, fake_services
-
-HANG_S = 60.0
-"""How long a test waits for anything before it calls it hung; nothing here usually takes more than 3 s."""
+from tests.support.patience import HANG_S, wait_until
 
 
 @dataclass
@@ -75,9 +72,8 @@ def serving(settings: Settings, services: Services | None = None) -> Iterator[Li
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.005)
+        wait_until(lambda: server.started or not thread.is_alive())
+        assert thread.is_alive()
         port = server.servers[0].sockets[0].getsockname()[1]
         yield LiveServer(port, services, log)
     finally:
@@ -93,13 +89,6 @@ def serving_models(settings: Settings) -> Iterator[LiveServer]:
     services.start()
     with serving(settings, services) as server:
         yield server
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = HANG_S) -> None:
-    ends_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < ends_s
-        time.sleep(0.005)
 
 
 @dataclass

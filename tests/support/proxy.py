@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from tests.support.live_server import HANG_S
+from tests.support.patience import HANG_S
 
 MAX_HEAD_BYTES = 64 * 1024
 

@@ -10,7 +10,8 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.live_server import HANG_S, LiveServer
+from tests.support.live_server import LiveServer
+from tests.support.patience import HANG_S
 
 AUDIO, VIDEO = "/v1/stream/audio", "/v1/stream/video"
 PIECE_BYTES = 6400

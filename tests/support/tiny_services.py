@@ -17,7 +17,8 @@ from service.settings import Settings
 from tests.plain_wav import PlainDecoder
 from tests.shared_material import ROOT
 from tests.support.fakes import FakeDecoder
-from tests.support.live_server import HANG_S, LiveServer, serving, serving_models, small_settings
+from tests.support.live_server import LiveServer, serving, serving_models, small_settings
+from tests.support.patience import HANG_S
 
 FACES = ROOT / "var/models/mediapipe-faces"
 

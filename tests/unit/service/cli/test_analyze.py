@@ -15,9 +15,10 @@ from PIL import Image
 
 from service.__main__ import main
 from service.cli.sources import find_sources
+from service.problems import MediaInvalid
 from tests.shared_material import ROOT
 from tests.support.example_results import example_result
-from tests.support.fake_engine import FakeEngine, engine_fixture  # noqa: F401
+from tests.support.fakes import FakeEngine
 
 
 @pytest.fixture(name="folder")
@@ -28,10 +29,10 @@ def folder_fixture(tmp_path: Path) -> Path:
     for name, content in {
         "good.wav": b"good",
         "sub/also.MP4": b"good",
-        "bad.ogg": b"bad",
+        "bad.ogg": b"invalid",
         "notes.txt": b"good",
-        ".hidden/x.wav": b"bad",
-        "sub/._y.wav": b"bad",
+        ".hidden/x.wav": b"invalid",
+        "sub/._y.wav": b"invalid",
     }.items():
         (tmp_path / name).write_bytes(content)
     return tmp_path
@@ -56,7 +57,7 @@ def test_failures_are_told_and_the_rest_goes_on(
     output = capsys.readouterr()
     errors = output.err.splitlines()
     assert errors == [
-        f"{folder / 'bad.ogg'}: media_invalid: This cannot be decoded.",
+        f"{folder / 'bad.ogg'}: media_invalid: {MediaInvalid().detail}",
         f"{folder / 'absent.wav'}: unreadable: No such file or directory",
     ]
     assert "good.wav" in output.out
@@ -102,11 +103,11 @@ def test_csv_of_one_has_no_file_column(engine: FakeEngine, folder: Path, tmp_pat
 
 
 def test_options_reach_the_pipeline(engine: FakeEngine, folder: Path) -> None:
-    flags = ["--model=m", "--model-version=3", "--channel=each", "--window-s=2", "--hop-s=0.5"]
+    flags = ["--model=example", "--model-version=2", "--channel=each", "--window-s=2", "--hop-s=0.5"]
     flags += ["--start-s=1", "--end-s=9", "--csv", "--device=cpu", "--threads=3"]
     assert main(["analyze", *flags, str(folder / "good.wav")]) == 0
-    (options,) = engine.options
-    assert (options.model, options.version, options.channel) == ("m", "3", "each")
+    (options,) = engine.pipeline.options
+    assert (options.model, options.version, options.channel) == ("example", "2", "each")
     assert (options.window_s, options.hop_s, options.start_s, options.end_s) == (2, 0.5, 1, 9)
     assert options.timeline
     assert engine.settings is not None
@@ -160,7 +161,7 @@ def test_flags_that_do_not_go_together(
     else:
         assert status == 2
         assert output.err.count("\n") == 1
-        assert engine.options == []
+        assert engine.pipeline.options == []
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_interrupt_reports_what_is_done(engine: FakeEngine, tmp_path: Path, caps
 
 def test_bug_keeps_its_traceback_and_closes_all(engine: FakeEngine, tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"bug")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(RuntimeError):
         main(["analyze", str(tmp_path)])
 
 
@@ -200,7 +201,7 @@ def test_names_cannot_steer_the_terminal(
     engine: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in (b"evil\x1b[31m\n.wav", b"latin-\xe9.wav"):
-        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"bad")
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"invalid")
     assert main(["analyze", str(tmp_path)]) == 1
     errors = capsys.readouterr().err
     assert "\x1b" not in errors
@@ -219,7 +220,8 @@ def test_names_in_odd_bytes_come_out_as_json(
 
 
 def test_channels_and_windows_in_tables(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine.answer = lambda data, options: example_result(4, channels=("0", "1"), gaps=((1, 2),), flags=("clipped",))
+    answer = example_result(4, channels=("0", "1"), gaps=((1, 2),), flags=("clipped",))
+    engine.pipeline.answer = lambda data, options: answer
     assert main(["analyze", "--timeline", str(folder / "good.wav")]) == 0
     output = capsys.readouterr().out
     assert output.count("channel 0") == output.count("channel 1") == 2
@@ -246,10 +248,10 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
 
 RUN_WITH_FAKES = """
 import sys, pytest
-from tests.support import fake_engine
+from tests.support.fakes import FakeEngine
 from service.__main__ import main
 with pytest.MonkeyPatch.context() as patch:
-    fake_engine.install(fake_engine.FakeEngine(), patch)
+    FakeEngine().install(patch)
     sys.exit(main(sys.argv[1:]))
 """
 

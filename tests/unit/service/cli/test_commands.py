@@ -10,40 +10,56 @@ import pytest
 
 from service import __version__
 from service.__main__ import main
+from service.card import Licence, Measurement
 from service.cli.check import PROBE_RATE_HZ, probe_samples
 from service.cli.serve import announce
 from tests.support.example_results import example_result
-from tests.support.fake_engine import FakeBundle, FakeEngine, FakeWithheld, engine_fixture, example_card, face_bundles  # noqa: F401
+from tests.support.fakes import FakeBundle, FakeEngine, FakeWithheld, face_bundles, fake_card
 
 Captured = pytest.CaptureFixture[str]
 
 
+def measured() -> FakeBundle:
+    """A bundle whose card tells its accuracy."""
+    measurement = Measurement(
+        metric="unweighted_average_recall",
+        value=0.6521,
+        interval_95=(0.63, 0.67),
+        data="EXAMPLE",
+        split="test",
+        n=100,
+        protocol="speakers held out",
+    )
+    return FakeBundle(fake_card().model_copy(update={"measurements": [measurement]}))
+
+
 def test_models_as_a_table(engine: FakeEngine, capsys: Captured) -> None:
-    other = FakeBundle(example_card("other-emotion", measured=False, commercial=False))
-    engine.bundles, engine.withheld = (FakeBundle(), other), (FakeWithheld(),)
+    licence = Licence(spdx="CC-BY-NC-4.0", commercial_use=False)
+    other = FakeBundle(fake_card("other-emotion").model_copy(update={"licence": licence}))
+    engine.registry.bundles, engine.registry.withheld = (measured(), other), (FakeWithheld(),)
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    default = next(line for line in lines if "tiny-emotion" in line)
+    default = next(line for line in lines if "example" in line)
     assert default.startswith("*")
     assert "UAR 0.652 [0.630, 0.670] EXAMPLE test" in default
     second = next(line for line in lines if "other-emotion" in line)
     assert not second.startswith("*")
     assert "not commercial" in second
-    assert "withheld: secret-emotion 2: its licence forbids commercial use" in lines
+    assert "withheld: restricted 1: Its licence forbids commercial use." in lines
 
 
 def test_models_as_json(engine: FakeEngine, capsys: Captured) -> None:
-    engine.withheld = (FakeWithheld(),)
+    engine.registry.bundles, engine.registry.withheld = (measured(),), (FakeWithheld(),)
     assert main(["models", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     (model,) = document["models"]
     assert model["default"] is True
     assert model["card"]["measurements"][0]["value"] == 0.6521
-    assert document["withheld"][0]["name"] == "secret-emotion"
+    assert document["withheld"][0]["name"] == "restricted"
 
 
 def test_no_models_is_a_failure(engine: FakeEngine, capsys: Captured) -> None:
-    engine.bundles = ()
+    engine.registry.bundles = ()
     assert main(["models"]) == 1
     assert "no models" in capsys.readouterr().out
 
@@ -81,16 +97,16 @@ def sound(probabilities: list[float] | None):
 
 
 def test_check_of_a_sound_installation(engine: FakeEngine, capsys: Captured) -> None:
-    engine.answer = sound([0.25, 0.75])
+    engine.pipeline.answer = sound([0.25, 0.75])
     assert main(["check"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [
-        "ok    jobs", "ok    bundle tiny-emotion/1", "ok    sandbox", "ok    provider", "ok    model tiny-emotion/1",
+        "ok    jobs", "ok    bundle example/1", "ok    sandbox", "ok    provider", "ok    model example/1",
         "ok    faces",
     ]  # fmt: skip
-    engine.answer = sound(None)
+    engine.pipeline.answer = sound(None)
     assert main(["check", "--json"]) == 0
-    assert "no speech" in checks(capsys)["model tiny-emotion/1"]["detail"]
+    assert "no speech" in checks(capsys)["model example/1"]["detail"]
 
 
 def test_check_of_a_wrong_bundle_still_tries_the_sandbox(engine: FakeEngine, capsys: Captured) -> None:
@@ -103,27 +119,27 @@ def test_check_of_a_wrong_bundle_still_tries_the_sandbox(engine: FakeEngine, cap
 
 
 def test_check_without_a_speech_model(engine: FakeEngine, capsys: Captured) -> None:
-    engine.bundles = ()
+    engine.registry.bundles = ()
     assert main(["check"]) == 1
     assert "FAIL  bundles: there is no speech model in models, var/models" in capsys.readouterr().out
 
 
 def test_check_of_faces(engine: FakeEngine, capsys: Captured) -> None:
-    engine.answer = sound([0.25, 0.75])
-    _, face, _, _ = engine.bundles = face_bundles()
+    engine.pipeline.answer = sound([0.25, 0.75])
+    _, face, _, _ = engine.registry.bundles = face_bundles()
     assert main(["check", "--json"]) == 0
     found = checks(capsys)
     assert (found["model tiny-affect/1"]["ok"], found["faces"]["detail"]) == (True, "the networks ran")
-    engine.bundles = tuple(bundle for bundle in engine.bundles if bundle is not face)
+    engine.registry.bundles = tuple(bundle for bundle in engine.registry.bundles if bundle is not face)
     assert main(["check", "--json"]) == 0
     assert "emoserve-export faces" in checks(capsys)["faces"]["detail"]
-    engine.face_error = "a face or affect graph fails"
+    engine.affect.fault = "a face or affect graph fails"
     assert main(["check", "--json"]) == 1
-    assert checks(capsys)["faces"] == {"name": "faces", "ok": False, "detail": engine.face_error}
+    assert checks(capsys)["faces"] == {"name": "faces", "ok": False, "detail": engine.affect.fault}
 
 
 def test_check_of_jobs(engine: FakeEngine, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    engine.answer = sound([0.25, 0.75])
+    engine.pipeline.answer = sound([0.25, 0.75])
     monkeypatch.setenv("EMOSERVE_STATE_DIR", str(tmp_path / "state"))
     assert main(["check", "--json"]) == 0
     assert checks(capsys)["jobs"]["detail"] == f"{tmp_path / 'state'} can be written to"
@@ -145,38 +161,38 @@ def test_check_of_jobs(engine: FakeEngine, capsys: Captured, monkeypatch: pytest
 
 
 def test_check_of_a_decoder_that_alters_samples(engine: FakeEngine, capsys: Captured) -> None:
-    engine.decoded_gain = 0.5
+    engine.decoder.gain = 0.5
     assert main(["check", "--json"]) == 1
     assert not checks(capsys)["sandbox"]["ok"]
 
 
 def test_check_of_a_decoder_without_processes(engine: FakeEngine, capsys: Captured) -> None:
-    engine.worker_pids = []
+    engine.decoder.pids = []
     assert main(["check", "--json"]) == 1
     assert "process" in checks(capsys)["sandbox"]["detail"]
 
 
 @pytest.mark.parametrize("probabilities", [[0.9, 0.9], [float("nan"), 0.5]])
 def test_check_of_a_model_that_gives_nonsense(engine: FakeEngine, capsys: Captured, probabilities: list[float]) -> None:
-    engine.answer = sound(probabilities)
+    engine.pipeline.answer = sound(probabilities)
     assert main(["check", "--json"]) == 1
-    assert not checks(capsys)["model tiny-emotion/1"]["ok"]
+    assert not checks(capsys)["model example/1"]["ok"]
 
 
 def test_check_of_other_weights_than_listed(engine: FakeEngine, capsys: Captured) -> None:
-    engine.answer = sound([0.5, 0.5])
-    engine.bundles = (FakeBundle(sha256="cd" * 32),)
+    engine.pipeline.answer = sound([0.5, 0.5])
+    engine.registry.bundles = (FakeBundle(sha256="cd" * 32),)
     assert main(["check", "--json"]) == 1
-    assert checks(capsys)["model tiny-emotion/1"]["detail"] == "ValueError: other weights answered"
+    assert checks(capsys)["model example/1"]["detail"] == "ValueError: other weights answered"
 
 
 def test_check_tells_a_bug_in_a_line(engine: FakeEngine, capsys: Captured) -> None:
     def broken(data: bytes, options: object):
         raise ZeroDivisionError("a\nb")
 
-    engine.answer = broken
+    engine.pipeline.answer = broken
     assert main(["check"]) == 1
-    assert "\nFAIL  model tiny-emotion/1: ZeroDivisionError: a b\n" in capsys.readouterr().out
+    assert "\nFAIL  model example/1: ZeroDivisionError: a b\n" in capsys.readouterr().out
 
 
 def test_probe_is_loud_and_unclipped() -> None:
@@ -211,26 +227,10 @@ def test_serve_gives_flags_to_the_server(monkeypatch: pytest.MonkeyPatch, capsys
 
     fake_module(monkeypatch, "service.server", serve=serve)
     monkeypatch.setenv("EMOSERVE_PORT", "9000")
-    flags = [
-        "--host",
-        "0.0.0.0",
-        "--device",
-        "cpu",
-        "--log-level",
-        "error",
-        "--model-dir",
-        "a",
-        "--model-dir",
-        "b",
-    ]
+    flags = ["--host=0.0.0.0", "--device=cpu", "--log-level=error", "--model-dir=a", "--model-dir=b"]
     assert main(["serve", *flags]) == 7
     (settings,) = served
-    assert (settings.host, settings.port, settings.device, settings.log_level) == (
-        "0.0.0.0",
-        9000,
-        "cpu",
-        "error",
-    )
+    assert (settings.host, settings.port, settings.device, settings.log_level) == ("0.0.0.0", 9000, "cpu", "error")
     assert [str(folder) for folder in settings.model_dirs] == ["a", "b"]
     assert main(["serve", "--port", "9001"]) == 7
     assert served[1].port == 9001

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.__main__ import main
-from tests.support.fake_engine import FakeEngine, engine_fixture  # noqa: F401
+from tests.support.fakes import FakeEngine
 from tests.tiny_models import write_denoiser_bundle, write_embedding_bundle, write_speech_bundle
 
 Captured = pytest.CaptureFixture[str]
@@ -33,7 +33,7 @@ def test_one_file(engine: FakeEngine, folder: Path, capsys: Captured) -> None:
     rows = rows_of(folder / "out.csv")
     assert rows[0] == ["start_s", "end_s", "e0", "e1", "e2"]
     assert len(rows) == 4
-    judged, embedded = engine.options
+    judged, embedded = engine.pipeline.options
     assert judged.denoise
     assert embedded.denoise
     assert (judged.model, embedded.model) == (None, "example")

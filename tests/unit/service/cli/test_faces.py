@@ -9,7 +9,7 @@ from PIL import Image
 
 from service.__main__ import main
 from service.pipeline.video.video_results import TableOptions, VideoOptions
-from tests.support.fake_engine import FakeBundle, FakeEngine, engine_fixture, example_card, face_bundles  # noqa: F401
+from tests.support.fakes import FakeBundle, FakeEngine, face_bundles, fake_card
 
 Capture = pytest.CaptureFixture[str]
 
@@ -17,7 +17,7 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture(name="faces")
 def faces_fixture(engine: FakeEngine) -> FakeEngine:
     """An engine with a bundle for each step from picture to affect."""
-    engine.bundles = face_bundles()
+    engine.registry.bundles = face_bundles()
     return engine
 
 
@@ -25,7 +25,7 @@ def faces_fixture(engine: FakeEngine) -> FakeEngine:
 def folder_fixture(tmp_path: Path) -> Path:
     for name in ("talk.wav", "talk.mp4", "units.csv"):
         (tmp_path / name).write_bytes(b"good")
-    (tmp_path / "sound.webm").write_bytes(b"sound")
+    (tmp_path / "sound.webm").write_bytes(b"no pictures")
     return tmp_path
 
 
@@ -34,15 +34,15 @@ def test_auto_takes_faces_of_videos_and_voices_of_sound(faces: FakeEngine, folde
     documents = {Path(each["file"]).name: each for each in map(json.loads, capsys.readouterr().out.splitlines())}
     assert set(documents) == {"talk.wav", "talk.mp4", "sound.webm"}
     assert "emotion" in documents["talk.wav"]
-    assert len(documents["talk.mp4"]["timeline"]["time_s"]) == 200
+    assert len(documents["talk.mp4"]["timeline"]["time_s"]) == 40
     assert "emotion" in documents["sound.webm"], "a container without pictures is judged by its sound"
-    assert len(faces.options) == 2
+    assert len(faces.pipeline.options) == 2
 
 
 def test_without_face_bundle_videos_go_by_their_sound(engine: FakeEngine, folder: Path, capsys: Capture) -> None:
-    affect = example_card("tiny-affect").model_copy(update={"task": "affect"})
-    for bundles in (engine.bundles, (*engine.bundles, FakeBundle(affect))):
-        engine.bundles = bundles
+    affect = fake_card("tiny-affect", task="affect")
+    for bundles in (engine.registry.bundles, (*engine.registry.bundles, FakeBundle(affect))):
+        engine.registry.bundles = bundles
         assert main(["analyze", "--json", str(folder / "talk.mp4")]) == 0
         assert "emotion" in json.loads(capsys.readouterr().out)
         assert main(["analyze", "--mode", "video", str(folder / "talk.mp4")]) == 1
@@ -52,36 +52,36 @@ def test_without_face_bundle_videos_go_by_their_sound(engine: FakeEngine, folder
 
 def test_mode_audio_leaves_the_face_alone(faces: FakeEngine, folder: Path) -> None:
     assert main(["analyze", "--mode", "audio", str(folder / "talk.mp4")]) == 0
-    assert len(faces.options) == 1
-    assert faces.video_options == []
+    assert len(faces.pipeline.options) == 1
+    assert faces.affect.options == []
 
 
 def test_mode_video_says_where_there_are_no_pictures(faces: FakeEngine, folder: Path, capsys: Capture) -> None:
     assert main(["analyze", "--mode", "video", str(folder)]) == 1
     assert "sound.webm: no_video_stream" in capsys.readouterr().err
-    assert len(faces.video_options) == 2, "the sound file of the folder is passed over"
+    assert len(faces.affect.options) == 2, "the sound file of the folder is passed over"
 
 
 def test_options_reach_the_pipeline(faces: FakeEngine, folder: Path) -> None:
-    flags = ["--include=action_units,audio", "--neutral=1:2", "--face=3", "--affect-model=a", "--affect-version=7"]
+    flags = ["--include=action_units,audio", "--neutral=1:2", "--face=3", "--affect-version=7"]
     assert main(["analyze", *flags, str(folder / "talk.mp4")]) == 0
     include = frozenset({"action_units", "audio"})
-    assert faces.video_options == [VideoOptions(neutral="1:2", face="3", include=include, model="a", version="7")]
+    assert faces.affect.options == [VideoOptions(neutral="1:2", face="3", include=include, version="7")]
 
 
 def test_channel_and_speech_model_reach_the_sound_of_a_video(faces: FakeEngine, folder: Path) -> None:
     voice = ["--channel=left", "--model=m", "--model-version=2"]
     assert main(["analyze", "--mode=video", "--include=audio", *voice, str(folder / "talk.mp4")]) == 0
     expected = VideoOptions(include=frozenset({"audio"}), channel="left", audio_model="m", audio_version="2")
-    assert faces.video_options == [expected]
+    assert faces.affect.options == [expected]
 
 
 def test_tables_of_a_folder(faces: FakeEngine, folder: Path, capsys: Capture) -> None:
     assert main(["analyze", "--mode", "table", "--fps", "25", "--csv", str(folder)]) == 0
-    assert faces.video_options == [TableOptions(fps=25.0)]
+    assert faces.affect.options == [TableOptions(fps=25.0)]
     rows = list(csv.reader(capsys.readouterr().out.splitlines()))
     assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech"]
-    assert len(rows) == 201
+    assert len(rows) == 41
 
 
 def test_readable_answer(faces: FakeEngine, folder: Path, capsys: Capture) -> None:
@@ -91,7 +91,7 @@ def test_readable_answer(faces: FakeEngine, folder: Path, capsys: Capture) -> No
         assert words in output
     assert main(["analyze", "--timeline", str(folder / "talk.mp4"), str(folder / "talk.wav")]) == 0
     output = capsys.readouterr().out
-    assert "0:19.9" in output
+    assert "0:03.9" in output
     assert "trained: prior" in output
 
 
@@ -109,7 +109,7 @@ def test_voices_and_faces_do_not_share_a_csv(faces: FakeEngine, folder: Path, ca
     assert main(["analyze", "--csv", str(folder / "talk.mp4"), str(folder / "talk.wav")]) == 1
     output = capsys.readouterr()
     assert "talk.wav: other_columns" in output.err
-    assert len(output.out.splitlines()) == 201
+    assert len(output.out.splitlines()) == 41
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from service.http.work_pool import ClientGoneError, UploadMemory, WorkPool
 from service.pipeline.device.task import Work
 from service.problems import CapacityExceeded, DeadlineExceeded
+from tests.support.patience import HANG_S
 
 
 async def never() -> None:
@@ -38,7 +39,7 @@ def test_work_that_nobody_waits_for_is_skipped_unless_it_has_begun() -> None:
 
     def blocking(work: Work) -> None:
         begun.set()
-        gate.wait(10)
+        gate.wait(HANG_S)
         done.append("blocking, abandoned" if work.cancel is not None and work.cancel.is_set() else "blocking")
 
     async def scenario() -> None:
@@ -64,7 +65,7 @@ def test_moments_of_work_do_not_wait_for_minutes_of_the_same_account() -> None:
     pool, gate = WorkPool(1), threading.Event()
 
     def blocking(_work: Work) -> None:
-        assert gate.wait(10)
+        assert gate.wait(HANG_S)
 
     async def play() -> None:
         long = [

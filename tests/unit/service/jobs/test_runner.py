@@ -29,8 +29,8 @@ from service.jobs.spool import Spool
 from service.jobs.waits import Waits
 from service.problems import Unavailable
 from service.telemetry.metrics import Metrics
-from tests.support import fake_jobs
-from tests.support.fake_jobs import FakePart, FakePlans, Room
+from tests.support import fakes
+from tests.support.fakes import FakePart, FakePlans, Room
 from tests.unit.service.jobs.test_ledger import Clock, make
 
 WAY = {module.__file__ for module in (engine, runner, live, waits, queue)}
@@ -177,7 +177,7 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Scene]]:
-    monkeypatch.setattr(fake_jobs, "SEGMENTS", 2)
+    monkeypatch.setattr(fakes, "SEGMENTS", 2)
     monkeypatch.setattr("os.fsync", lambda _descriptor: None)
     monkeypatch.setattr(spool, "EncryptedReader", Recording)
     monkeypatch.setattr(runner, "FIRST_WAIT_S", 0.0)
@@ -269,7 +269,7 @@ def test_a_recording_is_paid_for_once_however_often_it_is_read(scene: Callable[.
     monkeypatch.setattr(one.runner._waits, "_allowances", lambda _job: Purse())
     one.conduct()
     one.is_clean()
-    assert (one.state, sum(paid)) == (JobState.SUCCEEDED, 2 * fake_jobs.SEGMENT_MEDIA_S)
+    assert (one.state, sum(paid)) == (JobState.SUCCEEDED, 2 * fakes.SEGMENT_MEDIA_S)
 
 
 def test_a_job_is_left_by_its_own_thread_alone(scene: Callable[..., Scene]) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from service.telemetry.audit import AuditEntry, AuditLog
 from tests.support.credentials import add_key
-from tests.support.live_server import serving, small_settings, wait_until
+from tests.support.live_server import serving, small_settings
+from tests.support.patience import wait_until
 
 FIELDS = {
     *("ts", "request_id", "key_id", "action", "route", "status", "code"),

@@ -10,6 +10,7 @@ from service.pipeline.decoding.decode import Decoder
 from service.settings import Limits
 from tests import media_files as files
 from tests.shared_material import SHARED
+from tests.support.patience import HANG_S
 
 RATE_HZ = 16_000
 
@@ -197,7 +198,7 @@ def test_many_threads_share_the_pool(decoder):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(HANG_S)
     assert lengths == {index: sound.shape[1] for index, sound in enumerate(sounds)}
 
 

@@ -9,7 +9,7 @@ from service.pipeline.device.admit import PATIENT_SHARE, Admission, estimate_s
 from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.rate import LONGEST_RETRY_S, DecayingRate
 from service.problems import CapacityExceeded, Draining
-from tests.support.live_server import wait_until
+from tests.support.patience import HANG_S, wait_until
 
 
 class Clock:
@@ -140,7 +140,7 @@ def test_never_over_capacity_under_a_burst():
         try:
             with admission.hold(1.0):
                 highest.append(admission.held_s)
-                release.wait(5)
+                release.wait(HANG_S)
             outcomes.append("served")
         except CapacityExceeded:
             outcomes.append("refused")

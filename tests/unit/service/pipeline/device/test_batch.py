@@ -7,6 +7,7 @@ import pytest
 
 from service.pipeline.device.batch import Batcher, Cancelled
 from service.problems import DeadlineExceeded, Draining, InferenceUnavailable
+from tests.support.patience import HANG_S
 
 
 class Recorder:
@@ -26,7 +27,7 @@ class Recorder:
     def run(self, units):
         self.batches.append(list(units))
         self.entered.release()
-        self.gate.wait(10)
+        self.gate.wait(HANG_S)
         if self.fail_on(units):
             raise MemoryError("out of memory")
         return [unit.upper() for unit in units]
@@ -39,7 +40,7 @@ def batcher():
     batcher.close(0.5)
 
 
-def soon(seconds: float = 10.0) -> float:
+def soon(seconds: float = HANG_S) -> float:
     return time.monotonic() + seconds
 
 
@@ -68,7 +69,7 @@ def occupy(batcher, runner) -> Caller:
     """Keep the only device thread busy until ``runner.gate`` opens."""
     runner.gate.clear()
     busy = Caller(batcher, runner, ["(busy)"])
-    assert runner.entered.acquire(timeout=5)
+    assert runner.entered.acquire(timeout=HANG_S)
     return busy
 
 
@@ -87,7 +88,7 @@ def test_a_long_request_cannot_starve_a_short_one(batcher):
     short = Caller(batcher, runner, ["s0", "s1"])
     runner.gate.set()
     for caller in (busy, long, short):
-        caller.join(5)
+        caller.join(HANG_S)
     assert [batch[0] for batch in runner.batches[1:6]] == ["l0", "s0", "l1", "s1", "l2"]
 
 
@@ -99,7 +100,7 @@ def test_a_batch_takes_from_all_requests_and_only_equal_keys(batcher):
     last = Caller(batcher, runner, ["c0"])
     runner.gate.set()
     for caller in (first, odd, last):
-        caller.join(5)
+        caller.join(HANG_S)
     assert runner.batches[1] == ["a0", "c0", "a1", "a2"]
     assert odd.answer == ["ODD", "B1"]
 
@@ -110,7 +111,7 @@ def test_requests_of_other_models_never_share_a_batch(batcher):
     callers = [Caller(batcher, each, ["xx", "yy"]) for each in (runner, other)]
     runner.gate.set()
     for caller in callers:
-        caller.join(5)
+        caller.join(HANG_S)
     assert runner.batches[1:] == [["xx", "yy"]]
     assert other.batches == [["xx", "yy"]]
 
@@ -119,10 +120,10 @@ def test_several_device_threads_work_at_once():
     batcher, runner = Batcher(2), Recorder(max_batch=1)
     runner.gate.clear()
     caller = Caller(batcher, runner, ["a", "b"])
-    assert runner.entered.acquire(timeout=5)
-    assert runner.entered.acquire(timeout=5)
+    assert runner.entered.acquire(timeout=HANG_S)
+    assert runner.entered.acquire(timeout=HANG_S)
     runner.gate.set()
-    caller.join(5)
+    caller.join(HANG_S)
     assert caller.answer == ["A", "B"]
     batcher.close()
 
@@ -157,8 +158,8 @@ def test_failure_leaves_the_others_of_the_batch_alone(batcher):
     runner.fail_on = lambda units: "bad!" in units
     bad, good = Caller(batcher, runner, ["bad!"]), Caller(batcher, runner, ["good"])
     runner.gate.set()
-    bad.join(5)
-    good.join(5)
+    bad.join(HANG_S)
+    good.join(HANG_S)
     assert isinstance(bad.error, InferenceUnavailable)
     assert good.answer == ["GOOD"]
 
@@ -176,7 +177,7 @@ def test_hanging_device_ends_at_the_deadline_and_shows(batcher):
     began_at = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         batcher.run(runner, ["a"], deadline=soon(0.1))
-    assert 0.1 <= time.monotonic() - began_at < 2
+    assert 0.1 <= time.monotonic() - began_at < HANG_S
     assert batcher.stalled_for_s() >= 0.05
     runner.gate.set()
     assert batcher.run(runner, ["b"], deadline=soon()).results == ["B"]
@@ -198,7 +199,7 @@ def test_cancelled_units_are_skipped(batcher):
     occupy(batcher, runner)
     caller = Caller(batcher, runner, ["never"], cancel=cancel)
     cancel.set()
-    caller.join(5)
+    caller.join(HANG_S)
     assert isinstance(caller.error, Cancelled)
     runner.gate.set()
     batcher.run(runner, ["next"], deadline=soon())
@@ -224,7 +225,7 @@ def test_closing_tells_those_who_wait():
     occupy(batcher, runner)
     caller = Caller(batcher, runner, ["waits"])
     batcher.close(0.1)
-    caller.join(5)
+    caller.join(HANG_S)
     assert isinstance(caller.error, Draining)
     runner.gate.set()
     with pytest.raises(Draining):
@@ -245,7 +246,7 @@ def test_many_requests_at_once_all_get_their_own_answers():
     batcher, runner = Batcher(3), Recorder(max_batch=4)
     callers = [Caller(batcher, runner, [f"{number}-{part}" for part in "abc"]) for number in range(40)]
     for number, caller in enumerate(callers):
-        caller.join(10)
+        caller.join(HANG_S)
         assert caller.answer == [f"{number}-{part}".upper() for part in "abc"]
     assert batcher.waiting == 0
     assert batcher.stalled_for_s() == 0

@@ -13,7 +13,7 @@ from service.pipeline.device.account import charged_to, current_account
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.fair_round import FairRound
 from service.pipeline.video.relay import Relay
-from tests.support.live_server import wait_until
+from tests.support.patience import HANG_S, wait_until
 
 
 class Named:
@@ -80,10 +80,10 @@ def test_fifty_requests_of_one_do_not_starve_the_single_one_of_another():
     async def submit(name: str) -> None:
         def work(_: object) -> None:
             began.append(name)
-            gate.wait(10)
+            gate.wait(HANG_S)
 
         with charged_to(Named(name)):
-            await pool.run(work, deadline_s=10, client_gone=asyncio.Event().wait())
+            await pool.run(work, deadline_s=HANG_S, client_gone=asyncio.Event().wait())
 
     async def crowd() -> None:
         names = [f"busy-{number}" for number in range(1 + OTHERS)] + ["many"] * 50 + ["single"]
@@ -104,10 +104,10 @@ def test_who_fills_all_threads_with_long_work_leaves_some_to_others():
 
     async def submit(name: str, work) -> None:
         with charged_to(Named(name)):
-            await pool.run(work, deadline_s=10, client_gone=asyncio.Event().wait())
+            await pool.run(work, deadline_s=HANG_S, client_gone=asyncio.Event().wait())
 
     async def scene() -> None:
-        many = [asyncio.create_task(submit("many", lambda _: gate.wait(10))) for _ in range(10)]
+        many = [asyncio.create_task(submit("many", lambda _: gate.wait(HANG_S))) for _ in range(10)]
         while pool.unfinished < 10:
             await asyncio.sleep(0.001)
         await submit("single", lambda _: served.set())  # comes back although the gate is closed
@@ -119,7 +119,7 @@ def test_who_fills_all_threads_with_long_work_leaves_some_to_others():
     asyncio.run(scene())
     pool.close()
     assert served.is_set()
-    assert pool.wait_idle(5)
+    assert pool.wait_idle(HANG_S)
     wait_until(lambda: not pool._running)
 
 
@@ -135,41 +135,41 @@ def test_the_device_takes_accounts_in_turn():
 
         def run(self, units):
             busy.set()
-            gate.wait(10)
+            gate.wait(HANG_S)
             order.extend(units)
             return units
 
     def submit(name: str, units: list[str]) -> None:
         with charged_to(Named(name)):
-            batcher.run(runner, units, deadline=time.monotonic() + 20)
+            batcher.run(runner, units, deadline=time.monotonic() + HANG_S)
 
     batcher, runner = Batcher(1), Runner()
     threads = [threading.Thread(target=submit, args=("many", [f"m{number}"])) for number in range(20)]
     threads.append(threading.Thread(target=submit, args=("single", ["s0", "s1"])))
     for thread in threads:
         thread.start()
-    assert busy.wait(5)
+    assert busy.wait(HANG_S)
     wait_until(lambda: batcher.waiting == 21)
     gate.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(HANG_S)
     batcher.close()
     assert max(order.index("s0"), order.index("s1")) <= 4
 
 
 def test_work_that_waits_is_dropped_when_the_pool_closes():
-    gate, done = threading.Event(), []
+    gate, began, done = threading.Event(), threading.Event(), []
+
+    def wait(_: object) -> None:
+        began.set()
+        gate.wait(HANG_S)
+        done.append(1)
 
     async def scene() -> None:
-        tasks = [
-            asyncio.create_task(
-                pool.run(lambda _: (gate.wait(10), done.append(1)), deadline_s=10, client_gone=asyncio.Event().wait())
-            )
-            for _ in range(3)
-        ]
-        while pool.unfinished < 3:
+        staying = [asyncio.Event().wait() for _ in range(3)]
+        tasks = [asyncio.create_task(pool.run(wait, deadline_s=HANG_S, client_gone=one)) for one in staying]
+        while pool.unfinished < 3 or not began.is_set():
             await asyncio.sleep(0.001)
-        await asyncio.sleep(0.05)
         pool.close()
         gate.set()
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -177,5 +177,5 @@ def test_work_that_waits_is_dropped_when_the_pool_closes():
 
     pool = WorkPool(1)
     asyncio.run(scene())
-    assert pool.wait_idle(5)
+    assert pool.wait_idle(HANG_S)
     assert done == [1]

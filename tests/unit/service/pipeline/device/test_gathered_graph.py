@@ -8,7 +8,7 @@ import pytest
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.gathered_graph import MAX_ROWS, GatheredGraph
 from service.problems import Draining, InferenceUnavailable
-from tests.support.live_server import wait_until
+from tests.support.patience import HANG_S, wait_until
 
 
 class Doubling:
@@ -24,7 +24,7 @@ class Doubling:
         self.fails = False
 
     def run(self, inputs, outputs):
-        self.gate.wait(10)
+        self.gate.wait(HANG_S)
         if self.fails:
             raise RuntimeError("the device is lost")
         image = inputs["image"]

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from service.pipeline.video.relay import Relay
+from tests.support.patience import HANG_S
 
 
 class BrokenError(Exception):
@@ -26,7 +27,7 @@ def test_everything_is_handled_in_order_and_in_batches():
 
 def test_who_puts_waits_while_the_queue_is_full():
     may_handle, put = threading.Event(), []
-    with Relay(lambda _: may_handle.wait(10), capacity=2, name="relay-full") as relay:
+    with Relay(lambda _: may_handle.wait(HANG_S), capacity=2, name="relay-full") as relay:
 
         def fill():
             for item in range(5):
@@ -39,7 +40,7 @@ def test_who_puts_waits_while_the_queue_is_full():
         assert filling.is_alive()
         assert len(put) <= 3
         may_handle.set()
-        filling.join(10)
+        filling.join(HANG_S)
     assert put == list(range(5))
 
 
@@ -75,14 +76,14 @@ def test_what_waits_is_dropped_when_the_source_fails():
 
     def handle(items):
         began.set()
-        may_end.wait(10)
+        may_end.wait(HANG_S)
         handled.extend(items)
 
     def feed():
         with Relay(handle, capacity=3, name="relay-dropped") as relay:
             for item in range(3):
                 relay.put(item)
-            assert began.wait(10)
+            assert began.wait(HANG_S)
             threading.Timer(0.1, may_end.set).start()
             raise BrokenError
 
