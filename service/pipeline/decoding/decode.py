@@ -284,7 +284,7 @@ class Decoder:
 
 
 def _with_way_out(detail: str, max_duration_s: float, kind: str) -> str:
-    """What is said of a recording that is too long, with the call that takes longer ones."""
+    """Detail of the refusal of a recording that is too long, with the call that takes longer ones."""
     if detail != MediaTooLong.title:
         return detail
     call = "video-affect" if kind == "video" else "audio-emotion"

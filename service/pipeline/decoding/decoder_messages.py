@@ -1,4 +1,4 @@
-"""What decoder processes say, read with care: the last message of a job, and the announcement of samples."""
+"""Messages of decoder processes, read with care: the last of a job, and the announcement of samples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def announced_samples(message: dict[str, Any], max_channels: int, max_samples: i
 
 
 def sound_media(facts: dict[str, Any], container: str) -> MediaInfo:
-    """What the last message tells of a sound track."""
+    """Facts about a sound track, from the last message."""
     return MediaInfo(
         duration_s=float(facts["duration_s"]),
         container=container,
@@ -35,7 +35,7 @@ def sound_media(facts: dict[str, Any], container: str) -> MediaInfo:
 
 
 def picture_media(facts: dict[str, Any], container: str) -> MediaInfo:
-    """What the last message tells of the pictures."""
+    """Facts about the pictures, from the last message."""
     return MediaInfo(
         duration_s=float(facts["duration_s"]),
         container=container,

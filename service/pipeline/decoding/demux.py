@@ -235,7 +235,7 @@ def _au_is_cut(upload: BinaryIO) -> bool:
 
 
 def told(tracks: list[FoundTrack], chosen: FoundTrack, silent: set[int], origin_s: float) -> list[dict[str, object]]:
-    """What the answer says of every track; ``silent`` are those that were found to be."""
+    """Every track as the answer lists it; ``silent`` holds the indices of silent ones."""
     return [
         asdict(track.told(origin_s, used=track is chosen, silent=True if track.index in silent else None))
         for track in tracks

@@ -45,7 +45,7 @@ OnMessage = Callable[[dict[str, Any], Channel], None]
 
 @dataclass(frozen=True)
 class SoundFacts:
-    """What is known of a sound track when it has been decoded to its end: the fields of a :class:`DecodedAudio`."""
+    """Facts about a sound track that was decoded to its end: the fields of a :class:`DecodedAudio`."""
 
     media: MediaInfo
     flags: tuple[str, ...]

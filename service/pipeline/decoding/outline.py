@@ -23,7 +23,7 @@ _HEADER_BYTES: Final = 32
 _ID3_HEADER_BYTES: Final = 10
 _AFTER_TAG_BYTES: Final = MAX_PADDING_BYTES + 2 * MAX_SYNC_SEARCH_BYTES
 _CHUNK_BYTES: Final = 1024
-"""Of each chunk of a WAV file: enough to see whether what lies behind the last is padding."""
+"""Bytes read of each chunk of a WAV file: enough to see whether padding follows the last."""
 
 
 def outline(source: ByteSource) -> memoryview:
@@ -54,7 +54,7 @@ def _copy(source: ByteSource, view: memoryview, start: int, size: int) -> bytes:
 
 
 def _copy_behind_tags(source: ByteSource, view: memoryview) -> None:
-    """What follows each of the ID3v2 tags at the beginning."""
+    """Copy the bytes that follow each of the ID3v2 tags at the beginning."""
     start = parts = 0
     while bytes(view[start : start + 3]) == b"ID3" and len(source) - start >= _ID3_HEADER_BYTES and parts < MAX_PARTS:
         size = 0

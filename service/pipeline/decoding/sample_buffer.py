@@ -15,7 +15,7 @@ from service.pipeline.results import FloatArray
 from service.problems import CapacityExceeded, MediaInvalid, MediaTooLong
 
 PIECE_BYTES: Final = 4 * 1024 * 1024
-"""What is taken from the budget at once."""
+"""Bytes taken from the budget at once."""
 
 RETRY_AFTER_S: Final = 5.0
 
@@ -64,7 +64,7 @@ class DecodedBudget:
 
 
 class _Holding:
-    """What one request holds of a budget, given back once."""
+    """One request's share of a budget, given back once."""
 
     def __init__(self, budget: DecodedBudget) -> None:
         self._budget = budget

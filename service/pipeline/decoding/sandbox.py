@@ -22,6 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from service.flags import Flag
 from service.pipeline.decoding.demux import (
     INDEXED,
     Frames,
@@ -250,12 +251,12 @@ def _decode(
     chosen.first_s, chosen.last_s = zero_s + (sink.clock.sound_begins or 0) / sink.sample_rate_hz, sound_end_s
     facts = sink.facts(
         {
-            "truncated": missing_s > TRUNCATED_S
+            Flag.TRUNCATED: missing_s > TRUNCATED_S
             or ends_early(upload, job.container)
-            or bool(job.wav and job.wav["truncated"]),
-            "damaged": frames.damaged > 0,
-            "several_tracks": sum(track.about.kind == SOUND for track in tracks) > 1,
-            **{name: bool(job.wav[name]) for name in ("header_repaired", "trailing_data") if job.wav is not None},
+            or bool(job.wav and job.wav[Flag.TRUNCATED]),
+            Flag.DAMAGED: frames.damaged > 0,
+            Flag.SEVERAL_TRACKS: sum(track.about.kind == SOUND for track in tracks) > 1,
+            **{name: bool(job.wav[name]) for name in (Flag.HEADER_REPAIRED, Flag.TRAILING_DATA) if job.wav is not None},
         }
     )
     return facts | {"tracks": told(tracks, chosen, silent, zero_s)}
@@ -332,11 +333,11 @@ def _decode_pictures(
     file_end_s = max(track.last_s or 0.0 for track in tracks)
     missing_s = claimed_s(container) - max(file_end_s, frames.last_s) if job.claims_length else 0.0
     found = {
-        "damaged": frames.damaged > 0,
-        "truncated": missing_s > TRUNCATED_VIDEO_S,
-        "times_repaired": clock.repaired > 0,
-        "thinned": skipped > 0,
-        "several_tracks": sum(track.about.kind == PICTURE for track in tracks) > 1,
+        Flag.DAMAGED: frames.damaged > 0,
+        Flag.TRUNCATED: missing_s > TRUNCATED_VIDEO_S,
+        Flag.TIMES_REPAIRED: clock.repaired > 0,
+        Flag.THINNED: skipped > 0,
+        Flag.SEVERAL_TRACKS: sum(track.about.kind == PICTURE for track in tracks) > 1,
     }
     return {
         "duration_s": clock.duration_s,

@@ -91,7 +91,7 @@ def ends_within_page(tail: bytes) -> bool:
 
 
 def _after_tags(view: memoryview) -> int:
-    """Where the ID3v2 tags at the beginning end, 0 if there are none."""
+    """Offset of the end of the ID3v2 tags at the beginning, 0 if there are none."""
     start = 0
     while bytes(view[start : start + 3]) == b"ID3" and len(view) - start >= 10:
         size = 0

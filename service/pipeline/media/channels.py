@@ -1,4 +1,4 @@
-"""Which of a recording's channels are judged, what they are called, and what a mix loses."""
+"""Choice of the channels of a recording, their names, and the loss of a mix."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RESTORED_ABOVE: Final = 0.2
 """A channel is left again for the mix only above this share, so that the choice does not flicker."""
 
 PickedChannels = ChannelChoice | Literal["voices"]
-"""What a decoder can be asked for: a request's choice, or 'voices', the channels in which somebody may speak: both of
+"""Channels that a decoder can be asked for: a request's choice, or 'voices', those in which somebody may speak: both of
 a stereo recording, which may be one person each, else the mix."""
 
 LEAST_LEVEL: Final = 10 ** (-60 / 20)
@@ -110,7 +110,7 @@ class ChannelPicker:
 
     @property
     def spans(self) -> list[Span]:
-        """Where it did, in seconds, in order."""
+        """Stretches where a channel stood in for the mix, in seconds, in order."""
         return [(begin / self._rate_hz, end / self._rate_hz) for begin, end in self._spans]
 
     @property

@@ -22,7 +22,7 @@ OVERLAP_S: Final = 1.0
 
 @dataclass(frozen=True)
 class Placement:
-    """What to do with a block: samples of silence before it, and how many of its first samples to leave out."""
+    """Position of a block: samples of silence before it, and the number of its first samples to leave out."""
 
     silence: int
     skip: int
@@ -49,7 +49,7 @@ class SoundClock:
         self.repaired = False
 
     def place(self, stamp_s: float | None, samples: int) -> Placement:
-        """Where a block of ``samples`` with the time stamp ``stamp_s`` (None: it has none) goes.
+        """Place a block of ``samples`` with the time stamp ``stamp_s``; None means that it has none.
 
         Raises:
             MediaTooLong: it ends behind the longest recording.

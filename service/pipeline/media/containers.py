@@ -118,4 +118,4 @@ TITLES: Final[dict[str, str]] = {
     "avi": "AVI",
     "flv": "FLV",
 }
-"""What a client is told."""
+"""Names of the containers for clients."""

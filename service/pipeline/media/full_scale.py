@@ -16,7 +16,7 @@ JOINED_S: Final = 0.5
 """Runs that follow one another sooner are one span."""
 
 _LARGEST_OF_LAW: Final = {"pcm_mulaw": 32_124, "pcm_alaw": 32_256}
-"""Of 32,768: the greatest magnitude that ITU-T G.711 can code."""
+"""Greatest magnitude that ITU-T G.711 can code, out of 32,768."""
 
 
 def full_scale_of(codec: str, dtype: np.dtype[Any]) -> tuple[float, float]:

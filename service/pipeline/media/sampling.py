@@ -10,6 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from service.flags import Flag
 from service.pipeline.media.channels import ChannelPicker, PickedChannels
 from service.pipeline.media.clock import SoundClock
 from service.pipeline.media.full_scale import FullScaleRuns
@@ -155,7 +156,7 @@ class SampleSink:
         return duration_s
 
     def facts(self, flags: dict[str, bool]) -> dict[str, object]:
-        """What to tell of the whole recording: finishes as :meth:`finish` does.
+        """Facts about the whole recording; finishes as :meth:`finish` does.
 
         Args:
             flags: remarks of whoever fed this sink, by name.
@@ -167,14 +168,14 @@ class SampleSink:
         duration_s = self.finish()
         clipped = self._full_scale is not None and self._full_scale.found
         found = {
-            "clipped": clipped,
-            "mix_cancels": self.picker.mix_cancels,
-            "times_repaired": self.clock.repaired,
+            Flag.CLIPPED: clipped,
+            Flag.MIX_CANCELS: self.picker.mix_cancels,
+            Flag.TIMES_REPAIRED: self.clock.repaired,
             **flags,
         }
         spans = [("gap", *span) for span in self.clock.gaps]
-        spans += [("mix_cancels", *span) for span in self.picker.spans]
-        spans += [("clipped", *span) for span in (self._full_scale.spans if self._full_scale is not None else ())]
+        spans += [(Flag.MIX_CANCELS, *span) for span in self.picker.spans]
+        spans += [(Flag.CLIPPED, *span) for span in (self._full_scale.spans if self._full_scale is not None else ())]
         return {
             "duration_s": duration_s,
             "codec": self.codec,

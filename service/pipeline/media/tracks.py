@@ -41,7 +41,7 @@ class FoundTrack:
         self.last_s = end_s if self.last_s is None else max(self.last_s, end_s)
 
     def told(self, origin_s: float, *, used: bool, silent: bool | None) -> Track:
-        """What the answer says of it, on the clock whose second 0 is ``origin_s``."""
+        """The track as the answer lists it, on the clock whose second 0 is ``origin_s``."""
         start_s = None if self.first_s is None else max(0.0, round(self.first_s - origin_s, 6))
         end_s = None if self.last_s is None else max(0.0, round(self.last_s - origin_s, 6))
         return replace(self.about, used=used, silent=silent, start_s=start_s, end_s=end_s)

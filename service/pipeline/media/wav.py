@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import Final
 
+from service.flags import Flag
 from service.pipeline.media.containers import BLOCKS_IN_WAV, PCM_IN_WAV, WAV_CODECS
 from service.problems import CodecUnsupported, MediaEmpty, MediaInvalid, MediaTruncated
 
@@ -32,7 +33,7 @@ _SUBFORMAT_TAIL: Final = bytes.fromhex("000000001000800000aa00389b71")
 
 @dataclass(frozen=True)
 class WavLayout:
-    """Where the samples lie.
+    """Position of the samples in a WAV file.
 
     Attributes:
         codec: FFmpeg's name.
@@ -56,11 +57,11 @@ class WavLayout:
     joined: tuple[tuple[int, int], ...] = ()
 
     def flags(self) -> dict[str, bool]:
-        """What the answer says of the file."""
+        """Flags of the file."""
         return {
-            "truncated": self.truncated,
-            "header_repaired": self.header_repaired,
-            "trailing_data": self.trailing_data,
+            Flag.TRUNCATED: self.truncated,
+            Flag.HEADER_REPAIRED: self.header_repaired,
+            Flag.TRAILING_DATA: self.trailing_data,
         }
 
 

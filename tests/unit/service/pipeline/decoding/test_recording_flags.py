@@ -1,4 +1,4 @@
-"""What is told of a recording: clipping, ends that are missing, data left out, mixes that cancel. Drawn files."""
+"""Flags of a recording: clipping, ends that are missing, data left out, mixes that cancel. Drawn files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which track is judged: drawn orders of silent, speaking, marked and unknown tracks."""
+"""Choice of the track: drawn orders of silent, speaking, marked and unknown tracks."""
 
 from __future__ import annotations
 

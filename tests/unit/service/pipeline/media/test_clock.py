@@ -1,4 +1,4 @@
-"""Where blocks of sound go, whatever their time stamps say."""
+"""Positions of blocks of sound, whatever their time stamps say."""
 
 from __future__ import annotations
 

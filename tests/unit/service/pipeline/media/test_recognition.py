@@ -1,4 +1,4 @@
-"""What is taken for sound: every container on the list, tags and padding before bare frames; refusals that tell."""
+"""Recognition of sound: every container on the list, tags and padding before bare frames; refusals that tell."""
 
 from __future__ import annotations
 
