@@ -11,7 +11,6 @@ COMMANDS = {
     "train": "train a network on corpora",
     "export": "write a trained network as a bundle",
     "features": "a table of features of whole corpora, as CSV, ARFF or Parquet",
-    "experiment": "the tables of the Deep Spectrum papers on corpora at hand",
     "evaluate": "score a bundle on a corpus",
     "verify": "check that bundles compute what their networks compute",
     "rivals": "openSMILE functionals with a linear SVM on the same partitions",
@@ -38,17 +37,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 is success, 1 an expected failure, 2 wrong usage."""
     chosen = parse(arguments)
-    from export.cli.common import ExpectedFailure, note
-    from export.corpora.tables import CorpusError
+    from export.cli.common import exit_status  # slow to import, and wrong usage does not need it
 
-    try:
-        return int(chosen.run(chosen))
-    except (ExpectedFailure, CorpusError, OSError) as failure:
-        note(f"emoserve-export: {failure}")
-        return 1
-    except KeyboardInterrupt:
-        note("emoserve-export: stopped; training goes on from its last checkpoint when started again")
-        return 130
+    return exit_status("emoserve-export", chosen)
 
 
 if __name__ == "__main__":

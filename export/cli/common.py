@@ -1,4 +1,4 @@
-"""What the offline commands share: arguments, progress bars, expected failures."""
+"""Arguments, progress bars and expected failures of the offline commands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from export.corpora.tables import CorpusError
 from service.card import CARD_FILE_NAME, Card, read_card
 
 
@@ -28,6 +29,18 @@ class Subparsers(Protocol):
     def add_parser(self, name: str, **options: object) -> argparse.ArgumentParser:
         """Add a command."""
         ...
+
+
+def exit_status(program: str, chosen: argparse.Namespace) -> int:
+    """Run the command of ``chosen``; its exit status, or 1 for an expected failure and 130 when it is stopped."""
+    try:
+        return int(chosen.run(chosen))
+    except (ExpectedFailure, CorpusError, OSError) as failure:
+        note(f"{program}: {failure}")
+        return 1
+    except KeyboardInterrupt:
+        note(f"{program}: stopped; training goes on from its last checkpoint when started again")
+        return 130
 
 
 def available_threads() -> int:

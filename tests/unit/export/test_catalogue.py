@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+import research.__main__
 from export.__main__ import COMMANDS, main
 from export.catalogue import CATALOGUE
 from export.classifiers.recipe import RECIPES
@@ -50,18 +51,22 @@ def test_every_preset_extractor_recipe_and_rival_is_named() -> None:
     for word in (
         "fusion --kind early",
         "fusion --kind late",
-        *(f"experiment {name}" for name in ("networks", "fusion")),
+        *(f"python -m research {name}" for name in ("networks", "fusion")),
     ):
         assert word in commands
 
 
-@pytest.mark.parametrize("command", sorted({" ".join(entry.command.split()[:3]) for entry in CATALOGUE}))
+PROGRAMS = {"emoserve-export": main, "python -m research": research.__main__.main}
+
+
+@pytest.mark.parametrize("command", sorted({" ".join(entry.command.split()[:4]) for entry in CATALOGUE}))
 def test_every_command_is_there(command: str, capsys: pytest.CaptureFixture) -> None:
-    program, *words = command.replace("NETWORK", "squeezenet").split()
-    assert program == "emoserve-export"
-    assert words[0] in COMMANDS
+    program = next(name for name in PROGRAMS if command.startswith(name))
+    length = 1 if program == "python -m research" else 2
+    words = command.removeprefix(program).replace("NETWORK", "squeezenet").split()[:length]
+    assert program == "python -m research" or words[0] in COMMANDS
     words = [word.rstrip(",") for word in words if not word.startswith("-")]
     with pytest.raises(SystemExit) as stop:
-        main([*words, "--help"])
+        PROGRAMS[program]([*words, "--help"])
     assert stop.value.code == 0
     assert "usage:" in capsys.readouterr().out

@@ -1,9 +1,10 @@
-"""``emoserve-export experiment``: the tables of the Deep Spectrum papers on corpora that are at hand."""
+"""``python -m research NAME``: the tables of the Deep Spectrum papers on corpora that are at hand."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,23 +13,24 @@ from export.classifiers.answers import Answers
 from export.classifiers.combinations import COMPARE
 from export.classifiers.examples import TrainingError
 from export.classifiers.recipe import RECIPES
-from export.cli.common import ExpectedFailure, Subparsers, add_cache_argument, add_corpus_argument
-from export.cli.experiment_common import features, finish, network_tables, summary, trainings_of, usable
+from export.cli.common import ExpectedFailure, Subparsers, add_cache_argument, add_corpus_argument, exit_status
 from export.corpora.tables import Corpus
-from export.experiments.classes import GROUPINGS
-from export.experiments.comparison import compare_fusions, compare_networks
-from export.experiments.confusions import write_confusions
-from export.experiments.published import NETWORKS
-from export.experiments.tables import Cell
 from export.features.extractors import OpenSmileExtractor
+from research.classes import GROUPINGS
+from research.comparison import compare_fusions, compare_networks
+from research.confusions import write_confusions
+from research.preparation import features, finish, network_tables, summary, trainings_of, usable
+from research.published import NETWORKS
+from research.tables import Cell
 
 FEATURES = ("Deep Spectrum", "eGeMAPS", "ComParE", "BoAW")
 DENOISER = Path("models/denoiser-lstm/1")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the experiments."""
-    experiments: Subparsers = parser.add_subparsers(dest="experiment", required=True, metavar="EXPERIMENT")
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The experiment and its options; wrong usage ends the program with status 2."""
+    parser = argparse.ArgumentParser(prog="python -m research", description="The tables of the Deep Spectrum papers.")
+    experiments: Subparsers = parser.add_subparsers(dest="experiment", required=True, metavar="NAME")
     for name, about, run in (
         ("networks", "ten networks with one recipe (Table 2 of Ottl et al. 2020)", run_networks),
         ("fusion", "early and late fusion (Table 1 of Ottl et al. 2020)", run_fusion),
@@ -53,6 +55,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name == "conditions":
             _add_condition_arguments(own)
         own.set_defaults(run=run)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one experiment; 0 is success, 1 an expected failure, 2 wrong usage."""
+    return exit_status("python -m research", parse(arguments))
 
 
 def _add_denoise_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,14 +127,14 @@ def run_fusion(arguments: argparse.Namespace) -> int:
 
 def run_conditions(arguments: argparse.Namespace) -> int:
     """Tables 5–9 of D."""
-    from export.cli.experiment_conditions import run  # PyTorch is behind it
+    from research.run_conditions import run  # PyTorch is behind it
 
     return run(arguments)
 
 
 def run_denoise(arguments: argparse.Namespace) -> int:
     """UAR of speech models with and without denoising."""
-    from export.cli.experiment_denoise import run
+    from research.run_denoise import run
 
     return run(arguments)
 
@@ -135,3 +143,7 @@ def _draw(corpus: Corpus, system: str, answers: Sequence[Answers], folder: Path)
     name = f"{corpus.name}-{system}".lower().replace(" ", "-")
     parts = {part.partition: part for part in answers}
     write_confusions(parts, len(parts), f"{system}, {corpus.name}", folder / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,14 +1,14 @@
-"""``emoserve-export experiment denoise``: speech models with and without the denoiser, clean and in noise."""
+"""``python -m research denoise``: speech models with and without the denoiser, clean and in noise."""
 
 from __future__ import annotations
 
 import argparse
 
 from export.cli.common import ExpectedFailure, advance, available_threads, progress_bar
-from export.cli.experiment_common import finish, usable
-from export.experiments.confusions import write_confusions
-from export.experiments.denoising_effect import effect_row, measure_effects
-from export.experiments.tables import Cell
+from research.confusions import write_confusions
+from research.denoising_effect import effect_row, measure_effects
+from research.preparation import finish, usable
+from research.tables import Cell
 from service.card import CARD_FILE_NAME, read_card
 
 

@@ -11,12 +11,12 @@ from export.classifiers.answers import Answers, answers_of
 from export.classifiers.examples import TrainingError, split
 from export.classifiers.recipe import RECIPES, Recipe
 from export.evaluation.metrics import unweighted_average_recall
-from export.experiments import published
-from export.experiments.classes import Classes
-from export.experiments.conditions import CONDITIONS, Condition
-from export.experiments.tables import Cell
-from export.experiments.trainings import Training, Trainings
 from export.features.table import FeatureTable
+from research import published
+from research.classes import Classes
+from research.conditions import CONDITIONS, Condition
+from research.tables import Cell
+from research.trainings import Training, Trainings
 
 OVERSAMPLING = {"Un.": None, "Ov.": 0.75}
 """D14."""

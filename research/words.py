@@ -9,11 +9,11 @@ import numpy as np
 
 from export.audio_words.codebook import Descriptors, audio_words_grid
 from export.classifiers.recipe import Recipe
-from export.experiments.conditions import CONDITIONS, Condition
-from export.experiments.matrix import training_table
-from export.experiments.trainings import Training, Trainings
 from export.features.origin import Backbone, Origin
 from export.features.table import FeatureTable
+from research.conditions import CONDITIONS, Condition
+from research.matrix import training_table
+from research.trainings import Training, Trainings
 from service.card import Licence
 
 OWN_LICENCE = Licence(spdx="CC0-1.0", commercial_use=True)

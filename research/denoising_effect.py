@@ -19,7 +19,7 @@ from export.denoiser.noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES
 from export.evaluation.bundle import truth, waveform_runner
 from export.evaluation.metrics import Interval
 from export.evaluation.significance import compare_answers
-from export.experiments.tables import Cell
+from research.tables import Cell
 from service.card import read_card
 from service.pipeline.device.session import Session
 from service.problems import MediaTooShort

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from export.classifiers.answers import by_name
 from export.evaluation.significance import Comparison, compare_answers, holm
-from export.experiments import published
-from export.experiments.conditions import CONDITIONS
-from export.experiments.matrix import Cells
-from export.experiments.tables import Cell
+from research import published
+from research.conditions import CONDITIONS
+from research.matrix import Cells
+from research.tables import Cell
 
 LEVEL = 0.001
 """D16's."""

@@ -1,4 +1,4 @@
-"""What the experiments of ``emoserve-export experiment`` share: corpora, features, trainings, tables."""
+"""Corpora, features, trainings and tables of every experiment."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from export.cli.common import ExpectedFailure, advance, available_threads, note, progress_bar, say
 from export.corpora.tables import Corpus, read_corpora
-from export.experiments.comparison import bundle_of, has_trained_weights
-from export.experiments.feature_cache import cached_features
-from export.experiments.published import NETWORKS
-from export.experiments.tables import Cell, write_rows
-from export.experiments.trainings import Trainings
 from export.features.extraction import Extractor
 from export.features.extractors import BundleExtractor, ExtractorError
 from export.features.table import FeatureTable
+from research.comparison import bundle_of, has_trained_weights
+from research.feature_cache import cached_features
+from research.published import NETWORKS
+from research.tables import Cell, write_rows
+from research.trainings import Trainings
 
 
 def trainings_of(arguments: argparse.Namespace) -> Trainings:

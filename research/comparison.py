@@ -13,10 +13,10 @@ from export.classifiers.recipe import Recipe
 from export.corpora.tables import Corpus
 from export.evaluation.metrics import accuracy, unweighted_average_recall
 from export.evaluation.significance import compare_answers
-from export.experiments import published
-from export.experiments.tables import Cell
-from export.experiments.trainings import Trainings
 from export.features.table import FeatureTable
+from research import published
+from research.tables import Cell
+from research.trainings import Trainings
 from service.card import read_card
 
 MISSING = "weights not available"

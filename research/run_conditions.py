@@ -1,4 +1,4 @@
-"""``emoserve-export experiment conditions``: training and test in clean, noisy and denoised sound (D6–D16)."""
+"""``python -m research conditions``: training and test in clean, noisy and denoised sound (D6–D16)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from export.audio_words.descriptors import SAMPLE_RATE_HZ, low_level_descriptors
 from export.classifiers.examples import TrainingError
 from export.classifiers.recipe import Recipe
 from export.cli.common import ExpectedFailure, advance, note, progress_bar
-from export.cli.experiment_common import features, finish, summary, trainings_of, usable
 from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus
-from export.experiments.classes import Classes
-from export.experiments.comparison import bundle_of
-from export.experiments.conditions import CONDITIONS, Condition, make_conditions
-from export.experiments.confusions import write_confusions
-from export.experiments.matched import best_matched
-from export.experiments.matrix import (
+from export.features.extractors import BundleExtractor, OpenSmileExtractor
+from export.features.table import FeatureTable
+from research.classes import Classes
+from research.comparison import bundle_of
+from research.conditions import CONDITIONS, Condition, make_conditions
+from research.confusions import write_confusions
+from research.matched import best_matched
+from research.matrix import (
     OVERSAMPLING,
     Cells,
     cross,
@@ -33,11 +34,10 @@ from export.experiments.matrix import (
     train_all,
     training_table,
 )
-from export.experiments.tables import Cell, draw_matrix
-from export.experiments.trainings import Training, Trainings
-from export.experiments.words import Grid, bag_tables, choose_bags
-from export.features.extractors import BundleExtractor, OpenSmileExtractor
-from export.features.table import FeatureTable
+from research.preparation import features, finish, summary, trainings_of, usable
+from research.tables import Cell, draw_matrix
+from research.trainings import Training, Trainings
+from research.words import Grid, bag_tables, choose_bags
 from service.card import CARD_FILE_NAME
 
 SETS = {"eGeMAPS": "eGeMAPSv02", "ComParE": "ComParE_2016"}

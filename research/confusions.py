@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from export.classifiers.answers import Answers
 from export.evaluation.metrics import confusion_matrix, unweighted_average_recall
-from export.experiments.tables import Cell, markdown
+from research.tables import Cell, markdown
 
 INCHES_A_CLASS = 0.34
 LEAST_PANEL_INCHES = 1.5

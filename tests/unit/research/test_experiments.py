@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from export.__main__ import main
 from export.classifiers.answers import Answers
 from export.classifiers.examples import TrainingError
-from export.cli.experiment_common import thinned
 from export.corpora.audio import read_waveform
 from export.corpora.tables import read_corpus
 from export.denoiser.scores import si_sdr_db
-from export.experiments import trainings
-from export.experiments.classes import Classes
-from export.experiments.comparison import MISSING, NO_COMPARE, RANDOM
-from export.experiments.conditions import CONDITIONS, make_conditions
-from export.experiments.confusions import share_rows, write_confusions
-from export.experiments.denoising_effect import mixtures
-from export.experiments.published import NETWORKS
+from research import trainings
+from research.__main__ import main
+from research.classes import Classes
+from research.comparison import MISSING, NO_COMPARE, RANDOM
+from research.conditions import CONDITIONS, make_conditions
+from research.confusions import share_rows, write_confusions
+from research.denoising_effect import mixtures
+from research.preparation import thinned
+from research.published import NETWORKS
 from tests.shared_material import ROOT
 from tests.support.small_corpus import write_small_corpus
 from tests.tiny_models import write_speech_bundle
@@ -41,7 +41,7 @@ def place(tmp_path_factory):
 
 
 def experiment(place, name, *more, out="out"):
-    words = ["experiment", name, "--corpus", place / "small", "--bundles", place / "bundles", "--out", place / out]
+    words = [name, "--corpus", place / "small", "--bundles", place / "bundles", "--out", place / out]
     return main(list(map(str, [*words, "--cache", place / "cache", *more])))
 
 
@@ -66,7 +66,7 @@ def test_random_weights_are_named_and_not_measured(place, tmp_path):
     folder = write_speech_bundle(tmp_path / "bundles", "deep-spectrum-vgg16", max_length_s=4.0)
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps(card | {"settings": {"usable": False}}))
-    words = ["experiment", "networks", "--corpus", place / "small", "--bundles", tmp_path / "bundles"]
+    words = ["networks", "--corpus", place / "small", "--bundles", tmp_path / "bundles"]
     assert main(list(map(str, [*words, "--out", tmp_path / "out", "--cache", tmp_path / "cache"]))) == 0
     row = next(row for row in rows_of(tmp_path / "out/networks.json") if row["system"] == "vgg16")
     assert row["note"] == RANDOM
@@ -203,7 +203,7 @@ def test_confusions_are_shares_of_each_acted_class(tmp_path):
 
 
 def test_effect_of_the_denoiser_is_measured_at_every_level(place):
-    words = ["experiment", "denoise", "--corpus", place / "small", "--model", ROOT / "models/emonet-open/1"]
+    words = ["denoise", "--corpus", place / "small", "--model", ROOT / "models/emonet-open/1"]
     words += ["--denoiser", DENOISER, "--snr-db", 10, "--out", place / "denoise"]
     assert main(list(map(str, words))) == 0
     rows = rows_of(place / "denoise/denoise.json")
@@ -226,7 +226,7 @@ def test_noise_of_a_level_has_that_level(place):
 
 
 def test_expected_failures_are_one_line(place, tmp_path, capsys):
-    words = ["experiment", "networks", "--corpus", str(place / "small"), "--out", str(tmp_path)]
+    words = ["networks", "--corpus", str(place / "small"), "--out", str(tmp_path)]
     assert main([*words, "--bundles", str(tmp_path), "--cache", str(tmp_path)]) == 1
     assert "no bundle deep-spectrum-*" in capsys.readouterr().err
     assert main([*words, "--bundles", str(tmp_path), "--emotions", "mirth"]) == 1
