@@ -22,13 +22,16 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measurement import emit
 from benchmarks.pictures import speech
 from export.deep_spectrum.bundle import ExtractorBundle, speech_graph
-from export.deep_spectrum.networks import EXTRACTORS, Weights, extractor_graph, load_weights
+from export.deep_spectrum.networks.graph import extractor_graph
 from export.deep_spectrum.networks.network import EmbeddingNetwork
 from export.deep_spectrum.networks.normalisation import omissions
+from export.deep_spectrum.networks.specification import EXTRACTORS
+from export.deep_spectrum.networks.weights import Weights
 from export.deep_spectrum.picture.graph import plot_graph
 from export.deep_spectrum.picture.presets import PLOT_PRESETS
 from export.deep_spectrum.picture.toolkit_picture import toolkit_picture
 from export.deep_spectrum.verification import Reference
+from export.deep_spectrum.weights.load import load_weights
 from service.pipeline.device.session import Session
 
 SAMPLE_RATE_HZ = 16_000

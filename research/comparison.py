@@ -137,4 +137,4 @@ def _part(answers: Sequence[Answers] | None, partition: str) -> Answers | None:
 
 
 def _uar(part: Answers) -> float:
-    return unweighted_average_recall(part.targets, part.answers, len(part.labels))
+    return unweighted_average_recall(part.targets, part.answers)

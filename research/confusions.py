@@ -111,4 +111,4 @@ def draw_confusions(parts: Mapping[str, Answers], columns: int, title: str, file
 
 
 def _uar(part: Answers) -> float:
-    return unweighted_average_recall(part.targets, part.answers, len(part.labels))
+    return unweighted_average_recall(part.targets, part.answers)

@@ -113,7 +113,7 @@ def rows_of(corpus: str, cells: Cells) -> Iterator[dict[str, Cell]]:
 
 def uar_of(part: Answers) -> float:
     """UAR of the answers."""
-    return unweighted_average_recall(part.targets, part.answers, len(part.labels))
+    return unweighted_average_recall(part.targets, part.answers)
 
 
 def _choice(condition: Condition, trained: Training) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from export.affect.sequences import (
 )
 from export.affect.shallow_cnn import KERNEL, ConvolutionStack, OneFilter, OneFilterDense, fold
 from export.evaluation.concordance import Concordance, concordance, concordance_coefficient
+from export.training.checkpoint import load_checkpoint, save_checkpoint
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.affect.functionals import HOP_S
 
@@ -231,9 +231,9 @@ class _State:
 def _resume(
     checkpoint: Path | None, plan: TrainingPlan, network: nn.Module, optimiser: torch.optim.Optimizer
 ) -> _State:
-    if checkpoint is None or not checkpoint.exists():
+    stored = None if checkpoint is None else load_checkpoint(checkpoint)
+    if checkpoint is None or stored is None:
         return _State()
-    stored = torch.load(checkpoint, weights_only=True)
     if stored["plan"] != _comparable(plan):
         raise ValueError(f"{checkpoint.name} is of another plan; remove it or choose another folder")
     network.load_state_dict(stored["network"])
@@ -244,9 +244,7 @@ def _resume(
 def _save(
     checkpoint: Path, plan: TrainingPlan, network: nn.Module, optimiser: torch.optim.Optimizer, state: _State
 ) -> None:
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = checkpoint.with_suffix(".partial")
-    torch.save(
+    save_checkpoint(
         {
             "plan": _comparable(plan),
             "network": network.state_dict(),
@@ -256,9 +254,8 @@ def _save(
             "best_epoch": state.best_epoch,
             "best": state.best,
         },
-        partial,
+        checkpoint,
     )
-    os.replace(partial, checkpoint)
 
 
 def _comparable(plan: TrainingPlan) -> dict[str, object]:

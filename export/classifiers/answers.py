@@ -105,9 +105,9 @@ def figures_of(answers: Answers, corpus: str, uncalibrated: Answers | None = Non
         partition=answers.partition,
         n=len(answers.names),
         classes=answers.labels,
-        uar=bootstrap_uar(answers.targets, answers.answers, classes),
+        uar=bootstrap_uar(answers.targets, answers.answers),
         accuracy=accuracy(answers.targets, answers.answers),
-        macro_f1=macro_f1(answers.targets, answers.answers, classes),
+        macro_f1=macro_f1(answers.targets, answers.answers),
         calibration_error=expected_calibration_error(answers.probabilities, answers.targets),
         uncalibrated_error=None
         if uncalibrated is None

@@ -47,7 +47,7 @@ def search(
     rounds = [(prepare(fitted_on, recipe), held_out) for fitted_on, held_out in _rounds(parts, recipe)]
 
     def one(setting: Setting) -> Trial:
-        trial = _try(setting, rounds, recipe, len(parts.labels))
+        trial = _try(setting, rounds, recipe)
         if progress:
             progress()
         return trial
@@ -105,10 +105,10 @@ def _rounds(parts: Split, recipe: Recipe) -> list[Round]:
     return rounds
 
 
-def _try(setting: Setting, rounds: Sequence[tuple[Prepared, Examples]], recipe: Recipe, classes: int) -> Trial:
+def _try(setting: Setting, rounds: Sequence[tuple[Prepared, Examples]], recipe: Recipe) -> Trial:
     fits = [fit(fitted_on, setting, recipe) for fitted_on, _ in rounds]
     scores = [one.linear.scores(held_out.values) for one, (_, held_out) in zip(fits, rounds, strict=True)]
-    recalls = [_uar(setting, score, held_out, classes) for score, (_, held_out) in zip(scores, rounds, strict=True)]
+    recalls = [_uar(setting, score, held_out) for score, (_, held_out) in zip(scores, rounds, strict=True)]
     together = rounds[0][1]
     for _, held_out in rounds[1:]:
         together = together.joined(held_out)
@@ -122,7 +122,7 @@ def _try(setting: Setting, rounds: Sequence[tuple[Prepared, Examples]], recipe: 
     )
 
 
-def _uar(setting: Setting, scores: NDArray[np.float64], held_out: Examples, classes: int) -> float:
+def _uar(setting: Setting, scores: NDArray[np.float64], held_out: Examples) -> float:
     """UAR over recordings, of the answer that is served: the largest mean probability.
 
     Before a temperature is fitted, scores of hinge losses are averaged as they are.
@@ -130,4 +130,4 @@ def _uar(setting: Setting, scores: NDArray[np.float64], held_out: Examples, clas
     link = LINKS[setting.loss]
     shares = scores if link == "softmax" else probabilities(scores, link)
     answers = served_answers(held_out.mean_by_utterance(shares))
-    return unweighted_average_recall(held_out.utterance_targets, answers, classes)
+    return unweighted_average_recall(held_out.utterance_targets, answers)

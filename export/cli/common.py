@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -123,6 +123,15 @@ def progress_bar(title: str, total: int) -> Iterator[Progress]:
 def advance(progress: Progress) -> None:
     """Move the only task of ``progress`` by one."""
     progress.advance(progress.task_ids[0])
+
+
+def report_to(bar: Progress) -> Callable[[int, float], None]:
+    """A function that shows step and loss on a progress bar."""
+
+    def show(step: int, loss: float) -> None:
+        bar.update(bar.task_ids[0], completed=step, description=f"loss {loss:.3f}")
+
+    return show
 
 
 def say(text: str) -> None:

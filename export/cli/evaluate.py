@@ -22,8 +22,8 @@ from export.cli.common import (
 from export.corpora.tables import Corpus, read_corpora
 from export.evaluation.bundle import answer_corpus
 from export.evaluation.confusion_plot import draw_confusion
-from export.evaluation.metrics import mcnemar, proportion_z_test
 from export.evaluation.report import EmotionReport, report
+from export.evaluation.significance import mcnemar, proportion_z_test
 from service.card import read_card
 
 

@@ -23,7 +23,9 @@ from export.classifiers.recipe import FusionKind
 from export.cli.common import ExpectedFailure, bundle_card, note, plain_name, plain_version, say
 from export.cli.export_extractor import PARITY_DURATIONS_S
 from export.deep_spectrum.bundle import bundle_of_front_end, write_extractor_bundle
-from export.deep_spectrum.networks import EXTRACTORS, WeightsError, load_weights
+from export.deep_spectrum.networks.layers import WeightsError
+from export.deep_spectrum.networks.specification import EXTRACTORS
+from export.deep_spectrum.weights.load import load_weights
 from export.evaluation.agreement import BATCH_TOLERANCE
 from export.evaluation.voice import synthetic_voice
 from service.card import Measurement, read_card

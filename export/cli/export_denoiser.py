@@ -8,7 +8,7 @@ from export.bundle.specification import read_specification
 from export.bundle.trained import TrainedBundle, add_measurements
 from export.cli.common import ExpectedFailure, add_corpus_argument, add_trained_bundle_arguments, note, say
 from export.cli.evaluate_denoiser import describe, evaluate
-from export.cli.export_emonet import parity_recordings
+from export.corpora.audio import parity_recordings
 from export.corpora.tables import read_corpora
 from export.denoiser.bundle import denoising_measurements, write_denoiser_bundle
 from export.denoiser.recipe import load_denoiser

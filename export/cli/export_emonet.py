@@ -28,7 +28,7 @@ from export.cli.common import (
     say,
 )
 from export.cli.evaluate import evaluate
-from export.corpora.audio import read_waveform
+from export.corpora.audio import parity_recordings
 from export.corpora.tables import Corpus, read_corpora
 from export.emonet.bundle import EmotionBundle, write_emotion_bundle
 from export.emonet.bundle_source import EmotionSource, read_source
@@ -37,7 +37,6 @@ from export.evaluation.bundle import answer_corpus, truth
 from export.evaluation.calibration import KINDS, UNCALIBRATED, Calibration, Kind
 from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
 
-PARITY_RECORDINGS = 6
 KEPT = "kept"
 
 
@@ -100,20 +99,6 @@ def source_of(weights: Path) -> EmotionSource:
         return read_source(weights)
     except ValueError as error:
         raise ExpectedFailure(str(error)) from error
-
-
-def parity_recordings(corpora: list[Corpus]) -> list[np.ndarray]:
-    """Recordings of different lengths for the parity check."""
-    spoken = [corpus for corpus in corpora if corpus.has_audio]
-    if not spoken:
-        raise ExpectedFailure("the parity check needs at least one corpus with audio")
-    recordings = []
-    for index in range(PARITY_RECORDINGS):
-        rows = spoken[index % len(spoken)].utterances
-        audio = rows[(index * 37) % len(rows)].audio
-        assert audio is not None
-        recordings.append(read_waveform(audio, 16_000))
-    return recordings
 
 
 def fit(

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from export.bundle.parity import ParityError
 from export.cli.common import ExpectedFailure, Subparsers, note, plain_name, plain_version, say
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
 from export.deep_spectrum.bundle import ExtractorBundle, speech_input, write_extractor_bundle
-from export.deep_spectrum.networks import EXTRACTORS, NORMALISATIONS, WeightsError, load_weights
-from export.deep_spectrum.networks.normalisation import CONVENTIONS
+from export.deep_spectrum.networks.layers import WeightsError
+from export.deep_spectrum.networks.normalisation import CONVENTIONS, NORMALISATIONS
+from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.plot_choice import PARAMETERS, plot_text
-from export.deep_spectrum.weights.load import PUBLISHER
+from export.deep_spectrum.weights.load import PUBLISHER, load_weights
 from export.evaluation.voice import synthetic_voice
 from service.card import Licence
 

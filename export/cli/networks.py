@@ -40,9 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_layers(name: str, *, as_json: bool) -> int:
-    from export.deep_spectrum.networks import EXTRACTORS  # PyTorch is behind it
     from export.deep_spectrum.networks.layers import readable_layers
     from export.deep_spectrum.networks.network import EmbeddingNetwork
+    from export.deep_spectrum.networks.specification import EXTRACTORS  # PyTorch is behind it
 
     if name not in EXTRACTORS:
         raise ExpectedFailure(f"there is no extractor '{name}': choose one of {', '.join(EXTRACTORS)}")

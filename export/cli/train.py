@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from export.affect import command as affect
-from export.cli import train_audio_words, train_classifier, train_denoiser, train_emonet, train_fusion
+from export.cli import train_affect, train_audio_words, train_classifier, train_denoiser, train_emonet, train_fusion
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the networks."""
     networks = parser.add_subparsers(dest="network", required=True, metavar="NETWORK")
     train_emonet.configure(networks.add_parser("emonet", help="EmoNet on speech corpora (C7–C22)"))
-    affect.add_train_arguments(
+    train_affect.configure(
         networks.add_parser("shallow-fau", help="one-filter CNNs and the AVEC LSTM on action units (E7–E21)")
     )
     train_classifier.configure(

@@ -18,8 +18,7 @@ from export.cli.common import (
     progress_bar,
     say,
 )
-from export.cli.export_emonet import parity_recordings
-from export.corpora.features import read_waveform
+from export.corpora.audio import parity_recordings, read_waveform
 from export.corpora.licences import training_data
 from export.corpora.tables import read_corpora
 

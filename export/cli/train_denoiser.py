@@ -7,12 +7,11 @@ from pathlib import Path
 
 import torch
 
-from export.cli.common import ExpectedFailure, add_corpus_argument, available_threads, progress_bar, say
-from export.cli.train_emonet import report_to
+from export.cli.common import ExpectedFailure, add_corpus_argument, available_threads, progress_bar, report_to, say
 from export.corpora.tables import read_corpora
 from export.denoiser.recipe import DenoiserRecipe, train_denoiser
+from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 from export.training.curves import draw_loss
-from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 
 STEPS = 3300
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from rich.progress import Progress
 
 from export.cli.common import (
     ExpectedFailure,
@@ -16,15 +14,17 @@ from export.cli.common import (
     available_threads,
     note,
     progress_bar,
+    report_to,
     say,
 )
 from export.corpora.tables import CorpusError, read_corpora
 from export.emonet.open_recipe import OpenRecipe, train_open
 from export.emonet.paper_recipe import MODES, PaperRecipe, train_paper
+from export.emonet.training_loop import load_calibration
 from export.evaluation.calibration import KINDS
 from export.evaluation.calibration_fit import CalibrationError
+from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 from export.training.curves import draw_curves
-from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME, load_calibration
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -89,12 +89,3 @@ def run(arguments: argparse.Namespace) -> int:
     draw_curves(arguments.out / LOG_FILE_NAME, arguments.out / "curves.png")
     say(f"trained: {arguments.out / CHECKPOINT_FILE_NAME}")
     return 0
-
-
-def report_to(bar: Progress) -> Callable[[int, float], None]:
-    """A function that shows step and loss on a progress bar."""
-
-    def show(step: int, loss: float) -> None:
-        bar.update(bar.task_ids[0], completed=step, description=f"loss {loss:.3f}")
-
-    return show

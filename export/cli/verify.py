@@ -24,8 +24,8 @@ from export.cli.common import ExpectedFailure, advance, bundle_card, note, progr
 from export.corpora.audio import read_waveform
 from export.deep_spectrum.verification import verify_extractor_bundle
 from export.denoiser.verification import verify_denoiser_bundle
+from export.emonet.verification import verify_speech_bundle
 from export.evaluation.agreement import Agreement
-from export.evaluation.verification import verify_speech_bundle
 from export.evaluation.voice import synthetic_voice
 from service.card import CARD_FILE_NAME, Card, read_card
 

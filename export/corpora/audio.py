@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
+
+from export.corpora.tables import Corpus, CorpusError
+
+PARITY_RECORDINGS = 6
 
 
 def read_waveform(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
@@ -24,3 +29,21 @@ def stack(clips: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArra
     for row, clip in enumerate(clips):
         waveform[row, : len(clip)] = clip
     return waveform, lengths
+
+
+def parity_recordings(corpora: Sequence[Corpus]) -> list[NDArray[np.float32]]:
+    """Recordings of different lengths at 16 kHz, float32 [samples] each, for checks of exported graphs.
+
+    Raises:
+        CorpusError: no corpus has audio.
+    """
+    spoken = [corpus for corpus in corpora if corpus.has_audio]
+    if not spoken:
+        raise CorpusError("the parity check needs at least one corpus with audio")
+    recordings = []
+    for index in range(PARITY_RECORDINGS):
+        rows = spoken[index % len(spoken)].utterances
+        audio = rows[(index * 37) % len(rows)].audio
+        assert audio is not None
+        recordings.append(read_waveform(audio, 16_000))
+    return recordings

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from export.bundle.parity import ParityError, refuse_difference
 from export.bundle.write import Content, write_bundle
-from export.deep_spectrum.networks import EXTRACTORS, Extractor, Weights, extractor_graph
+from export.deep_spectrum.networks.graph import extractor_graph
 from export.deep_spectrum.networks.network import EmbeddingNetwork
 from export.deep_spectrum.networks.normalisation import omissions
+from export.deep_spectrum.networks.specification import EXTRACTORS, Extractor
+from export.deep_spectrum.networks.weights import Weights
 from export.deep_spectrum.plot_choice import plot_preset
 from export.deep_spectrum.verification import TOLERANCE, Reference, answer
 from export.evaluation.agreement import BATCH_TOLERANCE

@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus
 from export.denoiser.noises import SAMPLE_RATE_HZ, TRAINING_FAMILIES, babble, unit_power
 from export.denoiser.rooms import Room, draw_room

@@ -14,13 +14,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 
 from export.corpora.tables import Corpus
 from export.denoiser.mixtures import MixtureConfig, MixtureSampler
 from export.denoiser.network import Denoiser, DenoiserConfig
-from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
+from export.training.checkpoint import (
+    CHECKPOINT_FILE_NAME,
+    append_figures,
+    averaged_weights,
+    load_checkpoint,
+    save_checkpoint,
+)
+from export.training.one_cycle import OneCycle
 
 ERROR_FLOOR = 1e-3
 """Share of the speech power below which an error counts no more: a ratio of 30 dB is as good as perfect."""
@@ -82,9 +88,7 @@ def load_denoiser(checkpoint: Path) -> Denoiser:
     """The averaged network of a checkpoint, in evaluation mode."""
     state = torch.load(checkpoint, weights_only=True)
     network = Denoiser(DenoiserConfig.from_text(state["config"]))
-    network.load_state_dict(
-        {key.removeprefix("module."): value for key, value in state["average"].items() if key.startswith("module.")}
-    )
+    network.load_state_dict(averaged_weights(state))
     return network.eval()
 
 
@@ -96,29 +100,23 @@ class _Run:
         self._sampler = sampler
         self._recipe = recipe
         self._out = out
-        self._step = 0
-        self._average = AveragedModel(
-            network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay), use_buffers=False
-        )
-        matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-        vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self._optimizer = torch.optim.AdamW(groups, lr=recipe.peak_rate)
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, recipe.peak_rate, total_steps=recipe.steps, pct_start=0.1
+        self._cycle = OneCycle(
+            network,
+            steps=recipe.steps,
+            peak_rate=recipe.peak_rate,
+            rise=0.1,
+            weight_decay=recipe.weight_decay,
+            average_decay=recipe.average_decay,
+            average_buffers=False,
+            clip_norm=recipe.clip_norm,
         )
         out.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
         """Load the folder's checkpoint, or fit the scale of the bands for a new run."""
-        file = self._out / CHECKPOINT_FILE_NAME
-        if file.is_file():
-            state = torch.load(file, weights_only=True)
-            self._network.load_state_dict(state["network"])
-            self._average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            self._schedule.load_state_dict(state["schedule"])
-            self._step = state["step"]
+        state = load_checkpoint(self._out / CHECKPOINT_FILE_NAME)
+        if state is not None:
+            self._cycle.restore(state)
             return
         spectrum, _, level = self._batch(step=0)
         with torch.no_grad():
@@ -130,18 +128,18 @@ class _Run:
         """Train to the end, with a line of figures and a checkpoint every ``report_steps``."""
         losses: list[float] = []
         began = time.monotonic()
-        while self._step < self._recipe.steps:
-            self._step += 1
+        while self._cycle.step < self._recipe.steps:
             losses.append(self._one_step())
-            progress(self._step, losses[-1])
-            if self._step % self._recipe.report_steps == 0 or self._step == self._recipe.steps:
+            step = self._cycle.step
+            progress(step, losses[-1])
+            if step % self._recipe.report_steps == 0 or step == self._recipe.steps:
                 self._report(sum(losses) / len(losses), time.monotonic() - began)
                 self._save()
                 losses.clear()
 
     def averaged_network(self) -> Denoiser:
         """The network with averaged weights."""
-        network = self._average.module
+        network = self._cycle.averaged
         assert isinstance(network, Denoiser)
         return network
 
@@ -152,40 +150,27 @@ class _Run:
             return self._network.transform(heard), self._network.transform(wanted), heard.square().mean(dim=1)
 
     def _one_step(self) -> float:
-        spectrum, wanted, level = self._batch(self._step)
+        spectrum, wanted, level = self._batch(self._cycle.step + 1)
         with torch.no_grad():
             bands = self._network.bands(spectrum, level)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.half_precision):
             mask = self._network.mask(bands).float()
         loss = denoising_loss(spectrum * mask.repeat(1, 2, 1), wanted)
-        self._optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip_norm)
-        self._optimizer.step()
-        self._schedule.step()
-        self._average.update_parameters(self._network)
-        return float(loss.detach())
+        return self._cycle.learn(loss)
 
     def _report(self, loss: float, elapsed_s: float) -> None:
-        line = {"step": self._step, "loss": round(loss, 5), "elapsed_s": round(elapsed_s, 1)}
-        with (self._out / LOG_FILE_NAME).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
+        line = {"step": self._cycle.step, "loss": round(loss, 5), "elapsed_s": round(elapsed_s, 1)}
+        append_figures(self._out, line)
 
     def _save(self) -> None:
-        partial = self._out / (CHECKPOINT_FILE_NAME + ".partial")
-        torch.save(
+        save_checkpoint(
             {
-                "step": self._step,
                 "config": self._network.config.to_text(),
                 "recipe": json.dumps(asdict(self._recipe)),
-                "network": self._network.state_dict(),
-                "average": self._average.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "schedule": self._schedule.state_dict(),
-            },
-            partial,
+            }
+            | self._cycle.state(),
+            self._out / CHECKPOINT_FILE_NAME,
         )
-        partial.replace(self._out / CHECKPOINT_FILE_NAME)
 
 
 def _compressed(spectrum: Tensor) -> Tensor:

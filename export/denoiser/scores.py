@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus
 from export.denoiser.mixtures import RT60_RANGE_S, SNR_RANGE_DB, add_noise, trim
 from export.denoiser.noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES, babble, unit_power

@@ -9,8 +9,8 @@ from pathlib import Path
 from export.bundle.measurements import UAR
 from export.emonet.bundle import load_network
 from export.emonet.network import EmoNet
+from export.emonet.training_loop import load_calibration, load_trained
 from export.evaluation.calibration import Calibration
-from export.training.loop import load_calibration, load_trained
 from service.card import Card, read_card
 
 

@@ -16,13 +16,9 @@ from export.emonet.network import AdaptedConvolution, Attention, EmoNet, Head, R
 from export.evaluation.calibration import UNCALIBRATED, Calibration
 from export.graph.builder import FLOAT, GraphBuilder
 from export.graph.front_end import FrontEndPreset
-from export.graph.front_end_graph import declare_speech_inputs, time_mask, write_front_end
+from export.graph.front_end_graph import FRAME_COUNTS, PICTURES, declare_speech_inputs, time_mask, write_front_end
 
 Array = NDArray[np.float32]
-
-PICTURES = "pictures"
-FRAME_COUNTS = "frame_counts"
-"""Names of the values between front end and network, where the graph can be cut for corpora of features."""
 
 
 def fold_convolution(layer: AdaptedConvolution, domain: str) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from export.training.batches import Batch
+from export.emonet.batches import Batch
 
 
 @dataclass(frozen=True)

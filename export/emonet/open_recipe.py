@@ -12,14 +12,14 @@ import torch
 from export.corpora.features import Pictures, load_pictures
 from export.corpora.labels import arousal_matrix, valence_matrix
 from export.corpora.tables import Corpus
+from export.emonet.augmentation import AugmentationConfig
+from export.emonet.batches import BatchSampler, soft_targets
 from export.emonet.losses import AffectLoss, LossConfig
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.pictures import corpus_uar, predict
+from export.emonet.training_loop import LoopConfig, Trainer, label_set, load_trained
 from export.evaluation.calibration import Kind
 from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
-from export.training.augmentation import AugmentationConfig
-from export.training.batches import BatchSampler, soft_targets
-from export.training.loop import LoopConfig, Trainer, label_set, load_trained
 
 
 @dataclass(frozen=True)

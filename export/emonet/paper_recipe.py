@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,11 @@ from torch.nn import functional
 
 from export.corpora.tables import Corpus, CorpusError
 from export.emonet.network import EmoNet, EmoNetConfig
+from export.emonet.training_loop import label_set
 from export.emonet.waveforms import WaveformCorpus
 from export.evaluation.metrics import unweighted_average_recall
 from export.graph.front_end import PRESETS, FrontEnd
-from export.training.loop import CHECKPOINT_FILE_NAME, LOG_FILE_NAME, label_set
+from export.training.checkpoint import CHECKPOINT_FILE_NAME, append_figures, load_checkpoint, save_checkpoint
 
 MODES = ("scratch", "full", "head", "adapters")
 STAGE_RATES = (0.1, 0.01, 0.001)  # C19
@@ -140,10 +140,9 @@ class _Run:
 
     def _resume(self) -> tuple[int, dict[str, Any] | None]:
         """Step reached before, and the optimiser's state then."""
-        file = self._out / RESUME_FILE_NAME
-        if not file.is_file():
+        state = load_checkpoint(self._out / RESUME_FILE_NAME)
+        if state is None:
             return 0, None
-        state = torch.load(file, weights_only=True)
         self._network.load_state_dict(state["network"])
         self._best = state["best"]
         return state["step"], state
@@ -151,10 +150,9 @@ class _Run:
     def _save(
         self, step: int, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler
     ) -> None:
-        partial = self._out / (RESUME_FILE_NAME + ".partial")
         state = {"step": step, "best": self._best, "network": self._network.state_dict()}
-        torch.save(state | {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}, partial)
-        partial.replace(self._out / RESUME_FILE_NAME)
+        state |= {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+        save_checkpoint(state, self._out / RESUME_FILE_NAME)
 
     def _one_step(self, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> float:
         """One batch of each corpus in turn (C21)."""
@@ -179,12 +177,11 @@ class _Run:
 
     def _report(self, step: int, rate: float, loss: float) -> None:
         figures = {f"devel_uar_{corpus.corpus.name}": self._uar(corpus) for corpus in self._devel}
-        with (self._out / LOG_FILE_NAME).open("a", encoding="utf-8") as log:
-            log.write(json.dumps({"step": step, "rate": rate, "loss": loss, **figures}) + "\n")
+        append_figures(self._out, {"step": step, "rate": rate, "loss": loss, **figures})
         mean = sum(figures.values()) / len(figures)
         if mean > self._best:
             self._best = mean
-            torch.save(
+            save_checkpoint(
                 {
                     "step": step,
                     "config": self._network.config.to_json(),
@@ -199,4 +196,4 @@ class _Run:
         with torch.inference_mode():
             for waveform, lengths, _ in corpus.ordered(BATCH_SIZE, self._front_end.preset.full_length_samples):
                 answers.append(self._logits(corpus, waveform, lengths).argmax(dim=1))
-        return unweighted_average_recall(corpus.truth, torch.cat(answers).numpy(), len(corpus.allowed))
+        return unweighted_average_recall(corpus.truth, torch.cat(answers).numpy())

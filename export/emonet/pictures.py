@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from export.corpora.features import STORED_RANGE_DB, Pictures
+from export.emonet.batches import MAX_FRAMES
 from export.emonet.network import EmoNet
 from export.evaluation.metrics import unweighted_average_recall
 from export.graph.front_end import scale_relative
-from export.training.batches import MAX_FRAMES
 
 HOP_FRAMES = 62
 """Hop between windows: 1 s."""
@@ -69,7 +69,7 @@ def corpus_uar(network: EmoNet, pictures: Pictures, labels: Sequence[str]) -> fl
     logits = predict(network, pictures)["emotion"]
     own = [column for column, label in enumerate(labels) if label in pictures.corpus.labels]
     predicted = np.array(own)[logits[:, own].argmax(axis=1)]
-    return unweighted_average_recall(truth, predicted, len(labels))
+    return unweighted_average_recall(truth, predicted)
 
 
 def _batches(values: list[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:

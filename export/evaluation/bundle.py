@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from export.corpora.audio import read_waveform, stack
 from export.corpora.features import FEATURE_STEPS
 from export.corpora.tables import FEATURE_FILE_NAME, Corpus, CorpusError, Utterance
-from export.emonet.graph import FRAME_COUNTS, PICTURES
+from export.graph.front_end_graph import FRAME_COUNTS, PICTURES
 from service.card import Card, read_card
 from service.pipeline.device.session import Session
 from service.pipeline.speech.windows import plan_windows

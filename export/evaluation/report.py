@@ -70,10 +70,10 @@ def report(answers: Answers, corpus: Corpus, partition: str) -> tuple[EmotionRep
         n=int(kept.sum()),
         left_out=int((~kept).sum()),
         classes=tuple(answers.labels[column] for column in own),
-        uar=bootstrap_uar(place, predicted, len(own)),
+        uar=bootstrap_uar(place, predicted),
         accuracy=accuracy(place, predicted),
-        macro_f1=macro_f1(place, predicted, len(own)),
-        open_uar=unweighted_average_recall(target, answers.probabilities[kept].argmax(axis=1), len(answers.labels)),
+        macro_f1=macro_f1(place, predicted),
+        open_uar=unweighted_average_recall(target, answers.probabilities[kept].argmax(axis=1)),
         calibration_error=expected_calibration_error(shared, place),
         arousal_uar=None if on_plane is None else _level_uar(answers.arousal, kept, on_plane, 0),
         valence_uar=None if on_plane is None else _level_uar(answers.valence, kept, on_plane, 1),
@@ -94,4 +94,4 @@ def _level_uar(
         return None
     names, edges = LEVELS[dimension]
     target = np.array([names.index(place[dimension]) for place in places], dtype=np.int64)
-    return unweighted_average_recall(target, np.digitize(values[kept], edges).astype(np.int64), len(names))
+    return unweighted_average_recall(target, np.digitize(values[kept], edges).astype(np.int64))

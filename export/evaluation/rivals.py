@@ -73,7 +73,6 @@ def score_rival(corpus: Corpus, features: NDArray[np.float32], feature_set: str)
     truth = np.array([corpus.labels.index(utterance.emotion) for utterance in corpus.utterances])
     partition = np.array([utterance.partition for utterance in corpus.utterances])
     train, devel, test = (partition == name for name in ("train", "devel", "test"))
-    classes = len(corpus.labels)
 
     def predict(fitted_on: NDArray[np.bool_], asked: NDArray[np.bool_], c: float) -> NDArray[np.int64]:
         scaler = StandardScaler().fit(features[fitted_on])
@@ -81,8 +80,8 @@ def score_rival(corpus: Corpus, features: NDArray[np.float32], feature_set: str)
         machine.fit(scaler.transform(features[fitted_on]), truth[fitted_on])
         return machine.predict(scaler.transform(features[asked]))
 
-    on_devel = {c: unweighted_average_recall(truth[devel], predict(train, devel, c), classes) for c in C_GRID}
+    on_devel = {c: unweighted_average_recall(truth[devel], predict(train, devel, c)) for c in C_GRID}
     best = max(C_GRID, key=lambda c: on_devel[c])
     answers = predict(train | devel, test, best)
-    interval = bootstrap_uar(truth[test], answers, classes)
+    interval = bootstrap_uar(truth[test], answers)
     return RivalResult(feature_set, corpus.name, best, on_devel[best], interval, answers == truth[test])

@@ -8,22 +8,39 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest, chi2, norm
 
-from export.evaluation.metrics import Interval, mcnemar, proportion_z_test, unweighted_average_recall
+from export.evaluation.metrics import Interval, resampled_uar, unweighted_average_recall
+
+
+def mcnemar(correct: NDArray[np.bool_], rival_correct: NDArray[np.bool_]) -> float:
+    """Two-sided exact p of McNemar's test on paired answers (A24, C27)."""
+    only, only_rival = _discordant(correct, rival_correct)
+    return float(binomtest(only, only + only_rival).pvalue) if only + only_rival else 1.0
 
 
 def mcnemar_chi_squared(correct: NDArray[np.bool_], rival_correct: NDArray[np.bool_]) -> float:
     """Two-sided p of McNemar's test by chi-squared of one degree of freedom with Edwards' correction.
 
-    A24 does not say which form was used. The exact one is :func:`export.evaluation.metrics.mcnemar`; this one is
-    what most programs give for large counts.
+    A24 does not say which form was used. The exact one is :func:`mcnemar`; this one is what most programs give for
+    large counts.
     """
-    only = int((correct & ~rival_correct).sum())
-    only_rival = int((~correct & rival_correct).sum())
+    only, only_rival = _discordant(correct, rival_correct)
     if only + only_rival == 0:
         return 1.0
-    statistic = max(abs(only - only_rival) - 1, 0) ** 2 / (only + only_rival)
-    return math.erfc(math.sqrt(statistic / 2))
+    return float(chi2.sf(max(abs(only - only_rival) - 1, 0) ** 2 / (only + only_rival), 1))
+
+
+def _discordant(correct: NDArray[np.bool_], rival_correct: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many recordings only the first, and only the second, answered rightly."""
+    return int((correct & ~rival_correct).sum()), int((~correct & rival_correct).sum())
+
+
+def proportion_z_test(share: float, n: int, rival_share: float, rival_n: int) -> float:
+    """Two-sided p of the z-test on two proportions (D16)."""
+    pooled = (share * n + rival_share * rival_n) / (n + rival_n)
+    spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / rival_n))
+    return 1.0 if spread == 0 else float(2 * norm.sf(abs(share - rival_share) / spread))
 
 
 def significance_mark(p: float, *, better: bool) -> str:
@@ -46,7 +63,6 @@ def paired_uar_difference(
     truth: NDArray[np.int64],
     predicted: NDArray[np.int64],
     rival: NDArray[np.int64],
-    classes: int,
     samples: int = 2000,
     seed: int = 0,
 ) -> Interval:
@@ -54,8 +70,7 @@ def paired_uar_difference(
     random = np.random.default_rng(seed)
 
     def difference(rows: NDArray[np.int64]) -> float:
-        ours = unweighted_average_recall(truth[rows], predicted[rows], classes)
-        return ours - unweighted_average_recall(truth[rows], rival[rows], classes)
+        return resampled_uar(truth, predicted, rows) - resampled_uar(truth, rival, rows)
 
     draws = [difference(random.integers(0, len(truth), len(truth))) for _ in range(samples)]
     low, high = np.percentile(draws, [2.5, 97.5])
@@ -104,15 +119,15 @@ def compare_answers(ours: Answered, theirs: Answered) -> Comparison:
         return np.array([labels.index(answers[name][place]) for name in ours], dtype=np.int64)
 
     truth, predicted, rival = column(ours, 0), column(ours, 1), column(theirs, 1)
-    uar = unweighted_average_recall(truth, predicted, len(labels))
-    rival_uar = unweighted_average_recall(truth, rival, len(labels))
+    uar = unweighted_average_recall(truth, predicted)
+    rival_uar = unweighted_average_recall(truth, rival)
     correct, rival_correct = predicted == truth, rival == truth
     p = mcnemar(correct, rival_correct)
     return Comparison(
         n=len(truth),
         uar=uar,
         rival_uar=rival_uar,
-        uar_difference=paired_uar_difference(truth, predicted, rival, len(labels)),
+        uar_difference=paired_uar_difference(truth, predicted, rival),
         mcnemar_p=p,
         mcnemar_chi_squared_p=mcnemar_chi_squared(correct, rival_correct),
         mark=significance_mark(p, better=int(correct.sum()) > int(rival_correct.sum())),

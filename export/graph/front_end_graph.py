@@ -7,6 +7,10 @@ import numpy as np
 from export.graph.builder import BOOL, FLOAT, INT64, GraphBuilder
 from export.graph.front_end import POWER_RANGE_DB, FrontEndPreset
 
+PICTURES = "pictures"
+FRAME_COUNTS = "frame_counts"
+"""Names of the values behind the front end, where a graph can be cut for corpora of features."""
+
 
 def write_front_end(graph: GraphBuilder, preset: FrontEndPreset, waveform: str, lengths: str) -> tuple[str, str]:
     """Add the nodes from waveform to picture.

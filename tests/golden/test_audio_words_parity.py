@@ -10,8 +10,7 @@ import scipy
 from export.audio_words.codebook import audio_words_features, sample_codebook
 from export.audio_words.descriptors import low_level_descriptors
 from export.audio_words.graph import audio_words_model
-from export.corpora.audio import stack
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform, stack
 from service.pipeline.device.session import Session
 from tests.shared_material import corpus_folder
 

@@ -13,8 +13,9 @@ from onnx import TensorProto, helper
 from PIL import Image
 from torch.nn import functional
 
-from export.deep_spectrum.networks import extractor_graph, load_weights
+from export.deep_spectrum.networks.graph import extractor_graph
 from export.deep_spectrum.networks.network import EmbeddingNetwork
+from export.deep_spectrum.weights.load import load_weights
 from service.pipeline.device.session import Session
 from tests.shared_material import shared_file
 from tests.support.quantised_network import run_quantised

@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
 from export.corpora.tables import read_corpus
 from export.deep_spectrum.picture.presets import PLOT_PRESETS
 from tests.plot_pictures import Plotter

@@ -9,7 +9,7 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.deep_spectrum.weights.caffe_alexnet import CaffeAlexNet
+from export.deep_spectrum.networks.caffe_alexnet import CaffeAlexNet
 
 Cut = Callable[[nn.Module, Tensor], Tensor]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import onnx
 
-from export.deep_spectrum.networks.layers import LONGEST, numbers_of
+from export.deep_spectrum.networks.layers import LONGEST, WeightsError, numbers_of
 from export.deep_spectrum.networks.network import EmbeddingNetwork, embedding_names
 from export.deep_spectrum.networks.normalisation import omissions
 from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.networks.weights import Weights
-from export.deep_spectrum.weights.errors import WeightsError
 from export.graph.builder import FLOAT, GraphBuilder
 from export.graph.module_graph import write_module
 

@@ -10,13 +10,16 @@ import torch
 from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
-from export.deep_spectrum.weights.errors import WeightsError
 from export.graph.module_graph import ModuleTracer
 
 NAMED_AT_MOST = 6
 
 LONGEST = 65_536
 """Most numbers that a layer may give; VGG16's first would give three million."""
+
+
+class WeightsError(ValueError):
+    """Weights or a layer that cannot be had, read or used for the network asked for; the message is one line."""
 
 
 class _Recorder(ModuleTracer):

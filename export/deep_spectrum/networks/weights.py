@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.networks.network import embedding_names, expected_shapes
 from export.deep_spectrum.networks.normalisation import Convention
 from export.deep_spectrum.networks.variants import Variant
-from export.deep_spectrum.weights.errors import WeightsError
 from service.card import Licence
 
 Tensors = Mapping[str, NDArray[np.float32]]

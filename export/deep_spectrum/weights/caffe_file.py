@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.deep_spectrum.weights.errors import WeightsError
+from export.deep_spectrum.networks.layers import WeightsError
 
 INTEGER, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 LAYERS = {100: (1, 7), 2: (4, 6)}

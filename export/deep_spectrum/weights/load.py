@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.networks.normalisation import CONVENTIONS
 from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.networks.variants import Variant
 from export.deep_spectrum.networks.weights import Tensors, Weights, checked
 from export.deep_spectrum.weights.caffe_file import read_caffe_file
-from export.deep_spectrum.weights.errors import WeightsError
 from export.deep_spectrum.weights.onnx_file import read_onnx_file
 from export.deep_spectrum.weights.origins import CAFFE_ORIGIN, CAFFE_SHA1, KNOWN, UNKNOWN_LICENCE, Origin
 from export.deep_spectrum.weights.publisher import fetch, is_publishers, publisher_origin

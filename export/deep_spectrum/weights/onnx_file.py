@@ -16,11 +16,11 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import helper
 
+from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.networks.network import EmbeddingNetwork, embedding_names
 from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.networks.variants import Variant, variants
 from export.deep_spectrum.networks.weights import checked
-from export.deep_spectrum.weights.errors import WeightsError
 from export.deep_spectrum.weights.onnx_layers import constants_of, layers_of
 from export.deep_spectrum.weights.onnx_names import Tensors, names_by_order
 from service.pipeline.device.session import GraphError, Session

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import fx, nn
 
+from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.networks.network import EmbeddingNetwork, embedding_names
-from export.deep_spectrum.weights.errors import WeightsError
 from export.deep_spectrum.weights.onnx_layers import FileLayer
 from export.graph.module_graph import layer_of, norms_behind_convolutions, trace
 

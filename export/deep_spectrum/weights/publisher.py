@@ -8,7 +8,7 @@ from urllib.parse import urlparse
 import torch
 import torchvision
 
-from export.deep_spectrum.weights.errors import WeightsError
+from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.weights.origins import TIMM_LICENCE, TORCHVISION_LICENCE, Origin
 
 TORCHVISION_NAMES = {"squeezenet": "squeezenet1_1"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.deep_spectrum.weights.errors import WeightsError
+from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.weights.onnx_layers import FileLayer
 from export.deep_spectrum.weights.onnx_names import Tensors, names_by_order
 from export.faces.tflite import Builtin, Graph, Operator, Tensor, TFLiteError, read_graph

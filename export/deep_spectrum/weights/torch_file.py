@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from export.deep_spectrum.weights.errors import WeightsError
+from export.deep_spectrum.networks.layers import WeightsError
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys below which training programs keep the weights of a network."""

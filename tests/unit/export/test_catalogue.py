@@ -10,7 +10,7 @@ import research.__main__
 from export.__main__ import COMMANDS, main
 from export.catalogue import CATALOGUE
 from export.classifiers.recipe import RECIPES
-from export.deep_spectrum.networks import EXTRACTORS
+from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.picture.presets import PLOT_PRESETS
 from export.features.extractors import FEATURE_SETS
 

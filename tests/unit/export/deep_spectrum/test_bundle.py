@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from export.__main__ import main
 from export.catalogue import CATALOGUE
-from export.deep_spectrum.networks import EXTRACTORS
+from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.weights.random_weights import random_tensors
 from export.graph.builder import FLOAT, INT64, GraphBuilder
 from service.card import read_card, write_card

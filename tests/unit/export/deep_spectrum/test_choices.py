@@ -10,12 +10,13 @@ import torch
 
 from export.__main__ import main
 from export.deep_spectrum.bundle import ExtractorBundle, bundle_of_front_end
-from export.deep_spectrum.networks import EXTRACTORS, WeightsError, extractor_graph, load_weights
-from export.deep_spectrum.networks.graph import EMBEDDING, PICTURE
-from export.deep_spectrum.networks.layers import readable_layers
+from export.deep_spectrum.networks.graph import EMBEDDING, PICTURE, extractor_graph
+from export.deep_spectrum.networks.layers import WeightsError, readable_layers
 from export.deep_spectrum.networks.network import EmbeddingNetwork, embedding_names
 from export.deep_spectrum.networks.normalisation import omissions
+from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.plot_choice import plot_preset, plot_text
+from export.deep_spectrum.weights.load import load_weights
 from service.card import read_card
 from service.pipeline.device.session import Session
 

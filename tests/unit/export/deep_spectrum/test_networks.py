@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from export.deep_spectrum.networks import EXTRACTORS, extractor_graph, load_weights
+from export.deep_spectrum.networks.graph import extractor_graph
 from export.deep_spectrum.networks.network import EmbeddingNetwork
 from export.deep_spectrum.networks.normalisation import CONVENTIONS, omissions
+from export.deep_spectrum.networks.specification import EXTRACTORS
+from export.deep_spectrum.weights.load import load_weights
 from service.pipeline.device.session import Session
 
 DIMENSIONS = {

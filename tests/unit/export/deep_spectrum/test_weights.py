@@ -11,10 +11,12 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from export.deep_spectrum.networks import WeightsError, extractor_graph, load_weights
+from export.deep_spectrum.networks.graph import extractor_graph
+from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.networks.network import EmbeddingNetwork, embedding_names, expected_shapes
 from export.deep_spectrum.weights import load, publisher
 from export.deep_spectrum.weights.caffe_file import read_caffe_file
+from export.deep_spectrum.weights.load import load_weights
 from export.deep_spectrum.weights.onnx_layers import layers_of
 from export.deep_spectrum.weights.onnx_names import names_by_order
 from export.deep_spectrum.weights.random_weights import random_tensors

@@ -9,21 +9,20 @@ from export.corpora.features import Pictures, load_pictures
 from export.corpora.labels import arousal_matrix, valence_matrix
 from export.corpora.tables import CorpusError, read_corpus
 from export.emonet import open_recipe, paper_recipe
+from export.emonet.augmentation import AugmentationConfig
+from export.emonet.batches import MAX_FRAMES, BatchSampler, soft_targets
 from export.emonet.losses import AffectLoss, LossConfig
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.open_recipe import OpenRecipe, take_over, train_open
 from export.emonet.paper_recipe import PaperRecipe, load_shared, train_paper, tuned_parameters
-from export.evaluation.calibration_fit import CalibrationError
-from export.training.augmentation import AugmentationConfig
-from export.training.batches import MAX_FRAMES, BatchSampler, soft_targets
-from export.training.loop import (
-    CHECKPOINT_FILE_NAME,
-    LOG_FILE_NAME,
+from export.emonet.training_loop import (
     LoopConfig,
     Trainer,
     load_calibration,
     load_trained,
 )
+from export.evaluation.calibration_fit import CalibrationError
+from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 from tests.support.small_corpus import write_small_corpus
 
 LABELS = ("anger", "boredom", "neutral", "sadness")

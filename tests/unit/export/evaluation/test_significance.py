@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, norm
 
-from export.evaluation.metrics import mcnemar, proportion_z_test
 from export.evaluation.significance import (
     compare_answers,
     holm,
+    mcnemar,
     mcnemar_chi_squared,
     paired_uar_difference,
+    proportion_z_test,
     significance_mark,
 )
 
@@ -39,6 +40,37 @@ def test_z_test_by_hand():
     assert proportion_z_test(0.683, 7886, 0.654, 7886) == pytest.approx(2 * norm.sf(z))
 
 
+@pytest.mark.parametrize(
+    ("only", "only_rival", "exact", "chi_squared"),
+    [
+        (0, 0, 1.0, 1.0),
+        (1, 0, 1.0, 1.0),
+        (3, 9, 0.14599609375, 0.14891467317876567),
+        (10, 10, 1.0, 1.0),
+        (25, 8, 0.004551384132355452, 0.005348770520482034),
+        (400, 320, 0.0032110124861901186, 0.0032383654606946547),
+    ],
+)
+def test_mcnemar_by_binomial_coefficients(only, only_rival, exact, chi_squared):
+    answers = paired(3, only, only_rival, 2)
+    assert mcnemar(*answers) == pytest.approx(exact, rel=1e-12)
+    assert mcnemar_chi_squared(*answers) == pytest.approx(chi_squared, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "p"),
+    [
+        ((0.5, 100), (0.5, 100), 1.0),
+        ((0.8, 200), (0.7, 150), 0.03084646173774236),
+        ((0.61, 1000), (0.55, 900), 0.008116448495116295),
+        ((1.0, 20), (1.0, 30), 1.0),
+        ((0.9, 30), (0.2, 25), 1.6015901249206115e-07),
+    ],
+)
+def test_z_test_by_the_error_function(ours, theirs, p):
+    assert proportion_z_test(*ours, *theirs) == pytest.approx(p, rel=1e-12)
+
+
 def test_marks_are_those_of_the_papers():
     assert [significance_mark(p, better=True) for p in (0.2, 0.05, 0.049, 0.0099)] == ["", "", "+", "++"]
     assert significance_mark(0.001, better=False) == "--"
@@ -55,9 +87,9 @@ def test_paired_difference_is_narrower_than_unpaired_ones():
     truth = random.integers(0, 3, 200)
     rival = np.where(random.random(200) < 0.6, truth, random.integers(0, 3, 200))
     better = np.where(random.random(200) < 0.2, truth, rival)
-    found = paired_uar_difference(truth, better, rival, 3, samples=400)
+    found = paired_uar_difference(truth, better, rival, samples=400)
     assert 0 < found.low < found.value < found.high
-    same = paired_uar_difference(truth, rival, rival, 3, samples=50)
+    same = paired_uar_difference(truth, rival, rival, samples=50)
     assert (same.low, same.value, same.high) == (0.0, 0.0, 0.0)
 
 

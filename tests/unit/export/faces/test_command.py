@@ -1,20 +1,14 @@
-import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from export.faces.command import configure_action_units, configure_faces
+from export.__main__ import main
 
 
 def run(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    subparsers = parser.add_subparsers(required=True)
-    configure_faces(subparsers.add_parser("faces"))
-    configure_action_units(subparsers.add_parser("action-units"))
-    arguments = parser.parse_args(words)
-    return arguments.run(arguments)
+    return main(list(words))
 
 
 def test_a_wrong_file_ends_with_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,7 +43,7 @@ def test_missing_training_data_is_told(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_the_face_bundle_needs_no_offline_dependency() -> None:
     program = (
-        "import sys; import export.faces.command, export.faces.bundle; "
+        "import sys; import export.cli.faces, export.faces.bundle; "
         "print(sorted({'torch', 'scipy', 'sklearn', 'librosa', 'onnxruntime'} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
 from export.corpora.tables import read_corpus
-from export.evaluation.reference import librosa_picture
+from export.emonet.reference import librosa_picture
 from export.evaluation.voice import synthetic_voice
 from export.graph.front_end import PRESETS, FrontEnd, scale_relative
 from tests.shared_material import corpus_folder

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 
+from export.emonet.batches import Batch, BatchSampler
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.evaluation.calibration import Calibration
-from export.training.batches import Batch, BatchSampler
-
-CHECKPOINT_FILE_NAME = "checkpoint.pt"
-LOG_FILE_NAME = "training.jsonl"
+from export.training.checkpoint import (
+    CHECKPOINT_FILE_NAME,
+    append_figures,
+    averaged_weights,
+    load_checkpoint,
+    save_checkpoint,
+)
+from export.training.one_cycle import OneCycle
 
 
 def has_matrix_units() -> bool:
@@ -52,13 +55,6 @@ class LoopConfig:
     half_precision: bool = field(default_factory=has_matrix_units)
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Matrices decay; vectors (biases, normalisation) do not."""
-    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-
-
 class Trainer:
     """One training run in one folder; started again, it goes on where its last checkpoint was made."""
 
@@ -75,30 +71,34 @@ class Trainer:
         # Channels last is the fast layout for bfloat16; in fp32 PyTorch 2.13's backward pass corrupts memory with it.
         self._layout = torch.channels_last if config.half_precision else torch.contiguous_format
         self.network = network.to(memory_format=self._layout)
-        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
         self._sampler = sampler
         self._loss = loss
         self._config = config
         self._out = out
-        self._optimizer = torch.optim.AdamW(parameter_groups(network, config.weight_decay), lr=config.peak_rate)
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, config.peak_rate, total_steps=config.steps, pct_start=0.15
+        self._cycle = OneCycle(
+            network,
+            steps=config.steps,
+            peak_rate=config.peak_rate,
+            rise=0.15,
+            weight_decay=config.weight_decay,
+            average_decay=config.average_decay,
+            average_buffers=True,
+            clip_norm=config.clip_norm,
         )
-        self.step = 0
         self.calibration: Calibration | None = None
         out.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def step(self) -> int:
+        """Batches so far."""
+        return self._cycle.step
+
     def resume(self) -> bool:
         """Load the checkpoint of the folder, if there is one."""
-        file = self._out / CHECKPOINT_FILE_NAME
-        if not file.is_file():
+        state = load_checkpoint(self._out / CHECKPOINT_FILE_NAME)
+        if state is None:
             return False
-        state = torch.load(file, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._schedule.load_state_dict(state["schedule"])
-        self.step = state["step"]
+        self._cycle.restore(state)
         torch.manual_seed(self.step)
         return True
 
@@ -108,7 +108,6 @@ class Trainer:
         began = time.monotonic()
         while self.step < self._config.steps:
             losses.append(self._one_step())
-            self.step += 1
             progress(self.step, losses[-1])
             if self.step % self._config.report_steps == 0 or self.step == self._config.steps:
                 figures = evaluate(self.averaged_network())
@@ -118,7 +117,7 @@ class Trainer:
 
     def averaged_network(self) -> EmoNet:
         """The network with averaged weights."""
-        network = self.average.module
+        network = self._cycle.averaged
         assert isinstance(network, EmoNet)
         return network
 
@@ -134,36 +133,22 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._config.half_precision):
             logits = self.network(pictures, batch.frames)
         loss = self._loss(logits, batch)
-        self._optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self._config.clip_norm)
-        self._optimizer.step()
-        self._schedule.step()
-        self.average.update_parameters(self.network)
-        return float(loss.detach())
+        return self._cycle.learn(loss)
 
     def _report(self, figures: dict[str, float]) -> None:
-        rate = self._schedule.get_last_lr()[0]
-        line = {"step": self.step, "rate": rate} | {key: round(value, 5) for key, value in figures.items()}
-        with (self._out / LOG_FILE_NAME).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
+        line = {"step": self.step, "rate": self._cycle.rate} | {key: round(value, 5) for key, value in figures.items()}
+        append_figures(self._out, line)
 
     def _save(self) -> None:
-        partial = self._out / (CHECKPOINT_FILE_NAME + ".partial")
-        torch.save(
+        save_checkpoint(
             {
-                "step": self.step,
                 "config": self.network.config.to_json(),
                 "loop": asdict(self._config),
-                "network": self.network.state_dict(),
-                "average": self.average.state_dict(),
                 "calibration": self.calibration and self.calibration.to_settings(),
-                "optimizer": self._optimizer.state_dict(),
-                "schedule": self._schedule.state_dict(),
-            },
-            partial,
+            }
+            | self._cycle.state(),
+            self._out / CHECKPOINT_FILE_NAME,
         )
-        partial.replace(self._out / CHECKPOINT_FILE_NAME)
 
 
 def load_trained(checkpoint: Path) -> EmoNet:
@@ -176,9 +161,7 @@ def load_trained(checkpoint: Path) -> EmoNet:
     if "average" not in state:
         raise ValueError(f"{checkpoint}: not a checkpoint of recipe 'open', which alone becomes a bundle")
     network = EmoNet(EmoNetConfig.from_json(state["config"]))
-    network.load_state_dict(
-        {key.removeprefix("module."): value for key, value in state["average"].items() if key.startswith("module.")}
-    )
+    network.load_state_dict(averaged_weights(state))
     return network.eval()
 
 

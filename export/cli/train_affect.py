@@ -1,4 +1,4 @@
-"""Commands of ``emoserve-export`` about affect: ``train shallow-fau`` and ``affect-prior``."""
+"""``emoserve-export train shallow-fau``: one-filter CNNs and the AVEC LSTM on action units."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from service.card import Card
+from export.cli.affect_prior import print_measurements
 
 
-def configure_prior(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``affect-prior``."""
-    parser.add_argument("--ratings", type=Path, required=True, help="haines2019.csv")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")
-    parser.add_argument("--seed", type=int, default=0, help="of folds and bootstrap")
-    parser.set_defaults(run=run_prior)
-
-
-def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``train shallow-fau`` to its parser, and set ``run``."""
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument("--features", type=Path, required=True, help="folder of OpenFace or AVEC tables")
     parser.add_argument("--labels", type=Path, required=True, help="folder of labels of the same names")
     parser.add_argument("--turns", type=Path, help="folder of stretches of speech: start and end in seconds")
@@ -36,18 +28,10 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, help="replaces the time stamps of the tables")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
-    parser.set_defaults(run=run_train)
+    parser.set_defaults(run=run)
 
 
-def run_prior(arguments: argparse.Namespace) -> int:
-    """Write the bundle of the prior; 0."""
-    from export.affect.prior import write_prior  # imports torch, too slow for --help
-
-    _print(write_prior(arguments.ratings, arguments.out, arguments.seed), arguments.out)
-    return 0
-
-
-def run_train(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Train with a progress bar for each target; 0."""
     from export.affect.train import RELEVANT_COLUMNS, TrainingPlan
     from export.affect.train_bundle import train_shallow_fau
@@ -88,15 +72,5 @@ def run_train(arguments: argparse.Namespace) -> int:
             device=arguments.device,
             on_epoch=show,
         )
-    _print(card, arguments.out)
+    print_measurements(card, arguments.out)
     return 0
-
-
-def _print(card: Card, folder: Path) -> None:
-    from rich.console import Console
-
-    console = Console()
-    for figure in card.measurements:
-        interval = "" if figure.interval_95 is None else " ({:.3f} to {:.3f})".format(*figure.interval_95)
-        console.print(f"{figure.metric} {figure.value:.3f}{interval}  {figure.data}, {figure.split}, n = {figure.n}")
-    console.print(f"{card.name} {card.version} written below {folder}")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.corpora.features import STORED_RANGE_DB, Pictures
+from export.emonet import augmentation
+from export.emonet.augmentation import AugmentationConfig
 from export.graph.front_end import PRESETS, scale_relative
-from export.training import augmentation
-from export.training.augmentation import AugmentationConfig
 
 MAX_FRAMES = PRESETS["open"].frames(PRESETS["open"].full_length_samples)
 """Frames of 3.0 s: longer recordings are cut at random places."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from export.corpora.audio import stack
 from export.emonet.bundle import load_network, torch_probabilities
 from export.emonet.network import EmoNet
+from export.emonet.reference import librosa_picture
 from export.evaluation.agreement import BATCH_TOLERANCE, Agreement, clips_of
 from export.evaluation.calibration import Calibration
-from export.evaluation.reference import librosa_picture
 from export.graph.front_end import PRESETS
 from service.card import read_card
 from service.pipeline.device.session import Session

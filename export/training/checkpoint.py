@@ -1,0 +1,49 @@
+"""A training's folder: its checkpoint, which is there and whole or not there, and its log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CHECKPOINT_FILE_NAME = "checkpoint.pt"
+LOG_FILE_NAME = "training.jsonl"
+
+AVERAGED_PREFIX = "module."
+"""Prefix that :class:`torch.optim.swa_utils.AveragedModel` gives to the names of the weights."""
+
+
+def save_checkpoint(state: Mapping[str, object], file: Path) -> None:
+    """Write ``state`` beside ``file`` and rename it, so that an interruption leaves the checkpoint before."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(file.name + ".partial")
+    torch.save(dict(state), partial)
+    partial.replace(file)
+
+
+def load_checkpoint(file: Path) -> dict[str, Any] | None:
+    """The state in ``file``, or None where there is no such file; nothing in it is executed."""
+    if not file.is_file():
+        return None
+    state: dict[str, Any] = torch.load(file, weights_only=True)
+    return state
+
+
+def averaged_weights(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Averaged weights of a checkpoint by the names of the network."""
+    averaged: dict[str, Tensor] = state["average"]
+    return {
+        name.removeprefix(AVERAGED_PREFIX): value
+        for name, value in averaged.items()
+        if name.startswith(AVERAGED_PREFIX)
+    }
+
+
+def append_figures(folder: Path, figures: Mapping[str, float]) -> None:
+    """Append one JSON line to the log of the training in ``folder``."""
+    with (folder / LOG_FILE_NAME).open("a", encoding="utf-8") as log:
+        log.write(json.dumps(dict(figures)) + "\n")
