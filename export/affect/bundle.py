@@ -6,15 +6,18 @@ input, their settings and their licence, and a request always wants both.
 
 from __future__ import annotations
 
-import hashlib
-import platform
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from service.card import Card, FileEntry, Licence, Measurement, Parity, TrainingData, write_card
+from export.bundle.card import BundleFacts, BundleText, Setting, build_card
+from export.bundle.write import Content, write_folder
+from export.evaluation.verification import refuse_difference
+from service.card import Card, Measurement, Parity
 from service.pipeline.affect.attribution import steps_after
 from service.pipeline.affect.functionals import HOP_S, WINDOW_S
 from service.pipeline.device.session import Session
@@ -30,7 +33,7 @@ PARITY_TOLERANCE = 1e-4
 
 def affect_settings(
     kernel: int, targets: list[str], delay_s: list[float], trained: str, look_ahead_s: float | None = None
-) -> dict[str, float | int | str | bool | list[float] | list[int] | list[str]]:
+) -> dict[str, Setting]:
     """Settings of an affect card.
 
     ``look_ahead_s`` is by how much an answer waits for the future: half the kernel, 5.0 s for 100 (F18),
@@ -51,71 +54,38 @@ def affect_settings(
 
 def write_affect_bundle(
     folder: Path,
-    graphs: dict[str, onnx.ModelProto],
-    *,
-    name: str,
-    version: str,
-    title: str,
-    description: str,
-    settings: dict[str, float | int | str | bool | list[float] | list[int] | list[str]],
-    licence: Licence,
-    training_data: list[TrainingData],
-    measurements: list[Measurement],
-    known_limits: list[str],
+    graphs: Mapping[str, onnx.ModelProto],
+    text: BundleText,
+    settings: Mapping[str, Setting],
     parity: Parity,
-    priority: int = 0,
+    measurements: Sequence[Measurement] = (),
 ) -> Card:
     """Write ``<target>.onnx`` for each graph and ``card.json`` into ``folder``.
 
     Args:
         folder: the bundle's folder, made if need be.
-        graphs: of each target its graph.
-        name: of the bundle.
-        version: of the bundle.
-        title: one line for people.
-        description: what it is and how it was made.
+        graphs: the graph of each target.
+        text: what a person decides about the bundle.
         settings: from ``affect_settings``.
-        licence: of the weights.
-        training_data: what the weights saw.
-        measurements: what was measured.
-        known_limits: in plain words.
         parity: from ``graph_parity``.
-        priority: the highest is the default.
+        measurements: what was measured.
 
     Returns:
         The card as written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    files: dict[str, FileEntry] = {}
-    for target, graph in graphs.items():
-        content = graph.SerializeToString(deterministic=True)
-        (folder / f"{target}.onnx").write_bytes(content)
-        digest = hashlib.sha256(content).hexdigest()
-        files[f"{target}.onnx"] = FileEntry(role=target, sha256=digest, size_bytes=len(content))
-    card = Card(
-        name=name,
-        version=version,
+    contents = {
+        f"{target}.onnx": Content(graph.SerializeToString(deterministic=True), target)
+        for target, graph in graphs.items()
+    }
+    facts = BundleFacts(
         task="affect",
-        title=title,
-        description=description,
-        settings=settings,
-        licence=licence,
-        training_data=training_data,
-        measurements=measurements,
         intended_use=INTENDED_USE,
-        known_limits=known_limits,
-        exporter={
-            "program": "emoserve-export",
-            "onnx": onnx.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        settings=settings,
+        measurements=measurements,
         parity=parity,
-        priority=priority,
-        files=files,
+        made_with=("onnx", "numpy"),
     )
-    write_card(card, folder)
-    return card
+    return write_folder(folder, contents, partial(build_card, text, facts))
 
 
 def run_graph(graph: onnx.ModelProto, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -133,12 +103,11 @@ def graph_parity(cases: list[tuple[onnx.ModelProto, NDArray[np.float32], NDArray
         against: what the reference is, in words.
 
     Raises:
-        ValueError: the difference is above the tolerance.
+        ParityError: the difference is above the tolerance.
     """
     largest = max(
         float(np.abs(run_graph(graph, features) - np.clip(reference, -1.0, 1.0)).max())
         for graph, features, reference in cases
     )
-    if not largest <= PARITY_TOLERANCE:
-        raise ValueError(f"the exported graph differs from its network by {largest:.3g}")
+    refuse_difference("affect", largest, PARITY_TOLERANCE, against)
     return Parity(tolerance=PARITY_TOLERANCE, largest_difference=float(f"{largest:.3g}"), against=against)

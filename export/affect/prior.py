@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from export.affect.bundle import affect_settings, graph_parity, write_affect_bundle
 from export.affect.graph import one_filter_graph
-from export.affect.prior_card import DESCRIPTION, KNOWN_LIMITS, LICENCE, NAME, TITLE, TRAINING_DATA, VERSION
+from export.affect.prior_card import TEXT
 from export.affect.rating_model import HeldOut, Signs, fit_coefficients, held_out
 from export.affect.ratings import LOWEST_RATING, RATING_RANGE, SHARED_UNITS, Ratings, read_ratings
 from service.card import Card, Measurement
@@ -60,7 +60,7 @@ TURN_WEIGHT = 0.05
 TRACKED_CONFIDENCE = 0.98
 
 SIGNS: dict[str, Signs] = {"arousal": "positive", "valence": "own"}
-COMMAND = "emoserve-export prior --ratings FILE --out DIR"
+COMMAND = "emoserve-export affect-prior --ratings FILE --out DIR"
 
 
 @dataclass(frozen=True)
@@ -134,16 +134,10 @@ def write_prior(ratings_path: Path, folder: Path, seed: int = 0) -> Card:
     return write_affect_bundle(
         folder,
         graphs,
-        name=NAME,
-        version=VERSION,
-        title=TITLE,
-        description=DESCRIPTION,
-        settings=affect_settings(KERNEL, list(graphs), [0.0, 0.0], "prior", SMOOTHING_HALF_S),
-        licence=LICENCE,
-        training_data=[TRAINING_DATA],
-        measurements=[_measurement(target, prior) for target in graphs],
-        known_limits=KNOWN_LIMITS,
-        parity=graph_parity(cases, "the filter applied in float64"),
+        TEXT,
+        affect_settings(KERNEL, list(graphs), [0.0, 0.0], "prior", SMOOTHING_HALF_S),
+        graph_parity(cases, "the filter applied in float64"),
+        [_measurement(target, prior) for target in graphs],
     )
 
 

@@ -15,6 +15,7 @@ from export.affect.sequence_folders import read_sequences
 from export.affect.sequences import TARGETS, AffectSequence
 from export.affect.shallow_cnn import ConvolutionStack
 from export.affect.train import TrainedAffect, TrainingPlan, predict, train_affect
+from export.bundle.card import BundleText
 from service.card import Card, Licence, Measurement, TrainingData
 
 ITEMS = {"A": "E11", "B": "E12, E14", "C": "E13", "D": "E14", "E": "E15", "lstm": "E20"}
@@ -151,9 +152,7 @@ def _write(
         look_ahead_s = sum(layer.kernel_size[0] // 2 for layer in layers.layers) * plan.hop_s
     elif plan.network == "lstm":
         kernel, look_ahead_s = 1, 0.0
-    return write_affect_bundle(
-        folder,
-        graphs,
+    text = BundleText(
         name=name,
         version=version,
         title=f"Network {plan.network} on {corpus}",
@@ -161,43 +160,43 @@ def _write(
             f"Affect network {plan.network} ({ITEMS[plan.network]}), trained with 1 − CCC, full batch, "
             f"RMSprop {plan.learning_rate:g}, {plan.total_epochs} epochs, seed {plan.seed}, L1 {plan.l1:g}."
         ),
-        settings=affect_settings(
-            kernel,
-            list(graphs),
-            [one.compensated_s for one in plans],
-            f"{plan.network} on {corpus}",
-            look_ahead_s,
-        ),
         licence=Licence(spdx="LicenseRef-training-data", commercial_use=False, attribution=corpus),
-        training_data=[
+        training_data=(
             TrainingData(
                 name=corpus,
                 licence="as agreed with its publisher",
                 utterances=sum(sequence.partition == "train" for sequence in sequences),
-            )
-        ],
-        measurements=[
-            Measurement(
-                metric="concordance_correlation",
-                value=round(scores.concatenated, 4),
-                interval_95=scores.interval_95,
-                data=corpus,
-                split=partition,
-                n=len(scores.per_sequence),
-                protocol=(
-                    f"Of {target}, sequences joined, answers shifted by the compensated delay; interval: "
-                    "sequences drawn with replacement."
-                    + (" The epoch was chosen on these recordings." if partition == "devel" else "")
-                ),
-                command=COMMAND,
-            )
-            for target, outcome in trained.items()
-            for partition, scores in outcome.scores.items()
-            if partition != "train" and np.isfinite(scores.concatenated)
-        ],
-        known_limits=[
+            ),
+        ),
+        known_limits=(
             "Trained on one tool's action units: another tool's scale, zeros and confidence differ.",
             "Columns are not scaled, as in the seed paper; units of another corpus may lie elsewhere.",
-        ],
-        parity=graph_parity(cases, "torch"),
+        ),
     )
+    delays_s = [one.compensated_s for one in plans]
+    settings = affect_settings(kernel, list(graphs), delays_s, f"{plan.network} on {corpus}", look_ahead_s)
+    return write_affect_bundle(
+        folder, graphs, text, settings, graph_parity(cases, "torch"), _measurements(trained, corpus)
+    )
+
+
+def _measurements(trained: dict[str, TrainedAffect], corpus: str) -> list[Measurement]:
+    return [
+        Measurement(
+            metric="concordance_correlation",
+            value=round(scores.concatenated, 4),
+            interval_95=scores.interval_95,
+            data=corpus,
+            split=partition,
+            n=len(scores.per_sequence),
+            protocol=(
+                f"Of {target}, sequences joined, answers shifted by the compensated delay; interval: "
+                "sequences drawn with replacement."
+                + (" The epoch was chosen on these recordings." if partition == "devel" else "")
+            ),
+            command=COMMAND,
+        )
+        for target, outcome in trained.items()
+        for partition, scores in outcome.scores.items()
+        if partition != "train" and np.isfinite(scores.concatenated)
+    ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,13 @@ from numpy.typing import NDArray
 from export.audio_words.codebook import Codebook, audio_words_features
 from export.audio_words.descriptors import FRAME_SAMPLES, SAMPLE_RATE_HZ, low_level_descriptors
 from export.audio_words.graph import audio_words_model
-from export.bundle.parity import refuse_difference
+from export.bundle.card import BundleFacts, BundleText, build_card
 from export.bundle.write import Content, write_bundle
 from export.corpora.audio import stack
 from export.corpora.licences import strictest_licence
-from service import __version__
-from service.card import Card, FileEntry, Member, Parity, SpeechInput, TrainingData
+from export.evaluation.verification import Clip, largest_difference, refuse_difference
+from service.card import Member, Parity, SpeechInput, TrainingData
 from service.pipeline.device.session import Session
-
-Samples = NDArray[np.float32]
 
 GRAPH_FILE_NAME = "audio-words.onnx"
 NETWORK = "bag-of-audio-words"
@@ -38,8 +37,8 @@ INTENDED_USE = (
 
 
 @dataclass(frozen=True)
-class AudioWordsBundle:
-    """What the bundle is made with."""
+class AudioWordsPlan:
+    """Name, parameters and training data of a bundle."""
 
     name: str
     version: str
@@ -49,7 +48,7 @@ class AudioWordsBundle:
     data: tuple[TrainingData, ...]
 
 
-def write_audio_words_bundle(codebook: Codebook, about: AudioWordsBundle, out: Path, recordings: list[Samples]) -> Path:
+def write_audio_words_bundle(codebook: Codebook, about: AudioWordsPlan, out: Path, recordings: Sequence[Clip]) -> Path:
     """Write ``out/<name>/<version>/`` and check the graph against NumPy on ``recordings``.
 
     Raises:
@@ -57,65 +56,62 @@ def write_audio_words_bundle(codebook: Codebook, about: AudioWordsBundle, out: P
     """
     size = len(codebook.words)
     licence = strictest_licence(about.data)
-    metadata = {"author": "Emoserve", "licence": licence.spdx, "name": about.name, "version": about.version}
-    graph = audio_words_model(codebook, about.assignments, metadata, about.logarithm).SerializeToString()
-    difference = largest_difference(graph, codebook, about, recordings)
+    text = BundleText(
+        name=about.name,
+        version=about.version,
+        title=f"Bag of {size} audio words",
+        description=(
+            f"Shares of {size} random example frames (MFCC 1–12 and log energy, 25 ms every 10 ms) among the frames "
+            f"of a recording, {about.assignments} nearest a frame."
+        ),
+        licence=licence,
+        training_data=about.data,
+        known_limits=(
+            "The log energy makes it depend on the level of the recording.",
+            "A frame that lies between two codewords may fall to either in another implementation; this moves one "
+            "share by 1 / (frames · assignments).",
+            f"A recording below {1000 * FRAME_SAMPLES // SAMPLE_RATE_HZ} ms has no frame and gives zeros.",
+        ),
+    )
+    graph = audio_words_model(codebook, about.assignments, text.metadata, about.logarithm).SerializeToString()
+    by_numpy = partial(bags_by_numpy, codebook=codebook, assignments=about.assignments, logarithm=about.logarithm)
+    by_graph = partial(bags_by_graph, Session(graph, device="cpu", threads=1))
+    difference = largest_difference(by_graph, by_numpy, recordings)
     refuse_difference(about.name, difference, TOLERANCE, "NumPy")
-
-    def card(files: dict[str, FileEntry]) -> Card:
-        return Card(
-            name=about.name,
-            version=about.version,
-            task="speech-embedding",
-            title=f"Bag of {size} audio words",
-            description=(
-                f"Shares of {size} random example frames (MFCC 1–12 and log energy, 25 ms every 10 ms) among the "
-                f"frames of a recording, {about.assignments} nearest a frame."
-            ),
-            speech=SpeechInput(
-                sample_rate_hz=SAMPLE_RATE_HZ,
-                window_s=WINDOW_S,
-                hop_s=WINDOW_S,
-                min_length_s=MIN_LENGTH_S,
-                max_length_s=MAX_LENGTH_S,
-                preset=NETWORK,
-            ),
-            settings={
-                "codebook_size": size,
-                "assignments": about.assignments,
-                "logarithm": about.logarithm,
-                "seed": about.seed,
-            },
-            licence=licence,
-            members=[Member(network=NETWORK, weights_source="training frames", licence=licence, dimensions=size)],
-            training_data=list(about.data),
-            intended_use=INTENDED_USE,
-            known_limits=[
-                "The log energy makes it depend on the level of the recording.",
-                "A frame that lies between two codewords may fall to either in another implementation; this moves "
-                "one share by 1 / (frames · assignments).",
-                f"A recording below {1000 * FRAME_SAMPLES // SAMPLE_RATE_HZ} ms has no frame and gives zeros.",
-            ],
-            exporter={"emoserve": __version__, "numpy": np.__version__, "python": platform.python_version()},
-            parity=Parity(
-                tolerance=TOLERANCE,
-                largest_difference=difference,
-                against=f"NumPy {np.__version__} in float64 on {len(recordings)} recordings, alone and in one batch",
-            ),
-            files=files,
-        )
-
-    return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, card)
+    facts = BundleFacts(
+        task="speech-embedding",
+        intended_use=INTENDED_USE,
+        speech=SpeechInput(
+            sample_rate_hz=SAMPLE_RATE_HZ,
+            window_s=WINDOW_S,
+            hop_s=WINDOW_S,
+            min_length_s=MIN_LENGTH_S,
+            max_length_s=MAX_LENGTH_S,
+            preset=NETWORK,
+        ),
+        settings={
+            "codebook_size": size,
+            "assignments": about.assignments,
+            "logarithm": about.logarithm,
+            "seed": about.seed,
+        },
+        members=[Member(network=NETWORK, weights_source="training frames", licence=licence, dimensions=size)],
+        parity=Parity(
+            tolerance=TOLERANCE,
+            largest_difference=difference,
+            against=f"NumPy {np.__version__} in float64 on {len(recordings)} recordings, alone and in one batch",
+        ),
+        made_with=("numpy",),
+    )
+    return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, partial(build_card, text, facts))
 
 
-def largest_difference(graph: bytes, codebook: Codebook, about: AudioWordsBundle, recordings: list[Samples]) -> float:
-    """Largest difference of a value between graph and NumPy, each recording alone and all in one batch."""
-    session = Session(graph, device="cpu", threads=1)
-    descriptors = [low_level_descriptors(recording) for recording in recordings]
-    expected = audio_words_features(descriptors, codebook, about.assignments, about.logarithm)
-    worst = 0.0
-    for first, batch in [(index, [recording]) for index, recording in enumerate(recordings)] + [(0, recordings)]:
-        waveform, lengths = stack(batch)
-        answer = session.run({"waveform": waveform, "lengths": lengths}, ("embedding",))["embedding"]
-        worst = max(worst, float(np.abs(answer - expected[first : first + len(batch)]).max()))
-    return worst
+def bags_by_graph(session: Session, clips: Sequence[Clip]) -> NDArray[np.float32]:
+    """Bags that the bundle's graph counts, float32 [clips, words]."""
+    waveform, lengths = stack(clips)
+    return session.run({"waveform": waveform, "lengths": lengths}, ("embedding",))["embedding"]
+
+
+def bags_by_numpy(clips: Sequence[Clip], codebook: Codebook, assignments: int, logarithm: bool) -> NDArray[np.float32]:
+    """Bags that NumPy counts in float64, float32 [clips, words]."""
+    return audio_words_features([low_level_descriptors(clip) for clip in clips], codebook, assignments, logarithm)

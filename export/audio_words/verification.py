@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,51 +11,23 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from export.audio_words.codebook import Codebook, audio_words_features
-from export.audio_words.descriptors import DESCRIPTORS, low_level_descriptors
-from export.corpora.audio import stack
-from export.evaluation.agreement import BATCH_TOLERANCE, Clip
+from export.audio_words.bundle import NETWORK, bags_by_graph, bags_by_numpy
+from export.audio_words.codebook import Codebook
+from export.audio_words.descriptors import DESCRIPTORS
+from export.evaluation.verification import (
+    Check,
+    Clip,
+    Verification,
+    alone_and_together,
+    batch_check,
+    clips_of,
+    verification,
+)
 from service.card import Card, read_card
 from service.pipeline.device.session import Session
 
-NETWORK = "bag-of-audio-words"
-
 MOVED_TOLERANCE = 1e-3
 """Largest share of a recording's counts that may fall to another codeword: frames that lie between two of them."""
-
-
-@dataclass(frozen=True)
-class AudioWordsVerification:
-    """How far the graph's bags are from NumPy's, as shares of a recording's counts, and whether that is little enough.
-
-    Attributes:
-        moved: largest share of one recording's counts that fall to another codeword.
-        batch_difference: largest difference of a value that the company in a batch makes.
-    """
-
-    model: str
-    recordings: int
-    moved: float
-    moved_tolerance: float
-    batch_difference: float
-    batch_tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the bundle is right."""
-        return self.moved <= self.moved_tolerance and self.batch_difference <= self.batch_tolerance
-
-    @property
-    def summary(self) -> str:
-        """The differences in one line."""
-        return (
-            f"counts that fall elsewhere than in NumPy {self.moved:.1e} (≤ {self.moved_tolerance:.0e}), "
-            f"batch {self.batch_difference:.1e} (≤ {self.batch_tolerance:.0e})"
-        )
-
-    def to_json(self) -> dict[str, object]:
-        """A plain dictionary."""
-        return asdict(self) | {"passed": self.passed}
 
 
 def is_audio_words_bundle(card: Card) -> bool:
@@ -63,7 +35,7 @@ def is_audio_words_bundle(card: Card) -> bool:
     return card.task == "speech-embedding" and [member.network for member in card.members] == [NETWORK]
 
 
-def verify_audio_words_bundle(folder: Path, recordings: Sequence[Clip]) -> AudioWordsVerification:
+def verify_audio_words_bundle(folder: Path, recordings: Sequence[Clip]) -> Verification:
     """Compare the graph with NumPy, and a recording alone with the same in a batch.
 
     Args:
@@ -75,27 +47,17 @@ def verify_audio_words_bundle(folder: Path, recordings: Sequence[Clip]) -> Audio
     card = read_card(folder)
     assert card.speech is not None
     file = folder / card.file_with_role("model")
-    codebook = codebook_of(onnx.load(file).graph)
-    limit = round(card.speech.max_length_s * card.speech.sample_rate_hz)
-    clips = [clip[:limit] for clip in recordings]
     logarithm = bool(card.settings["logarithm"])
-    descriptors = [low_level_descriptors(clip) for clip in clips]
-    expected = audio_words_features(descriptors, codebook, int(str(card.settings["assignments"])), logarithm)
-    session = Session(file, device="cpu", threads=1)
-
-    def bags(batch: list[Clip]) -> NDArray[np.float32]:
-        waveform, lengths = stack(batch)
-        return session.run({"waveform": waveform, "lengths": lengths}, ("embedding",))["embedding"]
-
-    alone = np.concatenate([bags([clip]) for clip in clips])
-    difference = np.abs(_shares(alone, logarithm) - _shares(expected, logarithm)).sum(axis=1)
-    return AudioWordsVerification(
-        model=f"{card.name}/{card.version}",
-        recordings=len(clips),
-        moved=float(difference.max()) / 2,
-        moved_tolerance=MOVED_TOLERANCE,
-        batch_difference=float(np.abs(bags(clips) - alone).max()),
-        batch_tolerance=BATCH_TOLERANCE,
+    assignments = int(str(card.settings["assignments"]))
+    clips = clips_of(card.speech, recordings)
+    expected = bags_by_numpy(clips, codebook_of(onnx.load(file).graph), assignments, logarithm)
+    alone, batch_difference = alone_and_together(partial(bags_by_graph, Session(file, device="cpu", threads=1)), clips)
+    moved = np.abs(_shares(alone, logarithm) - _shares(expected, logarithm)).sum(axis=1).max() / 2
+    return verification(
+        card,
+        len(clips),
+        Check("counts that fall elsewhere than in NumPy", "moved", "moved_tolerance", float(moved), MOVED_TOLERANCE),
+        batch_check(batch_difference),
     )
 
 

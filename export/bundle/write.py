@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,25 +21,33 @@ class Content:
     role: str = "model"
 
 
-def write_bundle(out: Path, contents: Mapping[str, Content], make_card: Callable[[dict[str, FileEntry]], Card]) -> Path:
+CardMaker = Callable[[dict[str, FileEntry]], Card]
+"""Makes the card from the entries of the files, which hold their hashes and sizes."""
+
+
+def write_bundle(out: Path, contents: Mapping[str, Content], make_card: CardMaker) -> Path:
     """Write ``<out>/<name>/<version>/`` with all files and ``card.json``; a former bundle there is replaced.
 
     Args:
         out: folder of bundles, made where it is missing.
-        contents: by file name.
-        make_card: makes the card from the entries of the files, which hold their hashes and sizes.
+        contents: the files by name.
+        make_card: such as :func:`export.bundle.card.build_card` with its first two arguments given.
 
     Returns:
         The bundle's folder.
+
+    Raises:
+        OSError: ``out`` cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".bundle-") as scratch:
-        draft = Path(scratch) / "draft"
-        draft.mkdir()
-        entries = {name: _write_file(draft / name, content) for name, content in contents.items()}
-        card = make_card(entries)
-        write_card(card, draft)
-        return _put_in_place(draft, out / card.name / card.version, Path(scratch))
+    with _draft(out, contents, make_card) as (draft, card):
+        return _put_in_place(draft, out / card.name / card.version)
+
+
+def write_folder(folder: Path, contents: Mapping[str, Content], make_card: CardMaker) -> Card:
+    """Write a bundle as ``folder`` itself, whatever its name and version; returns the card."""
+    with _draft(folder.parent, contents, make_card) as (draft, card):
+        _put_in_place(draft, folder)
+        return card
 
 
 def copy_bundle(bundle: Path, out: Path) -> Path:
@@ -48,16 +57,28 @@ def copy_bundle(bundle: Path, out: Path) -> Path:
     return write_bundle(out, contents, lambda _: card)
 
 
+@contextmanager
+def _draft(place: Path, contents: Mapping[str, Content], make_card: CardMaker) -> Iterator[tuple[Path, Card]]:
+    """A whole bundle in a hidden folder in ``place``, which the service passes over."""
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place, prefix=".bundle-") as scratch:
+        draft = Path(scratch) / "draft"
+        draft.mkdir()
+        card = make_card({name: _write_file(draft / name, content) for name, content in contents.items()})
+        write_card(card, draft)
+        yield draft, card
+
+
 def _write_file(path: Path, content: Content) -> FileEntry:
     data = content.source if isinstance(content.source, bytes) else content.source.read_bytes()
     path.write_bytes(data)
     return FileEntry(role=content.role, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
 
 
-def _put_in_place(draft: Path, folder: Path, scratch: Path) -> Path:
+def _put_in_place(draft: Path, folder: Path) -> Path:
     """Rename within one file system, so a reader never finds half a bundle."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists():
-        shutil.move(folder, scratch / "former")
+        shutil.move(folder, draft.with_name("former"))
     draft.rename(folder)
     return folder

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import onnx
-import sklearn
 from numpy.typing import NDArray
 from onnx.utils import Extractor as GraphCutter
 
-from export.bundle.parity import refuse_difference
+from export.bundle.card import SPEECH_EMOTION_USE, BundleFacts, BundleText, build_card
 from export.bundle.write import Content, write_bundle
 from export.classifiers.graph import EMBEDDING, classifier_graph, fusion_graph, member_name
 from export.classifiers.head import Head, HeadError, head_tensors
 from export.classifiers.licences import data_licence, strictest
 from export.classifiers.recipe import FusionKind
 from export.classifiers.verification import TOLERANCE, differences
-from export.emonet.bundle import INTENDED_USE
+from export.evaluation.verification import refuse_difference
 from export.features.extractors import BundleExtractor
 from export.features.origin import Backbone, backbone_of
 from export.graph.compose import chain
 from export.graph.compose_parallel import parallel
-from service import __version__
-from service.card import Card, FileEntry, Licence, Measurement, Parity, SpeechInput, TrainingData, read_card
+from service.card import Card, Licence, Measurement, Parity, SpeechInput, TrainingData, read_card
 
 INPUTS = ("waveform", "lengths")
 HEAD_ROLE = "head"
@@ -142,15 +140,14 @@ def write_classifier_bundle(
         against=f"the classifier in NumPy, float64, behind the same embeddings of {len(recordings)} clips",
     )
 
-    def card(files: dict[str, FileEntry]) -> Card:
-        return _card(heads, kind, networks, about, speech, files, parity, in_batch)
-
+    text = _text(heads, kind, networks, about)
+    facts = _facts(heads, kind, networks, speech, about, parity, in_batch)
     contents = {"model.onnx": Content(model)}
     for place, head in enumerate(heads):
         mark = f"-{place}" if len(heads) > 1 else ""
         contents[f"head{mark}.safetensors"] = Content(head_tensors(head), f"{HEAD_ROLE}{mark}")
         contents[f"head{mark}.json"] = Content(_stated(head), f"{HEAD_ROLE}-card{mark}")
-    return write_bundle(out, contents, card)
+    return write_bundle(out, contents, partial(build_card, text, facts))
 
 
 def compose(heads: Sequence[Head], kind: FusionKind | None, networks: Sequence[Network]) -> onnx.ModelProto:
@@ -232,16 +229,9 @@ def _stated(head: Head) -> bytes:
     return (head.card.model_dump_json(indent=1) + "\n").encode()
 
 
-def _card(
-    heads: Sequence[Head],
-    kind: FusionKind | None,
-    networks: Sequence[Network],
-    about: ClassifierBundle,
-    speech: SpeechInput,
-    files: dict[str, FileEntry],
-    parity: Parity,
-    batch_difference: float,
-) -> Card:
+def _text(
+    heads: Sequence[Head], kind: FusionKind | None, networks: Sequence[Network], about: ClassifierBundle
+) -> BundleText:
     names = " + ".join(network.backbone.network for network in networks)
     data: dict[str, TrainingData] = {entry.name: entry for head in heads for entry in head.card.training_data}
     fused = {"early": ", fused early", "late": ", fused late", None: ""}[kind]
@@ -251,15 +241,33 @@ def _card(
         for network, backbone in zip(networks, [part for head in heads for part in head.card.backbones], strict=True)
         if not _same(network.backbone, backbone)
     ]
-    notes = list(dict.fromkeys([*about.notes, *(note for head in heads for note in head.card.notes)]))
-    return Card(
+    notes = dict.fromkeys([*about.notes, *(note for head in heads for note in head.card.notes)])
+    return BundleText(
         name=about.name,
         version=about.version,
-        task="speech-emotion",
         title=about.title or f"Linear classifier on {names}{fused}",
         description=f"{names}{fused}, with a linear classifier ({heads[0].card.recipe}) trained on {trained_on}.",
-        labels=heads[0].card.labels,
+        licence=bundle_licence(heads, networks),
+        training_data=tuple(data.values()),
+        known_limits=(*LIMITS, *others, *notes),
+        priority=about.priority,
+    )
+
+
+def _facts(
+    heads: Sequence[Head],
+    kind: FusionKind | None,
+    networks: Sequence[Network],
+    speech: SpeechInput,
+    about: ClassifierBundle,
+    parity: Parity,
+    batch_difference: float,
+) -> BundleFacts:
+    return BundleFacts(
+        task="speech-emotion",
+        intended_use=SPEECH_EMOTION_USE,
         speech=speech,
+        labels=heads[0].card.labels,
         settings={
             "classifier": [
                 f"{head.card.loss}, {head.card.penalty}, {'C' if head.card.loss == 'svm' else 'alpha'} "
@@ -269,19 +277,8 @@ def _card(
             "fusion": kind or "none",
             "batch_difference": batch_difference,
         },
-        licence=bundle_licence(heads, networks),
         members=[member for network in networks for member in network.backbone.members],
-        training_data=list(data.values()),
-        measurements=list(about.measurements),
-        intended_use=INTENDED_USE,
-        known_limits=[*LIMITS, *others, *notes],
-        exporter={
-            "emoserve": __version__,
-            "scikit-learn": sklearn.__version__,
-            "onnx": onnx.__version__,
-            "python": platform.python_version(),
-        },
+        measurements=about.measurements,
         parity=parity,
-        priority=about.priority,
-        files=files,
+        made_with=("scikit-learn", "onnx"),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,14 @@ from safetensors.numpy import load
 from export.classifiers.fitting import Linear
 from export.classifiers.head import TENSORS, Head, HeadCard
 from export.corpora.audio import stack
-from export.evaluation.agreement import BATCH_TOLERANCE, Clip, clips_of
+from export.evaluation.verification import (
+    Clip,
+    Verification,
+    batch_check,
+    clips_of,
+    difference_check,
+    verification,
+)
 from service.card import Card, SpeechInput, read_card
 from service.pipeline.device.session import Session
 
@@ -21,41 +27,12 @@ TOLERANCE = 1e-5
 """Largest difference of a probability between the graph and float64 NumPy behind the same embedding."""
 
 
-@dataclass(frozen=True)
-class ClassifierVerification:
-    """Largest differences of a probability, and whether they lie within their tolerances."""
-
-    model: str
-    recordings: int
-    classifier_difference: float
-    classifier_tolerance: float
-    batch_difference: float
-    batch_tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the bundle is right."""
-        return self.classifier_difference <= self.classifier_tolerance and self.batch_difference <= self.batch_tolerance
-
-    @property
-    def summary(self) -> str:
-        """The differences in one line."""
-        return (
-            f"classifier {self.classifier_difference:.1e} (≤ {self.classifier_tolerance:.0e}), "
-            f"batch {self.batch_difference:.1e} (≤ {self.batch_tolerance:.0e})"
-        )
-
-    def to_json(self) -> dict[str, object]:
-        """A plain dictionary."""
-        return asdict(self) | {"passed": self.passed}
-
-
 def is_classifier_bundle(card: Card) -> bool:
     """Whether the bundle holds linear classifiers behind its networks."""
     return any(entry.role in ("head", "head-0") for entry in card.files.values())
 
 
-def verify_classifier_bundle(folder: Path, recordings: Sequence[Clip]) -> ClassifierVerification:
+def verify_classifier_bundle(folder: Path, recordings: Sequence[Clip]) -> Verification:
     """Compare the graph's probabilities with those of the bundle's heads behind its own embedding."""
     card = read_card(folder)
     assert card.speech is not None
@@ -63,8 +40,7 @@ def verify_classifier_bundle(folder: Path, recordings: Sequence[Clip]) -> Classi
     kind = None if card.settings["fusion"] == "none" else str(card.settings["fusion"])
     graph = (folder / card.file_with_role("model")).read_bytes()
     alone, batch = differences(graph, heads, kind, card.speech, recordings)
-    name = f"{card.name}/{card.version}"
-    return ClassifierVerification(name, len(recordings), alone, TOLERANCE, batch, BATCH_TOLERANCE)
+    return verification(card, len(recordings), difference_check("classifier", alone, TOLERANCE), batch_check(batch))
 
 
 def read_heads(folder: Path, card: Card) -> list[Head]:

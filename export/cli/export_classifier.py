@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.bundle.parity import ParityError
 from export.classifiers.bundle import (
     ClassifierBundle,
     Network,
@@ -26,7 +25,7 @@ from export.deep_spectrum.bundle import bundle_of_front_end, write_extractor_bun
 from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.weights.load import load_weights
-from export.evaluation.agreement import BATCH_TOLERANCE
+from export.evaluation.verification import BATCH_TOLERANCE, ParityError
 from export.evaluation.voice import synthetic_voice
 from service.card import Measurement, read_card
 

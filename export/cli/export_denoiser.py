@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from export.bundle.specification import read_specification
-from export.bundle.trained import TrainedBundle, add_measurements
+from export.bundle.card import BundleText, add_measurements, read_text
 from export.cli.common import ExpectedFailure, add_corpus_argument, add_trained_bundle_arguments, note, say
 from export.cli.evaluate_denoiser import describe, evaluate
 from export.corpora.audio import parity_recordings
@@ -27,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.weights.is_file():
         raise ExpectedFailure(f"{arguments.weights}: no such checkpoint")
     network = load_denoiser(arguments.weights)
-    about, seen = read_specification(arguments.card, TrainedBundle)
+    about, seen = read_text(arguments.card, BundleText)
     corpora = read_corpora(arguments.corpus)
     folder = write_denoiser_bundle(network, about, arguments.out, parity_recordings(corpora))
     measurements = []

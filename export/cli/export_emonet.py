@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from export.bundle.card import add_measurements, read_text
 from export.bundle.measurements import corpus_measurements
-from export.bundle.specification import read_specification
-from export.bundle.trained import add_measurements
 from export.bundle.write import copy_bundle
 from export.cli.common import (
     ExpectedFailure,
@@ -30,7 +29,7 @@ from export.cli.common import (
 from export.cli.evaluate import evaluate
 from export.corpora.audio import parity_recordings
 from export.corpora.tables import Corpus, read_corpora
-from export.emonet.bundle import EmotionBundle, write_emotion_bundle
+from export.emonet.bundle import EmotionText, write_emotion_bundle
 from export.emonet.bundle_source import EmotionSource, read_source
 from export.emonet.network import EmoNet
 from export.evaluation.bundle import answer_corpus, truth
@@ -62,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
     source = source_of(arguments.weights)
-    about, seen = read_specification(arguments.card, EmotionBundle)
+    about, seen = read_text(arguments.card, EmotionText)
     corpora = read_corpora(arguments.corpus)
     recordings = parity_recordings(corpora)
     kind, calibration = arguments.calibration, source.calibration
@@ -102,7 +101,7 @@ def source_of(weights: Path) -> EmotionSource:
 
 
 def fit(
-    network: EmoNet, about: EmotionBundle, kind: Kind, corpora: list[Corpus], recordings: list[np.ndarray]
+    network: EmoNet, about: EmotionText, kind: Kind, corpora: list[Corpus], recordings: list[np.ndarray]
 ) -> Calibration:
     """Fit on devel what the bundle's own graph answers, over windows as the service runs it."""
     if not all(corpus.utterances for corpus in corpora):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from export.bundle.parity import ParityError
 from export.cli.common import ExpectedFailure, Subparsers, note, plain_name, plain_version, say
 from export.corpora.audio import read_waveform
 from export.deep_spectrum.bundle import ExtractorBundle, speech_input, write_extractor_bundle
@@ -14,6 +13,7 @@ from export.deep_spectrum.networks.normalisation import CONVENTIONS, NORMALISATI
 from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.plot_choice import PARAMETERS, plot_text
 from export.deep_spectrum.weights.load import PUBLISHER, load_weights
+from export.evaluation.verification import ParityError
 from export.evaluation.voice import synthetic_voice
 from service.card import Licence
 

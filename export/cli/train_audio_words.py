@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from export.audio_words.bundle import NETWORK, AudioWordsBundle, write_audio_words_bundle
+from export.audio_words.bundle import NETWORK, AudioWordsPlan, write_audio_words_bundle
 from export.audio_words.codebook import ASSIGNMENTS, CODEBOOK_SIZES, sample_codebook
 from export.audio_words.descriptors import SAMPLE_RATE_HZ, low_level_descriptors
-from export.bundle.parity import ParityError
 from export.cli.common import (
     ExpectedFailure,
     add_corpus_argument,
@@ -21,6 +20,7 @@ from export.cli.common import (
 from export.corpora.audio import parity_recordings, read_waveform
 from export.corpora.licences import training_data
 from export.corpora.tables import read_corpora
+from export.evaluation.verification import ParityError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             assert utterance.audio is not None
             descriptors.append(low_level_descriptors(read_waveform(utterance.audio, SAMPLE_RATE_HZ)))
             advance(bar)
-    about = AudioWordsBundle(
+    about = AudioWordsPlan(
         arguments.name, arguments.version, arguments.assignments, arguments.logarithm, arguments.seed, data
     )
     try:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from export.audio_words.verification import (
-    AudioWordsVerification,
     is_audio_words_bundle,
     verify_audio_words_bundle,
 )
 from export.classifiers.verification import (
-    ClassifierVerification,
     is_classifier_bundle,
     verify_classifier_bundle,
 )
@@ -25,22 +20,21 @@ from export.corpora.audio import read_waveform
 from export.deep_spectrum.verification import verify_extractor_bundle
 from export.denoiser.verification import verify_denoiser_bundle
 from export.emonet.verification import verify_speech_bundle
-from export.evaluation.agreement import Agreement
+from export.evaluation.verification import Clip, Verification
 from export.evaluation.voice import synthetic_voice
 from service.card import CARD_FILE_NAME, Card, read_card
 
 SAMPLE_RATE_HZ = 16_000
 SYNTHETIC_DURATIONS_S = (0.6, 1.37, 2.2, 2.999, 3.0)
 
-Recordings = list[NDArray[np.float32]]
-Result = Agreement | ClassifierVerification | AudioWordsVerification
+Verifier = Callable[[Path, Sequence[Clip]], Verification]
 
-VERIFIERS: dict[str, Callable[[Path, Recordings], Result]] = {
+VERIFIERS: dict[str, Verifier] = {
     "speech-emotion": verify_speech_bundle,
     "speech-embedding": verify_extractor_bundle,
     "denoiser": verify_denoiser_bundle,
 }
-"""What compares a bundle with other implementations, by its task."""
+"""Comparison of a bundle with other implementations, by its task."""
 
 NO_VERIFIER = {
     "voice-activity": "the publisher's graph is served as it is",
@@ -83,14 +77,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if all(result.passed for result in results) else 1
 
 
-def verifier_of(card: Card) -> Callable[[Path, Recordings], Result]:
-    """What compares this bundle; classifiers stand behind networks that are verified as bundles of their own."""
+def verifier_of(card: Card) -> Verifier:
+    """The comparison for this bundle; classifiers stand behind networks that are verified as bundles of their own."""
     if is_audio_words_bundle(card):
         return verify_audio_words_bundle
     return verify_classifier_bundle if is_classifier_bundle(card) else VERIFIERS[card.task]
 
 
-def recordings_for(folder: Path, audio: list[Path] | None) -> Recordings:
+def recordings_for(folder: Path, audio: list[Path] | None) -> list[Clip]:
     """The recordings named, or a synthetic voice, at the rate of the bundle."""
     speech = read_card(folder).speech
     rate_hz = SAMPLE_RATE_HZ if speech is None else speech.sample_rate_hz
@@ -99,6 +93,6 @@ def recordings_for(folder: Path, audio: list[Path] | None) -> Recordings:
     return [synthetic_voice(s, rate_hz, seed) for seed, s in enumerate(SYNTHETIC_DURATIONS_S)]
 
 
-def describe(result: Result) -> str:
+def describe(result: Verification) -> str:
     """One line a bundle."""
     return f"{'ok  ' if result.passed else 'FAIL'} {result.model} on {result.recordings} recordings: {result.summary}"

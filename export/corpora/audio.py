@@ -22,7 +22,7 @@ def read_waveform(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
     return mono if rate_hz == sample_rate_hz else soxr.resample(mono, rate_hz, sample_rate_hz)
 
 
-def stack(clips: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def stack(clips: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Pad clips to the longest: waveform float32 [batch, samples], lengths int64 [batch]."""
     lengths = np.array([len(clip) for clip in clips], dtype=np.int64)
     waveform = np.zeros((len(clips), int(lengths.max())), dtype=np.float32)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from export.bundle.parity import ParityError, refuse_difference
+from export.bundle.card import BundleFacts, BundleText, build_card
 from export.bundle.write import Content, write_bundle
 from export.deep_spectrum.networks.graph import extractor_graph
 from export.deep_spectrum.networks.network import EmbeddingNetwork
@@ -20,11 +20,10 @@ from export.deep_spectrum.networks.normalisation import omissions
 from export.deep_spectrum.networks.specification import EXTRACTORS, Extractor
 from export.deep_spectrum.networks.weights import Weights
 from export.deep_spectrum.plot_choice import plot_preset
-from export.deep_spectrum.verification import TOLERANCE, Reference, answer
-from export.evaluation.agreement import BATCH_TOLERANCE
+from export.deep_spectrum.verification import TOLERANCE, Reference, embed_clips
+from export.evaluation.verification import BATCH_TOLERANCE, ParityError, clips_of, refuse_difference
 from export.graph.compose import chain
-from service import __version__
-from service.card import Card, FileEntry, Member, Parity, SpeechInput
+from service.card import Member, Parity, SpeechInput
 
 GRAPH_FILE_NAME = "deep-spectrum.onnx"
 
@@ -125,17 +124,13 @@ def write_extractor_bundle(
         ValueError: there is no such preset, normalisation or layer.
     """
     extractor = EXTRACTORS[weights.network]
-    speech = speech_input(about)
     model = speech_graph(weights, about)
     content = Content(model.SerializeToString())
     dimensions = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    limit = round(speech.max_length_s * speech.sample_rate_hz)
-    parity = _parity(model, weights, about, [recording[:limit] for recording in recordings])
+    parity = _parity(model, weights, about, clips_of(speech_input(about), recordings))
 
-    def card(files: dict[str, FileEntry]) -> Card:
-        return _card(extractor, weights, about, speech, parity, dimensions, files)
-
-    return write_bundle(out, {GRAPH_FILE_NAME: content}, card)
+    text, facts = _text(extractor, weights, about, dimensions), _facts(extractor, weights, about, parity, dimensions)
+    return write_bundle(out, {GRAPH_FILE_NAME: content}, partial(build_card, text, facts))
 
 
 def speech_input(about: ExtractorBundle) -> SpeechInput:
@@ -161,11 +156,11 @@ def _parity(
         convention=weights.convention,
         omits=omissions(about.normalisation, EXTRACTORS[weights.network].toolkit_omits),
     )
-    answers = answer(model, clips)
-    difference = answers.relative(reference.embed(answers.pictures))
+    embedded = embed_clips(model, clips)
+    difference = embedded.relative(reference.embed(embedded.pictures))
     refuse_difference(weights.network, difference, TOLERANCE)
-    if not answers.batch_difference <= BATCH_TOLERANCE:
-        raise ParityError(f"{weights.network}: a batch changes an embedding by {answers.batch_difference:.2e}")
+    if not embedded.batch_difference <= BATCH_TOLERANCE:
+        raise ParityError(f"{weights.network}: a batch changes an embedding by {embedded.batch_difference:.2e}")
     return Parity(
         tolerance=TOLERANCE,
         largest_difference=difference,
@@ -174,27 +169,11 @@ def _parity(
     )
 
 
-def _card(
-    extractor: Extractor,
-    weights: Weights,
-    about: ExtractorBundle,
-    speech: SpeechInput,
-    parity: Parity,
-    dimensions: int,
-    files: dict[str, FileEntry],
-) -> Card:
+def _text(extractor: Extractor, weights: Weights, about: ExtractorBundle, dimensions: int) -> BundleText:
     unusable = "" if weights.trained else " (random weights: unusable)"
-    member = Member(
-        network=extractor.name,
-        weights_sha256=weights.sha256,
-        weights_source=weights.source,
-        licence=weights.licence,
-        dimensions=dimensions,
-    )
-    return Card(
+    return BundleText(
         name=about.name or bundle_name(extractor.name),
         version=about.version,
-        task="speech-embedding",
         title=f"Deep Spectrum, {extractor.title}{unusable}",
         description=(
             f"A plot of the spectrogram (preset {about.preset}) as a picture of {extractor.size} × {extractor.size} "
@@ -202,7 +181,26 @@ def _card(
             f"numbers. "
             f"Weights: {weights.source}, trained with the normalisation '{weights.convention.name}'."
         ),
-        speech=speech,
+        licence=weights.licence,
+        known_limits=(*_network_limits(extractor, weights), *KNOWN_LIMITS),
+        priority=0 if weights.trained else UNUSABLE_PRIORITY,
+    )
+
+
+def _facts(
+    extractor: Extractor, weights: Weights, about: ExtractorBundle, parity: Parity, dimensions: int
+) -> BundleFacts:
+    member = Member(
+        network=extractor.name,
+        weights_sha256=weights.sha256,
+        weights_source=weights.source,
+        licence=weights.licence,
+        dimensions=dimensions,
+    )
+    return BundleFacts(
+        task="speech-embedding",
+        intended_use=INTENDED_USE if weights.trained else "None: the weights are random numbers, for tests alone.",
+        speech=speech_input(about),
         settings={
             "network": extractor.name,
             "item": extractor.item,
@@ -214,14 +212,9 @@ def _card(
             "variant": weights.variant,
             "usable": weights.trained,
         },
-        licence=weights.licence,
         members=[member],
-        intended_use=INTENDED_USE if weights.trained else "None: the weights are random numbers, for tests alone.",
-        known_limits=[*_network_limits(extractor, weights), *KNOWN_LIMITS],
-        exporter={"emoserve": __version__, "torch": torch.__version__, "python": platform.python_version()},
         parity=parity,
-        priority=0 if weights.trained else UNUSABLE_PRIORITY,
-        files=files,
+        made_with=("torch",),
     )
 
 

@@ -25,7 +25,15 @@ from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.plot_choice import plot_preset
 from export.deep_spectrum.weights.onnx_layers import layers_of
 from export.deep_spectrum.weights.onnx_names import names_by_order
-from export.evaluation.agreement import BATCH_TOLERANCE, Agreement, Clip, clips_of
+from export.evaluation.verification import (
+    Check,
+    Clip,
+    Verification,
+    batch_check,
+    clips_of,
+    difference_check,
+    verification,
+)
 from export.graph.builder import FLOAT
 from service.card import Card, read_card
 from service.pipeline.device.session import Session
@@ -53,7 +61,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Answers:
+class Embeddings:
     """What a graph answers to clips, each alone: embeddings [clips, dim], pictures [clips, 3, size, size]."""
 
     embeddings: NDArray[np.float32]
@@ -65,26 +73,7 @@ class Answers:
         return float(np.abs(self.embeddings - other).max() / max(float(np.abs(other).max()), 1e-12))
 
 
-@dataclass(frozen=True)
-class ExtractorVerification(Agreement):
-    """Agreement with PyTorch, relative to the largest value, and with the toolkit's picture where it can be drawn."""
-
-    toolkit_cosine: float | None
-    toolkit_least_cosine: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the bundle is right."""
-        return super().passed and (self.toolkit_cosine is None or self.toolkit_cosine >= self.toolkit_least_cosine)
-
-    @property
-    def summary(self) -> str:
-        """The differences in one line."""
-        toolkit = "not drawn" if self.toolkit_cosine is None else f"cosine {self.toolkit_cosine:.5f}"
-        return f"{super().summary}, toolkit's picture {toolkit} (≥ {self.toolkit_least_cosine})"
-
-
-def answer(model: onnx.ModelProto, clips: Sequence[Clip]) -> Answers:
+def embed_clips(model: onnx.ModelProto, clips: Sequence[Clip]) -> Embeddings:
     """Run a bundle's graph on each clip alone and on all at once; ``model`` gets the picture as an output."""
     if PICTURE not in [value.name for value in model.graph.output]:
         model.graph.output.append(helper.make_tensor_value_info(PICTURE, FLOAT, None))
@@ -99,10 +88,10 @@ def answer(model: onnx.ModelProto, clips: Sequence[Clip]) -> Answers:
     pictures = np.concatenate([result[PICTURE] for result in alone])
     together = run(clips)[EMBEDDING]
     scale = max(float(np.abs(embeddings).max()), 1e-12)
-    return Answers(embeddings, pictures, float(np.abs(together - embeddings).max() / scale))
+    return Embeddings(embeddings, pictures, float(np.abs(together - embeddings).max() / scale))
 
 
-def verify_extractor_bundle(folder: Path, recordings: Sequence[Clip]) -> ExtractorVerification:
+def verify_extractor_bundle(folder: Path, recordings: Sequence[Clip]) -> Verification:
     """Compare ONNX Runtime with PyTorch, with itself in a batch, and with the toolkit's picture where it can be drawn.
 
     Args:
@@ -113,16 +102,17 @@ def verify_extractor_bundle(folder: Path, recordings: Sequence[Clip]) -> Extract
     model = onnx.load(folder / card.file_with_role("model"))
     reference = reference_of(card, model.graph)
     clips = clips_of(card.speech, recordings)
-    answers = answer(model, clips)
-    return ExtractorVerification(
-        model=f"{card.name}/{card.version}",
-        recordings=len(clips),
-        torch_difference=answers.relative(reference.embed(answers.pictures)),
-        torch_tolerance=card.parity.tolerance if card.parity is not None else TOLERANCE,
-        batch_difference=answers.batch_difference,
-        batch_tolerance=BATCH_TOLERANCE,
-        toolkit_cosine=_toolkit_cosine(card, reference, answers, clips),
-        toolkit_least_cosine=TOOLKIT_COSINE,
+    embedded = embed_clips(model, clips)
+    tolerance = card.parity.tolerance if card.parity is not None else TOLERANCE
+    cosine = _toolkit_cosine(card, reference, embedded, clips)
+    return verification(
+        card,
+        len(clips),
+        difference_check("torch", embedded.relative(reference.embed(embedded.pictures)), tolerance),
+        batch_check(embedded.batch_difference),
+        Check(
+            "toolkit's picture cosine", "toolkit_cosine", "toolkit_least_cosine", cosine, TOOLKIT_COSINE, at_least=True
+        ),
     )
 
 
@@ -139,7 +129,7 @@ def reference_of(card: Card, graph: onnx.GraphProto) -> Reference:
     )
 
 
-def _toolkit_cosine(card: Card, reference: Reference, answers: Answers, clips: Sequence[Clip]) -> float | None:
+def _toolkit_cosine(card: Card, reference: Reference, embedded: Embeddings, clips: Sequence[Clip]) -> float | None:
     """Smallest cosine over the clips, or None where the toolkit's picture cannot be drawn."""
     try:
         from export.deep_spectrum.picture.toolkit_picture import toolkit_picture
@@ -149,6 +139,6 @@ def _toolkit_cosine(card: Card, reference: Reference, answers: Answers, clips: S
     preset, size = plot_preset(str(card.settings["plot"])), EXTRACTORS[str(card.settings["network"])].size
     drawn = [toolkit_picture(clip, preset, size, card.speech.sample_rate_hz) for clip in clips]
     expected = reference.embed(np.stack(drawn).astype(np.float32).transpose(0, 3, 1, 2))
-    products = (answers.embeddings * expected).sum(axis=1)
-    lengths = np.linalg.norm(answers.embeddings, axis=1) * np.linalg.norm(expected, axis=1)
+    products = (embedded.embeddings * expected).sum(axis=1)
+    lengths = np.linalg.norm(embedded.embeddings, axis=1) * np.linalg.norm(expected, axis=1)
     return float((products / lengths).min())

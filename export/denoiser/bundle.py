@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 
-from export.bundle.parity import refuse_difference
-from export.bundle.trained import FromNetwork, TrainedBundle, trained_card
+from export.bundle.card import BundleFacts, BundleText, build_card
 from export.bundle.write import Content, write_bundle
 from export.corpora.audio import stack
 from export.denoiser.graph import denoiser_model, read_denoiser
 from export.denoiser.network import Denoiser, DenoiserConfig
 from export.denoiser.scores import ConditionReport
-from service.card import Measurement, SpeechInput, read_card
+from export.evaluation.verification import Clip, largest_difference, refuse_difference
+from service.card import Measurement, Parity, SpeechInput, read_card
 from service.pipeline.device.session import Session
-
-Samples = NDArray[np.float32]
 
 GRAPH_FILE_NAME = "denoiser.onnx"
 TOLERANCE = 1e-4
@@ -44,7 +42,7 @@ CONDITION_WORDS = {
 }
 
 
-def write_denoiser_bundle(network: Denoiser, about: TrainedBundle, out: Path, recordings: list[Samples]) -> Path:
+def write_denoiser_bundle(network: Denoiser, about: BundleText, out: Path, recordings: Sequence[Clip]) -> Path:
     """Write ``out/<name>/<version>/`` and check the graph against the network on ``recordings``.
 
     Args:
@@ -55,10 +53,9 @@ def write_denoiser_bundle(network: Denoiser, about: TrainedBundle, out: Path, re
     """
     graph = denoiser_model(network, about.metadata).SerializeToString()
     session = Session(graph, device="cpu", threads=1)
-    batches = [[clip] for clip in recordings] + [recordings]
-    difference = max(torch_difference(session, network, batch) for batch in batches)
+    difference = largest_difference(partial(run_denoiser, session), partial(run_network, network), recordings)
     refuse_difference(about.name, difference, TOLERANCE)
-    content = FromNetwork(
+    facts = BundleFacts(
         task="denoiser",
         speech=SpeechInput(
             sample_rate_hz=network.config.sample_rate_hz,
@@ -70,11 +67,14 @@ def write_denoiser_bundle(network: Denoiser, about: TrainedBundle, out: Path, re
         ),
         settings={"network": network.config.to_text()},
         intended_use=INTENDED_USE,
-        tolerance=TOLERANCE,
-        difference=difference,
-        recordings=len(recordings),
+        parity=Parity(
+            tolerance=TOLERANCE,
+            largest_difference=difference,
+            against=f"PyTorch {torch.__version__} on {len(recordings)} recordings, alone and in one batch",
+        ),
+        made_with=("torch",),
     )
-    return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, lambda files: trained_card(about, content, files))
+    return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, partial(build_card, about, facts))
 
 
 def load_denoiser_bundle(folder: Path) -> Denoiser:
@@ -85,18 +85,18 @@ def load_denoiser_bundle(folder: Path) -> Denoiser:
     return read_denoiser(onnx.load(folder / card.file_with_role("model")), DenoiserConfig.from_text(settings))
 
 
-def run_denoiser(session: Session, clips: list[Samples]) -> Samples:
+def run_denoiser(session: Session, clips: Sequence[Clip]) -> Clip:
     """Denoise a batch, float32 [batch, samples of the longest]."""
     waveform, lengths = stack(clips)
     return session.run({"waveform": waveform, "lengths": lengths}, ("denoised",))["denoised"]
 
 
-def torch_difference(session: Session, network: Denoiser, clips: list[Samples]) -> float:
-    """Largest difference of a sample between graph and network on one batch."""
+def run_network(network: Denoiser, clips: Sequence[Clip]) -> Clip:
+    """Denoise a batch in PyTorch, float32 [batch, samples of the longest]."""
     waveform, lengths = stack(clips)
     with torch.inference_mode():
-        expected = network(torch.from_numpy(waveform), torch.from_numpy(lengths)).numpy()
-    return float(np.abs(run_denoiser(session, clips) - expected).max())
+        denoised: Clip = network(torch.from_numpy(waveform), torch.from_numpy(lengths)).numpy()
+    return denoised
 
 
 def denoising_measurements(

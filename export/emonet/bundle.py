@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 
-from export.bundle.parity import refuse_difference
-from export.bundle.trained import FromNetwork, TrainedBundle, trained_card
+from export.bundle.card import SPEECH_EMOTION_USE, BundleFacts, BundleText, build_card
 from export.bundle.write import Content, write_bundle
 from export.corpora.audio import stack
 from export.emonet.graph import emonet_model
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.evaluation.calibration import Calibration
+from export.evaluation.verification import Clip, Compute, largest_difference, refuse_difference
 from export.graph.front_end import PRESETS, FrontEnd
-from service.card import SpeechInput, read_card
+from service.card import Parity, SpeechInput, read_card
 from service.pipeline.device.session import Session
 
 GRAPH_FILE_NAME = "emonet.onnx"
@@ -27,16 +28,9 @@ WEIGHTS_FILE_NAME = "weights.safetensors"
 TOLERANCE = 1e-4
 """Largest difference of a probability between PyTorch and ONNX Runtime; both run in fp32."""
 
-INTENDED_USE = (
-    "Estimating the vocal expression of emotion in recordings of one speaker, for research and as one input among "
-    "others to people in health care. Not a diagnosis, not a lie detector, not a judgement of what a person feels. "
-    "The EU AI Act (Regulation 2024/1689, article 5(1)(f)) prohibits emotion recognition at work and in education "
-    "except for medical or safety reasons; elsewhere it is high-risk and people must be told."
-)
-
 
 @dataclass(frozen=True)
-class EmotionBundle(TrainedBundle):
+class EmotionText(BundleText):
     """What the card needs to know beyond the network.
 
     Attributes:
@@ -50,7 +44,7 @@ class EmotionBundle(TrainedBundle):
 
 
 def write_emotion_bundle(
-    network: EmoNet, about: EmotionBundle, calibration: Calibration, out: Path, inputs: list[NDArray[np.float32]]
+    network: EmoNet, about: EmotionText, calibration: Calibration, out: Path, inputs: list[NDArray[np.float32]]
 ) -> Path:
     """Write ``out/<name>/<version>/`` and check the graph against the network on ``inputs``.
 
@@ -62,10 +56,13 @@ def write_emotion_bundle(
     """
     preset = PRESETS[about.preset]
     graph = emonet_model(network, preset, about.metadata, calibration=calibration).SerializeToString()
-    difference = largest_difference(graph, network, about.preset, calibration, inputs)
+    clips = [clip[: preset.full_length_samples] for clip in inputs]
+    difference = largest_difference(
+        by_graph(Session(graph, device="cpu", threads=1)), by_network(network, about.preset, calibration), clips
+    )
     refuse_difference(about.name, difference, TOLERANCE)
     window_s = preset.full_length_samples / preset.sample_rate_hz
-    content = FromNetwork(
+    facts = BundleFacts(
         task="speech-emotion",
         speech=SpeechInput(
             sample_rate_hz=preset.sample_rate_hz,
@@ -76,15 +73,18 @@ def write_emotion_bundle(
             preset=about.preset,
         ),
         settings={**calibration.to_settings(), "network": network.config.to_text()},
-        intended_use=INTENDED_USE,
-        tolerance=TOLERANCE,
-        difference=difference,
-        recordings=len(inputs),
+        intended_use=SPEECH_EMOTION_USE,
+        parity=Parity(
+            tolerance=TOLERANCE,
+            largest_difference=difference,
+            against=f"PyTorch {torch.__version__} on {len(inputs)} recordings, alone and in one batch",
+        ),
+        made_with=("torch",),
         labels=network.config.labels,
     )
     weights = save({key: value.contiguous() for key, value in network.state_dict().items()})
     contents = {GRAPH_FILE_NAME: Content(graph), WEIGHTS_FILE_NAME: Content(weights, "weights")}
-    return write_bundle(out, contents, lambda files: trained_card(about, content, files))
+    return write_bundle(out, contents, partial(build_card, about, facts))
 
 
 def load_network(folder: Path) -> EmoNet:
@@ -97,32 +97,25 @@ def load_network(folder: Path) -> EmoNet:
     return network.eval()
 
 
-def torch_probabilities(
-    network: EmoNet,
-    preset: str,
-    calibration: Calibration,
-    waveform: NDArray[np.float32],
-    lengths: NDArray[np.int64],
-) -> NDArray[np.float32]:
-    """What PyTorch answers, float32 [batch, classes]."""
-    with torch.inference_mode():
-        pictures, frames = FrontEnd(PRESETS[preset])(torch.from_numpy(waveform), torch.from_numpy(lengths))
-        logits = network(pictures[:, None], frames)["emotion"]
+def by_graph(session: Session) -> Compute:
+    """The bundle's graph: clips to probabilities float32 [clips, classes]."""
+
+    def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
+        waveform, lengths = stack(clips)
+        return session.run({"waveform": waveform, "lengths": lengths}, ("probabilities",))["probabilities"]
+
+    return compute
+
+
+def by_network(network: EmoNet, preset: str, calibration: Calibration) -> Compute:
+    """The network in PyTorch behind its front end: clips to probabilities float32 [clips, classes]."""
+    front_end = FrontEnd(PRESETS[preset])
+
+    def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
+        waveform, lengths = stack(clips)
+        with torch.inference_mode():
+            pictures, frames = front_end(torch.from_numpy(waveform), torch.from_numpy(lengths))
+            logits = network(pictures[:, None], frames)["emotion"]
         return calibration.probabilities(logits.numpy())
 
-
-def largest_difference(
-    graph: bytes, network: EmoNet, preset: str, calibration: Calibration, inputs: list[NDArray[np.float32]]
-) -> float:
-    """Largest difference of a probability between graph and network, each clip alone and all in one batch."""
-    session = Session(graph, device="cpu", threads=1)
-    limit = PRESETS[preset].full_length_samples
-    clips = [clip[:limit] for clip in inputs]
-    batches = [[clip] for clip in clips] + [clips]
-    worst = 0.0
-    for batch in batches:
-        waveform, lengths = stack(batch)
-        answer = session.run({"waveform": waveform, "lengths": lengths}, ("probabilities",))["probabilities"]
-        expected = torch_probabilities(network, preset, calibration, waveform, lengths)
-        worst = max(worst, float(np.abs(answer - expected).max()))
-    return worst
+    return compute

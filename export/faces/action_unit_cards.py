@@ -1,13 +1,12 @@
-"""The cards of the action-unit bundles."""
+"""Texts and facts of the action-unit bundles."""
 
 from __future__ import annotations
 
+from export.bundle.card import BundleFacts, BundleText, Setting
 from export.faces.action_unit_graphs import LABELS, MAX_INTENSITY
 from export.faces.agreement import Evaluation
-from export.faces.bundle_folder import exporter
-from export.faces.constants import PipelineSetting
 from export.faces.synthetic_faces import HELD_OUT_IDENTITIES, TrainingSize
-from service.card import Card, FileEntry, Licence, Measurement, TrainingData
+from service.card import Licence, Measurement, TrainingData
 
 VERSION = "1"
 COMMAND = "emoserve-export action-units"
@@ -54,17 +53,16 @@ RULE_LIMITS = [
 ]
 
 
-def head_card(
+def describe_heads(
     points: int,
     training: TrainingSize,
     evaluations: list[Evaluation],
     rule: Evaluation,
-    files: dict[str, FileEntry],
-) -> Card:
-    """Card of the trained heads for the mesh of ``points`` points."""
+) -> tuple[BundleText, BundleFacts]:
+    """Text and facts of the trained heads for the mesh of ``points`` points."""
     with_blendshapes = points == 478
     inputs = f"the {points}-point mesh" + (" and 52 blendshapes" if with_blendshapes else "")
-    settings: dict[str, PipelineSetting] = {
+    settings: dict[str, Setting] = {
         "mesh_points": points,
         "needs_blendshapes": with_blendshapes,
         "max_intensity": MAX_INTENSITY,
@@ -72,10 +70,9 @@ def head_card(
         "smoothing_frames": 3,  # centred moving average of the intensities
         "confidence_tracked": 0.98,  # what OpenFace writes for a tracked face (measured); 0 without a face
     }
-    return Card(
+    text = BundleText(
         name=f"action-units-{points}",
         version=VERSION,
-        task="action-units",
         title=f"17 action units from {inputs}",
         description=(
             f"Ridge regression from {inputs} to the intensities (0 to 5) of the 17 action units that "
@@ -83,57 +80,59 @@ def head_card(
             "without a neutral run 'head_absolute' on the features as they are. The mesh is aligned to the "
             "mean face inside the graph."
         ),
-        labels=list(LABELS),
-        settings=settings,
-        licence=Licence(
-            spdx="MIT",
-            commercial_use=True,
-            attribution=ATTRIBUTION,
-        ),
-        training_data=[
+        licence=Licence(spdx="MIT", commercial_use=True, attribution=ATTRIBUTION),
+        training_data=(
             TrainingData(
                 name=SYNTHETIC,
                 licence="MIT",
                 utterances=training.frames,
                 speakers=training.identities,
                 reference="https://github.com/ICT-VGL/ICT-FaceKit",
-            )
-        ],
-        measurements=[
-            measurement
-            for evaluation in evaluations
-            for measurement in _measurements(evaluation, rule, by_unit=evaluation.neutral == "median")
-        ],
-        intended_use=INTENDED_USE,
-        known_limits=[*UNVERIFIED, *([] if with_blendshapes else MESH_ONLY_LIMITS), *TRAINED_LIMITS],
-        exporter=exporter(COMMAND),
+            ),
+        ),
+        known_limits=(*UNVERIFIED, *([] if with_blendshapes else MESH_ONLY_LIMITS), *TRAINED_LIMITS),
         priority=PRIORITIES[points],
-        files=files,
     )
+    measurements = [
+        measurement
+        for evaluation in evaluations
+        for measurement in _measurements(evaluation, rule, by_unit=evaluation.neutral == "median")
+    ]
+    return text, _facts(settings, measurements)
 
 
-def rule_card(evaluation: Evaluation, files: dict[str, FileEntry]) -> Card:
-    """Card of the rule mapping, which is trained on nothing."""
-    return Card(
+def describe_rule(evaluation: Evaluation) -> tuple[BundleText, BundleFacts]:
+    """Text and facts of the rule mapping, which is trained on nothing."""
+    text = BundleText(
         name=RULE_NAME,
         version=VERSION,
-        task="action-units",
         title="17 action units from 52 blendshapes by rule",
         description=(
             "A fixed mapping of blendshapes to action units after published tables of ARKit shapes and "
             "FACS, times 5. Takes blendshapes directly; no neutral is subtracted."
         ),
-        labels=list(LABELS),
-        settings={"needs_blendshapes": True, "max_intensity": MAX_INTENSITY, "smoothing_frames": 3,
-                  "confidence_tracked": 0.98},
         licence=Licence(spdx="MIT", commercial_use=True, attribution=""),
-        measurements=_measurements(evaluation, None, by_unit=True),
+        known_limits=(*UNVERIFIED, *RULE_LIMITS),
+    )
+    settings: dict[str, Setting] = {
+        "needs_blendshapes": True,
+        "max_intensity": MAX_INTENSITY,
+        "smoothing_frames": 3,
+        "confidence_tracked": 0.98,
+    }
+    return text, _facts(settings, _measurements(evaluation, None, by_unit=True))
+
+
+def _facts(settings: dict[str, Setting], measurements: list[Measurement]) -> BundleFacts:
+    return BundleFacts(
+        task="action-units",
         intended_use=INTENDED_USE,
-        known_limits=[*UNVERIFIED, *RULE_LIMITS],
-        exporter=exporter(COMMAND),
-        priority=0,
-        files=files,
-    )  # fmt: skip
+        settings=settings,
+        labels=LABELS,
+        measurements=measurements,
+        made_with=("onnx", "numpy"),
+        source=COMMAND,
+    )
 
 
 def _measurements(evaluation: Evaluation, rule: Evaluation | None, by_unit: bool) -> list[Measurement]:

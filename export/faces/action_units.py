@@ -11,11 +11,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
-from export.faces.action_unit_cards import head_card, rule_card
+from export.faces.action_unit_cards import describe_heads, describe_rule
 from export.faces.action_unit_graphs import features_graph, head_graph, rule_graph
 from export.faces.agreement import Evaluation, agreement
 from export.faces.alignment import reference_face
-from export.faces.bundle_folder import write_bundle
+from export.faces.onnx_graph import write_graphs
 from export.faces.synthetic_faces import (
     SyntheticFaces,
     held_out,
@@ -47,7 +47,7 @@ def train_action_units(data: Path, out: Path, seed: int) -> list[Path]:
     rule = rule_graph()
     rule_evaluation = _evaluate_rule(rule, load_synthetic_faces(data / FILES[478]), seed)
     bundles = [_write_heads(data, out, points, rule_evaluation, seed) for points in FILES]
-    rule_bundle = write_bundle(out, {"model": rule}, lambda files: rule_card(rule_evaluation, files))
+    rule_bundle = write_graphs(out, {"model": rule}, *describe_rule(rule_evaluation))
     return [*bundles, rule_bundle]
 
 
@@ -55,7 +55,7 @@ def _write_heads(data: Path, out: Path, points: int, rule: Evaluation, seed: int
     faces = load_synthetic_faces(data / FILES[points])
     graphs, evaluations = train_heads(faces, seed)
     size = training_size(faces, held_out(faces, seed))
-    return write_bundle(out, graphs, lambda files: head_card(points, size, evaluations, rule, files))
+    return write_graphs(out, graphs, *describe_heads(points, size, evaluations, rule))
 
 
 def train_heads(faces: SyntheticFaces, seed: int) -> tuple[dict[str, onnx.ModelProto], list[Evaluation]]:

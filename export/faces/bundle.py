@@ -8,10 +8,11 @@ from pathlib import Path
 
 import onnx
 
+from export.bundle.card import BundleFacts, BundleText, Setting
 from export.faces import constants, stages
-from export.faces.bundle_folder import exporter, write_bundle
+from export.faces.onnx_graph import write_graphs
 from export.faces.sources import BLENDSHAPES, DETECTOR, MESH, FaceNetworks, choose
-from service.card import CARD_FILE_NAME, Card, FileEntry, Licence
+from service.card import CARD_FILE_NAME, Licence
 
 NAME = "mediapipe-faces"
 # The better mesh has the higher version, which is the one that is served.
@@ -47,7 +48,7 @@ def write_face_bundle(out: Path, task: Path | None = None, wheel: Path | None = 
         OSError: ``out`` cannot be written.
     """
     source = choose(task, wheel)
-    return write_bundle(out, _convert(source), lambda files: _card(source, files))
+    return write_graphs(out, _convert(source), *_described(source))
 
 
 def existing_face_bundle(out: Path) -> Path | None:
@@ -78,10 +79,10 @@ def _convert(source: FaceNetworks) -> dict[str, onnx.ModelProto]:
     return graphs
 
 
-def _card(source: FaceNetworks, files: dict[str, FileEntry]) -> Card:
+def _described(source: FaceNetworks) -> tuple[BundleText, BundleFacts]:
     size_px, points = _mesh_shape(source)
     has_blendshapes = BLENDSHAPES in source.networks
-    settings: dict[str, constants.PipelineSetting] = {
+    settings: dict[str, Setting] = {
         **constants.PIPELINE_SETTINGS,
         "mesh_size_px": size_px,
         "mesh_points": points,
@@ -89,23 +90,25 @@ def _card(source: FaceNetworks, files: dict[str, FileEntry]) -> Card:
     if has_blendshapes:
         settings["blendshape_names"] = list(constants.BLENDSHAPES)
     parts = f"face detector, {points}-point mesh" + (" and 52 blendshapes" if has_blendshapes else "")
-    return Card(
+    text = BundleText(
         name=NAME,
         version=VERSIONS[source.kind],
-        task="face",
         title=f"MediaPipe {parts}",
         description=(
             f"The publisher's {parts}, converted from {source.origin}. {CHANGES} "
             "Graphs take RGB images in 0…1; the detector's anchors are applied inside its graph."
         ),
-        settings=settings,
         licence=Licence(spdx=LICENCE, commercial_use=True, attribution=f"{ATTRIBUTION}. {CHANGES}"),
-        intended_use="Finding a face in a video and following its shape, for the action-unit stage.",
-        known_limits=_known_limits(has_blendshapes),
-        exporter=exporter("emoserve-export faces"),
-        priority=0,
-        files=files,
+        known_limits=tuple(_known_limits(has_blendshapes)),
     )
+    facts = BundleFacts(
+        task="face",
+        intended_use="Finding a face in a video and following its shape, for the action-unit stage.",
+        settings=settings,
+        made_with=("onnx", "numpy"),
+        source=source.origin,
+    )
+    return text, facts
 
 
 def _known_limits(has_blendshapes: bool) -> list[str]:

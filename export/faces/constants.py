@@ -5,6 +5,8 @@ They go into the bundle's card, from where the service reads them.
 
 from __future__ import annotations
 
+from export.bundle.card import Setting
+
 DETECTOR_SIZE_PX = 128
 DETECTOR_STRIDES = (8, 16)
 DETECTOR_ANCHORS_PER_CELL = (2, 6)  # 16 × 16 × 2 + 8 × 8 × 6 = 896
@@ -43,11 +45,9 @@ BLENDSHAPES = (
     "noseSneerRight",
 )  # fmt: skip
 
-PipelineSetting = float | int | str | bool | list[float] | list[int] | list[str]
-
 # What the service's pipeline needs beside the graphs. The detector's anchors are applied inside its graph;
 # their layout is stated for readers of the card.
-PIPELINE_SETTINGS: dict[str, PipelineSetting] = {
+PIPELINE_SETTINGS: dict[str, Setting] = {
     "detector_size_px": DETECTOR_SIZE_PX,  # the whole frame, letterboxed into a square with a black border
     "detector_anchor_strides_px": list(DETECTOR_STRIDES),
     "detector_anchors_per_cell": list(DETECTOR_ANCHORS_PER_CELL),

@@ -1,4 +1,4 @@
-"""Reading FlatBuffers: the binary container of TFLite files.
+"""Reading FlatBuffers, by hand since the publisher's reader takes offsets beyond a damaged file without an error.
 
 A buffer begins with the offset of its root table and a four-character identifier. A table begins with the
 signed distance back to its vtable, which gives the place of each field inside the table, zero for a field

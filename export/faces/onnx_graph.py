@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from export.bundle.card import BundleFacts, BundleText, build_card
+from export.bundle.write import Content, write_bundle
 
 OPSET = 17
 IR_VERSION = 8  # the first that knows opset 17; older runtimes read it too
@@ -86,3 +92,9 @@ def model_bytes(model: onnx.ModelProto) -> bytes:
     """Serialised form; the same model gives the same bytes."""
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def write_graphs(out: Path, graphs: Mapping[str, onnx.ModelProto], text: BundleText, facts: BundleFacts) -> Path:
+    """Write a bundle whose files are ``<role>.onnx``; returns its folder below ``out``."""
+    contents = {f"{role}.onnx": Content(model_bytes(model), role) for role, model in graphs.items()}
+    return write_bundle(out, contents, partial(build_card, text, facts))

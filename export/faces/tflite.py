@@ -1,4 +1,6 @@
-"""The tables of a TFLite file: tensors, operators and their options, of one subgraph without control flow.
+"""The tables of a TFLite file, by hand since the package 'tflite' has one maintainer and no release since January 2025.
+
+Tensors, operators and their options are read, of one subgraph without control flow.
 
 Field numbers are those of version 3 of the publisher's schema (``schema.fbs`` of TensorFlow Lite).
 """

@@ -8,17 +8,19 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+from functools import partial
 from pathlib import Path
 
+from export.bundle.card import BundleFacts, BundleText, Setting, build_card
 from export.bundle.write import Content, write_bundle
-from service.card import Card, FileEntry, Licence
+from service.card import Licence
 
 PACKAGE = "silero-vad"
 GRAPH = Path("data", "silero_vad_16k_sequence.onnx")
 GRAPH_SHA256 = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"
-"""Of silero-vad 6.2.3. Another release is another model: check its contract, then pin it here."""
+"""Hash of the graph of silero-vad 6.2.3. Another release is another model: check its contract, then pin it here."""
 
-SETTINGS: dict[str, float | int | str | bool | list[float] | list[int] | list[str]] = {
+SETTINGS: dict[str, Setting] = {
     "sample_rate_hz": 16000,
     "step_samples": 512,  # 32 ms
     "context_samples": 64,  # of the step before, put ahead of each step
@@ -45,7 +47,13 @@ def write_voice_activity_bundle(out: Path) -> Path:
     if digest != GRAPH_SHA256:
         raise SourceError(f"the sha256 of {graph.name} in {PACKAGE} is {digest[:12]}…, not {GRAPH_SHA256[:12]}…")
     version = importlib.metadata.version(PACKAGE)
-    return write_bundle(out, {"model.onnx": Content(graph)}, lambda files: _card(version, files))
+    facts = BundleFacts(
+        task="voice-activity",
+        intended_use="Finding where in a recording somebody speaks, so that only this is judged.",
+        settings=SETTINGS,
+        source=f"{PACKAGE} {version}, {GRAPH.name}",
+    )
+    return write_bundle(out, {"model.onnx": Content(graph)}, partial(build_card, _text(version), facts))
 
 
 def _graph() -> Path:
@@ -56,21 +64,16 @@ def _graph() -> Path:
     raise SourceError(f"the package {PACKAGE} is not installed, or lacks {GRAPH}")
 
 
-def _card(version: str, files: dict[str, FileEntry]) -> Card:
-    return Card(
+def _text(version: str) -> BundleText:
+    return BundleText(
         name="voice-activity",
         version=version,
-        task="voice-activity",
         title="Silero VAD, 16 kHz",
         description="Probability of speech for each 32 ms of sound, from a recurrent network.",
-        settings=SETTINGS,
         licence=Licence(spdx="MIT", commercial_use=True, attribution="Silero Team"),
-        intended_use="Finding where in a recording somebody speaks, so that only this is judged.",
-        known_limits=[
+        known_limits=(
             "It does not tell who speaks.",
             "Laughter, crying and screams without words may not count as speech.",
             "Speech close to the noise floor is missed.",
-        ],
-        exporter={"source": f"{PACKAGE} {version}", "file": GRAPH.name},
-        files=files,
+        ),
     )

@@ -9,6 +9,7 @@ from export.__main__ import main
 from export.affect.bundle import affect_settings, graph_parity, write_affect_bundle
 from export.affect.evaluate import answer_folder
 from export.affect.graph import one_filter_graph
+from export.bundle.card import BundleText
 from export.evaluation.concordance import concordance_coefficient, concordance_difference
 from service.card import Licence
 from tests.shared_material import shared_file
@@ -26,19 +27,13 @@ def write_bundle(folder, name, weights_of, targets=("arousal", "valence")):
         weights[0, weights_of[target], 1:4] = 0.1
         graphs[target] = one_filter_graph(weights, np.zeros(1, np.float32))
     case = np.zeros((1, 20, 37), np.float32)
+    licence = Licence(spdx="CC0-1.0", commercial_use=True, attribution="nobody")
     write_affect_bundle(
         folder,
         graphs,
-        name=name,
-        version="1",
-        title=name,
-        description="for a test",
-        settings=affect_settings(5, list(targets), [DELAY_STEPS[target] / 10 for target in targets], "test"),
-        licence=Licence(spdx="CC0-1.0", commercial_use=True, attribution="nobody"),
-        training_data=[],
-        measurements=[],
-        known_limits=[],
-        parity=graph_parity([(graph, case, np.zeros((1, 20))) for graph in graphs.values()], "zeros"),
+        BundleText(name=name, version="1", title=name, description="for a test", licence=licence),
+        affect_settings(5, list(targets), [DELAY_STEPS[target] / 10 for target in targets], "test"),
+        graph_parity([(graph, case, np.zeros((1, 20))) for graph in graphs.values()], "zeros"),
     )
     return folder
 
