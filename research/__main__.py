@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from export.classifiers.answers import Answers
+from export.classifiers.answers import Predictions
 from export.classifiers.combinations import COMPARE
 from export.classifiers.examples import TrainingError
 from export.classifiers.recipe import RECIPES
@@ -139,7 +139,7 @@ def run_denoise(arguments: argparse.Namespace) -> int:
     return run(arguments)
 
 
-def _draw(corpus: Corpus, system: str, answers: Sequence[Answers], folder: Path) -> None:
+def _draw(corpus: Corpus, system: str, answers: Sequence[Predictions], folder: Path) -> None:
     name = f"{corpus.name}-{system}".lower().replace(" ", "-")
     parts = {part.partition: part for part in answers}
     write_confusions(parts, len(parts), f"{system}, {corpus.name}", folder / name)

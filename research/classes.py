@@ -1,4 +1,4 @@
-"""Which classes an experiment tells apart: all emotions, or two groups of them (D10, D11)."""
+"""Classes that an experiment tells apart: all emotions, or two groups of them (D10, D11)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Classes:
         return "all" if self.grouping is None else "2"
 
     def kept(self, labels: Sequence[str]) -> NDArray[np.bool_]:
-        """Which rows of these emotions have a class, bool [rows].
+        """Whether each row of these emotions has a class, bool [rows].
 
         Raises:
             TrainingError: an emotion whose place is not known.

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.classifiers.answers import Answers, by_name
+from export.classifiers.answers import Predictions, by_name
 from export.classifiers.combinations import COMBINATIONS, COMPARE, plain_name
 from export.classifiers.fusion import aligned, mean_answers, side_by_side
 from export.classifiers.recipe import Recipe
@@ -34,7 +34,7 @@ class Compared:
     """Rows of a table, and the answers on devel and test of each system that was trained."""
 
     rows: list[dict[str, Cell]] = field(default_factory=list)
-    answers: dict[str, Sequence[Answers]] = field(default_factory=dict)
+    answers: dict[str, Sequence[Predictions]] = field(default_factory=dict)
 
 
 def compare_networks(
@@ -87,7 +87,9 @@ def has_trained_weights(bundle: Path) -> bool:
     return bool(read_card(bundle).settings.get("usable", True))
 
 
-def _fuse(kind: str, members: Sequence[str], tables: Tables, recipe: Recipe, trainings: Trainings) -> Sequence[Answers]:
+def _fuse(
+    kind: str, members: Sequence[str], tables: Tables, recipe: Recipe, trainings: Trainings
+) -> Sequence[Predictions]:
     kept, _ = aligned([tables[network] for network in members], by_row=kind == "early")
     if kind == "early":
         return trainings.train(side_by_side(kept), recipe).answers
@@ -110,9 +112,9 @@ def _add(
     found: Compared,
     corpus: Corpus,
     about: tuple[str, str, str],
-    answers: Sequence[Answers] | None,
+    answers: Sequence[Predictions] | None,
     printed: tuple[float, float] | None,
-    reference: Sequence[Answers] | None,
+    reference: Sequence[Predictions] | None,
 ) -> None:
     """Add a row and the answers; ``about`` is item, system and note."""
     item, system, note = about
@@ -132,9 +134,9 @@ def _add(
         found.answers[system] = answers
 
 
-def _part(answers: Sequence[Answers] | None, partition: str) -> Answers | None:
+def _part(answers: Sequence[Predictions] | None, partition: str) -> Predictions | None:
     return next((part for part in answers or () if part.partition == partition), None)
 
 
-def _uar(part: Answers) -> float:
+def _uar(part: Predictions) -> float:
     return unweighted_average_recall(part.targets, part.answers)

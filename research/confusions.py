@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.classifiers.answers import Answers
+from export.classifiers.answers import Predictions
 from export.evaluation.metrics import confusion_matrix, unweighted_average_recall
 from research.tables import Cell, markdown
 
@@ -18,7 +18,7 @@ LEAST_PANEL_INCHES = 1.5
 LEFT_INCHES, TOP_INCHES, FOOT_INCHES, GAP_INCHES = 1.1, 0.25, 1.0, 0.5
 
 
-def write_confusions(parts: Mapping[str, Answers], columns: int, title: str, file: Path) -> None:
+def write_confusions(parts: Mapping[str, Predictions], columns: int, title: str, file: Path) -> None:
     """Write ``file`` with the suffixes .md, .json and .png.
 
     Args:
@@ -47,18 +47,18 @@ def write_confusions(parts: Mapping[str, Answers], columns: int, title: str, fil
     draw_confusions(parts, columns, title, file.with_suffix(".png"))
 
 
-def counts_of(part: Answers) -> NDArray[np.int64]:
+def counts_of(part: Predictions) -> NDArray[np.int64]:
     """int64 [classes, classes], a row an acted class, a column an answered one."""
     return confusion_matrix(part.targets, part.answers, len(part.labels))
 
 
-def shares_of(part: Answers) -> NDArray[np.float64]:
+def shares_of(part: Predictions) -> NDArray[np.float64]:
     """As :func:`counts_of`, with rows that sum to 1; zeros where a class does not occur."""
     counts = counts_of(part)
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def share_rows(part: Answers) -> list[dict[str, Cell]]:
+def share_rows(part: Predictions) -> list[dict[str, Cell]]:
     """A row an acted class, in per cent of its recordings."""
     rows = []
     for label, counts, shares in zip(part.labels, counts_of(part), shares_of(part), strict=True):
@@ -69,7 +69,7 @@ def share_rows(part: Answers) -> list[dict[str, Cell]]:
     return rows
 
 
-def draw_confusions(parts: Mapping[str, Answers], columns: int, title: str, file: Path) -> None:
+def draw_confusions(parts: Mapping[str, Predictions], columns: int, title: str, file: Path) -> None:
     """Draw the matrices in rows of ``columns``; the colour and the number are the share of the row in per cent.
 
     The margins are set by hand: matplotlib's own layout takes as long as all the rest.
@@ -110,5 +110,5 @@ def draw_confusions(parts: Mapping[str, Answers], columns: int, title: str, file
     figure.savefig(file, dpi=100)
 
 
-def _uar(part: Answers) -> float:
+def _uar(part: Predictions) -> float:
     return unweighted_average_recall(part.targets, part.answers)

@@ -1,4 +1,4 @@
-"""What ``denoise=true`` does to a speech model's answers, on clean recordings and in noise of known strength."""
+"""Effect of ``denoise=true`` on a speech model's answers, on clean recordings and in noise of known strength."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.classifiers.answers import Answers, by_name, figures_of
-from export.corpora.audio import read_waveform
+from export.classifiers.answers import Predictions, by_name, figures_of
+from export.corpora.audio import Waveform, read_waveform
 from export.corpora.tables import Corpus, CorpusError
 from export.denoiser.bundle import run_denoiser
 from export.denoiser.mixtures import add_noise
 from export.denoiser.noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES
-from export.evaluation.bundle import truth, waveform_runner
+from export.evaluation.bundle import truth, waveform_judge
 from export.evaluation.metrics import Interval
 from export.evaluation.significance import compare_answers
 from research.tables import Cell
 from service.card import read_card
 from service.pipeline.device.session import Session
 from service.problems import MediaTooShort
-
-Samples = NDArray[np.float32]
 
 Level = float | None
 """Signal-to-noise ratio in dB; None is the recording as it is."""
@@ -36,8 +34,8 @@ class Effect:
 
     model: str
     level: Level
-    plain: Answers
-    denoised: Answers
+    plain: Predictions
+    denoised: Predictions
 
 
 def measure_effects(
@@ -63,7 +61,7 @@ def measure_effects(
         if card.speech is None or card.speech.sample_rate_hz != SAMPLE_RATE_HZ:
             raise ValueError(f"{card.name} does not take speech at {SAMPLE_RATE_HZ} Hz")
     session = Session(denoiser / read_card(denoiser).file_with_role("model"), device="auto", threads=threads)
-    judges = {bundle: waveform_runner(bundle, threads) for bundle in models}
+    judges = {bundle: waveform_judge(bundle, threads) for bundle in models}
     levels: list[Level] = [None, *levels_db]
     shares: dict[tuple[Path, Level, bool], list[NDArray[np.float32]]] = {}
     for utterance in corpus.utterances:
@@ -91,7 +89,7 @@ def measure_effects(
     ]
 
 
-def mixtures(speech: Samples, name: str, levels: Sequence[Level], seed: int) -> Mapping[Level, Samples]:
+def mixtures(speech: Waveform, name: str, levels: Sequence[Level], seed: int) -> Mapping[Level, Waveform]:
     """``speech`` float32 [samples] at each level; one noise for all, drawn by the seed and the recording's name."""
     number = zlib.crc32(name.encode())
     families = list(UNSEEN_FAMILIES.values())
@@ -99,8 +97,8 @@ def mixtures(speech: Samples, name: str, levels: Sequence[Level], seed: int) -> 
     return {level: speech if level is None else add_noise(speech, noise, level) for level in levels}
 
 
-def answers_among_shared(probabilities: NDArray[np.float32], labels: Sequence[str], corpus: Corpus) -> Answers:
-    """Answers among the classes that model and corpus share, as ``evaluate`` counts them.
+def answers_among_shared(probabilities: NDArray[np.float32], labels: Sequence[str], corpus: Corpus) -> Predictions:
+    """Predictions among the classes that model and corpus share, as ``evaluate`` counts them.
 
     Args:
         probabilities: float32 [utterances, classes of the model].
@@ -117,7 +115,7 @@ def answers_among_shared(probabilities: NDArray[np.float32], labels: Sequence[st
     names = tuple(row.name for row, is_kept in zip(corpus.utterances, kept, strict=True) if is_kept)
     partition = corpus.utterances[0].partition
     classes = tuple(labels[place] for place in own)
-    return Answers(partition, classes, names, np.searchsorted(own, targets[kept]).astype(np.int64), shared)
+    return Predictions(partition, classes, names, np.searchsorted(own, targets[kept]).astype(np.int64), shared)
 
 
 def effect_row(corpus: str, effect: Effect) -> dict[str, Cell]:

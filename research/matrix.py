@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from export.classifiers.answers import Answers, answers_of
+from export.classifiers.answers import Predictions, answers_of
 from export.classifiers.examples import TrainingError, split
 from export.classifiers.recipe import RECIPES, Recipe
 from export.evaluation.metrics import unweighted_average_recall
@@ -36,7 +36,7 @@ class Cells:
     features: str
     classes: Classes
     balancing: str
-    answers: Mapping[tuple[Condition, Condition], Answers]
+    answers: Mapping[tuple[Condition, Condition], Predictions]
     setting: str
 
     @property
@@ -111,7 +111,7 @@ def rows_of(corpus: str, cells: Cells) -> Iterator[dict[str, Cell]]:
         yield row
 
 
-def uar_of(part: Answers) -> float:
+def uar_of(part: Predictions) -> float:
     """UAR of the answers."""
     return unweighted_average_recall(part.targets, part.answers)
 
@@ -122,7 +122,7 @@ def _choice(condition: Condition, trained: Training) -> str:
     return f"{condition} {words + ', ' if words else ''}α {trained.head.card.strength:g}"
 
 
-def _answers(table: FeatureTable, trained: Training) -> Answers:
+def _answers(table: FeatureTable, trained: Training) -> Predictions:
     test = split(training_table(table)).test
     if test is None:
         raise TrainingError("no row is in the partition 'test'")

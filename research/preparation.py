@@ -20,7 +20,7 @@ from research.trainings import Trainings
 
 
 def trainings_of(arguments: argparse.Namespace) -> Trainings:
-    """Where this run's trainings are kept."""
+    """The store of this run's trainings."""
     return Trainings(arguments.out / "trainings", available_threads(), note)
 
 

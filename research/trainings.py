@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sklearn
 
-from export.classifiers.answers import Answers, answers_of
+from export.classifiers.answers import Predictions, answers_of
 from export.classifiers.examples import split
 from export.classifiers.head import Head, HeadError, read_head, write_head
 from export.classifiers.recipe import Recipe
@@ -30,7 +30,7 @@ class Training:
     """
 
     head: Head
-    answers: list[Answers]
+    answers: list[Predictions]
     held_out_uar: float
 
 
@@ -84,7 +84,7 @@ class Trainings:
 
 
 def training_digest(table: FeatureTable, recipe: Recipe) -> str:
-    """What a training depends on as 16 hexadecimal digits: the whole table, the whole recipe, scikit-learn."""
+    """Digest of what a training depends on, 16 hexadecimal digits: the whole table, the whole recipe, scikit-learn."""
     digest = hashlib.sha256(repr((recipe, sklearn.__version__, table.values.shape)).encode())
     for column in (table.names, table.speakers, table.partitions, table.labels, table.feature_names):
         digest.update("\n".join(column).encode() + b"\0")
@@ -101,7 +101,7 @@ def _keep(head: Head, place: Path) -> None:
     partial.replace(place)
 
 
-def _answers(head: Head, table: FeatureTable) -> list[Answers]:
+def _answers(head: Head, table: FeatureTable) -> list[Predictions]:
     parts = split(table)
     named = (("devel", parts.devel), ("test", parts.test))
     return [

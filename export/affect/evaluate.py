@@ -30,7 +30,7 @@ LABEL_FOLDER, TURN_FOLDER = "labels", "turns"
 
 @dataclass(frozen=True)
 class TargetAnswers:
-    """Of one target: names of the sequences, truths and answers, float64 [steps] each, and seconds of delay."""
+    """Names of the sequences, truths and answers of one target, float64 [steps] each, and seconds of delay."""
 
     names: tuple[str, ...]
     gold: list[NDArray[np.float64]]

@@ -137,7 +137,7 @@ def _lstm_graph(network: AvecLstm) -> onnx.ModelProto:
 
 
 def _gates(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """From torch's gates (input, forget, candidate, output) to ONNX' (input, output, forget, candidate)."""
+    """Reorder torch's gates (input, forget, candidate, output) as ONNX has them (input, output, forget, candidate)."""
     entry, forget, candidate, exit_ = np.split(values, 4)
     return np.concatenate([entry, exit_, forget, candidate])
 

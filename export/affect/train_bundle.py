@@ -1,4 +1,4 @@
-"""From folders of features and labels to a bundle with both targets, a report and curves."""
+"""Training of affect bundles: folders of features and labels in; both targets, a report and curves out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From training frames to a bundle of the bag of audio words: codebook, graph, check, card."""
+"""Bundles of the bag of audio words: graph of a codebook, parity check, card."""
 
 from __future__ import annotations
 

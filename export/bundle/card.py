@@ -37,7 +37,7 @@ SPEECH_EMOTION_USE = (
 
 @dataclass(frozen=True)
 class BundleText:
-    """What a person decides about a bundle.
+    """The part of a card that a person decides.
 
     Attributes:
         title: one line for people.
@@ -59,7 +59,7 @@ class BundleText:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What is written into the graph itself."""
+        """Metadata of the graph itself."""
         return {"author": "Emoserve", "licence": self.licence.spdx, "name": self.name, "version": self.version}
 
 
@@ -78,7 +78,7 @@ def read_text(file: Path, kind: type[Text]) -> tuple[Text, frozenset[str]]:
 
 @dataclass(frozen=True)
 class BundleFacts:
-    """What follows from the model.
+    """The part of a card that follows from the model.
 
     Attributes:
         made_with: Python packages whose versions the card names.

@@ -1,4 +1,4 @@
-"""What a classifier or a fusion answers, recording by recording, and the figures of it."""
+"""Predictions of a classifier or a fusion, recording by recording, and their figures."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ ANSWER_COLUMNS = ("partition", "name", "label", "answer")
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Answers on one partition.
+class Predictions:
+    """Predictions on one partition.
 
     Attributes:
         names: recordings.
@@ -54,7 +54,7 @@ def served_answers(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     return probabilities.astype(np.float32).argmax(axis=1)
 
 
-def by_name(part: Answers) -> dict[str, tuple[str, str]]:
+def by_name(part: Predictions) -> dict[str, tuple[str, str]]:
     """Recording to its true label and the answer, as :func:`export.evaluation.significance.compare_answers` takes."""
     columns = zip(part.names, part.targets, part.answers, strict=True)
     return {name: (part.labels[target], part.labels[answer]) for name, target, answer in columns}
@@ -62,10 +62,10 @@ def by_name(part: Answers) -> dict[str, tuple[str, str]]:
 
 def answers_of(
     examples: Examples, row_probabilities: NDArray[np.float64], labels: Sequence[str], partition: str
-) -> Answers:
-    """Answers from the probabilities of rows, float64 [rows, classes]."""
+) -> Predictions:
+    """Predictions from the probabilities of rows, float64 [rows, classes]."""
     shares = examples.mean_by_utterance(row_probabilities)
-    return Answers(partition, tuple(labels), examples.names, examples.utterance_targets, shares)
+    return Predictions(partition, tuple(labels), examples.names, examples.utterance_targets, shares)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Figures:
         return asdict(self)
 
 
-def figures_of(answers: Answers, corpus: str, uncalibrated: Answers | None = None) -> Figures:
+def figures_of(answers: Predictions, corpus: str, uncalibrated: Predictions | None = None) -> Figures:
     """UAR with its 95 % bootstrap interval over recordings, accuracy, macro F1, calibration, confusion.
 
     Args:
@@ -116,7 +116,7 @@ def figures_of(answers: Answers, corpus: str, uncalibrated: Answers | None = Non
     )
 
 
-def write_answers(parts: Sequence[Answers], file: Path) -> None:
+def write_answers(parts: Sequence[Predictions], file: Path) -> None:
     """Write one line a recording: partition, name, true label, answer, and the probability of each class."""
     with file.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines)

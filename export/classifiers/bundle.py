@@ -1,4 +1,4 @@
-"""From classifiers and the bundles of their networks to one speech bundle: waveform in, probabilities out."""
+"""Bundles of classifiers behind their networks: waveform in, probabilities out."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Network:
 
 @dataclass(frozen=True)
 class ClassifierBundle:
-    """What the card says beyond what heads and networks tell."""
+    """Parts of the card that follow from neither heads nor networks."""
 
     name: str
     version: str = "1"
@@ -162,7 +162,7 @@ def compose(heads: Sequence[Head], kind: FusionKind | None, networks: Sequence[N
 
 
 def common_input(heads: Sequence[Head], networks: Sequence[Network]) -> SpeechInput:
-    """What all networks take; windows are no longer than what the classifiers were trained on.
+    """The input that all networks take; windows are no longer than those the classifiers were trained on.
 
     Raises:
         HeadError: there is nothing that all of them take.

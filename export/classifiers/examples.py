@@ -1,4 +1,4 @@
-"""From a table of features to what a classifier is fitted on; everything that makes it unusable is refused here."""
+"""Training examples of a classifier, made of a table of features; unusable tables are refused here."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Prepared:
 
 
 def prepare(examples: Examples, recipe: Recipe) -> Prepared:
-    """What every setting of the grid is fitted on; every class must be among ``examples``."""
+    """Prepare the rows that every setting of the grid is fitted on; every class must be among ``examples``."""
     rows = oversampled(examples.targets, recipe.oversampling, recipe.seed)
     scale, offset = fit_scaling(examples.values, recipe.scaling)
     scaled = examples.values * scale + offset

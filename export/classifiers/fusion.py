@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from export.classifiers.answers import Answers
+from export.classifiers.answers import Predictions
 from export.classifiers.examples import TrainingError
 from export.classifiers.head import Head, HeadError, read_head, write_head
 from export.classifiers.recipe import FusionKind, Recipe
@@ -51,7 +51,7 @@ class TrainedFusion:
 
     kind: FusionKind
     members: tuple[Trained, ...]
-    answers: list[Answers]
+    answers: list[Predictions]
     dropped: tuple[str, ...]
 
 
@@ -122,7 +122,7 @@ def side_by_side(tables: Sequence[FeatureTable]) -> FeatureTable:
     return replace(first, values=values, feature_names=tuple(names), origin=origin)
 
 
-def mean_answers(parts: Sequence[Answers]) -> Answers:
+def mean_answers(parts: Sequence[Predictions]) -> Predictions:
     """The arithmetic mean of the members' probabilities on one partition (A23).
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which licence a classifier may have: the strictest of its weights and its data."""
+"""The licence of a classifier: the strictest of its weights and its data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the scores of a linear classifier to probabilities, as scikit-learn's SGDClassifier defines them (G8).
+"""Probabilities of a linear classifier's scores, as scikit-learn's SGDClassifier defines them (G8).
 
 Every class has a row of weights, two classes too: the scores of the first are those of the second with the sign
 turned, and then the rules for many classes give what scikit-learn gives for two.

@@ -1,4 +1,4 @@
-"""What is searched and how it is chosen: the recipes of three papers, each part of which can be changed."""
+"""Recipes of three papers: the grid that is searched and how a setting is chosen. Each part can be changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training leaves behind: text, JSON, answers and pictures."""
+"""Text, JSON, answers and pictures of a training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.classifiers.answers import Answers, Figures, figures_of, write_answers
+from export.classifiers.answers import Figures, Predictions, figures_of, write_answers
 from export.classifiers.head import HeadCard
 from export.evaluation.confusion_plot import draw_confusion
 from export.evaluation.metrics import reliability
@@ -38,11 +38,11 @@ def measurements_of(figures: Sequence[Figures], protocol: str, command: str) -> 
 
 def write_report(
     folder: Path,
-    parts: Sequence[Answers],
+    parts: Sequence[Predictions],
     corpus: str,
     about: dict[str, object],
     lines: Sequence[str],
-    uncalibrated: Sequence[Answers] = (),
+    uncalibrated: Sequence[Predictions] = (),
 ) -> tuple[list[Figures], str]:
     """Write report.txt, report.json, answers.csv and two pictures a partition; returns figures and text.
 
@@ -91,7 +91,7 @@ def describe(figures: Figures) -> list[str]:
 
 
 def describe_choice(card: HeadCard) -> list[str]:
-    """What was chosen out of which grid, as lines of text."""
+    """The chosen setting and the grid, as lines of text."""
     best = max(cell.uar for cell in card.grid)
     strength = f"{'C' if card.loss == 'svm' else 'alpha'} {card.strength:g}"
     held_out = "devel" if card.selection == "devel" else f"{card.folds} folds of speakers"

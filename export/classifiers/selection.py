@@ -1,4 +1,4 @@
-"""Which setting of the grid is taken: by UAR on devel (A21, C3), or over folds of speakers (D13)."""
+"""Selection of a setting of the grid: by UAR on devel (A21, C3), or over folds of speakers (D13)."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def held_out_temperature(trial: Trial) -> float:
 
 
 Round = tuple[Examples, Examples]
-"""What is fitted on, and what is held out."""
+"""Pairs of the rows that are fitted on and the rows held out."""
 
 
 def _rounds(parts: Split, recipe: Recipe) -> list[Round]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import sklearn
 
-from export.classifiers.answers import Answers, answers_of
+from export.classifiers.answers import Predictions, answers_of
 from export.classifiers.examples import Split, TrainingError, split
 from export.classifiers.fitting import fit, prepare
 from export.classifiers.head import GridCell, Head, HeadCard
@@ -33,8 +33,8 @@ class Trained:
     """
 
     head: Head
-    answers: list[Answers]
-    uncalibrated: list[Answers]
+    answers: list[Predictions]
+    uncalibrated: list[Predictions]
     best: Trial
 
 
@@ -47,7 +47,7 @@ def train_head(
 ) -> Trained:
     """Search the grid, fit the best setting, answer devel and test.
 
-    Answers on devel come from the classifier that saw train alone, also where the final one is refitted on both.
+    Predictions on devel come from the classifier that saw train alone, also where the final one is refitted on both.
 
     Args:
         test_table: its partition 'test' takes the place of that of ``table``: another condition (D15).

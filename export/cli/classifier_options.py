@@ -1,4 +1,4 @@
-"""What the trainings of single classifiers and of fusions share: options, tables, comparison with another training."""
+"""Options, tables and comparisons that trainings of single classifiers and of fusions share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
-from export.classifiers.answers import Answers, read_answers
+from export.classifiers.answers import Predictions, read_answers
 from export.classifiers.combinations import CombinationError
 from export.classifiers.examples import TrainingError
 from export.classifiers.head import HeadError
@@ -107,7 +107,7 @@ def load_tables(arguments: argparse.Namespace) -> list[tuple[Path, FeatureTable]
     return [(bundle, compute(BundleExtractor(bundle), arguments)) for bundle in arguments.model]
 
 
-def compared(parts: Sequence[Answers], rivals: Sequence[Path]) -> tuple[list[dict[str, object]], list[str]]:
+def compared(parts: Sequence[Predictions], rivals: Sequence[Path]) -> tuple[list[dict[str, object]], list[str]]:
     """Tests against other trainings on devel (A24) and test (D16), for the report: as data and as text.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the commands on features share: corpora with their licences."""
+"""Options for corpora and their licences, shared by the commands on features."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def read_all(arguments: argparse.Namespace) -> list[Corpus]:
 
 
 def described_data(corpora: Sequence[Corpus], licences: Sequence[str]) -> list[TrainingData]:
-    """What is known of the data."""
+    """Descriptions of the corpora for a card."""
     entries = []
     for corpus in corpora:
         speakers = {utterance.speaker for utterance in corpus.utterances if utterance.speaker}

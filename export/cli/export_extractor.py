@@ -35,7 +35,7 @@ PLOT_OPTIONS = {
 """Free parameters of a plot: what stands for the value, and what they are."""
 
 PARITY_DURATIONS_S = (0.6, 1.9, 3.1)
-"""Of the synthetic voice that the graph is checked on where no recordings are named."""
+"""Durations of the synthetic voice that the graph is checked on where no recordings are named."""
 
 
 def add_networks(networks: Subparsers) -> None:

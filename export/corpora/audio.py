@@ -12,17 +12,21 @@ from numpy.typing import NDArray
 
 from export.corpora.tables import Corpus, CorpusError
 
+Waveform = NDArray[np.float32]
+"""Samples of one channel in −1 … 1, float32 [samples]."""
+
 PARITY_RECORDINGS = 6
+"""Number of recordings that an exported graph is checked on."""
 
 
-def read_waveform(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
+def read_waveform(path: Path, sample_rate_hz: int) -> Waveform:
     """Read a recording as mono float32 [samples] at ``sample_rate_hz``."""
     samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     mono = samples.mean(axis=1)
     return mono if rate_hz == sample_rate_hz else soxr.resample(mono, rate_hz, sample_rate_hz)
 
 
-def stack(clips: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def stack(clips: Sequence[Waveform]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Pad clips to the longest: waveform float32 [batch, samples], lengths int64 [batch]."""
     lengths = np.array([len(clip) for clip in clips], dtype=np.int64)
     waveform = np.zeros((len(clips), int(lengths.max())), dtype=np.float32)
@@ -31,7 +35,7 @@ def stack(clips: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], ND
     return waveform, lengths
 
 
-def parity_recordings(corpora: Sequence[Corpus]) -> list[NDArray[np.float32]]:
+def parity_recordings(corpora: Sequence[Corpus]) -> list[Waveform]:
     """Recordings of different lengths at 16 kHz, float32 [samples] each, for checks of exported graphs.
 
     Raises:

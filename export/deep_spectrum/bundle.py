@@ -1,4 +1,4 @@
-"""From an extractor and its weights to a bundle: plot, network, parity check, card."""
+"""Bundles of Deep Spectrum extractors: plot, network, parity check, card."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ KNOWN_LIMITS = (
 
 @dataclass(frozen=True)
 class ExtractorBundle:
-    """What is decided about a bundle.
+    """Choices of a person about a bundle.
 
     Attributes:
         preset: name in ``PLOT_PRESETS``, with changed parameters as ``plot_text`` writes them.
@@ -84,7 +84,7 @@ class ExtractorBundle:
 
 
 def bundle_of_front_end(front_end: str, sample_rate_hz: int) -> ExtractorBundle:
-    """What :attr:`ExtractorBundle.front_end` was the text of."""
+    """Inverse of :attr:`ExtractorBundle.front_end`."""
     preset, *more = front_end.split(FRONT_END_SEPARATOR)
     layers = [part.removeprefix(LAYER_MARK) for part in more if part.startswith(LAYER_MARK)]
     normalisations = [part for part in more if not part.startswith(LAYER_MARK)]

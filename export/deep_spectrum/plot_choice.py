@@ -31,7 +31,7 @@ PARAMETERS: dict[str, type[int] | type[float] | type[str]] = {
     "window_s": float,
     "hop_s": float,
 }
-"""What can be chosen, and how it is read."""
+"""Parameters that can be chosen, and how each is read."""
 
 TEXT = re.compile(r"(?P<name>[^()]+)(?:\((?P<changes>[^()]+)\))?")
 

@@ -62,7 +62,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What a graph answers to clips, each alone: embeddings [clips, dim], pictures [clips, 3, size, size]."""
+    """Outputs of a graph for clips, each alone: embeddings [clips, dim], pictures [clips, 3, size, size]."""
 
     embeddings: NDArray[np.float32]
     pictures: NDArray[np.float32]

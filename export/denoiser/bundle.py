@@ -1,4 +1,4 @@
-"""From a trained denoiser to a bundle: graph, parity check, card."""
+"""Bundles of trained denoisers: graph, parity check, card."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ DECAY = 3.0 * np.log(10.0)
 
 @dataclass(frozen=True)
 class Room:
-    """What a microphone hears of one place in one room.
+    """Impulse responses from one place in one room to a microphone.
 
     Attributes:
         response: float32 [samples]; the direct sound is 1 and comes first.

@@ -1,4 +1,4 @@
-"""What a denoiser gains: SI-SDR on speakers, noises and rooms that training never met.
+"""Gains of a denoiser: SI-SDR on speakers, noises and rooms that training never met.
 
 The speech is real; noises and rooms are made by the program from a seed, so that anyone gets the same mixtures.
 """
@@ -13,14 +13,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.corpora.audio import read_waveform
+from export.corpora.audio import Waveform, read_waveform
 from export.corpora.tables import Corpus
 from export.denoiser.mixtures import RT60_RANGE_S, SNR_RANGE_DB, add_noise, trim
 from export.denoiser.noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES, babble, unit_power
 from export.denoiser.rooms import draw_room
 from export.evaluation.metrics import Interval
 
-Samples = NDArray[np.float32]
 Condition = Literal["noise", "babble", "room", "both", "clean"]
 
 CONDITIONS: tuple[Condition, ...] = ("noise", "babble", "room", "both", "clean")
@@ -28,7 +27,7 @@ DISTANCE_M = (2.7, 3.3)
 """About 3 m, as the room microphone of D9."""
 
 MAX_UTTERANCES = 120
-"""Of a larger partition so many are taken, evenly spaced."""
+"""Most utterances scored; a larger partition is thinned evenly."""
 
 PERFECT_DB = 100.0
 """A ratio above this is rounding; it is cut here so that means stay finite."""
@@ -40,8 +39,8 @@ class Mixture:
 
     condition: Condition
     family: str
-    heard: Samples
-    wanted: Samples
+    heard: Waveform
+    wanted: Waveform
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def make_mixtures(corpus: Corpus, seed: int) -> Iterator[list[Mixture]]:
 
 
 def evaluate_denoiser(
-    denoise: Callable[[Samples], Samples], corpus: Corpus, seed: int, progress: Callable[[], None] | None = None
+    denoise: Callable[[Waveform], Waveform], corpus: Corpus, seed: int, progress: Callable[[], None] | None = None
 ) -> list[ConditionReport]:
     """Figures of ``denoise`` (float32 [samples] at 16 kHz to the same) in every condition."""
     rows: dict[Condition, list[_Row]] = {condition: [] for condition in CONDITIONS}

@@ -12,16 +12,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.signal import stft
 
+from export.corpora.audio import Waveform
 from export.corpora.tables import Corpus
 from export.denoiser.noises import SAMPLE_RATE_HZ
 from export.denoiser.scores import make_mixtures
 
-Samples = NDArray[np.float32]
-
 RANGE_DB = 70.0
 
 
-def draw_mixtures(denoise: Callable[[Samples], Samples], corpus: Corpus, seed: int, file: Path) -> None:
+def draw_mixtures(denoise: Callable[[Waveform], Waveform], corpus: Corpus, seed: int, file: Path) -> None:
     """Draw heard, denoised and wanted speech of the first utterance in every condition, on one scale of dB."""
     mixtures = next(make_mixtures(corpus, seed))
     figure = Figure(figsize=(13, 2.2 * len(mixtures)), layout="constrained")
@@ -40,11 +39,11 @@ def draw_mixtures(denoise: Callable[[Samples], Samples], corpus: Corpus, seed: i
     figure.savefig(file, dpi=80)
 
 
-def _draw(place: Axes, signal: Samples, top_db: float) -> None:
+def _draw(place: Axes, signal: Waveform, top_db: float) -> None:
     frequency_hz, time_s, decibels = _decibels(signal)
     place.pcolormesh(time_s, frequency_hz, decibels, vmin=top_db - RANGE_DB, vmax=top_db, cmap="magma", rasterized=True)
 
 
-def _decibels(signal: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _decibels(signal: Waveform) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     frequency_hz, time_s, spectrum = stft(signal, SAMPLE_RATE_HZ, nperseg=512, noverlap=384)
     return frequency_hz, time_s, 20.0 * np.log10(np.abs(spectrum) + 1e-9)

@@ -1,4 +1,4 @@
-"""From a trained EmoNet to a bundle: graph, weights, parity check, card."""
+"""Bundles of trained EmoNets: graph, weights, parity check, card."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class EmotionText(BundleText):
-    """What the card needs to know beyond the network.
+    """Text and settings of the card that do not follow from the network.
 
     Attributes:
         calibration_corpora: whose devel partitions the calibration is fitted on; empty means all that were seen.

@@ -1,4 +1,4 @@
-"""What an EmoNet bundle is made of: a checkpoint of its training, or a bundle that was made before."""
+"""Sources of an EmoNet bundle: a checkpoint of its training, or a bundle made before."""
 
 from __future__ import annotations
 

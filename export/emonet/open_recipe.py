@@ -24,7 +24,7 @@ from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibra
 
 @dataclass(frozen=True)
 class OpenRecipe:
-    """What to train on and for how long.
+    """Data and length of a training.
 
     Attributes:
         partitions: partitions trained on; 'train' until the test figures are written down, then all of them.
@@ -83,7 +83,7 @@ def train_open(
 
 
 def held_out(network: EmoNet, pictures: Pictures, labels: Sequence[str]) -> HeldOut:
-    """What the network says of held-out recordings."""
+    """Logits of the network for held-out recordings."""
     return HeldOut(
         pictures.corpus.name,
         predict(network, pictures)["emotion"],

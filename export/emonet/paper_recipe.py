@@ -32,7 +32,7 @@ RESUME_FILE_NAME = "resume.pt"
 
 @dataclass(frozen=True)
 class PaperRecipe:
-    """What to train and how.
+    """Choices of one training.
 
     Attributes:
         preset: front end, 'paper' or 'code' (F4).

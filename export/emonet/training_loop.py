@@ -166,7 +166,7 @@ def load_trained(checkpoint: Path) -> EmoNet:
 
 
 def load_calibration(checkpoint: Path) -> Calibration | None:
-    """What :meth:`Trainer.keep` put into a checkpoint; None if the training did not come to its end."""
+    """The calibration that :meth:`Trainer.keep` put into a checkpoint; None if the training did not come to its end."""
     settings = torch.load(checkpoint, weights_only=True).get("calibration")
     return Calibration.from_settings(settings) if settings else None
 

@@ -26,8 +26,8 @@ OUTPUTS = ("probabilities", "arousal", "valence")
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a bundle says of every utterance of a corpus.
+class CorpusAnswers:
+    """Predictions of a bundle for every utterance of a corpus.
 
     Attributes:
         probabilities: float32 [utterances, classes], mean over windows.
@@ -40,7 +40,9 @@ class Answers:
     valence: NDArray[np.float32] | None
 
 
-def answer_corpus(bundle: Path, corpus: Corpus, threads: int, progress: Callable[[], None] | None = None) -> Answers:
+def answer_corpus(
+    bundle: Path, corpus: Corpus, threads: int, progress: Callable[[], None] | None = None
+) -> CorpusAnswers:
     """Run the bundle's graph over the corpus; corpora of features enter the graph behind its front end.
 
     Raises:
@@ -48,22 +50,22 @@ def answer_corpus(bundle: Path, corpus: Corpus, threads: int, progress: Callable
     """
     card = read_card(bundle)
     graph = bundle / card.file_with_role("model")
-    run = _audio_runner(bundle, card, threads) if corpus.has_audio else _feature_runner(graph, corpus, threads)
+    run = _audio_judge(bundle, card, threads) if corpus.has_audio else _feature_judge(graph, corpus, threads)
     rows = []
     for utterance in corpus.utterances:
         rows.append(run(utterance))
         if progress:
             progress()
     columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    return Answers(tuple(card.labels), columns["probabilities"], columns.get("arousal"), columns.get("valence"))
+    return CorpusAnswers(tuple(card.labels), columns["probabilities"], columns.get("arousal"), columns.get("valence"))
 
 
-Runner = Callable[[Utterance], dict[str, NDArray[np.float32]]]
-WaveformRunner = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
+Judge = Callable[[Utterance], dict[str, NDArray[np.float32]]]
+WaveformJudge = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 
 
-def waveform_runner(bundle: Path, threads: int) -> WaveformRunner:
-    """What judges float32 [samples] at the card's rate by the bundle's graph: the mean over the card's windows.
+def waveform_judge(bundle: Path, threads: int) -> WaveformJudge:
+    """A function from float32 [samples] at the card's rate to the graph's mean outputs over the card's windows.
 
     It raises :class:`service.problems.MediaTooShort` for a clip that is shorter than the model takes.
     """
@@ -83,9 +85,9 @@ def waveform_runner(bundle: Path, threads: int) -> WaveformRunner:
     return run
 
 
-def _audio_runner(bundle: Path, card: Card, threads: int) -> Runner:
+def _audio_judge(bundle: Path, card: Card, threads: int) -> Judge:
     assert card.speech is not None
-    judge, rate_hz = waveform_runner(bundle, threads), card.speech.sample_rate_hz
+    judge, rate_hz = waveform_judge(bundle, threads), card.speech.sample_rate_hz
 
     def run(utterance: Utterance) -> dict[str, NDArray[np.float32]]:
         assert utterance.audio is not None
@@ -97,7 +99,7 @@ def _audio_runner(bundle: Path, card: Card, threads: int) -> Runner:
     return run
 
 
-def _feature_runner(graph: Path, corpus: Corpus, threads: int) -> Runner:
+def _feature_judge(graph: Path, corpus: Corpus, threads: int) -> Judge:
     session = _session_behind_front_end(graph, threads)
     outputs = session.output_names
     with lzma.open(corpus.folder / FEATURE_FILE_NAME) as file:

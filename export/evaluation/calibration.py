@@ -35,12 +35,12 @@ class Calibration:
 
     @property
     def kind(self) -> Kind:
-        """What was fitted."""
+        """The kind that was fitted."""
         return "biases" if self.biases else "temperature"
 
     @property
     def offsets(self) -> NDArray[np.float64]:
-        """What is added to the scaled logits: float64 [classes], or [1] that is 0 where there are no biases."""
+        """Offsets of the scaled logits: float64 [classes], or [1] that is 0 where there are no biases."""
         return np.array(self.biases or (0.0,), np.float64)
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -55,7 +55,7 @@ class Calibration:
         return f"temperature {self.temperature:.3f}" + (f", class biases {biases}" if biases else "")
 
     def to_settings(self) -> dict[str, float | list[float] | list[str]]:
-        """What a card says of it; :meth:`from_settings` reads it."""
+        """Entries of a card's settings; :meth:`from_settings` reads them."""
         settings: dict[str, float | list[float] | list[str]] = {TEMPERATURE: self.temperature}
         if self.biases:
             settings[CLASS_BIASES] = list(self.biases)

@@ -13,7 +13,7 @@ from export.evaluation.metrics import fit_temperature
 
 INVERSE_TEMPERATURES = (0.2, 5.0)
 BIASES = (-5.0, 5.0)
-"""Where the optimum is looked for; speech that a network separates without an error would lead to infinity."""
+"""Bounds of the search; speech that a network separates without an error would lead to infinity."""
 
 
 class CalibrationError(ValueError):
@@ -22,7 +22,7 @@ class CalibrationError(ValueError):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What a network says of one corpus's held-out utterances.
+    """Logits of one corpus's held-out utterances.
 
     Attributes:
         corpus: its name.

@@ -1,4 +1,4 @@
-"""From answers to the figures of a model card."""
+"""Figures of a model card, computed from a bundle's predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from export.corpora.labels import AROUSAL_LEVELS, PLANE, VALENCE_LEVELS
 from export.corpora.tables import Corpus
-from export.evaluation.bundle import Answers, truth
+from export.evaluation.bundle import CorpusAnswers, truth
 from export.evaluation.metrics import (
     Interval,
     accuracy,
@@ -49,7 +49,7 @@ class EmotionReport:
         return asdict(self)
 
 
-def report(answers: Answers, corpus: Corpus, partition: str) -> tuple[EmotionReport, NDArray[np.bool_]]:
+def report(answers: CorpusAnswers, corpus: Corpus, partition: str) -> tuple[EmotionReport, NDArray[np.bool_]]:
     """Compute the figures; also whether each utterance (that was not left out) was answered rightly."""
     target = truth(corpus, answers.labels)
     kept = target >= 0

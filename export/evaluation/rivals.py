@@ -28,7 +28,7 @@ SAMPLE_RATE_HZ = 16_000
 
 @dataclass(frozen=True)
 class RivalResult:
-    """What the rival reaches: chosen C, devel UAR, test UAR with its interval, and its answers on test."""
+    """Figures of the rival: chosen C, devel UAR, test UAR with its interval, and which test answers are right."""
 
     feature_set: str
     corpus: str

@@ -1,4 +1,4 @@
-"""Where the face networks come from: the publisher's bundle file, or the last Python wheel that still holds
+"""Sources of the face networks: the publisher's bundle file, or the last Python wheel that still holds
 them.
 
 The ``.task`` file has the 478-point mesh and the blendshape network. The wheel has the same detector and the

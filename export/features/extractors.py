@@ -1,4 +1,4 @@
-"""What computes features: the graph of a bundle, or openSMILE's functionals (A19, C3, D6–D7).
+"""Extractors of features: the graph of a bundle, or openSMILE's functionals (A19, C3, D6–D7).
 
 openSMILE is licensed for research; it is an optional extra, and nothing of it is served.
 """

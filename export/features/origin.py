@@ -1,4 +1,4 @@
-"""Where features come from: which network with which weights made them, of which data, under which licences."""
+"""Origin of features: the network and weights that made them, the data, and the licences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class OriginError(ValueError):
 
 
 class Backbone(BaseModel):
-    """What turned sound into one block of features.
+    """The network or program that turned sound into one block of features.
 
     Attributes:
         kind: 'graph' is a bundle's graph; 'opensmile' is a program, which no graph can hold; 'unknown' is a table
@@ -39,7 +39,7 @@ class Backbone(BaseModel):
 
 
 class Origin(BaseModel):
-    """What is stated beside a table of features, as JSON.
+    """Statement beside a table of features, as JSON.
 
     Attributes:
         backbones: in the order of their columns.
@@ -69,7 +69,7 @@ def unknown_origin(dimensions: int) -> Origin:
 
 
 def backbone_of(card: Card, dimensions: int) -> Backbone:
-    """What identifies the network of a bundle.
+    """The identity of a bundle's network.
 
     The digest is that of the file that the weights came from, where the card names one network with such a file;
     else that of the bundle's own weights or graph.
@@ -99,7 +99,7 @@ def _own_digest(card: Card) -> str:
 
 
 def origin_file(table: Path) -> Path:
-    """Where the origin of ``table`` is stated: the same name with '.json' behind it."""
+    """File that states the origin of ``table``: the same name with '.json' behind it."""
     return table.with_name(table.name + ".json")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from export.features.origin import Origin
 
 DESCRIPTION_COLUMNS = ("name", "speaker", "partition", "label", "start_s", "end_s")
-"""What precedes the features in every row."""
+"""Columns that precede the features in every row."""
 
 
 class FeatureTableError(ValueError):

@@ -1,4 +1,4 @@
-"""Where each family of publisher's networks is cut: from a normalised picture to the embedding."""
+"""The cut of each family of publisher's networks, from a normalised picture to the embedding."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class EmbeddingNetwork(nn.Module):
 
     @property
     def body(self) -> nn.Module:
-        """What runs up to the layer; all of the network where none is named."""
+        """The part of the network up to the layer; all of it where none is named."""
         return self._until_layer or self.network
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Where a clip begins and ends, as ONNX nodes."""
+"""Beginning and end of a clip, as ONNX nodes."""
 
 from __future__ import annotations
 

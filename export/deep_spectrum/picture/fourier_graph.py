@@ -100,7 +100,7 @@ def inner_kernels(split: Stages, least_bins: NDArray[np.int64]) -> NDArray[np.fl
 
 
 def places_of_bins(fft_samples: int) -> NDArray[np.int64]:
-    """Where bin 0 … fft_samples // 2 stands among the rows of :func:`write_power`; mirrored bins have equal power."""
+    """Place of bin 0 … fft_samples // 2 among the rows of :func:`write_power`; mirrored bins have equal power."""
     split = stages(fft_samples)
     least_bins = np.concatenate([part for parts in split.groups() for part in parts])
     bins = np.arange(fft_samples // 2 + 1)

@@ -1,4 +1,4 @@
-"""Where the colours of a spectrogram go: from columns and rows of its own to the pixels of a network's input."""
+"""Layout of a spectrogram's colours: from its columns and rows to the pixels of a network's input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which frames are computed further, as ONNX nodes: no more than there are, and no more than are seen."""
+"""Selection of the frames that are computed further, as ONNX nodes: no more than exist or are seen."""
 
 from __future__ import annotations
 

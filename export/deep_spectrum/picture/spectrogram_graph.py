@@ -1,4 +1,4 @@
-"""What a plot shows, as ONNX nodes: from the waveform to one value for each frame and row."""
+"""Values of a plot, as ONNX nodes: from the waveform to one value for each frame and row."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def write_spectrogram(
 
 
 def _rows(graph: GraphBuilder, preset: PlotPreset, power: str, sample_rate_hz: int) -> str:
-    """From power of the places of the transform to what is plotted, float32 [rows, batch·columns]."""
+    """Values that are plotted, float32 [rows, batch·columns], made of the power at the places of the transform."""
     places = places_of_bins(preset.fft_samples)
     if preset.representation == "linear":
         return graph.add("Gather", power, graph.constant(filled(places)), axis=0)

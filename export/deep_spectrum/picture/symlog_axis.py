@@ -1,4 +1,4 @@
-"""Which row of a spectrogram is seen at each row of pixels: librosa's mel axis as matplotlib draws it (F2)."""
+"""The row of a spectrogram seen at each row of pixels: librosa's mel axis as matplotlib draws it (F2)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def symlog(frequency_hz: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def row_centres_hz(preset: PlotPreset, sample_rate_hz: int) -> NDArray[np.float64]:
-    """Where ``specshow`` puts the rows: mel points from edge to edge of the bank, or the bins' frequencies."""
+    """Positions of the rows in ``specshow``: mel points from edge to edge of the bank, or the bins' frequencies."""
     if preset.representation == "linear":
         return np.arange(preset.rows()) * sample_rate_hz / preset.fft_samples
     edges_hz = np.array([preset.low_hz, preset.top_hz(sample_rate_hz)])

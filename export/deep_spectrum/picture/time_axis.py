@@ -1,4 +1,4 @@
-"""Which frame is seen at each column of pixels, as ONNX nodes: librosa's time axis as matplotlib draws it."""
+"""The frame seen at each column of pixels, as ONNX nodes: librosa's time axis as matplotlib draws it."""
 
 from __future__ import annotations
 

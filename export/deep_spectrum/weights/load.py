@@ -28,7 +28,7 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class _Read:
-    """What a file of one kind tells; an empty convention is unknown."""
+    """Content of a file of weights; an empty convention is unknown."""
 
     tensors: Tensors
     convention: str

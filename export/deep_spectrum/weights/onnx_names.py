@@ -1,4 +1,4 @@
-"""From the layers of an ONNX graph to the names of the publisher's network, by order and shape.
+"""Names of the publisher's network for the layers of an ONNX graph, by order and shape.
 
 Files that were written for speed have batch normalisation folded into the convolution in front; such a layer gets the
 bias of the folded convolution and is otherwise the identity, so that the same network takes folded and unfolded files.

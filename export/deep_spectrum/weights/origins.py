@@ -42,7 +42,7 @@ CORAL_LICENCE = Licence(
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a file comes from, and the name of its convention."""
+    """Origin of a file, and the name of its convention."""
 
     source: str
     licence: Licence

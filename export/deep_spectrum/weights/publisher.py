@@ -12,7 +12,7 @@ from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.weights.origins import TIMM_LICENCE, TORCHVISION_LICENCE, Origin
 
 TORCHVISION_NAMES = {"squeezenet": "squeezenet1_1"}
-"""Where torchvision's name differs from ours."""
+"""torchvision's names that differ from ours."""
 
 RELEASE = "IMAGENET1K_V1"
 """torchvision's first release of each network: the weights of the seed systems' time (A8)."""
@@ -55,7 +55,7 @@ def fetch(name: str) -> Path:
 
 
 def publisher_origin(name: str, file: Path) -> Origin:
-    """What is known of a file of the publisher."""
+    """Convention, licence and source of a publisher's file."""
     if name == "xception":
         return Origin(f"timm legacy_xception ({file.name})", TIMM_LICENCE, "tf")
     return Origin(f"torchvision {RELEASE} ({file.name})", TORCHVISION_LICENCE, "torch")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from export.classifiers.answers import Answers
+from export.classifiers.answers import Predictions
 from export.classifiers.examples import TrainingError
 from export.corpora.audio import read_waveform
 from export.corpora.tables import read_corpus
@@ -191,7 +191,7 @@ def test_a_large_corpus_is_thinned_evenly(tmp_path):
 def test_confusions_are_shares_of_each_acted_class(tmp_path):
     targets = np.array([0, 0, 0, 1], dtype=np.int64)
     chosen = np.array([0, 0, 1, 1])
-    part = Answers("test", ("anger", "neutral"), ("a", "b", "c", "d"), targets, np.eye(2)[chosen])
+    part = Predictions("test", ("anger", "neutral"), ("a", "b", "c", "d"), targets, np.eye(2)[chosen])
     assert share_rows(part) == [
         {"acted \\ answered, %": "anger", "anger": 66.7, "neutral": 33.3, "n": 3},
         {"acted \\ answered, %": "neutral", "anger": 0.0, "neutral": 100.0, "n": 1},
