@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,7 +110,7 @@ def compare(network: str, preset: str, source: str, clips: list[Waveform]) -> No
     for way in ways.values():
         way(clips[0])
     rounds = [{name: seconds(way, clips) for name, way in ways.items()} for _ in range(ROUNDS)]
-    context = {
+    context: dict[str, Any] = {
         "benchmark": "deep-spectrum",
         "network": network,
         "preset": preset,
@@ -142,7 +143,7 @@ def by_length(preset: str, source: str, clips: list[Waveform]) -> None:
     slope_s, start_s = np.polyfit(LENGTHS_S, times, 1)
     straight = float(np.corrcoef(LENGTHS_S, times)[0, 1]) ** 2
     table = {f"{length_s:g} s": round(1000 * time_s, 3) for length_s, time_s in zip(LENGTHS_S, times, strict=True)}
-    context = {"benchmark": "deep-spectrum", "preset": preset, "speech": source}
+    context: dict[str, Any] = {"benchmark": "deep-spectrum", "preset": preset, "speech": source}
     context |= {"fixed_ms": round(1000 * start_s, 3), "ms_by_length": table}
     emit("deep_spectrum_picture_ms_a_second_of_sound", 1000 * slope_s, "ms", **context)
     emit("deep_spectrum_picture_linearity", straight, "r squared", **context)

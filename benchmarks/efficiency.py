@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from benchmarks.clips import mixed_clips
 from benchmarks.load import LoadResult, open_loop
@@ -82,7 +83,7 @@ def run() -> None:
         tail = asyncio.run(open_loop(server.port, clips, 0.8 * knee, STEP_DURATION_S))
     ceiling = (rates[threads] + pipeline_rate(clips, threads, STEP_DURATION_S)) / 2
     served = best.audio_s / best.wall_s
-    context = {
+    context: dict[str, Any] = {
         "benchmark": "efficiency",
         "clips_s": [duration_s for duration_s, _ in clips],
         "pipeline_threads": threads,

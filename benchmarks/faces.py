@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -85,7 +86,7 @@ def run() -> None:
         rounds = [(ours(frames, networks), theirs(frames, task)) for _ in range(ROUNDS)]
     ratio = statistics.median(mine[0] / other[0] for mine, other in rounds)
     (_, points, scores), (_, their_points, their_scores) = rounds[0]
-    context = {"benchmark": "faces", "frames": len(frames)}
+    context: dict[str, Any] = {"benchmark": "faces", "frames": len(frames)}
     emit("face_time_a_frame", ratio, "ratio", ratio_of="ours on 1 thread / MediaPipe 1.2.2 VIDEO mode", **context)
     emit("face_time_a_frame_ours", 1000 * statistics.median(mine[0] for mine, _ in rounds), "ms", **context)
     eyes = np.linalg.norm(their_points[:, OUTER_EYE_CORNERS[0]] - their_points[:, OUTER_EYE_CORNERS[1]], axis=1)

@@ -15,6 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -66,7 +67,7 @@ def _measure(
     duration_s: float,
     server: Server,
     client: httpx.Client,
-    context: dict[str, object],
+    context: dict[str, Any],
 ) -> None:
     _wait_for_jobs(client)
     memory = _Memory(server.pid)

@@ -6,6 +6,7 @@ import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -47,11 +48,12 @@ def write_long_video(path: Path, movie: Path, duration_s: float, frame_rate_hz: 
             (target.add_stream_from_template(sound), _packets(movie, "audio", 1.0)),
         ]
         queues = [(copy, _repeated(packets, duration_s)) for copy, packets in tracks]
-        heads = [next(queue) for _, queue in queues]
-        while any(heads):
-            number = min((i for i, head in enumerate(heads) if head), key=lambda i: heads[i].decoded_s)
-            copy, queue = queues[number]
-            target.mux(_muxable(heads[number], copy))
+        heads: list[_Packet | None] = [next(queue) for _, queue in queues]
+        while left := [(head.decoded_s, number) for number, head in enumerate(heads) if head]:
+            _, number = min(left)
+            (copy, queue), head = queues[number], heads[number]
+            assert head is not None
+            target.mux(_muxable(head, copy))
             heads[number] = next(queue, None)
 
 
@@ -70,9 +72,12 @@ def _packets(movie: Path, kind: str, stretch: float) -> list[_Packet]:
     """All packets of one track, their times ``stretch`` times as long."""
     with av.open(str(movie)) as source:
         stream = source.streams.video[0] if kind == "video" else source.streams.audio[0]
+        assert stream.time_base is not None
         unit_s = float(stream.time_base) * stretch
         return [
-            _Packet(bytes(one), one.pts * unit_s, one.dts * unit_s, one.duration * unit_s, one.is_keyframe)
+            _Packet(
+                bytes(one), (one.pts or 0) * unit_s, one.dts * unit_s, (one.duration or 0) * unit_s, one.is_keyframe
+            )
             for one in source.demux(stream)
             if one.dts is not None
         ]
@@ -89,7 +94,8 @@ def _repeated(packets: list[_Packet], duration_s: float) -> Iterator[_Packet]:
             )
 
 
-def _muxable(packet: _Packet, stream: av.stream.Stream) -> av.Packet:
+def _muxable(packet: _Packet, stream: av.stream.Stream) -> av.Packet[Any]:
+    assert stream.time_base is not None
     unit_s = float(stream.time_base)
     made = av.Packet(packet.content)
     made.pts, made.dts = round(packet.shown_s / unit_s), round(packet.decoded_s / unit_s)

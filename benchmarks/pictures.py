@@ -12,12 +12,13 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measurement import emit
-from export.corpora.features import read_waveform
+from export.corpora.audio import read_waveform
 from export.corpora.tables import read_corpus
 from export.deep_spectrum.picture.graph import plot_graph
 from export.deep_spectrum.picture.presets import PLOT_PRESETS, PlotPreset
@@ -46,7 +47,7 @@ def speech() -> tuple[str, list[Waveform]]:
     for name in CORPORA:
         utterances = read_corpus(folder / name).utterances
         chosen = utterances[:: max(1, len(utterances) // CLIPS_A_CORPUS)][:CLIPS_A_CORPUS]
-        clips += [read_waveform(utterance.audio, SAMPLE_RATE_HZ) for utterance in chosen]
+        clips += [read_waveform(one.audio, SAMPLE_RATE_HZ) for one in chosen if one.audio is not None]
     return ", ".join(CORPORA), clips
 
 
@@ -86,7 +87,13 @@ def run() -> None:
         with threadpool_limits(1):
             errors = [float(np.abs(ours(clip) - theirs(clip)).mean()) for clip in clips]
             rounds = [(seconds(ours, clips), seconds(theirs, clips)) for _ in range(ROUNDS)]
-        context = {"benchmark": "pictures", "preset": name, "size": size, "files": len(clips), "speech": source}
+        context: dict[str, Any] = {
+            "benchmark": "pictures",
+            "preset": name,
+            "size": size,
+            "files": len(clips),
+            "speech": source,
+        }
         context["mean_duration_s"] = round(seconds_of_sound / len(clips), 2)
         emit(
             "picture_mean_pixel_error",

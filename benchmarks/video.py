@@ -34,8 +34,11 @@ def repeated(movie: Path, duration_s: float) -> bytes:
         stream = source.streams.video[0]
         copy = target.add_stream_from_template(stream)
         packets = [
-            (bytes(p), p.pts, p.dts, p.duration, p.is_keyframe) for p in source.demux(stream) if p.dts is not None
+            (bytes(p), p.pts or 0, p.dts, p.duration or 0, p.is_keyframe)
+            for p in source.demux(stream)
+            if p.dts is not None
         ]
+        assert stream.time_base is not None
         length = max(pts for _, pts, _, _, _ in packets) + packets[0][3]
         for turn in range(max(1, round(duration_s / float(length * stream.time_base)))):
             for content, pts, dts, duration, is_keyframe in packets:

@@ -100,7 +100,9 @@ def _fuse(
 def _fusions() -> list[tuple[str, str, tuple[str, ...]]]:
     spelled = {plain_name(network): network for network in published.NETWORKS} | {COMPARE: COMPARE}
     own = "+".join(OWN_COMBINATION)
-    entries = [(f"{kind} {own}", kind, OWN_COMBINATION) for kind in ("early", "late")]
+    entries: list[tuple[str, str, tuple[str, ...]]] = [
+        (f"{kind} {own}", kind, OWN_COMBINATION) for kind in ("early", "late")
+    ]
     entries += [(f"{kind} {own}+compare", kind, (*OWN_COMBINATION, COMPARE)) for kind in ("early", "late")]
     for name in published.FUSIONS:
         kind, _, combination = name.partition(" ")

@@ -47,11 +47,11 @@ def best_matched(corpus: str, cells: Sequence[Cells]) -> list[dict[str, Cell]]:
                     }
                 )
     adjusted = holm([entry.mcnemar_p for entry in found])
-    for row, entry, raised in zip(rows, found, adjusted, strict=True):
-        row["z-test p"] = round(entry.z_p, 4)
-        row["McNemar p"] = round(entry.mcnemar_p, 4)
+    for row, test, raised in zip(rows, found, adjusted, strict=True):
+        row["z-test p"] = round(test.z_p, 4)
+        row["McNemar p"] = round(test.mcnemar_p, 4)
         row["McNemar p (Holm)"] = round(raised, 4)
-        row["z-test p < 0.001"] = ("*" if entry.uar > entry.rival_uar else "worse") if entry.z_p < LEVEL else ""
+        row["z-test p < 0.001"] = ("*" if test.uar > test.rival_uar else "worse") if test.z_p < LEVEL else ""
     return rows
 
 

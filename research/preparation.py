@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from export.cli.common import ExpectedFailure, advance, available_threads, note, progress_bar, say
+from export.cli.common import ExpectedFailure, advance_by, available_threads, note, progress_bar, say
 from export.corpora.tables import Corpus, read_corpora
 from export.features.extraction import Extractor
 from export.features.extractors import BundleExtractor, ExtractorError
@@ -82,7 +82,7 @@ def features(extractor: Extractor, corpus: Corpus, arguments: argparse.Namespace
     """Features of a corpus, computed or from the cache."""
     with progress_bar(f"{extractor.backbone.network} of {corpus.name}", len(corpus.utterances)) as bar:
         try:
-            return cached_features(extractor, corpus, arguments.cache, available_threads(), lambda: advance(bar))
+            return cached_features(extractor, corpus, arguments.cache, available_threads(), advance_by(bar))
         except ExtractorError as error:
             raise ExpectedFailure(str(error)) from error
 

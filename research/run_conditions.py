@@ -14,7 +14,7 @@ from export.audio_words.codebook import ASSIGNMENTS, CODEBOOK_SIZES, Descriptors
 from export.audio_words.descriptors import SAMPLE_RATE_HZ, low_level_descriptors
 from export.classifiers.examples import TrainingError
 from export.classifiers.recipe import Recipe
-from export.cli.common import ExpectedFailure, advance, note, progress_bar
+from export.cli.common import ExpectedFailure, advance_by, note, progress_bar
 from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus
 from export.features.extractors import BundleExtractor, OpenSmileExtractor
@@ -61,9 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     tests: list[dict[str, Cell]] = []
     for corpus in usable(arguments):
         with progress_bar(f"conditions of {corpus.name}", len(corpus.utterances)) as bar:
-            made = make_conditions(
-                corpus, arguments.denoiser, arguments.seed, arguments.cache, lambda bar=bar: advance(bar)
-            )
+            made = make_conditions(corpus, arguments.denoiser, arguments.seed, arguments.cache, advance_by(bar))
         cells = []
         try:
             for entry in all_cells(made, bundle, trainings, arguments):
@@ -86,7 +84,11 @@ def all_cells(
     """The matrices of every set of features, number of classes and balancing."""
     tables = feature_tables(made, bundle, arguments)
     descriptors = {
-        condition: [low_level_descriptors(read_waveform(row.audio, SAMPLE_RATE_HZ)) for row in corpus.utterances]
+        condition: [
+            low_level_descriptors(read_waveform(row.audio, SAMPLE_RATE_HZ))
+            for row in corpus.utterances
+            if row.audio is not None
+        ]
         for condition, corpus in made.items()
         if WORDS in arguments.features
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from export.cli.common import ExpectedFailure, advance, available_threads, progress_bar
+from export.classifiers.answers import Predictions
+from export.cli.common import ExpectedFailure, advance_by, available_threads, progress_bar
 from research.confusions import write_confusions
 from research.denoising_effect import effect_row, measure_effects
 from research.preparation import finish, usable
@@ -32,13 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
                     arguments.snr_db,
                     arguments.seed,
                     available_threads(),
-                    lambda bar=bar: advance(bar),
+                    advance_by(bar),
                 )
             except ValueError as error:
                 raise ExpectedFailure(str(error)) from error
         rows += [effect_row(part.name, effect) for effect in effects]
         for model in dict.fromkeys(effect.model for effect in effects):
-            parts = {}
+            parts: dict[str, Predictions] = {}
             for effect in effects:
                 if effect.model == model:
                     level = "no noise" if effect.level is None else f"{effect.level:g} dB"

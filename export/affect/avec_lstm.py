@@ -26,6 +26,9 @@ class AvecLstm(nn.Module):
             Keras.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, mean: Tensor | None = None, deviation: Tensor | None = None, dropout: float = DROPOUT) -> None:
         super().__init__()
         widths = (COLUMN_COUNT, *UNITS)
@@ -37,6 +40,7 @@ class AvecLstm(nn.Module):
         self.dense = nn.Linear(UNITS[-1], 1)
         self.dropout = dropout
         for layer, width in zip(self.layers, UNITS, strict=True):
+            assert isinstance(layer, nn.LSTM)
             nn.init.xavier_uniform_(layer.weight_ih_l0)
             nn.init.orthogonal_(layer.weight_hh_l0)
             nn.init.zeros_(layer.bias_hh_l0)
@@ -49,6 +53,7 @@ class AvecLstm(nn.Module):
         real = features.abs().amax(dim=-1, keepdim=True) > 0
         signal = torch.where(real, (features - self.mean) / self.deviation, torch.zeros_like(features))
         for layer in self.layers:
+            assert isinstance(layer, nn.LSTM)
             signal = self._with_dropout(layer, signal) if self.training and self.dropout else layer(signal)[0]
         return self.dense(signal).squeeze(-1)
 

@@ -131,7 +131,7 @@ def _delay_s(card: Card, target: str) -> float:
     targets, delays_s = card.settings.get("targets"), card.settings.get("delay_s")
     if not isinstance(targets, list) or not isinstance(delays_s, list) or target not in targets:
         raise ValueError(f"the card of {card.name} states no delay of {target}: give --delay-s")
-    return float(delays_s[targets.index(target)])
+    return float(delays_s[list(map(str, targets)).index(target)])
 
 
 def _features(corpus: Path) -> Path:

@@ -7,11 +7,13 @@ tracer's version can change them. The answer is clipped to −1…1 inside the g
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from torch import nn
+from torch import Tensor, nn
 
 from export.affect.avec_lstm import AvecLstm
 from export.affect.shallow_cnn import COLUMN_COUNT, ConvolutionStack, OneFilter, same_padding
@@ -29,11 +31,11 @@ class _Graph:
         self.initializers: list[onnx.TensorProto] = []
         self.signal = "features"
 
-    def constant(self, name: str, values: NDArray[np.generic]) -> str:
+    def constant(self, name: str, values: NDArray[np.generic] | np.generic) -> str:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: object) -> None:
+    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> None:  # noqa: ANN401 - as ONNX takes them
         """Append a node that takes the signal and ``inputs``."""
         name = output or f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, [self.signal, *inputs], [name], **attributes))
@@ -95,9 +97,11 @@ def one_filter_graph(weights: NDArray[np.float32], bias: NDArray[np.float32]) ->
 def _stack_graph(network: ConvolutionStack) -> onnx.ModelProto:
     graph = _Graph()
     graph.add("Transpose", perm=[0, 2, 1])
-    for index, layer in enumerate(network.layers):
+    for index, layer in enumerate(network.convolutions):
         weights = graph.constant(f"weights_{index}", _values(layer.weight))
-        bias = graph.constant(f"bias_{index}", _values(layer.bias))
+        bias = graph.constant(
+            f"bias_{index}", _values(layer.bias) if layer.bias is not None else np.zeros(layer.out_channels, np.float32)
+        )
         graph.add("Conv", weights, bias, pads=list(same_padding(layer.kernel_size[0])))
         graph.add("Relu")
     # A dense layer on each step is a convolution of length 1.
@@ -120,6 +124,7 @@ def _lstm_graph(network: AvecLstm) -> onnx.ModelProto:
     graph.add("Where", "standardised", graph.constant("padding", np.float32(0.0)))
     graph.add("Transpose", perm=[1, 0, 2])
     for index, layer in enumerate(network.layers):
+        assert isinstance(layer, nn.LSTM)
         bias = np.concatenate([_gates(_values(layer.bias_ih_l0)), _gates(_values(layer.bias_hh_l0))])
         graph.add(
             "LSTM",
@@ -142,5 +147,5 @@ def _gates(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([entry, exit_, forget, candidate])
 
 
-def _values(tensor: nn.Parameter) -> NDArray[np.float32]:
+def _values(tensor: Tensor) -> NDArray[np.float32]:
     return tensor.detach().cpu().numpy().astype(np.float32)

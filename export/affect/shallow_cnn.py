@@ -40,14 +40,19 @@ class ConvolutionStack(nn.Module):
         self.dense = nn.Linear(filters, 1)
 
     @property
+    def convolutions(self) -> list[nn.Conv1d]:
+        """The layers in order."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Conv1d)]
+
+    @property
     def receptive_field(self) -> int:
         """Steps that one answer depends on."""
-        return sum(layer.kernel_size[0] - 1 for layer in self.layers) + 1
+        return sum(layer.kernel_size[0] - 1 for layer in self.convolutions) + 1
 
     def forward(self, features: Tensor) -> Tensor:
         """Map float32 [batch, steps, 37] to [batch, steps]."""
         signal = features.transpose(1, 2)
-        for layer in self.layers:
+        for layer in self.convolutions:
             signal = functional.relu(layer(functional.pad(signal, same_padding(layer.kernel_size[0]))))
         return self.dense(signal.transpose(1, 2)).squeeze(-1)
 
@@ -60,10 +65,13 @@ class OneFilter(nn.Module):
         kernel: length in steps.
     """
 
+    allowed: Tensor
+
     def __init__(self, columns: Sequence[int] | None = None, kernel: int = KERNEL) -> None:
         super().__init__()
         self.convolution = nn.Conv1d(COLUMN_COUNT, 1, kernel)
         nn.init.xavier_uniform_(self.convolution.weight)  # Keras' default
+        assert self.convolution.bias is not None
         nn.init.zeros_(self.convolution.bias)
         allowed = torch.ones(COLUMN_COUNT) if columns is None else torch.zeros(COLUMN_COUNT)
         if columns is not None:
@@ -72,6 +80,7 @@ class OneFilter(nn.Module):
 
     def filter(self) -> tuple[Tensor, Tensor]:
         """Weights [1, 37, kernel] and bias [1]: the whole network."""
+        assert self.convolution.bias is not None
         return self.convolution.weight * self.allowed, self.convolution.bias
 
     def forward(self, features: Tensor) -> Tensor:
@@ -117,6 +126,7 @@ def fold(network: OneFilterDense) -> OneFilter:
         weights, bias = weights * scale, bias * scale + offset
         folded = OneFilter(kernel=weights.shape[-1])
         folded.convolution.weight.copy_(weights)
+        assert folded.convolution.bias is not None
         folded.convolution.bias.copy_(bias)
     return folded.eval()
 

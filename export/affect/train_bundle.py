@@ -149,7 +149,7 @@ def _write(
         layers = next(iter(trained.values())).network
         assert isinstance(layers, ConvolutionStack)
         kernel = layers.receptive_field
-        look_ahead_s = sum(layer.kernel_size[0] // 2 for layer in layers.layers) * plan.hop_s
+        look_ahead_s = sum(layer.kernel_size[0] // 2 for layer in layers.convolutions) * plan.hop_s
     elif plan.network == "lstm":
         kernel, look_ahead_s = 1, 0.0
     text = BundleText(

@@ -6,6 +6,8 @@ so memory stays the same however long the recording is; counting is a scatter wi
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
@@ -110,7 +112,7 @@ def _count(graph: GraphBuilder, codebook: Codebook, scaled: str, frames: str, as
 def _chunk_body(names: dict[str, str]) -> onnx.GraphProto:
     """The loop's body: count one chunk of frames. ``names`` are values of the graph around it."""
 
-    def node(operator: str, inputs: list[str], output: str, **attributes: object) -> onnx.NodeProto:
+    def node(operator: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:  # noqa: ANN401 - as ONNX takes them
         return helper.make_node(operator, inputs, [output], **attributes)
 
     nodes = [

@@ -30,7 +30,7 @@ def corpus_measurements(
             protocol=protocol + left_out,
             seen_corpus=seen,
             command=command,
-            **more,  # type: ignore[arg-type]
+            **more,
         )
 
     entries = [

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import onnx
-from numpy.typing import NDArray
 from onnx.utils import Extractor as GraphCutter
 
 from export.bundle.card import SPEECH_EMOTION_USE, BundleFacts, BundleText, build_card
@@ -19,6 +18,7 @@ from export.classifiers.head import Head, HeadError, head_tensors
 from export.classifiers.licences import data_licence, strictest
 from export.classifiers.recipe import FusionKind
 from export.classifiers.verification import TOLERANCE, differences
+from export.corpora.audio import Waveform
 from export.evaluation.verification import refuse_difference
 from export.features.extractors import BundleExtractor
 from export.features.origin import Backbone, backbone_of
@@ -115,7 +115,7 @@ def write_classifier_bundle(
     networks: Sequence[Network],
     about: ClassifierBundle,
     out: Path,
-    recordings: Sequence[NDArray],
+    recordings: Sequence[Waveform],
 ) -> Path:
     """Write ``out/<name>/<version>/``, and check its graph against the classifiers in NumPy.
 

@@ -93,7 +93,7 @@ def aligned(tables: Sequence[FeatureTable], *, by_row: bool) -> tuple[list[Featu
     if not shared:
         raise TrainingError("the tables have no row in common (were they computed of other corpora or windows?)")
     dropped = {key[0] for column in keys for key in column if key not in shared}
-    kept = []
+    kept: list[FeatureTable] = []
     for table, column in zip(tables, keys, strict=True):
         part = table.rows(np.array([key in shared for key in column]))
         kept.append(_ordered_like(part, kept[0], by_row) if kept else part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from export.classifiers.answers import Figures, Predictions, figures_of, write_answers
@@ -32,7 +32,7 @@ def measurements_of(figures: Sequence[Figures], protocol: str, command: str) -> 
         ):
             if value is None:
                 continue
-            entries.append(Measurement(metric=metric, value=round(value, 4), interval_95=bounds, **common))  # type: ignore[arg-type]
+            entries.append(Measurement(metric=metric, value=round(value, 4), interval_95=bounds, **common))
     return entries
 
 
@@ -40,7 +40,7 @@ def write_report(
     folder: Path,
     parts: Sequence[Predictions],
     corpus: str,
-    about: dict[str, object],
+    about: Mapping[str, object],
     lines: Sequence[str],
     uncalibrated: Sequence[Predictions] = (),
 ) -> tuple[list[Figures], str]:
@@ -54,14 +54,14 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     plain = {part.partition: part for part in uncalibrated}
     figures = [figures_of(part, corpus, plain.get(part.partition)) for part in parts]
-    text = "\n".join([*lines, *(line for part in figures for line in describe(part))])
+    text = "\n".join([*lines, *(line for found in figures for line in describe(found))])
     (folder / TEXT_FILE_NAME).write_text(text + "\n", encoding="utf-8")
-    content = about | {"figures": [part.to_json() for part in figures]}
+    content = {**about, "figures": [part.to_json() for part in figures]}
     (folder / REPORT_FILE_NAME).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if parts:
         write_answers(parts, folder / ANSWERS_FILE_NAME)
-    for part in figures:
-        draw_confusion(part, folder / f"confusion-{part.partition}.png")
+    for drawn in figures:
+        draw_confusion(drawn, folder / f"confusion-{drawn.partition}.png")
     for part in parts:
         before = {"before": plain[part.partition]} if part.partition in plain else {}
         curves = {

@@ -8,8 +8,9 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -23,12 +24,8 @@ class ExpectedFailure(Exception):
     """A failure that is the user's to mend: told in one line, exit status 1."""
 
 
-class Subparsers(Protocol):
-    """The part of argparse that a command needs to add itself."""
-
-    def add_parser(self, name: str, **options: object) -> argparse.ArgumentParser:
-        """Add a command."""
-        ...
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""The part of argparse that a command adds itself to."""
 
 
 def exit_status(program: str, chosen: argparse.Namespace) -> int:
@@ -123,6 +120,11 @@ def progress_bar(title: str, total: int) -> Iterator[Progress]:
 def advance(progress: Progress) -> None:
     """Move the only task of ``progress`` by one."""
     progress.advance(progress.task_ids[0])
+
+
+def advance_by(progress: Progress) -> Callable[[], None]:
+    """A function that moves the only task of ``progress`` by one."""
+    return partial(advance, progress)
 
 
 def report_to(bar: Progress) -> Callable[[int, float], None]:

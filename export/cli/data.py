@@ -74,7 +74,8 @@ def described_data(corpora: Sequence[Corpus], licences: Sequence[str]) -> list[T
 
 def with_licences(entries: Sequence[TrainingData], licences: Sequence[str]) -> list[TrainingData]:
     """``entries`` with the licences of ``--data-licence`` put in; those that stay unknown are noted."""
-    stated = dict(text.split("=", 1) if "=" in text else ("", text) for text in licences)
+    pairs = [text.partition("=") if "=" in text else ("", "", text) for text in licences]
+    stated = {name: licence for name, _, licence in pairs}
     unknown = set(stated) - {entry.name for entry in entries} - {""}
     if unknown:
         raise ExpectedFailure(f"--data-licence names a corpus that is not there: {', '.join(sorted(unknown))}")

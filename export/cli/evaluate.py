@@ -12,7 +12,7 @@ from export.cli import evaluate_affect, evaluate_denoiser
 from export.cli.common import (
     ExpectedFailure,
     add_corpus_argument,
-    advance,
+    advance_by,
     available_threads,
     bundle_card,
     note,
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 def evaluate(bundle: Path, corpus: Corpus, partition: str) -> tuple[EmotionReport, np.ndarray]:
     """Figures of ``bundle`` on an already selected partition."""
     with progress_bar(f"{read_card(bundle).name} on {corpus.name}", len(corpus.utterances)) as bar:
-        answers = answer_corpus(bundle, corpus, available_threads(), lambda: advance(bar))
+        answers = answer_corpus(bundle, corpus, available_threads(), advance_by(bar))
     if not np.isfinite(answers.probabilities).all():
         note(f"{bundle}: some probabilities are not finite")
     return report(answers, corpus, partition)

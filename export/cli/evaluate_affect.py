@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from export.affect.evaluate import TargetAnswers, answer_folder, setting
-from export.cli.common import ExpectedFailure, advance, progress_bar, say
+from export.cli.common import ExpectedFailure, advance_by, progress_bar, say
 from service.card import read_card
 
 Figures = dict[str, object]
@@ -55,7 +55,7 @@ def _answers(arguments: argparse.Namespace, bundle: Path, corpus: Path) -> dict[
             arguments.partition,
             fps=arguments.fps,
             delay_s=arguments.delay_s,
-            progress=lambda: advance(bar),
+            progress=advance_by(bar),
         )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
-from export.cli.common import ExpectedFailure, advance, progress_bar, say
+from export.cli.common import ExpectedFailure, advance_by, progress_bar, say
+from export.corpora.audio import Waveform
 from export.corpora.tables import Corpus, read_corpora
 from export.denoiser.bundle import run_denoiser
 from export.denoiser.scores import MAX_UTTERANCES, ConditionReport, evaluate_denoiser
@@ -29,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.plot:
             session = Session(model_file(arguments.model), device="cpu", threads=1)
             draw_mixtures(
-                lambda heard, session=session: run_denoiser(session, [heard])[0],
+                partial(denoised, session),
                 part,
                 arguments.seed,
                 arguments.plot / f"denoised-{corpus.name}.png",
@@ -50,7 +52,12 @@ def evaluate(bundle: Path, part: Corpus, seed: int) -> list[ConditionReport]:
     session = Session(model_file(bundle), device="cpu", threads=1)
     total = min(MAX_UTTERANCES, len(part.utterances))
     with progress_bar(f"{read_card(bundle).name} on {part.name}", total) as bar:
-        return evaluate_denoiser(lambda heard: run_denoiser(session, [heard])[0], part, seed, lambda: advance(bar))
+        return evaluate_denoiser(partial(denoised, session), part, seed, advance_by(bar))
+
+
+def denoised(session: Session, heard: Waveform) -> Waveform:
+    """One recording without noise, float32 [samples]."""
+    return run_denoiser(session, [heard])[0]
 
 
 def describe(report: ConditionReport, corpus: str) -> str:

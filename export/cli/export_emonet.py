@@ -19,7 +19,7 @@ from export.cli.common import (
     ExpectedFailure,
     add_corpus_argument,
     add_trained_bundle_arguments,
-    advance,
+    advance_by,
     available_threads,
     bundle_card,
     note,
@@ -111,7 +111,7 @@ def fit(
         folder = write_emotion_bundle(network, about, UNCALIBRATED, Path(scratch), recordings)
         for corpus in corpora:
             with progress_bar(f"devel of {corpus.name}", len(corpus.utterances)) as bar:
-                answers = answer_corpus(folder, corpus, available_threads(), lambda bar=bar: advance(bar))
+                answers = answer_corpus(folder, corpus, available_threads(), advance_by(bar))
             logits = np.log(np.maximum(answers.probabilities, 1e-12))
             own = np.array([label in corpus.labels for label in answers.labels])
             parts.append(HeldOut(corpus.name, logits, truth(corpus, answers.labels), own))

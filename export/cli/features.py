@@ -7,7 +7,7 @@ import importlib.util
 import time
 from pathlib import Path
 
-from export.cli.common import ExpectedFailure, advance, available_threads, bundle_card, note, progress_bar, say
+from export.cli.common import ExpectedFailure, advance_by, available_threads, bundle_card, note, progress_bar, say
 from export.cli.data import OPENSMILE_NOTE, add_licence_argument, add_recordings_arguments, described_data, read_all
 from export.features.extraction import Cut, Extractor, extract
 from export.features.extractors import FEATURE_SETS, BundleExtractor, ExtractorError, OpenSmileExtractor
@@ -76,7 +76,7 @@ def compute(extractor: Extractor, arguments: argparse.Namespace) -> FeatureTable
     total = sum(len(corpus.utterances) for corpus in corpora)
     with progress_bar(f"features of {extractor.backbone.network}", total) as bar:
         try:
-            table = extract(extractor, corpora, cut, data, available_threads(), lambda: advance(bar))
+            table = extract(extractor, corpora, cut, data, available_threads(), advance_by(bar))
         except Problem as problem:
             raise ExpectedFailure(problem.detail) from problem
     _tell(table, extractor)

@@ -11,7 +11,7 @@ from export.cli.common import (
     ExpectedFailure,
     add_cache_argument,
     add_corpus_argument,
-    advance,
+    advance_by,
     note,
     progress_bar,
     say,
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     for corpus in read_corpora(arguments.corpus):
         for feature_set in arguments.features:
             with progress_bar(f"{feature_set} on {corpus.name}", len(corpus.utterances)) as bar:
-                features = functionals(corpus, feature_set, arguments.cache, lambda: advance(bar))
+                features = functionals(corpus, feature_set, arguments.cache, advance_by(bar))
             result = score_rival(corpus, features, feature_set)
             uar = result.test_uar
             if arguments.json:

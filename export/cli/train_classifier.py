@@ -17,7 +17,7 @@ from export.cli.classifier_options import (
     load_tables,
     recipe_of,
 )
-from export.cli.common import ExpectedFailure, advance, available_threads, progress_bar, say
+from export.cli.common import ExpectedFailure, advance_by, available_threads, progress_bar, say
 from export.features.files import read_table
 
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         _, table = tables[0]
         test_table = read_table(arguments.test_features) if arguments.test_features else None
         with progress_bar("search", len(recipe.grid)) as bar:
-            trained = train_head(table, recipe, available_threads(), test_table, lambda: advance(bar))
+            trained = train_head(table, recipe, available_threads(), test_table, advance_by(bar))
     rivals, lines = compared(trained.answers, arguments.against)
     card = trained.head.card
     about = {"classifier": card.model_dump(mode="json", exclude={"measurements"}), "against": rivals}

@@ -15,7 +15,7 @@ from export.cli.classifier_options import (
     load_tables,
     recipe_of,
 )
-from export.cli.common import advance, available_threads, note, progress_bar, say
+from export.cli.common import advance_by, available_threads, note, progress_bar, say
 
 NAMED_AT_MOST = 5
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         searches = len(tables) if arguments.kind == "late" else 1
         with progress_bar("search", len(recipe.grid) * searches) as bar:
             trained = train_fusion(
-                arguments.kind, [table for _, table in tables], recipe, available_threads(), lambda: advance(bar)
+                arguments.kind, [table for _, table in tables], recipe, available_threads(), advance_by(bar)
             )
     lost = _lost(trained.dropped)
     for line in lost:

@@ -22,6 +22,7 @@ from export.deep_spectrum.networks.graph import EMBEDDING, PICTURE
 from export.deep_spectrum.networks.network import EmbeddingNetwork
 from export.deep_spectrum.networks.normalisation import CONVENTIONS, Convention, Omission, omissions
 from export.deep_spectrum.networks.specification import EXTRACTORS
+from export.deep_spectrum.networks.variants import Variant
 from export.deep_spectrum.plot_choice import plot_preset
 from export.deep_spectrum.weights.onnx_layers import layers_of
 from export.deep_spectrum.weights.onnx_names import names_by_order
@@ -121,7 +122,7 @@ def reference_of(card: Card, graph: onnx.GraphProto) -> Reference:
     name, normalisation = str(card.settings["network"]), str(card.settings["normalisation"])
     layer = str(card.settings.get("module", ""))
     tensors = names_by_order(name, layers_of(graph, behind=PICTURE), card.name, layer)
-    variant = "tensorflow" if card.settings["variant"] == "tensorflow" else "torch"
+    variant: Variant = "tensorflow" if card.settings["variant"] == "tensorflow" else "torch"
     return Reference(
         network=EmbeddingNetwork(name, variant, layer).load(tensors),
         convention=CONVENTIONS[str(card.settings["convention"])],

@@ -98,6 +98,13 @@ class DenoiserConfig:
 class Denoiser(nn.Module):
     """The network. ``band_mean`` and ``band_scale`` standardise the bands; see :meth:`fit_bands`."""
 
+    analysis: Tensor
+    synthesis: Tensor
+    band_matrix: Tensor
+    mask_matrix: Tensor
+    band_mean: Tensor
+    band_scale: Tensor
+
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config

@@ -122,10 +122,10 @@ class BatchSampler:
             members = np.flatnonzero(corpus == name)
             partner[members] = self._random.permutation(members)
         share = self._random.beta(self._config.mixup, self._config.mixup, len(corpus)).astype(np.float32)
-        share = torch.from_numpy(np.maximum(share, 1 - share))
+        larger = torch.from_numpy(np.maximum(share, 1 - share))
         other = torch.from_numpy(partner)
-        pictures = torch.lerp(batch.pictures[other], batch.pictures, share[:, None, None, None])
-        targets = torch.lerp(batch.targets[other], batch.targets, share[:, None])
+        pictures = torch.lerp(batch.pictures[other], batch.pictures, larger[:, None, None, None])
+        targets = torch.lerp(batch.targets[other], batch.targets, larger[:, None])
         frames = torch.maximum(batch.frames, batch.frames[other])
         return Batch(pictures, frames, targets, batch.allowed)
 

@@ -85,8 +85,9 @@ class AdaptedConvolution(nn.Module):
         self.adapters = nn.ModuleDict()
         if config.adapters:
             for domain in config.domains:
-                self.adapters[domain] = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-                nn.init.kaiming_normal_(self.adapters[domain].weight)
+                adapter = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+                nn.init.kaiming_normal_(adapter.weight)
+                self.adapters[domain] = adapter
         self.norms = nn.ModuleDict({domain: nn.BatchNorm2d(outputs) for domain in config.domains})
         # Whole channels, not cells: neighbouring cells tell the same, and drawing a mask a cell took a third of a step.
         self.dropout = nn.Dropout2d(dropout)

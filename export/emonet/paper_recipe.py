@@ -65,7 +65,10 @@ def train_paper(
         if recipe.start is None:
             raise CorpusError(f"mode '{recipe.mode}' transfers from a checkpoint: give --start")
         load_shared(network, recipe.start)
-    load = lambda corpus: WaveformCorpus(corpus, labels, preset.sample_rate_hz, recipe.seed)  # noqa: E731
+
+    def load(corpus: Corpus) -> WaveformCorpus:
+        return WaveformCorpus(corpus, labels, preset.sample_rate_hz, recipe.seed)
+
     training = [load(corpus.partition(*recipe.partitions)) for corpus in corpora]
     devel = [load(corpus.partition("devel")) for corpus in corpora]
     run = _Run(network, FrontEnd(preset), training, devel, out)

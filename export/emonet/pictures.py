@@ -44,7 +44,7 @@ def predict(network: EmoNet, pictures: Pictures, batch_size: int = 64) -> dict[s
         rows = np.concatenate(chunks)
         sums = np.zeros((len(counts), rows.shape[1]), dtype=np.float32)
         np.add.at(sums, owners, rows)
-        result[name] = sums / counts
+        result[name] = (sums / counts).astype(np.float32)
     return result
 
 

@@ -70,7 +70,7 @@ class Trainer:
         torch.manual_seed(seed)
         # Channels last is the fast layout for bfloat16; in fp32 PyTorch 2.13's backward pass corrupts memory with it.
         self._layout = torch.channels_last if config.half_precision else torch.contiguous_format
-        self.network = network.to(memory_format=self._layout)
+        self.network = network.to(memory_format=self._layout)  # type: ignore[call-overload]  # missing in its declarations
         self._sampler = sampler
         self._loss = loss
         self._config = config

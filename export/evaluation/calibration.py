@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,9 @@ class Calibration:
     @classmethod
     def from_settings(cls, settings: dict[str, object]) -> Calibration:
         """Inverse of :meth:`to_settings`; other settings are passed over."""
-        lists = {key: tuple(settings.get(key) or ()) for key in (CLASS_BIASES, CALIBRATED_ON)}  # type: ignore[arg-type]
+        lists: dict[str, tuple[Any, ...]] = {
+            key: tuple(settings.get(key) or ()) for key in (CLASS_BIASES, CALIBRATED_ON)
+        }  # type: ignore[arg-type]
         return cls(float(settings[TEMPERATURE]), lists[CLASS_BIASES], lists[CALIBRATED_ON])  # type: ignore[arg-type]
 
 

@@ -85,7 +85,7 @@ def _attribute_name(line: str, place: str) -> str:
 def _fields(line: str, place: str) -> list[str]:
     if line.startswith("{"):
         raise FeatureTableError(f"{place}: sparse rows are not read")
-    fields = []
+    fields: list[str] = []
     position = 0
     while position < len(line):
         found = FIELD.match(line, position)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,9 @@ def split_rows(header: list[str], rows: list[list[str]], file: Path) -> RawTable
     if doubles:
         raise FeatureTableError(f"{file}: {doubles} columns have the name of another")
     features = [place for place, name in enumerate(header) if name not in DESCRIPTION_COLUMNS]
-    descriptions = {name: [row[place] for row in rows] for place, name in enumerate(header) if place not in features}
+    descriptions: dict[str, Sequence[str]] = {
+        name: [row[place] for row in rows] for place, name in enumerate(header) if place not in features
+    }
     values = np.empty((len(rows), len(features)), dtype=np.float32)
     for number, row in enumerate(rows):
         try:

@@ -59,7 +59,7 @@ class BundleExtractor:
 
     def features(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 [features] of float32 [samples]."""
-        inputs = {"waveform": clip[None], "lengths": np.array([len(clip)], dtype=np.int64)}
+        inputs: dict[str, NDArray[Any]] = {"waveform": clip[None], "lengths": np.array([len(clip)], dtype=np.int64)}
         return np.asarray(self._session.run(inputs, ("embedding",))["embedding"][0], dtype=np.float32)
 
 

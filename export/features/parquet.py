@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def read(file: Path) -> RawTable:
         stored = parquet.read_table(file)
     except pyarrow.ArrowException as error:
         raise FeatureTableError(f"{file}: not a Parquet file: {error}") from error
-    descriptions = {
+    descriptions: dict[str, Sequence[str]] = {
         name: ["" if value is None else str(value) for value in stored[name].to_pylist()]
         for name in stored.column_names
         if name in DESCRIPTION_COLUMNS

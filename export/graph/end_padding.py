@@ -27,7 +27,7 @@ class EndPaddedConv2d(nn.Conv2d):
             bias=layer.bias is not None,
             device=layer.weight.device,
         )
-        other.pads = (total // 2, total - total // 2) * 2  # type: ignore[assignment]
+        other.pads = (total // 2, total - total // 2) * 2
         return other
 
     def forward(self, x: Tensor) -> Tensor:

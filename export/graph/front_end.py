@@ -103,6 +103,9 @@ PRESETS = {
 class FrontEnd(nn.Module):
     """Waveform to mel picture, clip by clip: nothing of a clip depends on the others in the batch (F5)."""
 
+    kernels: Tensor
+    bank: Tensor
+
     def __init__(self, preset: FrontEndPreset) -> None:
         super().__init__()
         self.preset = preset

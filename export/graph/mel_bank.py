@@ -45,7 +45,8 @@ def area_normalised_bank(
     Returns:
         float32 [bands, fft_samples // 2 + 1], to be multiplied with a power spectrum.
     """
-    edges_mel = np.linspace(*hz_to_mel(np.array([low_hz, high_hz]), scale), bands + 2)
+    low_mel, high_mel = hz_to_mel(np.array([low_hz, high_hz]), scale)
+    edges_mel = np.linspace(low_mel, high_mel, bands + 2)
     edges_hz = mel_to_hz(edges_mel, scale)
     bins_hz = np.arange(fft_samples // 2 + 1) * sample_rate_hz / fft_samples
     weights = _triangles(edges_hz, bins_hz)
@@ -60,7 +61,8 @@ def peak_normalised_bank(
     Returns:
         float32 [bands, fft_samples // 2 + 1].
     """
-    edges_mel = np.linspace(*hz_to_mel(np.array([low_hz, high_hz]), "htk"), bands + 2)
+    low_mel, high_mel = hz_to_mel(np.array([low_hz, high_hz]), "htk")
+    edges_mel = np.linspace(low_mel, high_mel, bands + 2)
     bins_mel = hz_to_mel(np.arange(fft_samples // 2 + 1) * sample_rate_hz / fft_samples, "htk")
     weights = _triangles(edges_mel, bins_mel)
     weights[:, 0] = 0.0

@@ -39,7 +39,7 @@ class OneCycle:
         self.step = 0
         self._network = network
         self._clip_norm = clip_norm
-        averaging = get_ema_multi_avg_fn(average_decay)  # type: ignore[no-untyped-call]
+        averaging = get_ema_multi_avg_fn(average_decay)
         self._average = AveragedModel(network, multi_avg_fn=averaging, use_buffers=average_buffers)
         matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
         vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
@@ -62,7 +62,7 @@ class OneCycle:
     def learn(self, loss: Tensor) -> float:
         """Change the weights once by the gradient of ``loss``; returns its value."""
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._clip_norm)
         self._optimizer.step()
         self._schedule.step()

@@ -12,6 +12,14 @@ from torch import Tensor, nn
 class CaffeAlexNet(nn.Module):
     """The whole network, with Caffe's names of its layers: [batch, 3, 227, 227] → 1000 logits."""
 
+    relu1: nn.ReLU
+    relu2: nn.ReLU
+    relu3: nn.ReLU
+    relu4: nn.ReLU
+    relu5: nn.ReLU
+    relu6: nn.ReLU
+    relu7: nn.ReLU
+
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 96, 11, stride=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torchvision
@@ -11,13 +12,16 @@ from torch.nn import functional
 
 from export.deep_spectrum.networks.caffe_alexnet import CaffeAlexNet
 
-Cut = Callable[[nn.Module, Tensor], Tensor]
+Network = Any
+"""A publisher's :class:`torch.nn.Module`; torchvision and timm declare no types of its layers."""
+
+Cut = Callable[[Network, Tensor], Tensor]
 
 
 def _fully_connected(layers: int) -> Cut:
     """Features, pooling and the first ``layers`` of the classifier (A8–A10)."""
 
-    def cut(network: nn.Module, x: Tensor) -> Tensor:
+    def cut(network: Network, x: Tensor) -> Tensor:
         x = torch.flatten(network.avgpool(network.features(x)), 1)
         for layer in list(network.classifier)[:layers]:
             x = layer(x)
@@ -26,29 +30,29 @@ def _fully_connected(layers: int) -> Cut:
     return cut
 
 
-def _residual(network: nn.Module, x: Tensor) -> Tensor:
+def _residual(network: Network, x: Tensor) -> Tensor:
     x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
     x = network.layer4(network.layer3(network.layer2(network.layer1(x))))
     return torch.flatten(network.avgpool(x), 1)
 
 
-def _dense(network: nn.Module, x: Tensor) -> Tensor:
+def _dense(network: Network, x: Tensor) -> Tensor:
     return torch.flatten(functional.adaptive_avg_pool2d(functional.relu(network.features(x)), (1, 1)), 1)
 
 
-def _mobile(network: nn.Module, x: Tensor) -> Tensor:
+def _mobile(network: Network, x: Tensor) -> Tensor:
     return torch.flatten(functional.adaptive_avg_pool2d(network.features(x), (1, 1)), 1)
 
 
-def _squeeze(network: nn.Module, x: Tensor) -> Tensor:
+def _squeeze(network: Network, x: Tensor) -> Tensor:
     return torch.flatten(functional.adaptive_avg_pool2d(network.features(x), (2, 2)), 1)  # A16: C, H, W (G6)
 
 
-def _xception(network: nn.Module, x: Tensor) -> Tensor:
+def _xception(network: Network, x: Tensor) -> Tensor:
     return network.global_pool(network.forward_features(x))
 
 
-def _caffe(network: nn.Module, x: Tensor) -> Tensor:
+def _caffe(network: Network, x: Tensor) -> Tensor:
     assert isinstance(network, CaffeAlexNet)
     return network.embed(x)
 

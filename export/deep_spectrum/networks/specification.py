@@ -41,7 +41,7 @@ class Extractor:
     def toolkit_preprocessing(self) -> str:
         """Table A.3's last column, in words."""
         convention, omits = self.toolkit_convention, self.toolkit_omits
-        steps = [convention.order]
+        steps: list[str] = [convention.order]
         if convention.divisor != 1.0:
             steps.append(f"/{convention.divisor:g}")
         steps.append("no mean" if "mean" in omits else f"minus ({', '.join(f'{m:g}' for m in convention.mean)})")

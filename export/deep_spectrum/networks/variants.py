@@ -8,7 +8,7 @@ in the shapes of the weights tells them apart.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 
@@ -24,9 +24,9 @@ def _pad_at_the_end(network: nn.Module) -> None:
                 setattr(module, name, EndPaddedConv2d.like(child))
 
 
-def _stride_first(network: nn.Module) -> None:
+def _stride_first(network: Any) -> None:  # noqa: ANN401 - torchvision declares no types of its layers
     for stage in (network.layer2, network.layer3, network.layer4):
-        first = stage[0]  # type: ignore[index]
+        first = stage[0]
         first.conv1.stride, first.conv2.stride = first.conv2.stride, first.conv1.stride
 
 

@@ -40,7 +40,7 @@ def in_blocks(matrix: NDArray[np.floating], usual_rows: int = USUAL_BLOCK_ROWS) 
     fitting = [size for size in range(usual_rows // 4, 2 * usual_rows + 1) if rows % size == 0]
     size = min(fitting, key=lambda size: abs(size - usual_rows), default=rows)
     blocks = matrix.reshape(-1, size, columns)
-    used = blocks.any(axis=1)
+    used: NDArray[np.bool_] = np.asarray(blocks.any(axis=1))
     first, last = used.argmax(axis=1), columns - 1 - used[:, ::-1].argmax(axis=1)
     width = int((last - first).max()) + 1
     chosen = np.minimum(first, columns - width)[:, None] + np.arange(width)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from export.deep_spectrum.picture.clip_ends import write_moved, write_padded, write_sixteen_bit, write_trimmed
 from export.deep_spectrum.picture.fourier_graph import (
+    Window,
     half_rows,
     overlapping_halves,
     places_of_bins,
@@ -79,7 +80,7 @@ def _power(graph: GraphBuilder, preset: PlotPreset, waveform: str, lengths: str)
         halves, lengths = _trimmed_halves(graph, preset, waveform, lengths)
     else:
         halves = _halves(graph, preset, waveform, lengths)
-    window = "symmetric" if specgram else "periodic"
+    window: Window = "symmetric" if specgram else "periodic"
     power = write_power(graph, halves, preset.fft_samples, preset.hop_samples, window, density=specgram)
     return power, _frame_counts(graph, preset, lengths)
 

@@ -27,7 +27,8 @@ def row_centres_hz(preset: PlotPreset, sample_rate_hz: int) -> NDArray[np.float6
     if preset.representation == "linear":
         return np.arange(preset.rows()) * sample_rate_hz / preset.fft_samples
     edges_hz = np.array([preset.low_hz, preset.top_hz(sample_rate_hz)])
-    points_mel = np.linspace(*hz_to_mel(edges_hz, preset.mel_formula), preset.bands)
+    low_mel, high_mel = hz_to_mel(edges_hz, preset.mel_formula)
+    points_mel = np.linspace(low_mel, high_mel, preset.bands)
     return mel_to_hz(points_mel, preset.mel_formula)
 
 

@@ -7,6 +7,7 @@ It shares no line with the graphs that are checked against it. It follows the de
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -48,7 +49,7 @@ def spectrogram(waveform: NDArray[np.float32], preset: PlotPreset, sample_rate_h
     import librosa  # slow to import
 
     amplitude = preset.magnitude == "amplitude"
-    stft = {"n_fft": preset.fft_samples, "hop_length": preset.hop_samples}
+    stft: dict[str, Any] = {"n_fft": preset.fft_samples, "hop_length": preset.hop_samples}
     if preset.representation == "linear":
         magnitudes = np.abs(librosa.stft(waveform, **stft))
         return librosa.amplitude_to_db(magnitudes, ref=np.max, top_db=None)
@@ -74,7 +75,7 @@ def specshow(matrix: NDArray[np.float32], preset: PlotPreset, sample_rate_hz: in
     import librosa.display  # slow to import
 
     axes = _full_bleed_axes(preset.render_pixels)
-    vertical: dict[str, object] = {}
+    vertical: dict[str, Any] = {}
     if preset.axis == "symlog":
         vertical = {
             "y_axis": "mel",

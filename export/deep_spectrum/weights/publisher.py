@@ -29,7 +29,9 @@ def publisher_url(name: str) -> str:
     if name == "xception":
         import timm  # slow to import
 
-        return str(timm.get_pretrained_cfg("legacy_xception").url)
+        published = timm.get_pretrained_cfg("legacy_xception")
+        assert published is not None
+        return str(published.url)
     return str(torchvision.models.get_model_weights(TORCHVISION_NAMES.get(name, name))[RELEASE].url)
 
 

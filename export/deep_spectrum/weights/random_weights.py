@@ -22,8 +22,8 @@ def random_tensors(name: str, seed: int) -> dict[str, NDArray[np.float32]]:
             values -= np.float32(0.5)
             values *= np.float32(math.sqrt(24.0 / math.prod(shape[1:])))
         elif part in ("weight", "running_var"):
-            values = random.uniform(0.7, 1.3, shape)
+            values = random.uniform(0.7, 1.3, shape).astype(np.float32)
         else:
-            values = random.uniform(-0.1, 0.1, shape)
-        tensors[key] = values.astype(np.float32, copy=False)
+            values = random.uniform(-0.1, 0.1, shape).astype(np.float32)
+        tensors[key] = values
     return tensors
