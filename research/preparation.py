@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from export.cli.common import ExpectedFailure, advance_by, available_threads, note, progress_bar, say
+from export.corpora.licences import CORPORA
 from export.corpora.tables import Corpus, read_corpora
-from export.features.extraction import Extractor
+from export.features.extraction import Cut, Extractor, extract
 from export.features.extractors import BundleExtractor, ExtractorError
+from export.features.files import read_table, write_table
 from export.features.table import FeatureTable
 from research.comparison import bundle_of, has_trained_weights
-from research.feature_cache import cached_features
 from research.published import NETWORKS
 from research.tables import Cell, write_rows
 from research.trainings import Trainings
+from service.card import TrainingData
 
 
 def trainings_of(arguments: argparse.Namespace) -> Trainings:
@@ -97,3 +100,23 @@ def summary(trainings: Trainings) -> int:
     """Say how many trainings were made and how many were there; 0, the exit status."""
     note(f"{trainings.made} trainings made, {trainings.found} found from before")
     return 0
+
+
+def cached_features(
+    extractor: Extractor, corpus: Corpus, cache: Path, threads: int, progress: Callable[[], None] | None = None
+) -> FeatureTable:
+    """The table of whole utterances, from ``cache`` where the same network read the same files before."""
+    backbone = extractor.backbone
+    parts = [backbone.network, backbone.preset, backbone.weights_sha256, corpus.name]
+    for utterance in corpus.utterances:
+        assert utterance.audio is not None
+        parts += [str(utterance.audio), utterance.partition, utterance.emotion, str(utterance.audio.stat().st_mtime_ns)]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    file = cache / f"features-{corpus.name}-{backbone.network}-{digest}.parquet"
+    if file.is_file() and file.with_name(file.name + ".json").is_file():
+        return read_table(file)
+    licence = CORPORA[corpus.name][1] if corpus.name in CORPORA else "LicenseRef-not-stated"
+    data = [TrainingData(name=corpus.name, licence=licence, utterances=len(corpus.utterances))]
+    table = extract(extractor, [corpus], Cut(), data, threads, progress)
+    write_table(table, file)
+    return table

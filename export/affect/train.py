@@ -10,10 +10,9 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from export.affect.avec_lstm import AvecLstm
-from export.affect.concordance_loss import Scope, concordance_loss
 from export.affect.sequences import (
     AVEC_DELAY_S,
     DELAY_S,
@@ -28,6 +27,7 @@ from export.training.checkpoint import load_checkpoint, save_checkpoint
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.affect.functionals import HOP_S
 
+Scope = Literal["sequence", "concatenated"]
 NetworkName = Literal["A", "B", "C", "D", "E", "lstm"]
 #: Columns that the seed paper always found relevant (E15), the default of network E.
 RELEVANT_COLUMNS = ("confidence_mean", "AU05_deviation", "turn")
@@ -107,6 +107,35 @@ class TrainedAffect:
     loss: list[float] = field(default_factory=list)
     devel: list[float] = field(default_factory=list)
     scores: dict[str, Concordance] = field(default_factory=dict)
+
+
+def concordance_loss(predicted: Tensor, gold: Tensor, mask: Tensor, scope: Scope = "sequence") -> Tensor:
+    """One minus the concordance correlation coefficient (E7).
+
+    Args:
+        predicted: float32 [batch, steps].
+        gold: float32 [batch, steps].
+        mask: [batch, steps], 1 at steps that count. The challenge's script lets the zero padding count;
+            here it does not, so a sequence's loss does not depend on the longest one.
+        scope: 'sequence' averages the CCC of each sequence, as the challenge's script does; 'concatenated'
+            takes that of all steps joined, which is what is scored.
+
+    Returns:
+        A scalar in 0…2. Variances and covariance are over N, a smooth and consistent choice for training.
+    """
+    if scope == "concatenated":
+        predicted, gold, mask = predicted.reshape(1, -1), gold.reshape(1, -1), mask.reshape(1, -1)
+    weight = mask.to(predicted.dtype)
+    count = weight.sum(dim=1, keepdim=True).clamp_min(1.0)
+
+    def mean(values: Tensor) -> Tensor:
+        return (values * weight).sum(dim=1, keepdim=True) / count
+
+    predicted_mean, gold_mean = mean(predicted), mean(gold)
+    predicted_rest, gold_rest = predicted - predicted_mean, gold - gold_mean
+    spread = mean(predicted_rest**2) + mean(gold_rest**2) + (predicted_mean - gold_mean) ** 2
+    coefficient = 2.0 * mean(predicted_rest * gold_rest) / (spread + torch.finfo(spread.dtype).eps)
+    return 1.0 - coefficient.mean()
 
 
 def build(plan: TrainingPlan, train: list[AffectSequence]) -> nn.Module:

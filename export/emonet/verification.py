@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from export.emonet.bundle import by_graph, by_network, load_network
 from export.emonet.network import EmoNet
-from export.emonet.reference import librosa_picture
 from export.evaluation.calibration import Calibration
 from export.evaluation.verification import (
     Check,
@@ -23,7 +22,7 @@ from export.evaluation.verification import (
     difference_check,
     verification,
 )
-from export.graph.front_end import PRESETS
+from export.graph.front_end import POWER_RANGE_DB, PRESETS
 from service.card import read_card
 from service.pipeline.device.session import Session
 
@@ -61,3 +60,30 @@ def _reference(network: EmoNet, calibration: Calibration, clip: NDArray[np.float
     with torch.inference_mode():
         logits = network(picture[None, None], torch.tensor([picture.shape[1]]))["emotion"]
         return calibration.probabilities(logits.numpy())
+
+
+def librosa_picture(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Picture of one clip, float32 [128, frames], as the CREMA-D features were made.
+
+    Args:
+        waveform: float32 [samples] at 16 kHz, at most 3.0 s; a shorter one is padded with silence, as there.
+    """
+    import librosa  # slow to import
+
+    preset = PRESETS["open"]
+    padded = np.zeros(preset.full_length_samples, dtype=np.float32)
+    padded[: len(waveform)] = waveform
+    power = librosa.feature.melspectrogram(
+        y=padded,
+        sr=preset.sample_rate_hz,
+        n_fft=preset.fft_samples,
+        hop_length=preset.hop_samples,
+        n_mels=preset.bands,
+        pad_mode="constant",
+    )
+    frames = preset.frames(len(waveform))
+    # Our floor is relative to the clip's maximum; librosa's absolute floor (amin) is set out of its way.
+    decibels = librosa.power_to_db(power, ref=power[:, :frames].max(), amin=1e-30, top_db=None)
+    decibels = np.maximum(decibels, -POWER_RANGE_DB)
+    minimum, maximum = decibels.min(), decibels[:, :frames].max()
+    return ((decibels - minimum) / (maximum - minimum))[:, :frames].astype(np.float32)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from export.deep_spectrum.networks.layers import WeightsError
+from export.deep_spectrum.networks.network import expected_shapes
 from export.deep_spectrum.networks.normalisation import CONVENTIONS
 from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.networks.variants import Variant
@@ -15,7 +20,6 @@ from export.deep_spectrum.weights.caffe_file import read_caffe_file
 from export.deep_spectrum.weights.onnx_file import read_onnx_file
 from export.deep_spectrum.weights.origins import CAFFE_ORIGIN, CAFFE_SHA1, KNOWN, UNKNOWN_LICENCE, Origin
 from export.deep_spectrum.weights.publisher import fetch, is_publishers, publisher_origin
-from export.deep_spectrum.weights.random_weights import random_tensors
 from export.deep_spectrum.weights.tflite_file import read_tflite_file
 from export.deep_spectrum.weights.torch_file import read_safetensors_file, read_torch_file
 from service.card import Licence
@@ -131,3 +135,22 @@ def _digest(file: Path, algorithm: str = "sha256") -> str:
         while block := stream.read(BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def random_tensors(name: str, seed: int) -> dict[str, NDArray[np.float32]]:
+    """Weights that keep activations in range: kernels as He et al. draw them, normalisations near identity."""
+    random = np.random.default_rng(seed)
+    tensors = {}
+    for key, shape in expected_shapes(name).items():
+        part = key.rpartition(".")[2]
+        if len(shape) > 1:
+            # Variance 2 / fan-in, which is what one output cell reads; in place, as a VGG has half a gigabyte.
+            values = random.random(shape, dtype=np.float32)
+            values -= np.float32(0.5)
+            values *= np.float32(math.sqrt(24.0 / math.prod(shape[1:])))
+        elif part in ("weight", "running_var"):
+            values = random.uniform(0.7, 1.3, shape).astype(np.float32)
+        else:
+            values = random.uniform(-0.1, 0.1, shape).astype(np.float32)
+        tensors[key] = values
+    return tensors

@@ -14,7 +14,7 @@ import soundfile
 from safetensors.numpy import save_file
 
 from export.__main__ import main
-from export.deep_spectrum.weights.random_weights import random_tensors
+from export.deep_spectrum.weights.load import random_tensors
 from export.features.files import read_table, write_table
 from tests.shared_material import ROOT
 from tests.support.small_corpus import write_small_corpus

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from export.__main__ import main
 from export.catalogue import CATALOGUE
 from export.deep_spectrum.networks.specification import EXTRACTORS
-from export.deep_spectrum.weights.random_weights import random_tensors
+from export.deep_spectrum.weights.load import random_tensors
 from export.graph.builder import FLOAT, INT64, GraphBuilder
 from service.card import read_card, write_card
 from service.pipeline.device.session import Session

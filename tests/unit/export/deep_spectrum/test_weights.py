@@ -16,10 +16,9 @@ from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.networks.network import EmbeddingNetwork, embedding_names, expected_shapes
 from export.deep_spectrum.weights import load, publisher
 from export.deep_spectrum.weights.caffe_file import read_caffe_file
-from export.deep_spectrum.weights.load import load_weights
+from export.deep_spectrum.weights.load import load_weights, random_tensors
 from export.deep_spectrum.weights.onnx_layers import layers_of
 from export.deep_spectrum.weights.onnx_names import names_by_order
-from export.deep_spectrum.weights.random_weights import random_tensors
 from export.deep_spectrum.weights.torch_file import present_name
 from tests.support.weight_files import caffe_network, write_classifier
 

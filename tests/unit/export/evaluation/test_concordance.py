@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from export.affect.concordance_loss import concordance_loss
+from export.affect.train import concordance_loss
 from export.evaluation.concordance import concordance, concordance_coefficient
 
 

@@ -4,7 +4,7 @@ import torch
 
 from export.corpora.audio import read_waveform
 from export.corpora.tables import read_corpus
-from export.emonet.reference import librosa_picture
+from export.emonet.verification import librosa_picture
 from export.evaluation.voice import synthetic_voice
 from export.graph.front_end import PRESETS, FrontEnd, scale_relative
 from tests.shared_material import corpus_folder
