@@ -66,10 +66,9 @@ class Calibration:
     @classmethod
     def from_settings(cls, settings: dict[str, object]) -> Calibration:
         """Inverse of :meth:`to_settings`; other settings are passed over."""
-        lists: dict[str, tuple[Any, ...]] = {
-            key: tuple(settings.get(key) or ()) for key in (CLASS_BIASES, CALIBRATED_ON)
-        }  # type: ignore[arg-type]
-        return cls(float(settings[TEMPERATURE]), lists[CLASS_BIASES], lists[CALIBRATED_ON])  # type: ignore[arg-type]
+        given: dict[str, Any] = settings
+        biases, fitted_on = (tuple(given.get(key) or ()) for key in (CLASS_BIASES, CALIBRATED_ON))
+        return cls(float(given[TEMPERATURE]), biases, fitted_on)
 
 
 UNCALIBRATED = Calibration()
