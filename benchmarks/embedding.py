@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import soundfile
 
@@ -78,7 +79,7 @@ def run() -> None:
                 rates["command"].append(by_command(extractor, corpus))
                 rates["service"].append(by_service(server, bodies))
     command, service = (statistics.median(rates[name]) for name in ("command", "service"))
-    about = {
+    about: dict[str, Any] = {
         "benchmark": "embedding",
         "data": f"{len(bodies)} recordings of {source}",
         "mean_duration_s": round(sum(map(len, clips)) / len(clips) / SAMPLE_RATE_HZ, 2),

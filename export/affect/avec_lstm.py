@@ -41,11 +41,12 @@ class AvecLstm(nn.Module):
         self.dropout = dropout
         for layer, width in zip(self.layers, UNITS, strict=True):
             assert isinstance(layer, nn.LSTM)
-            nn.init.xavier_uniform_(layer.weight_ih_l0)
-            nn.init.orthogonal_(layer.weight_hh_l0)
-            nn.init.zeros_(layer.bias_hh_l0)
-            nn.init.zeros_(layer.bias_ih_l0)
-            nn.init.ones_(layer.bias_ih_l0[width : 2 * width].data)  # Keras opens the forget gate
+            inward, recurrent, bias, recurrent_bias = layer.all_weights[0]
+            nn.init.xavier_uniform_(inward)
+            nn.init.orthogonal_(recurrent)
+            nn.init.zeros_(recurrent_bias)
+            nn.init.zeros_(bias)
+            nn.init.ones_(bias[width : 2 * width].data)  # Keras opens the forget gate
 
     def forward(self, features: Tensor) -> Tensor:
         """Map float32 [batch, steps, 37] to [batch, steps]."""
@@ -62,12 +63,13 @@ class AvecLstm(nn.Module):
         batch, steps, _ = signal.shape
         keep = 1.0 - self.dropout
         signal = signal * torch.bernoulli(torch.full_like(signal[:, :1], keep)) / keep
-        inward = signal @ layer.weight_ih_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
+        weights, recurrent, bias, recurrent_bias = layer.all_weights[0]
+        inward = signal @ weights.T + bias + recurrent_bias
         hidden = cell = signal.new_zeros(batch, layer.hidden_size)
         mask = torch.bernoulli(torch.full_like(hidden, keep)) / keep
         outputs = []
         for step in range(steps):
-            gates = inward[:, step] + (hidden * mask) @ layer.weight_hh_l0.T
+            gates = inward[:, step] + (hidden * mask) @ recurrent.T
             entry, forget, candidate, exit_ = gates.chunk(4, dim=1)
             cell = torch.sigmoid(forget) * cell + torch.sigmoid(entry) * torch.tanh(candidate)
             hidden = torch.sigmoid(exit_) * torch.tanh(cell)

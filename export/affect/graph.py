@@ -125,12 +125,12 @@ def _lstm_graph(network: AvecLstm) -> onnx.ModelProto:
     graph.add("Transpose", perm=[1, 0, 2])
     for index, layer in enumerate(network.layers):
         assert isinstance(layer, nn.LSTM)
-        bias = np.concatenate([_gates(_values(layer.bias_ih_l0)), _gates(_values(layer.bias_hh_l0))])
+        inward, recurrent, *biases = (_gates(_values(weights)) for weights in layer.all_weights[0])
         graph.add(
             "LSTM",
-            graph.constant(f"inward_{index}", _gates(_values(layer.weight_ih_l0))[None]),
-            graph.constant(f"recurrent_{index}", _gates(_values(layer.weight_hh_l0))[None]),
-            graph.constant(f"bias_{index}", bias[None]),
+            graph.constant(f"inward_{index}", inward[None]),
+            graph.constant(f"recurrent_{index}", recurrent[None]),
+            graph.constant(f"bias_{index}", np.concatenate(biases)[None]),
             hidden_size=layer.hidden_size,
         )
         graph.add("Squeeze", graph.constant(f"direction_{index}", np.array([1], np.int64)))

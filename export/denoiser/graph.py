@@ -119,9 +119,9 @@ class _Writer:
     def _recurrent(self, x: str, name: str, layer: nn.Module) -> str:
         assert isinstance(layer, nn.LSTM)
         graph = self._graph
-        weight = graph.constant(_reorder(_array(layer.weight_ih_l0), TORCH_GATES)[None], f"{name}.W")
-        recurrence = graph.constant(_reorder(_array(layer.weight_hh_l0), TORCH_GATES)[None], f"{name}.R")
-        biases = [_reorder(_array(bias), TORCH_GATES) for bias in (layer.bias_ih_l0, layer.bias_hh_l0)]
+        inward, recurrent, *biases = (_reorder(_array(values), TORCH_GATES) for values in layer.all_weights[0])
+        weight = graph.constant(inward[None], f"{name}.W")
+        recurrence = graph.constant(recurrent[None], f"{name}.R")
         bias = graph.constant(np.concatenate(biases)[None], f"{name}.B")
         states = graph.add("LSTM", x, weight, recurrence, bias, hidden_size=layer.hidden_size)
         return graph.add("Squeeze", states, graph.constant([1]))

@@ -22,7 +22,7 @@ Picture = NDArray[np.uint8]
 """RGB, uint8 [edge, edge, 3], the top row first."""
 
 
-def toolkit_picture(waveform: NDArray[np.float32], preset: PlotPreset, size: int, sample_rate_hz: int) -> Picture:
+def toolkit_picture(waveform: NDArray[np.floating], preset: PlotPreset, size: int, sample_rate_hz: int) -> Picture:
     """Draw one clip.
 
     Args:
@@ -44,7 +44,7 @@ def toolkit_picture(waveform: NDArray[np.float32], preset: PlotPreset, size: int
     return np.asarray(Image.fromarray(drawn).resize((size, size), kind))
 
 
-def spectrogram(waveform: NDArray[np.float32], preset: PlotPreset, sample_rate_hz: int) -> NDArray[np.float32]:
+def spectrogram(waveform: NDArray[np.floating], preset: PlotPreset, sample_rate_hz: int) -> NDArray[np.float32]:
     """Compute the matrix by librosa, float32 [rows, frames]: dB below the maximum without a floor (F3), or chroma."""
     import librosa  # slow to import
 
@@ -125,5 +125,6 @@ def _full_bleed_axes(pixels: int) -> Axes:
 
 def _pixels(axes: Axes) -> Picture:
     canvas = axes.figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
