@@ -126,5 +126,6 @@ def _full_bleed_axes(pixels: int) -> Axes:
 def _pixels(axes: Axes) -> Picture:
     canvas = axes.figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    return np.asarray(pixels)[:, :, :3].copy()
