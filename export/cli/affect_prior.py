@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from service.card import Card
+from export.cli.common import print_measurements
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +22,3 @@ def run(arguments: argparse.Namespace) -> int:
 
     print_measurements(write_prior(arguments.ratings, arguments.out, arguments.seed), arguments.out)
     return 0
-
-
-def print_measurements(card: Card, folder: Path) -> None:
-    """Print the card's figures, a line each, and where the bundle is."""
-    console = Console()
-    for figure in card.measurements:
-        interval = "" if figure.interval_95 is None else " ({:.3f} to {:.3f})".format(*figure.interval_95)
-        console.print(f"{figure.metric} {figure.value:.3f}{interval}  {figure.data}, {figure.split}, n = {figure.n}")
-    console.print(f"{card.name} {card.version} written below {folder}")

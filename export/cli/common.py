@@ -144,3 +144,12 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """Print a line on standard error."""
     sys.stderr.write(text + "\n")
+
+
+def print_measurements(card: Card, folder: Path) -> None:
+    """Print the card's figures, a line each, and where the bundle is."""
+    console = Console()
+    for figure in card.measurements:
+        interval = "" if figure.interval_95 is None else " ({:.3f} to {:.3f})".format(*figure.interval_95)
+        console.print(f"{figure.metric} {figure.value:.3f}{interval}  {figure.data}, {figure.split}, n = {figure.n}")
+    console.print(f"{card.name} {card.version} written below {folder}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from export.cli.affect_prior import print_measurements
+from export.cli.common import print_measurements
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
