@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from export.graph.builder import FLOAT, GraphBuilder
+from export.graph.builder import GraphBuilder
 
 CORNER_HZ = 70.0
 """Corner of the high-pass, where half of the amplitude is left (measured: docs/robustness.md)."""
@@ -137,6 +137,3 @@ def _convolve(graph: GraphBuilder, value: str, taps: NDArray[np.float64], stride
     half = len(taps) // 2
     kernel = graph.constant(taps.astype(np.float32)[None, None])
     return graph.add("Conv", value, kernel, strides=[stride], pads=[half, half])
-
-
-__all__ = ["CORNER_HZ", "FLOAT", "high_pass_filters", "high_passed", "write_high_pass"]
