@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
@@ -27,6 +26,8 @@ from hypothesis import strategies as st
 from service.api.answers import audio_answer
 from tests.support.client_halves import MakeClient, Script
 from tests.support.fakes import fake_result
+
+pytestmark = pytest.mark.usefixtures("pauses")
 
 EVENT_HEADERS = {"content-type": "text/event-stream"}
 ANSWER = json.loads(audio_answer(fake_result(), "application/json", "r-1", timeline=True))
@@ -86,18 +87,6 @@ def ask(make_client: MakeClient) -> Ask:
         return into
 
     return collect
-
-
-@pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    waited: list[float] = []
-
-    async def note(seconds: float) -> None:
-        waited.append(seconds)
-
-    monkeypatch.setattr(time, "sleep", waited.append)
-    monkeypatch.setattr("anyio.sleep", note)
-    return waited
 
 
 @given(st.lists(st.integers(0, len(RAW.encode())), max_size=8))

@@ -34,18 +34,6 @@ def client(make_client: MakeClient) -> Client:
     return make
 
 
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    waited: list[float] = []
-
-    async def note(seconds: float) -> None:
-        waited.append(seconds)
-
-    monkeypatch.setattr(time, "sleep", waited.append)
-    monkeypatch.setattr("anyio.sleep", note)
-    return waited
-
-
 def test_retry_after_is_honoured(client: Client, pauses: list[float]) -> None:
     script = Script(
         busy("7"), httpx.Response(429, json=BUSY, headers={"retry-after": "3"}), httpx.Response(200, json={})

@@ -7,14 +7,11 @@ import io
 import numpy as np
 import pytest
 
-from service.pipeline.decoding.decode import Decoder
-from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.outline import HEAD_BYTES, outline
 from service.pipeline.decoding.playback import Playback, PlaybackClosedError
 from service.pipeline.decoding.remote_file import PIECE_BYTES, answer_read, open_remote
 from service.pipeline.media.intake import sniff
 from service.problems import ContainerUnsupported, MediaEmpty, MediaTruncated, NoVideoStream, Problem
-from service.settings import Limits
 from tests import media_files as files
 from tests.support.long_recordings import Bytes
 
@@ -36,16 +33,6 @@ RECORDINGS = {
     "m4a": files.m4a(files.tone(20.0, 44_100)),
     "webm": files.webm(files.tone(20.0, 48_000)),
 }
-
-
-@pytest.fixture(scope="module")
-def decoders():
-    short, long = Decoder(Limits(), 1), LongDecoder(Limits(), 1, 60.0)
-    short.start()
-    long.start()
-    yield short, long
-    long.close()
-    short.close()
 
 
 def all_of(playback):

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from service.pipeline.decoding.decode import Decoder
-from service.pipeline.decoding.long_decode import LongDecoder
-from service.settings import Limits
 from tests import media_files as files
 from tests.support.long_recordings import Bytes
 
@@ -80,16 +77,6 @@ def make(drawn: Drawn) -> bytes:
     if drawn.picture_s is not None:
         pictures.append({"duration_s": drawn.picture_s, "start_s": drawn.picture_start_s})
     return files.presented(drawn.container, [sound], pictures=pictures)
-
-
-@pytest.fixture(scope="module")
-def decoders():
-    short, long = Decoder(Limits(), 1), LongDecoder(Limits(), 1, 60.0)
-    short.start()
-    long.start()
-    yield short, long
-    long.close()
-    short.close()
 
 
 KINDS = ("sound", "picture", "gap", "alone")

@@ -7,19 +7,9 @@ import random
 import numpy as np
 import pytest
 
-from service.pipeline.decoding.decode import Decoder
-from service.settings import Limits
 from tests import media_files as files
 
 RATE_HZ = 16_000
-
-
-@pytest.fixture(scope="module")
-def decoder():
-    decoder = Decoder(Limits(), 1)
-    decoder.start()
-    yield decoder
-    decoder.close()
 
 
 LOSSLESS = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_u8", "pcm_f32le", "flac", "alac", "aiff")

@@ -7,22 +7,12 @@ import random
 import numpy as np
 import pytest
 
-from service.pipeline.decoding.decode import Decoder
 from service.problems import Unprocessable
-from service.settings import Limits
 from tests import media_files as files
 
 RATE_HZ = 16_000
 CODECS = {"mp4": ("aac", "flac"), "matroska": ("aac", "libopus", "flac"), "mov": ("aac",), "mpegts": ("aac",)}
 DURATION_S = 1.0
-
-
-@pytest.fixture(scope="module")
-def decoder():
-    decoder = Decoder(Limits(), 1)
-    decoder.start()
-    yield decoder
-    decoder.close()
 
 
 def tone_of(number):

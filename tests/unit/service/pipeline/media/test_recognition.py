@@ -8,23 +8,13 @@ import numpy as np
 import pytest
 
 from service import problems
-from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.outline import outline
 from service.pipeline.media.containers import AUDIO_CODECS, DEMUXERS, TITLES
 from service.pipeline.media.intake import sniff
-from service.settings import Limits
 from tests import media_files as files
 from tests.support.long_recordings import Bytes
 
 RATE_HZ = 16_000
-
-
-@pytest.fixture(scope="module")
-def decoder():
-    decoder = Decoder(Limits(), 1)
-    decoder.start()
-    yield decoder
-    decoder.close()
 
 
 def sound_of(seconds):
