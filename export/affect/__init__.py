@@ -1,1 +1,1 @@
-"""Affect over time: sequences of action units in, arousal and valence out (section E of the seed systems)."""
+"""Affect over time: sequences of action units in, arousal and valence out (E1 to E20)."""

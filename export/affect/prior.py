@@ -56,7 +56,7 @@ UNIT_DEVIATION = {
 AU05_MOVEMENT_WEIGHT = 0.05
 MOVEMENT_WEIGHT = 0.02
 TURN_WEIGHT = 0.05
-#: OpenFace's confidence of a face that it holds; ours reports the same (face notes, section 4).
+#: OpenFace's confidence of a face that it holds; the tracker of this project reports the same.
 TRACKED_CONFIDENCE = 0.98
 
 SIGNS: dict[str, Signs] = {"arousal": "positive", "valence": "own"}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.card import Card, SpeechInput
 
 BATCH_TOLERANCE = 1e-5
-"""Largest change of a value that the other clips of a batch may cause (contract: batch invariance)."""
+"""Largest change of a value that the other clips of a batch may cause; answers do not depend on their batch."""
 
 Clip = NDArray[np.float32]
 Compute = Callable[[Sequence[Clip]], NDArray[np.float32]]

@@ -15,7 +15,7 @@ TORCHVISION_NAMES = {"squeezenet": "squeezenet1_1"}
 """torchvision's names that differ from ours."""
 
 RELEASE = "IMAGENET1K_V1"
-"""torchvision's first release of each network: the weights of the seed systems' time (A8)."""
+"""torchvision's first release of each network: the weights that were current when A8 was published."""
 
 
 def publisher_url(name: str) -> str:

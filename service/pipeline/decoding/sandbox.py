@@ -38,13 +38,7 @@ from service.pipeline.decoding.demux import (
 from service.pipeline.media.containers import DEMUXER_NAMES, LOSSLESS_CODECS, TITLES
 from service.pipeline.media.plain_pcm import PLAIN_PCM, read_plain_pcm
 from service.pipeline.media.sampling import AudioJob, SampleSink, check_format
-from service.pipeline.media.tracks import (
-    PICTURE,
-    SOUND,
-    FoundTrack,
-    choose_track,
-    language_of,
-)
+from service.pipeline.media.tracks import PICTURE, SOUND, FoundTrack, choose_track, language_of
 from service.pipeline.media.video_frames import FrameClock, Picture, VideoJob, check_size, scaled_size, turned
 from service.pipeline.media.wav import WavLayout
 from service.pipeline.results import FloatArray, Track

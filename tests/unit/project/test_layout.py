@@ -12,8 +12,9 @@ import pytest
 from tests.conftest import SLOW
 from tests.shared_material import ROOT
 
-MODULES = sorted(path for folder in ("service", "export") for path in (ROOT / folder).rglob("*.py"))
-PACKAGES = {"service": ROOT, "emoserve_client": ROOT / "client"}
+PACKAGES = dict.fromkeys(("service", "export", "research", "benchmarks"), ROOT) | {"emoserve_client": ROOT / "client"}
+"""Folder in which each package lies."""
+MODULES = sorted(path for name, folder in PACKAGES.items() for path in (folder / name).rglob("*.py"))
 MAX_LINES = 400
 MAX_MEDIAN_LINES = 150
 MAX_DEPTH = 11
@@ -49,7 +50,7 @@ def test_the_rules_have_something_to_hold():
     assert "fastapi" in packages(ROOT / "service/app.py")
 
 
-@pytest.mark.parametrize("package", ["torch", "torchvision", "timm", "sklearn", "librosa", "export"])
+@pytest.mark.parametrize("package", ["torch", "torchvision", "timm", "sklearn", "librosa", "export", "research"])
 def test_the_service_does_not_import_the_offline_half(package):
     assert [str(path) for path in service_modules() if package in packages(path)] == []
 
