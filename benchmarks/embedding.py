@@ -33,7 +33,7 @@ from export.features.extractors import BundleExtractor
 
 NETWORK, PRESET = "squeezenet", "emonet-2021"
 REPEATS = 4
-"""Each of the recordings stands in the corpus as often."""
+"""Copies of each recording in the corpus."""
 ROUNDS = 3
 CALLERS = 4
 

@@ -28,7 +28,7 @@ LEVEL = np.float32(0.1)
 """Root mean square of the speech in every condition, so that level tells nothing of the condition."""
 
 RECIPE_VERSION = 2
-"""Counted up where the same seed would make other rooms or noises: files of an older one are not taken."""
+"""Version of the recipe, raised when the same seed makes other rooms or noises; files of older versions are ignored."""
 
 
 def make_conditions(

@@ -12,7 +12,7 @@ from research.matrix import Cells
 from research.tables import Cell
 
 LEVEL = 0.001
-"""D16's."""
+"""Significance level of the z-test (D16)."""
 
 
 def best_matched(corpus: str, cells: Sequence[Cells]) -> list[dict[str, Cell]]:

@@ -19,7 +19,7 @@ from research.tables import Cell
 from research.trainings import Training, Trainings
 
 OVERSAMPLING = {"Un.": None, "Ov.": 0.75}
-"""D14."""
+"""Oversampling of classes (D14)."""
 
 Tables = Mapping[Condition, FeatureTable]
 

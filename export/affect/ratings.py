@@ -16,8 +16,6 @@ from service.pipeline.face.unit_scale import ACTION_UNITS
 
 #: Units of the 17 that FACET also has. AU45 (blink) is missing: its AU43 is the closed eye, another thing.
 SHARED_UNITS = tuple(unit for unit in ACTION_UNITS if unit != "AU45")
-#: Units of FACET that have no column among the 17; they are left out.
-UNITS_WITHOUT_COLUMN = ("AU18", "AU24", "AU28", "AU43")
 LOWEST_RATING, HIGHEST_RATING = 1.0, 7.0
 #: Points between the ends of one rating scale.
 RATING_RANGE = HIGHEST_RATING - LOWEST_RATING

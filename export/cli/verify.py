@@ -42,7 +42,7 @@ NO_VERIFIER = {
     "action-units": "its only implementation is its graph",
     "affect": "its arithmetic is compared by tests/golden/test_affect_arithmetic.py",
 }
-"""Why bundles of a task are left out."""
+"""Reasons why bundles of a task are left out."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ Partition = Literal["train", "devel", "test"]
 FEATURE_FILE_NAME = "logmel.npy.xz"
 
 VOTES = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
-"""CREMA-D's letters for what listeners heard."""
+"""Emotion of each letter by which CREMA-D records a listener's vote."""
 
 
 class CorpusError(Exception):

@@ -22,7 +22,7 @@ TORCH_GATES = (0, 3, 1, 2)
 """ONNX orders the gates input, output, forget, cell; PyTorch input, forget, cell, output. Blocks of PyTorch's."""
 
 ONNX_GATES = (0, 2, 3, 1)
-"""The way back: blocks of ONNX's."""
+"""Order of ONNX's gates in PyTorch's blocks, the inverse of the above."""
 
 
 def denoiser_model(network: Denoiser, metadata: dict[str, str]) -> onnx.ModelProto:

@@ -202,11 +202,6 @@ class EmoNet(nn.Module):
         """Logits by output name: emotion [batch, classes], arousal [batch, 2], valence [batch, 3]."""
         return self.heads[domain](self.embed(pictures, frames, domain))
 
-    def shared_parameters(self) -> list[nn.Parameter]:
-        """Parameters that all domains share: convolutions and attention."""
-        own = {id(parameter) for parameter in self.domain_parameters(self.config.domains)}
-        return [parameter for parameter in self.parameters() if id(parameter) not in own]
-
     def domain_parameters(self, domains: Sequence[str]) -> list[nn.Parameter]:
         """Adapters, batch normalisation and heads of ``domains``."""
         parameters: list[nn.Parameter] = []

@@ -22,7 +22,7 @@ from service.problems import MediaTooShort
 from service.settings import Limits
 
 OUTPUTS = ("probabilities", "arousal", "valence")
-"""The last two where the model has them."""
+"""Outputs of a model; the last two are optional."""
 
 
 @dataclass(frozen=True)

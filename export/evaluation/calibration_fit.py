@@ -13,7 +13,7 @@ from export.evaluation.metrics import fit_temperature
 
 INVERSE_TEMPERATURES = (0.2, 5.0)
 BIASES = (-5.0, 5.0)
-"""Bounds of the search; speech that a network separates without an error would lead to infinity."""
+"""Bounds of the search for biases, which would diverge on speech that a network separates without an error."""
 
 
 class CalibrationError(ValueError):

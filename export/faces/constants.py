@@ -15,7 +15,6 @@ DETECTOR_SCORE_CLIP = 100.0  # logits are clipped to ± this before the sigmoid
 
 MESH_478_SIZE_PX = 256
 MESH_468_SIZE_PX = 192
-IRIS_POINTS = 10  # points 468…477 of the 478-point mesh
 
 EYE_OUTER_CORNERS = (33, 263)
 

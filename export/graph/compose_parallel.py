@@ -16,7 +16,7 @@ from onnx import AttributeProto, helper
 from export.graph.builder import IR_VERSION
 
 RANDOM_OPERATORS = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli"})
-"""Two of these are never the same, whatever they take."""
+"""Operators that are never merged: two of them differ even with equal inputs."""
 
 LARGEST_BYTES = 2**31 - 1
 """A protobuf message, so a graph in one file, holds less than 2 GiB."""

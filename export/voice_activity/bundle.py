@@ -18,7 +18,7 @@ from service.card import Licence
 PACKAGE = "silero-vad"
 GRAPH = Path("data", "silero_vad_16k_sequence.onnx")
 GRAPH_SHA256 = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"
-"""Hash of the graph of silero-vad 6.2.3. Another release is another model: check its contract, then pin it here."""
+"""Hash of the graph of silero-vad 6.2.3. Another release is another model: check its tensors, then pin it here."""
 
 SETTINGS: dict[str, Setting] = {
     "sample_rate_hz": 16000,

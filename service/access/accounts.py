@@ -16,7 +16,7 @@ from service.problems import RateLimited
 from service.settings import KeyLimits
 
 MAX_IDLE_ACCOUNTS = 10_000
-"""Tokens can have any number of subjects; of those that are idle the longest are forgotten."""
+"""Most idle accounts kept; beyond it the longest idle are forgotten, since tokens can have any number of subjects."""
 
 NEWEST_SHARE = 0.2
 """Weight of the newest request in the average duration."""
@@ -25,7 +25,7 @@ JOBS_SHARE = 0.5
 """Share of an owner's media allowance reserved for requests; jobs get the same share of refills."""
 
 LONGEST_INFLOW_S = 2.0
-"""Seconds of its share that a job takes at once: the longest time that a request waits because of it."""
+"""Most seconds of its share that a job takes at once, and so the longest wait that it causes a request."""
 
 
 class LimitedAccount:

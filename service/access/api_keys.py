@@ -13,7 +13,7 @@ from service.access.watched_file import WatchedFile
 from service.problems import Unauthenticated
 
 _NO_DIGEST = bytes(32)
-"""Compared with where there is no such key. No key hashes to it."""
+"""Digest compared when no key matches, so that both cases take the same time. No key hashes to it."""
 
 
 class ApiKeys:

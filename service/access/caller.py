@@ -18,7 +18,7 @@ Scope = Literal["analyse", "models:read", "metrics:read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 OPEN_PREFIX = "/v2/health/"
-"""Answers without credentials, for orchestrators."""
+"""Prefix of addresses that need no credentials, for orchestrators."""
 
 PAGE_PREFIX = "/page/"
 """Files of the web page, which are the same for everybody."""
@@ -36,7 +36,7 @@ _RULES: tuple[tuple[str, Scope], ...] = (
     ("/metrics", "metrics:read"),
     ("/v1", "analyse"),
 )
-"""The first prefix that fits decides. Other addresses need credentials, but no scope."""
+"""Scope that each prefix needs; the first that fits decides. Other addresses need credentials, but no scope."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Caller:
 
 
 ANONYMOUS = Caller("anonymous", "anonymous", frozenset(SCOPES))
-"""Everybody, where the service needs no credentials."""
+"""The caller of a service that needs no credentials."""
 
 
 def caller_of(scope: Mapping[str, Any]) -> Caller:

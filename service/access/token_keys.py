@@ -19,14 +19,14 @@ from service.telemetry.logs import service_logger
 
 FETCH_TIMEOUT_S: Final = 5.0
 FETCH_RETRY_S: Final = 1.0
-"""When to come again with a token whose key may be among those that are being fetched."""
+"""Seconds after which to send a token again whose key may be among those being fetched."""
 LEAST_INTERVAL_S: Final = 60.0
-"""An unknown key id makes the keys be fetched again, but no more often than this: token ids cost nothing to make up."""
+"""Least interval between two fetches for unknown key ids, which cost nothing to make up."""
 LONGEST_AGE_S: Final = 3600.0
-"""After so long they are fetched again in any case, so that a withdrawn key goes out of use."""
+"""Age at which keys are fetched again in any case, so that a withdrawn key goes out of use."""
 MAX_BYTES: Final = 1024 * 1024
 KEY_TYPES: Final = frozenset({"RSA", "EC"})
-"""Public keys alone: a symmetric one in the set is passed over."""
+"""Key types accepted: public keys alone; a symmetric one in the set is ignored."""
 
 Jwk = Mapping[str, Any]
 Fetch = Callable[[str], bytes]

@@ -13,7 +13,7 @@ from service.problems import Unauthenticated
 RSA_ALGORITHMS: Final = ("RS256", "RS384", "RS512")
 EC_ALGORITHMS: Final = ("ES256", "ES384", "ES512")
 LEEWAY_S: Final = 30.0
-"""How far the issuer's clock may be off."""
+"""Tolerance for the issuer's clock, seconds."""
 
 _PLAIN_SUBJECT = re.compile(r"[A-Za-z0-9._:@|+-]{1,128}")
 

@@ -27,10 +27,10 @@ from service.problems import Draining, InternalError, Problem
 from service.telemetry.logs import describe_exception, request_logger
 
 HEARTBEAT_S = 15.0
-"""A comment is sent after so much silence, so that proxies keep the connection; a client ignores it."""
+"""Silence after which a comment is sent, so that proxies keep the connection; clients ignore it."""
 
 LEAST_PROGRESS = 0.01
-"""Progress is told in steps of at least so much."""
+"""Least step between two reports of progress."""
 
 Emit = Callable[[str, object], None]
 """Sends one event: its name and a JSON document. Called in any thread."""

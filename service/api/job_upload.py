@@ -21,7 +21,7 @@ from service.services import services_of
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 STRIDE_BYTES: Final = 65_536
-"""Must arrive within ``body_timeout_s``, again and again: whoever sends a byte now and then would keep a place."""
+"""Bytes that must arrive within each ``body_timeout_s``, so that a trickling client cannot keep a place."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 

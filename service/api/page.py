@@ -19,7 +19,7 @@ from service.problems import NotFound
 router = APIRouter(include_in_schema=False)
 
 MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-"""By the ending of a file's name; files of other kinds are not served."""
+"""Media types by the ending of a file's name; files of other kinds are not served."""
 
 _HEAD = b"<head>\n"
 

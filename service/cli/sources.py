@@ -14,12 +14,12 @@ from service.problems import TooLarge
 _AUDIO_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".weba"})
 VIDEO_SUFFIXES = frozenset({".3g2", ".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".ogv", ".webm"})
 MEDIA_SUFFIXES = _AUDIO_SUFFIXES | VIDEO_SUFFIXES
-"""Endings of the files that are taken from folders; a file that is named outright is always tried."""
+"""Endings of the files that are read from folders; a file given by name is always tried."""
 
 TABLE_SUFFIXES = frozenset({".csv"})
 
 MAX_FILE_BYTES = 2 * 1024**3
-"""A local file is held in memory as a whole, so that it needs some bound; uploads have a lower one."""
+"""Largest local file: it is held in memory as a whole. Uploads have a lower bound."""
 
 STANDARD_INPUT = "-"
 

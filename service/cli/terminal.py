@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PLAIN_WIDTH = 10_000
-"""Columns where there is no terminal: no line of a table is folded, so that programs can search it."""
+"""Width without a terminal: no line of a table is folded, so that programs can search it."""
 
 
 class UsageError(Exception):

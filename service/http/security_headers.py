@@ -19,7 +19,7 @@ SECURITY_HEADERS: Final = MappingProxyType(
 )
 
 DEFAULT_CONTENT_SECURITY_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
-"""For answers that are no page; pages bring their own."""
+"""Content security policy of answers that are no page; pages bring their own."""
 
 STRICT_TRANSPORT_SECURITY: Final = "max-age=31536000"
-"""One year, where the service itself speaks TLS; a proxy that ends TLS sets its own."""
+"""HSTS for one year, sent where the service itself speaks TLS; a proxy that ends TLS sets its own."""

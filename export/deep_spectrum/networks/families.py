@@ -78,4 +78,4 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], Cut]] = {
     "xception": (_legacy_xception, _xception),
     "alexnet_caffe": (CaffeAlexNet, _caffe),
 }
-"""How the publisher's whole network is made, and how it is cut."""
+"""Families of networks: how the publisher's whole network is made, and where it is cut."""

@@ -29,7 +29,7 @@ LEAST_POWER = 1e-37
 LEAST_STEP = 1e-30
 """Stands for the step between colours of a clip of one level; no other clip has so small a step."""
 FAR = 1e37
-"""Beyond any power."""
+"""A number larger than any power."""
 
 
 def plot_graph(preset: PlotPreset, size: int, sample_rate_hz: int | None = None) -> onnx.ModelProto:

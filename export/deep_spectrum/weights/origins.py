@@ -60,7 +60,7 @@ KNOWN: dict[str, Origin] = {
         "tf2_mobilenet_v2_1.0_224_ptq.tflite of Coral", CORAL_LICENCE, "tf"
     ),
 }
-"""By SHA-256."""
+"""Known weight files by SHA-256."""
 
 CAFFE_SHA1 = "9116a64c0fbe4459d18f4bb6b56d647b63920377"
 """The only digest that Caffe's model zoo gives of its AlexNet."""

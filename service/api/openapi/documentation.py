@@ -194,7 +194,7 @@ MEDIA_PROBLEMS: tuple[type[Problem], ...] = (
     *(kind for kind in all_problems() if issubclass(kind, MediaInvalid)),
     DecoderUnavailable,
 )
-"""The same for a call that takes a recording."""
+"""Refusals of every call that takes a recording."""
 
 AUDIO_RESPONSES: Responses = {
     200: {
