@@ -23,6 +23,8 @@ COPY requirements requirements
 FROM builder AS builder-cpu
 RUN --mount=type=cache,target=/root/.cache/uv uv pip install --require-hashes -r requirements/image-cpu.txt
 COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY setup.py MANIFEST.in ./
+COPY emoserve emoserve
 COPY service service
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --no-deps . && rm -f "$VIRTUAL_ENV/bin/emoserve-export"
@@ -30,6 +32,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 FROM builder AS builder-cuda
 RUN --mount=type=cache,target=/root/.cache/uv uv pip install --require-hashes -r requirements/image-cuda.txt
 COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY setup.py MANIFEST.in ./
+COPY emoserve emoserve
 COPY service service
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --no-deps . && rm -f "$VIRTUAL_ENV/bin/emoserve-export"
@@ -53,6 +57,7 @@ ENV PATH=/opt/emoserve/bin:$PATH \
     EMOSERVE_HOST=0.0.0.0 \
     EMOSERVE_PORT=8000 \
     EMOSERVE_AUDIT_FILE=- \
+    EMOSERVE_MODEL_DIRS='["/app/models","/app/var/models"]' \
     EMOSERVE_STATE_DIR=/var/lib/emoserve \
     EMOSERVE_DOCS=false
 WORKDIR /app

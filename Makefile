@@ -92,7 +92,5 @@ $(UV): requirements/uv.txt
 
 # Bundles that are made on this machine from files of installed packages.
 var/models/.prepared: .venv/online
-	$(BIN)/emoserve-export voice-activity --out var/models
-	$(BIN)/emoserve-export faces --if-missing --out var/models || \
-		echo "No source of the face networks can be reached: video answers stay off. See 'emoserve-export faces --help'."
+	$(BIN)/emoserve setup --out var/models || test -d var/models/voice-activity
 	touch $@

@@ -20,6 +20,11 @@ COMMANDS = {
     "voice-activity": "make the voice-activity bundle from the installed silero-vad package",
 }
 
+_EXTRA_OF = {"opensmile": "opensmile"} | dict.fromkeys(
+    ("librosa", "pyarrow", "scipy", "sklearn", "soundfile", "timm", "torch", "torchvision"), "offline"
+)
+"""Packages that the online half does without, and the extra that installs each."""
+
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command and its options; wrong usage ends the program with status 2."""
@@ -36,6 +41,20 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 is success, 1 an expected failure, 2 wrong usage."""
+    try:
+        return _run(arguments)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA_OF:
+            raise
+        extra = f"pip install 'emoserve[{_EXTRA_OF[package]}]'"
+        sys.stderr.write(
+            f"emoserve-export: this command needs the {_EXTRA_OF[package]} extra ({extra}): no {package}\n"
+        )
+        return 1
+
+
+def _run(arguments: list[str] | None) -> int:
     chosen = parse(arguments)
     from export.cli.common import exit_status  # slow to import, and wrong usage does not need it
 

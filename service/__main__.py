@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from service import __version__
 from service.cli import analyze, check, keys, models, serve
@@ -15,7 +15,10 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 EXIT_READER_GONE = 141  # 128 + SIGPIPE
 
-_COMMANDS = (
+Command = tuple[str, Callable[[argparse.ArgumentParser], None] | None, Callable[[argparse.Namespace], int], str]
+"""Name, what declares its flags, what runs it and returns the exit status, and a summary."""
+
+_COMMANDS: tuple[Command, ...] = (
     ("serve", serve.add_arguments, serve.run, "run the service"),
     ("analyze", analyze.add_arguments, analyze.run, "judge recordings without a server"),
     ("models", models.add_arguments, models.run, "list the model bundles"),
@@ -25,17 +28,18 @@ _COMMANDS = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, more: Sequence[Command] = ()) -> int:
     """Run one command.
 
     Args:
         argv: arguments without the program's name; None takes those of the process.
+        more: commands of packages that this one knows nothing of.
 
     Returns:
         Exit status: 0 success, 1 failure, 2 usage, 130 interrupted, 141 reader of the output gone.
     """
     try:
-        arguments = build_parser().parse_args(argv)
+        arguments = build_parser(more).parse_args(argv)
         status: int = arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -56,12 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All commands with their flags."""
+def build_parser(more: Sequence[Command] = ()) -> argparse.ArgumentParser:
+    """All commands with their flags, ``more`` at the end."""
     parser = argparse.ArgumentParser(prog="emoserve", description="Speech and face affect, self-hosted.")
     parser.add_argument("--version", action="version", version=f"emoserve {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, add_arguments, run, summary in _COMMANDS:
+    for name, add_arguments, run, summary in (*_COMMANDS, *more):
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if add_arguments is not None:
             add_arguments(command)

@@ -90,6 +90,18 @@ class KeyLimits(BaseModel):
     jobs: int | None = Field(None, gt=0, description="jobs that wait or run")
 
 
+def _model_folders() -> list[Path]:
+    from service.places import prepared_models, shipped_models
+
+    return [shipped_models(), prepared_models()]
+
+
+def _state_folder() -> Path:
+    from service.places import state_folder
+
+    return state_folder()
+
+
 class Settings(BaseSettings):
     """How the service runs."""
 
@@ -100,7 +112,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
     model_dirs: list[Path] = Field(
-        default=[Path("models"), Path("var/models")],
+        default_factory=_model_folders,
         description="folders of model bundles; later ones hold what was prepared on this machine",
     )
     default_model: str | None = Field(None, description="speech model used when a request names none")
@@ -159,7 +171,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     jobs: bool = Field(True, description="take long recordings as jobs")
     state_dir: Path = Field(
-        Path("var/state"), description="folder of the jobs' database and lock; one service a folder"
+        default_factory=_state_folder, description="folder of the jobs' database and lock; one service a folder"
     )
     spool_dir: Path | None = Field(
         None, description="folder of the jobs' encrypted files, /dev/shm/emoserve for instance; left out: in state_dir"

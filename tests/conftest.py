@@ -33,6 +33,7 @@ SLOW = (
     "unit/export/graph/test_front_end.py",
     "unit/project/test_docs_site.py",
     "unit/research",
+    "unit/project/test_wheel.py",
     "unit/service/jobs/test_long_audio.py",
     "unit/service/jobs/test_long_video.py",
     "unit/service/jobs/test_postgres.py",

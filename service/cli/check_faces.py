@@ -31,7 +31,7 @@ def face_checks(
         return
     for bundle in bundles:
         yield Check(f"model {bundle.card.name}/{bundle.card.version}", ok=True, detail="ran")
-    missing = "not prepared, videos are answered 503: run `emoserve-export faces`"
+    missing = "not prepared, videos are answered 503: run `emoserve setup`"
     yield Check("faces", ok=True, detail="the networks ran" if affect.has_faces else missing)
 
 

@@ -19,7 +19,7 @@ class FacesNotPrepared(Unavailable):
     """A face bundle is missing; the code is that of :class:`Unavailable`."""
 
     def __init__(self) -> None:
-        super().__init__("Videos cannot be judged yet: run `emoserve-export faces` on the server and start it again.")
+        super().__init__("Videos cannot be judged yet: run `emoserve setup` on the server and start it again.")
 
 
 class AffectNotPrepared(Unavailable):
@@ -28,7 +28,7 @@ class AffectNotPrepared(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             "There is no affect model: put a bundle such as models/affect-prior into the server's model folders, "
-            "run `emoserve-export faces` for videos, and start it again."
+            "run `emoserve setup` for videos, and start it again."
         )
 
 

@@ -121,7 +121,7 @@ def test_what_is_not_prepared_is_told_and_the_rest_works(unprepared: LiveServer)
     for address, send in CALLS:
         response = httpx.post(unprepared.url + address, **send)
         assert (response.status_code, response.json()["code"]) == (503, "unavailable")
-        assert "emoserve-export faces" in response.json()["detail"]
+        assert "emoserve setup" in response.json()["detail"]
     assert httpx.get(unprepared.url + "/v2/health/ready").status_code == 200
     wav = {"content-type": "audio/wav"}
     assert httpx.post(unprepared.url + "/v1/audio/emotion", content=b"RIFF", headers=wav).status_code == 200

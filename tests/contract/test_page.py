@@ -351,7 +351,7 @@ def test_spoken_and_filmed_recordings_go_all_the_way(browser: Browser, real: Liv
         expect(page.locator("#recorder")).to_be_hidden()
         expect(page.locator("#file-name")).to_contain_text("recording.webm")
         if real.services.loaded.affect is None:
-            pytest.skip("the face networks are not prepared (emoserve-export faces)")
+            pytest.skip("the face networks are not prepared (emoserve setup)")
         page.click("#record-video")
         expect(page.locator("#preview")).to_be_visible()
         until(page, "document.getElementById('record-time').textContent === '0:01'")
@@ -372,7 +372,7 @@ def test_real_speech_and_a_real_face(browser: Browser, real: LiveServer, tmp_pat
         expect(page.get_by_role("alert")).to_contain_text("container_unsupported")
         expect(page.get_by_role("alert")).to_contain_text("Send a sound or video file")
         if real.services.loaded.affect is None:
-            pytest.skip("the face networks are not prepared (emoserve-export faces)")
+            pytest.skip("the face networks are not prepared (emoserve setup)")
         analyse(page, face)
         expect(page.locator("figure", has_text="Action units").first).to_be_visible()
         until(page, IS_DRAWN)

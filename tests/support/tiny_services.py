@@ -72,7 +72,7 @@ def hold_back(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> threading.
 def needs_faces() -> None:
     """Skip where no face networks were prepared."""
     if not FACES.is_dir():
-        pytest.skip(f"no face bundle at {FACES}: run `emoserve-export faces`")
+        pytest.skip(f"no face bundle at {FACES}: run `emoserve setup`")
 
 
 def pcm(samples: np.ndarray) -> bytes:

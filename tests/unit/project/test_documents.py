@@ -8,8 +8,8 @@ import shlex
 import pytest
 
 import export.cli.export  # noqa: F401  PyTorch takes seconds to import: not within the time that a test has
+from emoserve.__main__ import build_parser
 from export.__main__ import parse as parse_export
-from service.__main__ import build_parser
 from service.card import read_card
 from service.settings import KeyLimits, Limits, Settings
 from tests.support.documents import DOCUMENTS, ROOT, blocks, program_calls

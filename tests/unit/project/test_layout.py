@@ -12,7 +12,9 @@ import pytest
 from tests.conftest import SLOW
 from tests.shared_material import ROOT
 
-PACKAGES = dict.fromkeys(("service", "export", "research", "benchmarks"), ROOT) | {"emoserve_client": ROOT / "client"}
+PACKAGES = dict.fromkeys(("service", "emoserve", "export", "research", "benchmarks"), ROOT) | {
+    "emoserve_client": ROOT / "client"
+}
 """Folder in which each package lies."""
 MODULES = sorted(path for name, folder in PACKAGES.items() for path in (folder / name).rglob("*.py"))
 MAX_LINES = 400
@@ -50,7 +52,7 @@ def test_the_rules_have_something_to_hold():
     assert "fastapi" in packages(ROOT / "service/app.py")
 
 
-@pytest.mark.parametrize("package", ["torch", "torchvision", "timm", "sklearn", "librosa", "export", "research"])
+@pytest.mark.parametrize("package", ["torch", "torchvision", "timm", "sklearn", "librosa", "export", "research", "emoserve"])
 def test_the_service_does_not_import_the_offline_half(package):
     assert [str(path) for path in service_modules() if package in packages(path)] == []
 
@@ -59,6 +61,11 @@ def test_the_service_does_not_import_the_offline_half(package):
 def test_one_module_owns_each_native_library(package, owner):
     importers = [path.relative_to(ROOT) for path in service_modules() if package in packages(path)]
     assert importers == [Path("service/pipeline") / owner]
+
+
+def test_the_offline_half_does_not_import_the_python_interface():
+    importers = [str(path) for path in MODULES if "emoserve" in packages(path)]
+    assert [path for path in importers if "/export/" in path] == []
 
 
 def test_onnx_runtime_is_imported_only_where_it_is_told_to_keep_silent():

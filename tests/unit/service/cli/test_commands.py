@@ -118,7 +118,8 @@ def test_check_of_a_wrong_bundle_still_tries_the_sandbox(engine: FakeEngine, cap
     assert not found["models"]["ok"]
 
 
-def test_check_without_a_speech_model(engine: FakeEngine, capsys: Captured) -> None:
+def test_check_without_a_speech_model(engine: FakeEngine, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOSERVE_MODEL_DIRS", '["models", "var/models"]')
     engine.registry.bundles = ()
     assert main(["check"]) == 1
     assert "FAIL  bundles: there is no speech model in models, var/models" in capsys.readouterr().out
@@ -132,7 +133,7 @@ def test_check_of_faces(engine: FakeEngine, capsys: Captured) -> None:
     assert (found["model tiny-affect/1"]["ok"], found["faces"]["detail"]) == (True, "the networks ran")
     engine.registry.bundles = tuple(bundle for bundle in engine.registry.bundles if bundle is not face)
     assert main(["check", "--json"]) == 0
-    assert "emoserve-export faces" in checks(capsys)["faces"]["detail"]
+    assert "emoserve setup" in checks(capsys)["faces"]["detail"]
     engine.affect.fault = "a face or affect graph fails"
     assert main(["check", "--json"]) == 1
     assert checks(capsys)["faces"] == {"name": "faces", "ok": False, "detail": engine.affect.fault}

@@ -46,7 +46,7 @@ def test_without_face_bundle_videos_go_by_their_sound(engine: FakeEngine, folder
         assert main(["analyze", "--json", str(folder / "talk.mp4")]) == 0
         assert "emotion" in json.loads(capsys.readouterr().out)
         assert main(["analyze", "--mode", "video", str(folder / "talk.mp4")]) == 1
-        assert "emoserve-export faces" in capsys.readouterr().err
+        assert "emoserve setup" in capsys.readouterr().err
     assert main(["analyze", "--mode", "table", str(folder / "units.csv")]) == 0, "tables need no face model"
 
 

@@ -1,7 +1,10 @@
 """Voice activity: shares of windows, state handed on between chunks and pieces, and the publisher's own graph."""
 
+import hashlib
 import importlib.util
+import io
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.voice_activity import bundle as voice_activity
+from export.voice_activity import source
 from service.pipeline.device.session import Session
 from service.pipeline.speech import voice_activity as speech_module
 from service.pipeline.speech.voice_activity import VoiceActivity, VoiceListener
@@ -184,14 +188,47 @@ def test_publishers_graph_hears_real_speech(tmp_path):
 
 
 @needs_publisher
+def test_the_publishers_licence_lies_beside_its_graph(tmp_path):
+    folder = voice_activity.write_voice_activity_bundle(tmp_path)
+    assert "MIT License" in (folder / "LICENSE").read_text(encoding="utf-8")
+    Registry.load(Settings(model_dirs=[tmp_path]))
+
+
+@needs_publisher
 def test_another_release_of_the_publishers_graph_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(voice_activity, "GRAPH_SHA256", "0" * 64)
-    with pytest.raises(voice_activity.SourceError, match="the sha256 of silero_vad_16k_sequence"):
+    monkeypatch.setattr(source, "GRAPH_SHA256", "0" * 64)
+    with pytest.raises(source.SourceError, match="the sha256 of silero_vad_16k_sequence"):
         voice_activity.write_voice_activity_bundle(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_package_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(voice_activity.SourceError, match="silero-vad is not installed"):
+def wheel_of(graph: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(source.GRAPH, graph)
+        archive.writestr(f"silero_vad-{source.VERSION}.dist-info/licenses/LICENSE", "the licence")
+    return content.getvalue()
+
+
+def test_without_the_package_the_graph_comes_from_its_wheel(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "PACKAGE", "no-such-package")
+    monkeypatch.setattr(source, "GRAPH_SHA256", hashlib.sha256(b"graph").hexdigest())
+    monkeypatch.setattr(source, "download_wheel", lambda requirement: wheel_of(b"graph"))
+    folder = voice_activity.write_voice_activity_bundle(tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"} == {
+        "model.onnx": b"graph",
+        "LICENSE": b"the licence",
+    }
+
+
+@pytest.mark.parametrize("wheel", [None, b"no archive", b"PK\x05\x06" + bytes(18)])
+def test_no_package_and_no_index_is_one_line(tmp_path, monkeypatch, wheel):
+    def download(requirement):
+        if wheel is None:
+            raise OSError("no route to the index")
+        return wheel
+
+    monkeypatch.setattr(source, "PACKAGE", "no-such-package")
+    monkeypatch.setattr(source, "download_wheel", download)
+    with pytest.raises(source.SourceError, match=r"no-such-package 6\.2\.3 is neither installed nor to be fetched: .+"):
         voice_activity.write_voice_activity_bundle(tmp_path)

@@ -1,0 +1,36 @@
+"""Folders that are used where no setting names others: those of a checkout, or those of an installed package."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+PACKAGE: Final = Path(__file__).resolve().parent
+ROOT: Final = PACKAGE.parent
+
+
+def is_checkout(root: Path = ROOT) -> bool:
+    """Whether the package lies in a source tree with its models, such as a clone of the repository."""
+    return (root / "pyproject.toml").is_file() and (root / "models").is_dir()
+
+
+def shipped_models(root: Path = ROOT) -> Path:
+    """Folder of the bundles that come with the project: of the source tree, or inside the installed package."""
+    return root / "models" if is_checkout(root) else root / PACKAGE.name / "models"
+
+
+def prepared_models(root: Path = ROOT) -> Path:
+    """Folder of the bundles that are made on this machine: of the source tree, or of the user."""
+    return root / "var/models" if is_checkout(root) else _of_user("XDG_DATA_HOME", ".local/share") / "models"
+
+
+def state_folder(root: Path = ROOT) -> Path:
+    """Folder of the jobs' database: below the working folder for a source tree, else the user's."""
+    return Path("var/state") if is_checkout(root) else _of_user("XDG_STATE_HOME", ".local/state")
+
+
+def _of_user(variable: str, usual: str) -> Path:
+    """Folder of this program by the XDG Base Directory Specification, which ignores relative paths."""
+    named = Path(os.environ.get(variable, ""))
+    return (named if named.is_absolute() else Path(os.path.expanduser("~"), usual)) / "emoserve"
