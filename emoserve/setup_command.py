@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from service.card import CARD_FILE_NAME
-from service.cli.terminal import UsageError, printable, say
+from service.cli.terminal import UsageError, say
+from service.local.sources import printable
 from service.places import prepared_models
 from service.settings import Settings, check_environment
 

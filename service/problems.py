@@ -32,7 +32,11 @@ from functools import partial
 from typing import ClassVar
 
 
-class Problem(Exception):
+class EmoserveError(Exception):
+    """Base of the errors that a caller of the pipelines can meet: problems, models, devices, files and settings."""
+
+
+class Problem(EmoserveError):
     """Base of all errors told to a client.
 
     Args:

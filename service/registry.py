@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from service.card import CARD_FILE_NAME, Card, Task, read_card
-from service.problems import ModelNotFound
+from service.problems import EmoserveError, ModelNotFound
 from service.settings import Settings
 
 SPEECH_EMOTION: Task = "speech-emotion"
@@ -25,7 +25,7 @@ SPEECH_EMBEDDING: Task = "speech-embedding"
 DENOISER: Task = "denoiser"
 
 
-class BundleError(RuntimeError):
+class BundleError(EmoserveError):
     """A bundle that must not be served; the message is one line that names it and the cause."""
 
 

@@ -65,7 +65,7 @@ def _installed() -> PublishedGraph | None:
 def _downloaded() -> PublishedGraph:
     try:
         wheel = zipfile.ZipFile(io.BytesIO(download_wheel(f"{PACKAGE}=={VERSION}")))
-        licence = next(name for name in wheel.namelist() if name.endswith(_LICENCE))
+        licence = next((name for name in wheel.namelist() if name.endswith(_LICENCE)), _LICENCE)
         return PublishedGraph(wheel.read(GRAPH), wheel.read(licence))
-    except (OSError, zipfile.BadZipFile, KeyError, StopIteration) as error:
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
         raise SourceError(f"{PACKAGE} {VERSION} is neither installed nor to be fetched: {error}") from error

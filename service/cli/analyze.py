@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from service.cli.answers import Answer
 from service.cli.embeddings import EmbeddingFile, add_embedding_flags, check_embedding_flags, embedding_file
-from service.cli.engine import PATIENCE_S, LocalEngine, running_engine
-from service.cli.judge import Judge, add_face_flags, suffixes_of
+from service.cli.judge import add_face_flags, choices_from
 from service.cli.plots import Plots
 from service.cli.progress import FileProgress, progress_bar
 from service.cli.reports import Report, report_for
 from service.cli.settings_flags import add_model_flags, settings_from
-from service.cli.sources import Source, find_sources
-from service.cli.terminal import FileError, UsageError, failure_line, say
+from service.cli.terminal import UsageError, failure_line, say
+from service.local.answers import Answer
+from service.local.engine import PATIENCE_S, LocalEngine, running_engine
+from service.local.judge import Choices, judge
+from service.local.sources import FileError, Source, find_sources
 from service.pipeline.device.task import Work
 
 _LONG_WORK_BYTES = 4 * 1024**2
@@ -59,14 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: flags that do not go together.
     """
     settings = settings_from(arguments)
-    judge = Judge(arguments)
+    choices = choices_from(arguments)
     failures: list[tuple[str, str]] = []
-    sources = find_sources(
-        arguments.paths, lambda name, reason: failures.append((name, reason)), suffixes_of(arguments.mode)
-    )
+    sources = find_sources(arguments.paths, lambda name, reason: failures.append((name, reason)), choices.suffixes)
     several = len(arguments.paths) > 1 or len(sources) > 1
     plots = (
-        Plots(arguments.plot, sources, dark=arguments.dark, include=judge.include)
+        Plots(arguments.plot, sources, dark=arguments.dark, include=choices.include)
         if arguments.plot and sources
         else None
     )
@@ -81,10 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
         _opened(arguments.output) as stream,
         embedding_file(arguments, several=several) as embeddings,
     ):
-        report = report_for(arguments.form, stream, several=several, timeline=arguments.timeline, include=judge.include)
+        report = report_for(
+            arguments.form, stream, several=several, timeline=arguments.timeline, include=choices.include
+        )
         try:
             with progress_bar(sources, enabled=_progress_wanted(arguments, sources)) as progress:
-                failed = _analyse_all(engine, judge, sources, report, plots, embeddings, progress)
+                failed = _analyse_all(engine, choices, sources, report, plots, embeddings, progress)
         finally:
             report.close()  # after the bar has gone, and on Ctrl-C with what is done
     return 1 if failures or failed else 0
@@ -92,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _analyse_all(
     engine: LocalEngine,
-    judge: Judge,
+    choices: Choices,
     sources: Sequence[Source],
     report: Report,
     plots: Plots | None,
@@ -104,7 +105,7 @@ def _analyse_all(
     for source in sources:
         progress.begin(source)
         try:
-            result = judge.judge(engine, source, Work.within(PATIENCE_S, progress=progress.update))
+            result = judge(engine, source, choices, Work.within(PATIENCE_S, progress=progress.update))
             if plots is not None:
                 plots.draw(source, result)
             if embeddings is not None:

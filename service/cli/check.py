@@ -19,9 +19,9 @@ import orjson
 from service.cli.check_faces import face_checks
 from service.cli.check_jobs import job_checks
 from service.cli.check_result import Check, attempt
-from service.cli.engine import PATIENCE_S
 from service.cli.settings_flags import add_model_flags, settings_from
-from service.cli.terminal import printable
+from service.local.engine import PATIENCE_S
+from service.local.sources import printable
 from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions, EmbeddingOptions, FloatArray
 from service.settings import Settings

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from service.cli.terminal import failure_line, printable
+from service.cli.terminal import failure_line
+from service.local.sources import printable
 
 Made = TypeVar("Made")
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from service.cli.sources import Source
 from service.cli.terminal import UsageError
+from service.local.sources import Source
 from service.pipeline.device.task import Work
 from service.pipeline.results import EmbeddingOptions
 from service.render.csv import csv_text
 
 if TYPE_CHECKING:
-    from service.cli.engine import LocalEngine
+    from service.local.engine import LocalEngine
 
 
 def add_embedding_flags(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ class EmbeddingFile:
             Problem: it cannot be embedded.
             FileError: it cannot be read.
         """
-        from service.cli.engine import PATIENCE_S
+        from service.local.engine import PATIENCE_S
         from service.render.embedding import embedding_csv_header, embedding_csv_lines
 
         result = engine.speech.embed(source.read(), self._options, Work.within(PATIENCE_S))

@@ -1,25 +1,16 @@
-"""The choice of a pipeline and its options for each file."""
+"""Flags of what is judged in each file."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from service.cli.answers import Answer
-from service.cli.sources import TABLE_SUFFIXES, VIDEO_SUFFIXES, Source
 from service.cli.terminal import UsageError
-from service.pipeline.device.task import Work
+from service.local.judge import MODES, Choices
 from service.pipeline.results import AudioOptions
 from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoOptions
-from service.pipeline.video_setup import require_affect, require_faces
-from service.problems import NoVideoStream, Unprocessable
-
-if TYPE_CHECKING:
-    from service.cli.engine import LocalEngine
-
-MODES = ("auto", "audio", "video", "table")
+from service.problems import Unprocessable
 
 
 def add_face_flags(parser: argparse.ArgumentParser) -> None:
@@ -40,63 +31,25 @@ def add_face_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--affect-version", metavar="VERSION", help="its version; without, the highest")
 
 
-class Judge:
-    """Judges one file after the other.
-
-    Args:
-        arguments: of the command.
-
-    Attributes:
-        include: parts of a face's answer that were asked for.
+def choices_from(arguments: argparse.Namespace) -> Choices:
+    """What the flags of a command ask for.
 
     Raises:
         UsageError: flags that cannot be used.
     """
-
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self._arguments = arguments
-        self._video, self._table = _face_options(arguments)
-        self.include = self._table.include if arguments.mode == "table" else self._video.include
-
-    def judge(self, engine: LocalEngine, source: Source, work: Work) -> Answer:
-        """The answer for one file.
-
-        Raises:
-            Problem: it cannot be judged.
-            FileError: it cannot be read.
-        """
-        mode = self._arguments.mode
-        if mode == "table":
-            return require_affect(engine.affect).analyse_table(source.read(), self._table, work)
-        if mode == "video":
-            return require_faces(engine.affect).analyse(source.read(), self._video, work)
-        data = source.read()
-        prepared = engine.affect is not None and engine.affect.has_faces
-        if mode == "auto" and prepared and source.relative.suffix.lower() in VIDEO_SUFFIXES:
-            try:
-                return require_faces(engine.affect).analyse(data, self._video, work)
-            except NoVideoStream:
-                pass  # a container for pictures that holds sound alone
-        return engine.speech.analyse(data, self._audio(), work)
-
-    def _audio(self) -> AudioOptions:
-        arguments = self._arguments
-        return AudioOptions(
-            model=arguments.model,
-            version=arguments.model_version,
-            channel=arguments.channel,
-            start_s=arguments.start_s,
-            end_s=arguments.end_s,
-            timeline=arguments.timeline or arguments.form == "csv" or bool(arguments.plot),
-            window_s=arguments.window_s,
-            hop_s=arguments.hop_s,
-            denoise=arguments.denoise,
-        )
-
-
-def suffixes_of(mode: str) -> frozenset[str] | None:
-    """Endings of the files that are taken from a folder; None stands for all media."""
-    return {"video": VIDEO_SUFFIXES, "table": TABLE_SUFFIXES}.get(mode)
+    video, table = _face_options(arguments)
+    audio = AudioOptions(
+        model=arguments.model,
+        version=arguments.model_version,
+        channel=arguments.channel,
+        start_s=arguments.start_s,
+        end_s=arguments.end_s,
+        timeline=arguments.timeline or arguments.form == "csv" or bool(arguments.plot),
+        window_s=arguments.window_s,
+        hop_s=arguments.hop_s,
+        denoise=arguments.denoise,
+    )
+    return Choices(arguments.mode, audio, video, table)
 
 
 def _face_options(arguments: argparse.Namespace) -> tuple[VideoOptions, TableOptions]:

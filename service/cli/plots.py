@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from service.cli.answers import Answer, picture
-from service.cli.sources import Source
-from service.cli.terminal import FileError, UsageError, printable
+from service.cli.terminal import UsageError
+from service.local.answers import Answer, picture
+from service.local.sources import FileError, Source, printable
 
 NAME_FIELD = "{name}"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from service.cli.sources import Source
-from service.cli.terminal import printable, say
+from service.cli.terminal import say
+from service.local.sources import Source, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -6,10 +6,9 @@ from typing import Protocol, TextIO
 
 import orjson
 
-from service.cli.answers import Answer, csv_table, json_document
-from service.cli.sources import Source
 from service.cli.tables import TableReport
-from service.cli.terminal import FileError
+from service.local.answers import Answer, csv_table, json_document
+from service.local.sources import FileError, Source
 from service.render.csv import Cell, csv_text
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from service.cli.affect_tables import affect_line, affect_lines, affect_table
-from service.cli.sources import Source
 from service.cli.table_parts import plain_table, signed_or_dash
 from service.cli.terminal import console_for
+from service.local.sources import Source
 from service.pipeline.results import AudioEmotion, ChannelEmotion
 from service.pipeline.video.video_results import VideoAffect
 from service.render.channels import has_channel_list, plain_values, top_labels

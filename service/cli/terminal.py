@@ -7,6 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from service.local.sources import printable
 from service.problems import Problem
 
 if TYPE_CHECKING:
@@ -18,18 +19,6 @@ PLAIN_WIDTH = 10_000
 
 class UsageError(Exception):
     """Arguments that do not go together; exit status 2."""
-
-
-class FileError(Exception):
-    """One file that cannot be read or written; the message is ``code: detail``."""
-
-
-def printable(text: str) -> str:
-    """``text`` with control characters and undecodable bytes escaped: no file name can steer a terminal."""
-    clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in clean
-    )
 
 
 def say(text: str) -> None:

@@ -27,6 +27,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read while the library is loaded; d
 
 import onnxruntime
 
+from service.problems import EmoserveError
+
 Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
 Device = Literal["auto", "cpu", "cuda"]
 Array = NDArray[Any]
@@ -85,7 +87,7 @@ class Signature:
     outputs: tuple[Tensor, ...]
 
 
-class DeviceError(RuntimeError):
+class DeviceError(EmoserveError):
     """The requested device cannot be used; the message is one line."""
 
 

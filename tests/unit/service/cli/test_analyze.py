@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from service.__main__ import main
-from service.cli.sources import find_sources
+from service.local.sources import find_sources
 from service.problems import MediaInvalid
 from tests.shared_material import ROOT
 from tests.support.example_results import example_result

@@ -1,4 +1,4 @@
-"""The pipelines in this process, for commands that need no server."""
+"""The pipelines in this process, for callers that need no server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from service.pipeline.speech_pipeline import SpeechPipeline
     from service.pipeline.video_pipeline import VideoPipeline
+    from service.registry import Registry
 
 PATIENCE_S = 24 * 3600.0
 """Longest time for one recording; nobody waits at the other end of a connection."""
@@ -20,15 +21,20 @@ PATIENCE_S = 24 * 3600.0
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Pipelines of this process; ``affect`` is None where there is no affect bundle."""
+    """Bundles and pipelines of this process; ``affect`` is None where there is no affect bundle."""
 
+    registry: Registry
     speech: SpeechPipeline
     affect: VideoPipeline | None
 
 
 @contextmanager
-def running_engine(settings: Settings) -> Iterator[LocalEngine]:
-    """Load models, start one decoder process, and stop all of it at the end.
+def running_engine(settings: Settings, decoders: int = 1) -> Iterator[LocalEngine]:
+    """Load models, start decoder processes, and stop all of it at the end.
+
+    Args:
+        settings: all but limits of time, since nobody waits.
+        decoders: recordings decoded at once.
 
     Raises:
         BundleError, DeviceError: models or device cannot be used.
@@ -41,7 +47,7 @@ def running_engine(settings: Settings) -> Iterator[LocalEngine]:
     patient = settings.limits.model_copy(update={"deadline_s": PATIENCE_S})
     settings = settings.model_copy(update={"limits": patient})
     registry = Registry.load(settings)
-    decoder = Decoder(settings.limits, 1, is_strict=settings.sandbox == "strict")
+    decoder = Decoder(settings.limits, decoders, is_strict=settings.sandbox == "strict")
     decoder.start()
     try:
         pipeline = SpeechPipeline(settings, registry, decoder)
@@ -49,7 +55,7 @@ def running_engine(settings: Settings) -> Iterator[LocalEngine]:
             pipeline.warm_up()
             affect = load_affect(settings, registry, decoder, pipeline)
             try:
-                yield LocalEngine(pipeline, affect)
+                yield LocalEngine(registry, pipeline, affect)
             finally:
                 if affect is not None:
                     affect.close()

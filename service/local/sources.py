@@ -1,4 +1,4 @@
-"""Recordings that the paths on the command line stand for."""
+"""Recordings that paths stand for: files as they are named, and the media below folders."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.cli.terminal import FileError, printable
-from service.problems import TooLarge
+from service.problems import EmoserveError, TooLarge
 
 _AUDIO_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".weba"})
 VIDEO_SUFFIXES = frozenset({".3g2", ".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".ogv", ".webm"})
@@ -22,6 +21,18 @@ MAX_FILE_BYTES = 2 * 1024**3
 """Largest local file: it is held in memory as a whole. Uploads have a lower bound."""
 
 STANDARD_INPUT = "-"
+
+
+class FileError(EmoserveError):
+    """One file that cannot be read or written; the message is ``code: detail``."""
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters and undecodable bytes escaped: no file name can steer a terminal."""
+    clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in clean
+    )
 
 
 @dataclass(frozen=True)
@@ -92,14 +103,16 @@ def find_sources(
             sources.append(Source(None, Path("stdin")))
         elif not path.is_dir():
             sources.append(Source(path, Path(path.name)))
-        elif found := list(_media_below(path, failed, suffixes or MEDIA_SUFFIXES)):
+        elif found := list(media_below(path, failed, suffixes or MEDIA_SUFFIXES)):
             sources.extend(found)
         else:
             failed(printable(text), "no_media: There is no such file in this folder.")
     return sources
 
 
-def _media_below(folder: Path, failed: Callable[[str, str], None], suffixes: frozenset[str]) -> Iterator[Source]:
+def media_below(folder: Path, failed: Callable[[str, str], None], suffixes: frozenset[str]) -> Iterator[Source]:
+    """Recordings below ``folder``; arguments as those of :func:`find_sources`."""
+
     def unreadable(error: OSError) -> None:
         failed(printable(str(error.filename)), f"unreadable: {error.strerror}")
 

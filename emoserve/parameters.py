@@ -1,0 +1,80 @@
+"""Parameters of the analyses: names, values and defaults are those of the service's query parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict, TypeVar
+
+from service.pipeline.results import ChannelChoice
+from service.problems import Unprocessable
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class EmbeddingParameters(TypedDict, total=False):
+    """Parameters of :meth:`emoserve.Analyzer.embedding`; times are seconds."""
+
+    model: str | None
+    version: str | None
+    channel: ChannelChoice
+    start_s: float | None
+    end_s: float | None
+    window_s: float | None
+    hop_s: float | None
+    denoise: bool
+
+
+class AudioParameters(EmbeddingParameters, total=False):
+    """Parameters of :meth:`emoserve.Analyzer.audio`; times are seconds."""
+
+    timeline: bool
+
+
+class TableParameters(TypedDict, total=False):
+    """Parameters of :meth:`emoserve.Analyzer.table`; ``fps`` in hertz."""
+
+    include: str | Sequence[str]
+    face: str
+    fps: float | None
+    model: str | None
+    version: str | None
+
+
+class VideoParameters(TypedDict, total=False):
+    """Parameters of :meth:`emoserve.Analyzer.video`."""
+
+    include: str | Sequence[str]
+    neutral: str
+    face: str
+    channel: ChannelChoice
+    model: str | None
+    version: str | None
+    audio_model: str | None
+    audio_version: str | None
+
+
+Query = TypeVar("Query", bound="BaseModel")
+
+
+def checked(query: type[Query], parameters: Mapping[str, object]) -> Query:
+    """The parameters as the service would read them from an address.
+
+    Args:
+        query: the model of the service's query parameters.
+        parameters: by name; ``include`` may be a list.
+
+    Raises:
+        Unprocessable: one is unknown or has a value that cannot be used; ``pointer`` names it.
+    """
+    from pydantic import ValidationError
+
+    given = dict(parameters)
+    if isinstance(include := given.get("include"), Sequence) and not isinstance(include, str):
+        given["include"] = ",".join(map(str, include))
+    try:
+        return query.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise Unprocessable(f"{name}: {first['msg']}", pointer=f"/{name}") from error

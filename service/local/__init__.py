@@ -1,0 +1,1 @@
+"""Judging recordings in this process: what the command line and the Python interface share."""
