@@ -18,6 +18,7 @@ class EmbeddingParameters(TypedDict, total=False):
     model: str | None
     version: str | None
     channel: ChannelChoice
+    track: int | None
     start_s: float | None
     end_s: float | None
     window_s: float | None
@@ -48,6 +49,8 @@ class VideoParameters(TypedDict, total=False):
     neutral: str
     face: str
     channel: ChannelChoice
+    track: int | None
+    picture_track: int | None
     model: str | None
     version: str | None
     audio_model: str | None

@@ -6,13 +6,12 @@ import argparse
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-from service.card import CARD_FILE_NAME
 from service.cli.terminal import UsageError, say
 from service.local.sources import printable
-from service.places import prepared_models
+from service.places import newest_bundle, prepared_models
 from service.settings import Settings, check_environment
 
 _FACES, _VOICE_ACTIVITY = "mediapipe-faces", "voice-activity"
@@ -40,20 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
     folders = [*Settings().model_dirs, out]
     is_named = arguments.task is not None or arguments.wheel is not None
     ready = [
-        _prepare(_VOICE_ACTIVITY, _found(_VOICE_ACTIVITY, folders), lambda: _voice_activity(out)),
+        _prepare(_VOICE_ACTIVITY, newest_bundle(_VOICE_ACTIVITY, folders), lambda: _voice_activity(out)),
         _prepare(
             _FACES,
-            None if is_named else _found(_FACES, folders),
+            None if is_named else newest_bundle(_FACES, folders),
             lambda: _faces(out, arguments.task, arguments.wheel),
         ),
     ]
     return 0 if all(ready) else 1
-
-
-def _found(name: str, folders: Iterable[Path]) -> Path | None:
-    """The last version of the bundle ``name`` below ``folders``; its hashes are not checked."""
-    cards = [card for folder in folders for card in sorted(folder.glob(f"{name}/[!.]*/{CARD_FILE_NAME}"))]
-    return cards[-1].parent if cards else None
 
 
 def _prepare(name: str, found: Path | None, make: Callable[[], Path]) -> bool:

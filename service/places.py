@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
+
+from service.card import CARD_FILE_NAME
 
 PACKAGE: Final = Path(__file__).resolve().parent
 ROOT: Final = PACKAGE.parent
@@ -28,6 +31,15 @@ def prepared_models(root: Path = ROOT) -> Path:
 def state_folder(root: Path = ROOT) -> Path:
     """Folder of the jobs' database: below the working folder for a source tree, else the user's."""
     return Path("var/state") if is_checkout(root) else _of_user("XDG_STATE_HOME", ".local/state")
+
+
+def newest_bundle(name: str, folders: Iterable[Path]) -> Path | None:
+    """The last version of the bundle ``name`` in the last of ``folders`` that has one, unchecked.
+
+    Hidden versions are drafts.
+    """
+    cards = [card for folder in folders for card in sorted(folder.glob(f"{name}/[!.]*/{CARD_FILE_NAME}"))]
+    return cards[-1].parent if cards else None
 
 
 def _of_user(variable: str, usual: str) -> Path:

@@ -20,6 +20,7 @@ from tests.support.patience import HANG_S
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 
 SLOW = (
+    "unit/emoserve/test_document.py",
     "unit/export/affect/test_command.py",
     "unit/export/affect/test_shallow_cnn.py",
     "unit/export/affect/test_training.py",

@@ -129,6 +129,15 @@ def test_a_recording_is_judged_without_a_server(installed: Installation, tmp_pat
     assert answer["flags"] == ["no_speech"]  # voice activity is there, and hears that a tone is no voice
 
 
+def test_the_python_interface_answers(installed: Installation, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.wav"
+    clip.write_bytes(wav(tone(2.0)))
+    done = installed.run(
+        "python", "-c", f"import emoserve; print(emoserve.Analyzer().audio({str(clip)!r}).to_dict()['flags'])"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "['no_speech']\n", "")
+
+
 def test_the_server_answers(installed: Installation) -> None:
     with installed.serving() as address:
         answer = httpx.post(f"{address}/v1/audio/emotion", files={"file": wav(tone(2.0))}, timeout=HANG_S)

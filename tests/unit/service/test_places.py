@@ -27,3 +27,12 @@ def test_an_installed_package_uses_its_own_and_the_users(tmp_path: Path, monkeyp
     assert places.state_folder(tmp_path) == Path("/home/somebody/.local/state/emoserve")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert places.prepared_models(tmp_path) == Path("/data/emoserve/models")
+
+
+def test_the_newest_bundle_is_found_and_drafts_are_not(tmp_path: Path) -> None:
+    for name in ("a/faces/1", "b/faces/2", "b/faces/.3.partial", "b/voice/1"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "card.json").touch()
+    folders = [tmp_path / "a", tmp_path / "b", tmp_path / "nowhere"]
+    assert places.newest_bundle("faces", folders) == tmp_path / "b/faces/2"
+    assert places.newest_bundle("none", folders) is None
