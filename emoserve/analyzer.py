@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from emoserve.parameters import AudioParameters, EmbeddingParameters, TableParameters, VideoParameters, checked
 from emoserve.recordings import content_of
 from service.local.answers import Answer
-from service.local.engine import PATIENCE_S, Engine, running_engine
+from service.local.engine import PATIENCE_S, LocalEngine, running_engine
 from service.local.judge import Choices, Mode, judge
 from service.local.sources import MEDIA_SUFFIXES, FileError, media_below
 from service.pipeline.device.task import Work
@@ -218,7 +218,7 @@ class Analyzer:
         """Close it."""
         self.close()
 
-    def _running(self) -> Engine:
+    def _running(self) -> LocalEngine:
         if not self._end.alive:
             raise EmoserveError("This analyzer is closed.")
         return self._engine
@@ -228,7 +228,7 @@ class Analyzer:
 
         return checked(AudioQuery, parameters).options(self._settings.limits)
 
-    def _each(self, engine: Engine, folder: Path, choices: Choices) -> Iterator[FileAnswer]:
+    def _each(self, engine: LocalEngine, folder: Path, choices: Choices) -> Iterator[FileAnswer]:
         unreadable: list[FileAnswer] = []
 
         def failed(name: str, reason: str) -> None:
