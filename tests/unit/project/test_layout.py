@@ -52,7 +52,9 @@ def test_the_rules_have_something_to_hold():
     assert "fastapi" in packages(ROOT / "service/app.py")
 
 
-@pytest.mark.parametrize("package", ["torch", "torchvision", "timm", "sklearn", "librosa", "export", "research", "emoserve"])
+@pytest.mark.parametrize(
+    "package", ["torch", "torchvision", "timm", "sklearn", "librosa", "export", "research", "emoserve"]
+)
 def test_the_service_does_not_import_the_offline_half(package):
     assert [str(path) for path in service_modules() if package in packages(path)] == []
 
