@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.gathered_graph import GatheredGraph
@@ -115,23 +117,34 @@ class FaceNetworks:
         if self.has_blendshapes:
             self.blendshapes(mesh.points[None])
 
-    def detect(self, picture: Picture) -> list[Detection]:
+    def detect(self, picture: Picture, regions: Sequence[Region] | None = None) -> list[Detection]:
         """Find faces, the surest first.
 
         Args:
             picture: uint8 [height, width, 3].
+            regions: squares to look at, all in one call of the graph; None looks at the whole picture.
         """
         settings = self.settings
-        square = letterbox(picture)
-        image = crop(picture, square, settings.detector_size_px)[None]
-        found = self._detector(image)
-        sure = np.flatnonzero(found["scores"][0] >= settings.min_score)
-        scores = found["scores"][0][sure].astype(np.float64)
-        places = np.concatenate([found["boxes"][0][sure].reshape(-1, 2, 2), found["keypoints"][0][sure]], axis=1)
-        return [
-            self._detection(to_picture(merged.astype(np.float32), square, 1), score)
-            for merged, score in merge_overlapping(places, scores, settings.overlap)
-        ]
+        squares = [letterbox(picture)] if regions is None else regions
+        size_px = settings.detector_size_px
+        images = np.empty((len(squares), size_px, size_px, 3), np.float32)
+        for image, square in zip(images, squares, strict=True):
+            crop(picture, square, size_px, out=image)
+        found = self._detector(images)
+        seen: list[tuple[Points, float]] = []
+        for square, scores, boxes, marks in zip(
+            squares, found["scores"], found["boxes"], found["keypoints"], strict=True
+        ):
+            sure = np.flatnonzero(scores >= settings.min_score)
+            places = np.concatenate([boxes[sure].reshape(-1, 2, 2), marks[sure]], axis=1)
+            seen += [
+                (_corners_sorted(to_picture(merged.astype(np.float32), square, 1)), score)
+                for merged, score in merge_overlapping(places, scores[sure].astype(np.float64), settings.overlap)
+            ]
+        if len(squares) > 1 and seen:
+            everywhere = np.stack([places for places, _ in seen])
+            seen = merge_overlapping(everywhere, np.array([score for _, score in seen]), settings.overlap)
+        return [self._detection(places, score) for places, score in seen]
 
     def _detection(self, places: Points, score: float) -> Detection:
         low, high, marks = places[0], places[1], places[2:]
@@ -190,11 +203,16 @@ class FaceNetworks:
         return np.asarray(found["blendshapes"], np.float32)
 
 
-def merge_overlapping(places: FloatArray, scores: Points, overlap: float) -> list[tuple[Points, float]]:
+def _corners_sorted(places: Points) -> Points:
+    """The same places with the box's low corner first, which a turned square has last."""
+    return np.concatenate([places[:2].min(axis=0, keepdims=True), places[:2].max(axis=0, keepdims=True), places[2:]])
+
+
+def merge_overlapping(places: NDArray[np.floating[Any]], scores: Points, overlap: float) -> list[tuple[Points, float]]:
     """Weighted non-maximum suppression: detections that overlap the best one are averaged with it by score.
 
     Args:
-        places: float32 [n, 2 + keypoints, 2]; the first two are the box's corners.
+        places: float [n, 2 + keypoints, 2]; the first two are the box's corners.
         scores: float64 [n].
         overlap: intersection over union above which two are one.
 

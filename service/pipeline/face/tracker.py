@@ -8,6 +8,7 @@ size while nobody else is in the picture. Nobody is recognised.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import numpy as np
 from service.pipeline.face.geometry import Points, Region
 from service.pipeline.face.networks import Detection, FaceNetworks, Mesh, overlaps
 from service.pipeline.face.one_euro import OneEuroFilter
+from service.pipeline.face.search import FaceSearch
 from service.pipeline.media.video_frames import Picture
 
 DETECT_EVERY_S: Final = 0.5
@@ -36,6 +38,12 @@ SAME_FACE_OVERLAP: Final = 0.3
 SAME_PLACE_OVERLAP: Final = 0.1
 """Intersection over union above which a detection is the lost face that was there."""
 
+MOST_SETTLING_STEPS: Final = 12
+"""Largest number of times that the mesh of a new face is placed again; each takes as long as a followed frame."""
+
+SETTLED_SHARE: Final = 2e-4
+"""Mean movement of a settled mesh from one placing to the next, over the side of its region."""
+
 SAME_SIZE_RATIO: Final = 2.0
 """Largest ratio of sizes at which a detection may be the face that was lost last."""
 
@@ -46,13 +54,16 @@ class TrackedFace:
 
     Attributes:
         number: from 0, in the order in which faces appear.
-        points: float64 [points, 3], pixels of the picture, smoothed.
+        points: float64 [points, 3], pixels of the picture, smoothed; a face that lies on its head is turned upright, as
+            the networks of its expression know faces.
         size_px: geometric mean of the sides of its box.
+        box: float64 [4], left, top, width and height in shares of the picture, within it.
     """
 
     number: int
     points: Points
     size_px: float
+    box: Points
 
 
 @dataclass
@@ -88,6 +99,7 @@ class FaceTracker:
         self._lost: list[_Track] = []
         self._numbers = 0
         self._detected_at_s = -np.inf
+        self._search = FaceSearch(networks)
 
     def step(self, picture: Picture, time_s: float) -> list[TrackedFace]:
         """Follow the faces into the next frame.
@@ -109,6 +121,7 @@ class FaceTracker:
             "lost": [track.state() for track in self._lost],
             "numbers": self._numbers,
             "detected_at_s": float(self._detected_at_s),
+            "again_at_s": self._search.again_at_s,
         }
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -116,13 +129,14 @@ class FaceTracker:
         self._live = [_Track.resume(track, self._networks) for track in state["live"]]
         self._lost = [_Track.resume(track, self._networks) for track in state["lost"]]
         self._numbers, self._detected_at_s = state["numbers"], state["detected_at_s"]
+        self._search.again_at_s = state["again_at_s"]
 
     def _follow(self, picture: Picture, time_s: float) -> list[TrackedFace]:
         faces: list[TrackedFace] = []
         tracks, self._live = self._live, []
         meshes = self._networks.meshes(picture, [track.region for track in tracks])
         for track, mesh in zip(tracks, meshes, strict=True):
-            face = self._place(track, mesh, time_s)
+            face = self._place(track, mesh, picture, time_s)
             if face is None or self._overlaps_followed(track.box, DOUBLE_OVERLAP):
                 self._lost.append(track)
             else:
@@ -131,15 +145,22 @@ class FaceTracker:
         return faces
 
     def _find(self, picture: Picture, time_s: float) -> list[TrackedFace]:
+        detections = [one for one in self._networks.detect(picture) if not self._is_followed(one)]
+        faces = self._begin(self._search.upright(picture, detections), picture, time_s)
+        if not self._live:
+            faces = self._begin(self._search.further(picture, time_s), picture, time_s)
+        return faces
+
+    def _begin(self, detections: Sequence[Detection], picture: Picture, time_s: float) -> list[TrackedFace]:
+        """Begin to follow the faces of detections, as far as they are some."""
         faces = []
-        for detection in self._networks.detect(picture):
+        for detection in detections:
             if len(self._live) >= MOST_FACES or self._is_followed(detection):
                 continue
             track = self._track_for(detection)
             if track is None:
                 continue
-            (mesh,) = self._networks.meshes(picture, [track.region])
-            face = self._place(track, mesh, time_s)
+            face = self._place(track, self._settled(picture, track.region), picture, time_s)
             if face is not None:
                 self._live.append(track)
                 faces.append(face)
@@ -149,16 +170,37 @@ class FaceTracker:
                 self._numbers -= 1
         return faces
 
-    def _place(self, track: _Track, mesh: Mesh, time_s: float) -> TrackedFace | None:
+    def _settled(self, picture: Picture, region: Region) -> Mesh:
+        """The mesh of a face that was found in ``region``, placed again and again until it stays where it is.
+
+        A detection is a rough place. Without this the first second of a face shows the mesh on its way.
+        """
+        (mesh,) = self._networks.meshes(picture, [region])
+        for _ in range(MOST_SETTLING_STEPS):
+            if not self._is_face(mesh):
+                break
+            region = self._networks.next_region(mesh.points)
+            (moved,) = self._networks.meshes(picture, [region])
+            distance_px = float(np.abs(moved.points - mesh.points).mean())
+            mesh = moved
+            if distance_px <= SETTLED_SHARE * region.scale:
+                break
+        return mesh
+
+    def _is_face(self, mesh: Mesh) -> bool:
+        return mesh.presence >= self._networks.settings.min_presence and bool(np.isfinite(mesh.points).all())
+
+    def _place(self, track: _Track, mesh: Mesh, picture: Picture, time_s: float) -> TrackedFace | None:
         """Move the track to where the mesh lies; None where there is no face any more."""
-        if not (mesh.presence >= self._networks.settings.min_presence and np.isfinite(mesh.points).all()):
+        if not self._is_face(mesh):
             return None
         track.seen = True
         points = track.filter.apply(mesh.points, time_s, track.region.scale)
         track.region = self._networks.next_region(mesh.points)
         low, high = mesh.points[:, :2].min(axis=0), mesh.points[:, :2].max(axis=0)
         track.box = np.concatenate([low, high])
-        return TrackedFace(track.number, points, _size(track.box))
+        upright = _turned_upright(points, track.region.angle)
+        return TrackedFace(track.number, upright, _size(track.box), _shares(track.box, picture))
 
     def _is_followed(self, detection: Detection) -> bool:
         middle = (detection.box[:2] + detection.box[2:]) / 2
@@ -188,6 +230,24 @@ class FaceTracker:
         ratio = _size(detection.box) / max(_size(track.box), 1e-9)
         alone = not self._live and track is self._lost[-1]
         return bool(alone and 1 / SAME_SIZE_RATIO < ratio < SAME_SIZE_RATIO)
+
+
+def _turned_upright(points: Points, angle: float) -> Points:
+    """Points of a face whose eye line is turned by ``angle`` radians; beyond a quarter turn they are turned back."""
+    if abs(math.remainder(angle, 2 * math.pi)) <= math.pi / 2:
+        return points
+    centre = points[:, :2].mean(axis=0)
+    cosine, sine = math.cos(angle), math.sin(angle)
+    turned = points.copy()
+    turned[:, :2] = (points[:, :2] - centre) @ np.array([[cosine, -sine], [sine, cosine]]) + centre
+    return turned
+
+
+def _shares(box: Points, picture: Picture) -> Points:
+    """Left, top, width and height of a box in shares of the picture, limited to it."""
+    height, width, _ = picture.shape
+    low, high = (np.clip(corner / (width, height), 0.0, 1.0) for corner in (box[:2], box[2:]))
+    return np.concatenate([low, high - low])
 
 
 def _size(box: Points) -> float:
