@@ -1,13 +1,12 @@
 """Tables of action units: OpenFace 2.x CSV and the ``;`` separated AVEC form, read into arrays.
 
 Columns are found by name, so old tables (no ``face_id``, blanks after commas) and new ones read alike.
-Only the time, the confidence, the 17 intensities and, where present, frame, face and success are looked at.
+Only the confidence, the 17 intensities, the time or the frame, and, where present, face and success are looked at.
+Time counts from the first row of the table. Rows in which the tool lost the face may leave their numbers out.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -16,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.face.table_cells import Columns, read_table
 from service.pipeline.face.unit_scale import ACTION_UNITS, within_scale
 from service.problems import (
     ColumnsMissing,
     FeaturesInvalid,
-    MediaEmpty,
     MediaTooLong,
     TimestampsInvalid,
-    TooManyFrames,
     Unprocessable,
 )
 from service.settings import Limits
@@ -40,6 +38,8 @@ MIN_STEP_S, MAX_STEP_S = 1 / GREATEST_RATE_HZ, 1 / LEAST_RATE_HZ
 _TIME_NAMES: Final = ("timestamp", "frameTime")
 """Names of the column of times: OpenFace's and AVEC's."""
 
+_ADVICE: Final = "Give 'fps' to replace the time stamps."
+
 _SIZE_NAME: Final = "p_scale"
 """Name of the scale of OpenFace's face model, proportional to the size of the face in the picture."""
 
@@ -51,10 +51,15 @@ class ActionUnitTable(FaceSeries):
     Attributes:
         face: the chosen ``face_id``, or 0 in a table without that column.
         faces: every ``face_id`` of the table, ascending.
+        offset_s: the time stamp of the table's first row, from which the times count; without a usable one, the time
+            of its frame number at ``fps``.
+        duration_s: time of the table's last row, whichever face it is about.
     """
 
     face: int
     faces: tuple[int, ...]
+    offset_s: float
+    duration_s: float
 
 
 def read_action_unit_table(
@@ -65,7 +70,7 @@ def read_action_unit_table(
     Args:
         content: the file's bytes, UTF-8 with or without a byte order mark.
         limits: ``max_frames``, ``max_duration_s`` and ``min_duration_s`` are applied.
-        fps: frames per second that replace the time stamps, 5…200.
+        fps: frames per second that replace the time stamps, 5…200. No time stamp is refused then.
         face: ``'largest'`` (greatest sum of confidence times size) or a ``face_id``.
 
     Raises:
@@ -78,53 +83,25 @@ def read_action_unit_table(
     """
     if fps is not None and not LEAST_RATE_HZ <= fps <= GREATEST_RATE_HZ:
         raise Unprocessable(f"fps must lie between {LEAST_RATE_HZ:g} and {GREATEST_RATE_HZ:g}.", pointer="/fps")
-    values = _read_columns(content, limits, fps)
+    table = read_table(content, lambda header: _names(header, fps), limits.max_frames)
+    values = dict(table.numbers)
+    tracked = _tracked(values)
+    _fill_lost_rows(values, tracked)
+    clock_s, offset_s = _clock(values, fps, table.first_row)
     chosen, faces, keep = _choose_face(values, face)
-    values = {name: column[keep] for name, column in values.items()}
-    confidence = within_scale(values["confidence"], "confidence", 1.0)
-    units = np.stack([within_scale(values[f"{unit}_r"], f"{unit}_r") for unit in ACTION_UNITS], axis=1)
-    tracked = values["success"] > 0.5 if "success" in values else confidence > 0.0
-    time_s = _frame_times(values, fps)
-    if time_s[-1] > limits.max_duration_s:
+    time_s = clock_s[keep]
+    _check_order(time_s, fps)
+    seen = tracked[keep]
+    confidence = within_scale(values["confidence"][keep], "confidence", 1.0)
+    units = np.stack([within_scale(values[f"{unit}_r"][keep], f"{unit}_r") for unit in ACTION_UNITS], axis=1)
+    duration_s = float(clock_s.max())
+    if duration_s > limits.max_duration_s:
         raise MediaTooLong(f"The table is longer than {limits.max_duration_s:g} s.")
-    return ActionUnitTable(time_s, confidence, units, tracked, chosen, faces)
+    return ActionUnitTable(time_s, confidence, units, seen, chosen, faces, offset_s, duration_s)
 
 
-def _read_columns(content: bytes, limits: Limits, fps: float | None) -> dict[str, NDArray[np.float64]]:
-    """Parse the needed columns, float64 [rows] each, all finite."""
-    if not content.strip():
-        raise MediaEmpty("The table is empty.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FeaturesInvalid("The table is not UTF-8 text.") from None
-    header_line = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = ";" if header_line.count(";") > header_line.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    try:
-        header = [name.strip() for name in next(row for row in reader if row)]
-        positions = _positions(header, fps)
-        columns: dict[str, list[float]] = {name: [] for name in positions}
-        count = 0
-        for row in reader:
-            if not row or (len(row) == 1 and not row[0].strip()):
-                continue
-            count += 1
-            if count > limits.max_frames:
-                raise TooManyFrames(f"The table has more than {limits.max_frames} rows.")
-            if len(row) != len(header):
-                raise FeaturesInvalid(f"Row {count} has {len(row)} cells, the header has {len(header)}.")
-            for name, position in positions.items():
-                columns[name].append(_number(row[position], name, count))
-    except csv.Error:
-        raise FeaturesInvalid("The table is not well-formed CSV.") from None
-    if not count:
-        raise MediaEmpty("The table has a header and no rows.")
-    return {name: np.asarray(column, dtype=np.float64) for name, column in columns.items()}
-
-
-def _positions(header: list[str], fps: float | None) -> dict[str, int]:
-    """Index of each column that is used; the time goes by ``timestamp`` whatever the table calls it."""
+def _names(header: list[str], fps: float | None) -> dict[str, str]:
+    """The columns that are used: the name that they go by here, and the table's."""
     needed = ["confidence", *(f"{unit}_r" for unit in ACTION_UNITS)]
     missing = [name for name in needed if name not in header]
     time_name = next((name for name in _TIME_NAMES if name in header), None)
@@ -132,28 +109,40 @@ def _positions(header: list[str], fps: float | None) -> dict[str, int]:
         missing.insert(0, "timestamp")
     if missing:
         raise ColumnsMissing(f"The table lacks: {', '.join(missing)}.")
-    used = [*needed, *(name for name in ("frame", "face_id", "success", _SIZE_NAME) if name in header)]
-    if any(header.count(name) > 1 for name in used):
-        raise FeaturesInvalid("A column that is needed occurs more than once.")
-    positions = {name: header.index(name) for name in used}
-    if time_name is not None:
-        positions["timestamp"] = header.index(time_name)
-    return positions
+    used = {name: name for name in (*needed, "face_id", "success", _SIZE_NAME) if name in header}
+    if fps is None and time_name is not None:
+        used["timestamp"] = time_name
+    elif "frame" in header:
+        used["frame"] = "frame"
+    return used
 
 
-def _number(cell: str, name: str, row: int) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        raise FeaturesInvalid(f"{name} in row {row} is not a number.") from None
-    if not math.isfinite(value):
-        raise FeaturesInvalid(f"{name} in row {row} is not finite.")
-    return value
+def _tracked(values: Columns) -> NDArray[np.bool_]:
+    """Rows in which the tool saw the face, bool [rows]. A cell without a number means that it did not."""
+    return values["success"] > 0.5 if "success" in values else values["confidence"] > 0.0
 
 
-def _choose_face(
-    values: dict[str, NDArray[np.float64]], face: FaceChoice
-) -> tuple[int, tuple[int, ...], NDArray[np.bool_]]:
+def _fill_lost_rows(values: Columns, tracked: NDArray[np.bool_]) -> None:
+    """Put zeros where a lost row lacks a number; no other row may lack one, nor any row its time.
+
+    Raises:
+        FeaturesInvalid: a number is missing.
+    """
+    for name, column in values.items():
+        bad = ~np.isfinite(column)
+        if name == "success" or not bad.any():
+            continue
+        if name == "face_id" and len(known := np.unique(column[~bad])) == 1:
+            values[name] = np.where(bad & ~tracked, known[0], column)
+        elif name not in ("timestamp", "frame", "face_id"):
+            values[name] = np.where(bad & ~tracked, 0.0, column)
+        left = np.flatnonzero(~np.isfinite(values[name]))
+        if left.size:
+            advice = f" {_ADVICE}" if name == "timestamp" else ""
+            raise FeaturesInvalid(f"{name} in row {left[0] + 1} is not finite.{advice}")
+
+
+def _choose_face(values: Columns, face: FaceChoice) -> tuple[int, tuple[int, ...], NDArray[np.bool_]]:
     """The chosen face, all faces, and which rows are its own."""
     rows = values["confidence"].size
     identities = values.get("face_id", np.zeros(rows))
@@ -172,27 +161,32 @@ def _choose_face(
     return faces[index], faces, which == index
 
 
-def _frame_times(values: dict[str, NDArray[np.float64]], fps: float | None) -> NDArray[np.float64]:
-    """Seconds of each row: from ``fps`` where given, else from the time stamps after checking them."""
+def _clock(values: Columns, fps: float | None, first_row: dict[str, float]) -> tuple[NDArray[np.float64], float]:
+    """Seconds of each row from the first row on, float64 [rows], and the first row's own time."""
+    if fps is None:
+        stamps = values["timestamp"]
+        return np.round(stamps - stamps[0], 6), float(stamps[0])
+    # Frames of a lost face are absent from tables of several faces: the frame's number keeps the gap.
+    numbers = values["frame"] if "frame" in values else np.arange(values["confidence"].size, dtype=np.float64)
+    stamp_s = next((first_row[name] for name in _TIME_NAMES if name in first_row), math.nan)
+    counted_s = (float(numbers[0]) - 1.0) / fps if "frame" in values else 0.0
+    return (numbers - numbers[0]) / fps, stamp_s if math.isfinite(stamp_s) else counted_s
+
+
+def _check_order(time_s: NDArray[np.float64], fps: float | None) -> None:
+    """Refuse times that no camera makes, and a single frame without ``fps``."""
+    step_s = np.diff(time_s)
     if fps is not None:
-        # Frames of a lost face are absent from tables of several faces: the frame's number keeps the gap.
-        numbers = values["frame"] - 1.0 if "frame" in values else np.arange(values["confidence"].size, dtype=np.float64)
-        if np.any(np.diff(numbers) <= 0.0) or numbers[0] < 0.0:
-            raise FeaturesInvalid("The frame numbers do not increase from 1.")
-        return numbers / fps
-    time_s = values["timestamp"]
-    advice = "Give 'fps' to replace the time stamps."
-    if time_s[0] < 0.0:
-        raise TimestampsInvalid(f"The first time stamp is negative. {advice}")
+        if np.any(step_s <= 0.0) or time_s[0] < 0.0:
+            raise FeaturesInvalid("The frame numbers do not increase from row to row.")
+        return
     if time_s.size == 1:
         raise FeaturesInvalid("A single frame holds no time series.")
-    step_s = np.diff(time_s)
-    if np.any(step_s <= 0.0):
-        raise TimestampsInvalid(f"The time stamps do not increase from row to row. {advice}")
+    if np.any(step_s <= 0.0) or time_s[0] < 0.0:
+        raise TimestampsInvalid(f"The time stamps do not increase from row to row. {_ADVICE}")
     typical_s = float(np.median(step_s))
     if not MIN_STEP_S <= typical_s <= MAX_STEP_S:
         raise TimestampsInvalid(
             f"The time stamps step by {typical_s * 1000:.4g} ms, which no camera does "
-            f"({MIN_STEP_S * 1000:g} to {MAX_STEP_S * 1000:g} ms). {advice}"
+            f"({MIN_STEP_S * 1000:g} to {MAX_STEP_S * 1000:g} ms). {_ADVICE}"
         )
-    return time_s
