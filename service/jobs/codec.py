@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from service.pipeline.affect.attribution import Attribution
+from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.results import AudioEmotion, ChannelEmotion, FlagSpan, MediaInfo, ModelReference, Timeline, Track
 from service.pipeline.video.video_results import Statistics, VideoAffect
 
@@ -19,6 +20,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
     for kind in (
         AudioEmotion,
         ChannelEmotion,
+        FaceSeries,
         FlagSpan,
         MediaInfo,
         ModelReference,

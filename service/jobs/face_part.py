@@ -59,7 +59,7 @@ class FacesPart:
         if not last:
             return Segment(record, state, share, media_s)
         summary = self._pictures.outcome
-        record |= {"media": summary.media, "flags": summary.flags, "state": state}
+        record |= {"media": summary.recording, "flags": summary.flags, "state": state}
         return Segment(record, None, 1.0, media_s)
 
     def close(self) -> None:

@@ -10,7 +10,12 @@ from typing import Final
 from service.card import SpeechInput
 from service.problems import Unprocessable
 
-FACE: Final = re.compile(r"largest|[0-9]{1,6}")
+_SHARE: Final = r"(0(?:\.[0-9]{1,6})?|1(?:\.0{1,6})?)"
+
+NUMBERED_FACE: Final = re.compile(r"largest|[0-9]{1,6}")
+"""Form of ``face`` where there are no pictures."""
+
+FACE: Final = re.compile(rf"{NUMBERED_FACE.pattern}|at:{_SHARE},{_SHARE}")
 """Form of ``face``."""
 
 
@@ -50,14 +55,35 @@ def check_window(window_s: float | None, speech: SpeechInput) -> None:
 
 
 def read_face(text: str) -> str:
-    """Read 'largest' or the number of a face, which comes without leading zeros.
+    """Read 'largest', the number of a face, which comes without leading zeros, or 'at:X,Y'.
 
     Raises:
         Unprocessable: with the pointer '/face'.
     """
     if not FACE.fullmatch(text):
+        raise Unprocessable(
+            "face must be 'largest', a number from 0, or at:X,Y in shares of the picture, 0 to 1.", pointer="/face"
+        )
+    return str(int(text)) if text.isdecimal() else text
+
+
+def read_numbered_face(text: str) -> str:
+    """Read 'largest' or the number of a face, for what has no pictures.
+
+    Raises:
+        Unprocessable: with the pointer '/face'.
+    """
+    if not NUMBERED_FACE.fullmatch(text):
         raise Unprocessable("face must be 'largest' or a number from 0.", pointer="/face")
-    return text if text == "largest" else str(int(text))
+    return read_face(text)
+
+
+def place_of(face: str) -> tuple[float, float] | None:
+    """The place of 'at:X,Y', in shares of the picture from its top left; None for any other choice of a face."""
+    if not face.startswith("at:"):
+        return None
+    x, y = face.removeprefix("at:").split(",")
+    return float(x), float(y)
 
 
 def read_include(names: Iterable[str], permitted: Sequence[str]) -> frozenset[str]:

@@ -50,11 +50,20 @@ class Track:
 
 @dataclass(frozen=True)
 class FlagSpan:
-    """When a remark on a recording holds, in seconds of its presentation clock; 'gap' means time without any sound."""
+    """When a remark on a recording holds, in seconds of its presentation clock; 'gap' means time without any sound.
+
+    Attributes:
+        flag: the remark.
+        start_s, end_s: seconds.
+        channel: the channel that it is about, as :attr:`ChannelEmotion.channel`, or None.
+        face: number of the face that it is about, or None.
+    """
 
     flag: str
     start_s: float
     end_s: float
+    channel: str | None = None
+    face: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,7 @@ class MediaInfo:
     Attributes:
         duration_s: end of the last packet of any track that was read, on the presentation clock.
         tracks: every track of sound and pictures, in the order of the file.
+        offset_s: a table's own time of the answer's second 0; None for sound and video.
     """
 
     duration_s: float
@@ -75,6 +85,7 @@ class MediaInfo:
     width: int | None = None
     height: int | None = None
     tracks: tuple[Track, ...] = ()
+    offset_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from service.pipeline.face.action_units import ActionUnitModel, choose_action_un
 from service.pipeline.face.face_series import SeenFace
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import read_neutral
-from service.pipeline.options import read_face, read_include
+from service.pipeline.options import read_face, read_include, read_numbered_face
 from service.pipeline.results import AudioEmotion, AudioOptions, MediaInfo, ModelReference
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.pipeline.video.assemble import Recording, SpeakerTurn, assemble
@@ -35,7 +35,7 @@ from service.pipeline.video.early_rows import EarlyRows, can_tell_early
 from service.pipeline.video.live import LiveVideo, LiveVideoOptions, open_live_video
 from service.pipeline.video.sound_track import find_turn
 from service.pipeline.video.video_faces import VideoFaces
-from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoAffect, VideoOptions
+from service.pipeline.video.video_results import INCLUDES, TABLE_INCLUDES, TableOptions, VideoAffect, VideoOptions
 from service.pipeline.video.watching import watch_frames
 from service.problems import ModelNotFound, NoAudioStream
 from service.registry import Bundle, BundleError, Registry
@@ -106,7 +106,7 @@ class VideoPipeline:
         Raises:
             BundleError: one fails.
         """
-        empty = AffectFeatures(np.zeros(2), np.zeros((2, len(COLUMNS)), np.float32), np.ones(2))
+        empty = AffectFeatures(np.zeros(2), np.zeros((2, len(COLUMNS)), np.float32), np.ones(2), np.zeros((0, 2)))
         try:
             for model in self._affect.values():
                 model.series(empty)
@@ -143,7 +143,7 @@ class VideoPipeline:
             self.registry.find(options.audio_model, options.audio_version)
         with self.admission.hold(len(data) / TYPICAL_BYTES_PER_S) as hold:
             early = None
-            if on_rows is not None and can_tell_early(model, neutral):
+            if on_rows is not None and can_tell_early(model, neutral, options.face):
                 longest_s = time_grid(self._settings.limits.max_duration_s, model.hop_s)
                 heard = find_turn(data, options.channel, longest_s, self._decoder, self._speech, work, options.track)
                 early = EarlyRows(on_rows, model, units, neutral, options.face, heard.steps)
@@ -151,36 +151,36 @@ class VideoPipeline:
             summary = watch_frames(self._decoder, data, faces, hold, work, self.device, options.picture_track)
             with work.stage("action_units"):
                 face = run_on_device(self.device, lambda: faces.chosen(options.face), work)
-            grid_s = time_grid(summary.media.duration_s, model.hop_s)
+            grid_s = time_grid(summary.recording.duration_s, model.hop_s)
             turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, work, options.track)
             work.report(TURN_SHARE)
             audio, audio_flags = self._sound(data, options, turn, work)
-            recording = self.recording(summary.media, summary.flags, turn, audio, audio_flags)
+            recording = self.recording(summary.recording, summary.flags, turn, audio, audio_flags)
             answer = self.assemble(face, recording, options, work)
-        if summary.media.duration_s > LONG_S:
+        if summary.recording.duration_s > LONG_S:
             del face, faces
             _return_free_memory()
         return answer
 
     def analyse_table(self, data: bytes | memoryview, options: TableOptions, work: Work) -> VideoAffect:
         """Judge a table of action units. Arguments, result and errors as :meth:`analyse`."""
-        read_face(options.face)
-        read_include(options.include - {"audio"}, INCLUDES)
+        read_numbered_face(options.face)
+        read_include(options.include, TABLE_INCLUDES)
         self.affect_model(options.model, options.version)
         with self.admission.hold(0.0) as hold:
             choice: FaceChoice = "largest" if options.face == "largest" else int(options.face)
             with work.stage("decode"):
                 table = read_action_unit_table(bytes(data), self._settings.limits, fps=options.fps, face=choice)
-            duration_s = float(table.time_s[-1])
-            hold.resize(duration_s)
-            rate_hz = (len(table) - 1) / duration_s if duration_s > 0 else None
-            media = MediaInfo(duration_s, container="csv", codec="action-units", frame_rate_hz=rate_hz)
-            found = {
-                Flag.NO_FACE: not table.tracked.any(),
-                Flag.FACE_LOST: bool(table.tracked.any() and not table.tracked.all()),
-                Flag.SEVERAL_FACES: len(table.faces) > 1,
-            }
-            face = SeenFace(table, tuple(name for name, is_set in found.items() if is_set))
+            hold.resize(table.duration_s)
+            seen_s = float(table.time_s[-1] - table.time_s[0])
+            media = MediaInfo(
+                table.duration_s,
+                container="csv",
+                codec="action-units",
+                frame_rate_hz=(len(table) - 1) / seen_s if seen_s > 0 else None,
+                offset_s=table.offset_s,
+            )
+            face = SeenFace(table, (Flag.SEVERAL_FACES,) if len(table.faces) > 1 else (), table.face)
             recording = Recording(media, {}, (), SpeakerTurn(None, (Flag.NO_AUDIO,)))
             return self.assemble(face, recording, options, work)
 

@@ -45,6 +45,9 @@ class Media(Answer):
     width: int | None = Field(None, description="pixels, for video")
     height: int | None = Field(None, description="pixels, for video")
     tracks: list[MediaTrack] | None = Field(None, description="every track of sound and pictures, in the file's order")
+    offset_s: float | None = Field(
+        None, description="time stamp of a table's first row, from which the answer's times count"
+    )
 
 
 class AnsweringModel(Answer):

@@ -52,6 +52,26 @@ class SoundTrack(AudioJudgement):
     labels: list[str] = Field(examples=[["anger", "neutral"]])
 
 
+class Boxes(Answer):
+    """The face's box at each step of the timeline, in shares of the upright picture; null where no face is known."""
+
+    time_s: list[float] = Field(description="seconds", examples=[[0.0]])
+    x: Column = Field(description="left edge, from the left", examples=[[0.41]])
+    y: Column = Field(description="upper edge, from the top", examples=[[0.12]])
+    width: Column = Field(examples=[[0.2]])
+    height: Column = Field(examples=[[0.31]])
+
+
+class FlagSpanAnswer(Answer):
+    """When a flag holds."""
+
+    flag: str = Field(examples=["face_lost"])
+    start_s: float = Field(description="seconds", examples=[3.1])
+    end_s: float = Field(description="seconds", examples=[4.0])
+    channel: str | None = Field(description="channel that it is about", examples=[None])
+    face: int | None = Field(description="number of the face that it is about", examples=[0])
+
+
 class VideoAffectAnswer(Answer):
     """Answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``."""
 
@@ -63,8 +83,17 @@ class VideoAffectAnswer(Answer):
     action_units: dict[str, Column] | None = Field(
         None, description="with include=action_units: intensities 0…5", examples=[{"AU12": [0.0, 1.5]}]
     )
+    frame_units: dict[str, Column] | None = Field(
+        None,
+        description="with include=frame_units: the action units of every frame, before any mean over a window; columns "
+        "time_s, face_confidence and one a unit, null where the face was not seen",
+    )
+    boxes: Boxes | None = Field(None, description="with include=boxes")
     attribution: AttributionAnswer | None = Field(None, description="with include=attribution")
     audio: SoundTrack | None = Field(None, description="with include=audio; null without sound")
     trained: str = Field(description="'prior' means that the model has seen no continuous ratings", examples=["prior"])
     look_ahead_s: float = Field(description="seconds of the future that an answer takes", examples=[1.0])
     flags: list[Flag] = Field(description="remarks on the answer; `GET /v1/flags` lists all")
+    flag_spans: list[FlagSpanAnswer] = Field(
+        description="when flags hold; every null of the timeline lies in a span of 'face_lost' or 'no_face'"
+    )

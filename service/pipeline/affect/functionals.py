@@ -23,6 +23,12 @@ WINDOW_S: Final = 1.0
 HOP_S: Final = 0.1
 """Seconds between the centres of two windows (E3)."""
 
+LOST_S: Final = 0.2
+"""Longest time between two sights of a face, seconds, in which it is not lost: a step of the slowest camera."""
+
+MOST_STEPS: Final = 1.5
+"""The same as a multiple of the recording's own step, for slower ones."""
+
 EDGE_TOLERANCE_S: Final = 1e-6
 """Distance at which a frame outside a window still belongs to it: time stamps are written with three decimals."""
 
@@ -38,12 +44,20 @@ class AffectFeatures:
         time_s: float64 [steps], centres of the windows, from 0 in steps of the hop.
         columns: float32 [steps, 37], in the order of ``COLUMNS``; zeros where a window holds no frame.
         tracked: float64 [steps], share of the window's frames in which the face was found, 0…1; 0 means that
-            nothing can be known of this moment.
+            nothing can be known of this moment: the face is lost, or there is no frame.
+        losses_s: float64 [losses, 2], begin and end in seconds of every stretch in which the face is lost and that
+            holds a step; every step at which nothing is known lies in one.
     """
 
     time_s: NDArray[np.float64]
     columns: NDArray[np.float32]
     tracked: NDArray[np.float64]
+    losses_s: NDArray[np.float64]
+
+    @property
+    def face_confidence(self) -> NDArray[np.float32]:
+        """Mean confidence of each window, float32 [steps], 0…1; 0 where nothing can be known."""
+        return np.where(self.tracked > 0, self.columns[:, 0], np.float32(0.0))
 
 
 def affect_features(
@@ -67,16 +81,60 @@ def affect_features(
     Returns:
         ``steps`` = floor(duration_s / hop_s) + 1 rows.
     """
-    grid_s = time_grid(float(face.time_s[-1]) if duration_s is None else duration_s, hop_s)
+    end_s = float(face.time_s[-1]) if duration_s is None else duration_s
+    grid_s = time_grid(end_s, hop_s)
     signals = np.column_stack([face.confidence.astype(face.action_units.dtype), face.action_units])
-    mean, deviation, count = moving_statistics(face.time_s, signals, grid_s, window_s)
+    mean, deviation, _ = moving_statistics(face.time_s, signals, grid_s, window_s)
     share, _, _ = moving_statistics(face.time_s, face.tracked.astype(np.float64)[:, None], grid_s, window_s)
     columns = np.zeros((grid_s.size, len(COLUMNS)), dtype=np.float32)
     columns[:, : len(SIGNALS)] = mean
     columns[:, len(SIGNALS) : 2 * len(SIGNALS)] = deviation
     if turn is not None:
         columns[: turn.size, -1] = turn[: grid_s.size]
-    return AffectFeatures(grid_s, columns, np.where(count > 0, share[:, 0], 0.0))
+    losses_s, is_lost = find_losses(face.time_s, face.tracked, grid_s, end_s, window_s)
+    return AffectFeatures(grid_s, columns, np.where(is_lost, 0.0, share[:, 0]), losses_s)
+
+
+def find_losses(
+    time_s: NDArray[np.float64],
+    tracked: NDArray[np.bool_],
+    grid_s: NDArray[np.float64],
+    end_s: float,
+    window_s: float,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The stretches in which a face is lost: between two frames that show it, if frames between them do not, or if
+    they are further apart than any camera's steps. The recording's begin and end count as frames that show it.
+
+    A step of the grid is lost if it lies inside of such a stretch. This one rule decides for tables, videos, jobs and
+    streams which values are null.
+
+    Args:
+        time_s: float64 [frames], increasing.
+        tracked: bool [frames], whether the face was seen.
+        grid_s: float64 [steps].
+        end_s: end of the recording, seconds.
+        window_s: length of the windows, seconds; a window without a frame is always lost.
+
+    Returns:
+        float64 [losses, 2], begin and end of the stretches that hold a step; and bool [steps], which steps are lost.
+    """
+    sights_s = time_s[tracked]
+    step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
+    longest_s = min(max(LOST_S, MOST_STEPS * step_s), window_s) + EDGE_TOLERANCE_S
+    edges_s = np.concatenate([[min(0.0, *time_s[:1])], sights_s, [max(end_s, *time_s[-1:])]])
+    unseen = np.diff(np.searchsorted(time_s[~tracked], edges_s))
+    limits_s = np.full(len(unseen), longest_s)
+    limits_s[[0, -1]] = min(longest_s, window_s / 2 + EDGE_TOLERANCE_S)
+    is_loss = (np.diff(edges_s) > limits_s) | (unseen > 0)
+    before = np.searchsorted(edges_s, grid_s + EDGE_TOLERANCE_S, side="right") - 1
+    stretch = np.clip(before, 0, len(is_loss) - 1)
+    at_sight = np.zeros(len(grid_s), np.bool_)
+    if len(sights_s):
+        near = sights_s[np.clip(np.searchsorted(sights_s, grid_s - EDGE_TOLERANCE_S), 0, len(sights_s) - 1)]
+        at_sight = np.abs(near - grid_s) <= EDGE_TOLERANCE_S
+    is_lost = is_loss[stretch] & ~at_sight
+    held = np.unique(stretch[is_lost])
+    return np.stack([edges_s[held], edges_s[held + 1]], axis=1), is_lost
 
 
 def time_grid(duration_s: float, hop_s: float = HOP_S) -> NDArray[np.float64]:

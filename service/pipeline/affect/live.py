@@ -126,7 +126,9 @@ class LiveAffect:
             grid_s = np.arange(len(columns), dtype=np.float64) * self._model.hop_s
             tracked = np.concatenate([features.tracked, np.zeros(self._reach)])
             row = self._next - first
-            given.append(self._judge(AffectFeatures(grid_s, columns, tracked), slice(row, row + 1), first))
+            given.append(
+                self._judge(AffectFeatures(grid_s, columns, tracked, features.losses_s), slice(row, row + 1), first)
+            )
             self._frames = whole
             self._next += 1
         self._forget(self._next)
@@ -146,7 +148,7 @@ class LiveAffect:
     def _judge(self, features: AffectFeatures, rows: slice, first: int) -> AffectRows:
         series = self._model.series(features)
         time_s = (first + np.arange(rows.start, rows.stop)) * self._model.hop_s
-        return AffectRows(time_s, series["arousal"][rows], series["valence"][rows], features.columns[rows, 0])
+        return AffectRows(time_s, series["arousal"][rows], series["valence"][rows], features.face_confidence[rows])
 
     def _forget(self, stop: int) -> None:
         """Keep the frames that the rows from ``stop`` on depend on."""

@@ -181,7 +181,8 @@ class Decoder:
         except Problem as problem:
             self._on_event("failure", problem.code)
             raise
-        return VideoSummary(picture_media(facts, job.container), receiver.frames, flags_of(facts), file_end_of(facts))
+        end_s = min(file_end_of(facts), self._limits.max_duration_s)
+        return VideoSummary(picture_media(facts, job.container), receiver.frames, flags_of(facts), end_s)
 
     def pictures(self, frames: Sequence[tuple[float, bytes]], on_frame: OnFrame, *, timeout_s: float) -> None:
         """Decode JPEG pictures of one stream.

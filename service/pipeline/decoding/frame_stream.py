@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,11 @@ class VideoSummary:
     frames: int
     flags: tuple[str, ...]
     file_end_s: float = 0.0
+
+    @property
+    def recording(self) -> MediaInfo:
+        """Facts of the whole file: sound may go on after the last picture."""
+        return replace(self.media, duration_s=max(self.media.duration_s, self.file_end_s))
 
 
 OnFrame = Callable[[VideoFrame], None]

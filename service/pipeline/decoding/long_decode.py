@@ -154,7 +154,8 @@ class LongDecoder(Decoder):
 
         facts = self._play("video", asdict(job), source, on_message)
         shown = skip_frames + receiver.frames
-        return VideoSummary(picture_media(facts, job.container), shown, flags_of(facts), file_end_of(facts))
+        end_s = min(file_end_of(facts), self._limits.max_duration_s)
+        return VideoSummary(picture_media(facts, job.container), shown, flags_of(facts), end_s)
 
     def _play(
         self, kind: str, arguments: dict[str, object], source: ByteSource, on_message: OnMessage

@@ -1,8 +1,8 @@
 """The log of a face in a video: when it was seen, how large, and the head's values. Never a picture.
 
-A frame costs 38 bytes: its index and the head's 17 values before they are limited, as float16 (4 MB an hour at 30
-frames a second). Since the head is linear up to there, the person's neutral is subtracted at the end, when it is
-known. Features, 1,485 numbers a frame, are kept only for that neutral, at most 4,096 rows of them.
+A frame costs 46 bytes: its index, the face's box, and the head's 17 values before they are limited, as float16 (5 MB
+an hour at 30 frames a second). Since the head is linear up to there, the person's neutral is subtracted at the end,
+when it is known. Features, 1,485 numbers a frame, are kept only for that neutral, at most 4,096 rows of them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from service.pipeline.face.thinned_rows import HALF, LARGEST_DIFFERENCE, ThinnedRows
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import FloatArray
+
+BOX_SIDES: Final = 4
+"""Numbers of a box."""
 
 FIRST_ROOM: Final = 64
 """Frames that an empty log has room for."""
@@ -32,6 +35,7 @@ class FaceLog:
         self.neutral_rows = None if base is None else ThinnedRows(base)
         self._values = np.empty((FIRST_ROOM, len(ACTION_UNITS)), HALF)
         self._frames = np.empty(FIRST_ROOM, np.int32)
+        self._boxes = np.empty((FIRST_ROOM, BOX_SIDES), HALF)
         self._count = 0
         self.presence = 0.0
 
@@ -43,18 +47,20 @@ class FaceLog:
         """Features that were subtracted from all others, float32 [dim], or None."""
         return None if self.neutral_rows is None else self.neutral_rows.base
 
-    def add(self, frame: int, values: FloatArray, size_px: float) -> None:
+    def add(self, frame: int, values: FloatArray, size_px: float, box: FloatArray) -> None:
         """Note the face in a frame.
 
         Args:
             frame: index of the frame, above the last.
             values: float32 [17], the head's, before they are limited to 0…5.
             size_px: size of the face; ``presence`` sums it up.
+            box: float [4], left, top, width and height in shares of the picture.
         """
         if self._count == len(self._frames):
             self._grow()
         self._values[self._count] = half(values)
         self._frames[self._count] = frame
+        self._boxes[self._count] = box
         self._count += 1
         self.presence += size_px
 
@@ -63,7 +69,14 @@ class FaceLog:
         values = np.empty((room, len(ACTION_UNITS)), HALF)  # untouched pages cost nothing
         frames = np.empty(room, np.int32)
         values[: self._count], frames[: self._count] = self._values, self._frames
-        self._values, self._frames = values, frames
+        boxes = np.empty((room, BOX_SIDES), HALF)
+        boxes[: self._count] = self._boxes[: self._count]
+        self._values, self._frames, self._boxes = values, frames, boxes
+
+    @property
+    def boxes(self) -> FloatArray:
+        """The face's boxes in the frames in which it was seen, float32 [n, 4]."""
+        return self._boxes[: self._count].astype(np.float32)
 
     @property
     def frames(self) -> NDArray[np.int64]:
@@ -75,16 +88,16 @@ class FaceLog:
         """The head's values in those frames, float32 [n, 17]."""
         return self._values[: self._count].astype(np.float32)
 
-    def take(self) -> tuple[NDArray[np.int32], NDArray[np.float16]]:
-        """Empty the log of frames: their indices int32 [n], and the head's values float16 [n, 17]."""
-        frames, values = self._frames[: self._count].copy(), self._values[: self._count].copy()
-        self._count = 0
-        return frames, values
+    def take(self) -> tuple[NDArray[np.int32], NDArray[np.float16], NDArray[np.float16]]:
+        """Empty the log of frames: their indices int32 [n], the head's values float16 [n, 17], boxes float16 [n, 4]."""
+        count, self._count = self._count, 0
+        return self._frames[:count].copy(), self._values[:count].copy(), self._boxes[:count].copy()
 
-    def put(self, frames: NDArray[np.int32], values: NDArray[np.float16]) -> None:
+    def put(self, frames: NDArray[np.int32], values: NDArray[np.float16], boxes: NDArray[np.float16]) -> None:
         """Append what :meth:`take` gave of later frames."""
         self._frames = np.concatenate([self._frames[: self._count], frames])
         self._values = np.concatenate([self._values[: self._count], values])
+        self._boxes = np.concatenate([self._boxes[: self._count], boxes])
         self._count = len(self._frames)
 
     def state(self) -> dict[str, Any]:

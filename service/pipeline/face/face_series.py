@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.face.unit_scale import ACTION_UNITS
+from service.pipeline.results import FloatArray
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,13 @@ class SeenFace:
 
     Attributes:
         series: its frames, at least one.
-        flags: remarks on it, such as 'no_face', 'face_lost', 'several_faces' and 'no_neutral'.
+        flags: remarks on it, such as 'several_faces' and 'no_neutral'.
+        boxes: float32 [frames, 4], left, top, width and height in shares of the upright picture, NaN where the face
+            was not seen; None where there are no pictures.
+        number: the face's number in the recording; None where there is no face.
     """
 
     series: FaceSeries
     flags: tuple[str, ...]
+    number: int | None = None
+    boxes: FloatArray | None = None

@@ -21,7 +21,7 @@ from service.pipeline.device.device_calls import run_on_device
 from service.pipeline.device.task import Work
 from service.pipeline.face.face_series import SeenFace
 from service.pipeline.face.unit_scale import ACTION_UNITS
-from service.pipeline.results import AudioEmotion, FloatArray, MediaInfo, ModelReference
+from service.pipeline.results import AudioEmotion, FlagSpan, FloatArray, MediaInfo, ModelReference
 from service.pipeline.video.video_results import Statistics, VideoAffect
 
 
@@ -95,14 +95,16 @@ def assemble(
         attribution = model.attribution(features) if "attribution" in include else None
     unexplained = "attribution" in include and attribution is None and bool(features.tracked.any())
     own = [*([Flag.NO_ATTRIBUTION] if unexplained else []), *([Flag.PRIOR] if model.trained == "prior" else [])]
-    flags = [*recording.flags, *face.flags, *turn.flags, *recording.audio_flags, *own]
+    spans = _unseen(features, face.number, recording.media.duration_s)
+    lost = dict.fromkeys(span.flag for span in spans)
+    flags = [*recording.flags, *lost, *face.flags, *turn.flags, *recording.audio_flags, *own]
     return VideoAffect(
         media=recording.media,
         models={**recording.models, "affect": reference},
         time_s=features.time_s,
         arousal=series["arousal"],
         valence=series["valence"],
-        face_confidence=features.columns[:, 0],
+        face_confidence=features.face_confidence,
         speech=None if turn.steps is None else turn.steps.astype(np.float32),
         action_units=_mean_units(features) if "action_units" in include else None,
         action_unit_names=ACTION_UNITS,
@@ -110,10 +112,32 @@ def assemble(
         audio=recording.audio,
         summary=_summarise(series),
         flags=tuple(dict.fromkeys(flags)),
+        boxes=_boxes(face, features) if "boxes" in include else None,
+        frames=face.series if "frame_units" in include else None,
+        flag_spans=tuple(spans),
         trained=model.trained,
         look_ahead_s=model.look_ahead_s,
         stages_s=work.stages_s,
     )
+
+
+def _unseen(features: AffectFeatures, face: int | None, duration_s: float) -> list[FlagSpan]:
+    """When 'face_lost' holds, or 'no_face' where no moment is known: every null value lies in one of the spans."""
+    if not features.tracked.any():
+        return [FlagSpan(Flag.NO_FACE, 0.0, duration_s)]
+    return [FlagSpan(Flag.FACE_LOST, float(begin_s), float(end_s), face=face) for begin_s, end_s in features.losses_s]
+
+
+def _boxes(face: SeenFace, features: AffectFeatures) -> FloatArray | None:
+    """The box at each step, between those of the frames around it, float32 [steps, 4]; NaN where no face is known."""
+    if face.boxes is None:
+        return None
+    boxes = np.full((len(features.time_s), face.boxes.shape[1]), np.nan, np.float32)
+    seen, known = face.series.tracked, features.tracked > 0
+    if seen.any():
+        for side in range(face.boxes.shape[1]):
+            boxes[known, side] = np.interp(features.time_s[known], face.series.time_s[seen], face.boxes[seen, side])
+    return boxes
 
 
 def _summarise(series: Mapping[str, FloatArray]) -> dict[str, Statistics]:

@@ -2,7 +2,7 @@
 
 A long video is looked at in segments. Between two frames the state of the following can be written down and taken up
 again: what the tracker knows, and what the neutral of each face needs. What the head made of the frames since the last
-segment is taken out, so that memory does not grow with the video until the end, when a frame and face costs 38 bytes.
+segment is taken out, so that memory does not grow with the video until the end, when a frame and face costs 46 bytes.
 """
 
 from __future__ import annotations
@@ -17,24 +17,22 @@ import numpy as np
 from service.flags import Flag
 from service.pipeline.decoding.frame_stream import VideoFrame
 from service.pipeline.face.action_units import ActionUnitModel
-from service.pipeline.face.face_log import FaceLog
+from service.pipeline.face.face_log import BOX_SIDES, FaceLog
 from service.pipeline.face.face_series import FaceSeries, SeenFace
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import Neutral
 from service.pipeline.face.tracker import FaceTracker, TrackedFace
 from service.pipeline.face.unit_scale import ACTION_UNITS
+from service.pipeline.options import place_of
 from service.pipeline.results import FloatArray
 from service.problems import Unprocessable
-
-LOST_S: Final = 0.5
-"""Longest time between two sights of a face, seconds, that is not flagged 'face_lost'."""
 
 LEAST_SIGHTS: Final = 3
 """Least number of frames with a face in a longer video; a face with fewer is a mistake of the detector."""
 
 Record = dict[str, Any]
-"""The record of a segment: 'time_s' float64 [frames], and for each of its 'faces' a 'number', 'frames' int32 [n] and
-'values' float16 [n, 17]."""
+"""The record of a segment: 'time_s' float64 [frames], and for each of its 'faces' a 'number', 'frames' int32 [n],
+'values' float16 [n, 17] and 'boxes' float16 [n, 4]."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ class VideoFaces:
         self._logs |= logs
         for (sight, face), row, value in zip(seen, features, values, strict=True):
             log = logs[face.number]
-            log.add(sight.frame, value, face.size_px)
+            log.add(sight.frame, value, face.size_px, face.box.astype(np.float32))
             if log.neutral_rows is not None and self._neutral.holds(sight.time_s):
                 log.neutral_rows.add(row)
         return features
@@ -148,7 +146,9 @@ class VideoFaces:
         """The frames since the last call, as a record; they are kept here no longer."""
         taken = ((number, *log.take()) for number, log in self._logs.items())
         faces = [
-            {"number": number, "frames": frames, "values": values} for number, frames, values in taken if len(frames)
+            {"number": number, "frames": frames, "values": values, "boxes": boxes}
+            for number, frames, values, boxes in taken
+            if len(frames)
         ]
         first, self._taken = self._taken, len(self._time_s)
         return {"time_s": np.array(self._time_s[first:], np.float64), "faces": faces}
@@ -157,7 +157,7 @@ class VideoFaces:
         """Take back what :meth:`take` gave, segment after segment."""
         for record in records:
             for face in record["faces"]:
-                self._logs[face["number"]].put(face["frames"], face["values"])
+                self._logs[face["number"]].put(face["frames"], face["values"], face["boxes"])
 
     def state(self) -> dict[str, Any]:
         """All that is known but what :meth:`take` gives, as plain values and arrays."""
@@ -171,7 +171,8 @@ class VideoFaces:
         """The chosen face over all frames.
 
         Args:
-            face: 'largest' (greatest sum of its size over the frames) or a number.
+            face: 'largest' (greatest sum of its size over the frames), a number, or 'at:X,Y' (the face whose box holds
+                that place in most frames).
 
         Raises:
             Unprocessable: there are faces, but not that one; or it was not seen in the neutral stretch.
@@ -179,18 +180,18 @@ class VideoFaces:
         time_s = np.array(self._time_s, np.float64)
         tracked = np.zeros(len(time_s), np.bool_)
         logs = self._sure()
-        log = _choose(logs, face)
-        if log is None:
+        number = _choose(logs, face)
+        if number is None:
             units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
-            return SeenFace(FaceSeries(time_s, np.zeros(len(time_s)), units, tracked), (Flag.NO_FACE,))
+            return SeenFace(FaceSeries(time_s, np.zeros(len(time_s)), units, tracked), ())
+        log = logs[number]
         units, flags = self._units.intensities(log, time_s, self._neutral)
-        frames = log.frames
-        tracked[frames] = True
-        lost = bool(np.any(np.diff(time_s[frames]) > LOST_S)) or time_s[-1] - time_s[frames[-1]] > LOST_S
-        found = {Flag.SEVERAL_FACES: len(logs) > 1, Flag.FACE_LOST: lost}
-        names = [name for name, is_set in found.items() if is_set]
+        tracked[log.frames] = True
+        several = (Flag.SEVERAL_FACES,) if len(logs) > 1 else ()
         confidence = np.where(tracked, self._units.confidence, 0.0)
-        return SeenFace(FaceSeries(time_s, confidence, units, tracked), (*names, *flags))
+        boxes = np.full((len(time_s), BOX_SIDES), np.nan, np.float32)
+        boxes[log.frames] = log.boxes
+        return SeenFace(FaceSeries(time_s, confidence, units, tracked), (*several, *flags), number, boxes)
 
     def _sure(self) -> dict[int, FaceLog]:
         least = min(LEAST_SIGHTS, len(self._time_s))
@@ -203,11 +204,24 @@ def face_features(faces: Sequence[TrackedFace], networks: FaceNetworks, units: A
     return units.features(points, networks.blendshapes(points) if networks.has_blendshapes else None)
 
 
-def _choose(logs: dict[int, FaceLog], face: str) -> FaceLog | None:
+def _choose(logs: dict[int, FaceLog], face: str) -> int | None:
+    """Number of the chosen face; None where there is no face."""
     if not logs:
         return None
     if face == "largest":
-        return max(logs.values(), key=lambda log: log.presence)
+        return max(logs, key=lambda number: logs[number].presence)
+    if (place := place_of(face)) is not None:
+        frames_there = {number: _frames_at(log.boxes, *place) for number, log in logs.items()}
+        number = max(frames_there, key=lambda one: frames_there[one])
+        if not frames_there[number]:
+            raise Unprocessable("The video has no face at that place.", pointer="/face")
+        return number
     if int(face) not in logs:
         raise Unprocessable(f"The video has no face {int(face)}.", pointer="/face")
-    return logs[int(face)]
+    return int(face)
+
+
+def _frames_at(boxes: FloatArray, x: float, y: float) -> int:
+    """Number of boxes float32 [n, 4] that hold the place."""
+    left, top, width, height = boxes.T
+    return int(np.count_nonzero((left <= x) & (x <= left + width) & (top <= y) & (y <= top + height)))

@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.affect.attribution import Attribution
-from service.pipeline.results import AudioEmotion, ChannelChoice, FloatArray, MediaInfo, ModelReference
+from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.results import AudioEmotion, ChannelChoice, FlagSpan, FloatArray, MediaInfo, ModelReference
 
-Include = Literal["action_units", "attribution", "audio"]
-INCLUDES: tuple[Include, ...] = ("action_units", "attribution", "audio")
+Include = Literal["action_units", "attribution", "audio", "boxes", "frame_units"]
+INCLUDES: tuple[Include, ...] = ("action_units", "attribution", "audio", "boxes", "frame_units")
 """Parts of an answer that a client may ask for, beyond arousal and valence."""
+
+TABLE_INCLUDES: tuple[Include, ...] = ("action_units", "attribution", "frame_units")
+"""Those of a table, which has neither sound nor pictures."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class VideoOptions:
     Attributes:
         neutral: what counts as the person's resting face: 'median' of the recording, 'none', or 'START:END'
             in seconds of the recording.
-        face: 'largest', or the number of a face from 0 in the order in which faces appear.
+        face: 'largest', the number of a face from 0 in the order in which faces appear, or 'at:X,Y', the face that is
+            there for the longest time, in shares of the upright picture from its top left.
         include: parts of the answer beyond arousal and valence, of ``INCLUDES``.
         model, version: affect model; None means the one of the highest priority.
         channel: channel of the sound track for speech and, with 'audio', for the speech emotion.
@@ -50,7 +55,7 @@ class TableOptions:
     Attributes:
         fps: frames per second that replace the table's time stamps; None takes the time stamps.
         face: 'largest', or a ``face_id`` of the table.
-        include: as in :class:`VideoOptions`; a table has no 'audio'.
+        include: of ``TABLE_INCLUDES``.
         model, version: affect model; None means the one of the highest priority.
     """
 
@@ -92,6 +97,11 @@ class VideoAffect:
         summary: by 'arousal' and 'valence'; a series without known values is absent.
         flags: such as 'no_face', 'face_lost', 'several_faces', 'no_audio', 'no_voice_activity',
             'no_neutral', 'damaged', 'trained: prior'.
+        boxes: float32 [steps, 4], left, top, width and height of the face in shares of the upright picture, NaN where
+            no face is known; None unless asked for.
+        frames: the face frame by frame; None unless asked for.
+        flag_spans: when those flags hold that are about a time: every NaN of arousal and valence lies in one of
+            'face_lost' or 'no_face'.
         trained: training data of the affect model, as its card names it: 'prior' means that it has seen no
             labelled time series.
         look_ahead_s: seconds of the future that an answer takes.
@@ -113,4 +123,7 @@ class VideoAffect:
     flags: tuple[str, ...]
     trained: str
     look_ahead_s: float
+    boxes: FloatArray | None = None
+    frames: FaceSeries | None = None
+    flag_spans: tuple[FlagSpan, ...] = ()
     stages_s: dict[str, float] = field(default_factory=dict)

@@ -86,6 +86,6 @@ def watch_frames(
         decoded_s += time.monotonic() - received_at
     work.took("decode", decoded_s)
     work.took("faces", time.monotonic() - began_at - decoded_s)
-    hold.resize(summary.media.duration_s)
+    hold.resize(summary.recording.duration_s)
     work.report(FACES_SHARE)
     return summary

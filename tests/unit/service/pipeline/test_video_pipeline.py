@@ -5,6 +5,7 @@ import threading
 import time
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -94,7 +95,7 @@ def smile(pipeline):
     shares = []
     answer = pipeline.analyse(
         media("single_face.mp4"),
-        VideoOptions(neutral="none", include=EVERYTHING),
+        VideoOptions(neutral="none", include=EVERYTHING | {"boxes", "frame_units"}),
         Work.within(60.0, progress=shares.append),
     )
     return answer, shares
@@ -116,6 +117,55 @@ def test_a_face_gives_arousal_and_valence_at_10_hz(smile):
     assert answer.look_ahead_s == pytest.approx(1.5)
     assert set(answer.models) == {"faces", "action_units", "affect", "voice_activity"}
     assert answer.summary["valence"].mean == pytest.approx(answer.valence.astype(float).mean())
+
+
+def test_boxes_and_frames_of_the_face(smile, pipeline):
+    answer, _ = smile
+    left, top, width, height = answer.boxes.T
+    assert ((left > 0.2) & (left + width < 0.75) & (top + height <= 1) & (width > 0.15) & (width < 0.4)).all()
+    assert len(answer.frames) == 72
+    seconds = answer.frames.time_s[:, None] - answer.time_s
+    at_ten = np.abs(seconds[:, 10]) <= 0.5 + 1e-6
+    mean = answer.frames.action_units[at_ten].mean(axis=0)
+    np.testing.assert_allclose(answer.action_units[10], mean, atol=1e-4)
+    x, y = left.mean() + width.mean() / 2, top.mean() + height.mean() / 2
+    there = VideoOptions(neutral="none", face=f"at:{x:.3f},{y:.3f}")
+    np.testing.assert_array_equal(pipeline.analyse(media("single_face.mp4"), there, patient()).arousal, answer.arousal)
+    with pytest.raises(Unprocessable, match="place") as caught:
+        pipeline.analyse(media("single_face.mp4"), VideoOptions(face="at:0.02,0.98"), patient())
+    assert caught.value.pointer == "/face"
+
+
+def turned(name):
+    pictures = []
+    with av.open(io.BytesIO(media(name))) as container:
+        for frame in container.decode(video=0):
+            pictures.append(np.ascontiguousarray(frame.to_ndarray(format="rgb24")[::-1, ::-1]))
+    return files.video(pictures, rate=30, codec="h264")
+
+
+def test_a_video_upside_down_says_the_same(smile, pipeline):
+    answer = pipeline.analyse(turned("single_face.mp4"), VideoOptions(neutral="none"), patient())
+    np.testing.assert_allclose(answer.valence, smile[0].valence, atol=0.1)
+    np.testing.assert_allclose(answer.arousal, smile[0].arousal, atol=0.1)
+
+
+def test_a_still_photo_does_not_move(pipeline):
+    picture = cv2.imread(str(shared_file("media/multi_face.jpg")))[:, :, ::-1]
+    picture = cv2.resize(picture, (640, 640 * picture.shape[0] // picture.shape[1] // 2 * 2))
+    answer = pipeline.analyse(files.video([picture] * 40, rate=10, codec="h264"), VideoOptions(), patient())
+    assert "several_faces" in answer.flags
+    assert np.ptp(answer.arousal) < 0.05
+    assert np.ptp(answer.valence) < 0.05
+
+
+def test_every_null_of_a_late_face_lies_in_a_span(pipeline):
+    answer = pipeline.analyse(media("noface_face.mov"), VideoOptions(), patient())
+    assert "face_lost" in answer.flags
+    spans = [(one.start_s, one.end_s) for one in answer.flag_spans if one.flag == "face_lost"]
+    inside = np.array([any(a - 1e-6 <= step <= b + 1e-6 for a, b in spans) for step in answer.time_s])
+    assert np.isnan(answer.arousal).any()
+    assert (inside | np.isfinite(answer.arousal)).all()
 
 
 def test_the_smile_is_seen(smile):

@@ -37,7 +37,7 @@ def whole(
     model: AffectModel, frames: FaceSeries, duration_s: float, turn: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
     features = model.features(frames, turn=turn, duration_s=duration_s)
-    return {"time_s": features.time_s, "face_confidence": features.columns[:, 0], **model.series(features)}
+    return {"time_s": features.time_s, "face_confidence": features.face_confidence, **model.series(features)}
 
 
 def send(live: LiveAffect, frames: FaceSeries, piece: int) -> list[AffectRows]:
