@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
+from service.api.affect_answer import AFFECT_MEDIA_TYPES, refuse_what_cannot_be_carried, respond_with_affect
 from service.api.event_stream import UploadEvents
 from service.api.openapi.video import TABLE_BODY, TABLE_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
@@ -37,6 +37,7 @@ async def analyse_action_units_affect(request: Request, query: Annotated[TableQu
     """
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
+    refuse_what_cannot_be_carried(options.include, media_type)
     affect = require_affect(services_of(request).loaded.affect)
     if media_type == EVENTS:
         return UploadEvents(

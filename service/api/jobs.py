@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse
 from starlette.background import BackgroundTask
 
 from service.access.caller import caller_of
-from service.api.affect_answer import AFFECT_MEDIA_TYPES, affect_answer
+from service.api.affect_answer import AFFECT_MEDIA_TYPES, affect_answer, refuse_what_cannot_be_carried
 from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer
 from service.api.job_answer import job_address, job_answer
 from service.api.job_events import event_id, job_events
@@ -114,6 +114,8 @@ async def read_job_result(request: Request, job_id: str) -> Response:
     job = await asyncio.to_thread(_find, request, job_id)
     whole = AUDIO_MEDIA_TYPES if isinstance(job.options, AudioOptions) else AFFECT_MEDIA_TYPES
     media_type = answer_media_type(request, [one for one in whole if one != EVENTS])
+    if not isinstance(job.options, AudioOptions):
+        refuse_what_cannot_be_carried(job.options.include, media_type)
 
     def render(_work: Work) -> bytes:
         result = services.jobs.result(job)

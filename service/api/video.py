@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
+from service.api.affect_answer import AFFECT_MEDIA_TYPES, refuse_what_cannot_be_carried, respond_with_affect
 from service.api.event_stream import Emit, UploadEvents
 from service.api.openapi.documentation import UPLOAD_BODY
 from service.api.openapi.video import VIDEO_RESPONSES
@@ -36,11 +36,12 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
     are made of, what moved them, and the emotion of the sound track.
 
     Send the file as the raw request body with its media type or as the multipart part `file`. `Accept` chooses
-    between JSON, CSV (one row a step), a PNG plot, FHIR and events; with `include=attribution` the plot shows what
-    moved the answer.
+    between JSON, CSV (one row a step), a PNG plot, FHIR and events. What a form has no room for is refused
+    with 406: attribution and frames in CSV and FHIR, boxes in FHIR and in a plot.
     """
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
+    refuse_what_cannot_be_carried(options.include, media_type)
     affect = require_faces(services_of(request).loaded.affect)
     if media_type == EVENTS:
         return UploadEvents(

@@ -10,13 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from service.api.parameters import TRACK
 from service.pipeline.face.action_unit_table import GREATEST_RATE_HZ, LEAST_RATE_HZ
 from service.pipeline.face.neutral import STRETCH, read_neutral
-from service.pipeline.options import FACE, read_face, read_include
+from service.pipeline.options import FACE, NUMBERED_FACE, read_face, read_include, read_numbered_face
 from service.pipeline.results import ChannelChoice
-from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoOptions
+from service.pipeline.video.video_results import INCLUDES, TABLE_INCLUDES, TableOptions, VideoOptions
 from service.problems import Unprocessable
 
 _MAX_LIST_CHARACTERS = 128
-_WITHOUT_SOUND = tuple(name for name in INCLUDES if name != "audio")
 
 
 def _checked_by(read: Callable[[str], object]) -> AfterValidator:
@@ -40,6 +39,9 @@ def _list_of(names: tuple[str, ...]) -> str:
 
 # The patterns are for the document alone: our own messages say more than "should match".
 Face = Annotated[str, _checked_by(read_face), Field(json_schema_extra={"pattern": f"^(?:{FACE.pattern})$"})]
+NumberedFace = Annotated[
+    str, _checked_by(read_numbered_face), Field(json_schema_extra={"pattern": f"^(?:{NUMBERED_FACE.pattern})$"})
+]
 Neutral = Annotated[
     str,
     _checked_by(read_neutral),
@@ -77,7 +79,9 @@ class VideoQuery(_AffectQuery):
         description="The person's resting face: 'median' of the recording, 'none', or 'START:END' in seconds.",
     )
     face: Face = Field(
-        "largest", description="'largest', or the number of a face from 0 in the order in which they appear."
+        "largest",
+        description="'largest', the number of a face from 0 in the order in which they appear, or 'at:X,Y': the face "
+        "that is there for the longest time, in shares of the upright picture from its top left.",
     )
     channel: ChannelChoice = Field(
         "mix",
@@ -125,7 +129,7 @@ class VideoQuery(_AffectQuery):
 class TableQuery(_AffectQuery):
     """Query parameters of ``POST /v1/action-units/affect``."""
 
-    include: str = _include(_WITHOUT_SOUND)
+    include: str = _include(TABLE_INCLUDES)
     fps: float | None = Field(
         None,
         ge=LEAST_RATE_HZ,
@@ -133,18 +137,18 @@ class TableQuery(_AffectQuery):
         allow_inf_nan=False,
         description="Frames per second, in place of the table's time stamps.",
     )
-    face: Face = Field("largest", description="'largest', or a face_id of the table.")
+    face: NumberedFace = Field("largest", description="'largest', or a face_id of the table.")
 
     def options(self) -> TableOptions:
         """The pipeline's options.
 
         Raises:
-            Unprocessable: ``include`` names something else, or sound, which a table has not.
+            Unprocessable: ``include`` names something else, or sound or boxes, which a table has not.
         """
         return TableOptions(
             fps=self.fps,
-            face=read_face(self.face),
-            include=read_include(self.include.split(","), _WITHOUT_SOUND),
+            face=read_numbered_face(self.face),
+            include=read_include(self.include.split(","), TABLE_INCLUDES),
             model=self.model,
             version=self.version,
         )

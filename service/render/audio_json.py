@@ -56,6 +56,7 @@ def media_members(media: MediaInfo) -> dict[str, object]:
         "frame_rate_hz": None if media.frame_rate_hz is None else round(media.frame_rate_hz, SECONDS_DECIMALS),
         "width": media.width,
         "height": media.height,
+        "offset_s": None if media.offset_s is None else round(media.offset_s, SECONDS_DECIMALS),
     }
     if media.tracks:
         members["tracks"] = [_track_members(track) for track in media.tracks]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray
 from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS
-from service.render.channels import plain_values, top_labels
-from service.render.video_json import ACTION_UNIT_DECIMALS
+from service.render.channels import merged_channel, plain_values, top_labels
+from service.render.video_json import ACTION_UNIT_DECIMALS, BOX_DECIMALS, BOX_SIDES
 
 Cell = str | float | None
 
@@ -74,8 +77,9 @@ def _safe(cell: Cell) -> Cell:
 def video_affect_csv(result: VideoAffect) -> str:
     """Render ``result`` with a header and CRLF line ends.
 
-    Columns: ``time_s, arousal, valence, face_confidence, speech`` and the requested action units. Unknown cells are
-    empty.
+    Columns: ``time_s, arousal, valence, face_confidence, speech``, and as far as requested the action units, ``box_x``
+    to ``box_height``, and the emotion of the sound track, ``audio_emotion`` to ``audio_valence``: of the window whose
+    middle is nearest to the step. Unknown cells are empty.
     """
     return csv_text([video_csv_header(result), *video_csv_rows(result)])
 
@@ -83,16 +87,41 @@ def video_affect_csv(result: VideoAffect) -> str:
 def video_csv_header(result: VideoAffect) -> list[Cell]:
     """Names of the columns."""
     units = () if result.action_units is None else result.action_unit_names
-    return ["time_s", "arousal", "valence", "face_confidence", "speech", *units]
+    boxes = () if result.boxes is None else (f"box_{side}" for side in BOX_SIDES)
+    sound = [] if result.audio is None else [f"audio_{name}" for name in _sound_names(result.audio)]
+    return ["time_s", "arousal", "valence", "face_confidence", "speech", *units, *boxes, *sound]
 
 
 def video_csv_rows(result: VideoAffect) -> Iterator[list[Cell]]:
     """The rows below the header, one for each step."""
     series = (result.arousal, result.valence, result.face_confidence, result.speech)
     unknown: list[float | None] = [None] * len(result.time_s)
-    columns = [plain_values(result.time_s, SECONDS_DECIMALS)]
+    columns: list[Sequence[Cell]] = [plain_values(result.time_s, SECONDS_DECIMALS)]
     columns += [unknown if values is None else plain_values(values, PROBABILITY_DECIMALS) for values in series]
     if result.action_units is not None:
         columns += [plain_values(values, ACTION_UNIT_DECIMALS) for values in result.action_units.T]
+    if result.boxes is not None:
+        columns += [plain_values(values, BOX_DECIMALS) for values in result.boxes.T]
+    if result.audio is not None:
+        columns += _sound_columns(result.audio, result.time_s)
     for row in zip(*columns, strict=True):
         yield list(row)
+
+
+def _sound_names(audio: AudioEmotion) -> list[str]:
+    return ["emotion", *audio.labels, "arousal", "valence"]
+
+
+def _sound_columns(audio: AudioEmotion, time_s: NDArray[np.float64]) -> list[list[Cell]]:
+    """Columns of the sound track: at each step the row of the window whose middle is nearest, if it holds the step."""
+    channel = merged_channel(audio)
+    start_s, end_s = channel.timeline.start_s, channel.timeline.end_s
+    rows = [row[3:-1] for row in _channel_rows(channel, audio.labels)]
+    middles_s = (start_s + end_s) / 2
+    nearest = np.clip(np.searchsorted((middles_s[1:] + middles_s[:-1]) / 2, time_s), 0, max(len(rows) - 1, 0))
+    nothing: list[Cell] = [None] * len(_sound_names(audio))
+    at_steps = [
+        rows[index] if len(rows) and start_s[index] <= step_s <= end_s[index] else nothing
+        for index, step_s in zip(nearest.tolist(), time_s.tolist(), strict=True)
+    ]
+    return [list(column) for column in zip(*at_steps, strict=True)]

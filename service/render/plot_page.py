@@ -119,6 +119,21 @@ class Page:
         )
 
 
+def joined_below(pages: Sequence[bytes]) -> bytes:
+    """One PNG of several pages of one width, each below the one before."""
+    from PIL import Image
+
+    pictures = [Image.open(io.BytesIO(page)).convert("RGB") for page in pages]
+    whole = Image.new("RGB", (pictures[0].width, sum(picture.height for picture in pictures)))
+    top = 0
+    for picture in pictures:
+        whole.paste(picture, (0, top))
+        top += picture.height
+    buffer = io.BytesIO()
+    whole.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def in_words(model: ModelReference) -> str:
     """Name, version, hash and licence of a model."""
     return f"{model.name}, version {model.version} (sha256 {model.sha256[:12]}…, {model.licence})"

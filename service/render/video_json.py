@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.affect.attribution import Attribution
-from service.pipeline.results import AudioEmotion
+from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.face.unit_scale import ACTION_UNITS
+from service.pipeline.results import AudioEmotion, FlagSpan
 from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import (
     PROBABILITY_DECIMALS,
@@ -20,6 +22,8 @@ from service.render.audio_json import (
 from service.render.channels import merged_channel, plain_values
 
 ACTION_UNIT_DECIMALS = 3
+BOX_DECIMALS = 4
+BOX_SIDES = ("x", "y", "width", "height")
 CELL_DECIMALS = 9  # rounding of 3,700 cells moves their sum by less than 1e-5
 
 
@@ -49,13 +53,21 @@ def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[s
         "trained": result.trained,
         "look_ahead_s": round(result.look_ahead_s, SECONDS_DECIMALS),
         "flags": list(result.flags),
+        "flag_spans": [_span(span) for span in result.flag_spans],
     }
     parts = {
         "action_units": _action_units(result),
         "attribution": None if result.attribution is None else _attribution(result.attribution),
         "audio": None if result.audio is None else _audio(result.audio),
+        "boxes": _boxes(result),
+        "frame_units": None if result.frames is None else _frame_units(result.frames),
     }
     return document | {name: part for name, part in parts.items() if name in include}
+
+
+def _span(span: FlagSpan) -> dict[str, object]:
+    times_s = {"start_s": round(span.start_s, SECONDS_DECIMALS), "end_s": round(span.end_s, SECONDS_DECIMALS)}
+    return asdict(span) | times_s
 
 
 def _summary(result: VideoAffect, name: str) -> dict[str, float | None] | None:
@@ -71,6 +83,22 @@ def _action_units(result: VideoAffect) -> dict[str, object] | None:
     return {
         name: plain_values(result.action_units[:, index], ACTION_UNIT_DECIMALS)
         for index, name in enumerate(result.action_unit_names)
+    }
+
+
+def _boxes(result: VideoAffect) -> dict[str, object] | None:
+    if result.boxes is None:
+        return None
+    sides = {side: plain_values(result.boxes[:, index], BOX_DECIMALS) for index, side in enumerate(BOX_SIDES)}
+    return {"time_s": plain_values(result.time_s, SECONDS_DECIMALS), **sides}
+
+
+def _frame_units(frames: FaceSeries) -> dict[str, object]:
+    units = np.where(frames.tracked[:, None], frames.action_units, np.nan)
+    return {
+        "time_s": plain_values(frames.time_s, SECONDS_DECIMALS),
+        "face_confidence": plain_values(frames.confidence, PROBABILITY_DECIMALS),
+        **{name: plain_values(units[:, index], ACTION_UNIT_DECIMALS) for index, name in enumerate(ACTION_UNITS)},
     }
 
 

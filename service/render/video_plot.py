@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.pipeline.video.video_results import VideoAffect
-from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page
+from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page, joined_below
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style
 from service.render.plot_timeline import draw_affect, draw_clock, draw_strip, shade_unknown
 from service.render.video_panels import draw_scale, draw_units, face_timeline, overall
@@ -19,12 +19,24 @@ _LEFT, _AFFECT, _STRIP, _UNIT, _SCALE = 2.15, 2.4, 0.16, 0.235, 1.5
 
 
 def affect_png(result: VideoAffect, include: frozenset[str], *, title: str | None = None, dark: bool = False) -> bytes:
-    """Draw the attribution where ``include`` asks for it and ``result`` has one, else the series over time."""
-    if "attribution" in include and result.attribution is not None:
+    """Draw all that ``include`` asks for and ``result`` has in one picture.
+
+    The series over time come first, then the attribution, then the emotion of the sound track. Attribution that is
+    asked for alone is drawn alone.
+    """
+    pages = []
+    with_attribution = "attribution" in include and result.attribution is not None
+    if not (with_attribution and include == {"attribution"}):
+        pages.append(video_affect_png(result, title=title, dark=dark))
+    if with_attribution:
         from service.render.attribution_plot import attribution_png
 
-        return attribution_png(result, title=title, dark=dark)
-    return video_affect_png(result, title=title, dark=dark)
+        pages.append(attribution_png(result, title=title, dark=dark))
+    if "audio" in include and result.audio is not None:
+        from service.render.plot import audio_emotion_png
+
+        pages.append(audio_emotion_png(result.audio, title="Emotion in the voice of the sound track", dark=dark))
+    return pages[0] if len(pages) == 1 else joined_below(pages)
 
 
 def video_affect_png(result: VideoAffect, *, title: str | None = None, dark: bool = False) -> bytes:

@@ -94,6 +94,38 @@ def test_csv_and_png(client: httpx.Client, address: str, send: dict) -> None:
     assert post("audio/wav", "").status_code == 406
 
 
+@pytest.mark.parametrize(
+    ("accept", "part"),
+    [
+        ("text/csv", "attribution"),
+        ("text/csv", "frame_units"),
+        ("image/png", "boxes"),
+        ("image/png", "frame_units"),
+        ("application/fhir+json", "attribution"),
+        ("application/fhir+json; fhirVersion=5.0", "boxes"),
+    ],
+)
+def test_what_an_answer_cannot_carry_is_refused(client: httpx.Client, accept: str, part: str) -> None:
+    headers = MP4["headers"] | {"accept": accept}
+    response = client.post(VIDEO, params={"include": f"action_units,{part}"}, content=MP4["content"], headers=headers)
+    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+    assert f"include={part}" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("face", ["at:0.5,0.25", "at:0,1", "at:1.0,0.000001"])
+def test_a_face_is_chosen_by_its_place(client: httpx.Client, live: LiveServer, face: str) -> None:
+    assert client.post(VIDEO, params={"face": face}, **MP4).status_code == 200
+    assert live.affect.seen[-1][1].face == face
+    refused = client.post(TABLE, params={"face": face}, **CSV)
+    assert (refused.status_code, refused.json()["code"]) == (422, "config_invalid")
+
+
+@pytest.mark.parametrize("face", ["at:", "at:0.5", "at:1.5,0", "at:-0.1,0", "at:nan,0", "at:0.5,0.5,0.5", "0.5,0.5"])
+def test_a_place_outside_the_picture_is_refused(client: httpx.Client, face: str) -> None:
+    refused = client.post(VIDEO, params={"face": face}, **MP4)
+    assert (refused.status_code, refused.json()["code"]) == (422, "config_invalid")
+
+
 def test_parameters_reach_the_pipeline(client: httpx.Client, live: LiveServer) -> None:
     query = "include=audio,,action_units&neutral=1.5:3&face=02&model=affect-prior&version=1"
     assert client.post(f"{VIDEO}?{query}", **MP4).status_code == 200
@@ -138,7 +170,8 @@ def test_tables_need_no_face_model() -> None:
 
 def test_documented_with_example_and_problems(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    for address, parameters in ((VIDEO, {"neutral", "channel", "audio_model", "audio_version"}), (TABLE, {"fps"})):
+    of_video = {"neutral", "channel", "audio_model", "audio_version", "track", "picture_track"}
+    for address, parameters in ((VIDEO, of_video), (TABLE, {"fps"})):
         operation = paths[address]["post"]
         named = {parameter["name"] for parameter in operation["parameters"]}
         assert named == {"include", "face", "model", "version"} | parameters

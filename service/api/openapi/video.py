@@ -74,6 +74,7 @@ _EXAMPLE = {
     "trained": "prior",
     "look_ahead_s": 1.0,
     "flags": [Flag.FACE_LOST],
+    "flag_spans": [{"flag": "face_lost", "start_s": 0.05, "end_s": 0.1, "channel": None, "face": 0}],
 }
 
 _ANSWER: Responses = {

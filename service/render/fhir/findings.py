@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.face.unit_scale import MAX_INTENSITY
 from service.pipeline.results import AudioEmotion, ChannelEmotion, ModelReference, Timeline
 from service.pipeline.video.video_results import VideoAffect
 from service.render.channels import has_channel_list, merged_channel
@@ -15,6 +16,7 @@ from service.render.channels import has_channel_list, merged_channel
 SPEECH = "speech"
 AFFECT = "affect"
 FACES = "faces"
+ACTION_UNITS = "action_units"
 
 SIGNED = (-1.0, 1.0)
 SHARE = (0.0, 1.0)
@@ -95,12 +97,27 @@ def findings_of_affect(result: VideoAffect) -> Findings:
     confidence = _steps("face-confidence", "Confidence of the face detection", result, result.face_confidence, None)
     detector = FACES if FACES in result.models else AFFECT
     series.append(replace(confidence, bounds=SHARE, part=detector))
+    series += _unit_series(result)
     if result.audio is None:
         return Findings(tuple(series), result.models, tuple(notes))
     sound = findings_of_audio(result.audio)
     series += [replace(one, code=f"speech-{one.code}", title=f"{one.title}, sound track") for one in sound.series]
     notes += [f"sound track, {note}" for note in sound.notes]
     return Findings(tuple(series), result.models | dict(sound.models), tuple(notes), sound.emotion)
+
+
+def _unit_series(result: VideoAffect) -> list[Series]:
+    """The action units, where they were asked for: means of the second around each step."""
+    if result.action_units is None:
+        return []
+    maker = ACTION_UNITS if ACTION_UNITS in result.models else AFFECT
+    series = []
+    for name, values in zip(result.action_unit_names, result.action_units.T, strict=True):
+        known = values[np.isfinite(values)]
+        mean = float(known.mean(dtype=np.float64)) if len(known) else None
+        one = _steps(f"action-unit-{name[2:]}", f"Intensity of action unit {name[2:]}", result, values, mean)
+        series.append(replace(one, bounds=(0.0, MAX_INTENSITY), part=maker))
+    return series
 
 
 def _steps(code: str, title: str, result: VideoAffect, values: NDArray[np.float32], mean: float | None) -> Series:

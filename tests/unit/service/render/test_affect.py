@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 from service.pipeline.affect.columns import COLUMNS
+from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.video.video_results import VideoAffect
 from service.render.attribution_plot import attribution_png
 from service.render.csv import video_affect_csv
+from service.render.plot import audio_emotion_png
 from service.render.plot_style import LIGHT
 from service.render.video_json import video_affect_json
 from service.render.video_panels import face_timeline
@@ -160,8 +162,62 @@ def test_bars_point_to_their_side(sign: int, colour: str) -> None:
 def test_no_attribution_known_draws_the_time_instead() -> None:
     assert affect_png(LOST, EVERYTHING) == video_affect_png(LOST)
     usual = CASES["usual"]
-    assert affect_png(usual, EVERYTHING) == attribution_png(usual)
+    assert affect_png(usual, frozenset({"attribution"})) == attribution_png(usual)
     assert affect_png(usual, frozenset()) == video_affect_png(usual)
+
+
+def test_all_that_is_asked_for_stands_in_one_picture() -> None:
+    result = example_affect(100, audio=True)
+    assert result.audio is not None
+    title = "Emotion in the voice of the sound track"
+    parts = [video_affect_png(result), attribution_png(result), audio_emotion_png(result.audio, title=title)]
+    whole = pixels(affect_png(result, EVERYTHING))
+    np.testing.assert_array_equal(whole, np.concatenate([pixels(part) for part in parts]))
+
+
+def boxes(steps: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(0, 0.5, (steps, 4)).astype(np.float32)
+
+
+def test_csv_holds_the_sound_track_and_the_boxes() -> None:
+    result = replace(example_affect(60, units=False, audio=True), boxes=boxes(60))
+    assert result.audio is not None
+    head, *rows = rows_of(result)
+    labels = [f"audio_{label}" for label in result.audio.labels]
+    sides = ["box_x", "box_y", "box_width", "box_height"]
+    assert head[5:] == [*sides, "audio_emotion", *labels, "audio_arousal", "audio_valence"]
+    timeline = result.audio.channels[0].timeline
+    middles = (timeline.start_s + timeline.end_s) / 2
+    told = 0
+    for index, row in enumerate(rows):
+        np.testing.assert_allclose([float(cell) for cell in row[5:9]], result.boxes[index], atol=1e-4)
+        window = int(np.argmin(np.abs(middles - index / 10)))
+        inside = timeline.start_s[window] <= index / 10 <= timeline.end_s[window]
+        if not inside or np.isnan(timeline.probabilities[window]).any():
+            assert not any(row[10 : 10 + len(labels)])
+            continue
+        expected = timeline.probabilities[window]
+        np.testing.assert_allclose([float(cell) for cell in row[10 : 10 + len(labels)]], expected, atol=1e-5)
+        told += 1
+    assert told > 20
+
+
+def test_frames_and_boxes_are_null_where_the_face_is_not() -> None:
+    result = example_affect(20)
+    tracked = np.arange(50) % 5 > 0
+    units = np.random.default_rng(1).uniform(0, 5, (50, 17))
+    frames = FaceSeries(np.arange(50) / 25, np.where(tracked, 0.98, 0.0), units, tracked)
+    unseen = boxes(20)
+    unseen[3:6] = np.nan
+    document = video_affect_json(
+        replace(result, frames=frames, boxes=unseen), "id", frozenset({"boxes", "frame_units"})
+    )
+    answer = VideoAffectAnswer.model_validate(orjson.loads(orjson.dumps(document)))
+    assert answer.frame_units is not None
+    assert answer.boxes is not None
+    assert [value is None for value in answer.frame_units["AU12"]] == (~tracked).tolist()
+    assert answer.frame_units["AU12"][1] == pytest.approx(units[1, ACTION_UNITS.index("AU12")], abs=1e-3)
+    assert [value is None for value in answer.boxes.width] == [3 <= index < 6 for index in range(20)]
 
 
 def test_pictures_say_how_to_read_them() -> None:

@@ -260,3 +260,26 @@ def test_decimals_are_plain(value: float, text: str) -> None:
 
 def test_unknown_values_are_e() -> None:
     assert data_string(np.array([0.25, np.nan, -1.0])) == "0.25 E -1"
+
+
+@pytest.mark.parametrize("version", list(RELEASES))
+def test_action_units_decode_to_the_numbers_of_the_json_answer(version: str) -> None:
+    result = example_affect(40, gaps=((5, 9),))
+    document = video_affect_json(result, "r", frozenset({"action_units"}))
+    found = observations(fhir_bundle(findings_of_affect(result), "r", version))
+    units = document["action_units"]
+    assert isinstance(units, dict)
+    for name, column in units.items():
+        one = found[f"action-unit-{name[2:]}"]
+        told = decoded(one)
+        assert [value is None for value in told] == [value is None for value in column]
+        known = [(a, b) for a, b in zip(told, column, strict=True) if b is not None]
+        assert np.allclose(*zip(*known, strict=True), atol=6e-4)
+        assert one["valueSampledData"]["upperLimit"] == 5
+        mean = one["component"][0]["valueQuantity"]["value"]
+        assert mean == pytest.approx(np.mean([value for value in column if value is not None]), abs=1e-3)
+
+
+def test_action_units_that_nobody_asked_for_stay_out() -> None:
+    codes = observations(fhir_bundle(findings_of_affect(example_affect(20, units=False)), "r", "4.0"))
+    assert not [code for code in codes if code.startswith("action-unit")]
