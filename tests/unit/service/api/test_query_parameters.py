@@ -108,7 +108,13 @@ def test_a_speech_model_needs_the_sound(name: str) -> None:
 
 def test_every_parameter_is_handed_on() -> None:
     video = {"model": "m", "version": "2", "face": "007", "neutral": "1:2", "channel": "left"}
-    video |= {"include": " audio ,action_units", "audio_model": "a", "audio_version": "3"}
+    video |= {
+        "include": " audio ,action_units",
+        "audio_model": "a",
+        "audio_version": "3",
+        "track": 1,
+        "picture_track": 0,
+    }
     assert vars(options_of(VideoQuery, video)) == video | {
         "face": "7",
         "include": frozenset({"audio", "action_units"}),
