@@ -34,6 +34,7 @@ from service.http.envelope import Envelope
 from service.http.exchange import exchange_of
 from service.http.guard import Guard
 from service.http.problem_response import problem_response
+from service.http.site import Site
 from service.problems import InternalError, Malformed, MethodNotAllowed, NotFound, Problem
 from service.services import Services
 from service.settings import Settings
@@ -79,6 +80,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     routes = [route for module in _ROUTERS for route in module.router.routes]
     app.add_middleware(
         Guard,
+        site=Site(settings),
         authenticator=services.authenticator,
         accounts=services.accounts,
         audit=services.audit,

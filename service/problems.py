@@ -137,6 +137,10 @@ class Forbidden(Problem, status=403, code="forbidden", title="These credentials 
     """Valid credentials without the right scope."""
 
 
+class CrossSite(Forbidden, code="cross_site", title="Pages of other sites may not use this service."):
+    """A web page of another site sends the request, and no credentials tell that its user wants that."""
+
+
 class NotFound(Problem, status=404, code="not_found", title="There is nothing at this address."):
     """No such route or resource."""
 
@@ -306,7 +310,11 @@ class TimestampsInvalid(FeaturesInvalid, code="timestamps_invalid", title="The t
     """Time stamps that no camera makes; ``fps`` can replace them."""
 
 
-# 429, 431, 503, 504, 507 -----------------------------------------------------------------------------------
+# 421, 429, 431, 503, 504, 507 -----------------------------------------------------------------------------------
+
+
+class HostUnknown(Problem, status=421, code="host_unknown", title="This service does not answer under that host name."):
+    """The ``Host`` header holds none of the service's names; the setting ``allowed_hosts`` adds some."""
 
 
 class RateLimited(Problem, status=429, code="rate_limited", title="These credentials have reached their limit."):

@@ -146,6 +146,11 @@ class Settings(BaseSettings):
     key_limits: KeyLimits = Field(
         default_factory=KeyLimits, description="limits of credentials that have none of their own, as JSON"
     )
+    allowed_hosts: list[str] = Field(
+        default=[],
+        description="more names under which the service answers, as JSON: beside loopback names and `host`; "
+        "'.example.org' stands for all below it, '*' for any",
+    )
     cors_origins: list[str] = Field(default=[], description="origins of web pages that may call; none by default")
     root_path: str = Field(
         "",

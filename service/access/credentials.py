@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from service.access.key_file import PREFIX
+from service.access.origin import is_foreign
 from service.problems import Unauthenticated
 
 SUBPROTOCOL = "emoserve"
@@ -16,9 +17,6 @@ SUBPROTOCOL = "emoserve"
 
 BASIC_CHALLENGE = 'Basic realm="emoserve", charset="UTF-8"'
 """Makes a browser ask for a name, which may be anything, and a password, which is the key or token."""
-
-_OWN_SITE = (b"same-origin", b"none")
-"""Values of ``Sec-Fetch-Site`` under which a browser's stored password counts: another site's page cannot use it."""
 
 _SUBPROTOCOL_CREDENTIALS = "bearer."
 _QUERY_NAMES = frozenset({"access_token", "api-key", "api_key", "apikey", "key", "token", "x-api-key"})
@@ -76,12 +74,21 @@ def _presented(scheme: str, credentials: str, scope: Mapping[str, Any]) -> str:
     """The key or token of an ``Authorization`` header; empty where there is none that counts."""
     if scheme == "bearer":
         return credentials
-    if scheme != "basic" or dict(scope["headers"]).get(b"sec-fetch-site", b"none") not in _OWN_SITE:
+    if scheme != "basic" or _is_foreign(scope):
         return ""
     try:
         return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
     except ValueError:
         return ""
+
+
+def _is_foreign(scope: Mapping[str, Any]) -> bool:
+    """Whether another site's page sends the request: a browser's stored password counts for the own page alone."""
+    values: dict[bytes, list[str]] = {b"sec-fetch-site": [], b"origin": [], b"host": []}
+    for name, value in scope["headers"]:
+        if name in values:
+            values[name].append(value.decode("latin-1").strip())
+    return is_foreign(values[b"sec-fetch-site"], values[b"origin"], "".join(values[b"host"]), permitted=())
 
 
 def _of_text(text: str) -> Credentials:

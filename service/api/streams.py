@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import cast
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from starlette.datastructures import Headers
 
 from service.access.caller import caller_of
+from service.access.origin import is_foreign
 from service.http.exchange import exchange_of
 from service.http.problem_response import problem_response
 from service.pipeline.video_setup import require_affect, require_faces
@@ -89,7 +89,5 @@ def is_permitted_origin(headers: Headers, permitted: Sequence[str]) -> bool:
         headers: the request's; programs other than browsers send no ``Origin``.
         permitted: the setting ``cors_origins``; '*' permits all.
     """
-    origin = headers.get("origin")
-    if origin is None or origin in permitted or "*" in permitted:
-        return True
-    return urlsplit(origin).netloc == headers.get("host")
+    origins = headers.getlist("origin")
+    return not is_foreign(headers.getlist("sec-fetch-site"), origins, headers.get("host", ""), permitted)

@@ -1,4 +1,4 @@
-"""Nobody gets further than here without credentials, once any are set up: before a body is read."""
+"""Before a body is read: nobody gets further under a foreign name, or without credentials once any are set up."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from service.access.accounts import Accounts, LimitedAccount
     from service.access.authenticator import Authenticator
+    from service.http.site import Site
     from service.telemetry.audit import AuditLog
     from service.telemetry.metrics import Metrics
 
@@ -35,6 +36,7 @@ class Guard:
 
     Args:
         app: what is guarded.
+        site: the service's names, and the pages that may call it.
         authenticator: finds out who asks.
         accounts: limits of the owners of credentials.
         audit: the audit log; nothing is answered while it is required and cannot be written.
@@ -45,6 +47,7 @@ class Guard:
     def __init__(
         self,
         app: ASGIApp,
+        site: Site,
         authenticator: Authenticator,
         accounts: Accounts,
         audit: AuditLog,
@@ -52,6 +55,7 @@ class Guard:
         routes: Sequence[BaseRoute],
     ) -> None:
         self._app = app
+        self._site = site
         self._authenticator = authenticator
         self._accounts = accounts
         self._audit = audit
@@ -79,8 +83,9 @@ class Guard:
         """Who asks, and the account that pays; None where nothing is counted.
 
         Raises:
-            AuditUnavailable, Unauthenticated, Forbidden, Unavailable
+            Malformed, HostUnknown, CrossSite, AuditUnavailable, Unauthenticated, Forbidden, Unavailable
         """
+        self._site.check(scope)
         problem = self._audit.problem()
         if problem is not None:
             raise problem

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-from service.jobs.job import ENDED, LAST, MORE
+from service.jobs.job import ENDED, LAST, MORE, Standing
 
 NAME = "emoserve"
 QUEUE = "emoserve-jobs"
@@ -89,14 +89,16 @@ class JobEngine:
         """Delete the job's workflow."""
         DBOS.delete_workflow(handle)
 
-    def given_up(self, handle: str) -> bool:
-        """Whether the engine will do no more of the job, or never knew it."""
+    def standing(self, handle: str) -> Standing:
+        """What the engine does with a job."""
         status = DBOS.get_workflow_status(handle)
-        return status is None or status.status not in ("ENQUEUED", "PENDING", "DELAYED")
-
-    def is_known(self, handle: str) -> bool:
-        """Whether the job was ever submitted."""
-        return DBOS.get_workflow_status(handle) is not None
+        if status is None:
+            return Standing.UNKNOWN
+        if status.status in ("ENQUEUED", "PENDING", "DELAYED"):
+            return Standing.UNDER_WAY
+        if status.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+            return Standing.GIVEN_UP
+        return Standing.BROKEN_OFF
 
     def close(self) -> None:
         """Start no more steps. Running steps are stopped by :meth:`JobRunner.stop`."""

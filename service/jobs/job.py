@@ -81,6 +81,18 @@ JobKind = Literal["audio-emotion", "video-affect"]
 JobOptions = AudioOptions | VideoOptions
 
 
+class Standing(StrEnum):
+    """What the engine does with a job."""
+
+    UNKNOWN = "unknown"
+    """It was never submitted."""
+    UNDER_WAY = "under way"
+    BROKEN_OFF = "broken off"
+    """Its workflow has ended; that of an unfinished job did because a step could not be written down."""
+    GIVEN_UP = "given up"
+    """It was begun so often that it may be what ends the process."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One row of the ledger.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from service.jobs.cipher import EncryptedWriter, SpoolDamagedError, new_key
 from service.jobs.codec import decode
-from service.jobs.job import Job, JobOptions, JobState, handle_of, is_job_id
+from service.jobs.database import database_told, is_full
+from service.jobs.job import Job, JobOptions, JobState, Standing, handle_of, is_job_id
 from service.jobs.keys import KeyWrap
 from service.jobs.ledger import IdempotencyTakenError, open_ledger, workflows_url
 from service.jobs.metrics import JobMetrics
@@ -18,7 +22,7 @@ from service.jobs.plans import JobPlans, Result
 from service.jobs.queue import JobQueue
 from service.jobs.reception import Reception
 from service.jobs.runner import JobRunner
-from service.jobs.spool import RESULT, Spool, no_space
+from service.jobs.spool import RESULT, Ballast, Spool, no_space
 from service.jobs.sweeper import Sweeper
 from service.jobs.waits import Allowances, Waits
 from service.pipeline.device.admit import Admission
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
 
 FULL_RETRY_S = 30.0
 """Seconds after which a caller may try again where too many jobs wait."""
+SUBMISSION_S = 20.0
+"""Seconds that a new job has to reach the engine, before it is submitted again."""
 STOP_S = 5.0
 """Seconds that running segments have to notice that the service stops; they check several times a second."""
 
@@ -79,6 +85,7 @@ class Jobs:
         self._keys = KeyWrap(None if secret is None else secret.get_secret_value())
         self.spool = Spool(settings.spool_dir or settings.state_dir / "spool")
         self._ledger = open_ledger(settings, clock)
+        self._ballast = Ballast(settings.state_dir if settings.jobs_database_url is None else None)
         self._metrics = JobMetrics(self._ledger, self.spool, metrics)
         self._queue = JobQueue(settings.job_workers)
         self._runner = JobRunner(
@@ -102,7 +109,7 @@ class Jobs:
             settings.job_ttl_s,
             give_up=self._give_up,
             forget=self._forget,
-            after=self._metrics.measure_spool,
+            after=self._after_sweep,
         )
 
     def start(self) -> None:
@@ -137,6 +144,7 @@ class Jobs:
         self._plans.close()
         self._ledger.close()
 
+    @database_told()
     def receive(
         self,
         options: JobOptions,
@@ -158,6 +166,7 @@ class Jobs:
         self.spool.check_space(declared_bytes)
         return Reception(self.spool, self._accept, options, caller, key_limits, idempotency_key, new_key())
 
+    @database_told()
     def _accept(self, reception: Reception, writer: EncryptedWriter) -> Job:
         """Make a complete recording a job.
 
@@ -186,16 +195,26 @@ class Jobs:
         try:
             with self._adding:
                 self._refuse_too_many(job.caller, job.key_limits)
-                self._ledger.add(job)
+                self._add(job, reception)
                 self._queue.expect(job.caller, job.handle)
-            reception.is_job = True
         except IdempotencyTakenError:
             return self._known(reception)
         if self._engine is not None:
-            self._engine.submit(job.handle)
+            with suppress(SQLAlchemyError):  # the next sweep submits it
+                self._engine.submit(job.handle)
         self._metrics.submitted()
         return replace(job, job_key=None, is_new=True)
 
+    def _add(self, job: Job, reception: Reception) -> None:
+        """Store a new job. If the answer of the database is lost, the recording stays: the job may exist."""
+        try:
+            self._ledger.add(job)
+        except SQLAlchemyError as error:
+            reception.is_job = not is_full(error)
+            raise
+        reception.is_job = True
+
+    @database_told()
     def find(self, job_id: str, caller: str) -> Job:
         """The caller's job with this id.
 
@@ -207,6 +226,7 @@ class Jobs:
             raise JobNotFound
         return job
 
+    @database_told()
     def result(self, job: Job) -> Result:
         """The result of a job.
 
@@ -233,18 +253,36 @@ class Jobs:
             raise JobDataLost from None
         return result
 
+    @database_told()
     def delete(self, job: Job) -> None:
-        """Cancel an unfinished job or delete the result of a finished one, at once."""
-        cancelled = self._ledger.cancel(job.handle)
+        """Cancel an unfinished job or delete the result of a finished one, at once.
+
+        Where the disk is too full even to note that, the files go first: that makes room.
+        """
+        try:
+            cancelled = self._end(job.handle)
+        except SQLAlchemyError as error:
+            if not is_full(error):
+                raise
+            self._runner.cancel(job.handle)
+            self.spool.destroy(job.handle)
+            self._ballast.drop()
+            cancelled = self._end(job.handle)
         if cancelled:
             self._stop_job(job.handle)
-        else:
-            self._ledger.expire(job.handle)
         self.spool.destroy(job.handle)
+        self._ballast.lay()
         if cancelled:
             self._metrics.finished(JobState.CANCELLED)
         else:
             self._metrics.changed()
+
+    def _end(self, handle: str) -> bool:
+        """Mark a job as cancelled, or as expired if it has finished; whether it was cancelled."""
+        cancelled = self._ledger.cancel(handle)
+        if not cancelled:
+            self._ledger.expire(handle)
+        return cancelled
 
     def expires_s(self, job: Job) -> float | None:
         """Time at which the result is deleted, seconds since the Unix epoch; None where there is no result."""
@@ -270,13 +308,28 @@ class Jobs:
         return job
 
     def _take_up(self, job: Job, engine: JobEngine) -> None:
-        """Continue a job of an earlier process."""
-        if not engine.is_known(job.handle):
+        """Continue an unfinished job that the engine does not work on."""
+        standing = engine.standing(job.handle)
+        if standing is Standing.BROKEN_OFF:
+            now = self._ledger.find(job.handle)
+            if now is None or now.state.is_final:
+                return  # it has ended just now
+            engine.forget(job.handle)  # its segments are done again
+        if standing in (Standing.BROKEN_OFF, Standing.UNKNOWN):
             engine.submit(job.handle)
-        elif engine.given_up(job.handle) and self._ledger.fail(job.handle, InternalError.code):
+        elif standing is Standing.GIVEN_UP and self._ledger.fail(job.handle, InternalError.code):
             self._queue.forget(job.handle)
             self.spool.destroy(job.handle)
             self._metrics.finished(JobState.FAILED)
+
+    def _after_sweep(self) -> None:
+        """Take up jobs whose submission or workflow met an error of the database."""
+        self._metrics.measure_spool()
+        engine = self._engine
+        if engine is not None:
+            for job in self._ledger.all():
+                if not job.state.is_final and self._clock() - job.created_s > SUBMISSION_S:
+                    self._take_up(job, engine)
 
     def _give_up(self, handle: str) -> None:
         self._stop_job(handle)

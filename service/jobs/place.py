@@ -31,6 +31,14 @@ GRACE_S = 3 * STANDBY_S
 """Wait after another service's lock has ended: if only its connection broke, that service notices in this time."""
 
 
+LONGEST_STANDBY_S = 60.0
+"""Longest interval at which jobs that could not be started are tried again."""
+
+STANDING_BY = "Another service works on the jobs."
+AWAY = "The jobs' database does not answer."
+COULD_NOT_START = "Jobs could not be started; the server's log says why."
+
+
 class JobPlace:
     """Opens and closes the jobs of this service.
 
@@ -48,7 +56,8 @@ class JobPlace:
         self._ownership: Ownership | None = None
         self._closing = threading.Event()
         self._keeper: threading.Thread | None = None
-        self._failed = self._standing_by = False
+        self._obstacle: str | None = None
+        self._complained = False
 
     @property
     def jobs(self) -> Jobs:
@@ -61,11 +70,7 @@ class JobPlace:
             return self._jobs
         if not self._settings.jobs:
             raise JobsUnavailable("Jobs are switched off.")
-        if self._failed:
-            raise JobsUnavailable("Jobs could not be started; the server's log says why.")
-        if self._standing_by:
-            raise JobsUnavailable("Another service works on the jobs.", retry_after_s=RETRY_AFTER_S)
-        raise JobsUnavailable("Jobs are being started.", retry_after_s=RETRY_AFTER_S)
+        raise JobsUnavailable(self._obstacle or "Jobs are being started.", retry_after_s=RETRY_AFTER_S)
 
     def open(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
         """Open jobs in the background. A failure is one line in the log; everything else works on."""
@@ -82,29 +87,31 @@ class JobPlace:
 
     def _keep(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
         """The keeper thread: lock, open, watch the locks, and begin again when one is lost."""
-        from sqlalchemy.exc import OperationalError
+        from sqlalchemy.exc import SQLAlchemyError
 
+        wait_s = STANDBY_S
         while not self._closing.is_set():
             try:
                 if not self._own():
                     return
                 self._open(speech, affect)
+                wait_s = STANDBY_S
                 while self._ownership is not None and self._ownership.is_whole():
                     if self._closing.wait(STANDBY_S):
                         return
                 if self._jobs is None:
                     return
                 service_logger.error("the jobs' database is lost; jobs continue when it is back")
-                self._standing_by = True
-            except OperationalError as error:
+                self._obstacle = AWAY
+            except SQLAlchemyError as error:
                 self._complain(error)
-                self._standing_by = True  # databases come back
+                self._obstacle = AWAY
             except Exception as error:
                 self._complain(error)
-                self._failed = True
-                return
+                self._obstacle = COULD_NOT_START
+                wait_s = min(2 * wait_s, LONGEST_STANDBY_S)
             self._leave()
-            self._closing.wait(STANDBY_S)
+            self._closing.wait(wait_s)
 
     def _own(self) -> bool:
         """Wait for all locks; False if the service closes first."""
@@ -114,18 +121,20 @@ class JobPlace:
             try:
                 self._ownership = Ownership(self._settings)
             except StateLockedError as error:
-                if not self._standing_by:
+                if self._obstacle != STANDING_BY:
                     service_logger.warning("jobs stand by", extra={"fields": {"reason": str(error)}})
-                self._standing_by = True
+                self._obstacle = STANDING_BY
                 self._closing.wait(STANDBY_S)
             else:
-                is_late = self._standing_by and self._settings.jobs_database_url is not None
+                is_late = self._obstacle is not None and self._settings.jobs_database_url is not None
                 return not (is_late and self._closing.wait(GRACE_S))
         return False
 
     def _complain(self, error: Exception) -> None:
-        if self._standing_by:
+        """Log why jobs are not open: once, until they are."""
+        if self._complained:
             return
+        self._complained = True
         reason = " ".join(str(error).split())[:300]  # names a folder or a database; no job was read yet
         fields = {"reason": reason, **describe_exception(type(error), error.__traceback__)}
         service_logger.error("could not start jobs", extra={"fields": fields})
@@ -151,7 +160,7 @@ class JobPlace:
             self._leave()
             raise
         self._jobs = jobs
-        self._standing_by = False
+        self._obstacle, self._complained = None, False
         database = "postgresql" if self._settings.jobs_database_url else "sqlite"
         service_logger.info("jobs", extra={"fields": {"database": database}})
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.jobs.cipher import SpoolDamagedError, new_key
 from service.jobs.codec import encode
+from service.jobs.database import Patience
 from service.jobs.files import PartFiles
 from service.jobs.job import ENDED, LAST, MORE, Job, JobState
 from service.jobs.keys import KeyWrap
@@ -28,8 +27,6 @@ from service.pipeline.device.task import Work
 from service.problems import DeadlineExceeded, InternalError, JobDataLost, NoSpace, Problem, Unavailable
 from service.telemetry.logs import describe_exception, service_logger
 
-Outcome = TypeVar("Outcome")
-
 ANSWER: Final = "answer"
 """Name of the last step, which joins all records to the answer."""
 
@@ -38,9 +35,6 @@ MOST_TRIES: Final = 4
 
 FIRST_WAIT_S: Final = 0.5
 """Wait before a segment's second attempt; each further wait is twice as long."""
-
-DATABASE_WAIT_S: Final = 1.0
-"""Wait before a lost database is tried again."""
 
 
 class JobRunner:
@@ -78,6 +72,7 @@ class JobRunner:
         self._segment_s = segment_s
         self._deadline_s = deadline_s
         self._live = LiveJobs()
+        self._patiently = Patience(self._live.stopping, Abandoned)
 
     def parts(self, handle: str) -> tuple[str, ...]:
         """Names of a job's parts in order, ``ANSWER`` last; none if this service cannot do the job."""
@@ -114,19 +109,6 @@ class JobRunner:
         """Stop all running segments; False if some still run after ``timeout_s``."""
         return self._live.stop(timeout_s)
 
-    def _patiently(self, call: Callable[[], Outcome]) -> Outcome:
-        """Repeat ``call`` until the database answers.
-
-        Raises:
-            Abandoned: the service stops.
-        """
-        while True:
-            try:
-                return call()
-            except (OperationalError, PoolTimeout):
-                if self._live.stopping.wait(DATABASE_WAIT_S):
-                    raise Abandoned from None
-
     def _parts(self, handle: str) -> tuple[str, ...]:
         job = self._ledger.find(handle)
         if job is None:
@@ -158,6 +140,8 @@ class JobRunner:
                 live.let_go()
             except SpoolDamagedError:
                 return self._fail(job, JobDataLost())
+            except SQLAlchemyError:
+                raise  # the job has not failed: its database is away
             except Exception as error:
                 fields = {"job": handle, **describe_exception(type(error), error.__traceback__)}
                 service_logger.error("a job failed", extra={"fields": fields})
@@ -169,7 +153,7 @@ class JobRunner:
         spool = self._spool.open_job(job.handle, self._keys.unwrap(job.job_key, job.handle))
         if part == ANSWER:
             return self._answer(job, spool)
-        if self._ledger.start(job.handle):
+        if self._patiently(lambda: self._ledger.start(job.handle)):
             self._metrics.changed()
         began_s = time.monotonic()
         with charged_to(OwnersName(job.caller)), self._room.hold_in_turn(self._segment_s, live.cancel):
@@ -178,7 +162,8 @@ class JobRunner:
             running = self._part(job, live, spool, part, number)
             segment = running.run(work)
         PartFiles(spool, part).store(number, segment.record, segment.state)
-        self._ledger.note_progress(job.handle, self._progress(job, part, segment.share))
+        progress = self._progress(job, part, segment.share)
+        self._patiently(lambda: self._ledger.note_progress(job.handle, progress))
         live.position = (part, number + 1)
         charged_s = segment.media_s if part == CHARGED_PARTS[job.kind] else 0.0
         live.owed_s += charged_s
@@ -200,11 +185,19 @@ class JobRunner:
         result = encode(self._plans.join(job.options, spool))
         key = new_key()
         self._spool.open_job(job.handle, key).store(RESULT, result)
-        if not self._ledger.succeed(job.handle, self._keys.wrap(key, job.handle)):
+        result_key = self._keys.wrap(key, job.handle)
+        if not self._patiently(lambda: self._succeed(job.handle, result_key)):
             return ENDED
         self._spool.destroy(job.handle, keep=RESULT)
         self._metrics.finished(JobState.SUCCEEDED)
         return LAST
+
+    def _succeed(self, handle: str, result_key: bytes) -> bool:
+        """Mark a job as succeeded; also True where an earlier call did so and its answer was lost."""
+        if self._ledger.succeed(handle, result_key):
+            return True
+        job = self._ledger.find(handle)
+        return job is not None and job.result_key == result_key
 
     def _clear(self, handle: str) -> None:
         """Delete files written while the job was being cancelled; a result stays."""
@@ -213,7 +206,7 @@ class JobRunner:
             self._spool.destroy(handle)
 
     def _fail(self, job: Job, problem: Problem) -> str:
-        if self._ledger.fail(job.handle, problem.code):
+        if self._patiently(lambda: self._ledger.fail(job.handle, problem.code)):
             self._spool.destroy(job.handle)
             self._metrics.finished(JobState.FAILED)
         return ENDED

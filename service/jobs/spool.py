@@ -20,6 +20,9 @@ RESULT: Final = "result"
 RESERVE_BYTES: Final = 256 * 1024 * 1024
 """Disk space that uploads never use: a full disk stops more than this service."""
 
+BALLAST_BYTES: Final = 256 * 1024
+"""Size of the ballast: some pages of a journal and of the database."""
+
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -79,6 +82,33 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):
                 size += path.stat().st_size
         return size
+
+
+class Ballast:
+    """A file that is deleted when the disk is full, so that the jobs' database can note deletions.
+
+    Args:
+        folder: of the database; None where it lies elsewhere.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._path = None if folder is None else folder / "ballast"
+        self.lay()
+
+    def lay(self) -> None:
+        """Write the file, if it is missing and there is room."""
+        if self._path is None or self._path.exists():
+            return
+        try:
+            if shutil.disk_usage(self._path.parent).free > 2 * BALLAST_BYTES:
+                self._path.write_bytes(bytes(BALLAST_BYTES))
+        except OSError:
+            self.drop()
+
+    def drop(self) -> None:
+        """Delete the file."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
 
 class JobSpool:

@@ -129,7 +129,7 @@ def test_a_page_opens_a_stream_through_the_proxy_if_the_host_is_passed_on(behind
     with proxying(behind.port, prefix=PREFIX, host="emoserve.internal") as proxy:
         with pytest.raises(InvalidStatus) as caught:
             opened_by_page(proxy)
-        assert caught.value.response.status_code == 403
+        assert caught.value.response.status_code == 421
 
 
 def opened_by_page(proxy: Proxy) -> ClientConnection:

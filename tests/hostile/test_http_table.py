@@ -155,11 +155,11 @@ TABLE = [
     Row("34 unknown version", with_query(b"model=example&version=9"), 404, "model_not_found"),
     Row("34 hostile model", with_query(b"model=..%2f..%2fetc"), 404, "model_not_found"),
     Row("35 XML", sized(b"RIFF", WAV_TYPE + b"Accept: application/xml\r\n"), 406, "not_acceptable"),
-    Row("36 GET", b"GET /v1/audio/emotion HTTP/1.1\r\nHost: test\r\n\r\n", 405, "method_not_allowed"),
+    Row("36 GET", b"GET /v1/audio/emotion HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "method_not_allowed"),
     Row("36 PUT", sized(b"RIFF").replace(b"POST", b"PUT", 1), 405, "method_not_allowed"),
-    Row("36 unknown method", b"FETCH / HTTP/1.1\r\nHost: test\r\n\r\n", 400, "http_invalid"),
-    Row("bytes beyond ASCII in the path", b"GET /\xff\xfe HTTP/1.1\r\nHost: test\r\n\r\n", 400, "http_invalid"),
-    Row("escaped bytes in the path", b"GET /v1/models/%ff%00%0d%0a HTTP/1.1\r\nHost: test\r\n\r\n", 404),
+    Row("36 unknown method", b"FETCH / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "http_invalid"),
+    Row("bytes beyond ASCII in the path", b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "http_invalid"),
+    Row("escaped bytes in the path", b"GET /v1/models/%ff%00%0d%0a HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
     Row("escaped bytes in the query", with_query(b"model=%ff%00"), 404),
     Row("broken chunk size", EMOTION + WAV_TYPE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "http_invalid"),
     Row("tunnel", b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n", 400, "http_invalid"),
@@ -282,7 +282,7 @@ def test_row_6_silent_connections_are_closed(impatient: LiveServer) -> None:
 @pytest.mark.hostile_row(6)
 def test_row_6_second_request_on_a_kept_connection(impatient: LiveServer) -> None:
     with connected(impatient.port) as connection:
-        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: test\r\n\r\n")
+        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert read_answers(connection)[0].status == 200
         connection.sendall(b"GET /v2 HT")
         assert_problem(read_answers(connection)[0], 408, "body_timeout")
@@ -319,7 +319,7 @@ def test_upgrade_offer_is_ignored_and_the_connection_kept(live: LiveServer) -> N
             time.sleep(0.02)
             connection.sendall(request[-3:])
             assert read_answers(connection)[0].status == 200
-        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: test\r\n" + offer + b"\r\n")
+        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n" + offer + b"\r\n")
         assert read_answers(connection)[0].status == 200
         connection.sendall(sized(b"RIFFc"))
         assert read_answers(connection)[0].status == 200
@@ -328,13 +328,13 @@ def test_upgrade_offer_is_ignored_and_the_connection_kept(live: LiveServer) -> N
 
 def test_pipelined_requests_are_answered_in_order(live: LiveServer) -> None:
     with connected(live.port) as connection:
-        connection.sendall(sized(b"RIFF") + b"GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n" + sized(b"RIFF"))
+        connection.sendall(sized(b"RIFF") + b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n" + sized(b"RIFF"))
         assert [answer.status for answer in read_answers(connection, 3)] == [200, 404, 200]
 
 
 def test_rest_of_a_refused_body_is_no_request(live: LiveServer) -> None:
     """The rest of a refused body must never be taken for the next request."""
-    smuggled = b"GET /v1/models HTTP/1.1\r\nHost: test\r\n\r\n"
+    smuggled = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
     body = smuggled * 10
     head = EMOTION + b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body)
     with connected(live.port) as connection:

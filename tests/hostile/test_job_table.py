@@ -79,7 +79,7 @@ def at_once(call: Callable[[int], httpx.Response], count: int = MANY) -> list[ht
 @pytest.mark.parametrize("case", IDS)
 @pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("DELETE", ""), ("GET", "/result"), ("GET", "/events")])
 def test_ids_that_cannot_be(server: JobServer, client: httpx.Client, case: str, method: str, rest: str) -> None:
-    request = f"{method} /v1/jobs/{IDS[case]}{rest} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+    request = f"{method} /v1/jobs/{IDS[case]}{rest} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     (answer,) = exchange(server.live.port, request.encode())
     assert answer.status == 404 or (case == "20 KB" and answer.status == 431)
     assert answer.headers["content-type"] == "application/problem+json"
@@ -145,7 +145,7 @@ def read_events(
 def test_event_ids_that_cannot_be(server: JobServer, client: httpx.Client, last: str) -> None:
     job = submit(client)
     assert ended(client, job)["state"] == "succeeded"
-    request = f"GET {job}/events HTTP/1.1\r\nHost: test\r\nConnection: close\r\nLast-Event-ID: {last}\r\n\r\n"
+    request = f"GET {job}/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nLast-Event-ID: {last}\r\n\r\n"
     with connected(server.live.port) as connection:
         connection.sendall(request.encode("latin-1"))
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -331,7 +331,7 @@ def test_listeners_that_vanish(server: JobServer, client: httpx.Client, monkeypa
     before = len(server.live.request_lines())
     for _ in range(2 * MANY):
         with connected(server.live.port) as connection:
-            connection.sendall(f"GET {job}/events HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+            connection.sendall(f"GET {job}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert connection.recv(1000)
     wait_until(lambda: len(server.live.request_lines()) == before + 2 * MANY)  # a line is written when a stream is over
 

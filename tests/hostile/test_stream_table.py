@@ -232,10 +232,9 @@ def asking(server: LiveServer, accept: str) -> socket.socket:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     connection.connect(("127.0.0.1", server.port))
     body = wav(tone(100.0))
-    target = (
-        f"POST {AUDIO_UPLOAD}?timeline=true&window_s=0.5&hop_s=0.05 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
-    )
-    head = f"{target}Accept: {accept}\r\nContent-Type: audio/wav\r\nContent-Length: {len(body)}\r\n\r\n"
+    target = f"POST {AUDIO_UPLOAD}?timeline=true&window_s=0.5&hop_s=0.05 HTTP/1.1\r\nHost: localhost\r\n"
+    head = f"{target}Connection: close\r\nAccept: {accept}\r\nContent-Type: audio/wav\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
     connection.sendall(head.encode() + body)
     return connection
 

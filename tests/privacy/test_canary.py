@@ -92,7 +92,7 @@ REQUESTS = {
         EMOTION,
         {"content": TAGGED, "headers": {"authorization": f"Bearer {CANARY}", "x-api-key": CANARY, "cookie": CANARY}},
     ),
-    "origin and referrer, 200": (
+    "origin and referrer, 403": (
         "POST",
         EMOTION,
         {"content": TAGGED, "headers": {"origin": f"https://{CANARY}", "referer": f"https://{CANARY}/x"}},

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.jobs.job import Standing
 from tests.privacy.test_job_canary import CANARY, end_of, holding, send
 from tests.support.job_server import serving_jobs
 from tests.support.patience import wait_until
@@ -61,7 +62,7 @@ def test_what_has_expired_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
         wait_until(lambda: jobs._ledger.all() == [])
         assert httpx.get(server.url + address).status_code == 404
         assert jobs._engine is not None
-        assert not jobs._engine.is_known(job.handle)
+        assert jobs._engine.standing(job.handle) is Standing.UNKNOWN
         assert list(Path(memory).glob("*/")) == []
         assert holding(tmp_path, job.id.encode()) == []
         assert CANARY.decode() not in server.live.log.getvalue()

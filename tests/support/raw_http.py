@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-EMOTION = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: test\r\n"
+EMOTION = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: localhost\r\n"
 WAV_TYPE = b"Content-Type: audio/wav\r\n"
 FORM = {"content-type": "multipart/form-data; boundary=limit0"}
 FORM_TYPE = b"Content-Type: multipart/form-data; boundary=limit0\r\n"
@@ -20,7 +20,7 @@ def part(
 
 def post(path: str, length: int | str, headers: bytes = b"") -> bytes:
     """The head of an upload whose body is said to have ``length`` bytes."""
-    return b"POST %b HTTP/1.1\r\nHost: test\r\n%bContent-Length: %b\r\n\r\n" % (
+    return b"POST %b HTTP/1.1\r\nHost: localhost\r\n%bContent-Length: %b\r\n\r\n" % (
         path.encode(),
         headers,
         str(length).encode(),

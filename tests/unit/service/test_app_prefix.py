@@ -66,7 +66,7 @@ def test_credentials_are_asked_for_with_the_prefix_and_without(before: str, tmp_
 
     async def statuses() -> list[int]:
         transport = httpx.ASGITransport(create_app(settings, services))
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             authorised = {"Authorization": f"Bearer {key}"}
             return [
                 (await client.get(f"{before}/v1/models")).status_code,

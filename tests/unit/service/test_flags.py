@@ -25,7 +25,7 @@ def test_every_flag_has_its_meaning():
 
 def test_the_service_answers_with_the_list():
     settings = small_settings()
-    client = TestClient(create_app(settings, fake_services(settings)))
+    client = TestClient(create_app(settings, fake_services(settings)), base_url="http://localhost")
     answer = client.get("/v1/flags").json()["flags"]
     assert [entry["flag"] for entry in answer] == list(FACTS)
     assert answer[list(FACTS).index(Flag.FACE_LOST)] == {

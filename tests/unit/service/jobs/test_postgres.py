@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,7 @@ import httpx
 import pytest
 import sqlalchemy as sql
 from pydantic import SecretStr
+from sqlalchemy.pool import NullPool
 
 from service.cli.check_jobs import job_checks
 from service.cli.check_result import Check
@@ -183,3 +187,64 @@ def test_a_database_that_cannot_be_reached_stops_nothing_else(tmp_path: Path) ->
         assert httpx.post(f"{program.url}/v1/audio/emotion", content=wav(talk(2.0))).status_code == 200
     finally:
         program.kill()
+
+
+def end_connections(url: str) -> None:
+    """End every other connection, as an operator or a failing network does."""
+    engine = sql.create_engine(url.replace("postgresql", "postgresql+psycopg", 1), poolclass=NullPool)
+    with engine.connect() as connection:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        connection.execute(sql.text(others))
+
+
+def test_connections_that_end_again_and_again_end_no_job(
+    cluster: Cluster, models: str, settings: dict[str, str], tmp_path: Path
+) -> None:
+    """For 12 s every connection is ended as soon as it is there."""
+    with JobProgram(tmp_path / "state", models, settings) as program:
+        address, direct = submit_slow(program)
+        ends_s, refusals = time.monotonic() + 12, set()
+        while time.monotonic() < ends_s:
+            end_connections(cluster.url)
+            answer = httpx.get(program.url + address)
+            if answer.status_code != 200:
+                refusals.add((answer.status_code, answer.json()["code"], answer.json()["detail"]))
+        assert refusals <= {(503, "jobs_unavailable", "The jobs' database does not answer.")}
+        program.wait(lambda: httpx.get(program.url + address).status_code == 200)
+        assert program.finished(address)["state"] == "succeeded"
+        assert program.result(address).content == direct
+        log = program.log_path.read_text()
+        assert "a job failed" not in log
+        assert "unexpected error" not in log
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_twenty_outages_and_kills(cluster: Cluster, models: str, settings: dict[str, str], tmp_path: Path) -> None:
+    """At random times the database stops, connections are ended, or the service is killed."""
+    chance = random.Random(7)
+    body = wav(talk(60.0))
+    with JobProgram(tmp_path / "state", models, settings) as program:
+        url, key = f"{program.url}/v1/audio/emotion?hop_s=0.05", {"x-request-id": "same"}
+        direct = httpx.post(url, content=body, headers=key, timeout=60).content
+        for number in range(20):
+            address = program.submit("audio-emotion", body, hop_s="0.05")
+            pause = threading.Event()
+            pause.wait(chance.uniform(0, 4))
+            match number % 4:
+                case 0 | 2:
+                    program.kill()
+                    pause.wait(chance.uniform(0, 2))
+                    program.start()
+                case 1:
+                    cluster.stop()
+                    pause.wait(chance.uniform(0, 6))
+                    cluster.start()
+                case _:
+                    for _ in range(chance.randrange(1, 30)):
+                        end_connections(cluster.url)
+                        pause.wait(0.1)
+            program.wait(lambda: httpx.get(program.url + address).status_code == 200)  # noqa: B023
+            assert program.finished(address)["state"] == "succeeded", number
+            assert program.result(address).content == direct
+        assert "a job failed" not in program.log_path.read_text()

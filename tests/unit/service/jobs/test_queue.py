@@ -19,7 +19,7 @@ from service.access.accounts import Accounts
 from service.access.caller import ANONYMOUS
 from service.jobs import queue as queue_module
 from service.jobs import waits as waits_module
-from service.jobs.job import Job, JobState
+from service.jobs.job import Job, JobState, Standing
 from service.jobs.jobs import Jobs
 from service.jobs.live import LiveJob
 from service.jobs.queue import ARRIVAL_S, JobQueue
@@ -263,8 +263,8 @@ class EagerEngine:
         self.submitted: list[str] = []
         self.taken.extend(come() for come in self.came)
 
-    def is_known(self, handle: str) -> bool:
-        return False
+    def standing(self, handle: str) -> Standing:
+        return Standing.UNKNOWN
 
     def submit(self, handle: str) -> None:
         self.submitted.append(handle)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import random
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,11 +14,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sql
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
-from service.jobs import cipher, engine, live, queue, runner, spool, waits
+from service.jobs import cipher, database, engine, live, queue, runner, spool, waits
+from service.jobs.codec import decode
 from service.jobs.job import ENDED, MORE, JobState
 from service.jobs.keys import KeyWrap
 from service.jobs.ledger import Ledger
@@ -25,7 +28,7 @@ from service.jobs.metrics import JobMetrics
 from service.jobs.part import SPEECH
 from service.jobs.queue import JobQueue
 from service.jobs.runner import JobRunner
-from service.jobs.spool import Spool
+from service.jobs.spool import RESULT, Spool
 from service.jobs.waits import Waits
 from service.problems import Unavailable
 from service.telemetry.metrics import Metrics
@@ -296,22 +299,66 @@ def test_a_part_that_cannot_be_closed_keeps_no_place(scene: Callable[..., Scene]
     assert Recording.closed == Recording.opened
 
 
-@pytest.mark.parametrize("away", [OperationalError("", {}, Exception()), PoolTimeout()], ids=["gone", "busy"])
-def test_a_database_that_is_away_now_and_then_is_waited_for(scene: Callable[..., Scene], monkeypatch, away) -> None:
-    one = scene()
-    monkeypatch.setattr(runner, "DATABASE_WAIT_S", 0.0)
-    calls, real = itertools.count(), one.ledger.find
+AWAY = {
+    "gone": lambda: OperationalError("", {}, Exception()),
+    "busy": PoolTimeout,
+    "closed": lambda: InterfaceError("", {}, Exception()),
+    "failed over": lambda: InternalError("", {}, Exception("read-only transaction")),
+    "locked": lambda: OperationalError("", {}, sqlite3.OperationalError("database is locked")),
+}
+"""Errors by which drivers tell that a database is away."""
 
-    def find(handle: str) -> object:
-        if next(calls) % 2 == 0:
-            raise away
-        return real(handle)
 
-    monkeypatch.setattr(one.ledger, "find", find)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("away", AWAY)
+@pytest.mark.parametrize("content", [b"sound", b"invalid"])
+def test_no_error_of_the_database_ends_a_job(scene: Callable[..., Scene], monkeypatch, away, after, content) -> None:
+    """Half of all calls of the ledger fail, before they are done or when their answer is on the way."""
+    one = scene(content)
+    monkeypatch.setattr(database, "FIRST_WAIT_S", 0.0)
+    chance = random.Random(5)
+
+    def unreliable(real: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            fails = chance.random() < 0.5
+            if fails and not after:
+                raise AWAY[away]()
+            outcome = real(*arguments)
+            if fails:
+                raise AWAY[away]()
+            return outcome
+
+        return call
+
+    for name in ("find", "start", "note_progress", "succeed", "fail"):
+        monkeypatch.setattr(one.ledger, name, unreliable(getattr(one.ledger, name)))
     one.conduct()
     one.is_clean()
     monkeypatch.undo()
-    assert one.state is JobState.SUCCEEDED
+    job = one.ledger.find("job")
+    if content == b"invalid":
+        assert (job.state, job.problem_code, one.spool.handles()) == (JobState.FAILED, "media_invalid", [])
+        return
+    assert (job.state, one.plans.ran) == (JobState.SUCCEEDED, [0, 1])
+    key = KeyWrap(None).unwrap(job.result_key, "job")
+    assert decode(one.spool.open_job("job", key).read(RESULT)) is not None
+
+
+def test_a_job_that_failed_is_told_from_a_database_that_did(scene: Callable[..., Scene], monkeypatch, caplog) -> None:
+    one = scene()
+    monkeypatch.setattr(database, "FIRST_WAIT_S", 0.0)
+    failures, real = itertools.count(), one.ledger.note_progress
+
+    def note_progress(*arguments: Any) -> None:
+        if next(failures) == 0:
+            raise OperationalError("", {}, Exception())
+        real(*arguments)
+
+    monkeypatch.setattr(one.ledger, "note_progress", note_progress)
+    one.conduct()
+    messages = [record.message for record in caplog.records]
+    assert "a job waits for its database" in messages
+    assert "a job failed" not in messages
 
 
 def test_what_this_service_cannot_do_any_more_fails(scene: Callable[..., Scene], monkeypatch) -> None:
