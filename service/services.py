@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,11 @@ class Services:
         self.accounts = Accounts(settings.key_limits)
         self.audit = AuditLog(settings.audit_file, required=settings.audit_required)
         self.tracer = make_tracer(settings.otlp_endpoint, settings.otlp_sample_ratio)
-        self.uploads = UploadMemory(settings.max_requests, settings.upload_memory_bytes)
+        self.uploads = UploadMemory(
+            settings.max_requests,
+            settings.upload_memory_bytes,
+            max_arriving=settings.max_uploads_per_sender or math.ceil(settings.max_requests / 2),
+        )
         self._job_place = JobPlace(settings, self.metrics, self.accounts)
         self.streams = StreamSessions(settings.limits.stream_resume_s)
         self.metrics.stream_sessions.set_function(lambda: len(self.streams))

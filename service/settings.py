@@ -35,6 +35,9 @@ class Limits(BaseModel):
     max_body_bytes: int = Field(64 * MEBIBYTE, gt=0, description="bytes of one request body")
     max_header_bytes: int = Field(32 * 1024, gt=0, description="bytes of all request headers")
     body_timeout_s: float = Field(30.0, gt=0, description="seconds within which the whole body must arrive")
+    min_body_bytes_per_s: int = Field(
+        4096, gt=0, description="bytes a second that a request body must keep up over 5 s"
+    )
     max_fields: int = Field(32, gt=0, description="multipart fields")
     max_field_bytes: int = Field(64 * 1024, gt=0, description="bytes of one multipart text field")
     max_filename_characters: int = Field(1024, gt=0, description="characters of a file name")
@@ -132,6 +135,12 @@ class Settings(BaseSettings):
     max_batch: int = Field(8, gt=0, description="windows run at once")
     capacity_s: float = Field(7200.0, gt=0, description="seconds of media in the system before 503")
     max_requests: int = Field(128, gt=0, description="uploads in hand at once before 503")
+    max_uploads_per_sender: int | None = Field(
+        None,
+        gt=0,
+        description="uploads that may be on their way from one address, or one owner of credentials, before 503; "
+        "left out: half of max_requests",
+    )
     upload_memory_bytes: int = Field(
         1024 * MEBIBYTE, gt=0, description="bytes of all uploads held in memory at once before 503"
     )

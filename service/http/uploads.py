@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from fastapi import Request
 
+from service.access.caller import ANONYMOUS, caller_of
 from service.http.envelope import has_body
 from service.http.exchange import exchange_of
 from service.http.multipart import MultipartFile, Target, boundary_of
@@ -29,6 +30,10 @@ RAW_MEDIA = RAW_KINDS + RAW_TYPES
 """Media types of a recording as the whole body; those that end in ``/`` stand for all of their kind."""
 RAW_TABLES = ("text/csv", "application/octet-stream")
 """Media types of a table as the whole body."""
+
+
+PACE_S: Final = 5.0
+"""Seconds over which the rate of a body is measured: whoever sends a byte now and then would keep a place."""
 
 
 class BodySink(Protocol):
@@ -83,9 +88,10 @@ async def read_upload(
     with exchange_of(request.scope).stage("upload"):
         try:
             async with asyncio.timeout(limits.body_timeout_s):
-                await _pour(request, sink, limits.max_body_bytes, held)
+                await _pour(request, sink, limits, held)
         except TimeoutError:
             raise BodyTimeout from None
+        held.arrived()
         sink.finish()
         return memoryview(content)
 
@@ -118,18 +124,37 @@ async def client_gone(request: Request) -> None:
         pass
 
 
-async def _pour(request: Request, sink: BodySink, max_bytes: int, held: HeldUpload) -> None:
+async def _pour(request: Request, sink: BodySink, limits: Limits, held: HeldUpload) -> None:
+    """Take the body, which may not fall below its least rate.
+
+    Raises:
+        TimeoutError: it did.
+    """
+    clock = asyncio.get_running_loop().time
+    stride_bytes = PACE_S * limits.min_body_bytes_per_s
+    due_bytes, due_at = stride_bytes, clock() + PACE_S
     more = True
     while more:
-        message = await request.receive()
+        async with asyncio.timeout_at(due_at):
+            message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         chunk = message.get("body", b"")
         more = message.get("more_body", False)
-        if held.size_bytes + len(chunk) > max_bytes:
-            raise too_large(max_bytes)
+        if held.size_bytes + len(chunk) > limits.max_body_bytes:
+            raise too_large(limits.max_body_bytes)
         held.add(len(chunk))
         sink.write(chunk)
+        if held.size_bytes >= due_bytes:
+            due_bytes, due_at = held.size_bytes + stride_bytes, clock() + PACE_S
+
+
+def sender_of(request: Request) -> str:
+    """Whoever sends an upload: the owner of the credentials, else the client's address."""
+    caller = caller_of(request.scope)
+    if caller is not ANONYMOUS or request.client is None:
+        return caller.owner
+    return request.client.host
 
 
 def declared_bytes(request: Request) -> int:

@@ -170,9 +170,16 @@ class _Waiting:
 class HeldUpload:
     """The bytes that one upload holds."""
 
-    def __init__(self, memory: UploadMemory) -> None:
+    def __init__(self, memory: UploadMemory, sender: str) -> None:
         self._memory = memory
+        self._sender: str | None = sender
         self.size_bytes = 0
+
+    def arrived(self) -> None:
+        """All bytes are there: the upload is not its sender's to delay any more."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            self._memory.has_arrived(sender)
 
     def add(self, size_bytes: int) -> None:
         """Account for ``size_bytes`` more.
@@ -189,10 +196,20 @@ class UploadMemory:
 
     Args:
         max_uploads, max_bytes: what all of them together may be.
+        max_arriving: uploads of one sender that may be on their way at once.
         clock: monotonic seconds, replaced in tests.
     """
 
-    def __init__(self, max_uploads: int, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        max_uploads: int,
+        max_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        max_arriving: int | None = None,
+    ) -> None:
+        self._max_arriving = max_arriving or max_uploads
+        self._arriving: Counter[str] = Counter()
         self._max_uploads = max_uploads
         self._max_bytes = max_bytes
         self._finished_uploads = DecayingRate(clock)
@@ -201,26 +218,39 @@ class UploadMemory:
         self.held_bytes = 0
 
     @contextmanager
-    def hold(self) -> Iterator[HeldUpload]:
-        """Admit one upload for the length of a ``with`` block.
+    def hold(self, sender: str = "") -> Iterator[HeldUpload]:
+        """Admit one upload of ``sender`` for the length of a ``with`` block.
 
         Raises:
-            CapacityExceeded: too many are in hand; ``retry_after_s`` follows from how fast they leave.
+            CapacityExceeded: too many are in hand, or on their way from this sender; ``retry_after_s`` follows from
+                how fast uploads leave.
         """
         self._pass_time()
+        if self._arriving[sender] >= self._max_arriving:
+            raise CapacityExceeded(
+                f"{self._max_arriving} uploads of this sender are on their way.",
+                retry_after_s=self._finished_uploads.retry_after_s(1, LEAST_RETRY_S),
+            )
         if self.uploads >= self._max_uploads:
             excess = self.uploads + 1 - self._max_uploads
             raise CapacityExceeded(retry_after_s=self._finished_uploads.retry_after_s(excess, LEAST_RETRY_S))
         self.uploads += 1
-        held = HeldUpload(self)
+        self._arriving[sender] += 1
+        held = HeldUpload(self, sender)
         try:
             yield held
         finally:
+            held.arrived()
             self._pass_time()
             self.uploads -= 1
             self.held_bytes -= held.size_bytes
             self._finished_uploads.add(1)
             self._finished_bytes.add(held.size_bytes)
+
+    def has_arrived(self, sender: str) -> None:
+        """See :meth:`HeldUpload.arrived`."""
+        self._arriving[sender] -= 1
+        self._arriving += Counter()  # forgets whom it counts no more
 
     def take(self, size_bytes: int) -> None:
         """See :meth:`HeldUpload.add`."""
