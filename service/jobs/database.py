@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
@@ -21,6 +22,9 @@ FIRST_WAIT_S: Final = 0.25
 LONGEST_WAIT_S: Final = 10.0
 """Longest wait between two calls, so that work goes on soon after the database is back."""
 
+SPACE_WAITS_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Waits for a deleted file's space."""
+
 RETRY_AFTER_S: Final = 5.0
 """Seconds after which clients may try again while the database does not answer."""
 
@@ -34,6 +38,22 @@ def is_full(error: SQLAlchemyError) -> bool:
     """Whether SQLite could not write for want of space."""
     cause = error.orig if isinstance(error, DBAPIError) else None
     return isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", 0) & _PRIMARY in _FULL
+
+
+def patient_where_full(call: Callable[[], Outcome]) -> Outcome:
+    """The outcome of ``call``, repeated for :data:`SPACE_WAITS_S`: deleted files take space while a job reads them.
+
+    Raises:
+        SQLAlchemyError: the disk is still full, or the database fails otherwise.
+    """
+    for wait_s in SPACE_WAITS_S:
+        try:
+            return call()
+        except SQLAlchemyError as error:
+            if not is_full(error):
+                raise
+            time.sleep(wait_s)
+    return call()
 
 
 @contextmanager

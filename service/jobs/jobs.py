@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.jobs.cipher import EncryptedWriter, SpoolDamagedError, new_key
 from service.jobs.codec import decode
-from service.jobs.database import database_told, is_full
+from service.jobs.database import database_told, is_full, patient_where_full
 from service.jobs.job import Job, JobOptions, JobState, Standing, handle_of, is_job_id
 from service.jobs.keys import KeyWrap
 from service.jobs.ledger import IdempotencyTakenError, open_ledger, workflows_url
@@ -267,7 +267,7 @@ class Jobs:
             self._runner.cancel(job.handle)
             self.spool.destroy(job.handle)
             self._ballast.drop()
-            cancelled = self._end(job.handle)
+            cancelled = patient_where_full(lambda: self._end(job.handle))
         if cancelled:
             self._stop_job(job.handle)
         self.spool.destroy(job.handle)
