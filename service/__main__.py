@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from service import __version__
-from service.cli import analyze, check, keys, models, serve
+from service import __version__, cpus  # noqa: F401 - before the libraries whose threads it limits
+from service.cli import analyze, check, health, keys, models, serve
 from service.cli.terminal import UsageError, failure_line, say, silence_stdout
 
 EXIT_FAILED = 1
@@ -22,6 +22,7 @@ _COMMANDS: tuple[Command, ...] = (
     ("serve", serve.add_arguments, serve.run, "run the service"),
     ("analyze", analyze.add_arguments, analyze.run, "judge recordings without a server"),
     ("models", models.add_arguments, models.run, "list the model bundles"),
+    ("health", health.add_arguments, health.run, "ask the service of this machine whether it lives"),
     ("check", check.add_arguments, check.run, "test bundles, device, decoder and models"),
     ("keys", keys.add_arguments, keys.run, "make, list and revoke API keys"),
     ("openapi", None, serve.print_openapi, "print the OpenAPI document"),

@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Models and pipelines, which take time to load; ``affect`` is None where there is no affect bundle."""
+    """Models and pipelines, which take time to load; ``affect`` is None where there is no affect bundle.
+
+    ``fallback`` tells why the CPU runs although a GPU is there.
+    """
 
     registry: Registry
     decoder: Decoder
     pipeline: SpeechPipeline
     affect: VideoPipeline | None = None
+    fallback: str | None = None
 
 
 class Services:
@@ -64,6 +68,7 @@ class Services:
             max_arriving=settings.max_uploads_per_sender or math.ceil(settings.max_requests / 2),
         )
         self._job_place = JobPlace(settings, self.metrics, self.accounts)
+        self.metrics.jobs_available.set_function(self._job_place.availability)
         self.streams = StreamSessions(settings.limits.stream_resume_s)
         self.metrics.stream_sessions.set_function(lambda: len(self.streams))
         self._loaded = loaded
@@ -156,6 +161,7 @@ class Services:
             self.metrics.model_info.labels(
                 bundle.card.name, bundle.card.version, bundle.sha256, loaded.pipeline.provider
             ).set(1)
+        self.metrics.device_fallback.set(loaded.fallback is not None)
         self.metrics.queue_depth.set_function(lambda: loaded.pipeline.waiting_windows)
         self.metrics.queue_audio_seconds.set_function(lambda: loaded.pipeline.admission.held_s)
         self.metrics.gpu_memory_bytes.set_function(loaded.pipeline.gpu_memory_bytes)
@@ -169,6 +175,7 @@ def load(settings: Settings, metrics: Metrics) -> Loaded:
         Exception: as of :meth:`Services.start`.
     """
     from service.pipeline.decoding.decode import Decoder
+    from service.pipeline.device.session import why_fallen_back
     from service.pipeline.speech_pipeline import SpeechPipeline
     from service.registry import BundleError, Registry
 
@@ -188,7 +195,10 @@ def load(settings: Settings, metrics: Metrics) -> Loaded:
     except BaseException:
         decoder.close()
         raise
-    return Loaded(registry, decoder, pipeline, affect)
+    fallback = why_fallen_back(settings.device)
+    if fallback is not None:
+        service_logger.warning("the GPU is not used", extra={"fields": {"reason": fallback}})
+    return Loaded(registry, decoder, pipeline, affect, fallback)
 
 
 def services_of(request: Request) -> Services:

@@ -6,7 +6,6 @@ look like a setting and are none are refused or warned of.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.cpus import usable_cpus
 
 MEBIBYTE = 1024 * 1024
 
@@ -123,9 +124,9 @@ class Settings(BaseSettings):
         "any", description="'commercial' loads no weights whose licence forbids commercial use"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="'cuda' refuses to start without a GPU")
-    threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), gt=0, description="inference threads")
+    threads: int = Field(default_factory=usable_cpus, gt=0, description="inference threads")
     decode_workers: int = Field(
-        default_factory=lambda: len(os.sched_getaffinity(0)),
+        default_factory=usable_cpus,
         gt=0,
         description="recordings decoded at once, and as many videos",
     )

@@ -42,7 +42,7 @@ async def ready(request: Request) -> Ready:
         raise problem
     loaded = services.loaded
     sandbox = Sandbox(**asdict(loaded.decoder.confinement))
-    return Ready(ready=True, provider=loaded.pipeline.provider, sandbox=sandbox)
+    return Ready(ready=True, provider=loaded.pipeline.provider, fallback=loaded.fallback, sandbox=sandbox)
 
 
 @router.get(

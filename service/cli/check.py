@@ -81,7 +81,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
         if pipeline is None:
             yield Check("models", ok=False, detail=problem)
             return
-        yield Check("provider", ok=True, detail=f"{pipeline.provider} (device={settings.device})")
+        yield Check("provider", ok=True, detail=f"{pipeline.provider} (device={settings.device}){_fallback(settings)}")
         for bundle in _speech_bundles(registry):
             detail, problem = attempt(lambda bundle=bundle: _judge_probe(pipeline, bundle))  # type: ignore[misc]
             yield Check(f"model {_name(bundle)}", ok=detail is not None, detail=detail or problem)
@@ -89,6 +89,14 @@ def run_checks(settings: Settings) -> Iterator[Check]:
             detail, problem = attempt(lambda bundle=bundle: _embed_probe(pipeline, bundle))  # type: ignore[misc]
             yield Check(f"model {_name(bundle)}", ok=detail is not None, detail=detail or problem)
         yield from face_checks(settings, registry, decoder, pipeline, stack)
+
+
+def _fallback(settings: Settings) -> str:
+    """Why the CPU runs although a GPU is there; empty where it does not."""
+    from service.pipeline.device.session import why_fallen_back
+
+    reason = why_fallen_back(settings.device)
+    return "" if reason is None else printable(f", the GPU is not used: {reason}")
 
 
 def _load_registry(settings: Settings) -> Registry:

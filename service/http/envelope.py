@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from service.access.caller import is_audited
+from service.access.caller import is_audited, is_open
 from service.http.exchange import Exchange, begin_exchange
 from service.http.problem_response import problem_response
 from service.http.security_headers import (
@@ -138,27 +139,34 @@ class Envelope:
         route = getattr(scope.get("route"), "path", UNMATCHED_ROUTE)
         elapsed_s = exchange.elapsed_s
         metrics = self._metrics
+        if is_open(scope):  # a probe
+            log_request(_entry(scope, exchange, route, status), level=logging.DEBUG)
+            return
         metrics.requests_total.labels(route, str(status)).inc()
         if scope["type"] == "http":  # a stream takes as long as its client likes
             metrics.request_duration_seconds.labels(route).observe(elapsed_s)
         for stage in HTTP_STAGES & exchange.stages_s.keys():
             metrics.stage_duration_seconds.labels(stage).observe(exchange.stages_s[stage])
         trace_id = self._tracer.record(_trace(scope, exchange, route, status))
-        entry = AuditEntry(
-            request_id=exchange.request_id,
-            key_id=exchange.caller.key_id,
-            action=getattr(scope.get("route"), "operation_id", None) or route,
-            route=route,
-            status=status,
-            code=exchange.code,
-            models=exchange.models,
-            body_bytes=exchange.body_bytes,
-            media_s=exchange.media_s,
-            latency_s=round(elapsed_s, 5),
-        )
+        entry = _entry(scope, exchange, route, status)
         log_request(entry, trace_id)
         if is_audited(scope):
             self._audit.write(entry)
+
+
+def _entry(scope: Scope, exchange: Exchange, route: str, status: int) -> AuditEntry:
+    return AuditEntry(
+        request_id=exchange.request_id,
+        key_id=exchange.caller.key_id,
+        action=getattr(scope.get("route"), "operation_id", None) or route,
+        route=route,
+        status=status,
+        code=exchange.code,
+        models=exchange.models,
+        body_bytes=exchange.body_bytes,
+        media_s=exchange.media_s,
+        latency_s=round(exchange.elapsed_s, 5),
+    )
 
 
 def _trace(scope: Scope, exchange: Exchange, route: str, status: int) -> RequestTrace:

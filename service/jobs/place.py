@@ -6,6 +6,7 @@ few seconds, and continue where the first one stopped.
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,10 @@ class JobPlace:
         if not self._settings.jobs:
             raise JobsUnavailable("Jobs are switched off.")
         raise JobsUnavailable(self._obstacle or "Jobs are being started.", retry_after_s=RETRY_AFTER_S)
+
+    def availability(self) -> float:
+        """1 while jobs are taken, 0 while they are not; NaN where they are switched off."""
+        return float(self._jobs is not None) if self._settings.jobs else math.nan
 
     def open(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
         """Open jobs in the background. A failure is one line in the log; everything else works on."""

@@ -131,6 +131,7 @@ class Ready(Answer):
 
     ready: Literal[True]
     provider: str = Field(description="what runs the models", examples=["CUDAExecutionProvider"])
+    fallback: str | None = Field(None, description="why the CPU runs although a GPU is there; null where it does not")
     sandbox: Sandbox
 
 

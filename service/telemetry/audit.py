@@ -51,8 +51,14 @@ class AuditEntry:
     latency_s: float | None = None
 
 
-def log_request(entry: AuditEntry, trace_id: str | None = None) -> None:
-    """Write the request's line into the log of requests; ``trace_id`` is that of its trace, if it has one."""
+def log_request(entry: AuditEntry, trace_id: str | None = None, *, level: int = logging.INFO) -> None:
+    """Write the request's line into the log of requests.
+
+    Args:
+        entry: what is told.
+        trace_id: that of its trace, if it has one.
+        level: of the line; a bug is an error in any case.
+    """
     fields = {
         "request_id": entry.request_id,
         **({} if trace_id is None else {"trace_id": trace_id}),
@@ -63,7 +69,7 @@ def log_request(entry: AuditEntry, trace_id: str | None = None) -> None:
         "bytes": entry.body_bytes,
         "media_s": entry.media_s,
     }
-    request_logger.log(logging.ERROR if entry.status == 500 else logging.INFO, "request", extra={"fields": fields})
+    request_logger.log(logging.ERROR if entry.status == 500 else level, "request", extra={"fields": fields})
 
 
 class AuditLog:

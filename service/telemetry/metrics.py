@@ -71,6 +71,7 @@ class Metrics:
             buckets=(0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0),
             registry=self.registry,
         )
+        self.jobs_available = self._gauge("jobs_available", "1 while jobs are taken; NaN where they are switched off.")
         self.jobs_submitted_total = self._counter("jobs_submitted", "Recordings that became jobs.")
         self.jobs_finished_total = self._counter("jobs_finished", "Jobs that have ended.", "outcome")
         self.jobs_queued = self._gauge("jobs_queued", "Jobs that wait.")
@@ -91,6 +92,7 @@ class Metrics:
             "model_info", "1 for each model that is loaded.", "name", "version", "sha256", "provider"
         )
         self.ready = self._gauge("ready", "1 while the service should get traffic.")
+        self.device_fallback = self._gauge("device_fallback", "1 while the CPU runs although a GPU is there.")
         self.gpu_memory_bytes = self._gauge("gpu_memory_bytes", "GPU memory in use, by every process; 0 on a CPU.")
 
     def observe_pipeline(self, name: str, value: float, labels: dict[str, str]) -> None:

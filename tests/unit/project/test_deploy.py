@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
 import subprocess
+import sys
+import types
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from service.app import create_app
+from service.health import Phase
 from service.settings import Limits, Settings
 from service.telemetry.metrics import Metrics
 from tests.shared_material import ROOT
+from tests.support.fakes import fake_services
+from tests.support.live_server import small_settings
 
 DEPLOY = ROOT / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())
@@ -163,3 +170,61 @@ def test_pods_have_no_rights() -> None:
     assert all(volume["emptyDir"]["medium"] == "Memory" for volume in pod["volumes"])
     probes = {pod["containers"][0][name]["httpGet"]["path"] for name in ("startupProbe", "livenessProbe")}
     assert probes == {"/v2/health/live"}
+
+
+@pytest.fixture
+def ray_application(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module of deploy/ray_serve, with decorators in Ray's place that change nothing."""
+    ray = types.ModuleType("ray")
+    same = lambda *_, **__: lambda decorated: decorated  # noqa: E731
+    ray.serve = types.SimpleNamespace(deployment=same, ingress=same)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    source = (DEPLOY / "ray_serve" / "emoserve_app.py").read_text().replace("app = Emoserve.bind()", "")
+    module = types.ModuleType("emoserve_app")
+    exec(compile(source, "emoserve_app.py", "exec"), module.__dict__)
+    return module
+
+
+def test_a_replica_of_ray_takes_traffic_when_it_is_ready(ray_application: Any) -> None:
+    settings = small_settings()
+    services = fake_services(settings)
+    services.health.phase = Phase.STARTING
+    replica = ray_application.Emoserve()
+    replica.app = create_app(settings, services)
+
+    async def check() -> bool:
+        checking = asyncio.create_task(replica.check_health())
+        await asyncio.sleep(0.3)
+        was_waiting = not checking.done()
+        services.health.phase = Phase.READY
+        await checking
+        return was_waiting
+
+    assert asyncio.run(check())
+    for fail in (services.health.drain, services.health.failed):
+        fail()
+        with pytest.raises(RuntimeError):
+            asyncio.run(replica.check_health())
+
+
+def test_an_image_checks_its_health_by_the_command_that_knows_the_settings() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert 'CMD ["python", "-m", "service", "health"]' in dockerfile
+    assert "urllib" not in dockerfile
+
+
+def test_code_is_copied_into_images_after_their_dependencies() -> None:
+    """Layers are shared up to the first that differs."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for target in ("cpu", "cuda"):
+        stage = dockerfile.split(f" AS {target}\n")[1].split("\nFROM ")[0]
+        copies = re.findall(r"COPY --from=(\S+)", stage)
+        assert copies == [f"builder-{target}", "code"]
+        dependencies = dockerfile.split(f" AS builder-{target}\n")[1].split("\nFROM ")[0]
+        assert "COPY" not in dependencies
+
+
+def test_bases_are_whole_versions() -> None:
+    versions = re.findall(r"ARG (?:PYTHON|UV)_VERSION=(\S+)", (ROOT / "Dockerfile").read_text())
+    assert len(versions) == 2
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions)

@@ -6,13 +6,18 @@ import io
 import json
 import logging
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
 
+from service.services import Services
 from service.telemetry.logs import JsonFormatter
 from service.telemetry.metrics import Metrics
-from tests.support.live_server import LiveServer
+from tests.support.fake_jobs import serving_jobs
+from tests.support.fakes import fake_services
+from tests.support.live_server import LiveServer, serving, small_settings, wait_until
 
 NAMES = [
     "emotion_requests_total",
@@ -29,6 +34,8 @@ NAMES = [
     "emotion_model_info",
     "emotion_ready",
     "emotion_gpu_memory_bytes",
+    "emotion_device_fallback",
+    "emotion_jobs_available",
     "process_resident_memory_bytes",
 ]
 
@@ -103,3 +110,33 @@ def test_exceptions_are_logged_without_their_text() -> None:
     assert line["exception"] == "builtins.ValueError"
     assert line["trace"]
     assert "secret" not in stream.getvalue()
+
+
+def test_probes_are_neither_counted_nor_logged_among_requests() -> None:
+    with serving(small_settings(log_level="info")) as server:
+        for path in ("/v2/health/live", "/v2/health/ready", "/v2"):
+            assert httpx.get(server.url + path).status_code == 200
+        text = httpx.get(f"{server.url}/metrics").text
+        wait_until(lambda: len(server.request_lines()) >= 2)
+        assert [line["route"] for line in server.request_lines()] == ["/v2", "/metrics"]
+    assert 'route="/v2"' in text
+    assert "/v2/health" not in text
+
+
+@pytest.mark.parametrize("reason", [None, "the library libcudnn.so.9 is missing"])
+def test_a_fallback_is_told_by_readiness_and_a_metric(reason: str | None) -> None:
+    settings = small_settings()
+    loaded = replace(fake_services(settings).loaded, fallback=reason)
+    with serving(settings, Services(settings, loaded)) as server:
+        assert httpx.get(f"{server.url}/v2/health/ready").json()["fallback"] == reason
+        assert f"emotion_device_fallback {float(reason is not None)}" in httpx.get(f"{server.url}/metrics").text
+
+
+def test_metrics_tell_whether_jobs_are_taken(tmp_path: Path) -> None:
+    with serving_jobs(tmp_path / "state") as server:
+        assert "emotion_jobs_available 1.0" in httpx.get(f"{server.url}/metrics").text
+        server.live.services._job_place._jobs = None
+        assert "emotion_jobs_available 0.0" in httpx.get(f"{server.url}/metrics").text
+        server.live.services._job_place._jobs = server.jobs
+    with serving(small_settings(jobs=False)) as without:
+        assert "emotion_jobs_available NaN" in httpx.get(f"{without.url}/metrics").text
