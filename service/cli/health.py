@@ -40,15 +40,17 @@ def ask(settings: Settings, path: str, timeout_s: float) -> tuple[bool, str]:
         connection = http.client.HTTPConnection(host, settings.port, timeout=timeout_s)
     else:
         connection = http.client.HTTPSConnection(host, settings.port, timeout=timeout_s, context=_context(settings))
+    is_connected = False
     try:
+        connection.connect()
+        is_connected = True
         connection.request("GET", path)
         answer = connection.getresponse()
         document = json.loads(answer.read())
-    except ssl.SSLError as error:
-        # It speaks TLS and wants a certificate that its own machine need not have: it lives.
-        is_well = settings.ssl_ca_certs is not None and path.endswith("/live")
-        return is_well, f"TLS: {error.reason or error}"
     except (OSError, ValueError, http.client.HTTPException) as error:
+        if is_connected and settings.ssl_ca_certs is not None and isinstance(error, ssl.SSLError | ConnectionError):
+            # The handshake is done, and it wants a certificate that its own machine need not have: it lives.
+            return path.endswith("/live"), "it lives, and asks for a client certificate of its authorities"
         return False, f"no answer from {host}:{settings.port}: {_words(error)}"
     finally:
         connection.close()

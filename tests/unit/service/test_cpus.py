@@ -63,7 +63,7 @@ def test_the_affinity_bounds_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_libraries_are_bounded_before_they_are_loaded() -> None:
-    program = "import service.__main__, os; print(*[os.environ[name] for name in %r])" % (LIBRARY_VARIABLES,)
+    program = f"import service.__main__, os; print(*[os.environ[name] for name in {LIBRARY_VARIABLES!r}])"
     bare = {name: value for name, value in os.environ.items() if name not in LIBRARY_VARIABLES}
     told = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, env=bare, text=True).split()
     assert len(set(told)) == 1
