@@ -13,7 +13,7 @@ import pytest
 
 from service.jobs import spool
 from service.jobs.spool import BALLAST_BYTES
-from tests.support.fake_jobs import JobServer, ended, serving_jobs, submit
+from tests.support.job_server import JobServer, ended, serving_jobs, submit
 from tests.support.live_server import wait_until
 
 DISK = "4m"
