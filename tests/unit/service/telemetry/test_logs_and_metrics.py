@@ -15,8 +15,8 @@ import pytest
 from service.services import Services
 from service.telemetry.logs import JsonFormatter
 from service.telemetry.metrics import Metrics
-from tests.support.job_server import serving_jobs
 from tests.support.fakes import fake_services
+from tests.support.job_server import serving_jobs
 from tests.support.live_server import LiveServer, serving, small_settings, wait_until
 
 NAMES = [
