@@ -6,21 +6,17 @@ raises them and share the code of their parent: ``ParameterErrors``, ``FacesNotP
 
 Problem
 ├── Malformed              400  the HTTP message itself is broken
-├── Unauthenticated        401
-├── Forbidden              403
-├── NotFound               404
-├── MethodNotAllowed       405  and NotAcceptable, 406
+├── Unauthenticated        401  and Forbidden, 403
+├── NotFound               404  and MethodNotAllowed, 405, NotAcceptable, 406
 ├── BodyTimeout            408  and StreamTimeout
-├── IdempotencyConflict    409  and JobNotReady, JobNotSucceeded
-├── ResultExpired          410  and JobDataLost
+├── IdempotencyConflict    409  and JobNotReady, JobNotSucceeded; ResultExpired and JobDataLost, 410
 ├── TooLarge               413  a documented limit is exceeded
 ├── UnsupportedContentType 415  a type that is not on the list
 ├── Unprocessable          422  a permitted type whose content cannot be used, or a bad parameter
 ├── HostUnknown            421  and HeadersTooLarge, 431
 ├── RateLimited            429  one key's own limit
 ├── InternalError          500  a bug
-├── Unavailable            503  capacity, start-up, draining
-└── DeadlineExceeded       504  and NoSpace, 507
+└── Unavailable            503  capacity, start-up, draining; DeadlineExceeded, 504, NoSpace, 507
 """
 
 from __future__ import annotations
