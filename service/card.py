@@ -69,6 +69,11 @@ class SpeechInput(_Frozen):
     min_length_s: float = Field(gt=0, description="a shorter clip is refused")
     max_length_s: float = Field(gt=0, description="longest window that the model takes")
     preset: str = Field(description="name of the front end inside the graph")
+    high_pass_hz: float | None = Field(
+        default=None,
+        gt=0,
+        description="corner of the graph's own high-pass, mains hum is stopped too; null without one",
+    )
 
 
 class Parity(_Frozen):

@@ -24,6 +24,7 @@ from export.features.extractors import BundleExtractor
 from export.features.origin import Backbone, backbone_of
 from export.graph.compose import chain
 from export.graph.compose_parallel import parallel
+from export.graph.high_pass import HIGH_PASS_HZ, behind_high_pass
 from service.card import Card, Licence, Measurement, Parity, SpeechInput, TrainingData, read_card
 
 INPUTS = ("waveform", "lengths")
@@ -131,7 +132,7 @@ def write_classifier_bundle(
         ValueError: the graphs cannot be put together.
     """
     speech = common_input(heads, networks)
-    model = compose(heads, kind, networks).SerializeToString()
+    model = behind_high_pass(compose(heads, kind, networks), speech.sample_rate_hz).SerializeToString()
     difference, in_batch = differences(model, heads, kind, speech, recordings)
     refuse_difference(about.name, difference, TOLERANCE, "classifier")
     parity = Parity(
@@ -184,6 +185,7 @@ def common_input(heads: Sequence[Head], networks: Sequence[Network]) -> SpeechIn
         min_length_s=shortest,
         max_length_s=longest,
         preset=" + ".join(dict.fromkeys(speech.preset for speech in inputs)),
+        high_pass_hz=HIGH_PASS_HZ,
     )
 
 

@@ -29,7 +29,7 @@ from service.card import read_card
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", type=Path, help="bundle folder, such as models/emonet-open/1")
+    parser.add_argument("model", type=Path, help="bundle folder, such as models/emonet-open/2")
     add_corpus_argument(parser)
     parser.add_argument(
         "--partition",

@@ -20,6 +20,7 @@ from export.emonet.network import EmoNet, EmoNetConfig
 from export.evaluation.calibration import Calibration
 from export.evaluation.verification import Clip, Compute, largest_difference, refuse_difference
 from export.graph.front_end import PRESETS, FrontEnd
+from export.graph.high_pass import HIGH_PASS_HZ, high_passed
 from service.card import Parity, SpeechInput, read_card
 from service.pipeline.device.session import Session
 
@@ -58,7 +59,9 @@ def write_emotion_bundle(
     graph = emonet_model(network, preset, about.metadata, calibration=calibration).SerializeToString()
     clips = [clip[: preset.full_length_samples] for clip in inputs]
     difference = largest_difference(
-        by_graph(Session(graph, device="cpu", threads=1)), by_network(network, about.preset, calibration), clips
+        by_graph(Session(graph, device="cpu", threads=1)),
+        by_network(network, about.preset, calibration, is_high_passed=True),
+        clips,
     )
     refuse_difference(about.name, difference, TOLERANCE)
     window_s = preset.full_length_samples / preset.sample_rate_hz
@@ -71,6 +74,7 @@ def write_emotion_bundle(
             min_length_s=about.min_length_s,
             max_length_s=window_s,
             preset=about.preset,
+            high_pass_hz=HIGH_PASS_HZ,
         ),
         settings={**calibration.to_settings(), "network": network.config.to_text()},
         intended_use=SPEECH_EMOTION_USE,
@@ -107,12 +111,17 @@ def by_graph(session: Session) -> Compute:
     return compute
 
 
-def by_network(network: EmoNet, preset: str, calibration: Calibration) -> Compute:
-    """The network in PyTorch behind its front end: clips to probabilities float32 [clips, classes]."""
+def by_network(network: EmoNet, preset: str, calibration: Calibration, *, is_high_passed: bool) -> Compute:
+    """The network in PyTorch behind its front end: clips to probabilities float32 [clips, classes].
+
+    Args:
+        is_high_passed: whether the graph takes out what lies below speech, so that the network gets the same clips.
+    """
     front_end = FrontEnd(PRESETS[preset])
 
     def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
-        waveform, lengths = stack(clips)
+        rate_hz = PRESETS[preset].sample_rate_hz
+        waveform, lengths = stack([high_passed(clip, rate_hz) for clip in clips] if is_high_passed else clips)
         with torch.inference_mode():
             pictures, frames = front_end(torch.from_numpy(waveform), torch.from_numpy(lengths))
             logits = network(pictures[:, None], frames)["emotion"]

@@ -17,6 +17,7 @@ from export.evaluation.calibration import UNCALIBRATED, Calibration
 from export.graph.builder import FLOAT, GraphBuilder
 from export.graph.front_end import FrontEndPreset
 from export.graph.front_end_graph import FRAME_COUNTS, PICTURES, declare_speech_inputs, time_mask, write_front_end
+from export.graph.high_pass import write_high_pass
 
 Array = NDArray[np.float32]
 
@@ -65,7 +66,9 @@ class _Writer:
 
     def model(self, metadata: dict[str, str], calibration: Calibration) -> onnx.ModelProto:
         graph, network = self._graph, self._network
-        pictures, frames = write_front_end(graph, self._preset, *declare_speech_inputs(graph))
+        waveform, lengths = declare_speech_inputs(graph)
+        waveform = write_high_pass(graph, self._preset.sample_rate_hz, waveform, lengths)
+        pictures, frames = write_front_end(graph, self._preset, waveform, lengths)
         pictures, frames = graph.rename(pictures, PICTURES), graph.rename(frames, FRAME_COUNTS)
         x = self._pad_time(graph.add("Unsqueeze", pictures, graph.constant([1])))
         x = self._convolve(x, network.stem)

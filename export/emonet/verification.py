@@ -23,6 +23,7 @@ from export.evaluation.verification import (
     verification,
 )
 from export.graph.front_end import POWER_RANGE_DB, PRESETS
+from export.graph.high_pass import high_passed
 from service.card import read_card
 from service.pipeline.device.session import Session
 
@@ -40,11 +41,13 @@ def verify_speech_bundle(folder: Path, recordings: Sequence[Clip]) -> Verificati
     calibration = Calibration.from_settings(dict(card.settings))
     session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
     alone, batch_difference = alone_and_together(by_graph(session), clips)
-    by_torch = by_network(network, card.speech.preset, calibration)
+    is_high_passed = card.speech.high_pass_hz is not None
+    by_torch = by_network(network, card.speech.preset, calibration, is_high_passed=is_high_passed)
     expected = np.concatenate([by_torch([clip]) for clip in clips])
     reference = None
     if card.speech.preset == PRESETS["open"].name:
-        by_librosa = np.concatenate([_reference(network, calibration, clip) for clip in clips])
+        heard = [high_passed(clip, card.speech.sample_rate_hz) for clip in clips] if is_high_passed else clips
+        by_librosa = np.concatenate([_reference(network, calibration, clip) for clip in heard])
         reference = float(np.abs(alone - by_librosa).max())
     return verification(
         card,

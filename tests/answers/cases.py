@@ -100,7 +100,7 @@ Case = Read | Upload | JobCase | SoundStream | PictureStream | UnitStream | Comm
 
 READS = (
     Read("models", "/v1/models"),
-    Read("model_card", "/v1/models/emonet-open/1"),
+    Read("model_card", "/v1/models/emonet-open/2"),
     Read("limits", "/v1/limits"),
     Read("problems", "/v1/problems"),
     Read("problem", "/v1/problems/config_invalid"),

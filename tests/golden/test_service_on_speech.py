@@ -67,7 +67,7 @@ def test_embeddings_are_those_of_the_graph(client, media_type):
         starts_s, rows = table[:, 0], table[:, 2:]
     else:
         starts_s, rows = answer.json()["timeline"]["start_s"], np.array(answer.json()["embedding"], np.float32)
-    graph = onnxruntime.InferenceSession(ROOT / "models/emonet-open/1/emonet.onnx")
+    graph = onnxruntime.InferenceSession(ROOT / "models/emonet-open/2/emonet.onnx")
     stored = np.round(samples * 32768).clip(-32768, 32767).astype(np.float32) / 32768
     assert len(rows) == len(starts_s) > 5
     for start_s, row in list(zip(starts_s, rows, strict=True))[:-1]:  # the last one begins between milliseconds

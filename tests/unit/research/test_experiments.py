@@ -203,7 +203,7 @@ def test_confusions_are_shares_of_each_acted_class(tmp_path):
 
 
 def test_effect_of_the_denoiser_is_measured_at_every_level(place):
-    words = ["denoise", "--corpus", place / "small", "--model", ROOT / "models/emonet-open/1"]
+    words = ["denoise", "--corpus", place / "small", "--model", ROOT / "models/emonet-open/2"]
     words += ["--denoiser", DENOISER, "--snr-db", 10, "--out", place / "denoise"]
     assert main(list(map(str, words))) == 0
     rows = rows_of(place / "denoise/denoise.json")

@@ -135,7 +135,7 @@ def test_a_bundle_of_one_target_and_tables_of_openface(tmp_path, right):
     [
         (["--partition", "devel"], "partition 'devel'"),
         (["--plot", "somewhere"], "confusion"),
-        (["--against", "models/emonet-open/1"], "different tasks"),
+        (["--against", "models/emonet-open/2"], "different tasks"),
     ],
 )
 def test_what_cannot_be_is_told(right, corpus, capsys, arguments, told):
@@ -146,7 +146,7 @@ def test_what_cannot_be_is_told(right, corpus, capsys, arguments, told):
 def test_folders_that_are_none_are_told(right, tmp_path, capsys):
     assert main(["evaluate", str(right), "--corpus", str(tmp_path)]) == 1
     assert "'labels'" in capsys.readouterr().err
-    assert main(["evaluate", "models/emonet-open/1", "--corpus", str(tmp_path), "--partition", "all"]) == 1
+    assert main(["evaluate", "models/emonet-open/2", "--corpus", str(tmp_path), "--partition", "all"]) == 1
     assert "affect bundles" in capsys.readouterr().err
 
 

@@ -152,7 +152,7 @@ def test_verify_passes_and_fails_on_another_network(trained, capsys):
 
 def test_committed_bundles_verify_on_human_speech(capsys):
     audio = sorted(corpus_folder("ravdess").glob("audio/*.opus"))[:3]
-    bundles = [str(ROOT / "models" / name / "1") for name in ("emonet-open", "emonet-research")]
+    bundles = [str(ROOT / "models" / name / "2") for name in ("emonet-open", "emonet-research")]
     assert main(["verify", *bundles, "--json", "--audio", *map(str, audio)]) == 0
     assert [json.loads(line)["passed"] for line in capsys.readouterr().out.splitlines()] == [True, True]
 
