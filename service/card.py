@@ -74,6 +74,14 @@ class SpeechInput(_Frozen):
         gt=0,
         description="corner of the graph's own high-pass, mains hum is stopped too; null without one",
     )
+    voice_margin_s: float = Field(
+        0.1, ge=0, description="kept before the first and after the last step of voice when a clip is cut to its voice"
+    )
+    utterance_gap_s: float = Field(0.3, gt=0, description="voice that pauses for less is one utterance")
+    utterance_least_s: float = Field(
+        0.4, ge=0, description="a shorter utterance is left out where there are longer ones"
+    )
+    enough_speech_s: float = Field(1.0, gt=0, description="seconds of voice at which a row's confidence is 1")
 
 
 class Parity(_Frozen):

@@ -5,26 +5,27 @@ from __future__ import annotations
 import orjson
 
 from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
-from service.pipeline.results import AudioEmbedding, AudioEmotion, FloatArray
+from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, FloatArray
 
 AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
 
 EMBEDDING_MEDIA_TYPES = (JSON, CSV)
 
 
-def audio_answer(result: AudioEmotion, media_type: str, request_id: str, *, timeline: bool) -> bytes:
+def audio_answer(result: AudioEmotion, media_type: str, request_id: str, options: AudioOptions) -> bytes:
     """Render ``result``.
 
     Args:
         result: what the pipeline found.
         media_type: one of :data:`AUDIO_MEDIA_TYPES`; FHIR with its parameter ``fhirVersion``.
         request_id: for the JSON document.
-        timeline: whether the JSON document holds the timeline; CSV and plot always do.
+        options: which parts the JSON document holds; CSV and plot always have the timeline, unless CSV is to have
+            segments.
     """
     if media_type == CSV:
         from service.render.csv import audio_emotion_csv
 
-        return audio_emotion_csv(result).encode()
+        return audio_emotion_csv(result, segments=options.segments).encode()
     if media_type == PNG:
         from service.render.plot import audio_emotion_png
 
@@ -36,7 +37,14 @@ def audio_answer(result: AudioEmotion, media_type: str, request_id: str, *, time
         return fhir_bundle(findings_of_audio(result), request_id, fhir_version(media_type))
     from service.render.audio_json import audio_emotion_json
 
-    return orjson.dumps(audio_emotion_json(result, request_id, timeline=timeline))
+    document = audio_emotion_json(
+        result,
+        request_id,
+        timeline=options.timeline,
+        segments=options.segments,
+        voice_activity=options.voice_activity,
+    )
+    return orjson.dumps(document)
 
 
 def fhir_version(media_type: str) -> str:

@@ -51,7 +51,7 @@ def _analyse(request: Request, data: memoryview, options: AudioOptions, media_ty
     result = services_of(request).loaded.pipeline.analyse(data, options, work)
     exchange = note_analysis(request, result.media, result.stages_s, [result.model])
     with exchange.stage("render"):
-        return audio_answer(result, media_type, exchange.request_id, timeline=options.timeline)
+        return audio_answer(result, media_type, exchange.request_id, options)
 
 
 def _analyse_aloud(request: Request, data: memoryview, options: AudioOptions, work: Work, emit: Emit) -> bytes:
@@ -63,4 +63,4 @@ def _analyse_aloud(request: Request, data: memoryview, options: AudioOptions, wo
 
     result = pipeline.analyse(data, options, work, on_window=tell)
     exchange = note_analysis(request, result.media, result.stages_s, [result.model])
-    return audio_answer(result, JSON, exchange.request_id, timeline=options.timeline)
+    return audio_answer(result, JSON, exchange.request_id, options)

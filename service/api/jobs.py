@@ -160,6 +160,6 @@ def _find(request: Request, job_id: str) -> Job:
 def _render(result: AudioEmotion | VideoAffect, options: JobOptions, media_type: str, request_id: str) -> bytes:
     if isinstance(result, AudioEmotion):
         assert isinstance(options, AudioOptions)
-        return audio_answer(result, media_type, request_id, timeline=options.timeline)
+        return audio_answer(result, media_type, request_id, options)
     assert not isinstance(options, AudioOptions)
     return affect_answer(result, media_type, request_id, options.include)

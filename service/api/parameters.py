@@ -84,6 +84,16 @@ class AudioQuery(RecordingQuery):
     """Query parameters of ``POST /v1/audio/emotion``."""
 
     timeline: bool = Field(False, description="Answer with a value for every window of the recording.")
+    segments: bool = Field(
+        False, description="Answer with a value for every utterance; CSV then has these rows instead of windows."
+    )
+    voice_activity: bool = Field(False, description="Answer with the probability of speech, step by step.")
+    min_speech: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of a window that must be speech for it to be judged; left out: the service's setting.",
+    )
 
     def options(self, limits: Limits) -> AudioOptions:
         """Check the parameters beside one another and hand them on.

@@ -6,13 +6,13 @@ from typing import Any
 
 from service.jobs.files import PartFiles
 from service.jobs.part import INSPECT, SPEECH, NothingToDo, Part
-from service.jobs.sound_parts import InspectPart, Judging, SoundPart, joined_channels
+from service.jobs.sound_parts import InspectPart, Judging, SoundPart, joined_channels, judged_channel
 from service.jobs.spool import JobSpool
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech.denoise import Denoiser
-from service.pipeline.speech.emotion_answer import JudgedChannel, JudgedSound, emotion_answer
+from service.pipeline.speech.emotion_answer import JudgedSound, emotion_answer
 from service.pipeline.speech.resampling import resampled_length
 from service.pipeline.speech.windows import Windows, window_rule
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -80,7 +80,7 @@ class AudioPlan:
             return NothingToDo({})
         self._windows(inspected["samples"], options)  # refuses what is too short, or has too many
         rule = window_rule(model.speech, self._limits, options.window_s, options.hop_s)
-        judging = Judging(model, rule, inspected["samples"], denoiser)
+        judging = Judging(model, rule, inspected["samples"], denoiser, self._speech.least_share(options.min_speech))
         return SoundPart(sound, self._speech, rate_hz, self._segment_s, judging, state)
 
     def join(self, options: AudioOptions, spool: JobSpool) -> AudioEmotion | None:
@@ -91,7 +91,7 @@ class AudioPlan:
         records = list(PartFiles(spool, SPEECH).records())
         model, denoiser = self._speech.model_for(options), self._denoiser(options)
         channels = [
-            JudgedChannel(name, found["shares"], found["answers"], **whole)
+            judged_channel(name, found, whole)
             for name, found, whole in zip(
                 inspected["names"], joined_channels(records), records[-1]["whole"], strict=True
             )
@@ -102,8 +102,9 @@ class AudioPlan:
             channels=channels,
             offset_s=options.start_s or 0.0,
             flags=inspected["flags"],
-            has_voice=self._speech.voice is not None,
+            voice_step_s=None if self._speech.voice is None else self._speech.voice.step_s,
             denoiser=None if denoiser is None else denoiser.reference,
+            least_share=self._speech.least_share(options.min_speech),
         )
         return emotion_answer(known, model, {})
 

@@ -12,7 +12,17 @@ import numpy as np
 
 from service.pipeline.affect.attribution import Attribution
 from service.pipeline.face.face_series import FaceSeries
-from service.pipeline.results import AudioEmotion, ChannelEmotion, FlagSpan, MediaInfo, ModelReference, Timeline, Track
+from service.pipeline.results import (
+    AudioEmotion,
+    ChannelEmotion,
+    FlagSpan,
+    MediaInfo,
+    ModelReference,
+    Segments,
+    Timeline,
+    Track,
+    VoiceTrace,
+)
 from service.pipeline.video.video_results import Statistics, VideoAffect
 
 _KINDS: Final[dict[str, type[Any]]] = {
@@ -24,8 +34,10 @@ _KINDS: Final[dict[str, type[Any]]] = {
         FlagSpan,
         MediaInfo,
         ModelReference,
+        Segments,
         Timeline,
         Track,
+        VoiceTrace,
         Attribution,
         Statistics,
         VideoAffect,

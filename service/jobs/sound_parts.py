@@ -19,9 +19,11 @@ from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.task import Work
 from service.pipeline.results import FloatArray
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
-from service.pipeline.speech.emotion_answer import stack_answers
+from service.pipeline.speech.emotion_answer import ClipAnswers, JudgedChannel, sort_answers
 from service.pipeline.speech.listener import ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel
+from service.pipeline.speech.segments import UtteranceParts
+from service.pipeline.speech.utterances import UtteranceRule, Utterances
 from service.pipeline.speech.windows import WindowRule
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
@@ -71,12 +73,14 @@ class Judging:
         rule: where they lie.
         n_samples: length of the recording at the rate of the sound.
         denoiser: takes the noise out before anything is heard, at the rate of the sound; None leaves it in.
+        least_share: share of speech from which on a row is judged, 0…1.
     """
 
     model: EmotionModel
     rule: WindowRule
     n_samples: int
     denoiser: Denoiser | None
+    least_share: float
 
 
 class SoundPart:
@@ -118,7 +122,7 @@ class SoundPart:
         """The next segment.
 
         Its record has for each of the 'channels' the 'steps' of voice activity bool [steps]; where windows are judged
-        also their 'shares' float32 [windows] and the 'answers' for those with enough speech. The last record has
+        also what :func:`_record` makes. The last record has
         'whole', too: for each channel its 'outline' and whether it 'is_silent'.
         """
         began = self._taken
@@ -170,13 +174,10 @@ class SoundPart:
             for number, channel in enumerate(self._channels)
         ]
         if self._judging is None:
-            return [{"steps": one.steps} for one in heard]
+            return [{"steps": one.steps.is_speech} for one in heard]
         clips = [clip for one in heard for clip in one.clips]
         answers = iter(self._speech.judge(self._judging.model, clips, work))
-        return [
-            {"steps": one.steps, "shares": one.shares, "answers": stack_answers([next(answers) for _ in one.clips])}
-            for one in heard
-        ]
+        return [_record(one, sort_answers(one, [next(answers) for _ in one.clips])) for one in heard]
 
     def _open(self, channels: int) -> None:
         """Begin to listen to so many channels."""
@@ -195,7 +196,10 @@ class _Channel:
         if judging.denoiser is not None:
             self._denoiser = ChannelDenoiser(judging.denoiser, n_samples, rate_hz)
             n_samples = self._denoiser.clean_samples
-        self._listener = ChannelListener(judging.rule, rate_hz, speech.voice, n_samples)
+        cut, least_share = UtteranceRule.of(judging.model.speech), judging.least_share
+        self._listener = ChannelListener(
+            judging.rule, rate_hz, speech.voice, n_samples, cut=cut, least_share=least_share
+        )
 
     def take(self, pieces: Sequence[FloatArray], speech: SpeechPipeline, work: Work, *, last: bool) -> HeardWindows:
         samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
@@ -253,6 +257,30 @@ def refuse_if_cancelled(work: Work) -> None:
     """
     if work.cancel is not None and work.cancel.is_set():
         raise Cancelled
+
+
+def _record(heard: HeardWindows, answers: ClipAnswers) -> dict[str, Any]:
+    """What is known of a stretch of one channel, in arrays that join those of the next."""
+    return {
+        "shares": heard.shares,
+        "answers": answers.windows,
+        "utterances": dict(vars(heard.utterances)),
+        "parts": {"numbers": answers.parts.numbers, "answers": answers.parts.answers},
+        "activity": heard.steps.probabilities,
+    }
+
+
+def judged_channel(name: str, found: dict[str, Any], whole: dict[str, Any]) -> JudgedChannel:
+    """A channel of a job that is done: ``found`` joins the records of all stretches, ``whole`` is that of the last."""
+    return JudgedChannel(
+        name=name,
+        shares=found["shares"],
+        answers=found["answers"],
+        utterances=Utterances(**found["utterances"]),
+        parts=UtteranceParts(**found["parts"]),
+        activity=found["activity"],
+        **whole,
+    )
 
 
 def _joined(pieces: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,9 @@ class AudioOptions:
     window_s: float | None = None
     hop_s: float | None = None
     denoise: bool = False
+    segments: bool = False
+    voice_activity: bool = False
+    min_speech: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ class Timeline:
         probabilities: float32 [windows, classes].
         arousal, valence: float32 [windows] in −1…1, or None where the model has no such output.
         speech: float32 [windows], share of each window that is speech, 0…1, or None without voice activity.
+        confidence: float32 [windows], amount of voice in each, 0…1: seconds over the card's ``enough_speech_s``; None
+            without voice activity.
     """
 
     start_s: NDArray[np.float64]
@@ -121,6 +126,54 @@ class Timeline:
     arousal: FloatArray | None
     valence: FloatArray | None
     speech: FloatArray | None
+    confidence: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Segments:
+    """One row an utterance; columns of one length. NaN stands for ``null``.
+
+    Attributes:
+        start_s, end_s: float64, seconds from the beginning of the recording; from the first to the last step of voice.
+        probabilities: float32 [segments, classes].
+        arousal, valence: float32 in −1…1, or None where the model has no such output.
+        speech: float32, share of each that is voice, 0…1.
+        speech_level_db: float32, RMS over its steps of voice, dB below full scale.
+        confidence: float32, as in :class:`Timeline`.
+    """
+
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+    probabilities: FloatArray
+    arousal: FloatArray | None
+    valence: FloatArray | None
+    speech: FloatArray
+    speech_level_db: FloatArray
+    confidence: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+    def part(self, row: int) -> Segments:
+        """One row of them."""
+        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        own: dict[str, Any] = {name: None if one is None else one[row : row + 1] for name, one in columns.items()}
+        return Segments(**own)
+
+
+@dataclass(frozen=True)
+class VoiceTrace:
+    """Voice activity step by step.
+
+    Attributes:
+        start_s: where the first step begins, seconds from the beginning of the recording.
+        hop_s: length of a step.
+        probabilities: float32 [steps], of speech.
+    """
+
+    start_s: float
+    hop_s: float
+    probabilities: FloatArray
 
 
 @dataclass(frozen=True)
@@ -144,6 +197,15 @@ class JudgedWindow:
     arousal: float | None
     valence: float | None
     speech: float | None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class JudgedSegment:
+    """One utterance of a stream: :class:`Segments` of one row."""
+
+    index: int
+    row: Segments
 
 
 @dataclass(frozen=True)
@@ -156,6 +218,8 @@ class ChannelEmotion:
         emotion: most probable label, or None.
         arousal, valence: −1…1, or None.
         flags: such as 'silent', 'clipped', 'no_speech'.
+        segments: the utterances that the answer is made of; None without voice activity.
+        voice_activity: step by step, or None.
     """
 
     channel: str
@@ -165,6 +229,8 @@ class ChannelEmotion:
     valence: float | None
     timeline: Timeline
     flags: tuple[str, ...] = ()
+    segments: Segments | None = None
+    voice_activity: VoiceTrace | None = None
 
 
 @dataclass(frozen=True)

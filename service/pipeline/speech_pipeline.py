@@ -145,6 +145,7 @@ class SpeechPipeline:
             self._voice,
             lambda clips, work: self._judge.run(model, clips, work),
             self._judge.hear,
+            self._judge.least_share(options.min_speech),
         )
 
     def signature(self, name: str, version: str) -> Signature | None:
@@ -216,6 +217,10 @@ class SpeechPipeline:
     def hear(self, chunk: Chunk, work: Work) -> ChunkAnswer:
         """Run a stretch of sound through voice activity, which must be there; raises as :meth:`analyse`."""
         return self._judge.hear(chunk, work)
+
+    def least_share(self, min_speech: float | None) -> float:
+        """Share of speech from which on a row is judged, 0…1; None stands for the service's."""
+        return self._judge.least_share(min_speech)
 
     def judge(self, model: EmotionModel, units: list[FloatArray], work: Work) -> list[WindowAnswer]:
         """Run windows, float32 [samples] each, through ``model``; raises as :meth:`analyse`."""

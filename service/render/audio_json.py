@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
+<<<<<<< HEAD
 from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, MediaInfo, Timeline, Track
 from service.render.channels import has_channel_list, merged_channel, plain_values
+=======
+from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, MediaInfo, Segments, Timeline, VoiceTrace
+from service.render.channels import has_channel_list, merged_channel, plain_values, top_labels
+>>>>>>> 9d7730d (speech: judge clips cut to their voice, and answers made of utterances)
 
 PROBABILITY_DECIMALS = 6
 SECONDS_DECIMALS = 3
+LEVEL_DECIMALS = 2
+ACTIVITY_DECIMALS = 4
 
 
-def audio_emotion_json(result: AudioEmotion, request_id: str, *, timeline: bool) -> dict[str, object]:
+def audio_emotion_json(
+    result: AudioEmotion, request_id: str, *, timeline: bool, segments: bool = False, voice_activity: bool = False
+) -> dict[str, object]:
     """Render ``result``.
 
     Args:
         result: result of the speech pipeline.
         request_id: value of the response header ``X-Request-Id``.
-        timeline: whether to add ``timeline``, at the top and in each entry of ``channels``.
+        timeline, segments, voice_activity: which of these members to add, at the top and in each entry of ``channels``.
 
     Returns:
         A tree of dict, list, str, float, int and None; NaN becomes None. ``probabilities`` and ``emotion`` are None
@@ -28,20 +38,23 @@ def audio_emotion_json(result: AudioEmotion, request_id: str, *, timeline: bool)
         the channels with speech, window by window in the timeline.
     """
     merged = merged_channel(result)
+
+    def members(channel: ChannelEmotion) -> dict[str, object]:
+        return channel_members(
+            channel, result.labels, timeline=timeline, segments=segments, voice_activity=voice_activity
+        )
+
     document: dict[str, object] = {
         "request_id": request_id,
         "media": media_members(result.media),
         "model": asdict(result.model),
         "labels": list(result.labels),
-        **channel_members(merged, result.labels, timeline),
+        **members(merged),
     }
     if result.denoiser is not None:
         document["denoiser"] = asdict(result.denoiser)
     if has_channel_list(result):
-        document["channels"] = [
-            {"channel": channel.channel, **channel_members(channel, result.labels, timeline)}
-            for channel in result.channels
-        ]
+        document["channels"] = [{"channel": channel.channel, **members(channel)} for channel in result.channels]
     return document
 
 
@@ -63,6 +76,7 @@ def media_members(media: MediaInfo) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
+<<<<<<< HEAD
 def _track_members(track: Track) -> dict[str, object]:
     times_s = {"start_s": track.start_s, "end_s": track.end_s}
     rounded = {name: None if time_s is None else round(time_s, SECONDS_DECIMALS) for name, time_s in times_s.items()}
@@ -70,6 +84,16 @@ def _track_members(track: Track) -> dict[str, object]:
 
 
 def channel_members(channel: ChannelEmotion, labels: tuple[str, ...], timeline: bool) -> dict[str, object]:
+=======
+def channel_members(
+    channel: ChannelEmotion,
+    labels: tuple[str, ...],
+    *,
+    timeline: bool,
+    segments: bool = False,
+    voice_activity: bool = False,
+) -> dict[str, object]:
+>>>>>>> 9d7730d (speech: judge clips cut to their voice, and answers made of utterances)
     """Members of one channel; None in place of NaN."""
     answer: dict[str, object] = {
         "probabilities": None
@@ -81,6 +105,10 @@ def channel_members(channel: ChannelEmotion, labels: tuple[str, ...], timeline: 
     }
     if timeline:
         answer["timeline"] = _timeline(channel.timeline, labels)
+    if segments:
+        answer["segments"] = None if channel.segments is None else segments_columns(channel.segments, labels)
+    if voice_activity:
+        answer["voice_activity"] = None if channel.voice_activity is None else _voice_activity(channel.voice_activity)
     answer["flags"] = list(channel.flags)
     return answer
 
@@ -106,4 +134,35 @@ def _timeline(timeline: Timeline, labels: tuple[str, ...]) -> dict[str, object]:
         "arousal": column(timeline.arousal),
         "valence": column(timeline.valence),
         "speech": column(timeline.speech),
+        "confidence": column(timeline.confidence),
+    }
+
+
+def segments_columns(segments: Segments, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Columns of utterances: lists by name, ``probabilities`` by label; a column that the model has not is None."""
+
+    def column(values: FloatArray | None) -> list[float | None] | None:
+        return None if values is None else plain_values(values, PROBABILITY_DECIMALS)
+
+    return {
+        "start_s": plain_values(segments.start_s, SECONDS_DECIMALS),
+        "end_s": plain_values(segments.end_s, SECONDS_DECIMALS),
+        "emotion": top_labels(segments.probabilities, labels),
+        "probabilities": {
+            label: plain_values(segments.probabilities[:, index], PROBABILITY_DECIMALS)
+            for index, label in enumerate(labels)
+        },
+        "arousal": column(segments.arousal),
+        "valence": column(segments.valence),
+        "speech": column(segments.speech),
+        "speech_level_db": plain_values(segments.speech_level_db, LEVEL_DECIMALS),
+        "confidence": column(segments.confidence),
+    }
+
+
+def _voice_activity(trace: VoiceTrace) -> dict[str, object]:
+    return {
+        "start_s": round(trace.start_s, SECONDS_DECIMALS),
+        "hop_s": round(trace.hop_s, PROBABILITY_DECIMALS),
+        "probability": plain_values(trace.probabilities, ACTIVITY_DECIMALS),
     }

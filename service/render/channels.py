@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.results import AudioEmbedding, AudioEmotion, ChannelEmotion, FloatArray, Timeline
+from service.pipeline.results import AudioEmbedding, AudioEmotion, ChannelEmotion, FloatArray, Timeline, VoiceTrace
 
 
 def has_channel_list(result: AudioEmotion | AudioEmbedding) -> bool:
@@ -19,8 +19,8 @@ def merged_channel(result: AudioEmotion) -> ChannelEmotion:
     """The result for the whole recording.
 
     A single channel is returned unchanged. For several, probabilities, arousal and valence are means over the channels
-    with speech, for the recording and for each window; ``speech`` is the largest share of any channel; ``flags`` are
-    those of all channels.
+    with speech, for the recording and for each window; ``speech``, ``confidence`` and voice activity are the largest of
+    any channel; ``flags`` are those of all channels. Segments are each channel's own.
     """
     channels = result.channels
     if len(channels) == 1:
@@ -35,6 +35,7 @@ def merged_channel(result: AudioEmotion) -> ChannelEmotion:
         valence=_mean_known([channel.valence for channel in channels]),
         timeline=_merged_timeline([channel.timeline for channel in channels]),
         flags=tuple(dict.fromkeys(flag for channel in channels for flag in channel.flags)),
+        voice_activity=_merged_activity([channel.voice_activity for channel in channels]),
     )
 
 
@@ -70,7 +71,14 @@ def _merged_timeline(timelines: Sequence[Timeline]) -> Timeline:
         arousal=_optional_mean([timeline.arousal for timeline in timelines]),
         valence=_optional_mean([timeline.valence for timeline in timelines]),
         speech=_largest([timeline.speech for timeline in timelines]),
+        confidence=_largest([timeline.confidence for timeline in timelines]),
     )
+
+
+def _merged_activity(traces: Sequence[VoiceTrace | None]) -> VoiceTrace | None:
+    heard = [trace for trace in traces if trace is not None and len(trace.probabilities)]  # none of a silent channel
+    largest = _largest([trace.probabilities for trace in heard])
+    return None if largest is None else VoiceTrace(heard[0].start_s, heard[0].hop_s, largest)
 
 
 def _mean_of_rows(columns: Sequence[FloatArray]) -> FloatArray:

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray
+from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, Segments
 from service.pipeline.video.video_results import VideoAffect
-from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS
+from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, segments_columns
 from service.render.channels import merged_channel, plain_values, top_labels
 from service.render.video_json import ACTION_UNIT_DECIMALS, BOX_DECIMALS, BOX_SIDES
 
@@ -20,24 +20,33 @@ Cell = str | float | None
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def audio_emotion_csv(result: AudioEmotion) -> str:
+def audio_emotion_csv(result: AudioEmotion, *, segments: bool = False) -> str:
     """Render ``result`` with a header and CRLF line ends.
 
-    Columns: ``channel, start_s, end_s, emotion``, a probability for each label, ``arousal, valence, speech``. Unknown
-    cells, and those that the model has no output for, are empty.
+    Columns: ``channel, start_s, end_s, emotion``, a probability for each label, ``arousal, valence, speech,
+    confidence``. Unknown cells, and those that the model has no output for, are empty.
+
+    Args:
+        result: result of the speech pipeline.
+        segments: whether rows are utterances, with ``speech_level_db`` before ``confidence``, instead of windows.
     """
-    return csv_text([csv_header(result), *csv_rows(result)])
+    return csv_text([csv_header(result, segments=segments), *csv_rows(result, segments=segments)])
 
 
-def csv_header(result: AudioEmotion) -> list[Cell]:
+def csv_header(result: AudioEmotion, *, segments: bool = False) -> list[Cell]:
     """Names of the columns."""
-    return ["channel", "start_s", "end_s", "emotion", *result.labels, "arousal", "valence", "speech"]
+    level = ["speech_level_db"] if segments else []
+    numbers = ["arousal", "valence", "speech", *level, "confidence"]
+    return ["channel", "start_s", "end_s", "emotion", *result.labels, *numbers]
 
 
-def csv_rows(result: AudioEmotion) -> Iterator[list[Cell]]:
-    """The rows below the header: each channel's windows in order."""
+def csv_rows(result: AudioEmotion, *, segments: bool = False) -> Iterator[list[Cell]]:
+    """The rows below the header: each channel's windows in order, or its utterances."""
     for channel in result.channels:
-        yield from _channel_rows(channel, result.labels)
+        if not segments:
+            yield from _channel_rows(channel, result.labels)
+        elif channel.segments is not None:
+            yield from _segment_rows(channel.channel, channel.segments, result.labels)
 
 
 def csv_text(rows: list[list[Cell]]) -> str:
@@ -60,12 +69,32 @@ def _channel_rows(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[
         column(timeline.arousal),
         column(timeline.valence),
         column(timeline.speech),
+        column(timeline.confidence),
     ]
     starts_s = plain_values(timeline.start_s, SECONDS_DECIMALS)
     ends_s = plain_values(timeline.end_s, SECONDS_DECIMALS)
     emotions = top_labels(timeline.probabilities, labels)
     for start_s, end_s, emotion, *numbers in zip(starts_s, ends_s, emotions, *columns, strict=True):
         yield [channel.channel, start_s, end_s, emotion, *numbers]
+
+
+def _segment_rows(channel: str, segments: Segments, labels: tuple[str, ...]) -> Iterator[list[Cell]]:
+    columns = segments_columns(segments, labels)
+    unknown: list[float | None] = [None] * len(segments)
+    rows = zip(
+        columns["start_s"],
+        columns["end_s"],
+        columns["emotion"],
+        *columns["probabilities"].values(),
+        columns["arousal"] or unknown,
+        columns["valence"] or unknown,
+        columns["speech"],
+        columns["speech_level_db"],
+        columns["confidence"],
+        strict=True,
+    )
+    for row in rows:
+        yield [channel, *row]
 
 
 def _safe(cell: Cell) -> Cell:

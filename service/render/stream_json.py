@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from service.pipeline.affect.live import AffectRows
-from service.pipeline.results import JudgedWindow
-from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, plain_number
+from service.pipeline.results import JudgedSegment, JudgedWindow
+from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, plain_number, segments_columns
 from service.render.channels import plain_values
 
 
@@ -28,6 +28,26 @@ def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, obj
         "arousal": plain_number(window.arousal),
         "valence": plain_number(window.valence),
         "speech": plain_number(window.speech),
+        "confidence": plain_number(window.confidence),
+    }
+
+
+def segment_members(segment: JudgedSegment, labels: Sequence[str]) -> dict[str, object]:
+    """Members of one utterance: its row in the segments, with the same rounding.
+
+    Args:
+        segment: the utterance.
+        labels: the model's labels.
+    """
+    columns = segments_columns(segment.row, tuple(labels))
+    shares = columns.pop("probabilities")
+    assert isinstance(shares, dict)
+    members = {name: None if values is None else values[0] for name, values in columns.items()}
+    known = members["emotion"] is not None
+    return {
+        "index": segment.index,
+        "probabilities": {label: values[0] for label, values in shares.items()} if known else None,
+        **members,
     }
 
 

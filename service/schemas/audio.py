@@ -71,6 +71,35 @@ class AudioTimeline(Answer):
     arousal: Column | None = Field(None, description="−1…1", examples=[[0.7]])
     valence: Column | None = Field(None, description="−1…1", examples=[[-0.5]])
     speech: Column | None = Field(None, description="share of the window that is speech, 0…1", examples=[[0.98]])
+    confidence: Column | None = Field(
+        None,
+        description="seconds of voice over the card's enough_speech_s, 0…1: amount, not accuracy",
+        examples=[[1.0]],
+    )
+
+
+class Segments(Answer):
+    """One value an utterance in each column, all of one length."""
+
+    start_s: list[float] = Field(description="seconds", examples=[[1.52]])
+    end_s: list[float] = Field(description="seconds", examples=[[4.96]])
+    emotion: list[str | None] = Field(description="the most probable label", examples=[["anger"]])
+    probabilities: dict[str, Column] = Field(description="a column for each label", examples=[{"anger": [0.91]}])
+    arousal: Column | None = Field(None, description="−1…1", examples=[[0.7]])
+    valence: Column | None = Field(None, description="−1…1", examples=[[-0.5]])
+    speech: list[float] = Field(description="share of the utterance that is voice, 0…1", examples=[[0.94]])
+    speech_level_db: Column = Field(description="RMS while there is voice, dB re full scale", examples=[[-23.1]])
+    confidence: list[float] = Field(
+        description="seconds of voice over the card's enough_speech_s, 0…1: amount, not accuracy", examples=[[0.97]]
+    )
+
+
+class VoiceActivitySteps(Answer):
+    """Voice activity at its own steps."""
+
+    start_s: float = Field(description="beginning of the first step, seconds", examples=[0.0])
+    hop_s: float = Field(description="length of a step, seconds", examples=[0.032])
+    probability: list[float] = Field(description="of speech, one for each step", examples=[[0.01]])
 
 
 class AudioJudgement(Answer):
@@ -83,7 +112,15 @@ class AudioJudgement(Answer):
     arousal: float | None = Field(description="−1…1; null where the model has none", examples=[0.7])
     valence: float | None = Field(description="−1…1; null where the model has none", examples=[-0.5])
     timeline: AudioTimeline | None = Field(None, description="with timeline=true")
+<<<<<<< HEAD
     flags: list[Flag] = Field(description="remarks on the answer; `GET /v1/flags` lists all")
+=======
+    segments: Segments | None = Field(
+        None, description="with segments=true; with channel=each in the entries of channels alone"
+    )
+    voice_activity: VoiceActivitySteps | None = Field(None, description="with voice_activity=true")
+    flags: list[str] = Field(description="such as 'silent', 'no_speech', 'clipped', 'denoised'")
+>>>>>>> 9d7730d (speech: judge clips cut to their voice, and answers made of utterances)
 
 
 class ChannelJudgement(AudioJudgement):

@@ -29,6 +29,10 @@ class AudioConfig(ClientMessage):
     version: Annotated[str, Field(max_length=32)] | None = Field(None, description="left out: the newest")
     window_s: Seconds | None = Field(None, description="length of a window; left out: the model's")
     hop_s: Seconds | None = Field(None, description="time between the beginnings of windows; left out: the model's")
+    segments: bool = Field(False, description="tell utterances too, each when it has ended")
+    min_speech: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="share of a window that must be speech for it to be judged; left out: the service's"
+    )
 
 
 class VideoConfig(ClientMessage):
@@ -62,7 +66,7 @@ class Resume(ClientMessage):
 
     type: Literal["resume"]
     id: Name = Field(description="of the session, as session.created said")
-    received: int = Field(0, ge=0, description="answers (window or affect messages) that the client has got")
+    received: int = Field(0, ge=0, description="answers (window, segment or affect messages) that the client has got")
 
 
 class End(ClientMessage):
@@ -138,6 +142,23 @@ class WindowMessage(ServerMessage):
     arousal: float | None
     valence: float | None
     speech: float | None
+    confidence: float | None = Field(None, description="amount of voice, 0…1")
+
+
+class SegmentMessage(ServerMessage):
+    """One utterance, as soon as it has ended: the same numbers as a row of the upload's segments."""
+
+    type: Literal["segment"] = "segment"
+    index: int
+    start_s: float
+    end_s: float
+    probabilities: dict[str, float] | None = Field(description="by label; null with too little speech to judge")
+    emotion: str | None
+    arousal: float | None
+    valence: float | None
+    speech: float
+    speech_level_db: float | None
+    confidence: float
 
 
 class AffectMessage(ServerMessage):
@@ -158,7 +179,7 @@ class SessionClosed(ServerMessage):
     id: str
     reason: Literal["end", "draining"]
     duration_s: float = Field(description="seconds of sound or pictures that were analysed")
-    answers: int = Field(description="window or affect messages of the session")
+    answers: int = Field(description="window, segment or affect messages of the session")
     received_samples: int | None = None
     received_frames: int | None = None
 

@@ -1,15 +1,28 @@
+<<<<<<< HEAD:service/streams/audio_analyser.py
 """Analyser of ``/v1/stream/audio``: 16 bit PCM in, one message a window out."""
+=======
+"""The engine of ``/v1/stream/audio``: 16 bit PCM in, a message for each window and, on request, each utterance out."""
+>>>>>>> 9d7730d (speech: judge clips cut to their voice, and answers made of utterances):service/streams/audio_engine.py
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from service.pipeline.device.task import Work
+from service.pipeline.results import JudgedSegment, JudgedWindow
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.problems import MessageInvalid
-from service.render.stream_json import window_members
+from service.render.stream_json import segment_members, window_members
 from service.schemas.audio import AnsweringModel
-from service.schemas.streams import AudioConfig, AudioCreated, ClientMessage, ServerMessage, StreamLimits, WindowMessage
+from service.schemas.streams import (
+    AudioConfig,
+    AudioCreated,
+    ClientMessage,
+    SegmentMessage,
+    ServerMessage,
+    StreamLimits,
+    WindowMessage,
+)
 from service.streams.analyser import Item
 
 BYTES_PER_SAMPLE = 2
@@ -63,13 +76,18 @@ class AudioAnalyser:
 
     def process(self, items: Sequence[Item], work: Work) -> list[ServerMessage]:
         """See :class:`service.streams.analyser.StreamAnalyser`."""
-        windows = self._live.add(b"".join(item.content for item in items), work)
-        return [WindowMessage.model_validate(window_members(window, self._labels)) for window in windows]
+        return self._messages(self._live.add(b"".join(item.content for item in items), work))
 
     def finish(self, work: Work) -> list[ServerMessage]:
         """See :class:`service.streams.analyser.StreamAnalyser`."""
+        return self._messages(self._live.finish(work))
+
+    def _messages(self, answers: Sequence[JudgedWindow | JudgedSegment]) -> list[ServerMessage]:
         return [
-            WindowMessage.model_validate(window_members(window, self._labels)) for window in self._live.finish(work)
+            SegmentMessage.model_validate(segment_members(answer, self._labels))
+            if isinstance(answer, JudgedSegment)
+            else WindowMessage.model_validate(window_members(answer, self._labels))
+            for answer in answers
         ]
 
 

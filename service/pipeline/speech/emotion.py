@@ -14,11 +14,12 @@ from service.pipeline.speech.emotion_answer import (
     JudgedSound,
     TimelineRows,
     emotion_answer,
-    stack_answers,
+    sort_answers,
 )
-from service.pipeline.speech.listener import ChannelListener
+from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, ChannelListener
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
 from service.pipeline.speech.sound import Sound
+from service.pipeline.speech.utterances import UtteranceRule
 from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, RunChunk, VoiceActivity, VoiceListener
 from service.pipeline.speech.windows import window_rule
 from service.settings import Limits
@@ -67,14 +68,19 @@ class SoundJudge:
         rule = window_rule(model.speech, self.limits, options.window_s, options.hop_s)
         windows = rule.plan(n_samples, self.limits)
         run_chunk = self._counted(len(channels) * n_samples / rate_hz, work)
-        listeners = [ChannelListener(rule, rate_hz, self.voice, n_samples) for _ in channels]
+        least_share = self.least_share(options.min_speech)
+        cut = UtteranceRule.of(model.speech)
+        listeners = [
+            ChannelListener(rule, rate_hz, self.voice, n_samples, cut=cut, least_share=least_share) for _ in channels
+        ]
         heard = [
             listener.take(channel.samples, run_chunk, last=True)
             for listener, channel in zip(listeners, channels, strict=True)
         ]
         offset_s, has_voice = options.start_s or 0.0, self.voice is not None
         names = [channel.name for channel in channels]
-        rows = TimelineRows(list(zip(names, heard, strict=True)), offset_s, has_voice=has_voice)
+        named = list(zip(names, heard, strict=True))
+        rows = TimelineRows(named, offset_s, model, has_voice=has_voice, least_share=least_share)
 
         def tell(answers: Sequence[WindowAnswer | None]) -> None:
             for row in rows.known(answers):
@@ -87,10 +93,24 @@ class SoundJudge:
             answers = iter(done)
             judged = []
             for name, one, listener in zip(names, heard, listeners, strict=True):
-                own = stack_answers([next(answers) for _ in one.clips])
+                own = sort_answers(one, [next(answers) for _ in one.clips])
                 extent = listener.extent
-                judged.append(JudgedChannel(name, one.shares, own, extent.outline, extent.is_silent))
-            known = JudgedSound(sound.media, windows, judged, offset_s, sound.flags, has_voice, sound.denoiser)
+                judged.append(
+                    JudgedChannel(
+                        name,
+                        one.shares,
+                        own.windows,
+                        one.utterances,
+                        own.parts,
+                        one.steps.probabilities,
+                        extent.outline,
+                        extent.is_silent,
+                    )
+                )
+            step_s = None if self.voice is None else self.voice.step_s
+            known = JudgedSound(
+                sound.media, windows, judged, offset_s, sound.flags, step_s, sound.denoiser, least_share
+            )
             return emotion_answer(known, model, work.stages_s)
 
     def find_speech(self, samples: FloatArray, rate_hz: int, work: Work) -> Activity | None:
@@ -98,7 +118,12 @@ class SoundJudge:
         if self.voice is None:
             return None
         run_chunk = self._counted(len(samples) / rate_hz, work)
-        return Activity(VoiceListener(self.voice, rate_hz).take(samples, run_chunk, last=True), self.voice.step_s)
+        steps = VoiceListener(self.voice, rate_hz).take(samples, run_chunk, last=True)
+        return Activity(steps.is_speech, self.voice.step_s)
+
+    def least_share(self, min_speech: float | None) -> float:
+        """Share of speech from which on a row is judged; None stands for the service's."""
+        return LEAST_SPEECH_SHARE if min_speech is None else min_speech
 
     def hear(self, chunk: Chunk, work: Work) -> ChunkAnswer:
         """Run a stretch of sound through voice activity, which must be there."""

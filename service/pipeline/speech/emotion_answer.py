@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,10 +18,13 @@ from service.pipeline.results import (
     MediaInfo,
     ModelReference,
     Timeline,
+    VoiceTrace,
 )
 from service.pipeline.speech.extent import joined_outline
 from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, HeardWindows, judged_rows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
+from service.pipeline.speech.segments import UtteranceParts, segments_of
+from service.pipeline.speech.utterances import Utterances
 from service.pipeline.speech.windows import Windows
 
 
@@ -32,6 +36,9 @@ class JudgedChannel:
         name: in the answer.
         shares: float32 [windows], share of each window that is speech.
         answers: by output the answers for the windows ``judged_rows(shares)``, float32 [judged, …]; empty without any.
+        utterances: in their order.
+        parts: the answers for their clips.
+        activity: float32 [steps], the voice activity's probabilities.
         outline: float32 [slices, 2], see :class:`~service.pipeline.speech.extent.Extent`.
         is_silent: whether all of the channel is silence; then nothing in it counts as speech.
     """
@@ -39,6 +46,9 @@ class JudgedChannel:
     name: str
     shares: FloatArray
     answers: dict[str, FloatArray]
+    utterances: Utterances
+    parts: UtteranceParts
+    activity: FloatArray
     outline: FloatArray
     is_silent: bool
 
@@ -53,8 +63,9 @@ class JudgedSound:
         channels: in the order of the answer.
         offset_s: where in the recording the first sample lies.
         flags: such as 'clipped'.
-        has_voice: whether voice activity was there to find speech.
+        voice_step_s: seconds of a step of the voice activity; None where there was none to find speech.
         denoiser: what took the noise out, if anything did.
+        least_share: share of speech from which on a row is judged, 0…1.
     """
 
     media: MediaInfo
@@ -62,8 +73,34 @@ class JudgedSound:
     channels: Sequence[JudgedChannel]
     offset_s: float
     flags: tuple[str, ...]
-    has_voice: bool
+    voice_step_s: float | None
     denoiser: ModelReference | None
+    least_share: float
+
+    @property
+    def has_voice(self) -> bool:
+        """Whether voice activity was there to find speech."""
+        return self.voice_step_s is not None
+
+
+@dataclass(frozen=True)
+class ClipAnswers:
+    """What the model says of the clips of one channel: by output float32 [windows or clips, …]; empty without any.
+
+    Attributes:
+        windows: for the windows with enough speech.
+        parts: for the clips of utterances.
+    """
+
+    windows: dict[str, FloatArray]
+    parts: UtteranceParts
+
+
+def sort_answers(heard: HeardWindows, answers: Sequence[WindowAnswer]) -> ClipAnswers:
+    """Sort the answers for ``heard.clips`` by what they are for."""
+    windows = stack_answers([answers[clip] for clip in heard.of_windows])
+    clips, numbers = heard.of_utterances.T
+    return ClipAnswers(windows, UtteranceParts(numbers, stack_answers([answers[clip] for clip in clips.tolist()])))
 
 
 def stack_answers(answers: Sequence[WindowAnswer]) -> dict[str, FloatArray]:
@@ -94,27 +131,37 @@ def emotion_answer(sound: JudgedSound, model: EmotionModel, stages_s: dict[str, 
 def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionModel) -> ChannelEmotion:
     """The answer for one channel.
 
-    Probabilities, arousal and valence of the whole are means over the judged windows, each counting as much as it holds
-    speech. Windows that were not judged are NaN in the timeline. Without any judged window nothing is known: the answer
-    is None, flagged 'no_speech'.
+    Probabilities, arousal and valence of the whole are means over the judged utterances, each counting as much as it
+    holds voice; without voice activity over the judged windows. Rows that were not judged are NaN. Without any judged
+    row nothing is known: the answer is None, flagged 'no_speech'.
     """
-    windows, labels = sound.windows, model.bundle.card.labels
-    shares, answers = channel.shares, channel.answers
+    windows, labels, step_s = sound.windows, model.bundle.card.labels, sound.voice_step_s
+    shares, answers, utterances = channel.shares, channel.answers, channel.utterances
+    activity = channel.activity
     if channel.is_silent:
-        shares, answers = np.zeros_like(shares), {}
-    judged = judged_rows(shares)
-    weights = shares[judged].astype(np.float64)
-    means = {name: np.average(values, axis=0, weights=weights) for name, values in answers.items()}
+        shares, answers, utterances = np.zeros_like(shares), {}, Utterances.of([])
+        activity = np.zeros(math.ceil(windows.end_samples[-1] / windows.rate_hz / step_s) if step_s else 0, np.float32)
+    judged = judged_rows(shares, sound.least_share)
+    segments = None
+    whole, weights = answers, shares[judged].astype(np.float64)
+    if step_s is not None:
+        segments = segments_of(utterances, channel.parts, model, sound.offset_s, sound.least_share)
+        is_judged = ~np.isnan(segments.probabilities[:, 0])
+        weights = utterances.voice_s[is_judged]
+        columns = {name: getattr(segments, name) for name in model.outputs}
+        whole = {name: values[is_judged] for name, values in columns.items() if values is not None}
+    has_any = weights.size > 0
+    means = {name: np.average(values, axis=0, weights=weights) for name, values in whole.items()} if has_any else {}
 
     def column(name: str) -> FloatArray | None:
         return _spread(answers.get(name), judged, len(windows)) if name in model.outputs else None
 
-    probabilities = means["probabilities"].astype(np.float32) if judged.size else None
+    probabilities = means["probabilities"].astype(np.float32) if has_any else None
     remarks = {
         Flag.DENOISED: sound.denoiser is not None,
         Flag.SILENT: channel.is_silent,
         Flag.NO_VOICE_ACTIVITY: not sound.has_voice,
-        Flag.NO_SPEECH: not judged.size,
+        Flag.NO_SPEECH: not has_any,
     }
     return ChannelEmotion(
         channel=channel.name,
@@ -129,9 +176,18 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
             arousal=column("arousal"),
             valence=column("valence"),
             speech=shares if sound.has_voice else None,
+            confidence=row_confidence(shares, windows, model) if sound.has_voice else None,
         ),
         flags=tuple(dict.fromkeys([*sound.flags, *(name for name, is_set in remarks.items() if is_set)])),
+        segments=segments,
+        voice_activity=None if step_s is None else VoiceTrace(sound.offset_s, step_s, activity),
     )
+
+
+def row_confidence(shares: FloatArray, windows: Windows, model: EmotionModel) -> FloatArray:
+    """Amount of voice in each window, float32 [windows] 0…1, from its ``shares`` of voice."""
+    enough = model.speech.enough_speech_s * windows.rate_hz / max(windows.length_samples, 1)
+    return np.asarray(np.minimum(shares / enough, 1.0), np.float32)
 
 
 def _spread(values: FloatArray | None, rows: NDArray[np.intp], count: int, *shape: int) -> FloatArray:
@@ -148,39 +204,52 @@ class TimelineRows:
     Args:
         heard: the windows of each channel by its name, one channel after the other.
         offset_s: where in the recording the first sample lies.
+        model: judges them.
         has_voice: whether the shares are the voice activity's, and so told as ``speech``.
+        least_share: share of speech from which on a row is judged, 0…1.
         first: number of the first window of each channel.
     """
 
     def __init__(
-        self, heard: Sequence[tuple[str, HeardWindows]], offset_s: float, *, has_voice: bool, first: int = 0
+        self,
+        heard: Sequence[tuple[str, HeardWindows]],
+        offset_s: float,
+        model: EmotionModel,
+        *,
+        has_voice: bool,
+        least_share: float = LEAST_SPEECH_SHARE,
+        first: int = 0,
     ) -> None:
         self._has_voice = has_voice
-        self._rows = iter(
-            [
-                (name, number, float(start_s), float(end_s), float(share))
-                for name, one in heard
-                for number, (start_s, end_s, share) in enumerate(
-                    zip(one.windows.start_s + offset_s, one.windows.end_s + offset_s, one.shares, strict=True), first
-                )
-            ]
-        )
+        rows: list[tuple[str, int, float, float, float, float, int | None]] = []
+        clips_before = 0
+        for name, one in heard:
+            clip_of: list[int | None] = [None] * len(one.windows)
+            for row, clip in zip(judged_rows(one.shares, least_share).tolist(), one.of_windows, strict=True):
+                clip_of[row] = clips_before + clip
+            clips_before += len(one.clips)
+            columns = (
+                (one.windows.start_s + offset_s).tolist(),
+                (one.windows.end_s + offset_s).tolist(),
+                one.shares.tolist(),
+                row_confidence(one.shares, one.windows, model).tolist(),
+                clip_of,
+            )
+            rows += [(name, number, *row) for number, row in enumerate(zip(*columns, strict=True), first)]
+        self._rows = iter(rows)
         self._next = next(self._rows, None)
-        self._used = 0
 
     def known(self, answers: Sequence[WindowAnswer | None]) -> Iterator[JudgedWindow]:
         """The rows that were not given yet, up to the first that is not judged.
 
         Args:
-            answers: for the windows with enough speech, in order; None stands for one that is still awaited.
+            answers: for the clips of all channels, in order; None stands for one that is still awaited.
         """
         while self._next is not None:
-            channel, number, start_s, end_s, share = self._next
-            is_judged = share >= LEAST_SPEECH_SHARE
-            answer = answers[self._used] if is_judged else {}
+            channel, number, start_s, end_s, share, confidence, clip = self._next
+            answer = {} if clip is None else answers[clip]
             if answer is None:
                 return
-            self._used += is_judged
             self._next = next(self._rows, None)
             yield JudgedWindow(
                 channel=channel,
@@ -191,4 +260,5 @@ class TimelineRows:
                 arousal=float(answer["arousal"]) if "arousal" in answer else None,
                 valence=float(answer["valence"]) if "valence" in answer else None,
                 speech=share if self._has_voice else None,
+                confidence=confidence if self._has_voice else None,
             )

@@ -1,7 +1,7 @@
-"""The listening core: it takes one channel of sound in blocks and gives its windows with their share of speech.
+"""The listening core: it takes one channel of sound in blocks and gives its windows and its utterances.
 
 Uploads, streams and jobs all listen through it. An upload is one block, a stream many small ones, a job stretches
-between which everything that is known is written down. The windows and their numbers do not depend on the cuts.
+between which everything that is known is written down. What is heard does not depend on the cuts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from service.pipeline.results import FloatArray
 from service.pipeline.speech.extent import Extent, is_silent
 from service.pipeline.speech.resampling import HeldSamples
-from service.pipeline.speech.voice_activity import RunChunk, VoiceActivity, VoiceListener
+from service.pipeline.speech.utterances import UtteranceFinder, UtteranceRule, Utterances
+from service.pipeline.speech.voice_activity import RunChunk, Steps, VoiceActivity, VoiceListener
 from service.pipeline.speech.windows import WindowRule, Windows
 
 LEAST_SPEECH_SHARE = 0.1
@@ -24,19 +25,26 @@ LEAST_SPEECH_SHARE = 0.1
 
 @dataclass(frozen=True)
 class HeardWindows:
-    """The windows of one channel that have been heard to their end since the last block.
+    """What was heard to its end in one channel since the last block.
 
     Attributes:
-        windows: where they lie.
+        windows: where the windows lie.
         shares: float32 [windows], share of each that is speech, 0…1; without voice activity 1 for sound, 0 for silence.
-        clips: samples of the windows with enough speech, float32 [length] each, in order; they are to be judged.
-        steps: bool [steps], the voice activity's answers since the last block; empty without one.
+        clips: samples to be judged, float32 [length] each: of the windows with enough speech, cut to their voice, and
+            of the utterances; equal ones once.
+        of_windows: for each window with enough speech the number of its clip.
+        of_utterances: int64 [clips of utterances, 2], for each the number of its clip and that of its utterance.
+        utterances: those that have ended.
+        steps: the voice activity's steps since the last block; empty without one.
     """
 
     windows: Windows
     shares: FloatArray
     clips: list[FloatArray]
-    steps: NDArray[np.bool_]
+    of_windows: list[int]
+    of_utterances: NDArray[np.int64]
+    utterances: Utterances
+    steps: Steps
 
 
 class ChannelListener:
@@ -45,22 +53,38 @@ class ChannelListener:
     Args:
         rule: where the windows lie; None where only speech is looked for.
         rate_hz: of the samples.
-        voice: voice activity, or None: then all sound is speech.
+        voice: voice activity, or None: then all sound is speech, and there are no utterances.
         n_samples: length of the recording, or None where nobody knows it before its end.
+        cut: how clips are cut to their voice, and what an utterance is; None leaves clips as long as their windows.
+        finds_utterances: whether there are any, given ``cut``.
+        least_share: share of speech from which on a window is judged, 0…1.
     """
 
     def __init__(
-        self, rule: WindowRule | None, rate_hz: int, voice: VoiceActivity | None, n_samples: int | None = None
+        self,
+        rule: WindowRule | None,
+        rate_hz: int,
+        voice: VoiceActivity | None,
+        n_samples: int | None = None,
+        *,
+        cut: UtteranceRule | None = None,
+        finds_utterances: bool = True,
+        least_share: float = LEAST_SPEECH_SHARE,
     ) -> None:
         self._extent = None if n_samples is None else Extent(n_samples, rate_hz)
         self._rule = rule
         self._rate_hz = rate_hz
+        self._cut = cut
+        self._least_share = least_share
         self._voice = None if voice is None else VoiceListener(voice, rate_hz)
+        self._finder: UtteranceFinder | None = None
+        if voice is not None and cut is not None and finds_utterances:
+            self._finder = UtteranceFinder(cut, voice)
         self._held = HeldSamples()
         self._told = 0  # windows
 
     def take(self, samples: FloatArray, run_chunk: RunChunk | None, *, last: bool) -> HeardWindows:
-        """Take the next samples, and give the windows that they complete.
+        """Take the next samples, and give the windows and utterances that they complete.
 
         Args:
             samples: float32 [n], ±1 full scale.
@@ -73,21 +97,30 @@ class ChannelListener:
         self._held.append(samples)
         is_silence = is_whole and self._extent is not None and self._extent.is_silent
         voice = None if is_silence else self._voice  # nobody speaks in silence, whatever a network would say
-        steps = np.zeros(0, np.bool_)
+        steps = Steps.none()
         if voice is not None:
             assert run_chunk is not None
             steps = voice.take(samples, run_chunk, last=last)
         windows = self._complete(voice, last=last)
-        clips = [self._held.part(start, start + windows.length_samples) for start in windows.start_samples.tolist()]
+        places = [self._place(start, start + windows.length_samples, voice) for start in windows.start_samples.tolist()]
         if is_silence:
             shares = np.zeros(len(windows), np.float32)
         elif voice is not None:
             shares = voice.shares(windows)
         else:
-            shares = np.asarray([not is_silent(clip, self._rate_hz) for clip in clips], np.float32)
+            sounds = [not is_silent(self._held.part(*place), self._rate_hz) for place in places]
+            shares = np.asarray(sounds, np.float32)
+        clips = _Clips()
+        judged = [places[row] for row in judged_rows(shares, self._least_share)]
+        of_windows = [clips.add(place, self._held.part(*place)) for place in judged]
+        utterances, of_utterances = Utterances.of([]), np.zeros((0, 2), np.int64)
+        if self._finder is not None and not is_silence and not (last and self._is_too_short):
+            utterances, parts = self._finder.take(steps, self._held, last=last)
+            pairs = [(clips.add((part.start, part.stop), part.samples), part.number) for part in parts]
+            of_utterances = np.asarray(pairs, np.int64).reshape(-1, 2)
         self._told += len(windows)
         self._forget()
-        return HeardWindows(windows, shares, [clips[row] for row in judged_rows(shares)], steps)
+        return HeardWindows(windows, shares, clips.samples, of_windows, of_utterances, utterances, steps)
 
     @property
     def extent(self) -> Extent:
@@ -102,6 +135,7 @@ class ChannelListener:
             "told": self._told,
             "extent": None if self._extent is None else self._extent.state(),
             "voice": None if self._voice is None else self._voice.state(),
+            "finder": None if self._finder is None else self._finder.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -112,6 +146,20 @@ class ChannelListener:
             self._extent.restore(state["extent"])
         if self._voice is not None:
             self._voice.restore(state["voice"])
+        if self._finder is not None:
+            self._finder.restore(state["finder"])
+
+    @property
+    def _is_too_short(self) -> bool:
+        """Whether a recording that ends now has no window."""
+        return self._rule is not None and self._held.end < self._rule.least_samples
+
+    def _place(self, start: int, stop: int, voice: VoiceListener | None) -> tuple[int, int]:
+        """Where the clip of a window lies: it is cut to its voice, so that it is heard as in training."""
+        if voice is None or self._cut is None:
+            return start, stop
+        begin, end = voice.voiced_part(start, stop)
+        return self._cut.clip(begin, end, start, stop)
 
     def _complete(self, voice: VoiceListener | None, *, last: bool) -> Windows:
         """The windows that have not been told yet and of which all is known."""
@@ -128,11 +176,30 @@ class ChannelListener:
         first = self._held.end
         if self._rule is not None:
             first = max(0, min(self._told * self._rule.hop_samples, first - self._rule.length_samples))
-        self._held.forget(first)
+        self._held.forget(first if self._finder is None else max(0, min(first, self._finder.first_needed)))
         if self._voice is not None:
             self._voice.forget(first)
 
 
-def judged_rows(shares: FloatArray) -> NDArray[np.intp]:
-    """Numbers of the windows with enough speech; ``shares`` float32 [windows]."""
-    return np.flatnonzero(shares >= LEAST_SPEECH_SHARE)
+def judged_rows(shares: FloatArray, least_share: float = LEAST_SPEECH_SHARE) -> NDArray[np.intp]:
+    """Numbers of the windows with enough speech; ``shares`` float32 [windows]. One without any speech never has."""
+    return np.flatnonzero((shares >= least_share) & (shares > 0))
+
+
+class _Clips:
+    """Clips by their places, equal ones once.
+
+    Attributes:
+        samples: float32 [length] each.
+    """
+
+    def __init__(self) -> None:
+        self.samples: list[FloatArray] = []
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def add(self, place: tuple[int, int], samples: FloatArray) -> int:
+        """Add the clip at a place where it is new; its number."""
+        number = self._numbers.setdefault(place, len(self.samples))
+        if number == len(self.samples):
+            self.samples.append(samples)
+        return number

@@ -14,11 +14,13 @@ import numpy as np
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import select_channels
 from service.pipeline.media.sampling import to_float
-from service.pipeline.results import FloatArray, JudgedWindow
-from service.pipeline.speech.emotion_answer import TimelineRows
-from service.pipeline.speech.listener import ChannelListener
+from service.pipeline.results import FloatArray, JudgedSegment, JudgedWindow
+from service.pipeline.speech.emotion_answer import TimelineRows, sort_answers
+from service.pipeline.speech.listener import ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
 from service.pipeline.speech.resampling import StretchResampler
+from service.pipeline.speech.segments import UtteranceParts, join_parts, segments_of
+from service.pipeline.speech.utterances import UtteranceRule
 from service.pipeline.speech.voice_activity import Chunk, ChunkAnswer, VoiceActivity
 from service.pipeline.speech.windows import window_rule
 from service.problems import MediaTooLong, SampleRateUnsupported, TooManyChannels
@@ -38,6 +40,8 @@ class LiveOptions:
     version: str | None = None
     window_s: float | None = None
     hop_s: float | None = None
+    segments: bool = False
+    min_speech: float | None = None
 
 
 class LiveEmotion:
@@ -49,10 +53,11 @@ class LiveEmotion:
         limits: of the service.
         voice: finds speech, or None: then all sound is speech.
         run_windows, run_voice: run the graphs on their devices.
+        least_share: share of speech from which on a row is judged, 0…1.
 
     Attributes:
         samples: samples a channel that were taken so far.
-        windows: windows that were judged so far.
+        windows, segments: windows and utterances that were judged so far.
         window_s, hop_s: of the windows.
 
     Raises:
@@ -68,21 +73,27 @@ class LiveEmotion:
         voice: VoiceActivity | None,
         run_windows: RunWindows,
         run_voice: RunVoice,
+        least_share: float,
     ) -> None:
         check_sound(options, limits)
         rule = window_rule(model.speech, limits, options.window_s, options.hop_s)
         self.model = model
         self.window_s, self.hop_s = rule.window_s, rule.hop_s
-        self.samples = self.windows = 0
+        self.samples = self.windows = self.segments = 0
+        self._least_share = least_share
+        self._parts: list[UtteranceParts] = []  # of utterances that go on
         self._limits = limits
         self._options = options
         self._has_voice = voice is not None
         self._run_windows = run_windows
         self._run_voice = run_voice
         self._resampler = StretchResampler(options.sample_rate_hz, rule.rate_hz)
-        self._listener = ChannelListener(rule, rule.rate_hz, voice)
+        cut = UtteranceRule.of(model.speech)
+        self._listener = ChannelListener(
+            rule, rule.rate_hz, voice, cut=cut, finds_utterances=options.segments, least_share=least_share
+        )
 
-    def add(self, pcm: bytes, work: Work) -> list[JudgedWindow]:
+    def add(self, pcm: bytes, work: Work) -> list[JudgedWindow | JudgedSegment]:
         """Take interleaved little-endian 16 bit samples, and judge the windows that they complete.
 
         Raises:
@@ -92,7 +103,7 @@ class LiveEmotion:
         """
         return self._take(pcm, work, last=False)
 
-    def finish(self, work: Work) -> list[JudgedWindow]:
+    def finish(self, work: Work) -> list[JudgedWindow | JudgedSegment]:
         """Nothing follows: judge what is left, up to a last window that ends with the sound.
 
         Raises:
@@ -100,7 +111,7 @@ class LiveEmotion:
         """
         return self._take(b"", work, last=True)
 
-    def _take(self, pcm: bytes, work: Work, *, last: bool) -> list[JudgedWindow]:
+    def _take(self, pcm: bytes, work: Work, *, last: bool) -> list[JudgedWindow | JudgedSegment]:
         block = np.frombuffer(pcm, "<i2").reshape(-1, self._options.channels).T
         self.samples += block.shape[1]
         if self.samples > self._limits.max_duration_s * self._options.sample_rate_hz:
@@ -111,9 +122,29 @@ class LiveEmotion:
         if self.windows + len(heard.windows) > self._limits.max_windows:
             raise MediaTooLong(f"A stream may have {self._limits.max_windows} windows.")
         answers = self._run_windows(heard.clips, work) if heard.clips else []
-        rows = TimelineRows([(mix.name, heard)], 0.0, has_voice=self._has_voice, first=self.windows)
+        rows = TimelineRows(
+            [(mix.name, heard)],
+            0.0,
+            self.model,
+            has_voice=self._has_voice,
+            least_share=self._least_share,
+            first=self.windows,
+        )
         self.windows += len(heard.windows)
-        return list(rows.known(answers))
+        return [*rows.known(answers), *self._ended(heard, answers)]
+
+    def _ended(self, heard: HeardWindows, answers: list[WindowAnswer]) -> list[JudgedSegment]:
+        """The utterances that have ended."""
+        parts = sort_answers(heard, answers).parts
+        if len(parts.numbers):
+            self._parts.append(parts)
+        if not len(heard.utterances):
+            return []
+        known = join_parts(self._parts)
+        self._parts = [known.after(int(heard.utterances.number[-1]))]
+        rows = segments_of(heard.utterances, known, self.model, 0.0, self._least_share)
+        first, self.segments = self.segments, self.segments + len(rows)
+        return [JudgedSegment(first + row, rows.part(row)) for row in range(len(rows))]
 
 
 def check_sound(options: LiveOptions, limits: Limits) -> None:

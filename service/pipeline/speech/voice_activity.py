@@ -57,6 +57,29 @@ class ChunkAnswer:
     c: FloatArray
 
 
+@dataclass(frozen=True)
+class Steps:
+    """Consecutive steps of one channel.
+
+    Attributes:
+        is_speech: bool [steps].
+        probabilities: float32 [steps], of speech, as the graph gave them.
+        powers: float64 [steps], mean square of the samples of each, full scale 1.
+    """
+
+    is_speech: NDArray[np.bool_]
+    probabilities: FloatArray
+    powers: NDArray[np.float64]
+
+    @classmethod
+    def none(cls) -> Steps:
+        """No step."""
+        return cls(np.zeros(0, np.bool_), np.zeros(0, np.float32), np.zeros(0, np.float64))
+
+    def __len__(self) -> int:
+        return len(self.is_speech)
+
+
 RunChunk = Callable[[Chunk], ChunkAnswer]
 """Runs one chunk on the device."""
 
@@ -153,16 +176,13 @@ class VoiceListener:
         steps = self._forgotten + len(self._is_speech)
         return steps * self._voice.step_samples * self._rate_hz // self._voice.rate_hz
 
-    def take(self, samples: FloatArray, run_chunk: RunChunk, *, last: bool) -> NDArray[np.bool_]:
+    def take(self, samples: FloatArray, run_chunk: RunChunk, *, last: bool) -> Steps:
         """Take the next samples, and tell of the steps that they complete whether somebody speaks.
 
         Args:
             samples: float32 [n] at ``rate_hz``, ±1 full scale.
             run_chunk: runs one chunk of up to ``CHUNK_STEPS`` steps on the device.
             last: whether nothing follows; zeros fill up the last step then.
-
-        Returns:
-            bool [steps].
         """
         samples = self._resampler.take(samples, last=last)
         if len(self._waiting):
@@ -170,15 +190,18 @@ class VoiceListener:
         step = self._voice.step_samples
         stop = len(samples) if last else len(samples) // step * step
         self._waiting = samples[stop:].copy()
-        found = [np.zeros(0, np.bool_)]
+        found, powers = [np.zeros(0, np.float32)], [np.zeros(0, np.float64)]
         for begin in range(0, stop, CHUNK_STEPS * step):
             piece = samples[begin : min(begin + CHUNK_STEPS * step, stop)]
-            answer = run_chunk(Chunk(_frames(self._context, piece, step), self._h, self._c))
+            frames = _frames(self._context, piece, step)
+            answer = run_chunk(Chunk(frames, self._h, self._c))
             self._h, self._c = answer.h, answer.c
             self._context = np.concatenate([self._context, piece])[len(piece) :]
-            found.append(answer.probabilities > self._voice.threshold)
-        steps = np.concatenate(found)
-        self._is_speech = np.concatenate([self._is_speech, steps])
+            found.append(answer.probabilities)
+            powers.append(_powers(frames[:, -step:], len(piece)))
+        probabilities = np.concatenate(found)
+        steps = Steps(probabilities > self._voice.threshold, probabilities, np.concatenate(powers))
+        self._is_speech = np.concatenate([self._is_speech, steps.is_speech])
         return steps
 
     def shares(self, windows: Windows) -> FloatArray:
@@ -200,6 +223,20 @@ class VoiceListener:
 
         within = spoken_before(windows.end_samples) - spoken_before(windows.start_samples)
         return (within / (windows.length_samples * self._voice.rate_hz)).astype(np.float32)
+
+    def voiced_part(self, start: int, stop: int) -> tuple[int, int]:
+        """The first sample of speech between two places and the one behind the last; ``(start, start)`` without any.
+
+        Args:
+            start, stop: samples at ``rate_hz``; known, and not forgotten.
+        """
+        step, scale = self._voice.step_samples * self._rate_hz, self._voice.rate_hz
+        first = start * scale // step
+        spoken = np.flatnonzero(self._is_speech[first - self._forgotten : -(-stop * scale // step) - self._forgotten])
+        if not spoken.size:
+            return start, start
+        begin, end = (first + int(spoken[0])) * step // scale, -(-(first + int(spoken[-1]) + 1) * step // scale)
+        return max(begin, start), min(end, stop)
 
     def forget(self, before: int) -> None:
         """Let go of what lies before a sample at ``rate_hz``."""
@@ -236,3 +273,10 @@ def _frames(before: FloatArray, samples: FloatArray, step: int) -> FloatArray:
     stretch[:context] = before
     stretch[context : context + len(samples)] = samples
     return np.lib.stride_tricks.sliding_window_view(stretch, context + step)[::step]
+
+
+def _powers(steps: FloatArray, n_samples: int) -> NDArray[np.float64]:
+    """Mean square of each of the steps, float32 [steps, step samples]; zeros fill up the last of ``n_samples``."""
+    energies: NDArray[np.float64] = np.einsum("ij,ij->i", steps, steps).astype(np.float64)
+    counts = np.minimum(n_samples - np.arange(len(steps)) * steps.shape[1], steps.shape[1])
+    return np.asarray(energies / counts, np.float64)

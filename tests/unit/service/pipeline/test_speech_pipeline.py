@@ -83,25 +83,25 @@ def test_reference_names_the_weights_and_the_provider(pipeline):
     assert answer.media.duration_s == 1.0
 
 
-def test_windows_count_as_much_as_they_hold_speech(pipeline):
-    answer = judge(pipeline, np.concatenate([LOUD, QUIET, OTHER]), hop_s=0.75)
-    (channel,) = answer.channels
-    timeline = channel.timeline
-    assert timeline.start_s.tolist() == [0.0, 0.75, 1.5, 2.0]
-    np.testing.assert_allclose(timeline.speech, [1.0, 0.25, 0.5, 1.0], atol=0.07)
-    weights = timeline.speech.astype(float)
-    mean = (timeline.probabilities * weights[:, None]).sum(axis=0) / weights.sum()
+def test_utterances_count_as_much_as_they_hold_voice(pipeline):
+    (channel,) = judge(pipeline, np.concatenate([LOUD, QUIET, OTHER, OTHER[:8000]]), hop_s=0.75).channels
+    segments = channel.segments
+    np.testing.assert_allclose(segments.start_s, [0.0, 2.0], atol=0.033)
+    np.testing.assert_allclose(segments.end_s, [1.0, 3.5], atol=0.033)
+    voice_s = (segments.end_s - segments.start_s) * segments.speech
+    mean = (segments.probabilities * voice_s[:, None]).sum(axis=0) / voice_s.sum()
     np.testing.assert_allclose(channel.probabilities, mean, atol=1e-6)
-    assert channel.arousal == pytest.approx((timeline.arousal * weights).sum() / weights.sum(), abs=1e-6)
+    assert channel.arousal == pytest.approx((segments.arousal * voice_s).sum() / voice_s.sum(), abs=1e-6)
 
 
-def test_windows_without_speech_are_nan_and_count_nothing(pipeline):
+def test_windows_are_cut_to_their_voice(pipeline):
     (channel,) = judge(pipeline, np.concatenate([LOUD, QUIET, QUIET]), hop_s=1.0).channels
     timeline = channel.timeline
     assert timeline.speech[1:].max() < 0.1
     for column in (timeline.probabilities[1:], timeline.arousal[1:], timeline.valence[1:]):
         assert np.isnan(column).all()
-    np.testing.assert_allclose(channel.probabilities, timeline.probabilities[0], atol=1e-6)
+    np.testing.assert_allclose(timeline.probabilities[0], expected_probabilities(LOUD), atol=1e-3)
+    assert timeline.confidence[0] == pytest.approx(timeline.speech[0])  # 1 s of voice is enough
     assert channel.flags == ()
 
 

@@ -15,7 +15,7 @@ from service.jobs.plans import JobPlans, job_limits
 from service.jobs.spool import Spool
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.device.admit import Admission
-from service.pipeline.results import AudioEmotion, AudioOptions, JudgedWindow, Timeline
+from service.pipeline.results import AudioEmotion, AudioOptions, JudgedSegment, JudgedWindow, Segments, Timeline
 from service.pipeline.speech.live import LiveOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.registry import Registry
@@ -58,16 +58,21 @@ class Built:
         assert isinstance(answer, AudioEmotion)
         return answer
 
-    def stream(self, block: np.ndarray, options: LiveOptions, cuts: list[int]) -> list[JudgedWindow]:
-        """The windows of int16 [samples, channels] that is sent in pieces."""
+    def stream(
+        self, block: np.ndarray, options: LiveOptions, cuts: list[int]
+    ) -> tuple[list[JudgedWindow], list[JudgedSegment]]:
+        """The windows and utterances of int16 [samples, channels] that is sent in pieces."""
         live = self.speech.live(options)
-        windows = [
-            window for piece in pieces(len(block), cuts) for window in live.add(block[piece].tobytes(), patient())
+        answers = [
+            answer for piece in pieces(len(block), cuts) for answer in live.add(block[piece].tobytes(), patient())
         ]
         assert live.samples == len(block)
-        windows += live.finish(patient())
+        answers += live.finish(patient())
+        windows = [answer for answer in answers if isinstance(answer, JudgedWindow)]
+        segments = [answer for answer in answers if isinstance(answer, JudgedSegment)]
         assert live.windows == len(windows)
-        return windows
+        assert live.segments == len(segments)
+        return windows, segments
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["voice activity", "without"])
@@ -135,17 +140,20 @@ def test_a_job_gives_the_answer_of_an_upload(
 def test_a_stream_gives_the_timeline_of_an_upload(built: Built, sound, cuts, model, hop_s) -> None:
     rate_hz, channels = sound
     block = (np.stack(channels, axis=1) * 32767).round().astype("<i2")
-    windows = built.stream(block, LiveOptions(rate_hz, len(channels), model, hop_s=hop_s), cuts)
+    live = LiveOptions(rate_hz, len(channels), model, hop_s=hop_s, segments=True)
+    windows, segments = built.stream(block, live, cuts)
     (channel,) = built.upload(wav(*channels, rate_hz=rate_hz), AudioOptions(model, hop_s=hop_s)).channels
     if "silent" not in channel.flags or channel.timeline.speech is None:  # a stream cannot know that all is silence
         assert_timeline(windows, channel.timeline)
+        assert [segment.index for segment in segments] == list(range(len(segments)))
+        assert_segments([segment.row for segment in segments], channel.segments)
 
 
 @FEW
 @given(seconds=st.floats(0.0, SHORTEST_S - 0.001), rate_hz=st.sampled_from(RATES_HZ), cuts=CUTS)
 def test_a_stream_that_is_too_short_has_no_window(built: Built, seconds, rate_hz, cuts) -> None:
     block = np.zeros((int(seconds * rate_hz), 1), "<i2")
-    assert built.stream(block, LiveOptions(rate_hz), cuts) == []
+    assert built.stream(block, LiveOptions(rate_hz, segments=True), cuts) == ([], [])
 
 
 def assert_same(one: AudioEmotion, other: AudioEmotion) -> None:
@@ -154,12 +162,29 @@ def assert_same(one: AudioEmotion, other: AudioEmotion) -> None:
     for mine, theirs in zip(one.channels, other.channels, strict=True):
         assert (mine.channel, mine.emotion, mine.flags) == (theirs.channel, theirs.emotion, theirs.flags)
         pairs = [(getattr(mine, name), getattr(theirs, name)) for name in ("probabilities", "arousal", "valence")]
-        columns = ("start_s", "end_s", "probabilities", "arousal", "valence", "speech")
+        assert_segments([] if mine.segments is None else [mine.segments], theirs.segments)
+        assert (mine.voice_activity is None) == (theirs.voice_activity is None)
+        if mine.voice_activity is not None and theirs.voice_activity is not None:
+            assert mine.voice_activity.start_s == theirs.voice_activity.start_s
+            found = mine.voice_activity.probabilities
+            np.testing.assert_allclose(found, theirs.voice_activity.probabilities, atol=1e-5)
+        columns = ("start_s", "end_s", "probabilities", "arousal", "valence", "speech", "confidence")
         pairs += [(getattr(mine.timeline, name), getattr(theirs.timeline, name)) for name in columns]
         for given_values, expected in pairs:
             assert (given_values is None) == (expected is None)
             if expected is not None:
                 np.testing.assert_allclose(given_values, expected, atol=1e-5)
+
+
+def assert_segments(found: list[Segments], expected: Segments | None) -> None:
+    """Rows that came one by one, or together, are those of the upload."""
+    if expected is None or not len(expected):
+        assert sum(map(len, found)) == 0
+        return
+    for name, column in vars(expected).items():
+        if column is not None:
+            values = np.concatenate([getattr(one, name) for one in found])
+            np.testing.assert_allclose(values, column, atol=1e-5, err_msg=name)
 
 
 def assert_timeline(windows: list[JudgedWindow], timeline: Timeline) -> None:
@@ -169,7 +194,7 @@ def assert_timeline(windows: list[JudgedWindow], timeline: Timeline) -> None:
     for window, probabilities in zip(windows, timeline.probabilities, strict=True):
         found = np.full(2, np.nan) if window.probabilities is None else window.probabilities
         np.testing.assert_allclose(found, probabilities, atol=1e-5)
-    for name in ("arousal", "valence", "speech"):
+    for name in ("arousal", "valence", "speech", "confidence"):
         column = getattr(timeline, name)
         values = np.array([getattr(window, name) for window in windows], np.float64)
         np.testing.assert_allclose(values, np.full(len(windows), np.nan) if column is None else column, atol=1e-5)

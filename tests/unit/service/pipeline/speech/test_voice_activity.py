@@ -38,7 +38,7 @@ def listen(voice, samples, rate_hz=16000, cuts=()) -> tuple[np.ndarray, VoiceLis
     listener = VoiceListener(voice, rate_hz)
     blocks = [samples[piece] for piece in pieces(len(samples), cuts)]
     found = [
-        listener.take(block, lambda chunk: voice.run([chunk])[0], last=number == len(blocks) - 1)
+        listener.take(block, lambda chunk: voice.run([chunk])[0], last=number == len(blocks) - 1).is_speech
         for number, block in enumerate(blocks)
     ]
     return np.concatenate(found), listener

@@ -1,0 +1,159 @@
+"""What surrounds a voice must not change its answer: labelled clips and variants of them, judged by the whole pipeline.
+
+Prints for each variant the largest and the 95th percentile of the change of a probability, the share of clips whose
+emotion changes, and the unweighted average recall beside that of the clips themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from benchmarks.measurement import machine
+from export.corpora.tables import read_corpus
+from service.cli.engine import running_engine
+from service.pipeline.device.task import Work
+from service.pipeline.results import AudioOptions, FloatArray
+from service.settings import Settings
+
+RATE_HZ = 16_000
+PATIENCE_S = 600.0
+
+Variant = Callable[[FloatArray, np.random.Generator], FloatArray]
+"""Makes another recording of float32 [n] at ``RATE_HZ``."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Answers for some clips: ``probabilities`` float64 [clips, classes], NaN where there is none."""
+
+    probabilities: NDArray[np.float64]
+
+    @property
+    def best(self) -> NDArray[np.intp]:
+        """Number of the most probable class, −1 without an answer."""
+        known = ~np.isnan(self.probabilities[:, 0])
+        return np.where(known, np.nan_to_num(self.probabilities).argmax(axis=1), -1)
+
+
+def level(dbfs: float) -> float:
+    """RMS of a level re full scale."""
+    return float(10 ** (dbfs / 20))
+
+
+def white(seconds: float, dbfs: float, source: np.random.Generator) -> FloatArray:
+    """White noise, float32 [n]."""
+    return source.normal(0, level(dbfs), round(seconds * RATE_HZ)).astype(np.float32)
+
+
+def pink(seconds: float, dbfs: float, source: np.random.Generator) -> FloatArray:
+    """Noise whose power falls by 3 dB an octave above 20 Hz, float32 [n]."""
+    count = round(seconds * RATE_HZ)
+    spectrum = np.fft.rfft(source.normal(size=count))
+    spectrum /= np.sqrt(np.maximum(np.fft.rfftfreq(count, 1 / RATE_HZ), 20.0))
+    noise = np.fft.irfft(spectrum, count)
+    return (noise * level(dbfs) / np.sqrt(np.mean(noise**2))).astype(np.float32)
+
+
+def variants() -> Iterator[tuple[str, Variant]]:
+    """Every variant by name."""
+    for colour, noise in (("white", white), ("pink", pink)):
+        for dbfs in (-81, -60, -45):
+            for lead_s in (0.5, 1.5, 2.5):
+                yield f"lead-in {lead_s} s, {colour} noise {dbfs} dBFS", _lead(noise, lead_s, dbfs)
+    yield "silence behind, 2 s", lambda clip, _: np.concatenate([clip, np.zeros(2 * RATE_HZ, np.float32)])
+    for gain_db in (-30, -20, -10):
+        yield f"gain {gain_db} dB", lambda clip, _, gain=gain_db: clip * np.float32(level(gain))  # type: ignore[misc]
+    yield "gain to just below full scale", lambda clip, _: clip * np.float32(0.999 / np.abs(clip).max())
+
+
+def _lead(noise: Callable[[float, float, np.random.Generator], FloatArray], lead_s: float, dbfs: float) -> Variant:
+    return lambda clip, source: np.concatenate([noise(lead_s, dbfs, source), clip])
+
+
+def wav(clip: FloatArray) -> bytes:
+    """A file of 32 bit floats."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, clip, RATE_HZ, format="WAV", subtype="FLOAT")
+    return buffer.getvalue()
+
+
+def recall(found: NDArray[np.intp], truth: NDArray[np.intp]) -> float:
+    """Unweighted average recall."""
+    return float(np.mean([np.mean(found[truth == one] == one) for one in np.unique(truth)]))
+
+
+def compare(name: str, clean: Judged, other: Judged, truth: NDArray[np.intp]) -> str:
+    """A row of the table."""
+    change = np.abs(other.probabilities - clean.probabilities).max(axis=1)
+    change = np.where(np.isnan(change), (clean.best != other.best).astype(float), change)
+    changed = float(np.mean(clean.best != other.best))
+    return (
+        f"| {name} | {change.max():.3f} | {np.percentile(change, 95):.3f} | {100 * changed:.1f} % "
+        f"| {100 * recall(clean.best, truth):.1f} | {100 * recall(other.best, truth):.1f} |"
+    )
+
+
+def load(folder: Path, partition: str, labels: Sequence[str], at_most: int) -> tuple[list[FloatArray], list[int]]:
+    """Clips whose label the model knows, and the number of each one's label."""
+    rows = [one for one in read_corpus(folder).partition(partition).utterances if one.emotion in labels and one.audio]
+    random.Random(440).shuffle(rows)
+    clips = []
+    for row in rows[:at_most]:
+        samples, rate_hz = soundfile.read(row.audio, dtype="float32")
+        if rate_hz != RATE_HZ:
+            raise ValueError(f"{row.audio} has {rate_hz} Hz")
+        clips.append(samples)
+    return clips, [labels.index(row.emotion) for row in rows[:at_most]]
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure and print a table for each corpus."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.robustness", description=__doc__)
+    parser.add_argument("corpora", nargs="+", type=Path, metavar="CORPUS", help="folder with utterances.csv")
+    parser.add_argument("--model", help="name; left out: the default")
+    parser.add_argument("--partition", default="test")
+    parser.add_argument("--at-most", type=int, default=10_000, metavar="N", help="clips of each corpus")
+    parser.add_argument("--only", default="", metavar="TEXT", help="variants with this in their names")
+    arguments = parser.parse_args(words)
+    with running_engine(Settings()) as engine:
+        options = AudioOptions(model=arguments.model)
+        labels = list(engine.speech.model_for(options).bundle.card.labels)
+
+        def judge(clips: Sequence[FloatArray]) -> Judged:
+            rows = np.full((len(clips), len(labels)), np.nan)
+            for row, clip in enumerate(clips):
+                answer = engine.speech.analyse(wav(clip), options, Work.within(PATIENCE_S)).channels[0].probabilities
+                if answer is not None:
+                    rows[row] = answer
+            return Judged(rows)
+
+        for folder in arguments.corpora:
+            clips, truth = load(folder, arguments.partition, labels, arguments.at_most)
+            clean = judge(clips)
+            sys.stdout.write(
+                f"\n{folder.name} ({arguments.partition}), {len(clips)} clips, {np.sum(clean.best < 0)} without an "
+                f"answer; {machine()}\n\n"
+                "| variant | largest change | 95 % below | emotion changes | UAR of clips, % | UAR of variant, % |\n"
+                "|---|---|---|---|---|---|\n"
+            )
+            for name, make in variants():
+                if arguments.only in name:
+                    source = np.random.default_rng(440)
+                    other = judge([make(clip, source) for clip in clips])
+                    sys.stdout.write(compare(name, clean, other, np.asarray(truth)) + "\n")
+                    sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
