@@ -10,7 +10,10 @@ from emoserve_client.common_answers import AnsweringModel, Column, Document, Med
 
 @dataclass(frozen=True)
 class AudioTimeline:
-    """Columns with one value for each window; times in seconds, arousal and valence in −1…1, speech 0…1."""
+    """Columns with one value for each window; times in seconds, arousal and valence in −1…1, speech 0…1.
+
+    ``confidence`` is the amount of voice, 0…1: how much there was to judge, not how right it is.
+    """
 
     start_s: Sequence[float]
     end_s: Sequence[float]
@@ -18,9 +21,44 @@ class AudioTimeline:
     arousal: Column | None
     valence: Column | None
     speech: Column | None
+    confidence: Column | None
 
     @classmethod
     def read(cls, raw: Document) -> AudioTimeline:
+        """Read a JSON document."""
+        return cls(**members(cls, raw))
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Columns with one value for each utterance, as :class:`AudioTimeline`; ``speech_level_db`` is re full scale."""
+
+    start_s: Sequence[float]
+    end_s: Sequence[float]
+    emotion: Sequence[str | None]
+    probabilities: Mapping[str, Column]
+    arousal: Column | None
+    valence: Column | None
+    speech: Sequence[float]
+    speech_level_db: Column
+    confidence: Sequence[float]
+
+    @classmethod
+    def read(cls, raw: Document) -> Segments:
+        """Read a JSON document."""
+        return cls(**members(cls, raw))
+
+
+@dataclass(frozen=True)
+class VoiceActivity:
+    """Probability of speech for each step of ``hop_s`` seconds, from ``start_s`` on."""
+
+    start_s: float
+    hop_s: float
+    probability: Sequence[float]
+
+    @classmethod
+    def read(cls, raw: Document) -> VoiceActivity:
         """Read a JSON document."""
         return cls(**members(cls, raw))
 
@@ -35,14 +73,16 @@ class ChannelEmotion:
     arousal: float | None
     valence: float | None
     timeline: AudioTimeline | None
+    segments: Segments | None
+    voice_activity: VoiceActivity | None
     flags: Sequence[str]
 
     @classmethod
     def read(cls, raw: Document) -> ChannelEmotion:
         """Read a JSON document."""
-        timeline = raw.get("timeline")
-        read = None if timeline is None else AudioTimeline.read(timeline)
-        return cls(**members(cls, raw, timeline=read, flags=tuple(raw["flags"])))
+        kinds = {"timeline": AudioTimeline, "segments": Segments, "voice_activity": VoiceActivity}
+        read = {name: None if raw.get(name) is None else kind.read(raw[name]) for name, kind in kinds.items()}
+        return cls(**members(cls, raw, **read, flags=tuple(raw["flags"])))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Window:
         probabilities: probability of each label; None with too little speech to judge.
         arousal, valence: values in −1…1, or None.
         speech: share of speech, 0…1, or None if the service has no voice activity detector.
+        confidence: amount of voice, 0…1, or None likewise.
     """
 
     index: int
@@ -42,6 +43,7 @@ class Window:
     arousal: float | None
     valence: float | None
     speech: float | None
+    confidence: float | None
     raw: Document = field(repr=False)
 
     @classmethod

@@ -23,9 +23,16 @@ class SoundOptions(TypedDict, total=False):
 
 
 class EmotionOptions(SoundOptions, total=False):
-    """Parameters of ``POST /v1/audio/emotion``; ``timeline`` asks for a value for every window."""
+    """Parameters of ``POST /v1/audio/emotion``.
+
+    ``timeline`` asks for a value for every window, ``segments`` for one for every utterance, ``voice_activity`` for the
+    probability of speech at every step. ``min_speech`` is the share of a window that must be speech, 0…1.
+    """
 
     timeline: bool
+    segments: bool
+    voice_activity: bool
+    min_speech: float
 
 
 class VideoOptions(TypedDict, total=False):
@@ -57,7 +64,8 @@ class TableOptions(TypedDict, total=False):
 class AudioStreamOptions(TypedDict, total=False):
     """Options of a live stream of sound besides its sample rate; times in seconds.
 
-    ``channels`` is the number of interleaved channels; their mean is judged.
+    ``channels`` is the number of interleaved channels; their mean is judged. ``min_speech`` is the share of a window
+    that must be speech, 0…1.
     """
 
     channels: int
@@ -65,6 +73,7 @@ class AudioStreamOptions(TypedDict, total=False):
     version: str
     window_s: float
     hop_s: float
+    min_speech: float
 
 
 class VideoStreamOptions(TypedDict, total=False):

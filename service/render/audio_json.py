@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
-<<<<<<< HEAD
-from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, MediaInfo, Timeline, Track
-from service.render.channels import has_channel_list, merged_channel, plain_values
-=======
-from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, MediaInfo, Segments, Timeline, VoiceTrace
+from service.pipeline.results import (
+    AudioEmotion,
+    ChannelEmotion,
+    FloatArray,
+    MediaInfo,
+    Segments,
+    Timeline,
+    Track,
+    VoiceTrace,
+)
 from service.render.channels import has_channel_list, merged_channel, plain_values, top_labels
->>>>>>> 9d7730d (speech: judge clips cut to their voice, and answers made of utterances)
 
 PROBABILITY_DECIMALS = 6
 SECONDS_DECIMALS = 3
@@ -76,15 +80,12 @@ def media_members(media: MediaInfo) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-<<<<<<< HEAD
 def _track_members(track: Track) -> dict[str, object]:
     times_s = {"start_s": track.start_s, "end_s": track.end_s}
     rounded = {name: None if time_s is None else round(time_s, SECONDS_DECIMALS) for name, time_s in times_s.items()}
     return asdict(track) | rounded
 
 
-def channel_members(channel: ChannelEmotion, labels: tuple[str, ...], timeline: bool) -> dict[str, object]:
-=======
 def channel_members(
     channel: ChannelEmotion,
     labels: tuple[str, ...],
@@ -93,7 +94,6 @@ def channel_members(
     segments: bool = False,
     voice_activity: bool = False,
 ) -> dict[str, object]:
->>>>>>> 9d7730d (speech: judge clips cut to their voice, and answers made of utterances)
     """Members of one channel; None in place of NaN."""
     answer: dict[str, object] = {
         "probabilities": None

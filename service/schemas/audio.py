@@ -112,15 +112,11 @@ class AudioJudgement(Answer):
     arousal: float | None = Field(description="−1…1; null where the model has none", examples=[0.7])
     valence: float | None = Field(description="−1…1; null where the model has none", examples=[-0.5])
     timeline: AudioTimeline | None = Field(None, description="with timeline=true")
-<<<<<<< HEAD
-    flags: list[Flag] = Field(description="remarks on the answer; `GET /v1/flags` lists all")
-=======
     segments: Segments | None = Field(
         None, description="with segments=true; with channel=each in the entries of channels alone"
     )
     voice_activity: VoiceActivitySteps | None = Field(None, description="with voice_activity=true")
-    flags: list[str] = Field(description="such as 'silent', 'no_speech', 'clipped', 'denoised'")
->>>>>>> 9d7730d (speech: judge clips cut to their voice, and answers made of utterances)
+    flags: list[Flag] = Field(description="remarks on the answer; `GET /v1/flags` lists all")
 
 
 class ChannelJudgement(AudioJudgement):

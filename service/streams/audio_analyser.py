@@ -1,8 +1,4 @@
-<<<<<<< HEAD:service/streams/audio_analyser.py
-"""Analyser of ``/v1/stream/audio``: 16 bit PCM in, one message a window out."""
-=======
-"""The engine of ``/v1/stream/audio``: 16 bit PCM in, a message for each window and, on request, each utterance out."""
->>>>>>> 9d7730d (speech: judge clips cut to their voice, and answers made of utterances):service/streams/audio_engine.py
+"""Analyser of ``/v1/stream/audio``: 16 bit PCM in, a message for each window and, on request, each utterance out."""
 
 from __future__ import annotations
 

@@ -27,7 +27,15 @@ def test_names_are_those_of_the_contract() -> None:
         "duration_s": 13.0, "sample_rate_hz": 16000, "channels": 1, "container": "wav", "codec": "pcm_s16le",
     }  # fmt: skip
     assert set(document["model"]) == {"name", "version", "sha256", "licence", "provider"}
-    assert set(document["timeline"]) == {"start_s", "end_s", "probabilities", "arousal", "valence", "speech"}
+    assert set(document["timeline"]) == {
+        "start_s",
+        "end_s",
+        "probabilities",
+        "arousal",
+        "valence",
+        "speech",
+        "confidence",
+    }
     assert document["request_id"] == "id-1"
     assert document["flags"] == ["clipped"]
     assert strict_json(document) == document

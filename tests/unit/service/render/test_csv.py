@@ -17,7 +17,17 @@ def parsed(text: str) -> list[list[str]]:
 def test_one_row_a_window_below_the_header() -> None:
     result = example_result(5)
     rows = parsed(audio_emotion_csv(result))
-    assert rows[0] == ["channel", "start_s", "end_s", "emotion", *SIX_LABELS, "arousal", "valence", "speech"]
+    assert rows[0] == [
+        "channel",
+        "start_s",
+        "end_s",
+        "emotion",
+        *SIX_LABELS,
+        "arousal",
+        "valence",
+        "speech",
+        "confidence",
+    ]
     assert len(rows) == 6
     assert {len(row) for row in rows} == {len(rows[0])}
     timeline = result.channels[0].timeline
