@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     licence_policy: Literal["any", "commercial"] = Field(
         "any", description="'commercial' loads no weights whose licence forbids commercial use"
     )
+    min_speech: float = Field(
+        0.1, ge=0, le=1, description="share of a window that must be speech for it to be judged; a request may differ"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="'cuda' refuses to start without a GPU")
     threads: int = Field(default_factory=usable_cpus, gt=0, description="inference threads")
     decode_workers: int = Field(

@@ -80,8 +80,8 @@ class ChannelEmotion:
     @classmethod
     def read(cls, raw: Document) -> ChannelEmotion:
         """Read a JSON document."""
-        kinds = {"timeline": AudioTimeline, "segments": Segments, "voice_activity": VoiceActivity}
-        read = {name: None if raw.get(name) is None else kind.read(raw[name]) for name, kind in kinds.items()}
+        kinds = {"timeline": AudioTimeline.read, "segments": Segments.read, "voice_activity": VoiceActivity.read}
+        read = {name: None if raw.get(name) is None else kind(raw[name]) for name, kind in kinds.items()}
         return cls(**members(cls, raw, **read, flags=tuple(raw["flags"])))
 
 

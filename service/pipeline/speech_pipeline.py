@@ -73,7 +73,7 @@ class SpeechPipeline:
         on_cpu = self.provider == CPU
         self._device = self._host if on_cpu else Batcher(1, name="gpu", on_batch=self._batch_observer("gpu"))
         self._gpu_memory = None if on_cpu else GpuMemory()
-        self._judge = SoundJudge(self._voice, settings.limits, self._host, self._device)
+        self._judge = SoundJudge(self._voice, settings.limits, self._host, self._device, settings.min_speech)
         self._sounds = SoundSource(decoder, self._models.denoiser, self._device)
 
     def warm_up(self) -> None:

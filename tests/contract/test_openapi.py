@@ -80,7 +80,8 @@ def test_audio_call_is_complete(document: dict) -> None:
     assert content["multipart/form-data"]["schema"]["required"] == ["file"]
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
     assert set(parameters) == {
-        *("model", "version", "timeline", "window_s", "hop_s", "channel", "start_s", "end_s", "denoise")
+        *("model", "version", "timeline", "window_s", "hop_s", "channel", "track", "start_s", "end_s", "denoise"),
+        *("segments", "voice_activity", "min_speech"),
     }
     for name, parameter in parameters.items():
         assert parameter["description"]
@@ -94,7 +95,7 @@ def test_audio_call_is_complete(document: dict) -> None:
 def test_embedding_call_is_complete(document: dict) -> None:
     operation = document["paths"]["/v1/audio/embedding"]["post"]
     parameters = {parameter["name"] for parameter in operation["parameters"]}
-    assert parameters == {"model", "version", "window_s", "hop_s", "channel", "start_s", "end_s", "denoise"}
+    assert parameters == {"model", "version", "window_s", "hop_s", "channel", "track", "start_s", "end_s", "denoise"}
     answer = operation["responses"]["200"]["content"]
     assert set(answer) == {"application/json", "text/csv"}
     example = AudioEmbeddingAnswer.model_validate(answer["application/json"]["example"])

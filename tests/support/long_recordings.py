@@ -13,6 +13,7 @@ from service.jobs.job import JobOptions
 from service.jobs.plans import JobPlans, Result
 from service.jobs.spool import JobSpool, Spool
 from service.pipeline.decoding.long_decode import SoundFacts
+from service.pipeline.media.channels import PickedChannels
 from tests.plain_wav import PlainDecoder
 from tests.support.work import patient
 
@@ -55,11 +56,22 @@ class PlainLongDecoder:
         """There is nothing to end."""
 
     def sound(
-        self, source: Bytes, *, target_rate_hz: int, start_s: float | None = None, end_s: float | None = None
+        self,
+        source: Bytes,
+        *,
+        target_rate_hz: int,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        channel: PickedChannels | None = "each",
+        track: int | None = None,
     ) -> PlainPlayback:
-        decoded = PlainDecoder().audio(source.content, target_rate_hz=target_rate_hz, start_s=start_s, end_s=end_s)
+        decoded = PlainDecoder().audio(
+            source.content, target_rate_hz=target_rate_hz, start_s=start_s, end_s=end_s, channel=channel, track=track
+        )
         blocks = [decoded.samples[:, piece] for piece in pieces(decoded.samples.shape[1], self.cuts)]
-        return PlainPlayback([block for block in blocks if block.size], SoundFacts(decoded.media, decoded.flags))
+        return PlainPlayback(
+            [block for block in blocks if block.size], SoundFacts(decoded.media, decoded.flags, (), decoded.names)
+        )
 
 
 @dataclass

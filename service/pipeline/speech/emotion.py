@@ -37,6 +37,7 @@ class SoundJudge:
     Attributes:
         voice: the voice activity model, or None: then all sound is speech.
         limits: of windows.
+        min_speech: share of speech from which on a row is judged, 0…1, unless a request has its own.
         host: runs ``voice``.
         device: runs the emotion models.
     """
@@ -45,6 +46,7 @@ class SoundJudge:
     limits: Limits
     host: Batcher
     device: Batcher
+    min_speech: float = LEAST_SPEECH_SHARE
 
     def judge(
         self, sound: Sound, model: EmotionModel, options: AudioOptions, work: Work, on_window: OnWindow | None
@@ -123,7 +125,7 @@ class SoundJudge:
 
     def least_share(self, min_speech: float | None) -> float:
         """Share of speech from which on a row is judged; None stands for the service's."""
-        return LEAST_SPEECH_SHARE if min_speech is None else min_speech
+        return self.min_speech if min_speech is None else min_speech
 
     def hear(self, chunk: Chunk, work: Work) -> ChunkAnswer:
         """Run a stretch of sound through voice activity, which must be there."""
