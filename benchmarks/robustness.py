@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.measurement import machine
 from export.corpora.tables import read_corpus
-from service.cli.engine import running_engine
+from service.local.engine import running_engine
 from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions, FloatArray
 from service.settings import Settings

@@ -145,7 +145,7 @@ def _sound_columns(audio: AudioEmotion, time_s: NDArray[np.float64]) -> list[lis
     """Columns of the sound track: at each step the row of the window whose middle is nearest, if it holds the step."""
     channel = merged_channel(audio)
     start_s, end_s = channel.timeline.start_s, channel.timeline.end_s
-    rows = [row[3:-1] for row in _channel_rows(channel, audio.labels)]
+    rows = [row[3:-2] for row in _channel_rows(channel, audio.labels)]
     middles_s = (start_s + end_s) / 2
     nearest = np.clip(np.searchsorted((middles_s[1:] + middles_s[:-1]) / 2, time_s), 0, max(len(rows) - 1, 0))
     nothing: list[Cell] = [None] * len(_sound_names(audio))
