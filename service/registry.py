@@ -13,12 +13,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from service.card import CARD_FILE_NAME, Card, Task, read_card
 from service.problems import EmoserveError, ModelNotFound
-from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 SPEECH_EMOTION: Task = "speech-emotion"
 SPEECH_EMBEDDING: Task = "speech-embedding"

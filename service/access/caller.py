@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from service.settings import KeyLimits
+if TYPE_CHECKING:
+    from service.settings import KeyLimits
+
 
 Scope = Literal["analyse", "models:read", "metrics:read", "admin"]
 """Permissions of credentials: analyses (jobs and streams too), cards and documentation, metrics, everything."""

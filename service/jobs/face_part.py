@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
-from service.jobs.part import Segment
-from service.jobs.sound_parts import refuse_if_cancelled
+from service.jobs.part import Segment, refuse_if_cancelled
 from service.pipeline.decoding.long_decode import Pictures
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_on_device

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.task import Work
 
 INSPECT: Final = "inspect"
@@ -66,3 +67,13 @@ class NothingToDo:
 
     def close(self) -> None:
         """There is nothing to end."""
+
+
+def refuse_if_cancelled(work: Work) -> None:
+    """Stop here if nobody waits any more.
+
+    Raises:
+        Cancelled
+    """
+    if work.cancel is not None and work.cancel.is_set():
+        raise Cancelled

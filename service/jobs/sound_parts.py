@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from service.flags import Flag
-from service.jobs.part import Segment
+from service.jobs.part import Segment, refuse_if_cancelled
 from service.pipeline.decoding.long_decode import SoundPlayback
-from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.task import Work
 from service.pipeline.results import FloatArray
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
@@ -247,16 +246,6 @@ class TurnPart:
     def close(self) -> None:
         """End the decoding."""
         self._part.close()
-
-
-def refuse_if_cancelled(work: Work) -> None:
-    """Stop here if nobody waits any more.
-
-    Raises:
-        Cancelled
-    """
-    if work.cancel is not None and work.cancel.is_set():
-        raise Cancelled
 
 
 def _record(heard: HeardWindows, answers: ClipAnswers) -> dict[str, Any]:

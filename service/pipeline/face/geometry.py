@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.media.video_frames import Picture
+if TYPE_CHECKING:
+    from service.pipeline.media.video_frames import Picture
 from service.pipeline.results import FloatArray
 
 Points = NDArray[np.float64]

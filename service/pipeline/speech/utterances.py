@@ -8,7 +8,7 @@ window is heard window by window, from its own beginning, so that what surrounds
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from service.card import SpeechInput
 from service.pipeline.results import FloatArray
 from service.pipeline.speech.resampling import HeldSamples
-from service.pipeline.speech.voice_activity import Steps, VoiceActivity
+
+if TYPE_CHECKING:
+    from service.pipeline.speech.voice_activity import Steps, VoiceActivity
 
 LEAST_VOICE_S = 0.25
 LEAST_VOICE_SHARE = 0.1
