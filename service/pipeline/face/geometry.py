@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.results import FloatArray
+
 if TYPE_CHECKING:
     from service.pipeline.media.video_frames import Picture
-from service.pipeline.results import FloatArray
 
 Points = NDArray[np.float64]
 """Places on a picture, float64, pixels."""
@@ -118,3 +119,12 @@ def crop(picture: Picture, region: Region, size_px: int, out: FloatArray | None 
         borderMode=cv2.BORDER_CONSTANT,
     )
     return np.multiply(colours, COLOUR_SCALE, out=out, dtype=np.float32)
+
+
+def overlaps(box: Points, others: Points) -> Points:
+    """Intersection over union of a box float64 [4] with others float64 [n, 4]: float64 [n]."""
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    shared = np.prod(np.clip(high - low, 0.0, None), axis=1)
+    sizes = np.prod(others[:, 2:] - others[:, :2], axis=1)
+    union = np.prod(box[2:] - box[:2]) + sizes - shared
+    return np.asarray(shared / np.maximum(union, 1e-9), np.float64)

@@ -17,6 +17,7 @@ from service.pipeline.face.geometry import (
     Region,
     crop,
     letterbox,
+    overlaps,
     region_around,
     to_picture,
     use_one_thread,
@@ -230,12 +231,3 @@ def merge_overlapping(places: NDArray[np.floating[Any]], scores: Points, overlap
         merged.append((mean, float(scores[left[0]])))
         left = left[~same]
     return merged
-
-
-def overlaps(box: Points, others: Points) -> Points:
-    """Intersection over union of a box float64 [4] with others float64 [n, 4]: float64 [n]."""
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    shared = np.prod(np.clip(high - low, 0.0, None), axis=1)
-    sizes = np.prod(others[:, 2:] - others[:, :2], axis=1)
-    union = np.prod(box[2:] - box[:2]) + sizes - shared
-    return np.asarray(shared / np.maximum(union, 1e-9), np.float64)

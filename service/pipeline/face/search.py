@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from service.pipeline.face.geometry import Region, letterbox
-from service.pipeline.face.networks import Detection, FaceNetworks, overlaps
+from service.pipeline.face.geometry import Region, letterbox, overlaps
 from service.pipeline.media.video_frames import Picture
+
+if TYPE_CHECKING:
+    from service.pipeline.face.networks import Detection, FaceNetworks
 
 LOOK_AGAIN_S: Final = 0.5
 """Least time between two searches of the turned picture and the crops, seconds, where there is no face."""

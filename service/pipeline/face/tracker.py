@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from service.pipeline.face.geometry import Points, Region
-from service.pipeline.face.networks import Detection, FaceNetworks, Mesh, overlaps
+from service.pipeline.face.geometry import Points, Region, overlaps
+from service.pipeline.face.networks import Detection, FaceNetworks, Mesh
 from service.pipeline.face.one_euro import OneEuroFilter
 from service.pipeline.face.search import FaceSearch
 from service.pipeline.media.video_frames import Picture

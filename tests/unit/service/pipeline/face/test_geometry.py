@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from service.pipeline.face.geometry import Region, crop, letterbox, region_around, to_picture
-from service.pipeline.face.networks import merge_overlapping, overlaps
+from service.pipeline.face.geometry import Region, crop, letterbox, overlaps, region_around, to_picture
+from service.pipeline.face.networks import merge_overlapping
 from service.pipeline.face.one_euro import OneEuroFilter, OneEuroSettings
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
