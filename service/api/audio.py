@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -48,7 +49,8 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Q
 
 def _analyse(request: Request, data: memoryview, options: AudioOptions, media_type: str, work: Work) -> bytes:
     """The blocking half: pipeline and rendering, in a worker thread."""
-    result = services_of(request).loaded.pipeline.analyse(data, options, work)
+    needed = replace(options, rows=options.timeline or media_type != JSON)
+    result = services_of(request).loaded.pipeline.analyse(data, needed, work)
     exchange = note_analysis(request, result.media, result.stages_s, [result.model])
     with exchange.stage("render"):
         return audio_answer(result, media_type, exchange.request_id, options)

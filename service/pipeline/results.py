@@ -90,7 +90,11 @@ class MediaInfo:
 
 @dataclass(frozen=True)
 class AudioOptions:
-    """The query parameters of ``POST /v1/audio/emotion``; ``None`` means the model card's default."""
+    """The query parameters of ``POST /v1/audio/emotion``; ``None`` means the model card's default.
+
+    Attributes:
+        rows: whether the windows are judged too; without, the timeline is NaN and utterances alone make the answer.
+    """
 
     model: str | None = None
     version: str | None = None
@@ -105,6 +109,7 @@ class AudioOptions:
     segments: bool = False
     voice_activity: bool = False
     min_speech: float | None = None
+    rows: bool = True
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,18 @@ class SoundJudge:
         run_chunk = self._counted(len(channels) * n_samples / rate_hz, work)
         least_share = self.least_share(options.min_speech)
         cut = UtteranceRule.of(model.speech)
+        judges_windows = self.voice is None or options.rows or on_window is not None
         listeners = [
-            ChannelListener(rule, rate_hz, self.voice, n_samples, cut=cut, least_share=least_share) for _ in channels
+            ChannelListener(
+                rule,
+                rate_hz,
+                self.voice,
+                n_samples,
+                cut=cut,
+                judges_windows=judges_windows,
+                least_share=least_share,
+            )
+            for _ in channels
         ]
         heard = [
             listener.take(channel.samples, run_chunk, last=True)
@@ -82,15 +92,12 @@ class SoundJudge:
         offset_s, has_voice = options.start_s or 0.0, self.voice is not None
         names = [channel.name for channel in channels]
         named = list(zip(names, heard, strict=True))
-        rows = TimelineRows(named, offset_s, model, has_voice=has_voice, least_share=least_share)
-
-        def tell(answers: Sequence[WindowAnswer | None]) -> None:
-            for row in rows.known(answers):
-                assert on_window is not None
-                on_window(row, model.bundle.card.labels)
-
+        tell = None
+        if on_window is not None:
+            rows = TimelineRows(named, offset_s, model, has_voice=has_voice, least_share=least_share)
+            tell = _row_teller(rows, on_window, model.bundle.card.labels)
         clips = [clip for one in heard for clip in one.clips]
-        done = self._run(model, clips, work, None if on_window is None else tell)
+        done = self._run(model, clips, work, tell)
         with work.stage("post"):
             answers = iter(done)
             judged = []
@@ -160,3 +167,13 @@ class SoundJudge:
             return answer
 
         return run_chunk
+
+
+def _row_teller(rows: TimelineRows, on_window: OnWindow, labels: Sequence[str]) -> Tell:
+    """Hands on each row of the timeline once its answer is known."""
+
+    def tell(answers: Sequence[WindowAnswer | None]) -> None:
+        for row in rows.known(answers):
+            on_window(row, labels)
+
+    return tell

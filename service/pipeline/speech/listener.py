@@ -57,6 +57,7 @@ class ChannelListener:
         n_samples: length of the recording, or None where nobody knows it before its end.
         cut: how clips are cut to their voice, and what an utterance is; None leaves clips as long as their windows.
         finds_utterances: whether there are any, given ``cut``.
+        judges_windows: whether the clips of windows are given; those of utterances always are.
         least_share: share of speech from which on a window is judged, 0…1.
     """
 
@@ -69,6 +70,7 @@ class ChannelListener:
         *,
         cut: UtteranceRule | None = None,
         finds_utterances: bool = True,
+        judges_windows: bool = True,
         least_share: float = LEAST_SPEECH_SHARE,
     ) -> None:
         self._extent = None if n_samples is None else Extent(n_samples, rate_hz)
@@ -76,6 +78,7 @@ class ChannelListener:
         self._rate_hz = rate_hz
         self._cut = cut
         self._least_share = least_share
+        self._judges_windows = judges_windows
         self._voice = None if voice is None else VoiceListener(voice, rate_hz)
         self._finder: UtteranceFinder | None = None
         if voice is not None and cut is not None and finds_utterances:
@@ -111,7 +114,7 @@ class ChannelListener:
             sounds = [not is_silent(self._held.part(*place), self._rate_hz) for place in places]
             shares = np.asarray(sounds, np.float32)
         clips = _Clips()
-        judged = [places[row] for row in judged_rows(shares, self._least_share)]
+        judged = [places[row] for row in judged_rows(shares, self._least_share)] if self._judges_windows else []
         of_windows = [clips.add(place, self._held.part(*place)) for place in judged]
         utterances, of_utterances = Utterances.of([]), np.zeros((0, 2), np.int64)
         if self._finder is not None and not is_silence and not (last and self._is_too_short):

@@ -95,6 +95,21 @@ def test_utterances_count_as_much_as_they_hold_voice(pipeline):
     assert channel.arousal == pytest.approx((segments.arousal * voice_s).sum() / voice_s.sum(), abs=2e-3)
 
 
+def test_rows_that_nobody_asked_for_are_not_judged(pipeline):
+    sound = np.concatenate([LOUD, QUIET, OTHER, OTHER])
+    (whole,), (plain,) = (judge(pipeline, sound, hop_s=0.5, rows=rows).channels for rows in (True, False))
+    np.testing.assert_array_equal(plain.probabilities, whole.probabilities)
+    assert (plain.arousal, plain.valence, plain.flags) == (whole.arousal, whole.valence, whole.flags)
+    np.testing.assert_array_equal(plain.segments.probabilities, whole.segments.probabilities)
+    assert np.isnan(plain.timeline.probabilities).all()
+    assert np.isfinite(whole.timeline.probabilities).any()
+
+
+def test_without_voice_activity_windows_are_judged_whoever_asks(deaf):
+    (channel,) = judge(deaf, LOUD, rows=False).channels
+    assert np.isfinite(channel.timeline.probabilities).all()
+
+
 def test_windows_are_cut_to_their_voice(pipeline):
     (channel,) = judge(pipeline, np.concatenate([LOUD, QUIET, QUIET]), hop_s=1.0).channels
     timeline = channel.timeline
