@@ -1,4 +1,4 @@
-"""What surrounds a voice must not change its answer: labelled clips and variants of them, judged by the whole pipeline.
+"""Robustness to what surrounds a voice: labelled clips and variants of them, judged by the whole pipeline.
 
 Prints for each variant the largest and the 95th percentile of the change of a probability, the share of clips whose
 emotion changes, and the unweighted average recall beside that of the clips themselves.

@@ -37,7 +37,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class FileAnswer:
-    """What became of one file of a folder: an answer, or the error that kept it from one."""
+    """The result for one file of a folder: an answer, or the error that kept it from one."""
 
     path: Path
     answer: AudioEmotion | VideoAffect | None = None

@@ -1,4 +1,4 @@
-"""What can be analysed: a path, the bytes of a file, or samples with their rate."""
+"""Inputs of an analysis: a path, the bytes of a file, or samples with their rate."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def add_face_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def choices_from(arguments: argparse.Namespace) -> Choices:
-    """What the flags of a command ask for.
+    """The request that the flags of a command make.
 
     Raises:
         UsageError: flags that cannot be used.

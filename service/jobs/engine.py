@@ -90,7 +90,7 @@ class JobEngine:
         DBOS.delete_workflow(handle)
 
     def standing(self, handle: str) -> Standing:
-        """What the engine does with a job."""
+        """The engine's action on a job."""
         status = DBOS.get_workflow_status(handle)
         if status is None:
             return Standing.UNKNOWN

@@ -82,7 +82,7 @@ JobOptions = AudioOptions | VideoOptions
 
 
 class Standing(StrEnum):
-    """What the engine does with a job."""
+    """The engine's action on a job."""
 
     UNKNOWN = "unknown"
     """It was never submitted."""

@@ -249,7 +249,7 @@ class TurnPart:
 
 
 def _record(heard: HeardWindows, answers: ClipAnswers) -> dict[str, Any]:
-    """What is known of a stretch of one channel, in arrays that join those of the next."""
+    """The record of a stretch of one channel, in arrays that join those of the next."""
     return {
         "shares": heard.shares,
         "answers": answers.windows,

@@ -20,7 +20,7 @@ MODES: Final[tuple[Mode, ...]] = ("auto", "audio", "video", "table")
 
 @dataclass(frozen=True)
 class Choices:
-    """What is judged in each file, and how.
+    """The request for each file: kind and parameters.
 
     Attributes:
         mode: 'auto' judges the face where a file has pictures and faces are prepared, else the voice; 'table' takes

@@ -85,7 +85,7 @@ class JudgedSound:
 
 @dataclass(frozen=True)
 class ClipAnswers:
-    """What the model says of the clips of one channel: by output float32 [windows or clips, …]; empty without any.
+    """The model's answers for the clips of one channel: by output float32 [windows or clips, …]; empty without any.
 
     Attributes:
         windows: for the windows with enough speech.

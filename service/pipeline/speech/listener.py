@@ -25,7 +25,7 @@ LEAST_SPEECH_SHARE = 0.1
 
 @dataclass(frozen=True)
 class HeardWindows:
-    """What was heard to its end in one channel since the last block.
+    """Windows and utterances of one channel that the last block completed.
 
     Attributes:
         windows: where the windows lie.
@@ -158,7 +158,7 @@ class ChannelListener:
         return self._rule is not None and self._held.end < self._rule.least_samples
 
     def _place(self, start: int, stop: int, voice: VoiceListener | None) -> tuple[int, int]:
-        """Where the clip of a window lies: it is cut to its voice, so that it is heard as in training."""
+        """The place of a window's clip: it is cut to its voice, so that it is heard as in training."""
         if voice is None or self._cut is None:
             return start, stop
         begin, end = voice.voiced_part(start, stop)

@@ -61,7 +61,7 @@ class UtteranceRule:
         )
 
     def clip(self, begin: int, stop: int, first: int, end: int) -> tuple[int, int]:
-        """Where the clip lies that holds the voice from ``begin`` to ``stop``.
+        """The place of the clip that holds the voice from ``begin`` to ``stop``.
 
         Args:
             begin, stop: samples; the first and the one behind the last of voice.
