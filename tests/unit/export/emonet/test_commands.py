@@ -23,7 +23,7 @@ def trained(tmp_path_factory):
     train += ["--steps", 3, "--batch-size", 4, "--calibration", "biases"]
     assert main(list(map(str, train))) == 0
     card = json.loads((ROOT / "export/emonet/cards/emonet-open.json").read_text())
-    card |= {"name": "small", "seen_corpora": ["small"], "calibration_corpora": []}
+    card |= {"name": "small", "version": "1", "seen_corpora": ["small"], "calibration_corpora": []}
     (folder / "card.json").write_text(json.dumps(card))
     export = ["export", "emonet", "--weights", folder / "run/checkpoint.pt", "--card", folder / "card.json"]
     export += ["--out", folder / "models", "--corpus", corpus]

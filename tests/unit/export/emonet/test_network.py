@@ -9,6 +9,7 @@ from export.emonet.network import AdaptedConvolution, EmoNet, EmoNetConfig
 from export.evaluation.calibration import Calibration
 from export.evaluation.voice import synthetic_voice
 from export.graph.front_end import PRESETS, FrontEnd
+from export.graph.high_pass import high_passed
 from service.pipeline.device.session import Session
 
 LABELS = ("anger", "happiness", "neutral", "sadness")
@@ -88,8 +89,9 @@ def test_graph_computes_what_the_network_computes(preset, options, biases, tmp_p
     waveform, lengths = stack(clips)
     outputs = ("probabilities", "arousal", "valence", "embedding")
     together = session.run({"waveform": waveform, "lengths": lengths}, outputs)
+    heard, _ = stack([high_passed(clip, 16_000) for clip in clips])
     with torch.inference_mode():
-        pictures, frames = FrontEnd(PRESETS[preset])(torch.from_numpy(waveform), torch.from_numpy(lengths))
+        pictures, frames = FrontEnd(PRESETS[preset])(torch.from_numpy(heard), torch.from_numpy(lengths))
         embedding = network.embed(pictures[:, None], frames)
         logits = network.heads["any"](embedding)
     expected = torch.softmax(logits["emotion"] / 1.7 + torch.tensor(biases or (0.0,)), dim=1).numpy()
