@@ -32,7 +32,7 @@ class BuildWithBundles(build_py):
 
     def _add_voice_activity(self, target: Path) -> None:
         """Copy the bundle that was prepared here, or make it from the publisher's wheel."""
-        if PREPARED.is_dir():
+        if any(PREPARED.glob("*/LICENSE")):  # one that was prepared without its notice must not be passed on
             shutil.copytree(PREPARED, target / PREPARED.name)
             return
         sys.path.insert(0, str(ROOT))

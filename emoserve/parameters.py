@@ -30,6 +30,9 @@ class AudioParameters(EmbeddingParameters, total=False):
     """Parameters of :meth:`emoserve.Analyzer.audio`; times are seconds."""
 
     timeline: bool
+    segments: bool
+    voice_activity: bool
+    min_speech: float | None
 
 
 class TableParameters(TypedDict, total=False):

@@ -68,8 +68,8 @@ class FlagSpanAnswer(Answer):
     flag: str = Field(examples=["face_lost"])
     start_s: float = Field(description="seconds", examples=[3.1])
     end_s: float = Field(description="seconds", examples=[4.0])
-    channel: str | None = Field(description="channel that it is about", examples=[None])
-    face: int | None = Field(description="number of the face that it is about", examples=[0])
+    channel: str | None = Field(None, description="channel that it is about; null for faces", examples=[None])
+    face: int | None = Field(None, description="number of the face that it is about; null for sound", examples=[0])
 
 
 class VideoAffectAnswer(Answer):

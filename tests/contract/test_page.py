@@ -68,7 +68,7 @@ def test_a_chosen_recording_is_shown_in_words_curves_and_numbers(page: Page, liv
     expect(page.locator(".verdict .big")).to_have_text("Anger90 %")
     expect(page.locator(".bars")).to_contain_text("Neutral10 %")
     expect(page.locator(".facts")).to_contain_text("example 1 · CC0-1.0")
-    expect(page.locator(".flags")).to_contain_text("The sound is clipped")
+    expect(page.locator(".flags")).to_contain_text("were cut off when it was recorded")
     until(page, IS_DRAWN)
     assert page.locator(CURVES).count() == 4  # sound, classes, arousal, speech
     figure = page.locator("figure", has_text="Emotion of the voice")

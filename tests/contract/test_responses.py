@@ -194,6 +194,7 @@ def test_open_inference_protocol_metadata(client: httpx.Client) -> None:
     assert client.get("/v2/health/ready").json() == {
         "ready": True,
         "provider": PROVIDER,
+        "fallback": None,
         "sandbox": {"seccomp": True, "landlock": 7, "unprivileged": True},
     }
 

@@ -149,12 +149,13 @@ def websocket(key: str | None, path: str, *, denial: bool, tmp_path: Path) -> li
     settings = small_settings(keys_file=keys)
     sent: list[dict] = []
     protocols = [] if key is None else ["emoserve", f"bearer.{key or add_key(keys)}"]
+    offered = [(b"sec-websocket-protocol", ", ".join(protocols).encode())] if protocols else []
     scope = {
         "type": "websocket",
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [(b"sec-websocket-protocol", ", ".join(protocols).encode())] if protocols else [],
+        "headers": [(b"host", b"localhost"), *offered],
         "subprotocols": protocols,
         "extensions": {"websocket.http.response": {}} if denial else {},
         "state": {},

@@ -131,6 +131,9 @@ class SampleBuffer:
 
 
 def _reserve(channels: int, samples: int) -> FloatArray:
-    """float32 [channels, samples] of zeros that use no memory until they are written."""
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+    """float32 [channels, samples] of zeros that use no memory until they are written.
+
+    The mapping is a shared one: the kernel counts all of a private one against RLIMIT_DATA, written or not.
+    """
+    flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
     return np.frombuffer(mmap.mmap(-1, 4 * channels * samples, flags=flags), np.float32).reshape(channels, samples)

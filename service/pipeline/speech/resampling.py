@@ -95,8 +95,12 @@ class StretchResampler:
             return np.zeros(0, np.float32)
         first = max(held.base, self._done - self._margin)
         whole: FloatArray = soxr.resample(held.part(first, held.end), self._from_hz, self._to_hz)
-        begin = self._place(self._done) - self._place(first)
-        known = whole[begin:] if last else whole[begin : begin + self._place(stop) - self._place(self._done)]
+        last_place = resampled_length(stop, self._from_hz, self._to_hz) if last else self._place(stop)
+        end = last_place - self._place(first)
+        if len(whole) < end:  # a half that is rounded down in a part but up in the whole
+            silence = np.zeros(self._unit, np.float32)
+            whole = soxr.resample(np.concatenate([held.part(first, held.end), silence]), self._from_hz, self._to_hz)
+        known = whole[self._place(self._done) - self._place(first) : end]
         self._done = stop
         held.forget(stop - self._margin)
         return known
@@ -115,5 +119,8 @@ class StretchResampler:
 
 
 def resampled_length(samples: int, from_hz: int, to_hz: int) -> int:
-    """How many samples a :class:`StretchResampler` makes of so many: the nearest whole number, halves up."""
-    return (2 * samples * to_hz + from_hz) // (2 * from_hz)
+    """How many samples soxr makes of so many in one piece, and a :class:`StretchResampler` in any number of pieces.
+
+    The nearest whole number. Its calculation is soxr's, which rounds a half up or down by the last bit of the ratio.
+    """
+    return int(samples / (from_hz / to_hz) + 0.5)

@@ -62,6 +62,7 @@ const BY_STATUS = {
   413: "Send a smaller or shorter file.",
   415: CONVERT,
   422: "Check the recording and the options, then try again.",
+  421: "Open this page under the address that the service is set to answer, or ask whoever runs it to allow this one.",
   429: LATER,
   431: "Clear this site's data in the browser and try again.",
   502: "The service behind this address does not answer. Wait a little and try again.",

@@ -252,7 +252,7 @@ def test_the_channel_decides_who_is_heard(pipeline):
     assert heard["left"].audio.channels[0].emotion is None
     assert heard["right"].audio.channels[0].emotion is not None
     assert heard["right"].audio.model.name == "tiny"
-    options = VideoOptions(include=frozenset({"audio"}), audio_model="emonet-open", audio_version="1")
+    options = VideoOptions(include=frozenset({"audio"}), audio_model="emonet-open", audio_version="2")
     answer = pipeline.analyse(talk, options, patient())
     assert (answer.audio.model.name, len(answer.audio.labels)) == ("emonet-open", 7)
     for missing in ({"audio_model": "unheard-of"}, {"audio_model": "tiny", "audio_version": "77"}):

@@ -45,6 +45,6 @@ def test_rows_are_those_of_a_recording_for_any_jitter_and_partition(
     parts = [live.add(frames[piece]) for piece in pieces(len(frames), cuts)]
     parts.append(live.finish(duration_s))
     features = model.features(frames, duration_s=duration_s)
-    expected = {"time_s": features.time_s, "face_confidence": features.columns[:, 0], **model.series(features)}
+    expected = {"time_s": features.time_s, "face_confidence": features.face_confidence, **model.series(features)}
     for name, column in expected.items():
         np.testing.assert_allclose(np.concatenate([getattr(part, name) for part in parts]), column, atol=1e-5)

@@ -47,7 +47,7 @@ def test_image_runs_unprivileged_and_checks_liveness() -> None:
     final = DOCKERFILE[DOCKERFILE.index(" AS runtime") :]
     assert re.search(r"^USER 10001:10001$", final, re.MULTILINE)
     assert "USER root" not in final
-    assert "/v2/health/live" in final
+    assert re.search(r'^HEALTHCHECK .* CMD \["python", "-m", "service", "health"\]$', final, re.MULTILINE)
     assert not re.search(r"(?i)secret|password|token|api_key", DOCKERFILE)
 
 
