@@ -1,4 +1,4 @@
-"""What a wheel carries beside its code: the bundles of ``models`` and the voice activity bundle."""
+"""Package data of the wheel: the bundles of ``models`` and the voice activity bundle."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The filter in front of every graph that judges emotion: an offset and mains hum decide nothing.
 
 It stops what lies below 8 Hz and the band of mains hum, 46 to 64 Hz. A high-pass at 70 Hz stops rumble too, but the
-weights were trained on recordings with their own low frequencies: it cost 4 to 9 points of recall on EMO-DB, while this
-filter changes 0 or 1 of 36 answers (docs/robustness.md).
+weights of version 1 were trained on recordings with their own low frequencies, and lost recall on EMO-DB behind it.
+docs/accuracy.md tells what this filter costs them.
 
 The stopped part is estimated at a low rate and subtracted: a low-pass brings the waveform to 500 Hz, a second filter
 keeps the two stopped bands, an interpolation brings them back to the rate of the waveform. That costs a hundredth of
