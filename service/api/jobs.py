@@ -33,13 +33,20 @@ from service.http.negotiation import EVENTS
 from service.http.uploads import client_gone
 from service.jobs.job import Job, JobOptions
 from service.pipeline.device.task import Work
+from service.pipeline.options import read_include
 from service.pipeline.results import AudioEmotion, AudioOptions
-from service.pipeline.video.video_results import VideoAffect
+from service.pipeline.video.video_results import VideoAffect, with_parts
 from service.pipeline.video_setup import require_faces
 from service.schemas.jobs import JobAnswer
 from service.services import services_of
 
 router = APIRouter(tags=["jobs"])
+
+INCLUDE = Query(
+    max_length=128,
+    description="Parts of a video's answer to read, separated by commas, of those that the job was asked for; "
+    "left out: all of them.",
+)
 
 _SUBMIT = {"requestBody": UPLOAD_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
 
@@ -108,20 +115,20 @@ async def watch_job(request: Request, job_id: str) -> Response:
     responses=RESULT_RESPONSES,
     response_class=Response,
 )
-async def read_job_result(request: Request, job_id: str) -> Response:
+async def read_job_result(request: Request, job_id: str, include: Annotated[str | None, INCLUDE] = None) -> Response:
     """The answer of the call without a job, byte for byte but for the request id; `Accept` chooses its form."""
     services = services_of(request)
     job = await asyncio.to_thread(_find, request, job_id)
     whole = AUDIO_MEDIA_TYPES if isinstance(job.options, AudioOptions) else AFFECT_MEDIA_TYPES
     media_type = answer_media_type(request, [one for one in whole if one != EVENTS])
-    if not isinstance(job.options, AudioOptions):
-        refuse_what_cannot_be_carried(job.options.include, media_type)
+    parts = _parts(job.options, include)
+    refuse_what_cannot_be_carried(parts, media_type)
 
     def render(_work: Work) -> bytes:
         result = services.jobs.result(job)
         exchange = exchange_of(request.scope)
         with exchange.stage("render"):
-            return _render(result, job.options, media_type, exchange.request_id)
+            return _render(result, job.options, parts, media_type, exchange.request_id)
 
     body = await services.work.run(
         render, deadline_s=services.settings.limits.deadline_s, client_gone=client_gone(request)
@@ -157,9 +164,20 @@ def _find(request: Request, job_id: str) -> Job:
     return services_of(request).jobs.find(job_id, caller_of(request.scope).owner)
 
 
-def _render(result: AudioEmotion | VideoAffect, options: JobOptions, media_type: str, request_id: str) -> bytes:
+def _parts(options: JobOptions, include: str | None) -> frozenset[str]:
+    """Parts of the answer to read: those that the job was asked for, or the named ones of them.
+
+    Raises:
+        Unprocessable: another is named.
+    """
+    asked = frozenset() if isinstance(options, AudioOptions) else options.include
+    return asked if include is None else read_include(include.split(","), sorted(asked))
+
+
+def _render(
+    result: AudioEmotion | VideoAffect, options: JobOptions, parts: frozenset[str], media_type: str, request_id: str
+) -> bytes:
     if isinstance(result, AudioEmotion):
         assert isinstance(options, AudioOptions)
         return audio_answer(result, media_type, request_id, options)
-    assert not isinstance(options, AudioOptions)
-    return affect_answer(result, media_type, request_id, options.include)
+    return affect_answer(with_parts(result, parts), media_type, request_id, parts)

@@ -120,5 +120,5 @@ def _audio(audio: AudioEmotion) -> dict[str, object]:
     return {
         "model": asdict(audio.model),
         "labels": list(audio.labels),
-        **channel_members(merged_channel(audio), audio.labels, timeline=True),
+        **channel_members(merged_channel(audio), audio.labels, timeline=True, segments=True),
     }

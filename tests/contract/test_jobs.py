@@ -78,6 +78,19 @@ def test_results_come_as_the_call_without_a_job_gives_them(client, address, quer
         assert code(client.get(f"{job}/result", headers={"accept": absent})) == (406, "not_acceptable")
 
 
+def test_fewer_parts_than_the_job_has_are_read_where_a_form_has_no_room_for_all(client: httpx.Client) -> None:
+    job = submit(client, address=VIDEO + "?include=action_units,attribution")
+    ended(client, job)
+    assert code(client.get(f"{job}/result", headers={"accept": "text/csv"})) == (406, "not_acceptable")
+    less = client.get(f"{job}/result?include=action_units", headers={"accept": "text/csv"})
+    assert b"AU12" in less.content
+    assert b"AU12" not in client.get(f"{job}/result?include=", headers={"accept": "text/csv"}).content
+    assert client.get(f"{job}/result?include=action_units").json().keys() & {"action_units", "attribution"} == {
+        "action_units"
+    }
+    assert code(client.get(f"{job}/result?include=boxes")) == (422, "config_invalid")
+
+
 @pytest.mark.parametrize("version", ["4.0", "4.3", "5.0"])
 @pytest.mark.parametrize("address", [AUDIO, VIDEO])
 def test_results_come_as_fhir_of_each_version(client: httpx.Client, address: str, version: str) -> None:

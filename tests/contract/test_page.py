@@ -129,7 +129,7 @@ def test_a_video_has_all_its_maps_and_plays_in_step(watched: Watched, live: Live
     requests: list[str] = []
     page.on("request", lambda request: requests.append(f"{request.method} {request.url}"))
     analyse(page, movie)
-    assert live.affect.seen[-1][1].include == {"action_units", "attribution", "audio"}
+    assert live.affect.seen[-1][1].include == {"action_units", "attribution", "audio", "boxes"}
     for title in ("Arousal and valence of the face", "Face confidence", "Action units", "Why: attribution"):
         expect(page.locator("figure", has_text=title).first).to_be_visible()
     until(page, IS_DRAWN)
@@ -140,6 +140,12 @@ def test_a_video_has_all_its_maps_and_plays_in_step(watched: Watched, live: Live
     middle = 52 + (box["width"] - 62) / 2
     curve.click(position={"x": middle, "y": 40})
     until(page, "Math.abs(document.querySelector('#player video').currentTime - 2) < 0.1")
+    frame, picture = page.locator(".face-box").bounding_box(), page.locator("#player video").bounding_box()
+    assert frame is not None
+    assert picture is not None
+    shown = min(picture["width"] / 64, picture["height"] / 48)  # pixels of the page for one of the picture
+    assert abs(frame["width"] - 0.2 * 64 * shown) < 6
+    assert abs(frame["y"] - picture["y"] - (picture["height"] - 48 * shown) / 2 - 0.2 * 48 * shown) < 6
     cursors = page.locator(".cursor:not(.hover):not([hidden])")
     places = cursors.evaluate_all("(all) => all.map((one) => one.style.transform)")
     assert len(places) >= 4
@@ -168,8 +174,22 @@ def test_answers_can_be_saved(page: Page, live: LiveServer, speech: Path) -> Non
         assert saved.value.suggested_filename == f"a voice.{'fhir.json' if kind == 'fhir' else kind}"
         contents[kind] = saved.value.path().read_bytes()
         assert contents[kind].startswith(beginning)
+    assert live.pipeline.seen[-1][1].segments
     assert json.loads(contents["json"])["timeline"]["start_s"] == [0.0, 1.0]
     assert b"start_s" in contents["csv"].splitlines()[0]
+
+
+def test_each_form_of_a_face_is_asked_for_with_what_it_has_room_for(page: Page, live: LiveServer, movie: Path) -> None:
+    analyse(page, movie)
+    parts = {
+        "csv": {"action_units", "audio", "boxes"},
+        "png": {"action_units", "attribution", "audio"},
+        "fhir": {"action_units", "audio"},
+    }
+    for kind, asked in parts.items():
+        with page.expect_download():
+            page.click(f'[data-format="{kind}"]')
+        assert live.affect.seen[-1][1].include == asked
 
 
 def test_an_error_says_what_to_do(page: Page, live: LiveServer, tmp_path: Path) -> None:

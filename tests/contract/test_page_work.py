@@ -82,7 +82,10 @@ def test_windows_appear_while_the_service_still_judges(
                 expect(page.locator(".downloads")).to_be_visible()
                 page.locator(f"{EMOTION} >> summary").click()
                 expect(rows.nth(len(early))).to_be_attached()
-                assert rows.all_inner_texts()[: len(early)] == early
+                final = dict(zip(early, rows.all_inner_texts(), strict=False))
+                spoken = {row: then for row, then in final.items() if "nobody speaks" not in then}
+                assert 0 < len(spoken) < len(early)
+                assert list(spoken) == list(spoken.values())
         finally:
             for gate in gates:
                 gate.set()

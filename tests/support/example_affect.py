@@ -22,6 +22,7 @@ def example_affect(
     speech: bool = True,
     attribution: bool = True,
     audio: bool = False,
+    boxes: bool = False,
     trained: str = "prior",
     flags: tuple[str, ...] = ("trained: prior",),
 ) -> VideoAffect:
@@ -64,8 +65,15 @@ def example_affect(
         flags=(*flags, *(("no_face",) if not known else ("face_lost",) if gaps else ())),
         trained=trained,
         look_ahead_s=1.0,
+        boxes=_boxes(time_s, arousal) if boxes else None,
         stages_s={"decode": 0.2, "faces": 1.5, "affect": 0.01, "post": 0.002},
     )
+
+
+def _boxes(time_s: np.ndarray, arousal: np.ndarray) -> np.ndarray:
+    """A face of a fifth of the picture that moves to the right."""
+    box = np.stack([0.1 + 0.1 * time_s / time_s[-1], *np.full((3, len(time_s)), 0.2)], axis=1)
+    return np.where(np.isnan(arousal)[:, None], np.nan, box).astype(np.float32)
 
 
 def _statistics(series: np.ndarray) -> Statistics:

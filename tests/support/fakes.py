@@ -244,6 +244,7 @@ class FakeVideoPipeline:
             units="action_units" in options.include,
             attribution="attribution" in options.include,
             audio="audio" in options.include,
+            boxes="boxes" in options.include,
         )
 
     analyse_table = analyse

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -127,3 +127,15 @@ class VideoAffect:
     frames: FaceSeries | None = None
     flag_spans: tuple[FlagSpan, ...] = ()
     stages_s: dict[str, float] = field(default_factory=dict)
+
+
+def with_parts(result: VideoAffect, include: frozenset[str]) -> VideoAffect:
+    """``result`` without the parts that ``include``, of ``INCLUDES``, does not name."""
+    return replace(
+        result,
+        action_units=result.action_units if "action_units" in include else None,
+        attribution=result.attribution if "attribution" in include else None,
+        audio=result.audio if "audio" in include else None,
+        boxes=result.boxes if "boxes" in include else None,
+        frames=result.frames if "frame_units" in include else None,
+    )

@@ -37,13 +37,6 @@ def test_the_service_answers_with_the_list():
     }
 
 
-def test_the_page_shows_the_same_sentences():
-    script = (ROOT / "service/api/pages/page/words.js").read_text(encoding="utf-8")
-    table = script[script.index("const FLAGS") : script.index("};", script.index("const FLAGS"))]
-    shown = dict(re.findall(r'^  "?([a-z_: ]+?)"?: "(.*)",$', table, re.MULTILINE))
-    assert shown == {str(flag): facts.description for flag, facts in FACTS.items()}
-
-
 def test_the_document_shows_the_same_table():
     text = (ROOT / "docs/http.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z_: ]+)` \| (recording|rows|answer) \| (.*) \|$", text, re.MULTILINE)

@@ -8,6 +8,9 @@ import { mediaTypeOf, send } from "./upload.js";
 const EVENTS_FIRST = "text/event-stream, application/json;q=0.9";
 const JSON_ONLY = "application/json";
 
+/** What an answer about a face is asked for beyond arousal and valence. */
+export const PARTS = ["action_units", "attribution", "audio", "boxes"];
+
 /** What a file is judged as: 'voice', 'face' or 'table'. */
 export function kindOf(file, wanted, hasFaces) {
   const type = mediaTypeOf(file);
@@ -16,10 +19,16 @@ export function kindOf(file, wanted, hasFaces) {
   return hasFaces && type.startsWith("video/") ? "face" : "voice";
 }
 
+/** What to judge a file as after all, when it has no pictures, or nothing but pictures, whatever its name says; or null. */
+export function otherKind(code, hasFaces) {
+  if (code === "no_video_stream") return "voice";
+  return code === "no_audio_stream" && hasFaces ? "face" : null;
+}
+
 /** Path and parameters of the call for a kind. */
 export function callOf(kind, choices) {
-  if (kind === "voice") return { path: "v1/audio/emotion", query: { timeline: "true", ...choices.voice } };
-  if (kind === "face") return { path: "v1/video/affect", query: { include: "action_units,attribution,audio", ...choices.face } };
+  if (kind === "voice") return { path: "v1/audio/emotion", query: { timeline: "true", segments: "true", voice_activity: "true", ...choices.voice } };
+  if (kind === "face") return { path: "v1/video/affect", query: { include: PARTS.join(","), ...choices.face } };
   return { path: "v1/action-units/affect", query: { include: "action_units,attribution", ...choices.table } };
 }
 

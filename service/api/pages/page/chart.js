@@ -1,11 +1,12 @@
 // Curves over the time of a recording.
 
 import { choice, figure } from "./figure.js";
-import { drawArea, drawLines, drawOutline, drawStacked, drawUnknown } from "./layers.js";
+import { drawArea, drawKnown, drawLines, drawOutline, drawSegments, drawStacked } from "./layers.js";
 import { clock, nearest, percent, signed } from "./numbers.js";
 import { moment, Plot } from "./plot.js";
 
 const UNKNOWN = "unknown";
+const SILENCE = "nobody speaks";
 const PEAK_ROWS = 100;
 
 /**
@@ -49,16 +50,41 @@ export function probabilityChart({ title, moments, series, duration, playhead })
     label: `${title}, position`, height: 190, x: { start: 0, end: duration },
     y: { low: 0, high: 1, format: percent }, step: stepOf(duration), playhead, read,
     draw: (context, frame) => {
-      if (series.length) drawUnknown(context, frame, moments, series[0].values);
-      styles[style](context, frame, moments, series);
+      if (series.length) drawKnown(context, frame, moments, series[0].values, () => styles[style](context, frame, moments, series));
     },
   });
   const styleChoice = choice(`Style of ${title}`, [{ value: "stacked", text: "Stacked" }, { value: "lines", text: "Lines" }],
     style, (value) => { style = value; plot.update({}); });
   return {
     plot,
-    node: figure({ title, unit: "probability", legend: [...series, ...gapLegend(series)], controls: [styleChoice], plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }),
+    node: figure({ title, unit: "probability", legend: [...series, ...gapLegend(series, moments)], controls: [styleChoice], plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }),
   };
+}
+
+/** Utterances as blocks: nothing is claimed between them. */
+export function segmentChart({ segments, series, duration, playhead }) {
+  const { start_s: start, end_s: end, emotion, confidence, speech_level_db: level } = segments;
+  const span = (row) => `${clock(start[row], 1)}–${clock(end[row], 1)}`;
+  const read = (time) => {
+    const row = start.findIndex((from, index) => from <= time && time <= end[index]);
+    if (row < 0) return { title: moment(time), lines: [{ name: SILENCE, value: "" }] };
+    const lines = series.map(({ label, colourName, values }) => ({ name: label, colour: colourName, known: values[row] ?? 0, value: values[row] === null ? UNKNOWN : percent(values[row]) }));
+    lines.sort((one, other) => other.known - one.known);
+    return { title: span(row), lines: [...lines, { name: "Evidence", value: percent(confidence[row]) }] };
+  };
+  const plot = new Plot({
+    label: "Utterances, position", height: 120, x: { start: 0, end: duration }, y: { low: 0, high: 1, format: percent },
+    step: stepOf(duration), playhead, read,
+    draw: (context, frame) => drawSegments(context, frame, { start, end, confidence }, series),
+  });
+  const table = () => ({
+    heads: ["Utterance", "Emotion", ...series.map(({ label }) => label), "Level, dB", "Evidence"],
+    rows: start.map((_, row) => [span(row), emotion[row] ?? UNKNOWN, ...series.map(({ values }) => (values[row] === null ? UNKNOWN : values[row].toFixed(3))),
+      level[row] === null ? UNKNOWN : signed(level[row], 1), percent(confidence[row])]),
+  });
+  const legend = [...series, { label: "Nobody speaks", colourName: "unknown" }];
+  const note = "One block for each utterance. Pale blocks hold little speech.";
+  return { plot, node: figure({ title: "Utterances", unit: "probability", note, legend, plot, table }) };
 }
 
 /** Lines between −1 and 1. */
@@ -76,23 +102,27 @@ function lineChart({ title, unit, moments, series, duration, playhead, low, high
     label: `${title}, position`, height, x: { start: 0, end: duration }, y: { low, high, format: axis },
     step: stepOf(duration), playhead, read: readerOf(moments, series, format),
     draw: (context, frame) => {
-      if (series.length) drawUnknown(context, frame, moments, series[0].values);
-      if (isArea) drawArea(context, frame, moments, series[0]);
-      else drawLines(context, frame, moments, series);
+      if (!series.length) return;
+      drawKnown(context, frame, moments, series[0].values, () => {
+        if (isArea) drawArea(context, frame, moments, series[0]);
+        else drawLines(context, frame, moments, series);
+      });
     },
   });
-  const legend = [...(series.length > 1 ? series : []), ...gapLegend(series)];
+  const legend = [...(series.length > 1 ? series : []), ...gapLegend(series, moments)];
   return { plot, node: figure({ title, unit, legend, plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }) };
 }
 
 /** What the grey means, where there is any. */
-function gapLegend(series) {
+function gapLegend(series, { spoken }) {
+  if (spoken) return [{ label: "Nobody speaks", colourName: "unknown" }];
   return series[0]?.values.some((value) => value === null) ? [{ label: "Not known", colourName: "unknown" }] : [];
 }
 
 function readerOf(moments, series, format, { sorted = false } = {}) {
   return (time) => {
     const index = nearest(moments.centre, time);
+    if (isSilent(moments, time)) return { title: moment(time), lines: [{ name: SILENCE, value: "" }] };
     const lines = series.map(({ label, colourName, values }) => ({
       name: label, colour: colourName, known: values[index] ?? null,
       value: (values[index] ?? null) === null ? UNKNOWN : format(values[index]),
@@ -105,9 +135,14 @@ function readerOf(moments, series, format, { sorted = false } = {}) {
 function tableOf(moments, series, format) {
   return () => ({
     heads: ["Time", ...series.map(({ label }) => label)],
-    rows: moments.centre.map((time, index) => [clock(time, 1),
-      ...series.map(({ values }) => ((values[index] ?? null) === null ? UNKNOWN : format(values[index])))]),
+    rows: moments.centre.map((time, index) => [clock(time, 1), ...series.map(({ values }) =>
+      (isSilent(moments, time) ? SILENCE : (values[index] ?? null) === null ? UNKNOWN : format(values[index])))]),
   });
+}
+
+/** Whether it is known that nobody speaks at a time. */
+function isSilent({ spoken }, time) {
+  return Boolean(spoken) && !spoken.some(([start, end]) => start <= time && time <= end);
 }
 
 /** Seconds that an arrow key moves: a fiftieth of the recording, at least a tenth of a second. */

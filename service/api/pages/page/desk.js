@@ -1,7 +1,7 @@
 // What lies on the desk: one recording, from the file to its curves.
 
 import { wouldFitAsJob } from "./advice.js";
-import { analyse, callOf, jobPathOf, kindOf } from "./analysis.js";
+import { analyse, callOf, jobPathOf, kindOf, otherKind, PARTS } from "./analysis.js";
 import { announce, byId } from "./dom.js";
 import { downloads } from "./downloads.js";
 import { newKey, readResult, submitJob } from "./jobs.js";
@@ -10,7 +10,7 @@ import { bytes, duration } from "./numbers.js";
 import { readChoices } from "./options.js";
 import { outlineOf } from "./outline.js";
 import { Playhead } from "./playhead.js";
-import { knownDuration, showPlayer } from "./player.js";
+import { knownDuration, showFaces, showPlayer, tellContent } from "./player.js";
 import { hideProblem, showProblem } from "./problem.js";
 import { ProblemError, useKey } from "./server.js";
 import { Status } from "./status.js";
@@ -77,7 +77,9 @@ export class Desk {
     byId("result").hidden = false;
     const kind = entry.job.kind === "video-affect" ? "face" : "voice";
     const note = "Made from the result that the service keeps for now.";
-    this.#present(kind, JSON.parse(entry.answer), mine, downloads(entry.file?.name ?? "result", entry.answer, (accept) => readResult(entry.id, accept), note));
+    const answer = JSON.parse(entry.answer);
+    const read = (accept, query) => readResult(entry.id, accept, query);
+    this.#present(kind, answer, mine, downloads(entry.file?.name ?? "result", entry.answer, partsOf(kind, answer), read, note));
   }
 
   #begin(file, words, jobId = null) {
@@ -102,9 +104,9 @@ export class Desk {
     this.#show(soundView(outline, this.#playhead));
   }
 
-  async #run(mine, { outlined = Promise.resolve(), asJob = false } = {}) {
+  async #run(mine, { outlined = Promise.resolve(), asJob = false, asKind = null } = {}) {
     const choices = readChoices();
-    const kind = kindOf(mine.file, choices.judge, this.#service.hasFaces);
+    const kind = asKind ?? kindOf(mine.file, choices.judge, this.#service.hasFaces);
     const call = callOf(kind, choices);
     hideProblem();
     byId("result").hidden = false;
@@ -113,6 +115,8 @@ export class Desk {
       if (this.#takesJobs(kind) && (asJob || choices.asJob || !this.#fits(mine))) await this.#submit(mine, { ...call, path: jobPathOf(kind) });
       else await this.#analyse(mine, kind, call, outlined);
     } catch (error) {
+      const other = choices.judge === "auto" && !asKind ? otherKind(error.problem?.code, this.#service.hasFaces) : null;
+      if (other && this.#current === mine) return await this.#run(mine, { outlined, asJob, asKind: other });
       this.#failed(error, mine, kind);
     } finally {
       if (this.#current === mine) {
@@ -133,8 +137,8 @@ export class Desk {
     }, mine.stop.signal);
     await outlined;
     if (this.#current !== mine) return;
-    const again = async (accept) => (await send({ ...call, file: mine.file, accept })).blob;
-    this.#present(kind, answer, mine, downloads(mine.file.name, text, again, "For CSV, PNG and FHIR the recording is sent once more."));
+    const again = async (accept, query) => (await send({ ...call, query, file: mine.file, accept })).blob;
+    this.#present(kind, answer, mine, downloads(mine.file.name, text, call.query, again, "For CSV, PNG and FHIR the recording is sent once more."));
   }
 
   async #submit(mine, call) {
@@ -191,6 +195,8 @@ export class Desk {
     const render = (channel) => this.#show(kind === "voice" ? voiceView(answer, mine.outline, this.#playhead, buttons, channel, render)
       : faceView(answer, mine.outline, this.#playhead, buttons));
     render("all");
+    tellContent(answer.media);
+    showFaces(answer.boxes ? [answer] : [], this.#playhead);
     const emotion = answer.emotion ?? answer.audio?.emotion;
     announce(`Done: ${duration(answer.media.duration_s)} analysed.${emotion ? ` Most probable emotion: ${emotion}.` : ""}`);
     byId("result-heading").focus({ preventScroll: true });
@@ -202,6 +208,11 @@ export class Desk {
     byId("summary").replaceChildren(...view.summary);
     byId("charts").replaceChildren(...view.charts);
   }
+}
+
+/** The query that reads all that a job's answer holds. */
+function partsOf(kind, answer) {
+  return kind === "voice" ? {} : { include: PARTS.filter((part) => part in answer).join(",") };
 }
 
 /** What the server would say, without sending it what it will refuse. */

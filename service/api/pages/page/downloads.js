@@ -4,6 +4,8 @@ import { adviceFor } from "./advice.js";
 import { announce, byId, element } from "./dom.js";
 import { ProblemError } from "./server.js";
 
+// Parts of a face's answer that each form has room for, as service/api/affect_answer.py says.
+const CARRIED = { csv: ["action_units", "audio", "boxes"], png: ["action_units", "attribution", "audio"], "fhir.json": ["action_units", "audio"] };
 const FORMATS = [
   { text: "JSON", ending: "json", accept: "application/json" },
   { text: "CSV", ending: "csv", accept: "text/csv" },
@@ -15,10 +17,11 @@ const FORMATS = [
  * Buttons for all formats of one answer.
  * @param {string} name of the recording
  * @param {string} text of the answer in JSON
- * @param {(accept: string) => Promise<Blob>} fetchAs asks for another format
+ * @param {Record<string, string>} query of the analysis; each format is asked for with what it has room for
+ * @param {(accept: string, query: Record<string, string>) => Promise<Blob>} fetchAs asks for another format
  * @param {string} hint what that takes
  */
-export function downloads(name, text, fetchAs, hint) {
+export function downloads(name, text, query, fetchAs, hint) {
   const note = element("p", { class: "quiet", role: "status" });
   const buttons = FORMATS.map((format) => element("button", {
     type: "button", "data-format": format.text.toLowerCase(),
@@ -27,7 +30,7 @@ export function downloads(name, text, fetchAs, hint) {
       button.disabled = true;
       note.textContent = format.text === "JSON" ? "" : `Making ${format.text} …`;
       try {
-        const blob = format.text === "JSON" ? new Blob([text], { type: format.accept }) : await fetchAs(format.accept);
+        const blob = format.text === "JSON" ? new Blob([text], { type: format.accept }) : await fetchAs(format.accept, queryFor(format, query));
         save(blob, `${name.replace(/\.[^.]*$/, "")}.${format.ending}`);
         note.textContent = "";
         announce(`${format.text} saved.`);
@@ -43,6 +46,11 @@ export function downloads(name, text, fetchAs, hint) {
   }, format.text));
   return element("div", { class: "downloads" }, element("h3", {}, "Download"), element("div", { class: "buttons" }, buttons),
     element("p", { class: "quiet" }, hint), note);
+}
+
+function queryFor({ ending }, { include, ...query }) {
+  if (!include) return query;
+  return { ...query, include: include.split(",").filter((part) => CARRIED[ending].includes(part)).join(",") };
 }
 
 function save(blob, name) {

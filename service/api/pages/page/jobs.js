@@ -28,9 +28,9 @@ export function readJob(id) {
   return readJson(`v1/jobs/${id}`);
 }
 
-/** The result, in one of the forms of the call without a job. */
-export async function readResult(id, accept) {
-  return (await ask(`v1/jobs/${id}/result`, { headers: { Accept: accept } })).blob();
+/** The result, in one of the forms of the call without a job; `query` may name fewer parts than the job has. */
+export async function readResult(id, accept, query = {}) {
+  return (await ask(`v1/jobs/${id}/result`, { headers: { Accept: accept }, query })).blob();
 }
 
 /** Cancel the job, or delete its result. */

@@ -3,17 +3,23 @@
 import { colour } from "./colours.js";
 
 const POINTS_PER_PX = 2;
+const FAINTEST = 0.25; // opacity of a row without evidence
+const LEAST_BLOCK_PX = 2;
 const LEAST_SEAM_PX = 5; // where windows are narrower, seams between the areas would hide them
 
 /**
  * Moments of a series: `centre` of what each value covers, and `edges` between neighbours (one more than values).
- * @typedef {{centre: number[], edges: number[]}} Moments
+ * @typedef {{centre: number[], edges: number[], confidence?: number[] | null, spoken?: [number, number][] | null}} Moments
  */
 
-/** Moments of windows that may overlap; a gap between two windows is shared by both. */
-export function momentsOfWindows(start, end) {
+/**
+ * Moments of windows that may overlap; a gap between two windows is shared by both.
+ * @param {number[] | null} [confidence] amount of evidence in each, 0…1
+ * @param {[number, number][] | null} [spoken] when somebody speaks; null where that is not known
+ */
+export function momentsOfWindows(start, end, confidence = null, spoken = null) {
   const centre = start.map((value, index) => (value + end[index]) / 2);
-  return { centre, edges: edgesOf(centre, start[0] ?? 0, end[end.length - 1] ?? 0) };
+  return { centre, edges: edgesOf(centre, start[0] ?? 0, end[end.length - 1] ?? 0), confidence, spoken };
 }
 
 /** Moments of values that stand for a point in time each. */
@@ -137,6 +143,56 @@ export function drawUnknown(context, frame, moments, values) {
     const left = frame.x(moments.edges[first]);
     context.fillRect(left, frame.top, Math.max(frame.x(moments.edges[end]) - left, 0.5), frame.height);
   }
+}
+
+/** Draw what is known: grey where nobody speaks or a value is null, faded where there is little evidence. */
+export function drawKnown(context, frame, moments, values, draw) {
+  context.save();
+  if (moments.spoken) {
+    context.fillStyle = colour("unknown");
+    context.fillRect(frame.left, frame.top, frame.width, frame.height);
+    context.beginPath();
+    for (const [start, end] of moments.spoken) context.rect(frame.x(start), frame.top, frame.x(end) - frame.x(start), frame.height);
+    context.clip();
+    context.fillStyle = colour("panel");
+    context.fillRect(frame.left, frame.top, frame.width, frame.height);
+  }
+  drawUnknown(context, frame, moments, values);
+  draw();
+  moments.confidence?.forEach((confidence, row) => {
+    if (values[row] === null) return;
+    context.fillStyle = colour("panel", 1 - opacityOf(confidence));
+    const left = frame.x(moments.edges[row]);
+    context.fillRect(left, frame.top, frame.x(moments.edges[row + 1]) - left, frame.height);
+  });
+  context.restore();
+}
+
+/** How strongly a row of this much evidence is drawn. */
+function opacityOf(confidence) {
+  return FAINTEST + (1 - FAINTEST) * Math.min(Math.max(confidence ?? 1, 0), 1);
+}
+
+/** Utterances as blocks from their beginning to their end: the classes on top of one another, faded by evidence. */
+export function drawSegments(context, frame, { start, end, confidence }, series) {
+  context.fillStyle = colour("unknown");
+  context.fillRect(frame.left, frame.top, frame.width, frame.height);
+  start.forEach((from, row) => {
+    if (end[row] < frame.start || from > frame.end) return;
+    const left = frame.x(from);
+    const width = Math.max(frame.x(end[row]) - left, LEAST_BLOCK_PX);
+    context.fillStyle = colour("panel");
+    context.fillRect(left, frame.top, width, frame.height);
+    context.globalAlpha = opacityOf(confidence[row]);
+    let below = 0;
+    for (const { colourName, values } of series) {
+      const above = below + (values[row] ?? 0);
+      context.fillStyle = colour(colourName);
+      context.fillRect(left, frame.y(above), width, frame.y(below) - frame.y(above));
+      below = above;
+    }
+    context.globalAlpha = 1;
+  });
 }
 
 /** Lowest and highest sample of each pixel's share of a recording. */

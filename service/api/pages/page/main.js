@@ -4,16 +4,20 @@ import { Desk } from "./desk.js";
 import { byId } from "./dom.js";
 import { showLimits, startIntake } from "./intake.js";
 import { JobList } from "./job_list.js";
+import { showCards } from "./models.js";
 import { offerJobs, offerModels, startOptions } from "./options.js";
 import { hideProblem, showProblem } from "./problem.js";
 import { startRecorder } from "./record.js";
 import { ProblemError, readJson, useKey } from "./server.js";
 import { startThemeSwitch } from "./theme_switch.js";
+import { learnFlags } from "./words.js";
 
 /** Ask the service what it has and takes. A key that may not read that may analyse all the same. */
 async function learn() {
   try {
-    const [{ models }, limits] = await Promise.all([readJson("v1/models"), readJson("v1/limits")]);
+    const [{ models }, limits, { flags }] = await Promise.all(["v1/models", "v1/limits", "v1/flags"].map(readJson));
+    learnFlags(flags);
+    showCards(models);
     const jobLimits = limits.jobs.enabled ? limits.jobs : null;
     desk.know({ hasFaces: offerModels(models), limits: limits.limits, jobs: jobLimits });
     showLimits(limits);

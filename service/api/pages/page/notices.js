@@ -6,7 +6,7 @@ const NOTICES = {
   no_face: ["No face was found", "Nothing is claimed about arousal and valence. Record with the face in the middle, well lit and at least a fifth as high as the picture; or choose ‘Voice’ under Options to judge the sound alone."],
   no_speech: ["No speech was found", "No emotion is claimed. Check that the right microphone was on and somebody speaks for at least a second."],
   silent: ["The recording is silent", "Check the microphone and its volume, then record again."],
-  no_audio: ["There is no sound", "Only the face was judged."],
+  no_audio: ["There is no sound", "Nothing is claimed about a voice."],
 };
 
 /** Notices for the flags that have one; null where there is none. */

@@ -3,7 +3,6 @@
 import { adviceFor, mayBeRepeated } from "./advice.js";
 import { patientButton } from "./countdown.js";
 import { byId, element } from "./dom.js";
-import { address } from "./server.js";
 
 let endCountdown = () => {};
 
@@ -45,7 +44,7 @@ function buttons(error, onRetry, onJob) {
 
 function facts({ status, problem: { code, request_id: requestId } }) {
   const known = [
-    code ? ["Code", status ? element("a", { href: address(`v1/problems/${code}`) }, element("code", {}, code)) : element("code", {}, code)] : null,
+    code ? ["Code", element("code", {}, code)] : null,
     status ? ["Status", String(status)] : null,
     requestId ? ["Request id", element("code", {}, requestId)] : null,
   ].filter(Boolean);

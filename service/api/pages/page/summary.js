@@ -2,17 +2,18 @@
 
 import { classColour } from "./colours.js";
 import { element, swatch } from "./dom.js";
-import { duration, percent, signed } from "./numbers.js";
-import { address } from "./server.js";
+import { modelLink } from "./models.js";
+import { clock, duration, percent, signed } from "./numbers.js";
 import { capital, flagInWords } from "./words.js";
 
 const CLEAR_SHARE = 0.5;
+const MOST_TIMES = 4; // of one flag
 
 /** Of a voice, or of the sound track of a video. */
-export function voiceSummary({ labels, probabilities, emotion, arousal, valence }, lead = "Sounds most like") {
+export function voiceSummary({ labels, probabilities, emotion, arousal, valence, segments }, lead = "Sounds most like") {
   if (!emotion || !probabilities) return element("div", { class: "verdict" }, element("p", { class: "big" }, "Nothing to judge"));
   const order = labels.map((_, index) => index).sort((one, other) => probabilities[other] - probabilities[one]);
-  return element("div", { class: "verdict" }, ...headline(emotion, probabilities[labels.indexOf(emotion)], lead),
+  return element("div", { class: "verdict" }, ...headline(emotion, probabilities[labels.indexOf(emotion)], lead), evidence(segments),
     element("ul", { class: "bars", "aria-label": "Probabilities" }, order.map((index) => bar(capital(labels[index]), probabilities[index], classColour(index)))),
     arousal === null && valence === null ? null : element("div", { class: "scales" },
       affectScale("Arousal", "calm", "excited", arousal, "arousal"), affectScale("Valence", "negative", "positive", valence, "valence")));
@@ -23,6 +24,14 @@ function headline(emotion, share, lead) {
   if (share >= CLEAR_SHARE) return [element("p", { class: "quiet" }, lead), element("p", { class: "big" }, capital(emotion), element("span", {}, percent(share)))];
   return [element("p", { class: "big" }, "No class stands out"),
     element("p", { class: "quiet" }, `${lead} ${emotion}, but only ${percent(share)}: read the curve over time.`)];
+}
+
+/** How much voice the answer is made of. */
+function evidence(segments) {
+  const count = segments?.start_s.length;
+  if (!count) return null;
+  const spokenS = segments.start_s.reduce((sum, start, row) => sum + (segments.end_s[row] - start) * segments.speech[row], 0);
+  return element("p", { class: "quiet" }, `From ${duration(spokenS)} of speech in ${count === 1 ? "one utterance" : `${count} utterances`}.`);
 }
 
 /** Of a face over the whole recording. */
@@ -36,8 +45,11 @@ export function faceSummary({ summary }) {
 }
 
 /** What has to be known beside the numbers. */
-export function flagList(flags) {
-  return flags.length ? element("ul", { class: "flags", "aria-label": "Please note" }, flags.map((flag) => element("li", {}, flagInWords(flag)))) : null;
+export function flagList(flags, spans = []) {
+  const when = (flag) => spans.filter((span) => span.flag === flag).map(({ start_s: start, end_s: end }) => `${clock(start, 1)}–${clock(end, 1)}`);
+  const text = (times) => (times.length > MOST_TIMES ? `${times.slice(0, MOST_TIMES).join(", ")} and ${times.length - MOST_TIMES} more` : times.join(", "));
+  return flags.length ? element("ul", { class: "flags", "aria-label": "Please note" }, flags.map((flag) =>
+    element("li", {}, flagInWords(flag), when(flag).length ? element("span", { class: "quiet" }, ` ${text(when(flag))}`) : null))) : null;
 }
 
 /** Length, format and models. */
@@ -45,14 +57,22 @@ export function factList(media, models, trained) {
   const format = [media.container, media.codec].filter(Boolean).join(" · ");
   const size = media.width ? `${media.width} × ${media.height}, ${Number(media.frame_rate_hz?.toFixed(2))} fps` : null;
   const sound = media.sample_rate_hz ? `${media.sample_rate_hz / 1000} kHz, ${media.channels === 1 ? "mono" : `${media.channels} channels`}` : null;
-  const rows = [["Length", duration(media.duration_s)], ["Format", [format, size, sound].filter(Boolean).join(", ")],
+  const rows = [["Recording", contentOf(media)], ["Length", duration(media.duration_s)], ["Format", [format, size, sound].filter(Boolean).join(", ")],
     ...models.map(({ role, model }) => [role, modelNode(model)]), trained === "prior" ? ["Trained", "documented prior"] : null];
-  return element("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) =>
+  return element("dl", { class: "facts" }, rows.filter((row) => row?.[1]).map(([name, value]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 
 function modelNode(model) {
-  return element("span", {}, element("a", { href: address(`v1/models/${model.name}/${model.version}`) }, `${model.name} ${model.version}`), ` · ${model.licence}`);
+  return element("span", {}, modelLink(model), ` · ${model.licence}`);
+}
+
+/** What is in the file, whatever its name says; empty where the service does not tell. */
+function contentOf({ container, tracks = [] }) {
+  if (container === "csv") return "table of action units";
+  const has = (kind) => tracks.some((track) => track.kind === kind);
+  if (has("sound") && has("picture")) return "sound and pictures";
+  return has("sound") ? "sound only" : has("picture") ? "pictures only, no sound" : "";
 }
 
 function bar(label, share, colourName) {

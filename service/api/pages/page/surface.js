@@ -17,7 +17,7 @@ export class Surface {
     this.#draw = draw;
     this.#observer = new ResizeObserver(() => this.request());
     this.#observer.observe(this.node);
-    this.#endTheme = onThemeChange(() => this.request());
+    this.#endTheme = onThemeChange(() => this.#paint());
   }
 
   #heightOf;

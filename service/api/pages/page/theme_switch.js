@@ -1,4 +1,4 @@
-// The button that changes between the system's theme, light and dark.
+// The button that changes between the system's theme, light and dark. Paper is always light.
 
 import { announce, byId } from "./dom.js";
 import { themeChanged } from "./colours.js";
@@ -21,6 +21,17 @@ export function startThemeSwitch() {
     announce(`Theme: ${WORDS[next]}`);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themeChanged);
+  let chosen;
+  addEventListener("beforeprint", () => {
+    chosen = root.dataset.theme;
+    root.dataset.theme = "light";
+    themeChanged();
+  });
+  addEventListener("afterprint", () => {
+    if (chosen) root.dataset.theme = chosen;
+    else delete root.dataset.theme;
+    themeChanged();
+  });
   show();
 }
 

@@ -1,6 +1,6 @@
 // Which summary and which plots an answer gets.
 
-import { affectChart, outlineChart, probabilityChart, shareChart } from "./chart.js";
+import { affectChart, outlineChart, probabilityChart, segmentChart, shareChart } from "./chart.js";
 import { classColour } from "./colours.js";
 import { element } from "./dom.js";
 import { choice } from "./figure.js";
@@ -27,9 +27,11 @@ export function soundView(outline, playhead) {
 export function voiceView(answer, outline, playhead, downloads, channel, onChannel) {
   const judged = answer.channels?.find((one) => one.channel === channel) ?? answer;
   const duration = answer.media.duration_s;
-  const summary = [noticeList(judged.flags), voiceSummary({ ...judged, labels: answer.labels }), flagList(otherFlags(judged.flags)),
+  const summary = [noticeList(judged.flags), voiceSummary({ ...judged, labels: answer.labels }), flagList(otherFlags(judged.flags), answer.flag_spans),
     factList(answer.media, [{ role: "Model", model: answer.model }, ...(answer.denoiser ? [{ role: ROLES.denoiser, model: answer.denoiser }] : [])])];
-  const charts = [outline ? outlineChart({ outline, duration, playhead }) : null, ...voiceCharts(judged.timeline, answer.labels, { moments: windowsOf(judged.timeline), duration, playhead })];
+  const channels = judged === answer ? answer.channels ?? [answer] : [judged];
+  const charts = [outline ? outlineChart({ outline, duration, playhead }) : null,
+    ...voiceCharts(judged, answer.labels, { moments: windowsOf(judged.timeline, channels), duration, playhead })];
   const view = gather(summary, charts);
   view.charts.unshift(...[downloads, zoomChoice(playhead, duration)].filter(Boolean));
   if (answer.channels) {
@@ -51,7 +53,7 @@ export function partialView({ kind, channel, labels, isFinal, timeline }, names,
   const shared = { moments, duration, playhead };
   const sound = outline ? outlineChart({ outline, duration, playhead }) : null;
   if (kind === "voice") {
-    return gather([progressNote(["mix", null].includes(channel) ? null : `Channel: ${channel}.`)], [sound, ...voiceCharts(known, labels ?? [], shared)]);
+    return gather([progressNote(["mix", null].includes(channel) ? null : `Channel: ${channel}.`)], [sound, ...voiceCharts({ timeline: known }, labels ?? [], shared)]);
   }
   return gather([progressNote(isFinal ? null : "Values may change until all of the video was seen.")], [faceCurves(known, shared), confidenceCurve(known, shared), sound]);
 }
@@ -63,13 +65,14 @@ function progressNote(text) {
 /** Of a face, or of a table of its action units. @returns {View} */
 export function faceView(answer, outline, playhead, downloads) {
   const { timeline, audio, media } = answer;
+  const isTable = media.container === "csv";
   const duration = Math.max(media.duration_s, timeline.time_s[timeline.time_s.length - 1] ?? 0);
   const moments = momentsOfSteps(timeline.time_s, duration);
   const shared = { moments, duration, playhead };
   const models = Object.entries(answer.models).map(([part, model]) => ({ role: ROLES[part] ?? capital(part), model }));
   if (audio?.model) models.push({ role: "Voice model", model: audio.model });
-  const flags = [...new Set([...answer.flags, ...(audio?.flags ?? [])])];
-  const summary = [noticeList(flags), faceSummary(answer), audio?.emotion ? voiceSummary(audio, "The voice sounds most like") : null, flagList(otherFlags(flags)), factList(media, models, answer.trained)];
+  const flags = [...new Set([...answer.flags, ...(audio?.flags ?? [])])].filter((flag) => !isTable || flag !== "no_audio");
+  const summary = [noticeList(flags), faceSummary(answer), audio?.emotion ? voiceSummary(audio, "The voice sounds most like") : null, flagList(otherFlags(flags), answer.flag_spans), factList(media, models, answer.trained)];
   const charts = [
     faceCurves(timeline, shared),
     confidenceCurve(timeline, shared),
@@ -78,25 +81,31 @@ export function faceView(answer, outline, playhead, downloads) {
     outline ? outlineChart({ outline, duration, playhead }) : null,
     timeline.speech?.some((value) => value !== null)
       ? speechCurve(timeline, shared) : null,
-    ...(audio?.emotion && audio.timeline ? voiceCharts({ ...audio.timeline, speech: null }, audio.labels, { ...shared, moments: windowsOf(audio.timeline) }) : []),
+    ...(audio?.emotion && audio.timeline ? voiceCharts({ ...audio, timeline: { ...audio.timeline, speech: null } }, audio.labels, { ...shared, moments: windowsOf(audio.timeline, [audio]) }) : []),
   ];
   const view = gather(summary, charts);
   view.charts.unshift(...[downloads, zoomChoice(playhead, duration)].filter(Boolean));
   return view;
 }
 
-function voiceCharts(timeline, labels, shared) {
-  const classes = labels.map((label, index) => ({ label: capital(label), colourName: classColour(index), values: timeline.probabilities[label] }));
-  const affect = affectSeries(timeline);
+function voiceCharts({ timeline, segments, voice_activity: activity, emotion }, labels, shared) {
+  const classesOf = (rows) => labels.map((label, index) => ({ label: capital(label), colourName: classColour(index), values: rows.probabilities[label] }));
+  const isJudged = emotion !== null; // undefined before the end
+  const classes = isJudged ? classesOf(timeline) : [];
+  const affect = isJudged ? affectSeries(timeline) : [];
   return [
+    isJudged && segments?.start_s.length ? segmentChart({ ...shared, segments, series: classesOf(segments) }) : null,
     classes.length ? probabilityChart({ ...shared, title: "Emotion of the voice", series: classes }) : null,
     affect.length ? affectChart({ ...shared, title: "Arousal and valence of the voice", series: affect }) : null,
-    timeline.speech ? speechCurve(timeline, shared) : null,
+    activity ? activityCurve(activity, shared) : timeline.speech ? speechCurve(timeline, shared) : null,
   ];
 }
 
-function windowsOf(timeline) {
-  return momentsOfWindows(timeline.start_s, timeline.end_s);
+/** Windows of a timeline; nothing is claimed where none of the channels has an utterance. */
+function windowsOf({ start_s: start, end_s: end, confidence }, channels) {
+  const known = channels.map(({ segments }) => segments).filter(Boolean);
+  const spoken = known.length ? known.flatMap((segments) => segments.start_s.map((from, row) => [from, segments.end_s[row]])) : null;
+  return momentsOfWindows(start, end, confidence, spoken);
 }
 
 function faceCurves(timeline, shared) {
@@ -109,6 +118,12 @@ function confidenceCurve(timeline, shared) {
 
 function speechCurve(timeline, shared) {
   return shareChart({ ...shared, title: "Speech", series: { label: "Speech", colourName: "speech", values: timeline.speech } });
+}
+
+/** Speech at the steps at which it is looked for. */
+function activityCurve({ start_s: start, hop_s: hop, probability }, shared) {
+  const time = probability.map((_, step) => start + (step + 0.5) * hop);
+  return speechCurve({ speech: probability }, { ...shared, moments: momentsOfSteps(time, shared.duration) });
 }
 
 function affectSeries(timeline) {

@@ -10,31 +10,12 @@ const UNITS = {
 const SIGNALS = { confidence: "face confidence", turn: "person speaks" };
 const STATISTICS = { mean: "level", deviation: "movement" };
 
-// Sentences of service/flags.py.
-const FLAGS = {
-  audio_unusable: "The sound track could not be used.",
-  clipped: "The loudest parts of the sound were cut off when it was recorded.",
-  damaged: "Part of the file is damaged and was left out.",
-  header_repaired: "The file's header did not fit its samples; all samples found were used.",
-  trailing_data: "Data that is no sound follows the sound in the file and was left out.",
-  several_tracks: "The file has several tracks of this kind; the answer is about one of them.",
-  mix_cancels: "The channels cancel each other when they are mixed, so the louder channel was judged instead.",
-  denoised: "Noise was removed first.",
-  face_lost: "The face was out of sight for a while; nothing is claimed for that time.",
-  no_attribution: "There is no attribution for this recording.",
-  no_audio: "There is no sound.",
-  no_face: "No face was found, so there are no values.",
-  no_neutral: "The face was seen too briefly to know its resting look: levels are rough.",
-  no_speech: "No speech was found, so no emotion is claimed.",
-  no_voice_activity: "Speech could not be told from other sounds.",
-  several_faces: "There are several faces; the values are of one of them.",
-  silent: "The recording is silent.",
-  silent_windows: "Some windows are silent.",
-  thinned: "The video has more frames a second than the limit; every other or third was looked at.",
-  times_repaired: "Time stamps were absent or did not increase, and were replaced.",
-  "trained: prior": "The affect model is a documented prior: read changes, not levels.",
-  truncated: "The file ends early; what was there is judged.",
-};
+let flags = new Map();
+
+/** Take over the service's sentences. @param {{flag: string, description: string}[]} list of GET v1/flags */
+export function learnFlags(list) {
+  flags = new Map(list.map(({ flag, description }) => [flag, description]));
+}
 
 /** Such as 'AU12 lip corner puller'; an unknown unit is called as it is. */
 export function unitInWords(unit) {
@@ -56,7 +37,7 @@ export function featureInShort(feature) {
 
 /** What a flag means. */
 export function flagInWords(flag) {
-  return FLAGS[flag] ?? `${flag.replaceAll("_", " ")}.`;
+  return flags.get(flag) ?? `${capital(flag.replaceAll("_", " "))}.`;
 }
 
 /** 'Anger' for 'anger'. */
