@@ -14,12 +14,10 @@ from export.corpora.features import STORED_RANGE_DB, Pictures
 from export.emonet import augmentation
 from export.emonet.augmentation import AugmentationConfig
 from export.graph.front_end import PRESETS, scale_relative
+from export.training.affect_loss import Targets, soft_targets
 
 MAX_FRAMES = PRESETS["open"].frames(PRESETS["open"].full_length_samples)
 """Frames of 3.0 s: longer recordings are cut at random places."""
-
-LISTENER_SHARE = 0.15
-"""Weight of what CREMA-D's listeners heard beside what was acted; they agree with the actors in 41 % only."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,11 @@ class Batch:
     Attributes:
         pictures: float32 [batch, 1, bands, frames], scaled to 0 … 1.
         frames: int64 [batch].
-        targets: float32 [batch, classes], rows sum to 1.
-        allowed: bool [batch, classes], the classes that the clip's corpus has.
     """
 
     pictures: Tensor
     frames: Tensor
-    targets: Tensor
-    allowed: Tensor
+    targets: Targets
 
 
 class BatchSampler:
@@ -55,7 +50,7 @@ class BatchSampler:
         self._config = config
         self._batch_size = batch_size
         self._values = [value for corpus in corpora for value in corpus.values]
-        self._targets = np.concatenate([soft_targets(corpus, labels) for corpus in corpora])
+        self._targets = np.concatenate([soft_targets(corpus.corpus, labels) for corpus in corpora])
         self._corpus = np.repeat(np.arange(len(corpora)), [len(corpus.values) for corpus in corpora])
         allowed = [[label in corpus.corpus.labels for label in labels] for corpus in corpora]
         self._allowed = np.array(allowed)[self._corpus]
@@ -111,8 +106,8 @@ class BatchSampler:
         inside = torch.arange(MAX_FRAMES)[None, :] < frames[:, None]
         scaled = scale_relative(pictures, inside, frames < MAX_FRAMES)
         scaled = augmentation.mask(scaled, frames, self._config) * inside[:, None, :]
-        targets = torch.from_numpy(self._targets[chosen])
-        return Batch(scaled[:, None], frames, targets, torch.from_numpy(self._allowed[chosen]))
+        targets = Targets(torch.from_numpy(self._targets[chosen]), torch.from_numpy(self._allowed[chosen]))
+        return Batch(scaled[:, None], frames, targets)
 
     def _mix(self, batch: Batch, corpus: NDArray[np.int64]) -> Batch:
         if not self._config.mixup:
@@ -125,18 +120,7 @@ class BatchSampler:
         larger = torch.from_numpy(np.maximum(share, 1 - share))
         other = torch.from_numpy(partner)
         pictures = torch.lerp(batch.pictures[other], batch.pictures, larger[:, None, None, None])
-        targets = torch.lerp(batch.targets[other], batch.targets, larger[:, None])
+        emotions = batch.targets.emotions
+        mixed = torch.lerp(emotions[other], emotions, larger[:, None])
         frames = torch.maximum(batch.frames, batch.frames[other])
-        return Batch(pictures, frames, targets, batch.allowed)
-
-
-def soft_targets(pictures: Pictures, labels: Sequence[str]) -> NDArray[np.float32]:
-    """Targets float32 [utterances, classes]: the acted emotion, shaded by what listeners heard."""
-    targets = np.zeros((len(pictures.corpus.utterances), len(labels)), dtype=np.float32)
-    place = {label: column for column, label in enumerate(labels)}
-    for row, utterance in enumerate(pictures.corpus.utterances):
-        share = LISTENER_SHARE if utterance.heard else 0.0
-        targets[row, place[utterance.emotion]] += 1.0 - share
-        for name in utterance.heard:
-            targets[row, place[name]] += share / len(utterance.heard)
-    return targets
+        return Batch(pictures, frames, Targets(mixed, batch.targets.allowed))

@@ -13,13 +13,13 @@ from export.corpora.features import Pictures, load_pictures
 from export.corpora.labels import arousal_matrix, valence_matrix
 from export.corpora.tables import Corpus
 from export.emonet.augmentation import AugmentationConfig
-from export.emonet.batches import BatchSampler, soft_targets
-from export.emonet.losses import AffectLoss, LossConfig
+from export.emonet.batches import BatchSampler
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.pictures import corpus_uar, predict
 from export.emonet.training_loop import LoopConfig, Trainer, label_set, load_trained
 from export.evaluation.calibration import Kind
 from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
+from export.training.affect_loss import AffectLoss, LossConfig, soft_targets
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def train_open(
     if recipe.start:
         take_over(network, load_trained(recipe.start))
     sampler = BatchSampler(training, labels, recipe.batch_size, AugmentationConfig(), seed=recipe.seed)
-    share = torch.from_numpy(np.concatenate([soft_targets(corpus, labels) for corpus in training]).mean(axis=0))
+    share = torch.from_numpy(np.concatenate([soft_targets(corpus.corpus, labels) for corpus in training]).mean(axis=0))
     loss = AffectLoss(
         LossConfig(),
         torch.from_numpy(arousal_matrix(labels)),

@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from export.emonet.batches import Batch, BatchSampler
+from export.emonet.batches import BatchSampler
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.evaluation.calibration import Calibration
+from export.training.affect_loss import Targets
 from export.training.checkpoint import (
     CHECKPOINT_FILE_NAME,
     append_figures,
@@ -62,7 +63,7 @@ class Trainer:
         self,
         network: EmoNet,
         sampler: BatchSampler,
-        loss: Callable[[dict[str, Tensor], Batch], Tensor],
+        loss: Callable[[dict[str, Tensor], Targets], Tensor],
         config: LoopConfig,
         out: Path,
         seed: int,
@@ -132,7 +133,7 @@ class Trainer:
         pictures = batch.pictures.to(memory_format=self._layout)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._config.half_precision):
             logits = self.network(pictures, batch.frames)
-        loss = self._loss(logits, batch)
+        loss = self._loss(logits, batch.targets)
         return self._cycle.learn(loss)
 
     def _report(self, figures: dict[str, float]) -> None:

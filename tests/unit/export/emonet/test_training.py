@@ -10,8 +10,7 @@ from export.corpora.labels import arousal_matrix, valence_matrix
 from export.corpora.tables import CorpusError, read_corpus
 from export.emonet import open_recipe, paper_recipe
 from export.emonet.augmentation import AugmentationConfig
-from export.emonet.batches import MAX_FRAMES, BatchSampler, soft_targets
-from export.emonet.losses import AffectLoss, LossConfig
+from export.emonet.batches import MAX_FRAMES, BatchSampler
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.open_recipe import OpenRecipe, take_over, train_open
 from export.emonet.paper_recipe import PaperRecipe, load_shared, train_paper, tuned_parameters
@@ -22,6 +21,7 @@ from export.emonet.training_loop import (
     load_trained,
 )
 from export.evaluation.calibration_fit import CalibrationError
+from export.training.affect_loss import AffectLoss, LossConfig, soft_targets
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 from tests.support.small_corpus import write_small_corpus
 
@@ -49,9 +49,9 @@ def test_batches_are_scaled_masked_and_soft(sampler):
     assert batch.pictures.shape == (8, 1, 128, MAX_FRAMES)
     assert float(batch.pictures.min()) >= 0.0
     assert float(batch.pictures.max()) <= 1.0
-    torch.testing.assert_close(batch.targets.sum(dim=1), torch.ones(8))
-    assert not batch.allowed[:, 1].any(), "the corpus has no boredom"
-    assert not batch.targets[:, 1].any()
+    torch.testing.assert_close(batch.targets.emotions.sum(dim=1), torch.ones(8))
+    assert not batch.targets.allowed[:, 1].any(), "the corpus has no boredom"
+    assert not batch.targets.emotions[:, 1].any()
     for picture, frames in zip(batch.pictures, batch.frames.tolist(), strict=True):
         assert not picture[..., frames:].any()
 
@@ -67,7 +67,7 @@ def test_pictures_come_back_from_the_cache(corpus, tmp_path):
 def test_listeners_shade_the_targets(tmp_path):
     corpus = read_corpus(write_small_corpus(tmp_path / "small", per_class=1))
     heard = replace(corpus, utterances=(replace(corpus.utterances[0], heard=("sadness",)),))
-    targets = soft_targets(type(load_pictures(corpus))(heard, ()), LABELS)
+    targets = soft_targets(heard, LABELS)
     np.testing.assert_allclose(targets, [[0.85, 0.0, 0.0, 0.15]])
 
 
@@ -75,9 +75,9 @@ def test_loss_ignores_what_the_corpus_lacks(sampler):
     batch = sampler.draw()
     loss = AffectLoss(LossConfig(open_set=0.0, plane=0.0), torch.eye(4)[:, :2], torch.eye(4)[:, :3], torch.ones(4))
     logits = {"emotion": torch.randn(8, 4), "arousal": torch.zeros(8, 2), "valence": torch.zeros(8, 3)}
-    first = loss(logits, batch)
+    first = loss(logits, batch.targets)
     logits["emotion"][:, 1] += 50.0
-    torch.testing.assert_close(loss(logits, batch), first)
+    torch.testing.assert_close(loss(logits, batch.targets), first)
 
 
 def test_training_lowers_the_loss_and_goes_on_where_it_stopped(sampler, tmp_path):
