@@ -51,6 +51,14 @@ CATALOGUE = (
         "emoserve-export train emonet --recipe paper --mode {full,head,adapters} --start FILE",
     ),
     Entry(
+        "ge2e",
+        "B10",
+        "three LSTM layers of a speaker encoder (GE2E, 40 mel bands) with attention and two dense layers; emotion, "
+        "arousal, valence, embedding",
+        "emoserve-export train ge2e --encoder WHEEL",
+        "no system of the papers: the encoder of resemblyzer 0.1.4 learns on, with the emotions",
+    ),
+    Entry(
         "plot ottl-2020",
         "A4–A7, F1–F3, F16",
         "whole clip, 2048/1024 FFT, 128 Slaney mel bands in dB on librosa's mel axis, viridis, 227 pixels, bicubic",

@@ -32,6 +32,7 @@ SLOW = (
     "unit/export/faces/test_action_units.py",
     "unit/export/features/test_extraction.py",
     "unit/export/graph/test_front_end.py",
+    "unit/export/speech_representations",
     "unit/project/test_docs_site.py",
     "unit/research",
     "unit/project/test_wheel.py",

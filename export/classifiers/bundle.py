@@ -24,7 +24,7 @@ from export.features.extractors import BundleExtractor
 from export.features.origin import Backbone, backbone_of
 from export.graph.compose import chain
 from export.graph.compose_parallel import parallel
-from export.graph.high_pass import HIGH_PASS_HZ, behind_high_pass
+from export.graph.high_pass import OFFSET_AND_MAINS, behind_high_pass
 from service.card import Card, Licence, Measurement, Parity, SpeechInput, TrainingData, read_card
 
 INPUTS = ("waveform", "lengths")
@@ -185,7 +185,7 @@ def common_input(heads: Sequence[Head], networks: Sequence[Network]) -> SpeechIn
         min_length_s=shortest,
         max_length_s=longest,
         preset=" + ".join(dict.fromkeys(speech.preset for speech in inputs)),
-        high_pass_hz=HIGH_PASS_HZ,
+        high_pass_hz=OFFSET_AND_MAINS.below_hz,
     )
 
 

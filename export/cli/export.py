@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from export.cli import export_classifier, export_denoiser, export_emonet, export_extractor
+from export.cli import export_classifier, export_denoiser, export_emotion, export_extractor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the networks."""
     networks = parser.add_subparsers(dest="network", required=True, metavar="NETWORK")
-    export_emonet.configure(networks.add_parser("emonet", help="a trained EmoNet as a bundle"))
+    export_emotion.configure_emonet(networks.add_parser("emonet", help="a trained EmoNet as a bundle"))
+    export_emotion.configure_ge2e(networks.add_parser("ge2e", help="a trained network on the GE2E encoder as a bundle"))
     export_classifier.configure_single(
         networks.add_parser("deep-spectrum", help="a trained classifier behind its network as a bundle")
     )

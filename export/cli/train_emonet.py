@@ -20,11 +20,11 @@ from export.cli.common import (
 from export.corpora.tables import CorpusError, read_corpora
 from export.emonet.open_recipe import OpenRecipe, train_open
 from export.emonet.paper_recipe import MODES, PaperRecipe, train_paper
-from export.emonet.training_loop import load_calibration
 from export.evaluation.calibration import KINDS
 from export.evaluation.calibration_fit import CalibrationError
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 from export.training.curves import draw_curves
+from export.training.trainer import load_calibration
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

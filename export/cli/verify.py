@@ -22,6 +22,7 @@ from export.denoiser.verification import verify_denoiser_bundle
 from export.emonet.verification import verify_speech_bundle
 from export.evaluation.verification import Clip, Verification
 from export.evaluation.voice import synthetic_voice
+from export.speech_representations.verification import is_voice_bundle, verify_voice_bundle
 from service.card import CARD_FILE_NAME, Card, read_card
 
 SAMPLE_RATE_HZ = 16_000
@@ -81,6 +82,8 @@ def verifier_of(card: Card) -> Verifier:
     """The comparison for this bundle; classifiers stand behind networks that are verified as bundles of their own."""
     if is_audio_words_bundle(card):
         return verify_audio_words_bundle
+    if is_voice_bundle(card):
+        return verify_voice_bundle
     return verify_classifier_bundle if is_classifier_bundle(card) else VERIFIERS[card.task]
 
 

@@ -15,14 +15,9 @@ from torch import nn
 from export.denoiser.network import BAND_FLOOR, LEVEL_FLOOR, Denoiser, DenoiserConfig
 from export.graph.builder import FLOAT, GraphBuilder
 from export.graph.front_end_graph import declare_speech_inputs, time_mask
+from export.graph.recurrent import read_lstm, write_lstm
 
 Array = NDArray[np.float32]
-
-TORCH_GATES = (0, 3, 1, 2)
-"""ONNX orders the gates input, output, forget, cell; PyTorch input, forget, cell, output. Blocks of PyTorch's."""
-
-ONNX_GATES = (0, 2, 3, 1)
-"""Order of ONNX's gates in PyTorch's blocks, the inverse of the above."""
 
 
 def denoiser_model(network: Denoiser, metadata: dict[str, str]) -> onnx.ModelProto:
@@ -45,11 +40,7 @@ def read_denoiser(model: onnx.ModelProto, config: DenoiserConfig) -> Denoiser:
     state = {"band_mean": values["band_mean"], "band_scale": values["band_scale"]}
     for index in range(config.recurrent_layers):
         name = f"recurrent.{index}"
-        biases = np.split(values[f"{name}.B"][0], 2)
-        state[f"{name}.weight_ih_l0"] = _reorder(values[f"{name}.W"][0], ONNX_GATES)
-        state[f"{name}.weight_hh_l0"] = _reorder(values[f"{name}.R"][0], ONNX_GATES)
-        state[f"{name}.bias_ih_l0"] = _reorder(biases[0], ONNX_GATES)
-        state[f"{name}.bias_hh_l0"] = _reorder(biases[1], ONNX_GATES)
+        state |= {f"{name}.{key}": value for key, value in read_lstm(values, name).items()}
     for name, layer in _dense_layers(network).items():
         assert isinstance(layer, nn.Linear)
         state[f"{name}.weight"] = values[f"{name}.weight"].T
@@ -109,22 +100,12 @@ class _Writer:
         graph, network = self._graph, self._network
         dense = _dense_layers(network)
         for index in range(self._config.recurrent_layers):
-            x = self._recurrent(x, f"recurrent.{index}", network.recurrent[index])
+            x = write_lstm(graph, x, f"recurrent.{index}", network.recurrent[index])
             if index < len(network.feed_forward):
                 x = graph.add("Tanh", self._linear(x, f"feed_forward.{index}", dense[f"feed_forward.{index}"]))
         factors = graph.add("Sigmoid", self._linear(x, "mask_layer", network.mask_layer))
         factors = graph.add("Transpose", factors, perm=[1, 2, 0])
         return graph.add("MatMul", graph.constant(self._config.mask_matrix(), "mask_matrix"), factors)
-
-    def _recurrent(self, x: str, name: str, layer: nn.Module) -> str:
-        assert isinstance(layer, nn.LSTM)
-        graph = self._graph
-        inward, recurrent, *biases = (_reorder(_array(values), TORCH_GATES) for values in layer.all_weights[0])
-        weight = graph.constant(inward[None], f"{name}.W")
-        recurrence = graph.constant(recurrent[None], f"{name}.R")
-        bias = graph.constant(np.concatenate(biases)[None], f"{name}.B")
-        states = graph.add("LSTM", x, weight, recurrence, bias, hidden_size=layer.hidden_size)
-        return graph.add("Squeeze", states, graph.constant([1]))
 
     def _linear(self, x: str, name: str, layer: nn.Module) -> str:
         assert isinstance(layer, nn.Linear)
@@ -147,11 +128,6 @@ class _Writer:
 def _dense_layers(network: Denoiser) -> dict[str, nn.Module]:
     layers = {f"feed_forward.{index}": layer for index, layer in enumerate(network.feed_forward)}
     return layers | {"mask_layer": network.mask_layer}
-
-
-def _reorder(values: Array, gates: tuple[int, ...]) -> Array:
-    blocks = np.split(values, 4)
-    return np.concatenate([blocks[gate] for gate in gates])
 
 
 def _array(values: torch.Tensor) -> Array:

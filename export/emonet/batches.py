@@ -14,7 +14,7 @@ from export.corpora.features import STORED_RANGE_DB, Pictures
 from export.emonet import augmentation
 from export.emonet.augmentation import AugmentationConfig
 from export.graph.front_end import PRESETS, scale_relative
-from export.training.affect_loss import Targets, soft_targets
+from export.training.affect_loss import Targets, draw_weights, soft_targets
 
 MAX_FRAMES = PRESETS["open"].frames(PRESETS["open"].full_length_samples)
 """Frames of 3.0 s: longer recordings are cut at random places."""
@@ -54,17 +54,7 @@ class BatchSampler:
         self._corpus = np.repeat(np.arange(len(corpora)), [len(corpus.values) for corpus in corpora])
         allowed = [[label in corpus.corpus.labels for label in labels] for corpus in corpora]
         self._allowed = np.array(allowed)[self._corpus]
-        self._weights = self._draw_weights(corpora, balance)
-
-    def _draw_weights(self, corpora: Sequence[Pictures], balance: float) -> NDArray[np.float64]:
-        parts = []
-        for corpus in corpora:
-            emotions = [utterance.emotion for utterance in corpus.corpus.utterances]
-            counts = {name: emotions.count(name) for name in set(emotions)}
-            weights = np.array([counts[name] ** (balance - 1.0) for name in emotions])
-            parts.append(weights / weights.sum() * len(emotions) ** balance)
-        joined = np.concatenate(parts)
-        return joined / joined.sum()
+        self._weights = draw_weights([part.corpus for part in corpora], balance)
 
     def __len__(self) -> int:
         return len(self._values) // self._batch_size

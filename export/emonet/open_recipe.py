@@ -16,10 +16,11 @@ from export.emonet.augmentation import AugmentationConfig
 from export.emonet.batches import BatchSampler
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.pictures import corpus_uar, predict
-from export.emonet.training_loop import LoopConfig, Trainer, label_set, load_trained
+from export.emonet.training_loop import EmoNetTrainer, has_matrix_units, label_set, load_trained
 from export.evaluation.calibration import Kind
 from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
 from export.training.affect_loss import AffectLoss, LossConfig, soft_targets
+from export.training.trainer import LoopConfig
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def train_open(
         torch.from_numpy(valence_matrix(labels)),
         share,
     )
-    trainer = Trainer(network, sampler, loss, LoopConfig(recipe.steps, recipe.batch_size), out, recipe.seed)
+    loop = LoopConfig(recipe.steps, recipe.batch_size, half_precision=has_matrix_units())
+    trainer = EmoNetTrainer(network, sampler, loss, loop, out, recipe.seed)
     trainer.resume()
 
     def evaluate(averaged: EmoNet) -> dict[str, float]:

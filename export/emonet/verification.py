@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.emonet.bundle import by_graph, by_network, load_network
+from export.bundle.emotion import by_graph
+from export.emonet.bundle import by_network, load_network
 from export.emonet.network import EmoNet
 from export.evaluation.calibration import Calibration
 from export.evaluation.verification import (

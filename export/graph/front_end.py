@@ -27,7 +27,8 @@ class FrontEndPreset:
 
     Attributes:
         scaling: 'relative' is dB below the clip's maximum, cut at 80 dB, scaled from the clip's minimum … maximum
-            to 0 … 1, where a clip below ``full_length_samples`` counts as padded with silence; 'log' is ln(mel + 1e-6).
+            to 0 … 1, where a clip below ``full_length_samples`` counts as padded with silence; 'log' is ln(mel + 1e-6);
+            'power' leaves the mel power as it is.
         centred: frame k is centred on sample k·hop (zeros outside); else it starts there and must fit.
         full_length_samples: clips of that length or more have a minimum of their own ('relative' only).
     """
@@ -40,7 +41,7 @@ class FrontEndPreset:
     low_hz: float
     high_hz: float
     bank: Literal["area", "peak"]
-    scaling: Literal["relative", "log"]
+    scaling: Literal["relative", "log", "power"]
     centred: bool
     full_length_samples: int
     source: str
@@ -127,6 +128,8 @@ class FrontEnd(nn.Module):
         mask = torch.arange(power.shape[-1])[None, :] < frames[:, None]
         if self.preset.scaling == "log":
             return torch.log(power + 1e-6) * mask[:, None, :], frames
+        if self.preset.scaling == "power":
+            return power * mask[:, None, :], frames
         decibels = 10.0 * torch.log10(torch.clamp(power, min=1e-30))
         return scale_relative(decibels, mask, lengths < self.preset.full_length_samples), frames
 

@@ -24,6 +24,8 @@ def write_front_end(graph: GraphBuilder, preset: FrontEndPreset, waveform: str, 
     if preset.scaling == "log":
         logarithm = graph.add("Log", graph.add("Add", power, graph.constant(1e-6)))
         return graph.add("Where", mask, logarithm, graph.constant(0.0)), frames
+    if preset.scaling == "power":
+        return graph.add("Where", mask, power, graph.constant(0.0)), frames
     return _scale_relative(graph, preset, power, mask, lengths), frames
 
 

@@ -1,11 +1,11 @@
-"""The filter in front of every graph that judges emotion: an offset and mains hum decide nothing.
+"""The filter in front of every graph that judges emotion: offset, rumble and mains hum decide nothing.
 
-It stops what lies below 8 Hz and the band of mains hum, 46 to 64 Hz. A high-pass at 70 Hz stops rumble too, but the
-weights of version 1 were trained on recordings with their own low frequencies, and lost recall on EMO-DB behind it.
-docs/accuracy.md tells what this filter costs them.
+There are two. :data:`OFFSET_AND_MAINS` stops what lies below 8 Hz and the band of mains hum; it stands before EmoNet,
+whose weights were trained on recordings with their own low frequencies and lose recall behind more.
+:data:`BELOW_SPEECH` stops all below 70 Hz and stands before weights that were trained behind it.
 
 The stopped part is estimated at a low rate and subtracted: a low-pass brings the waveform to 500 Hz, a second filter
-keeps the two stopped bands, an interpolation brings them back to the rate of the waveform. That costs a hundredth of
+keeps the stopped bands, an interpolation brings them back to the rate of the waveform. That costs a hundredth of
 the same filter at the full rate. All three filters are symmetric, so nothing is delayed. Both ends of a clip are
 continued by reflection, so a constant leaves no step there.
 
@@ -25,14 +25,32 @@ from scipy import signal
 from export.graph.builder import FLOAT, INT64, GraphBuilder
 from export.graph.compose import prefixed
 
-HIGH_PASS_HZ = 8.0
-"""Corner of the high-pass, where half of the amplitude is left."""
 
-MAINS_HZ = (46.0, 64.0)
-"""Corners of the band that is stopped: hum of mains at 50 and 60 Hz."""
+@dataclass(frozen=True)
+class StoppedBands:
+    """Frequencies that are taken out.
 
-TRANSITION_HZ = 8.0
-"""Width of each step between stopped and passed, centred at its corner."""
+    Attributes:
+        below_hz: corner of the high-pass, where half of the amplitude is left.
+        mains_hz: corners of a second stopped band, None for none.
+        transition_hz: width of each step between stopped and passed, centred at its corner.
+    """
+
+    below_hz: float
+    mains_hz: tuple[float, float] | None
+    transition_hz: float
+
+    @property
+    def highest_hz(self) -> float:
+        """Frequency above which everything passes."""
+        return (self.mains_hz[1] if self.mains_hz else self.below_hz) + self.transition_hz / 2
+
+
+OFFSET_AND_MAINS = StoppedBands(8.0, (46.0, 64.0), 8.0)
+"""Offset, and hum of mains at 50 and 60 Hz."""
+
+BELOW_SPEECH = StoppedBands(70.0, None, 20.0)
+"""All below the lowest pitch of speech, some 80 Hz."""
 
 ATTENUATION_DB = 80.0
 """Attenuation of images and aliases."""
@@ -72,14 +90,14 @@ class HighPassFilters:
 
 
 @lru_cache(maxsize=8)
-def high_pass_filters(rate_hz: int) -> HighPassFilters:
+def high_pass_filters(rate_hz: int, stopped: StoppedBands) -> HighPassFilters:
     """Design the filters for waveforms of ``rate_hz``."""
     step = max(1, round(rate_hz / LOW_RATE_HZ))
     low_rate_hz = rate_hz / step
-    edge_hz = MAINS_HZ[1] + TRANSITION_HZ / 2
+    edge_hz = stopped.highest_hz
     image_hz = low_rate_hz - edge_hz
     around = _low_pass((edge_hz + image_hz) / 2, image_hz - edge_hz, rate_hz)
-    return HighPassFilters(step, around, _stopped_bands(low_rate_hz), around * step)
+    return HighPassFilters(step, around, _low_rate_filter(low_rate_hz, stopped), around * step)
 
 
 def _low_pass(cutoff_hz: float, width_hz: float, rate_hz: float) -> NDArray[np.float64]:
@@ -87,17 +105,20 @@ def _low_pass(cutoff_hz: float, width_hz: float, rate_hz: float) -> NDArray[np.f
     return np.asarray(signal.firwin(taps | 1, cutoff_hz, window=("kaiser", beta), fs=rate_hz), np.float64)
 
 
-def _stopped_bands(rate_hz: float) -> NDArray[np.float64]:
-    taps, beta = signal.kaiserord(STOP_DB, TRANSITION_HZ / (rate_hz / 2))
+def _low_rate_filter(rate_hz: float, stopped: StoppedBands) -> NDArray[np.float64]:
+    taps, beta = signal.kaiserord(STOP_DB, stopped.transition_hz / (rate_hz / 2))
     window = ("kaiser", beta)
-    below = signal.firwin(taps | 1, HIGH_PASS_HZ, window=window, fs=rate_hz)
-    mains = signal.firwin(taps | 1, MAINS_HZ, window=window, fs=rate_hz, pass_zero=False)
-    return np.asarray(below + mains, np.float64)
+    kept = signal.firwin(taps | 1, stopped.below_hz, window=window, fs=rate_hz)
+    if stopped.mains_hz:
+        kept = kept + signal.firwin(taps | 1, stopped.mains_hz, window=window, fs=rate_hz, pass_zero=False)
+    return np.asarray(kept, np.float64)
 
 
-def high_passed(waveform: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
-    """The waveform without offset and hum, float32 [samples], for one clip of float32 [samples]."""
-    filters = high_pass_filters(rate_hz)
+def high_passed(
+    waveform: NDArray[np.float32], rate_hz: int, stopped: StoppedBands = OFFSET_AND_MAINS
+) -> NDArray[np.float32]:
+    """The waveform without what ``stopped`` names, float32 [samples], for one clip of float32 [samples]."""
+    filters = high_pass_filters(rate_hz, stopped)
     samples, reach = len(waveform), filters.reach
     places = np.arange(-reach, samples + reach)
     period = max(2 * (samples - 1), 1)
@@ -109,18 +130,21 @@ def high_passed(waveform: NDArray[np.float32], rate_hz: int) -> NDArray[np.float
     return (waveform - below[reach : reach + samples]).astype(np.float32)
 
 
-def write_high_pass(graph: GraphBuilder, rate_hz: int, waveform: str, lengths: str) -> str:
-    """Add the nodes that take out offset and hum.
+def write_high_pass(
+    graph: GraphBuilder, rate_hz: int, waveform: str, lengths: str, stopped: StoppedBands = OFFSET_AND_MAINS
+) -> str:
+    """Add the nodes that take out what lies below speech.
 
     Args:
         rate_hz: sample rate of the waveform.
         waveform: name of float32 [batch, samples].
         lengths: name of int64 [batch], samples of each clip.
+        stopped: what is taken out.
 
     Returns:
         Name of float32 [batch, samples]; samples beyond a clip's length are undefined.
     """
-    filters = high_pass_filters(rate_hz)
+    filters = high_pass_filters(rate_hz, stopped)
     extended = _extend(graph, waveform, lengths, filters.reach)
     signal_ = graph.add("Unsqueeze", extended, graph.constant([1]))
     coarse = _convolve(graph, signal_, filters.decimate, stride=filters.step)

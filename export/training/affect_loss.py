@@ -92,3 +92,15 @@ def soft_targets(corpus: Corpus, labels: Sequence[str]) -> NDArray[np.float32]:
         for name in utterance.heard:
             targets[row, place[name]] += share / len(utterance.heard)
     return targets
+
+
+def draw_weights(corpora: Sequence[Corpus], balance: float) -> NDArray[np.float64]:
+    """How likely each utterance is drawn, float64 [utterances]: corpora by size^``balance``, their classes likewise."""
+    parts = []
+    for corpus in corpora:
+        emotions = [utterance.emotion for utterance in corpus.utterances]
+        counts = {name: emotions.count(name) for name in set(emotions)}
+        weights = np.array([counts[name] ** (balance - 1.0) for name in emotions])
+        parts.append(weights / weights.sum() * len(emotions) ** balance)
+    joined = np.concatenate(parts)
+    return joined / joined.sum()

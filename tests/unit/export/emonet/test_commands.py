@@ -97,7 +97,7 @@ def test_an_export_that_is_stopped_leaves_the_former_bundle(trained, monkeypatch
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("export.cli.export_emonet.evaluate", stop)
+    monkeypatch.setattr("export.cli.export_emotion.evaluate", stop)
     words = ["export", "emonet", "--weights", former, "--card", trained / "card.json", "--corpus", trained / "small"]
     assert main(list(map(str, [*words, "--calibration", "temperature", "--out", trained / "again"]))) == 130
     assert {file.name: file.read_bytes() for file in former.iterdir()} == before

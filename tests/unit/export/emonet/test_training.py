@@ -14,15 +14,11 @@ from export.emonet.batches import MAX_FRAMES, BatchSampler
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.open_recipe import OpenRecipe, take_over, train_open
 from export.emonet.paper_recipe import PaperRecipe, load_shared, train_paper, tuned_parameters
-from export.emonet.training_loop import (
-    LoopConfig,
-    Trainer,
-    load_calibration,
-    load_trained,
-)
+from export.emonet.training_loop import EmoNetTrainer, load_trained
 from export.evaluation.calibration_fit import CalibrationError
 from export.training.affect_loss import AffectLoss, LossConfig, soft_targets
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
+from export.training.trainer import LoopConfig, load_calibration
 from tests.support.small_corpus import write_small_corpus
 
 LABELS = ("anger", "boredom", "neutral", "sadness")
@@ -81,11 +77,11 @@ def test_loss_ignores_what_the_corpus_lacks(sampler):
 
 
 def test_training_lowers_the_loss_and_goes_on_where_it_stopped(sampler, tmp_path):
-    def trainer(steps: int) -> Trainer:
+    def trainer(steps: int) -> EmoNetTrainer:
         torch.manual_seed(0)
         network = EmoNet(EmoNetConfig(LABELS, stem_kernel=5, stem_stride=2))
         config = LoopConfig(steps, batch_size=8, report_steps=4, half_precision=False)
-        return Trainer(network, sampler, make_loss(), config, tmp_path, seed=0)
+        return EmoNetTrainer(network, sampler, make_loss(), config, tmp_path, seed=0)
 
     losses: list[float] = []
     trainer(8).run(lambda _: {}, lambda _, loss: losses.append(loss))
@@ -121,7 +117,7 @@ def test_open_recipe_learns_from_train_alone_and_looks_at_devel_alone(corpus, tm
         seen[use] = {row.partition for row in pictures.corpus.utterances}
         assert len(pictures.values) == len(pictures.corpus.utterances)
 
-    class Unmoved(Trainer):
+    class Unmoved(EmoNetTrainer):
         def run(self, evaluate, progress):
             evaluate(self.averaged_network())
 
@@ -131,7 +127,7 @@ def test_open_recipe_learns_from_train_alone_and_looks_at_devel_alone(corpus, tm
         return Pictures(corpus, (np.zeros((128, 4), np.uint8),) * len(corpus.utterances))
 
     monkeypatch.setattr(open_recipe, "load_pictures", silence)
-    monkeypatch.setattr(open_recipe, "Trainer", Unmoved)
+    monkeypatch.setattr(open_recipe, "EmoNetTrainer", Unmoved)
     monkeypatch.setattr(open_recipe, "BatchSampler", lambda parts, *_, **__: note("learnt", parts[0]))
     monkeypatch.setattr(open_recipe, "corpus_uar", lambda _network, part, _labels: note("watched", part))
     monkeypatch.setattr(open_recipe, "held_out", lambda _network, part, _labels: note("calibrated", part))

@@ -1,4 +1,4 @@
-"""``emoserve-export export emonet``: calibrate on devel, write the bundle, score test, complete the card.
+"""``emoserve-export export emonet|ge2e``: calibrate on devel, write the bundle, score test, complete the card.
 
 The weights come from a checkpoint, or from a bundle: what a bundle holds is enough to calibrate and write it anew.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from export.bundle.card import add_measurements, read_text
+from export.bundle.emotion import EmotionSource, EmotionText
 from export.bundle.measurements import corpus_measurements
 from export.bundle.write import copy_bundle
 from export.cli.common import (
@@ -29,19 +31,29 @@ from export.cli.common import (
 from export.cli.evaluate import evaluate
 from export.corpora.audio import parity_recordings
 from export.corpora.tables import Corpus, read_corpora
-from export.emonet.bundle import EmotionText, write_emotion_bundle
-from export.emonet.bundle_source import EmotionSource, read_source
-from export.emonet.network import EmoNet
+from export.emonet.bundle_source import read_source as emonet_source
 from export.evaluation.bundle import answer_corpus, truth
 from export.evaluation.calibration import KINDS, UNCALIBRATED, Calibration, Kind
 from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
+from export.speech_representations.bundle import read_source as voice_source
 
 KEPT = "kept"
 
+ReadSource = Callable[[Path], EmotionSource]
 
-def configure(parser: argparse.ArgumentParser) -> None:
+
+def configure_emonet(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_trained_bundle_arguments(parser, "checkpoint of recipe 'open', or the folder of a bundle")
+    _configure(parser, emonet_source, "checkpoint of recipe 'open', or the folder of a bundle")
+
+
+def configure_ge2e(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    _configure(parser, voice_source, "checkpoint, or the folder of a bundle")
+
+
+def _configure(parser: argparse.ArgumentParser, read: ReadSource, weights: str) -> None:
+    add_trained_bundle_arguments(parser, weights)
     parser.add_argument(
         "--calibration",
         choices=[*KINDS, KEPT],
@@ -55,12 +67,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="JSON lines of 'emoserve-export rivals --json'; default: those on the card of the bundle",
     )
     add_corpus_argument(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, read=read)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    source = source_of(arguments.weights)
+    source = source_of(arguments.weights, arguments.read)
     about, seen = read_text(arguments.card, EmotionText)
     corpora = read_corpora(arguments.corpus)
     recordings = parity_recordings(corpora)
@@ -69,13 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
         wanted = about.calibration_corpora or seen
         devel = [corpus.partition("devel") for corpus in corpora if corpus.name in wanted]
         kind = kind or (calibration.kind if calibration else "temperature")
-        calibration = fit(source.network, about, kind, devel, recordings)
+        calibration = fit(source, about, kind, devel, recordings)
     elif calibration is None:
         raise ExpectedFailure(f"{arguments.weights}: no calibration is with these weights")
     note(f"{calibration.describe()}; fitted on devel of {', '.join(calibration.fitted_on) or 'unnamed corpora'}")
     rivals = read_rivals(arguments.rivals) if arguments.rivals else source.rivals
     with tempfile.TemporaryDirectory() as scratch:
-        draft = write_emotion_bundle(source.network, about, calibration, Path(scratch), recordings)
+        draft = source.write(about, calibration, Path(scratch), recordings)
         folder = arguments.out / draft.relative_to(scratch)
         measurements = []
         for corpus in corpora:
@@ -88,27 +100,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def source_of(weights: Path) -> EmotionSource:
+def source_of(weights: Path, read: ReadSource) -> EmotionSource:
     """The checkpoint or bundle that the command line names."""
     if weights.is_dir():
         bundle_card(weights)
     elif not weights.is_file():
         raise ExpectedFailure(f"{weights}: no such checkpoint or bundle")
     try:
-        return read_source(weights)
+        return read(weights)
     except ValueError as error:
         raise ExpectedFailure(str(error)) from error
 
 
 def fit(
-    network: EmoNet, about: EmotionText, kind: Kind, corpora: list[Corpus], recordings: list[np.ndarray]
+    source: EmotionSource, about: EmotionText, kind: Kind, corpora: list[Corpus], recordings: list[np.ndarray]
 ) -> Calibration:
     """Fit on devel what the bundle's own graph answers, over windows as the service runs it."""
     if not all(corpus.utterances for corpus in corpora):
         raise ExpectedFailure("a corpus to calibrate on has no partition 'devel'")
     parts = []
     with tempfile.TemporaryDirectory() as scratch:
-        folder = write_emotion_bundle(network, about, UNCALIBRATED, Path(scratch), recordings)
+        folder = source.write(about, UNCALIBRATED, Path(scratch), recordings)
         for corpus in corpora:
             with progress_bar(f"devel of {corpus.name}", len(corpus.utterances)) as bar:
                 answers = answer_corpus(folder, corpus, available_threads(), advance_by(bar))

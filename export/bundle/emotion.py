@@ -1,0 +1,151 @@
+"""Bundles of emotion networks: what EmoNet and the network on GE2E have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save
+from torch import nn
+
+from export.bundle.card import SPEECH_EMOTION_USE, BundleFacts, BundleText, build_card
+from export.bundle.measurements import UAR
+from export.bundle.write import Content, write_bundle
+from export.corpora.audio import stack
+from export.evaluation.calibration import Calibration
+from export.evaluation.verification import Clip, Compute, largest_difference, refuse_difference
+from service.card import Card, Parity, SpeechInput, read_card
+from service.pipeline.device.session import Session
+
+WEIGHTS_FILE_NAME = "weights.safetensors"
+TOLERANCE = 1e-4
+"""Largest difference of a probability between PyTorch and ONNX Runtime; both run in fp32."""
+
+
+@dataclass(frozen=True)
+class EmotionText(BundleText):
+    """Text and settings of the card that do not follow from the network.
+
+    Attributes:
+        calibration_corpora: whose devel partitions the calibration is fitted on; empty means all that were seen.
+    """
+
+    preset: str = "open"
+    hop_s: float = 1.0
+    min_length_s: float = 0.08
+    calibration_corpora: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A network as it goes into a bundle.
+
+    Attributes:
+        graph: the exported file.
+        graph_file_name: its name in the bundle.
+        reference: the network in PyTorch, behind its front end.
+        settings: what the card says of the network, so that it can be made again from its weights.
+        folded: the network where its weights cannot be read from the graph; they are kept in a file of their own.
+    """
+
+    graph: bytes
+    graph_file_name: str
+    reference: Compute
+    settings: str
+    labels: Sequence[str]
+    folded: nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class EmotionSource:
+    """Weights that can be written as a bundle, and what was found out about them before.
+
+    Attributes:
+        write: writes a bundle below a folder, checked on recordings, and returns its folder.
+        calibration: as the training or the former export fitted it, None if neither did.
+        rivals: corpus to system to its test UAR, from the former card.
+    """
+
+    write: Callable[[EmotionText, Calibration, Path, list[NDArray[np.float32]]], Path]
+    calibration: Calibration | None
+    rivals: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def write_emotion_bundle(
+    drawn: Drawn,
+    about: EmotionText,
+    speech: SpeechInput,
+    calibration: Calibration,
+    out: Path,
+    inputs: Sequence[Clip],
+) -> Path:
+    """Write ``out/<name>/<version>/`` and check the graph against the network on ``inputs``.
+
+    Args:
+        inputs: recordings, float32 [samples] at the rate of ``speech``.
+
+    Raises:
+        ParityError: graph and network differ by more than :data:`TOLERANCE`; nothing is left behind.
+    """
+    clips = [clip[: round(speech.max_length_s * speech.sample_rate_hz)] for clip in inputs]
+    graph = by_graph(Session(drawn.graph, device="cpu", threads=1))
+    difference = largest_difference(graph, drawn.reference, clips)
+    refuse_difference(about.name, difference, TOLERANCE)
+    facts = BundleFacts(
+        task="speech-emotion",
+        speech=speech,
+        settings={**calibration.to_settings(), "network": drawn.settings},
+        intended_use=SPEECH_EMOTION_USE,
+        parity=Parity(
+            tolerance=TOLERANCE,
+            largest_difference=difference,
+            against=f"PyTorch {torch.__version__} on {len(inputs)} recordings, alone and in one batch",
+        ),
+        made_with=("torch",),
+        labels=drawn.labels,
+    )
+    contents = {drawn.graph_file_name: Content(drawn.graph)}
+    if drawn.folded is not None:
+        weights = save({key: value.contiguous() for key, value in drawn.folded.state_dict().items()})
+        contents[WEIGHTS_FILE_NAME] = Content(weights, "weights")
+    return write_bundle(out, contents, partial(build_card, about, facts))
+
+
+def by_graph(session: Session) -> Compute:
+    """The bundle's graph: clips to probabilities float32 [clips, classes]."""
+
+    def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
+        waveform, lengths = stack(clips)
+        return session.run({"waveform": waveform, "lengths": lengths}, ("probabilities",))["probabilities"]
+
+    return compute
+
+
+def check_weights(card: Card, folder: Path, role: str) -> None:
+    """Refuse a bundle that cannot be exported again.
+
+    Args:
+        role: the role of the file that holds its weights.
+
+    Raises:
+        ValueError: it has no weights of a network, or not those that its card names; the message is one line.
+    """
+    if card.task != "speech-emotion" or not isinstance(card.settings.get("network"), str):
+        raise ValueError(f"{folder}: not a bundle of a network that is trained here")
+    name = card.file_with_role(role)
+    with (folder / name).open("rb") as stream:
+        if hashlib.file_digest(stream, "sha256").hexdigest() != card.files[name].sha256:
+            raise ValueError(f"{folder / name}: its sha256 is not the one of its card")
+
+
+def former(folder: Path) -> tuple[Calibration, dict[str, dict[str, float]]]:
+    """Calibration and rivals on the card of a bundle."""
+    card = read_card(folder)
+    rivals = {entry.data: dict(entry.rivals) for entry in card.measurements if entry.metric == UAR}
+    return Calibration.from_settings(dict(card.settings)), rivals

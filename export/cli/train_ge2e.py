@@ -1,0 +1,66 @@
+"""``emoserve-export train ge2e``: emotions on the layers of the GE2E speaker encoder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from export.cli.common import (
+    add_cache_argument,
+    add_corpus_argument,
+    available_threads,
+    note,
+    progress_bar,
+    report_to,
+    say,
+)
+from export.corpora.tables import read_corpora
+from export.speech_representations.recipe import VoiceRecipe, train_voice
+from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
+from export.training.curves import draw_curves
+from export.training.trainer import load_calibration
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_corpus_argument(parser)
+    parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="the wheel of resemblyzer 0.1.4")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and curves")
+    parser.add_argument(
+        "--left-out", nargs="*", type=Path, default=[], metavar="DIR", help="corpora that are watched, not trained on"
+    )
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch-size", type=int, default=32, help="clips of a step")
+    parser.add_argument("--versions", type=int, default=4, help="versions of a recording, all but one distorted")
+    parser.add_argument("--equalisation", type=float, default=1.0, help="0 for none, 1 for a flat mean spectrum")
+    parser.add_argument("--partitions", nargs="+", default=["train"], choices=["train", "devel", "test"])
+    parser.add_argument("--report-steps", type=int, default=200, help="steps between evaluations and checkpoints")
+    parser.add_argument("--threads", type=int, help="processors to use; all by default")
+    parser.add_argument("--seed", type=int, default=0)
+    add_cache_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or go on training."""
+    torch.set_num_threads(arguments.threads or available_threads())
+    recipe = VoiceRecipe(
+        arguments.encoder,
+        arguments.steps,
+        arguments.seed,
+        tuple(arguments.partitions),
+        arguments.batch_size,
+        arguments.versions,
+        arguments.equalisation,
+        arguments.report_steps,
+    )
+    corpora, left_out = read_corpora(arguments.corpus), read_corpora(arguments.left_out)
+    with progress_bar("training", recipe.steps) as bar:
+        train_voice(corpora, left_out, recipe, arguments.out, report_to(bar), arguments.cache)
+    if calibration := load_calibration(arguments.out / CHECKPOINT_FILE_NAME):
+        note(f"calibration on devel: {calibration.describe()}")
+    draw_curves(arguments.out / LOG_FILE_NAME, arguments.out / "curves.png")
+    say(f"trained: {arguments.out / CHECKPOINT_FILE_NAME}")
+    return 0

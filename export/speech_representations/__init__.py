@@ -1,0 +1,1 @@
+"""Emotion networks on a speech representation that was learnt elsewhere."""

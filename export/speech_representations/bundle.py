@@ -1,0 +1,106 @@
+"""Bundles of the network on the GE2E encoder: reading a checkpoint or a bundle, and writing one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from export.bundle.emotion import Drawn, EmotionSource, EmotionText, check_weights, former, write_emotion_bundle
+from export.corpora.audio import stack
+from export.evaluation.calibration import Calibration
+from export.evaluation.verification import Clip, Compute
+from export.graph.front_end import FrontEnd
+from export.graph.high_pass import BELOW_SPEECH, high_passed
+from export.speech_representations.encoder import PRESET
+from export.speech_representations.graph import read_voice, voice_model
+from export.speech_representations.network import VoiceConfig, VoiceNetwork
+from export.training.checkpoint import averaged_weights, load_checkpoint
+from export.training.trainer import load_calibration
+from service.card import SpeechInput, read_card
+
+GRAPH_FILE_NAME = "ge2e.onnx"
+
+
+def read_source(weights: Path) -> EmotionSource:
+    """Read a checkpoint, or the folder of a bundle.
+
+    Raises:
+        ValueError: the checkpoint or the bundle is of another network, or the weights are not those that the card
+            names; the message is one line.
+    """
+    if not weights.is_dir():
+        return EmotionSource(partial(write_voice_bundle, load_trained(weights)), load_calibration(weights))
+    check_weights(read_card(weights), weights, "model")
+    return EmotionSource(partial(write_voice_bundle, load_network(weights)), *former(weights))
+
+
+def load_trained(checkpoint: Path) -> VoiceNetwork:
+    """The averaged network of a checkpoint, in evaluation mode.
+
+    Raises:
+        ValueError: it is of another network.
+    """
+    state = load_checkpoint(checkpoint) or {}
+    settings = state.get("config", {}).get("network")
+    if not isinstance(settings, str):
+        raise ValueError(f"{checkpoint}: not a checkpoint of 'emoserve-export train ge2e'")
+    network = VoiceNetwork(VoiceConfig.from_text(settings))
+    network.load_state_dict(averaged_weights(state))
+    return network.eval()
+
+
+def load_network(folder: Path) -> VoiceNetwork:
+    """The PyTorch network of a bundle, in evaluation mode.
+
+    Raises:
+        ValueError: the bundle is of another network.
+    """
+    card = read_card(folder)
+    if card.speech is None or card.speech.preset != PRESET.name:
+        raise ValueError(f"{folder}: not a bundle of a network on the GE2E encoder")
+    config = VoiceConfig.from_text(str(card.settings["network"]))
+    return read_voice(onnx.load(folder / card.file_with_role("model")), config)
+
+
+def write_voice_bundle(
+    network: VoiceNetwork, about: EmotionText, calibration: Calibration, out: Path, inputs: list[NDArray[np.float32]]
+) -> Path:
+    """Write ``out/<name>/<version>/``; see :func:`export.bundle.emotion.write_emotion_bundle`."""
+    window_s = PRESET.full_length_samples / PRESET.sample_rate_hz
+    speech = SpeechInput(
+        sample_rate_hz=PRESET.sample_rate_hz,
+        window_s=window_s,
+        hop_s=about.hop_s,
+        min_length_s=about.min_length_s,
+        max_length_s=window_s,
+        preset=PRESET.name,
+        high_pass_hz=BELOW_SPEECH.below_hz,
+    )
+    drawn = Drawn(
+        voice_model(network, about.metadata, calibration).SerializeToString(),
+        GRAPH_FILE_NAME,
+        by_network(network, calibration),
+        network.config.to_text(),
+        network.config.labels,
+    )
+    return write_emotion_bundle(drawn, about, speech, calibration, out, inputs)
+
+
+def by_network(network: VoiceNetwork, calibration: Calibration) -> Compute:
+    """The network in PyTorch behind filter and front end: clips to probabilities float32 [clips, classes]."""
+    front_end = FrontEnd(PRESET)
+
+    def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
+        waveform, lengths = stack([high_passed(clip, PRESET.sample_rate_hz, BELOW_SPEECH) for clip in clips])
+        with torch.inference_mode():
+            power, frames = front_end(torch.from_numpy(waveform), torch.from_numpy(lengths))
+            logits = network(power.transpose(1, 2), frames)["emotion"]
+        return calibration.probabilities(logits.numpy())
+
+    return compute

@@ -1,0 +1,85 @@
+"""The GE2E speaker encoder (Wan 2018) of the package resemblyzer: three LSTM layers that heard thousands of voices.
+
+Its file is a pickle. Nothing of it is executed: the file's hash is checked first, and PyTorch reads weights alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from export.corpora.tables import CorpusError
+from export.graph.front_end import FrontEndPreset
+
+WHEEL_MEMBER = "resemblyzer/pretrained.pt"
+WEIGHTS_SHA256 = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
+"""Hash of the weights in the wheel of resemblyzer 0.1.4 (Apache-2.0)."""
+
+LAYERS = 3
+UNITS = 256
+BANDS = 40
+
+PRESET = FrontEndPreset(
+    "ge2e",
+    16_000,
+    400,
+    160,
+    BANDS,
+    0.0,
+    8000.0,
+    "area",
+    "power",
+    True,
+    48_000,
+    "front end of the GE2E encoder of resemblyzer 0.1.4",
+)
+"""Mel power of 25 ms every 10 ms; recordings are judged in windows of 3.0 s."""
+
+
+class EncoderFileError(CorpusError):
+    """A file that is not the encoder's; the message says what would be."""
+
+
+def read_encoder(file: Path) -> nn.ModuleList:
+    """The LSTM layers of the encoder, each of 256 units; the first takes 40 mel bands.
+
+    Args:
+        file: the wheel of resemblyzer 0.1.4, or the file ``pretrained.pt`` in it.
+
+    Raises:
+        EncoderFileError: the file is another one.
+    """
+    content = _content(file)
+    found = hashlib.sha256(content).hexdigest()
+    if found != WEIGHTS_SHA256:
+        raise EncoderFileError(
+            f"{file}: sha256 {found} is not that of {WHEEL_MEMBER} in resemblyzer 0.1.4 "
+            "(pip download --no-deps resemblyzer==0.1.4 fetches the wheel)"
+        )
+    state: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)["model_state"]
+    layers = encoder_layers()
+    for index, layer in enumerate(layers):
+        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+        layer.load_state_dict({name: state[f"lstm.{name[:-1]}{index}"] for name in names})
+    return layers
+
+
+def encoder_layers() -> nn.ModuleList:
+    """The layers with random weights."""
+    return nn.ModuleList(nn.LSTM(UNITS if index else BANDS, UNITS, batch_first=True) for index in range(LAYERS))
+
+
+def _content(file: Path) -> bytes:
+    if not file.is_file():
+        raise EncoderFileError(f"{file}: no such file (pip download --no-deps resemblyzer==0.1.4 fetches the wheel)")
+    if not zipfile.is_zipfile(file):
+        return file.read_bytes()
+    with zipfile.ZipFile(file) as archive:
+        if WHEEL_MEMBER in archive.namelist():
+            return archive.read(WHEEL_MEMBER)
+    return file.read_bytes()  # PyTorch's own files are ZIP archives too

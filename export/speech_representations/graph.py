@@ -1,0 +1,155 @@
+"""The network on the GE2E encoder as one ONNX graph: waveform and lengths in; what a speech bundle gives out."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from export.evaluation.calibration import UNCALIBRATED, Calibration
+from export.graph.builder import FLOAT, GraphBuilder
+from export.graph.front_end_graph import declare_speech_inputs, time_mask, write_front_end
+from export.graph.high_pass import BELOW_SPEECH, write_high_pass
+from export.graph.recurrent import read_lstm, write_lstm
+from export.speech_representations.encoder import PRESET
+from export.speech_representations.network import (
+    ACTIVE_LEVEL,
+    ACTIVE_SHARE,
+    LARGEST_GAIN,
+    LEAST_VARIANCE,
+    POOLED,
+    POWER_FLOOR,
+    VoiceConfig,
+    VoiceNetwork,
+)
+
+Array = NDArray[np.float32]
+
+
+def voice_model(
+    network: VoiceNetwork, metadata: dict[str, str], calibration: Calibration = UNCALIBRATED
+) -> onnx.ModelProto:
+    """Write the network.
+
+    Args:
+        metadata: strings kept inside the file, such as author and licence.
+        calibration: scales and shifts the emotion logits; it is folded into the last layer.
+    """
+    return _Writer(network).model(metadata, calibration)
+
+
+class _Writer:
+    def __init__(self, network: VoiceNetwork) -> None:
+        self._graph = GraphBuilder("ge2e")
+        self._network = network
+
+    def model(self, metadata: dict[str, str], calibration: Calibration) -> onnx.ModelProto:
+        graph = self._graph
+        waveform, lengths = declare_speech_inputs(graph)
+        waveform = write_high_pass(graph, PRESET.sample_rate_hz, waveform, lengths, BELOW_SPEECH)
+        power, frames = write_front_end(graph, PRESET, waveform, lengths)
+        power, active = self._condition(power, frames)
+        pooled = self._pool(self._encode(power), active)
+        self._head(pooled, calibration)
+        graph.output("embedding", pooled, FLOAT, ["batch", POOLED])
+        return graph.model("emoserve-export", metadata)
+
+    def _condition(self, power: str, frames: str) -> tuple[str, str]:
+        """Equalised and levelled power [batch, 40, steps], and whether a step is active, bool [batch, 1, steps]."""
+        graph = self._graph
+        floor, bands, steps = graph.constant(POWER_FLOOR), graph.constant([1]), graph.constant([2])
+        total = graph.add("ReduceSum", power, bands)
+        loudest = graph.add("ReduceMax", total, steps)
+        least = graph.add("Mul", loudest, graph.constant(ACTIVE_SHARE))
+        is_loud = graph.add("GreaterOrEqual", total, least)
+        active = graph.add("And", is_loud, time_mask(graph, total, frames, axis=2))
+        share = graph.add("Cast", active, to=FLOAT)
+        count = graph.add("Max", graph.add("ReduceSum", share, steps), graph.constant(1.0))
+        share = graph.add("Div", share, count)
+        mean = graph.add("ReduceSum", graph.add("Mul", power, share), steps)
+        whole = graph.add("Max", graph.add("ReduceSum", mean, bands), floor)
+        mean = graph.add("Max", graph.add("Div", mean, whole), floor)
+        reference = graph.constant(_array(self._network.reference)[:, None], "reference")
+        gain = graph.add("Pow", graph.add("Div", reference, mean), graph.constant(self._network.config.equalisation))
+        gain = graph.add("Clip", gain, graph.constant(1.0 / LARGEST_GAIN), graph.constant(LARGEST_GAIN))
+        equalised = graph.add("Mul", power, gain)
+        energy = graph.add("Mul", graph.add("ReduceSum", equalised, bands), share)
+        level = graph.add("Max", graph.add("ReduceSum", energy, steps), floor)
+        return graph.add("Mul", equalised, graph.add("Div", graph.constant(ACTIVE_LEVEL), level)), active
+
+    def _encode(self, power: str) -> str:
+        """States of all layers [steps, batch, 768]."""
+        graph = self._graph
+        x = graph.add("Transpose", power, perm=[2, 0, 1])
+        outputs = []
+        for index, layer in enumerate(self._network.layers):
+            x = write_lstm(graph, x, f"layers.{index}", layer)
+            outputs.append(x)
+        return graph.add("Concat", *outputs, axis=2)
+
+    def _pool(self, states: str, active: str) -> str:
+        """Attention-weighted mean and deviation over steps, float32 [batch, 1536]."""
+        graph, energy = self._graph, self._network.energy
+        weight = graph.constant(np.ascontiguousarray(_array(energy.weight).T), "energy.weight")
+        energies = graph.add("MatMul", states, weight)
+        inside = graph.add("Transpose", active, perm=[2, 0, 1])
+        energies = graph.add("Where", inside, energies, graph.constant(-1e9))
+        share = graph.add("Softmax", energies, axis=0)
+        first = graph.constant([0])
+        mean = graph.add("ReduceSum", graph.add("Mul", states, share), first, keepdims=0)
+        squares = graph.add("Mul", graph.add("Mul", states, states), share)
+        square = graph.add("ReduceSum", squares, first, keepdims=0)
+        variance = graph.add("Sub", square, graph.add("Mul", mean, mean))
+        deviation = graph.add("Sqrt", graph.add("Max", variance, graph.constant(LEAST_VARIANCE)))
+        return graph.add("Concat", mean, deviation, axis=1)
+
+    def _head(self, pooled: str, calibration: Calibration) -> None:
+        graph, network = self._graph, self._network
+        entries = (graph.constant(_array(getattr(network.norm, name)), f"norm.{name}") for name in NORM)
+        hidden = graph.add("Relu", self._dense(graph.add("BatchNormalization", pooled, *entries), "hidden"))
+        scaled = graph.add("Mul", self._dense(hidden, "emotion"), graph.constant(1.0 / calibration.temperature))
+        logits = graph.add("Add", scaled, graph.constant(calibration.offsets.astype(np.float32)))
+        classes = len(network.config.labels)
+        graph.output("probabilities", graph.add("Softmax", logits, axis=1), FLOAT, ["batch", classes])
+        # P(high) − P(low), and P(positive) − P(negative): −1 … 1.
+        self._difference("arousal", hidden, [-1.0, 1.0])
+        self._difference("valence", hidden, [-1.0, 0.0, 1.0])
+
+    def _difference(self, name: str, hidden: str, signs: list[float]) -> None:
+        graph = self._graph
+        levels = graph.add("Softmax", self._dense(hidden, name), axis=1)
+        graph.output(name, graph.add("MatMul", levels, graph.constant(np.array(signs, np.float32))), FLOAT, ["batch"])
+
+    def _dense(self, x: str, name: str) -> str:
+        graph, layer = self._graph, self._network.get_submodule(name)
+        constants = (graph.constant(_array(getattr(layer, part)), f"{name}.{part}") for part in ("weight", "bias"))
+        return graph.add("Gemm", x, *constants, transB=1)
+
+
+def read_voice(model: onnx.ModelProto, config: VoiceConfig) -> VoiceNetwork:
+    """The PyTorch network whose weights ``model`` holds, in evaluation mode; the inverse of :func:`voice_model`.
+
+    Raises:
+        KeyError: the graph was not written by :func:`voice_model`.
+    """
+    values = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
+    network = VoiceNetwork(config)
+    state = {"reference": values["reference"][:, 0], "energy.weight": values["energy.weight"].T}
+    state |= {f"norm.{name}": values[f"norm.{name}"] for name in NORM}
+    for name in DENSE:
+        state |= {f"{name}.{part}": values[f"{name}.{part}"] for part in ("weight", "bias")}
+    for index in range(len(network.layers)):
+        state |= {f"layers.{index}.{key}": value for key, value in read_lstm(values, f"layers.{index}").items()}
+    network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in state.items()}, strict=False)
+    return network.eval()
+
+
+NORM = ("weight", "bias", "running_mean", "running_var")
+DENSE = ("hidden", "emotion", "arousal", "valence")
+"""Parts of the head by their names in the network and in the graph."""
+
+
+def _array(values: torch.Tensor) -> Array:
+    return np.asarray(values.detach().numpy(), np.float32)

@@ -1,0 +1,146 @@
+"""One training run in one folder: one learning-rate cycle, weights averaged over steps, resumable."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Generic, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from export.evaluation.calibration import Calibration
+from export.training.checkpoint import CHECKPOINT_FILE_NAME, append_figures, load_checkpoint, save_checkpoint
+from export.training.one_cycle import OneCycle
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long and how fast.
+
+    Attributes:
+        steps: number of batches.
+        peak_rate: highest learning rate of the cycle (Smith 2018).
+        weight_decay: AdamW's decay, on matrices only.
+        average_decay: decay of the exponential average of the weights, which is what is kept.
+        report_steps: batches between evaluations and checkpoints.
+        clip_norm: largest gradient norm.
+        half_precision: bfloat16 for the convolutions.
+    """
+
+    steps: int
+    batch_size: int = 32
+    peak_rate: float = 1.5e-3
+    weight_decay: float = 0.05
+    average_decay: float = 0.995
+    report_steps: int = 500
+    clip_norm: float = 5.0
+    half_precision: bool = False
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Trainer(ABC, Generic[Network]):
+    """One training run; started again in the same folder, it goes on where its last checkpoint was made.
+
+    Args:
+        settings: what a checkpoint says of the network, so that it can be made again.
+        slower: parameters whose names begin so learn at this factor of the rate.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        config: LoopConfig,
+        out: Path,
+        seed: int,
+        settings: dict[str, object],
+        slower: tuple[str, float] = ("", 1.0),
+    ) -> None:
+        torch.manual_seed(seed)
+        self.network = network
+        self._config = config
+        self._out = out
+        self._settings = settings
+        self._cycle = OneCycle(
+            network,
+            steps=config.steps,
+            peak_rate=config.peak_rate,
+            rise=0.15,
+            weight_decay=config.weight_decay,
+            average_decay=config.average_decay,
+            average_buffers=True,
+            clip_norm=config.clip_norm,
+            slower=slower,
+        )
+        self.calibration: Calibration | None = None
+        out.mkdir(parents=True, exist_ok=True)
+
+    @abstractmethod
+    def batch_loss(self) -> Tensor:
+        """Loss of the network on a batch that is drawn now."""
+
+    @property
+    def step(self) -> int:
+        """Batches so far."""
+        return self._cycle.step
+
+    def resume(self) -> bool:
+        """Load the checkpoint of the folder, if there is one."""
+        state = load_checkpoint(self._out / CHECKPOINT_FILE_NAME)
+        if state is None:
+            return False
+        self._cycle.restore(state)
+        torch.manual_seed(self.step)
+        return True
+
+    def run(self, evaluate: Callable[[Network], dict[str, float]], progress: Callable[[int, float], None]) -> None:
+        """Train to the end, writing a line of figures and a checkpoint every ``report_steps``."""
+        losses: list[float] = []
+        began = time.monotonic()
+        while self.step < self._config.steps:
+            losses.append(self._one_step())
+            progress(self.step, losses[-1])
+            if self.step % self._config.report_steps == 0 or self.step == self._config.steps:
+                figures = evaluate(self.averaged_network())
+                self._report({"loss": sum(losses) / len(losses), "elapsed_s": time.monotonic() - began, **figures})
+                self._save()
+                losses.clear()
+
+    def averaged_network(self) -> Network:
+        """The network with averaged weights."""
+        return cast("Network", self._cycle.averaged)
+
+    def keep(self, calibration: Calibration) -> None:
+        """Put the calibration of the averaged network beside it in the checkpoint."""
+        self.calibration = calibration
+        self._save()
+
+    def _one_step(self) -> float:
+        self.network.train()
+        return self._cycle.learn(self.batch_loss())
+
+    def _report(self, figures: dict[str, float]) -> None:
+        line = {"step": self.step, "rate": self._cycle.rate} | {key: round(value, 5) for key, value in figures.items()}
+        append_figures(self._out, line)
+
+    def _save(self) -> None:
+        save_checkpoint(
+            {
+                "config": self._settings,
+                "loop": asdict(self._config),
+                "calibration": self.calibration and self.calibration.to_settings(),
+            }
+            | self._cycle.state(),
+            self._out / CHECKPOINT_FILE_NAME,
+        )
+
+
+def load_calibration(checkpoint: Path) -> Calibration | None:
+    """The calibration that :meth:`Trainer.keep` put into a checkpoint; None if the training did not come to its end."""
+    settings = torch.load(checkpoint, weights_only=True).get("calibration")
+    return Calibration.from_settings(settings) if settings else None
