@@ -84,6 +84,15 @@ class SpeechInput(_Frozen):
     enough_speech_s: float = Field(1.0, gt=0, description="seconds of voice at which a row's confidence is 1")
 
 
+class Doubt(_Frozen):
+    """Bound from which on a label is plausible, fitted by split-conformal prediction."""
+
+    coverage: float = Field(gt=0, lt=1, description="share of recordings whose right label is to be plausible")
+    least_probability: float = Field(ge=0, le=1, description="a label is plausible from this probability on")
+    fitted_on: list[str] = Field(description="corpora of the fit, each counting the same")
+    mean_size: float = Field(description="mean number of plausible labels there")
+
+
 class Parity(_Frozen):
     """The export check: largest difference allowed between the trained network and the exported graph."""
 
@@ -121,6 +130,7 @@ class Card(_Frozen):
     description: str
     labels: list[str] = Field(default_factory=list, description="classes, in the order of the graph's output")
     speech: SpeechInput | None = None
+    doubt: Doubt | None = Field(None, description="plausible labels; null where nothing was fitted")
     settings: dict[str, float | int | str | bool | list[float] | list[int] | list[str]] = Field(
         default_factory=dict, description="constants that the task's pipeline needs, such as thresholds"
     )

@@ -31,6 +31,7 @@ class Flag(StrEnum):
     SEVERAL_TRACKS = "several_tracks"
     MIX_CANCELS = "mix_cancels"
     DENOISED = "denoised"
+    UNCERTAIN = "uncertain"
     NO_FACE = "no_face"
     FACE_LOST = "face_lost"
     SEVERAL_FACES = "several_faces"
@@ -88,6 +89,9 @@ FACTS: Final = MappingProxyType(
             "The channels cancel each other when they are mixed, so the louder channel was judged instead.",
         ),
         Flag.DENOISED: FlagFacts("answer", "Noise removed", "Noise was removed first."),
+        Flag.UNCERTAIN: FlagFacts(
+            "answer", "Uncertain", "Two or more emotions are plausible; the most probable one may well be wrong."
+        ),
         Flag.NO_FACE: FlagFacts("recording", "No face", "No face was found, so there are no values."),
         Flag.FACE_LOST: FlagFacts(
             "rows", "Face lost", "The face was out of sight for a while; nothing is claimed for that time."

@@ -54,4 +54,11 @@ def corpus_measurements(
     ):
         if value is not None:
             entries.append(entry(f"{name}_unweighted_average_recall", value, f"{origin}, {levels}"))
+    for metric, share in (
+        ("plausible_coverage", figures.plausible_coverage),
+        ("plausible_size", figures.plausible_size),
+        ("plausible_single", figures.plausible_single),
+    ):
+        if share is not None:
+            entries.append(entry(metric, share, f"{origin}, plausible labels among all classes of the model"))
     return entries

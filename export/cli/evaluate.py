@@ -88,7 +88,7 @@ def evaluate(bundle: Path, corpus: Corpus, partition: str) -> tuple[EmotionRepor
         answers = answer_corpus(bundle, corpus, available_threads(), advance_by(bar))
     if not np.isfinite(answers.probabilities).all():
         note(f"{bundle}: some probabilities are not finite")
-    return report(answers, corpus, partition)
+    return report(answers, corpus, partition, read_card(bundle).doubt)
 
 
 def compare(
@@ -120,6 +120,11 @@ def describe(figures: EmotionReport, against: object) -> str:
             if value is not None
         ),
     ]
+    if figures.plausible_coverage is not None:
+        lines.append(
+            f"  right label plausible {figures.plausible_coverage:.1%}, plausible labels {figures.plausible_size:.2f} "
+            f"on average, one alone {figures.plausible_single:.1%}"
+        )
     width = max(len(name) for name in figures.classes)
     lines += [
         f"  {name:>{width}} " + " ".join(f"{count:5d}" for count in row)

@@ -31,11 +31,13 @@ from export.cli.common import (
 from export.cli.evaluate import evaluate
 from export.corpora.audio import parity_recordings
 from export.corpora.tables import Corpus, read_corpora
-from export.emonet.bundle_source import read_source as emonet_source
+from export.emonet.bundle import read_source as emonet_source
 from export.evaluation.bundle import answer_corpus, truth
 from export.evaluation.calibration import KINDS, UNCALIBRATED, Calibration, Kind
 from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
+from export.evaluation.conformal import Judged, fit_doubt
 from export.speech_representations.bundle import read_source as voice_source
+from service.card import read_card, write_card
 
 KEPT = "kept"
 
@@ -66,6 +68,15 @@ def _configure(parser: argparse.ArgumentParser, read: ReadSource, weights: str) 
         metavar="FILE",
         help="JSON lines of 'emoserve-export rivals --json'; default: those on the card of the bundle",
     )
+    parser.add_argument(
+        "--doubt-corpus",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="corpora never trained on, whose partitions train and devel tell from which probability on a label is "
+        "plausible",
+    )
     add_corpus_argument(parser)
     parser.set_defaults(run=run, read=read)
 
@@ -89,6 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         draft = source.write(about, calibration, Path(scratch), recordings)
         folder = arguments.out / draft.relative_to(scratch)
+        if arguments.doubt_corpus:
+            doubt = fit_doubt([judged(draft, corpus) for corpus in read_corpora(arguments.doubt_corpus)])
+            write_card(read_card(draft).model_copy(update={"doubt": doubt}), draft)
+            note(f"plausible from {doubt.least_probability} on: {doubt.mean_size} labels on average")
         measurements = []
         for corpus in corpora:
             figures, _ = evaluate(draft, corpus.partition("test"), "test")
@@ -131,6 +146,15 @@ def fit(
         return calibrate(parts, kind)
     except CalibrationError as error:
         raise ExpectedFailure(str(error)) from error
+
+
+def judged(folder: Path, corpus: Corpus) -> Judged:
+    """Answers of a bundle for the partitions train and devel of a corpus, as far as it has their classes."""
+    part = corpus.partition("train", "devel")
+    with progress_bar(f"plausible labels of {corpus.name}", len(part.utterances)) as bar:
+        answers = answer_corpus(folder, part, available_threads(), advance_by(bar))
+    target = truth(part, answers.labels)
+    return Judged(corpus.name, answers.probabilities[target >= 0], target[target >= 0])
 
 
 def read_rivals(file: Path) -> dict[str, dict[str, float]]:

@@ -1,8 +1,9 @@
-"""Bundles of trained EmoNets: graph, weights, parity check, card."""
+"""Bundles of trained EmoNets: reading a checkpoint or a bundle, and writing one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,16 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from export.bundle.emotion import Drawn, EmotionText, write_emotion_bundle
+from export.bundle.emotion import Drawn, EmotionSource, EmotionText, check_weights, former, write_emotion_bundle
 from export.corpora.audio import stack
 from export.emonet.graph import emonet_model
 from export.emonet.network import EmoNet, EmoNetConfig
+from export.emonet.training_loop import load_trained
 from export.evaluation.calibration import Calibration
 from export.evaluation.verification import Clip, Compute
 from export.graph.front_end import PRESETS, FrontEnd
 from export.graph.high_pass import OFFSET_AND_MAINS, high_passed
+from export.training.trainer import load_calibration
 from service.card import SpeechInput, read_card
 
 GRAPH_FILE_NAME = "emonet.onnx"
@@ -76,3 +79,16 @@ def by_network(network: EmoNet, preset: str, calibration: Calibration, *, is_hig
         return calibration.probabilities(logits.numpy())
 
     return compute
+
+
+def read_source(weights: Path) -> EmotionSource:
+    """Read a checkpoint, or the folder of a bundle, whose graph is not needed.
+
+    Raises:
+        ValueError: the checkpoint is of another recipe, the bundle is no EmoNet, or its weights are not those that its
+            card names; the message is one line.
+    """
+    if not weights.is_dir():
+        return EmotionSource(partial(write_emonet_bundle, load_trained(weights)), load_calibration(weights))
+    check_weights(read_card(weights), weights, "weights")
+    return EmotionSource(partial(write_emonet_bundle, load_network(weights)), *former(weights))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from export.corpora.labels import AROUSAL_LEVELS, PLANE, VALENCE_LEVELS
 from export.corpora.tables import Corpus
 from export.evaluation.bundle import CorpusAnswers, truth
+from export.evaluation.conformal import Judged, set_sizes, share_covered
 from export.evaluation.metrics import (
     Interval,
     accuracy,
@@ -19,6 +20,7 @@ from export.evaluation.metrics import (
     macro_f1,
     unweighted_average_recall,
 )
+from service.card import Doubt
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class EmotionReport:
     ``uar`` and what follows choose among the classes that corpus and model share; ``open_uar`` among all of the
     model's. Utterances of classes that the model lacks are left out and counted in ``left_out``. Arousal and valence
     are None where the model does not give them, or where an emotion of the corpus has no place in their plane.
+    ``plausible_coverage`` is the share of utterances whose right label is plausible, ``plausible_size`` the mean number
+    of plausible labels, ``plausible_single`` the share with one alone; None where the card tells nothing of its doubt.
     """
 
     corpus: str
@@ -43,13 +47,18 @@ class EmotionReport:
     arousal_uar: float | None
     valence_uar: float | None
     confusion: list[list[int]]
+    plausible_coverage: float | None = None
+    plausible_size: float | None = None
+    plausible_single: float | None = None
 
     def to_json(self) -> dict[str, object]:
         """A plain dictionary."""
         return asdict(self)
 
 
-def report(answers: CorpusAnswers, corpus: Corpus, partition: str) -> tuple[EmotionReport, NDArray[np.bool_]]:
+def report(
+    answers: CorpusAnswers, corpus: Corpus, partition: str, doubt: Doubt | None = None
+) -> tuple[EmotionReport, NDArray[np.bool_]]:
     """Compute the figures; also whether each utterance (that was not left out) was answered rightly."""
     target = truth(corpus, answers.labels)
     kept = target >= 0
@@ -78,8 +87,20 @@ def report(answers: CorpusAnswers, corpus: Corpus, partition: str) -> tuple[Emot
         arousal_uar=None if on_plane is None else _level_uar(answers.arousal, kept, on_plane, 0),
         valence_uar=None if on_plane is None else _level_uar(answers.valence, kept, on_plane, 1),
         confusion=confusion.tolist(),
+        **_plausible(Judged(corpus.name, answers.probabilities[kept], target), doubt),
     )
     return figures, predicted == place
+
+
+def _plausible(judged: Judged, doubt: Doubt | None) -> dict[str, float]:
+    if doubt is None or not len(judged.truth):
+        return {}
+    sizes = set_sizes(judged.probabilities, doubt.least_probability)
+    return {
+        "plausible_coverage": share_covered(judged, doubt.least_probability),
+        "plausible_size": float(sizes.mean()),
+        "plausible_single": float((sizes == 1).mean()),
+    }
 
 
 LEVELS = ((AROUSAL_LEVELS, (0.0,)), (VALENCE_LEVELS, (-1 / 3, 1 / 3)))

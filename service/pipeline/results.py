@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from service.card import Doubt
     from service.registry import Bundle
 
 FloatArray = NDArray[np.float32]
@@ -112,6 +113,10 @@ class AudioOptions:
     rows: bool = True
 
 
+Plausible = tuple[str, ...] | None
+"""Plausible labels, the most probable first; None where nothing is known."""
+
+
 @dataclass(frozen=True)
 class Timeline:
     """One row a window. NaN in a float column stands for ``null``: nothing can be known there.
@@ -123,6 +128,7 @@ class Timeline:
         speech: float32 [windows], share of each window that is speech, 0…1, or None without voice activity.
         confidence: float32 [windows], amount of voice in each, 0…1: seconds over the card's ``enough_speech_s``; None
             without voice activity.
+        plausible: one entry a window; None where the model's card tells nothing of its doubt.
     """
 
     start_s: NDArray[np.float64]
@@ -132,6 +138,7 @@ class Timeline:
     valence: FloatArray | None
     speech: FloatArray | None
     confidence: FloatArray | None = None
+    plausible: Sequence[Plausible] | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,7 @@ class Segments:
         speech: float32, share of each that is voice, 0…1.
         speech_level_db: float32, RMS over its steps of voice, dB below full scale.
         confidence: float32, as in :class:`Timeline`.
+        plausible: one entry an utterance, as in :class:`Timeline`.
     """
 
     start_s: NDArray[np.float64]
@@ -155,6 +163,7 @@ class Segments:
     speech: FloatArray
     speech_level_db: FloatArray
     confidence: FloatArray
+    plausible: Sequence[Plausible] | None = None
 
     def __len__(self) -> int:
         return len(self.start_s)
@@ -192,6 +201,7 @@ class JudgedWindow:
         probabilities: float32 [classes], or None where there is too little speech to judge.
         arousal, valence: −1…1, or None.
         speech: share of the window that is speech, 0…1, or None without voice activity.
+        plausible: plausible labels, or None.
     """
 
     channel: str
@@ -203,6 +213,7 @@ class JudgedWindow:
     valence: float | None
     speech: float | None
     confidence: float | None = None
+    plausible: Plausible = None
 
 
 @dataclass(frozen=True)
@@ -221,6 +232,7 @@ class ChannelEmotion:
         channel: 'mix', 'left', 'right' or the channel's index as text.
         probabilities: float32 [classes], or None where there is no speech to judge.
         emotion: most probable label, or None.
+        plausible: plausible labels, or None.
         arousal, valence: −1…1, or None.
         flags: such as 'silent', 'clipped', 'no_speech'.
         segments: the utterances that the answer is made of; None without voice activity.
@@ -236,6 +248,7 @@ class ChannelEmotion:
     flags: tuple[str, ...] = ()
     segments: Segments | None = None
     voice_activity: VoiceTrace | None = None
+    plausible: Plausible = None
 
 
 @dataclass(frozen=True)
@@ -265,7 +278,8 @@ class AudioEmotion:
     """The answer for a recording: one entry in ``channels``, or one a channel with ``channel='each'``.
 
     ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32
-    [slices, 2], for plots. ``denoiser`` took the noise out before, where that was asked for.
+    [slices, 2], for plots. ``denoiser`` took the noise out before, where that was asked for. ``doubt`` is that of the
+    model's card.
     """
 
     media: MediaInfo
@@ -275,6 +289,7 @@ class AudioEmotion:
     envelope: FloatArray
     denoiser: ModelReference | None = None
     stages_s: dict[str, float] = field(default_factory=dict)
+    doubt: Doubt | None = None
 
 
 OnWindow = Callable[[JudgedWindow, Sequence[str]], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from service.pipeline.results import (
     ChannelEmotion,
     FloatArray,
     MediaInfo,
+    Plausible,
     Segments,
     Timeline,
     Track,
@@ -53,6 +55,7 @@ def audio_emotion_json(
         "media": media_members(result.media),
         "model": asdict(result.model),
         "labels": list(result.labels),
+        "coverage": None if result.doubt is None else result.doubt.coverage,
         **members(merged),
     }
     if result.denoiser is not None:
@@ -99,7 +102,11 @@ def channel_members(
         "probabilities": None
         if channel.probabilities is None
         else plain_values(channel.probabilities, PROBABILITY_DECIMALS),
+        "by_label": None
+        if channel.probabilities is None
+        else dict(zip(labels, plain_values(channel.probabilities, PROBABILITY_DECIMALS), strict=True)),
         "emotion": channel.emotion,
+        "plausible": None if channel.plausible is None else list(channel.plausible),
         "arousal": plain_number(channel.arousal),
         "valence": plain_number(channel.valence),
     }
@@ -135,6 +142,7 @@ def _timeline(timeline: Timeline, labels: tuple[str, ...]) -> dict[str, object]:
         "valence": column(timeline.valence),
         "speech": column(timeline.speech),
         "confidence": column(timeline.confidence),
+        "plausible": plausible_column(timeline.plausible),
     }
 
 
@@ -157,7 +165,13 @@ def segments_columns(segments: Segments, labels: tuple[str, ...]) -> dict[str, A
         "speech": column(segments.speech),
         "speech_level_db": plain_values(segments.speech_level_db, LEVEL_DECIMALS),
         "confidence": column(segments.confidence),
+        "plausible": plausible_column(segments.plausible),
     }
+
+
+def plausible_column(sets: Sequence[Plausible] | None) -> list[list[str] | None] | None:
+    """Plausible labels of each row as lists; None where the model tells nothing of its doubt."""
+    return None if sets is None else [None if one is None else list(one) for one in sets]
 
 
 def _voice_activity(trace: VoiceTrace) -> dict[str, object]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import AudioEmbedding, AudioEmotion, ChannelEmotion, FloatArray, Timeline, VoiceTrace
+from service.pipeline.speech.plausible import plausible_labels, plausible_set
 
 
 def has_channel_list(result: AudioEmotion | AudioEmbedding) -> bool:
@@ -20,20 +22,23 @@ def merged_channel(result: AudioEmotion) -> ChannelEmotion:
 
     A single channel is returned unchanged. For several, probabilities, arousal and valence are means over the channels
     with speech, for the recording and for each window; ``speech``, ``confidence`` and voice activity are the largest of
-    any channel; ``flags`` are those of all channels. Segments are each channel's own.
+    any channel; ``flags`` are those of all channels, plausible labels those of the means. Segments are each channel's
+    own.
     """
     channels = result.channels
     if len(channels) == 1:
         return channels[0]
     spoken = [channel.probabilities for channel in channels if channel.probabilities is not None]
     probabilities = _mean_of_rows(spoken) if spoken else None
+    timeline = _merged_timeline([channel.timeline for channel in channels])
     return ChannelEmotion(
         channel="mean",
         probabilities=probabilities,
         emotion=None if probabilities is None else result.labels[int(np.argmax(probabilities))],
         arousal=_mean_known([channel.arousal for channel in channels]),
         valence=_mean_known([channel.valence for channel in channels]),
-        timeline=_merged_timeline([channel.timeline for channel in channels]),
+        timeline=replace(timeline, plausible=plausible_labels(timeline.probabilities, result.labels, result.doubt)),
+        plausible=plausible_set(probabilities, result.labels, result.doubt),
         flags=tuple(dict.fromkeys(flag for channel in channels for flag in channel.flags)),
         voice_activity=_merged_activity([channel.voice_activity for channel in channels]),
     )

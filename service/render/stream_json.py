@@ -29,6 +29,7 @@ def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, obj
         "valence": plain_number(window.valence),
         "speech": plain_number(window.speech),
         "confidence": plain_number(window.confidence),
+        "plausible": None if window.plausible is None else list(window.plausible),
     }
 
 

@@ -76,6 +76,9 @@ class AudioTimeline(Answer):
         description="seconds of voice over the card's enough_speech_s, 0…1: amount, not accuracy",
         examples=[[1.0]],
     )
+    plausible: list[list[str] | None] | None = Field(
+        None, description="plausible labels of each row; null where the model's card tells nothing of its doubt"
+    )
 
 
 class Segments(Answer):
@@ -91,6 +94,9 @@ class Segments(Answer):
     speech_level_db: Column = Field(description="RMS while there is voice, dB re full scale", examples=[[-23.1]])
     confidence: list[float] = Field(
         description="seconds of voice over the card's enough_speech_s, 0…1: amount, not accuracy", examples=[[0.97]]
+    )
+    plausible: list[list[str] | None] | None = Field(
+        None, description="plausible labels of each row; null where the model's card tells nothing of its doubt"
     )
 
 
@@ -108,7 +114,13 @@ class AudioJudgement(Answer):
     probabilities: list[float] | None = Field(
         description="one for each label; null where there is nothing to judge", examples=[[0.91, 0.09]]
     )
+    by_label: dict[str, float] | None = Field(
+        None, description="the same by label", examples=[{"anger": 0.91, "neutral": 0.09}]
+    )
     emotion: str | None = Field(description="the most probable label", examples=["anger"])
+    plausible: list[str] | None = Field(
+        None, description="labels that hold the right one at `coverage`, the most probable first", examples=[["anger"]]
+    )
     arousal: float | None = Field(description="−1…1; null where the model has none", examples=[0.7])
     valence: float | None = Field(description="−1…1; null where the model has none", examples=[-0.5])
     timeline: AudioTimeline | None = Field(None, description="with timeline=true")
@@ -132,5 +144,10 @@ class AudioEmotionAnswer(AudioJudgement):
     media: Media
     model: AnsweringModel
     labels: list[str] = Field(examples=[["anger", "neutral"]])
+    coverage: float | None = Field(
+        None,
+        description="share of recordings whose right label is plausible, on the corpora that the card names",
+        examples=[0.9],
+    )
     denoiser: AnsweringModel | None = Field(None, description="with denoise=true: the model that removed the noise")
     channels: list[ChannelJudgement] | None = Field(None, description="with channel=each")

@@ -143,6 +143,7 @@ class WindowMessage(ServerMessage):
     valence: float | None
     speech: float | None
     confidence: float | None = Field(None, description="amount of voice, 0…1")
+    plausible: list[str] | None = Field(None, description="plausible labels, the most probable first")
 
 
 class SegmentMessage(ServerMessage):
@@ -159,6 +160,7 @@ class SegmentMessage(ServerMessage):
     speech: float
     speech_level_db: float | None
     confidence: float
+    plausible: list[str] | None = Field(None, description="plausible labels, the most probable first")
 
 
 class AffectMessage(ServerMessage):

@@ -23,6 +23,7 @@ from service.pipeline.results import (
 from service.pipeline.speech.extent import joined_outline
 from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, HeardWindows, judged_rows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
+from service.pipeline.speech.plausible import plausible_labels, plausible_set
 from service.pipeline.speech.segments import UtteranceParts, segments_of
 from service.pipeline.speech.utterances import Utterances
 from service.pipeline.speech.windows import Windows
@@ -125,6 +126,7 @@ def emotion_answer(sound: JudgedSound, model: EmotionModel, stages_s: dict[str, 
         envelope=joined_outline([channel.outline for channel in sound.channels]),
         denoiser=sound.denoiser,
         stages_s=stages_s,
+        doubt=model.bundle.card.doubt,
     )
 
 
@@ -157,11 +159,19 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
         return _spread(answers.get(name), judged, len(windows)) if name in model.outputs else None
 
     probabilities = means["probabilities"].astype(np.float32) if has_any else None
+    table = _spread(answers.get("probabilities"), judged, len(windows), len(labels))
+    doubt = model.bundle.card.doubt
+    plausible = (
+        (plausible_labels(means["probabilities"][None].astype(np.float32), labels, doubt) or [None])[0]
+        if has_any
+        else None
+    )
     remarks = {
         Flag.DENOISED: sound.denoiser is not None,
         Flag.SILENT: channel.is_silent,
         Flag.NO_VOICE_ACTIVITY: not sound.has_voice,
         Flag.NO_SPEECH: not has_any,
+        Flag.UNCERTAIN: len(plausible or ()) > 1,
     }
     return ChannelEmotion(
         channel=channel.name,
@@ -172,14 +182,16 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
         timeline=Timeline(
             start_s=windows.start_s + sound.offset_s,
             end_s=windows.end_s + sound.offset_s,
-            probabilities=_spread(answers.get("probabilities"), judged, len(windows), len(labels)),
+            probabilities=table,
             arousal=column("arousal"),
             valence=column("valence"),
             speech=shares if sound.has_voice else None,
             confidence=row_confidence(shares, windows, model) if sound.has_voice else None,
+            plausible=plausible_labels(table, labels, doubt),
         ),
         flags=tuple(dict.fromkeys([*sound.flags, *(name for name, is_set in remarks.items() if is_set)])),
         segments=segments,
+        plausible=plausible,
         voice_activity=None if step_s is None else VoiceTrace(sound.offset_s, step_s, activity),
     )
 
@@ -221,6 +233,7 @@ class TimelineRows:
         first: int = 0,
     ) -> None:
         self._has_voice = has_voice
+        self._card = model.bundle.card
         rows: list[tuple[str, int, float, float, float, float, int | None]] = []
         clips_before = 0
         for name, one in heard:
@@ -251,14 +264,16 @@ class TimelineRows:
             if answer is None:
                 return
             self._next = next(self._rows, None)
+            known = answer.get("probabilities")
             yield JudgedWindow(
                 channel=channel,
                 index=number,
                 start_s=start_s,
                 end_s=end_s,
-                probabilities=answer.get("probabilities"),
+                probabilities=known,
                 arousal=float(answer["arousal"]) if "arousal" in answer else None,
                 valence=float(answer["valence"]) if "valence" in answer else None,
                 speech=share if self._has_voice else None,
                 confidence=confidence if self._has_voice else None,
+                plausible=plausible_set(known, self._card.labels, self._card.doubt),
             )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.results import FloatArray, Segments
 from service.pipeline.speech.model import EmotionModel
+from service.pipeline.speech.plausible import plausible_labels
 from service.pipeline.speech.utterances import Utterances
 
 
@@ -63,13 +64,15 @@ def segments_of(
 
     with np.errstate(divide="ignore"):
         level_db = 10 * np.log10(utterances.powers)
+    probabilities = column("probabilities", len(labels))
     return Segments(
         start_s=utterances.start_samples / rate_hz + offset_s,
         end_s=utterances.end_samples / rate_hz + offset_s,
-        probabilities=column("probabilities", len(labels)),
+        probabilities=probabilities,
         arousal=column("arousal") if "arousal" in model.outputs else None,
         valence=column("valence") if "valence" in model.outputs else None,
         speech=utterances.speech,
         speech_level_db=level_db.astype(np.float32),
         confidence=np.minimum(utterances.voice_s / model.speech.enough_speech_s, 1.0).astype(np.float32),
+        plausible=plausible_labels(probabilities, labels, model.bundle.card.doubt),
     )

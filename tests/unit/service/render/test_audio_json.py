@@ -20,14 +20,15 @@ def strict_json(document: object) -> object:
 def test_names_are_those_of_the_contract() -> None:
     document = audio_emotion_json(example_result(flags=("clipped",)), "id-1", timeline=True)
     assert set(document) == {
-        "request_id", "media", "model", "labels", "probabilities", "emotion", "arousal", "valence",
-        "timeline", "flags",
+        "request_id", "media", "model", "labels", "coverage", "probabilities", "by_label", "emotion", "plausible",
+        "arousal", "valence", "timeline", "flags",
     }  # fmt: skip
     assert document["media"] == {
         "duration_s": 13.0, "sample_rate_hz": 16000, "channels": 1, "container": "wav", "codec": "pcm_s16le",
     }  # fmt: skip
     assert set(document["model"]) == {"name", "version", "sha256", "licence", "provider"}
     assert set(document["timeline"]) == {
+        "plausible",
         "start_s",
         "end_s",
         "probabilities",
