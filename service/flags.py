@@ -90,7 +90,9 @@ FACTS: Final = MappingProxyType(
         ),
         Flag.DENOISED: FlagFacts("answer", "Noise removed", "Noise was removed first."),
         Flag.UNCERTAIN: FlagFacts(
-            "answer", "Uncertain", "Two or more emotions are plausible; the most probable one may well be wrong."
+            "answer",
+            "Uncertain emotion",
+            "Two or more emotions are plausible; the most probable one may well be wrong.",
         ),
         Flag.NO_FACE: FlagFacts("recording", "No face", "No face was found, so there are no values."),
         Flag.FACE_LOST: FlagFacts(

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the networks."""
     networks = parser.add_subparsers(dest="network", required=True, metavar="NETWORK")
     train_emonet.configure(networks.add_parser("emonet", help="EmoNet on speech corpora (C7–C22)"))
-    train_ge2e.configure(networks.add_parser("ge2e", help="emotions on the GE2E speaker encoder's layers (B9)"))
+    train_ge2e.configure(networks.add_parser("ge2e", help="emotions on the GE2E speaker encoder's layers"))
     train_affect.configure(
         networks.add_parser("shallow-fau", help="one-filter CNNs and the AVEC LSTM on action units (E7–E21)")
     )
