@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, Segments
+from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, Plausible, Segments
 from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, segments_columns
 from service.render.channels import merged_channel, plain_values, top_labels
@@ -24,7 +24,8 @@ def audio_emotion_csv(result: AudioEmotion, *, segments: bool = False) -> str:
     """Render ``result`` with a header and CRLF line ends.
 
     Columns: ``channel, start_s, end_s, emotion``, a probability for each label, ``arousal, valence, speech,
-    confidence``. Unknown cells, and those that the model has no output for, are empty.
+    confidence, plausible``, the last being labels with spaces between. Unknown cells, and those that the model has no
+    output for, are empty.
 
     Args:
         result: result of the speech pipeline.
@@ -36,7 +37,7 @@ def audio_emotion_csv(result: AudioEmotion, *, segments: bool = False) -> str:
 def csv_header(result: AudioEmotion, *, segments: bool = False) -> list[Cell]:
     """Names of the columns."""
     level = ["speech_level_db"] if segments else []
-    numbers = ["arousal", "valence", "speech", *level, "confidence"]
+    numbers = ["arousal", "valence", "speech", *level, "confidence", "plausible"]
     return ["channel", "start_s", "end_s", "emotion", *result.labels, *numbers]
 
 
@@ -74,8 +75,9 @@ def _channel_rows(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[
     starts_s = plain_values(timeline.start_s, SECONDS_DECIMALS)
     ends_s = plain_values(timeline.end_s, SECONDS_DECIMALS)
     emotions = top_labels(timeline.probabilities, labels)
-    for start_s, end_s, emotion, *numbers in zip(starts_s, ends_s, emotions, *columns, strict=True):
-        yield [channel.channel, start_s, end_s, emotion, *numbers]
+    sets = _plausible_cells(timeline.plausible, len(starts_s))
+    for start_s, end_s, emotion, *cells in zip(starts_s, ends_s, emotions, *columns, sets, strict=True):
+        yield [channel.channel, start_s, end_s, emotion, *cells]
 
 
 def _segment_rows(channel: str, segments: Segments, labels: tuple[str, ...]) -> Iterator[list[Cell]]:
@@ -91,10 +93,15 @@ def _segment_rows(channel: str, segments: Segments, labels: tuple[str, ...]) -> 
         columns["speech"],
         columns["speech_level_db"],
         columns["confidence"],
+        _plausible_cells(segments.plausible, len(segments)),
         strict=True,
     )
     for row in rows:
         yield [channel, *row]
+
+
+def _plausible_cells(sets: Sequence[Plausible] | None, rows: int) -> list[str | None]:
+    return [None] * rows if sets is None else [None if one is None else " ".join(one) for one in sets]
 
 
 def _safe(cell: Cell) -> Cell:
@@ -145,7 +152,7 @@ def _sound_columns(audio: AudioEmotion, time_s: NDArray[np.float64]) -> list[lis
     """Columns of the sound track: at each step the row of the window whose middle is nearest, if it holds the step."""
     channel = merged_channel(audio)
     start_s, end_s = channel.timeline.start_s, channel.timeline.end_s
-    rows = [row[3:-2] for row in _channel_rows(channel, audio.labels)]
+    rows = [row[3 : 3 + len(_sound_names(audio))] for row in _channel_rows(channel, audio.labels)]
     middles_s = (start_s + end_s) / 2
     nearest = np.clip(np.searchsorted((middles_s[1:] + middles_s[:-1]) / 2, time_s), 0, max(len(rows) - 1, 0))
     nothing: list[Cell] = [None] * len(_sound_names(audio))

@@ -27,6 +27,7 @@ def test_one_row_a_window_below_the_header() -> None:
         "valence",
         "speech",
         "confidence",
+        "plausible",
     ]
     assert len(rows) == 6
     assert {len(row) for row in rows} == {len(rows[0])}
