@@ -23,11 +23,13 @@ class Flag(StrEnum):
     NO_AUDIO = "no_audio"
     AUDIO_UNUSABLE = "audio_unusable"
     NO_VOICE_ACTIVITY = "no_voice_activity"
+    VOICE_UNCERTAIN = "voice_uncertain"
     CLIPPED = "clipped"
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
     HEADER_REPAIRED = "header_repaired"
     TRAILING_DATA = "trailing_data"
+    SOUND_GAP = "sound_gap"
     SEVERAL_TRACKS = "several_tracks"
     MIX_CANCELS = "mix_cancels"
     DENOISED = "denoised"
@@ -69,6 +71,11 @@ FACTS: Final = MappingProxyType(
         Flag.NO_VOICE_ACTIVITY: FlagFacts(
             "answer", "Speech not told apart", "Speech could not be told from other sounds."
         ),
+        Flag.VOICE_UNCERTAIN: FlagFacts(
+            "rows",
+            "Voice uncertain",
+            "Some of what was judged is voice by its pitch and level, but not for the voice detector.",
+        ),
         Flag.CLIPPED: FlagFacts(
             "recording", "Clipped sound", "The loudest parts of the sound were cut off when it was recorded."
         ),
@@ -79,6 +86,9 @@ FACTS: Final = MappingProxyType(
         ),
         Flag.TRAILING_DATA: FlagFacts(
             "recording", "Data left out", "Data that is no sound follows the sound in the file and was left out."
+        ),
+        Flag.SOUND_GAP: FlagFacts(
+            "rows", "Gap in the sound", "Part of the recording has no sound; nothing is claimed for that time."
         ),
         Flag.SEVERAL_TRACKS: FlagFacts(
             "recording", "Several tracks", "The file has several tracks of this kind; the answer is about one of them."

@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 
 from service.pipeline.media.channels import ChannelPicker
-from service.pipeline.results import MediaInfo
+from service.pipeline.results import FlagSpan, MediaInfo
 
 
 def tone(seconds: float, rate_hz: int = 16000, amplitude: float = 0.3, hz: float = 220.0) -> np.ndarray:
@@ -36,13 +36,14 @@ class PlainDecoded:
     media: MediaInfo
     flags: tuple[str, ...] = ()
     names: tuple[str, ...] = ("mix",)
+    spans: tuple[FlagSpan, ...] = ()
 
 
 class PlainDecoder:
     """Has the decoder's interface, parses nothing but 16 bit PCM wav, in this process."""
 
-    def __init__(self, flags: tuple[str, ...] = ()) -> None:
-        self.flags = flags
+    def __init__(self, flags: tuple[str, ...] = (), spans: tuple[FlagSpan, ...] = ()) -> None:
+        self.flags, self.spans = flags, spans
 
     def audio(self, data, *, target_rate_hz, start_s=None, end_s=None, channel="each", track=None) -> PlainDecoded:
         with wave.open(io.BytesIO(bytes(data))) as file:
@@ -61,4 +62,4 @@ class PlainDecoder:
         )
         picker = ChannelPicker(channel, channels, target_rate_hz)
         picked = picker.pick(np.ascontiguousarray(samples, np.float32), 0)
-        return PlainDecoded(picked, media, self.flags, picker.names)
+        return PlainDecoded(picked, media, self.flags, picker.names, self.spans)

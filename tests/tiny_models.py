@@ -194,6 +194,7 @@ def write_voice_bundle(
         "context_samples": 64,
         "state_size": 128,
         "threshold": 0.5,
+        "cues": False,
     }
 
     def card(files: dict[str, FileEntry]) -> Card:

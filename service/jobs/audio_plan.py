@@ -13,6 +13,7 @@ from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech.denoise import Denoiser
 from service.pipeline.speech.emotion_answer import JudgedSound, emotion_answer
+from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.resampling import resampled_length
 from service.pipeline.speech.windows import Windows, window_rule
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -80,7 +81,9 @@ class AudioPlan:
             return NothingToDo({})
         self._windows(inspected["samples"], options)  # refuses what is too short, or has too many
         rule = window_rule(model.speech, self._limits, options.window_s, options.hop_s)
-        judging = Judging(model, rule, inspected["samples"], denoiser, self._speech.least_share(options.min_speech))
+        least_share = self._speech.least_share(options.min_speech)
+        gaps = Gaps.of(inspected["spans"], options.start_s or 0.0, rule.rate_hz)
+        judging = Judging(model, rule, inspected["samples"], denoiser, least_share, gaps)
         return SoundPart(sound, self._speech, rate_hz, self._segment_s, judging, state)
 
     def join(self, options: AudioOptions, spool: JobSpool) -> AudioEmotion | None:
@@ -105,6 +108,7 @@ class AudioPlan:
             voice_step_s=None if self._speech.voice is None else self._speech.voice.step_s,
             denoiser=None if denoiser is None else denoiser.reference,
             least_share=self._speech.least_share(options.min_speech),
+            spans=inspected["spans"],
         )
         return emotion_answer(known, model, {})
 

@@ -19,6 +19,7 @@ from service.pipeline.device.task import Work
 from service.pipeline.results import FloatArray
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
 from service.pipeline.speech.emotion_answer import ClipAnswers, JudgedChannel, sort_answers
+from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.listener import ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel
 from service.pipeline.speech.segments import UtteranceParts
@@ -44,7 +45,7 @@ class InspectPart:
         self._or_nothing = or_nothing
 
     def run(self, work: Work) -> Segment:
-        """The only segment: 'samples', 'names' of the channels, 'media' and 'flags'."""
+        """The only segment: 'samples', 'names' of the channels, 'media', 'flags' and 'spans'."""
         samples = 0
         try:
             while (block := self._sound.next()) is not None:
@@ -55,7 +56,7 @@ class InspectPart:
                 raise
             return Segment({"samples": 0, "flags": (Flag.NO_AUDIO,)}, None, 1.0)
         facts = self._sound.outcome
-        record = {"samples": samples, "names": facts.names, "media": facts.media, "flags": facts.flags}
+        record = {"samples": samples, **{name: getattr(facts, name) for name in ("names", "media", "flags", "spans")}}
         return Segment(record, None, 1.0, facts.media.duration_s)
 
     def close(self) -> None:
@@ -73,6 +74,7 @@ class Judging:
         n_samples: length of the recording at the rate of the sound.
         denoiser: takes the noise out before anything is heard, at the rate of the sound; None leaves it in.
         least_share: share of speech from which on a row is judged, 0…1.
+        gaps: stretches without sound.
     """
 
     model: EmotionModel
@@ -80,6 +82,7 @@ class Judging:
     n_samples: int
     denoiser: Denoiser | None
     least_share: float
+    gaps: Gaps | None
 
 
 class SoundPart:
@@ -197,7 +200,7 @@ class _Channel:
             n_samples = self._denoiser.clean_samples
         cut, least_share = UtteranceRule.of(judging.model.speech), judging.least_share
         self._listener = ChannelListener(
-            judging.rule, rate_hz, speech.voice, n_samples, cut=cut, least_share=least_share
+            judging.rule, rate_hz, speech.voice, n_samples, cut=cut, least_share=least_share, gaps=judging.gaps
         )
 
     def take(self, pieces: Sequence[FloatArray], speech: SpeechPipeline, work: Work, *, last: bool) -> HeardWindows:

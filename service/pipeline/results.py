@@ -51,7 +51,7 @@ class Track:
 
 @dataclass(frozen=True)
 class FlagSpan:
-    """When a remark on a recording holds, in seconds of its presentation clock; 'gap' means time without any sound.
+    """When a remark on a recording holds, in seconds of its presentation clock.
 
     Attributes:
         flag: the remark.
@@ -152,6 +152,7 @@ class Segments:
         speech: float32, share of each that is voice, 0…1.
         speech_level_db: float32, RMS over its steps of voice, dB below full scale.
         confidence: float32, as in :class:`Timeline`.
+        uncertain: bool, whether much of its voice is none for the detector.
         plausible: one entry an utterance, as in :class:`Timeline`.
     """
 
@@ -163,6 +164,7 @@ class Segments:
     speech: FloatArray
     speech_level_db: FloatArray
     confidence: FloatArray
+    uncertain: NDArray[np.bool_]
     plausible: Sequence[Plausible] | None = None
 
     def __len__(self) -> int:
@@ -279,7 +281,8 @@ class AudioEmotion:
 
     ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32
     [slices, 2], for plots. ``denoiser`` took the noise out before, where that was asked for. ``doubt`` is that of the
-    model's card.
+    model's card. ``flag_spans`` says when those flags hold that are about a time: first the recording's, then each
+    channel's.
     """
 
     media: MediaInfo
@@ -290,6 +293,7 @@ class AudioEmotion:
     denoiser: ModelReference | None = None
     stages_s: dict[str, float] = field(default_factory=dict)
     doubt: Doubt | None = None
+    flag_spans: tuple[FlagSpan, ...] = ()
 
 
 OnWindow = Callable[[JudgedWindow, Sequence[str]], None]

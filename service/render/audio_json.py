@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from service.pipeline.results import (
     AudioEmotion,
     ChannelEmotion,
+    FlagSpan,
     FloatArray,
     MediaInfo,
     Plausible,
@@ -57,6 +58,7 @@ def audio_emotion_json(
         "labels": list(result.labels),
         "coverage": None if result.doubt is None else result.doubt.coverage,
         **members(merged),
+        "flag_spans": spans_members(result.flag_spans),
     }
     if result.denoiser is not None:
         document["denoiser"] = asdict(result.denoiser)
@@ -87,6 +89,14 @@ def _track_members(track: Track) -> dict[str, object]:
     times_s = {"start_s": track.start_s, "end_s": track.end_s}
     rounded = {name: None if time_s is None else round(time_s, SECONDS_DECIMALS) for name, time_s in times_s.items()}
     return asdict(track) | rounded
+
+
+def spans_members(spans: Iterable[FlagSpan]) -> list[dict[str, object]]:
+    """When flags hold."""
+    return [
+        asdict(span) | {"start_s": round(span.start_s, SECONDS_DECIMALS), "end_s": round(span.end_s, SECONDS_DECIMALS)}
+        for span in spans
+    ]
 
 
 def channel_members(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service.pipeline.affect.attribution import Attribution
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.unit_scale import ACTION_UNITS
-from service.pipeline.results import AudioEmotion, FlagSpan
+from service.pipeline.results import AudioEmotion
 from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import (
     PROBABILITY_DECIMALS,
@@ -18,6 +18,7 @@ from service.render.audio_json import (
     channel_members,
     media_members,
     plain_number,
+    spans_members,
 )
 from service.render.channels import merged_channel, plain_values
 
@@ -53,7 +54,7 @@ def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[s
         "trained": result.trained,
         "look_ahead_s": round(result.look_ahead_s, SECONDS_DECIMALS),
         "flags": list(result.flags),
-        "flag_spans": [_span(span) for span in result.flag_spans],
+        "flag_spans": spans_members([*result.flag_spans, *(() if result.audio is None else result.audio.flag_spans)]),
     }
     parts = {
         "action_units": _action_units(result),
@@ -63,11 +64,6 @@ def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[s
         "frame_units": None if result.frames is None else _frame_units(result.frames),
     }
     return document | {name: part for name, part in parts.items() if name in include}
-
-
-def _span(span: FlagSpan) -> dict[str, object]:
-    times_s = {"start_s": round(span.start_s, SECONDS_DECIMALS), "end_s": round(span.end_s, SECONDS_DECIMALS)}
-    return asdict(span) | times_s
 
 
 def _summary(result: VideoAffect, name: str) -> dict[str, float | None] | None:

@@ -131,6 +131,16 @@ class AudioJudgement(Answer):
     flags: list[Flag] = Field(description="remarks on the answer; `GET /v1/flags` lists all")
 
 
+class FlagSpanAnswer(Answer):
+    """When a flag holds."""
+
+    flag: str = Field(examples=["face_lost"])
+    start_s: float = Field(description="seconds", examples=[3.1])
+    end_s: float = Field(description="seconds", examples=[4.0])
+    channel: str | None = Field(None, description="channel that it is about; null for faces", examples=[None])
+    face: int | None = Field(None, description="number of the face that it is about; null for sound", examples=[0])
+
+
 class ChannelJudgement(AudioJudgement):
     """The answer for one channel."""
 
@@ -149,5 +159,6 @@ class AudioEmotionAnswer(AudioJudgement):
         description="share of recordings whose right label is plausible, on the corpora that the card names",
         examples=[0.9],
     )
+    flag_spans: list[FlagSpanAnswer] = Field(description="when those flags hold that are about a time")
     denoiser: AnsweringModel | None = Field(None, description="with denoise=true: the model that removed the noise")
     channels: list[ChannelJudgement] | None = Field(None, description="with channel=each")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from service.flags import Flag
-from service.schemas.audio import Answer, AnsweringModel, AudioJudgement, Column, Media
+from service.schemas.audio import Answer, AnsweringModel, AudioJudgement, Column, FlagSpanAnswer, Media
 
 
 class AffectTimeline(Answer):
@@ -60,16 +60,6 @@ class Boxes(Answer):
     y: Column = Field(description="upper edge, from the top", examples=[[0.12]])
     width: Column = Field(examples=[[0.2]])
     height: Column = Field(examples=[[0.31]])
-
-
-class FlagSpanAnswer(Answer):
-    """When a flag holds."""
-
-    flag: str = Field(examples=["face_lost"])
-    start_s: float = Field(description="seconds", examples=[3.1])
-    end_s: float = Field(description="seconds", examples=[4.0])
-    channel: str | None = Field(None, description="channel that it is about; null for faces", examples=[None])
-    face: int | None = Field(None, description="number of the face that it is about; null for sound", examples=[0])
 
 
 class VideoAffectAnswer(Answer):

@@ -14,6 +14,7 @@ from service.jobs.plans import JobPlans, Result
 from service.jobs.spool import JobSpool, Spool
 from service.pipeline.decoding.long_decode import SoundFacts
 from service.pipeline.media.channels import PickedChannels
+from service.pipeline.results import FlagSpan
 from tests.plain_wav import PlainDecoder
 from tests.support.work import patient
 
@@ -44,10 +45,11 @@ class PlainLongDecoder:
 
     Args:
         cuts: samples between which the blocks lie; they may be changed between two recordings.
+        spans: when flags hold.
     """
 
-    def __init__(self, cuts: Sequence[int] = ()) -> None:
-        self.cuts = cuts
+    def __init__(self, cuts: Sequence[int] = (), spans: tuple[FlagSpan, ...] = ()) -> None:
+        self.cuts, self.spans = cuts, spans
 
     def start(self) -> None:
         """There is nothing to start."""
@@ -70,7 +72,8 @@ class PlainLongDecoder:
         )
         blocks = [decoded.samples[:, piece] for piece in pieces(decoded.samples.shape[1], self.cuts)]
         return PlainPlayback(
-            [block for block in blocks if block.size], SoundFacts(decoded.media, decoded.flags, (), decoded.names)
+            [block for block in blocks if block.size],
+            SoundFacts(decoded.media, decoded.flags, self.spans, decoded.names),
         )
 
 

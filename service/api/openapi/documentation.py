@@ -109,6 +109,7 @@ _AUDIO_EXAMPLE = {
         "speech": [0.98],
     },
     "flags": [],
+    "flag_spans": [],
 }
 
 

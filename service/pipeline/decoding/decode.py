@@ -52,8 +52,8 @@ class DecodedAudio:
         media: the file's own rate, channels, tracks and duration, the latter of the whole file.
         flags: 'clipped' (runs at full scale in the recording), 'truncated' (ends before its header says),
             'damaged' (parts could not be decoded and were left out), 'header_repaired', 'trailing_data',
-            'times_repaired', 'several_tracks', 'mix_cancels' (a channel stands in for a mix that cancels).
-        spans: when 'clipped' and 'mix_cancels' hold, and every 'gap' without sound, in seconds of the whole file.
+            'times_repaired', 'several_tracks', 'mix_cancels' (a channel stands in for a mix that cancels), 'sound_gap'.
+        spans: when 'clipped', 'mix_cancels' and 'sound_gap' hold, in seconds of the whole file.
         names: of the channels, such as 'mix'.
     """
 

@@ -53,7 +53,7 @@ def flags_of(facts: dict[str, Any]) -> tuple[str, ...]:
 
 
 def spans_of(facts: dict[str, Any]) -> tuple[FlagSpan, ...]:
-    """When those remarks hold, and where there is no sound."""
+    """When those remarks hold."""
     spans = (FlagSpan(str(flag), float(begin), float(end)) for flag, begin, end in facts.get("spans", ()))
     return tuple(span for span in spans if math.isfinite(span.start_s) and math.isfinite(span.end_s))
 

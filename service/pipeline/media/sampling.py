@@ -163,7 +163,7 @@ class SampleSink:
 
         Returns:
             ``duration_s``, ``codec``, ``sample_rate_hz``, ``channels``, ``names`` of the channels that were given,
-            ``flags``, ``spans`` (flag, begin and end in seconds, with 'gap' among the flags) and ``levels``.
+            ``flags``, ``spans`` (flag, begin and end in seconds) and ``levels``.
         """
         duration_s = self.finish()
         clipped = self._full_scale is not None and self._full_scale.found
@@ -171,9 +171,10 @@ class SampleSink:
             Flag.CLIPPED: clipped,
             Flag.MIX_CANCELS: self.picker.mix_cancels,
             Flag.TIMES_REPAIRED: self.clock.repaired,
+            Flag.SOUND_GAP: bool(self.clock.gaps),
             **flags,
         }
-        spans = [("gap", *span) for span in self.clock.gaps]
+        spans = [(Flag.SOUND_GAP, *span) for span in self.clock.gaps]
         spans += [(Flag.MIX_CANCELS, *span) for span in self.picker.spans]
         spans += [(Flag.CLIPPED, *span) for span in (self._full_scale.spans if self._full_scale is not None else ())]
         return {

@@ -16,6 +16,7 @@ from service.pipeline.speech.emotion_answer import (
     emotion_answer,
     sort_answers,
 )
+from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, ChannelListener
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
 from service.pipeline.speech.sound import Sound
@@ -71,7 +72,7 @@ class SoundJudge:
         windows = rule.plan(n_samples, self.limits)
         run_chunk = self._counted(len(channels) * n_samples / rate_hz, work)
         least_share = self.least_share(options.min_speech)
-        cut = UtteranceRule.of(model.speech)
+        cut, offset_s = UtteranceRule.of(model.speech), options.start_s or 0.0
         judges_windows = self.voice is None or options.rows or on_window is not None
         listeners = [
             ChannelListener(
@@ -82,6 +83,7 @@ class SoundJudge:
                 cut=cut,
                 judges_windows=judges_windows,
                 least_share=least_share,
+                gaps=Gaps.of(sound.spans, offset_s, rate_hz),
             )
             for _ in channels
         ]
@@ -89,7 +91,7 @@ class SoundJudge:
             listener.take(channel.samples, run_chunk, last=True)
             for listener, channel in zip(listeners, channels, strict=True)
         ]
-        offset_s, has_voice = options.start_s or 0.0, self.voice is not None
+        has_voice = self.voice is not None
         names = [channel.name for channel in channels]
         named = list(zip(names, heard, strict=True))
         tell = None
@@ -118,7 +120,7 @@ class SoundJudge:
                 )
             step_s = None if self.voice is None else self.voice.step_s
             known = JudgedSound(
-                sound.media, windows, judged, offset_s, sound.flags, step_s, sound.denoiser, least_share
+                sound.media, windows, judged, offset_s, sound.flags, step_s, sound.denoiser, least_share, sound.spans
             )
             return emotion_answer(known, model, work.stages_s)
 

@@ -13,6 +13,7 @@ from service.flags import Flag
 from service.pipeline.results import (
     AudioEmotion,
     ChannelEmotion,
+    FlagSpan,
     FloatArray,
     JudgedWindow,
     MediaInfo,
@@ -67,6 +68,7 @@ class JudgedSound:
         voice_step_s: seconds of a step of the voice activity; None where there was none to find speech.
         denoiser: what took the noise out, if anything did.
         least_share: share of speech from which on a row is judged, 0…1.
+        spans: when some of the flags hold.
     """
 
     media: MediaInfo
@@ -77,6 +79,7 @@ class JudgedSound:
     voice_step_s: float | None
     denoiser: ModelReference | None
     least_share: float
+    spans: tuple[FlagSpan, ...] = ()
 
     @property
     def has_voice(self) -> bool:
@@ -118,16 +121,27 @@ def emotion_answer(sound: JudgedSound, model: EmotionModel, stages_s: dict[str, 
         model: which judged the windows.
         stages_s: seconds that each stage took.
     """
+    channels = tuple(_channel_emotion(channel, sound, model) for channel in sound.channels)
     return AudioEmotion(
         media=sound.media,
         model=model.reference,
         labels=tuple(model.bundle.card.labels),
-        channels=tuple(_channel_emotion(channel, sound, model) for channel in sound.channels),
+        channels=channels,
         envelope=joined_outline([channel.outline for channel in sound.channels]),
         denoiser=sound.denoiser,
         stages_s=stages_s,
         doubt=model.bundle.card.doubt,
+        flag_spans=(*sound.spans, *(span for channel in channels for span in uncertain_spans(channel))),
     )
+
+
+def uncertain_spans(channel: ChannelEmotion) -> list[FlagSpan]:
+    """The judged utterances of which much is voice with a doubt."""
+    if channel.segments is None:
+        return []
+    times_s = zip(channel.segments.start_s.tolist(), channel.segments.end_s.tolist(), strict=True)
+    rows = zip(times_s, channel.segments.uncertain.tolist(), strict=True)
+    return [FlagSpan(Flag.VOICE_UNCERTAIN, *span_s, channel=channel.channel) for span_s, is_set in rows if is_set]
 
 
 def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionModel) -> ChannelEmotion:
@@ -172,6 +186,7 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
         Flag.NO_VOICE_ACTIVITY: not sound.has_voice,
         Flag.NO_SPEECH: not has_any,
         Flag.UNCERTAIN: len(plausible or ()) > 1,
+        Flag.VOICE_UNCERTAIN: segments is not None and bool(segments.uncertain.any()),
     }
     return ChannelEmotion(
         channel=channel.name,

@@ -1,13 +1,16 @@
-"""How far the samples of a channel reach: whether it is silent, and the outline that a plot draws of it."""
+"""How far the samples of a channel reach: whether it is silent, its gaps, and the outline that a plot draws of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from service.pipeline.results import FloatArray
+from service.flags import Flag
+from service.pipeline.results import FlagSpan, FloatArray
 
 SILENCE_PEAK_TO_PEAK = 2.0 / 32768
 """One step of 16 bits up and down: dither and lossy coding of digital silence stay within."""
@@ -65,6 +68,30 @@ class Extent:
         """Take up where :meth:`state` was written."""
         self.outline = state["outline"].copy()
         self._range, self._measured = state["range"], state["measured"]
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Stretches of a recording that have no sound, in order.
+
+    Attributes:
+        begins, ends: int64 [gaps], first sample of each and the one behind its last.
+    """
+
+    begins: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, spans: Iterable[FlagSpan], offset_s: float, rate_hz: int) -> Gaps | None:
+        """Those among the spans of a file, on samples of which the first lies at ``offset_s``; None without any."""
+        times_s = np.array([(one.start_s, one.end_s) for one in spans if one.flag == Flag.SOUND_GAP]).reshape(-1, 2)
+        places = np.rint((times_s - offset_s) * rate_hz).astype(np.int64)
+        return cls(*places.T) if len(places) else None
+
+    def hold(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether stretches from one sample to before another lie wholly in a gap, bool [stretches]."""
+        last = np.searchsorted(self.begins, starts, side="right") - 1
+        return np.asarray((last >= 0) & (stops <= self.ends[last]), np.bool_)
 
 
 def is_silent(samples: FloatArray, rate_hz: int) -> bool:

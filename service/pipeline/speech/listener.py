@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import FloatArray
-from service.pipeline.speech.extent import Extent, is_silent
+from service.pipeline.speech.extent import Extent, Gaps, is_silent
 from service.pipeline.speech.resampling import HeldSamples
 from service.pipeline.speech.utterances import UtteranceFinder, UtteranceRule, Utterances
 from service.pipeline.speech.voice_activity import RunChunk, Steps, VoiceActivity, VoiceListener
@@ -59,6 +59,7 @@ class ChannelListener:
         finds_utterances: whether there are any, given ``cut``.
         judges_windows: whether the clips of windows are given; those of utterances always are.
         least_share: share of speech from which on a window is judged, 0…1.
+        gaps: stretches without sound: nobody speaks there, and a window that lies in one is not judged.
     """
 
     def __init__(
@@ -72,14 +73,16 @@ class ChannelListener:
         finds_utterances: bool = True,
         judges_windows: bool = True,
         least_share: float = LEAST_SPEECH_SHARE,
+        gaps: Gaps | None = None,
     ) -> None:
+        self._gaps = gaps
         self._extent = None if n_samples is None else Extent(n_samples, rate_hz)
         self._rule = rule
         self._rate_hz = rate_hz
         self._cut = cut
         self._least_share = least_share
         self._judges_windows = judges_windows
-        self._voice = None if voice is None else VoiceListener(voice, rate_hz)
+        self._voice = None if voice is None else VoiceListener(voice, rate_hz, gaps)
         self._finder: UtteranceFinder | None = None
         if voice is not None and cut is not None and finds_utterances:
             self._finder = UtteranceFinder(cut, voice)
@@ -113,6 +116,8 @@ class ChannelListener:
         else:
             sounds = [not is_silent(self._held.part(*place), self._rate_hz) for place in places]
             shares = np.asarray(sounds, np.float32)
+        if self._gaps is not None:
+            shares = np.where(self._gaps.hold(windows.start_samples, windows.end_samples), np.float32(0), shares)
         clips = _Clips()
         judged = [places[row] for row in judged_rows(shares, self._least_share)] if self._judges_windows else []
         of_windows = [clips.add(place, self._held.part(*place)) for place in judged]

@@ -13,6 +13,9 @@ from service.pipeline.speech.model import EmotionModel
 from service.pipeline.speech.plausible import plausible_labels
 from service.pipeline.speech.utterances import Utterances
 
+UNCERTAIN_ABOVE = 0.25
+"""An utterance is uncertain where the detector hears no voice in more than a quarter of its voice."""
+
 
 @dataclass(frozen=True)
 class UtteranceParts:
@@ -75,4 +78,5 @@ def segments_of(
         speech_level_db=level_db.astype(np.float32),
         confidence=np.minimum(utterances.voice_s / model.speech.enough_speech_s, 1.0).astype(np.float32),
         plausible=plausible_labels(probabilities, labels, model.bundle.card.doubt),
+        uncertain=~dismissed & (utterances.uncertain > UNCERTAIN_ABOVE),
     )

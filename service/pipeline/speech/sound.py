@@ -11,7 +11,7 @@ from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import NamedChannel
 from service.pipeline.options import check_range
-from service.pipeline.results import AudioOptions, EmbeddingOptions, FloatArray, MediaInfo, ModelReference
+from service.pipeline.results import AudioOptions, EmbeddingOptions, FlagSpan, FloatArray, MediaInfo, ModelReference
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
 from service.pipeline.speech.model import WindowAnswer
 from service.problems import DenoiserUnavailable
@@ -31,12 +31,14 @@ class Sound:
         channels: those that were chosen, at the rate asked for, all of one length.
         flags: such as 'clipped'.
         denoiser: what took the noise out, if anything did.
+        spans: when some of the flags hold.
     """
 
     media: MediaInfo
     channels: list[NamedChannel]
     flags: tuple[str, ...]
     denoiser: ModelReference | None = None
+    spans: tuple[FlagSpan, ...] = ()
 
 
 class SoundSource:
@@ -97,13 +99,13 @@ class SoundSource:
         hold.resize(decoded.samples.shape[-1] / decoded_hz)
         channels = [NamedChannel(*named) for named in zip(decoded.names, decoded.samples, strict=True)]
         if denoiser is None:
-            return Sound(decoded.media, channels, decoded.flags), work
+            return Sound(decoded.media, channels, decoded.flags, spans=decoded.spans), work
         cleaning = work.part(0.0, DENOISING_SHARE)
         cleaned = []
         for index, channel in enumerate(channels):
             own = cleaning.part(index / len(channels), (index + 1) / len(channels))
             cleaned.append(NamedChannel(channel.name, self._denoised(denoiser, channel.samples, rate_hz, own)))
-        sound = Sound(decoded.media, cleaned, decoded.flags, denoiser.reference)
+        sound = Sound(decoded.media, cleaned, decoded.flags, denoiser.reference, decoded.spans)
         return sound, work.part(DENOISING_SHARE, 1.0)
 
     def _denoised(self, denoiser: Denoiser, samples: FloatArray, rate_hz: int, work: Work) -> FloatArray:

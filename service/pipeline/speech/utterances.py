@@ -86,6 +86,7 @@ class Utterances:
         voice_s: float64, seconds of voice.
         speech: float32, share that is voice, 0…1.
         powers: float64, mean square over its steps of voice, full scale 1.
+        uncertain: float32, share of its steps of voice that are none for the detector, 0…1.
     """
 
     number: NDArray[np.int64]
@@ -94,11 +95,12 @@ class Utterances:
     voice_s: NDArray[np.float64]
     speech: FloatArray
     powers: NDArray[np.float64]
+    uncertain: FloatArray
 
     @classmethod
-    def of(cls, rows: list[tuple[int, int, int, float, float, float]]) -> Utterances:
+    def of(cls, rows: list[tuple[int, int, int, float, float, float, float]]) -> Utterances:
         """Columns of some rows."""
-        number, start, end, voice_s, speech, powers = zip(*rows, strict=True) if rows else ((),) * 6
+        number, start, end, voice_s, speech, powers, uncertain = zip(*rows, strict=True) if rows else ((),) * 7
         return cls(
             np.asarray(number, np.int64),
             np.asarray(start, np.int64),
@@ -106,6 +108,7 @@ class Utterances:
             np.asarray(voice_s, np.float64),
             np.asarray(speech, np.float32),
             np.asarray(powers, np.float64),
+            np.asarray(uncertain, np.float32),
         )
 
     def __len__(self) -> int:
@@ -130,12 +133,15 @@ class UtteranceClip:
 
 @dataclass
 class _Open:
-    """An utterance so far: its first and last step of voice, how many there are, and the sum of their powers."""
+    """An utterance so far: its first and last step of voice, how many there are and are uncertain, and the sum of their
+    powers.
+    """
 
     number: int
     first: int
     last: int
     voiced: int = 0
+    uncertain: int = 0
     power: float = 0.0
     told: int = 0  # windows of it that were handed on
 
@@ -182,6 +188,7 @@ class UtteranceFinder:
                 self._opened += 1
             self._open.last = self._seen + int(run[-1])
             self._open.voiced += len(run)
+            self._open.uncertain += int(np.count_nonzero(steps.is_uncertain[run]))
             self._open.power += float(steps.powers[run].sum())
             self._tell_windows(held, clips)
         self._seen += len(steps)
@@ -273,11 +280,11 @@ class UtteranceFinder:
         elif start + (one.told - 1) * rule.hop_samples + rule.window_samples < stop:
             clips.append(_cut(one.number, stop - rule.window_samples, stop, held))
 
-    def _row(self, one: _Open, end: int) -> tuple[int, int, int, float, float, float]:
+    def _row(self, one: _Open, end: int) -> tuple[int, int, int, float, float, float, float]:
         steps = one.last + 1 - one.first
         stop = min(self._stop(one), end)
-        power = one.power / one.voiced
-        return one.number, self._place(one.first), stop, one.voiced * self._step_s, one.voiced / steps, power
+        means = one.voiced / steps, one.power / one.voiced, one.uncertain / one.voiced
+        return one.number, self._place(one.first), stop, one.voiced * self._step_s, *means
 
 
 def _cut(number: int, start: int, stop: int, held: HeldSamples) -> UtteranceClip:

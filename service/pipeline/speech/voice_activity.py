@@ -2,15 +2,16 @@
 
 The graph is a recurrent one that takes a run of steps at once: ``input`` float32 [steps, context + step
 samples], ``h`` and ``c`` float32 [1, 1, state_size]; it gives ``speech_probs`` float32 [steps] and the state
-after the last step, ``hn`` and ``cn``. The card's settings hold sample_rate_hz, step_samples,
-context_samples, state_size and threshold. Sound goes through in chunks that hand the state on, so the answer is that of
-one single run while memory stays bounded.
+after the last step, ``hn`` and ``cn``. The card's settings hold sample_rate_hz, step_samples, context_samples,
+state_size and threshold; where they say that cues is false, the graph alone decides, without
+:class:`~service.pipeline.speech.voice_cues.VoiceCues`. Sound goes through in chunks that hand the state on, so the
+answer is that of one single run while memory stays bounded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 
 from service.pipeline.device.session import Session
 from service.pipeline.results import FloatArray
+from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.resampling import StretchResampler
+from service.pipeline.speech.voice_cues import VoiceCues
 from service.pipeline.speech.windows import Windows
 from service.registry import Bundle, BundleError
 
@@ -63,18 +66,21 @@ class Steps:
 
     Attributes:
         is_speech: bool [steps].
+        is_uncertain: bool [steps], which of them are speech for other cues than the graph's.
         probabilities: float32 [steps], of speech, as the graph gave them.
         powers: float64 [steps], mean square of the samples of each, full scale 1.
     """
 
     is_speech: NDArray[np.bool_]
+    is_uncertain: NDArray[np.bool_]
     probabilities: FloatArray
     powers: NDArray[np.float64]
 
     @classmethod
     def none(cls) -> Steps:
         """No step."""
-        return cls(np.zeros(0, np.bool_), np.zeros(0, np.float32), np.zeros(0, np.float64))
+        no = np.zeros(0, np.bool_)
+        return cls(no, no, np.zeros(0, np.float32), np.zeros(0, np.float64))
 
     def __len__(self) -> int:
         return len(self.is_speech)
@@ -92,6 +98,7 @@ class VoiceActivity:
         step_samples, context_samples: new samples of a step, and those before them that it sees again.
         state_size: numbers in each half of the state.
         threshold: probability above which a step is speech.
+        has_cues: whether other cues count too.
 
     Raises:
         BundleError: the card lacks a setting, or the graph is not of the kind described above.
@@ -108,6 +115,7 @@ class VoiceActivity:
             self.context_samples = int(card.number("context_samples"))
             self.state_size = int(card.number("state_size"))
             self.threshold = card.number("threshold")
+            self.has_cues = bool(card.settings.get("cues", True))
             session.require(("input", "h", "c"), ("speech_probs", "hn", "cn"))
         except (KeyError, TypeError, ValueError) as error:
             cause = f"setting {error} is missing" if isinstance(error, KeyError) else str(error)
@@ -158,10 +166,13 @@ class VoiceListener:
     Args:
         voice: the model.
         rate_hz: sample rate of the sound; it is resampled where the model has another.
+        gaps: stretches without sound, where nobody speaks; None without any.
     """
 
-    def __init__(self, voice: VoiceActivity, rate_hz: int) -> None:
+    def __init__(self, voice: VoiceActivity, rate_hz: int, gaps: Gaps | None = None) -> None:
         self._voice = voice
+        self._gaps = gaps
+        self._cues = VoiceCues(voice.rate_hz, voice.step_samples) if voice.has_cues else None
         self._rate_hz = rate_hz
         self._resampler = StretchResampler(rate_hz, voice.rate_hz)
         self._waiting: FloatArray = np.zeros(0, np.float32)  # less than a step, at the model's rate
@@ -190,19 +201,33 @@ class VoiceListener:
         step = self._voice.step_samples
         stop = len(samples) if last else len(samples) // step * step
         self._waiting = samples[stop:].copy()
-        found, powers = [np.zeros(0, np.float32)], [np.zeros(0, np.float64)]
+        found = [Steps.none()]
         for begin in range(0, stop, CHUNK_STEPS * step):
             piece = samples[begin : min(begin + CHUNK_STEPS * step, stop)]
+            if self._cues is not None:
+                piece = self._cues.filtered(piece)
             frames = _frames(self._context, piece, step)
             answer = run_chunk(Chunk(frames, self._h, self._c))
             self._h, self._c = answer.h, answer.c
             self._context = np.concatenate([self._context, piece])[len(piece) :]
-            found.append(answer.probabilities)
-            powers.append(_powers(frames[:, -step:], len(piece)))
-        probabilities = np.concatenate(found)
-        steps = Steps(probabilities > self._voice.threshold, probabilities, np.concatenate(powers))
+            found.append(self._decide(piece, frames, answer.probabilities))
+        columns = zip(*(vars(one).values() for one in found), strict=True)
+        steps = Steps(*map(np.concatenate, columns))
+        if self._gaps is not None:
+            numbers = np.arange(len(steps) + 1) + self._forgotten + len(self._is_speech)
+            places = numbers * step * self._rate_hz // self._voice.rate_hz
+            is_heard = ~self._gaps.hold(places[:-1], places[1:])
+            steps = replace(steps, is_speech=steps.is_speech & is_heard, is_uncertain=steps.is_uncertain & is_heard)
         self._is_speech = np.concatenate([self._is_speech, steps.is_speech])
         return steps
+
+    def _decide(self, samples: FloatArray, frames: FloatArray, probabilities: FloatArray) -> Steps:
+        """Decide of steps whose samples, float32 [n], stand in the graph's frames."""
+        is_speech, is_uncertain = probabilities > self._voice.threshold, np.zeros(len(probabilities), np.bool_)
+        if self._cues is not None:
+            is_speech, is_uncertain = self._cues.decide(samples, probabilities, self._voice.threshold)
+        powers = _powers(frames[:, -self._voice.step_samples :], len(samples))
+        return Steps(is_speech, is_uncertain, probabilities, powers)
 
     def shares(self, windows: Windows) -> FloatArray:
         """Share of each window that is speech, 0…1, float32 [windows].
@@ -252,6 +277,7 @@ class VoiceListener:
             "resampler": self._resampler.state(),
             "waiting": self._waiting,
             "context": self._context,
+            "cues": None if self._cues is None else self._cues.state(),
             "h": self._h,
             "c": self._c,
             "is_speech": self._is_speech,
@@ -262,6 +288,8 @@ class VoiceListener:
         """Take up where :meth:`state` was written."""
         self._resampler.restore(state["resampler"])
         self._waiting, self._context = state["waiting"], state["context"]
+        if self._cues is not None:
+            self._cues.restore(state["cues"])
         self._h, self._c = state["h"], state["c"]
         self._is_speech, self._forgotten = state["is_speech"], state["forgotten"]
 

@@ -64,6 +64,6 @@ def test_the_code_names_flags_by_the_enumeration_alone_and_emits_each():
     assert emitted == set(Flag.__members__)
     assert {path: names for path, names in bare.items() if names} == {
         "pipeline/speech/denoise.py": {"denoised"},  # an output of the graph
-        "schemas/video.py": {"face_lost"},  # examples of the documents
+        "schemas/audio.py": {"face_lost"},  # examples of the documents
         "api/openapi/video.py": {"face_lost"},
     }

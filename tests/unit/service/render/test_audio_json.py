@@ -21,7 +21,7 @@ def test_names_are_those_of_the_contract() -> None:
     document = audio_emotion_json(example_result(flags=("clipped",)), "id-1", timeline=True)
     assert set(document) == {
         "request_id", "media", "model", "labels", "coverage", "probabilities", "by_label", "emotion", "plausible",
-        "arousal", "valence", "timeline", "flags",
+        "arousal", "valence", "timeline", "flags", "flag_spans",
     }  # fmt: skip
     assert document["media"] == {
         "duration_s": 13.0, "sample_rate_hz": 16000, "channels": 1, "container": "wav", "codec": "pcm_s16le",

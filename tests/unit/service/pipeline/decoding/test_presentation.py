@@ -99,7 +99,7 @@ def test_sound_is_where_a_player_has_it(decoders, kind, seed):
     assert decoded.samples.shape[1] == pytest.approx(decoded.media.duration_s * RATE_HZ, abs=2)
     assert "truncated" not in decoded.flags
 
-    gaps = [span for span in decoded.spans if span.flag == "gap"]
+    gaps = [span for span in decoded.spans if span.flag == "sound_gap"]
     silence_s = sum(span.end_s - span.start_s for span in gaps)
     assert silence_s == pytest.approx(max(ends) - drawn.sound_s, abs=3 * TOLERANCE_S)
     for gap in gaps:

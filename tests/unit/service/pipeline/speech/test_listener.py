@@ -15,7 +15,15 @@ from service.jobs.plans import JobPlans, job_limits
 from service.jobs.spool import Spool
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.device.admit import Admission
-from service.pipeline.results import AudioEmotion, AudioOptions, JudgedSegment, JudgedWindow, Segments, Timeline
+from service.pipeline.results import (
+    AudioEmotion,
+    AudioOptions,
+    FlagSpan,
+    JudgedSegment,
+    JudgedWindow,
+    Segments,
+    Timeline,
+)
 from service.pipeline.speech.live import LiveOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.registry import Registry
@@ -35,16 +43,17 @@ FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(Health
 class Built:
     """A pipeline and the plans of its jobs over tiny models, with decoders in this process."""
 
-    def __init__(self, folder, *, has_voice: bool) -> None:
+    def __init__(self, folder, *, has_voice: bool, cues: bool) -> None:
         for name, rate_hz in MODELS.items():
             write_speech_bundle(folder, name, sample_rate_hz=rate_hz)
         write_denoiser_bundle(
             folder, model=denoiser_model(0.9), sample_rate_hz=DENOISER_HZ, window_s=1.0, hop_s=0.7, max_length_s=1.5
         )
         if has_voice:
-            write_voice_bundle(folder)
+            write_voice_bundle(folder, cues=cues)
+        self.decoder = PlainDecoder()
         self.settings = Settings(model_dirs=[folder], device="cpu", threads=1)
-        self.speech = SpeechPipeline(self.settings, Registry.load(self.settings), cast("LongDecoder", PlainDecoder()))
+        self.speech = SpeechPipeline(self.settings, Registry.load(self.settings), cast("LongDecoder", self.decoder))
         self.spool = Spool(folder / "spool")
 
     def upload(self, content: bytes, options: AudioOptions) -> AudioEmotion:
@@ -53,7 +62,7 @@ class Built:
     def job(self, content: bytes, options: AudioOptions, segment_s: float, cuts: list[int], lost: int) -> AudioEmotion:
         """The answer of a job that forgets everything but its files before segments with a bit in ``lost``."""
         plan = AudioPlan(self.speech, job_limits(self.settings), segment_s)
-        plans = JobPlans(plan, None, cast("LongDecoder", PlainLongDecoder(cuts)), Admission(7200.0))
+        plans = JobPlans(plan, None, cast("LongDecoder", PlainLongDecoder(cuts, self.decoder.spans)), Admission(7200.0))
         answer, _ = run_job(plans, options, content, self.spool, lambda number: bool(lost >> number % 16 & 1))
         assert isinstance(answer, AudioEmotion)
         return answer
@@ -75,9 +84,13 @@ class Built:
         return windows, segments
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["voice activity", "without"])
+@pytest.fixture(scope="module", params=["the detector alone", "all cues", "no voice activity"])
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    built = Built(tmp_path_factory.mktemp("models"), has_voice=request.param)
+    built = Built(
+        tmp_path_factory.mktemp("models"),
+        has_voice=request.param != "no voice activity",
+        cues=request.param == "all cues",
+    )
     yield built
     built.speech.close()
 
@@ -122,16 +135,22 @@ HOP_S = st.sampled_from([None, 0.25, 0.7, 3.0])
     each=st.booleans(),
     denoise=st.booleans(),
     start_s=st.sampled_from([None, 0.013]),
+    gap_s=st.sampled_from([None, (0.4, 1.9)]),
 )
 def test_a_job_gives_the_answer_of_an_upload(
-    built: Built, sound, cuts, segment_s, lost, model, hop_s, each, denoise, start_s
+    built: Built, sound, cuts, segment_s, lost, model, hop_s, each, denoise, start_s, gap_s
 ) -> None:
     rate_hz, channels = sound
     if start_s is not None and len(channels[0]) < (SHORTEST_S + 2 * start_s) * rate_hz:
         start_s = None
     options = AudioOptions(model, channel="each" if each else "mix", hop_s=hop_s, denoise=denoise, start_s=start_s)
     content = wav(*channels, rate_hz=rate_hz)
+    built.decoder.spans = () if gap_s is None else (FlagSpan("sound_gap", *gap_s),)
     upload = built.upload(content, options)
+    for channel in upload.channels if gap_s is not None else ():
+        rows = channel.timeline
+        in_gap = (rows.start_s >= gap_s[0]) & (rows.end_s <= gap_s[1])
+        assert np.isnan(rows.probabilities[in_gap]).all()
     assert_same(built.job(content, options, segment_s, cuts, lost), upload)
 
 
@@ -139,6 +158,7 @@ def test_a_job_gives_the_answer_of_an_upload(
 @given(sound=recordings(), cuts=CUTS, model=MODEL, hop_s=HOP_S)
 def test_a_stream_gives_the_timeline_of_an_upload(built: Built, sound, cuts, model, hop_s) -> None:
     rate_hz, channels = sound
+    built.decoder.spans = ()
     block = (np.stack(channels, axis=1) * 32767).round().astype("<i2")
     live = LiveOptions(rate_hz, len(channels), model, hop_s=hop_s, segments=True)
     windows, segments = built.stream(block, live, cuts)
@@ -157,7 +177,8 @@ def test_a_stream_that_is_too_short_has_no_window(built: Built, seconds, rate_hz
 
 
 def assert_same(one: AudioEmotion, other: AudioEmotion) -> None:
-    assert (one.media, one.model, one.labels, one.denoiser) == (other.media, other.model, other.labels, other.denoiser)
+    facts = ("media", "model", "labels", "denoiser", "flag_spans")
+    assert [getattr(one, name) for name in facts] == [getattr(other, name) for name in facts]
     np.testing.assert_allclose(one.envelope, other.envelope, atol=1e-5)
     for mine, theirs in zip(one.channels, other.channels, strict=True):
         assert (mine.channel, mine.emotion, mine.flags) == (theirs.channel, theirs.emotion, theirs.flags)
