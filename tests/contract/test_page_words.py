@@ -102,7 +102,9 @@ def test_nothing_is_claimed_where_nobody_speaks(page: Page, speech: Path, monkey
     clear = fakes.fake_result()
     column = np.array([0.9, 0.4], np.float32)
     times_s = np.array([0.2, 1.6]), np.array([0.6, 1.9])
-    segments = Segments(*times_s, np.stack([column, 1 - column], axis=1), column, column, column, -20 * column, column)
+    segments = Segments(
+        *times_s, np.stack([column, 1 - column], axis=1), column, column, column, -20 * column, column, column < 0
+    )
     spoken = replace(clear, channels=(replace(clear.channels[0], segments=segments),))
     monkeypatch.setattr(fakes, "fake_result", lambda **_: spoken)
     page.set_input_files("#file", speech)
