@@ -198,7 +198,8 @@ export class Desk {
     tellContent(answer.media);
     showFaces(answer.boxes ? [answer] : [], this.#playhead);
     const emotion = answer.emotion ?? answer.audio?.emotion;
-    announce(`Done: ${duration(answer.media.duration_s)} analysed.${emotion ? ` Most probable emotion: ${emotion}.` : ""}`);
+    const plausible = answer.plausible ?? answer.audio?.plausible ?? [emotion];
+    announce(`Done: ${duration(answer.media.duration_s)} analysed.${emotion ? ` Plausible: ${plausible.join(", ")}.` : ""}`);
     byId("result-heading").focus({ preventScroll: true });
   }
 

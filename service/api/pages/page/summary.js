@@ -7,20 +7,25 @@ import { clock, duration, percent, signed } from "./numbers.js";
 import { capital, flagInWords } from "./words.js";
 
 const CLEAR_SHARE = 0.5;
+const MOST_NAMED = 3; // of plausible emotions
 const MOST_TIMES = 4; // of one flag
 
 /** Of a voice, or of the sound track of a video. */
-export function voiceSummary({ labels, probabilities, emotion, arousal, valence, segments }, lead = "Sounds most like") {
+export function voiceSummary({ labels, probabilities, emotion, arousal, valence, segments, plausible }, lead = "Sounds most like") {
   if (!emotion || !probabilities) return element("div", { class: "verdict" }, element("p", { class: "big" }, "Nothing to judge"));
   const order = labels.map((_, index) => index).sort((one, other) => probabilities[other] - probabilities[one]);
-  return element("div", { class: "verdict" }, ...headline(emotion, probabilities[labels.indexOf(emotion)], lead), evidence(segments),
+  return element("div", { class: "verdict" }, ...headline(emotion, probabilities[labels.indexOf(emotion)], lead, plausible ?? []), evidence(segments),
     element("ul", { class: "bars", "aria-label": "Probabilities" }, order.map((index) => bar(capital(labels[index]), probabilities[index], classColour(index)))),
     arousal === null && valence === null ? null : element("div", { class: "scales" },
       affectScale("Arousal", "calm", "excited", arousal, "arousal"), affectScale("Valence", "negative", "positive", valence, "valence")));
 }
 
 /** The emotion in large letters, unless it is the least of evils: whoever glances at the page reads nothing else. */
-function headline(emotion, share, lead) {
+function headline(emotion, share, lead, plausible) {
+  if (plausible.length > MOST_NAMED) return [element("p", { class: "big" }, "No class stands out"),
+    element("p", { class: "quiet" }, `${plausible.length} emotions are plausible. ${lead} ${emotion}, but only ${percent(share)}: read the curve over time.`)];
+  if (plausible.length > 1) return [element("p", { class: "quiet" }, lead), element("p", { class: "big" }, capital(plausible.join(" or "))),
+    element("p", { class: "quiet" }, `Most likely ${emotion} (${percent(share)}), but each of these may be right.`)];
   if (share >= CLEAR_SHARE) return [element("p", { class: "quiet" }, lead), element("p", { class: "big" }, capital(emotion), element("span", {}, percent(share)))];
   return [element("p", { class: "big" }, "No class stands out"),
     element("p", { class: "quiet" }, `${lead} ${emotion}, but only ${percent(share)}: read the curve over time.`)];
