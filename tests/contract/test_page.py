@@ -386,7 +386,7 @@ def test_real_speech_and_a_real_face(browser: Browser, real: LiveServer, tmp_pat
     with watched_page(browser, real.url) as watched:
         page = watched.page
         analyse(page, clip)
-        expect(page.locator(".facts").first).to_contain_text("emonet-open")
+        expect(page.locator(".facts").first).to_contain_text("ge2e-open")
         (tmp_path / "letter.pdf").write_bytes(b"%PDF-1.7\n" + bytes(500))
         page.set_input_files("#file", tmp_path / "letter.pdf")
         expect(page.get_by_role("alert")).to_contain_text("container_unsupported")

@@ -34,7 +34,7 @@ def speech(corpus: str, number: int):
     return utterance.audio.read_bytes(), np.interp(grid, np.arange(len(samples)), samples).astype(np.float32)[None]
 
 
-@pytest.mark.parametrize("model", ["emonet-open", "emonet-research"])
+@pytest.mark.parametrize("model", ["ge2e-open", "ge2e-research", "emonet-open", "emonet-research"])
 @pytest.mark.parametrize("corpus", ["emodb4", "emodb7", "ravdess", "nemo"])
 def test_speakers_of_every_corpus_are_answered(client, corpus, model):
     for number in (0, 100, 200):

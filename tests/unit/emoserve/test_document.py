@@ -30,4 +30,4 @@ def test_the_document_runs(tmp_path: Path) -> None:
     assert "container_unsupported" in lines[-1]
     (refused,) = [line for line in lines if line.startswith("two.wav ")]
     assert refused.removeprefix("two.wav ") == lines[-1].removeprefix("container_unsupported ")
-    assert "emonet-open" in done.stdout
+    assert "ge2e-open" in done.stdout
