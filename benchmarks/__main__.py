@@ -15,6 +15,7 @@ BENCHMARKS = (
     "deep-spectrum",
     "embedding",
     "beside-jobs",
+    "beside-heavy",
 )
 
 

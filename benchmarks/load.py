@@ -29,8 +29,9 @@ class LoadResult:
 
 
 class _Connections:
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, sender: str) -> None:
         self._port = port
+        self._sender = sender
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
 
@@ -52,7 +53,7 @@ class _Connections:
             return status
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self._port)
+        return await asyncio.open_connection("127.0.0.1", self._port, local_addr=(self._sender, 0))
 
     @staticmethod
     async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
@@ -68,11 +69,18 @@ class _Connections:
 
 
 async def open_loop(
-    port: int, clips: list[tuple[float, bytes]], requests_per_s: float, duration_s: float
+    port: int,
+    clips: list[tuple[float, bytes]],
+    requests_per_s: float,
+    duration_s: float,
+    sender: str = "127.0.0.1",
 ) -> LoadResult:
-    """Send ``clips`` in turn at a constant rate for ``duration_s`` and wait for all answers."""
+    """Send ``clips`` in turn at a constant rate for ``duration_s`` and wait for all answers.
+
+    ``sender`` is an address of this machine, from which they come.
+    """
     result = LoadResult()
-    connections = _Connections(port)
+    connections = _Connections(port, sender)
     began = time.perf_counter()
 
     async def one(due: float, audio_s: float, body: bytes) -> None:

@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     decode_workers: int = Field(
         default_factory=usable_cpus,
         gt=0,
-        description="recordings decoded at once, and as many videos",
+        description="short recordings decoded at once, and as many long ones and videos beside them",
     )
     sandbox: Literal["auto", "strict"] = Field(
         "auto", description="'strict' refuses to start where the kernel lacks a layer of the decoders' sandbox"

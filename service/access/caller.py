@@ -6,6 +6,7 @@ the result with :func:`caller_of`.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -26,6 +27,7 @@ PAGE_PREFIX = "/page/"
 """Files of the web page, which are the same for everybody."""
 
 _CALLER = "caller"
+_IPV6_SENDER_BITS = 64  # RFC 6177: what one site gets at least
 
 _RULES: tuple[tuple[str, Scope], ...] = (
     ("/v1/models", "models:read"),
@@ -70,6 +72,22 @@ def caller_of(scope: Mapping[str, Any]) -> Caller:
     """Who sent the request with this ASGI scope; :data:`ANONYMOUS` where no credentials are needed."""
     caller: Caller = scope.get("state", {}).get(_CALLER, ANONYMOUS)
     return caller
+
+
+def sender_of(scope: Mapping[str, Any]) -> str:
+    """The name under which the request's sender takes turns: the owner of the credentials, else the address.
+
+    A sender has all addresses of an IPv6 network of 64 bits.
+    """
+    caller = caller_of(scope)
+    if caller is not ANONYMOUS or not scope.get("client"):
+        return caller.owner
+    host = str(scope["client"][0])
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(ipaddress.ip_network((address, _IPV6_SENDER_BITS), strict=False)) if address.version == 6 else host
 
 
 def set_caller(scope: MutableMapping[str, Any], caller: Caller) -> None:

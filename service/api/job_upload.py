@@ -9,9 +9,9 @@ from typing import Final
 
 from fastapi import Request
 
-from service.access.caller import caller_of
+from service.access.caller import caller_of, sender_of
 from service.http.exchange import exchange_of
-from service.http.uploads import BodySink, choose_sink, declared_bytes, sender_of, too_large
+from service.http.uploads import BodySink, choose_sink, declared_bytes, too_large
 from service.http.work_pool import ClientGoneError
 from service.jobs.job import Job, JobOptions
 from service.jobs.plans import job_limits
@@ -40,7 +40,7 @@ async def receive_job(request: Request, options: JobOptions) -> Job:
         if problem is not None:
             raise problem
         jobs = services.jobs
-        with services.uploads.hold(sender_of(request)):
+        with services.uploads.hold(sender_of(request.scope)):
             limits = job_limits(services.settings)
             target = _Target()
             sink = choose_sink(request, limits, target)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from fastapi import Request, Response
 
+from service.access.caller import sender_of
 from service.http.exchange import Exchange, exchange_of
 from service.http.negotiation import FHIR, choose_fhir_version, choose_media_type
-from service.http.uploads import RAW_MEDIA, client_gone, read_upload, sender_of
+from service.http.uploads import RAW_MEDIA, client_gone, read_upload
 from service.pipeline.device.task import Work
 from service.pipeline.results import MediaInfo, ModelReference
 from service.problems import RateLimited, Unavailable
@@ -61,7 +62,7 @@ async def do_upload(
     limits = services.settings.limits
     try:
         services.check_capacity()
-        with services.uploads.hold(sender_of(request)) as held:
+        with services.uploads.hold(sender_of(request.scope)) as held:
             data = await read_upload(request, limits, held, raw_types)
             return await services.work.run(
                 lambda work: answer(data, work),

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import MutableHeaders
 from starlette.routing import Match
 
-from service.access.caller import is_open, path_of, required_scope, set_caller
+from service.access.caller import is_open, path_of, required_scope, sender_of, set_caller
 from service.access.credentials import BASIC_CHALLENGE, SUBPROTOCOL, is_navigation
 from service.http.problem_response import problem_response
-from service.pipeline.device.account import charged_to
+from service.pipeline.device.account import Unlimited, charged_to
 from service.problems import Forbidden, Problem, RateLimited, Unauthenticated
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Guard:
                 if account is not None:
                     send = _with_limits(account, send)
                     stack.enter_context(account.request())
-                    stack.enter_context(charged_to(account))
+                stack.enter_context(charged_to(account or Unlimited(sender_of(scope))))
             except Problem as problem:
                 await self._refuse(problem, scope, receive, send)
                 return

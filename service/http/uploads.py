@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 from fastapi import Request
 
-from service.access.caller import ANONYMOUS, caller_of
 from service.http.envelope import has_body
 from service.http.exchange import exchange_of
 from service.http.multipart import MultipartFile, Target, boundary_of
@@ -147,14 +146,6 @@ async def _pour(request: Request, sink: BodySink, limits: Limits, held: HeldUplo
         sink.write(chunk)
         if held.size_bytes >= due_bytes:
             due_bytes, due_at = held.size_bytes + stride_bytes, clock() + PACE_S
-
-
-def sender_of(request: Request) -> str:
-    """Whoever sends an upload: the owner of the credentials, else the client's address."""
-    caller = caller_of(request.scope)
-    if caller is not ANONYMOUS or request.client is None:
-        return caller.owner
-    return request.client.host
 
 
 def declared_bytes(request: Request) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from service.pipeline.device.batch import Cancelled
-from service.pipeline.device.task import Work
+from service.pipeline.device.task import Cancelled, Work
 
 INSPECT: Final = "inspect"
 """How long the sound is, and whether all of it can be decoded."""

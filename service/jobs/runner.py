@@ -19,11 +19,10 @@ from service.jobs.metrics import JobMetrics
 from service.jobs.part import Part
 from service.jobs.plans import PART_WEIGHTS, JobPlans
 from service.jobs.spool import RESULT, UPLOAD, JobSpool, Spool
-from service.jobs.waits import CHARGED_PARTS, OwnersName, Waits
-from service.pipeline.device.account import charged_to
+from service.jobs.waits import CHARGED_PARTS, Waits
+from service.pipeline.device.account import Unlimited, charged_to
 from service.pipeline.device.admit import Admission
-from service.pipeline.device.batch import Cancelled
-from service.pipeline.device.task import Work
+from service.pipeline.device.task import Cancelled, Work
 from service.problems import DeadlineExceeded, InternalError, JobDataLost, NoSpace, Problem, Unavailable
 from service.telemetry.logs import describe_exception, service_logger
 
@@ -156,7 +155,7 @@ class JobRunner:
         if self._patiently(lambda: self._ledger.start(job.handle)):
             self._metrics.changed()
         began_s = time.monotonic()
-        with charged_to(OwnersName(job.caller)), self._room.hold_in_turn(self._segment_s, live.cancel):
+        with charged_to(Unlimited(job.caller)), self._room.hold_in_turn(self._segment_s, live.cancel):
             # The deadline begins after the admission: only the segment's own time counts.
             work = Work(time.monotonic() + self._deadline_s, live.cancel, None)
             running = self._part(job, live, spool, part, number)

@@ -13,8 +13,7 @@ from service.jobs.job import Job
 from service.jobs.live import LiveJob
 from service.jobs.part import FACES, SPEECH
 from service.jobs.queue import JobQueue
-from service.pipeline.device.account import Unlimited
-from service.pipeline.device.batch import Cancelled
+from service.pipeline.device.task import Cancelled
 
 if TYPE_CHECKING:
     from service.access.accounts import Accounts, LimitedAccount
@@ -32,17 +31,6 @@ Allowances = Callable[[Job], "LimitedAccount | None"]
 def allowances_of(accounts: Accounts) -> Allowances:
     """The accounts that requests are charged to too; a job made without credentials is not charged."""
     return lambda job: None if job.caller == ANONYMOUS.owner else accounts.owned_by(job.caller, job.key_limits)
-
-
-class OwnersName(Unlimited):
-    """The account of a running segment: it shares the device under its owner's name and charges nothing.
-
-    Args:
-        owner: the job's.
-    """
-
-    def __init__(self, owner: str) -> None:
-        self.name = owner
 
 
 class Waits:

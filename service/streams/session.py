@@ -10,8 +10,7 @@ from typing import Literal
 
 from service.http.work_pool import WorkPool
 from service.pipeline.device.account import current_account
-from service.pipeline.device.batch import Cancelled
-from service.pipeline.device.task import Work
+from service.pipeline.device.task import Cancelled, Work
 from service.problems import InternalError, Problem, SessionNotFound, StreamTooFast
 from service.schemas.streams import ServerMessage, SessionClosed
 from service.settings import Limits

@@ -21,9 +21,8 @@ from service.card import Card, FileEntry, Licence, Member, SpeechInput, Task
 from service.jobs.part import FACES, SPEECH, Segment
 from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.device.account import current_account
-from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.session import Signature, Tensor
-from service.pipeline.device.task import Work
+from service.pipeline.device.task import Cancelled, Work
 from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, EmbeddingOptions
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
 from service.problems import (

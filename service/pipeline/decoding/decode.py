@@ -69,7 +69,7 @@ class Decoder:
 
     Args:
         limits: limits of one recording.
-        workers: recordings decoded at once; as many videos beside them.
+        workers: short recordings decoded at once; as many long ones and videos beside them.
         on_event: called with ('failure', problem code) and ('worker_death', signal name or 'exit').
 
     Attributes:
@@ -131,13 +131,16 @@ class Decoder:
         end_s: float | None = None,
         channel: PickedChannels | None = None,
         track: int | None = None,
+        cancel: threading.Event | None = None,
     ) -> DecodedAudio:
         """Decode the sound of an upload, whole or from ``start_s`` to ``end_s`` (seconds).
 
         An ``end_s`` behind the end of the recording means its end. Without ``channel`` every channel comes out; without
-        ``track`` the one marked default unless it is silent, else the first that is not.
+        ``track`` the one marked default unless it is silent, else the first that is not. Whoever sets ``cancel`` wants
+        nothing any more.
 
         Raises:
+            Cancelled: ``cancel`` was set.
             Problem: the file cannot be decoded (413, 415, 422), the range is invalid (422, with a pointer), or the
                 decoder failed (503, 504).
         """
@@ -147,7 +150,7 @@ class Decoder:
             self._crashers.refuse(view)
             container = sniff(view)
             job = replace(self._job(container, target_rate_hz, start_s, end_s), channel=channel, track=track)
-            return self._decode(view, job)
+            return self._decode(view, job, cancel)
         except Problem as problem:
             self._on_event("failure", problem.code)
             raise
@@ -248,10 +251,10 @@ class Decoder:
             wav=None if container.wav is None else asdict(container.wav),
         )
 
-    def _decode(self, view: memoryview, job: AudioJob) -> DecodedAudio:
+    def _decode(self, view: memoryview, job: AudioJob, cancel: threading.Event | None) -> DecodedAudio:
         most = math.ceil((self._limits.max_duration_s + 1) * job.target_rate_hz)
         buffer = SampleBuffer(self._limits.max_channels, most, self.budget)
-        facts = self._run("audio", asdict(job), view, buffer.receive)
+        facts = self._run("audio", asdict(job), view, buffer.receive, on_restart=buffer.restart, cancel=cancel)
         media = sound_media(facts, job.container)
         names = tuple(str(name) for name in facts["names"])
         return DecodedAudio(buffer.finish(), media, flags_of(facts), spans_of(facts), names)
@@ -263,12 +266,11 @@ class Decoder:
         view: memoryview,
         on_message: OnMessage,
         timeout_s: float | None = None,
-        *,
-        is_long: bool = False,
+        **how: Any,  # noqa: ANN401 - of WorkerPool.run
     ) -> dict[str, Any]:
         """Run a job; a file on which the process died is remembered."""
         try:
-            return self._pool.run(kind, arguments, view, on_message, total_timeout_s=timeout_s, is_long=is_long)
+            return self._pool.run(kind, arguments, view, on_message, total_timeout_s=timeout_s, **how)
         except MediaTooLong as too_long:
             raise MediaTooLong(_with_way_out(too_long.detail, self._limits.max_duration_s, kind)) from None
         except WorkerDiedError as death:

@@ -194,6 +194,12 @@ def claimed_s(container: Container, stream: Stream | None = None) -> float:
     return max(claims)
 
 
+def claimed_samples(container: Container) -> float:
+    """Samples of all channels of all sound tracks that the headers claim, 0 where they do not."""
+    contexts = [stream.codec_context for stream in container.streams.audio if stream.codec_context is not None]
+    return claimed_s(container) * float(sum(context.sample_rate * context.channels for context in contexts))
+
+
 def ends_early(upload: BinaryIO, container: str) -> bool:
     """Whether a file ends within a frame, a page or the chunk of its samples."""
     if container == "au":

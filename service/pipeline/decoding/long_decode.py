@@ -162,7 +162,13 @@ class LongDecoder(Decoder):
     ) -> dict[str, Any]:
         try:
             return self._pool.run(
-                kind, arguments, memoryview(b""), on_message, total_timeout_s=self._timeout_s, remote_bytes=len(source)
+                kind,
+                arguments,
+                memoryview(b""),
+                on_message,
+                total_timeout_s=self._timeout_s,
+                remote_bytes=len(source),
+                is_long=True,
             )
         except WorkerDiedError as death:
             raise self._problem_of(death) from None

@@ -6,13 +6,15 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.decoding.forkserver import ForkServer
-from service.pipeline.decoding.protocol import BEGUN, Channel
+from service.pipeline.decoding.places import Place, Places
+from service.pipeline.decoding.protocol import BEGUN, OUTGROWN, Channel
+from service.pipeline.device.task import Cancelled
 from service.problems import DeadlineExceeded, DecoderUnavailable, MediaInvalid, Problem, all_problems
 
 JOBS_A_PROCESS: Final = 500
@@ -21,11 +23,22 @@ JOBS_A_PROCESS: Final = 500
 READY_TIMEOUT_S: Final = 10.0
 """Seconds that a new process has to report that it is ready."""
 
+SHORT_TIMEOUT_S: Final = 1.0
+"""Seconds after which work in a place for short work is ended, and begun again in one for long work."""
+
+SHORT_SAMPLES: Final = 12_000_000
+"""Samples of all channels up to which decoding is short work: 12 minutes at 16 kHz, or 2 minutes of 48 kHz stereo.
+That takes 0.1 to 0.5 s (measured)."""
+
 MAX_DETAIL_CHARACTERS: Final = 300
 POINTERS: Final = ("/start_s", "/end_s", "/channel", "/track", "/picture_track")
 """Parameters that a file can be at odds with."""
 
 OnMessage = Callable[[dict[str, Any], Channel], None]
+
+
+class _OutgrownError(Exception):
+    """Work turned out to be too long for a place for short work."""
 
 
 class WorkerDiedError(Exception):
@@ -52,11 +65,31 @@ class _Worker:
         self.has_begun = False
 
 
-class WorkerPool:
-    """Decoder processes: ``size`` at the start, up to twice as many on demand. Thread-safe.
+@dataclass(frozen=True)
+class _Talk:
+    """One job: what a process is told, and what becomes of what it says.
 
-    A video keeps its process while its frames are analysed, which may take minutes. Such long jobs have their own
-    places, so that a clip of seconds never waits for them.
+    Attributes:
+        brief_s: seconds in a place for short work; None in one for long work.
+        place: what gives way to others while it runs.
+    """
+
+    header: dict[str, object]
+    data: memoryview
+    on_message: OnMessage
+    total_s: float
+    cancel: threading.Event | None
+    brief_s: float | None = None
+    place: Place | None = None
+
+
+class WorkerPool:
+    """Decoder processes: ``size`` at the start, up to three times as many on demand. Thread-safe.
+
+    Owners take turns, and nobody's short work waits for long work, which has places of its own. Work is taken for
+    short unless its file claims to be long; where that proves wrong, it is ended and begun again as long work. Twice
+    ``size`` pieces of long work, of one owner half of them, have a process and ``size`` of them run, in slices: a video
+    keeps its process while its frames are analysed, which may take minutes.
 
     Args:
         size: short jobs at once; as many long ones beside them.
@@ -81,7 +114,8 @@ class WorkerPool:
         self._on_death = on_death
         self._server = ForkServer()
         self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()  # None: a place without a process
-        self._short, self._long = threading.BoundedSemaphore(size), threading.BoundedSemaphore(size)
+        self._short, self._long = Places(size), Places(size)
+        self._begun = Places(2 * size, most_each=size)  # long work that has a process
         self._lock = threading.Lock()
         self._live: dict[int, _Worker] = {}
         self._open = False
@@ -99,7 +133,7 @@ class WorkerPool:
             self._server.close()
             raise DecoderUnavailable("The decoder process cannot be started.") from error
         self._open = True
-        for _ in range(self._size):
+        for _ in range(2 * self._size):
             self._free.put(None)  # at the bottom of the stack: taken when all running processes are in use
         for _ in range(self._size):
             self._free.put(self._new_worker())
@@ -135,7 +169,9 @@ class WorkerPool:
         *,
         total_timeout_s: float | None = None,
         remote_bytes: int | None = None,
+        on_restart: Callable[[], None] | None = None,
         is_long: bool = False,
+        cancel: threading.Event | None = None,
     ) -> dict[str, Any]:
         """Run one job to its end.
 
@@ -148,7 +184,10 @@ class WorkerPool:
                 then holds for each message alone.
             remote_bytes: size of a file that the process reads by messages (see remote_file.py), answered by
                 ``on_message``; ``data`` is empty then.
-            is_long: whether the job takes a place for long jobs.
+            on_restart: called when the job begins again as long work, after messages may have come; without it a job
+                that is not long may take its time in a place for short work.
+            is_long: whether the job takes a place for long work at once.
+            cancel: set by someone else to give up.
 
         Returns:
             The last message.
@@ -158,40 +197,49 @@ class WorkerPool:
             WorkerDiedError: the process died during the job.
             DeadlineExceeded: the job reached its time limit and was killed.
             DecoderUnavailable: no process was free in time, or none can be started.
+            Cancelled: ``cancel`` was set.
         """
         total_s = self._job_timeout_s if total_timeout_s is None else total_timeout_s
         header: dict[str, object] = {"kind": kind, "bytes": len(data), "cpu_s": total_s, "arguments": arguments}
         if remote_bytes is not None:
             header["remote_bytes"] = remote_bytes
-        with self._place(self._long if is_long else self._short):
+        talk = _Talk(header, data, on_message, total_s, cancel)
+        if not is_long:
+            if on_restart is None:
+                with self._short.hold(self._queue_timeout_s, cancel):
+                    return self._twice(talk)
             try:
-                return self._attempt(header, data, on_message, total_s)
-            except WorkerDiedError as death:
-                if death.had_begun:
-                    raise
-            # Another cause ended it as the job began, such as want of memory elsewhere.
-            return self._attempt(header, data, on_message, total_s)
+                brief = replace(
+                    talk,
+                    header=header | {"arguments": arguments | {"most_samples": SHORT_SAMPLES}},
+                    brief_s=min(SHORT_TIMEOUT_S, total_s),
+                )
+                with self._short.hold(self._queue_timeout_s, cancel):
+                    return self._twice(brief)
+            except _OutgrownError:
+                on_restart()
+        with self._begun.hold(self._queue_timeout_s, cancel), self._long.hold(self._queue_timeout_s, cancel) as place:
+            return self._twice(replace(talk, place=place))
 
-    @contextmanager
-    def _place(self, places: threading.BoundedSemaphore) -> Iterator[None]:
-        """Wait for one of ``places``, and keep it for the length of a ``with`` block."""
-        if not places.acquire(timeout=self._queue_timeout_s):
-            raise DecoderUnavailable(retry_after_s=1.0)
+    def _twice(self, talk: _Talk) -> dict[str, Any]:
+        """Run a job, and once more if its process ended as it began, for want of memory elsewhere for instance."""
         try:
-            yield
-        finally:
-            places.release()
+            return self._attempt(talk)
+        except WorkerDiedError as death:
+            if death.had_begun:
+                raise
+        return self._attempt(talk)
 
-    def _attempt(
-        self, header: dict[str, object], data: memoryview, on_message: OnMessage, total_s: float
-    ) -> dict[str, Any]:
+    def _attempt(self, talk: _Talk) -> dict[str, Any]:
         worker = self._take()
         retire = True
         try:
-            last = self._converse(worker, header, data, on_message, total_s)
+            last = self._converse(worker, talk)
             worker.jobs += 1
             retire = worker.jobs >= JOBS_A_PROCESS or bool(last.get("retire"))
         except TimeoutError:
+            if talk.brief_s is not None and talk.brief_s < talk.total_s:
+                raise _OutgrownError from None
             self._bury(worker)
             raise DeadlineExceeded("The recording took too long to decode.") from None
         except (EOFError, OSError):
@@ -201,27 +249,31 @@ class WorkerPool:
             raise WorkerDiedError(None, had_begun=True) from None
         finally:
             self._give_back(worker, retire)
+        if last.get("type") == OUTGROWN and talk.brief_s is not None:
+            raise _OutgrownError
         if last.get("type") == "problem":
             raise _problem(last)
         return last
 
-    def _converse(
-        self, worker: _Worker, header: dict[str, object], data: memoryview, on_message: OnMessage, total_s: float
-    ) -> dict[str, Any]:
+    def _converse(self, worker: _Worker, talk: _Talk) -> dict[str, Any]:
         channel = worker.channel
         worker.has_begun = False
-        ends_at = time.monotonic() + total_s
+        ends_at = time.monotonic() + (talk.total_s if talk.brief_s is None else talk.brief_s)
         channel.set_deadline(ends_at)
-        channel.send(header, data)
+        channel.send(talk.header, talk.data)
         while True:
             channel.set_deadline(min(ends_at, time.monotonic() + self._job_timeout_s))
             message = channel.receive_header()
             worker.has_begun = True
             if message.get("type") == BEGUN:
                 continue
-            if message.get("type") in ("done", "problem"):
+            if message.get("type") in ("done", "problem", OUTGROWN):
                 return message
-            on_message(message, channel)
+            talk.on_message(message, channel)
+            if talk.cancel is not None and talk.cancel.is_set():
+                raise Cancelled
+            if talk.place is not None:
+                ends_at += talk.place.give_way(self._queue_timeout_s, talk.cancel)
 
     def _take(self) -> _Worker:
         if not self._open:

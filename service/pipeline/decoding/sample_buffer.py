@@ -11,6 +11,7 @@ import numpy as np
 
 from service.pipeline.decoding.decoder_messages import announced_samples
 from service.pipeline.decoding.protocol import Channel
+from service.pipeline.device.account import Holdings, current_account
 from service.pipeline.results import FloatArray
 from service.problems import CapacityExceeded, MediaInvalid, MediaTooLong
 
@@ -26,11 +27,13 @@ class DecodedBudget:
     """Bytes of decoded sound that all requests together may hold. Thread-safe.
 
     Args:
-        limit_bytes: all of it.
+        limit_bytes: all of it; one account may hold a share.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
+        self._holdings = Holdings(limit_bytes)
+        self.most_bytes = int(self._holdings.most)
         self._lock = threading.Lock()
         self._used_bytes = 0
 
@@ -40,27 +43,29 @@ class DecodedBudget:
         with self._lock:
             return self._used_bytes
 
-    def take(self, size: int, held: int) -> None:
-        """Take ``size`` more bytes for a request that already holds ``held``.
+    def take(self, size: int, held: int, owner: str) -> None:
+        """Take ``size`` more bytes for a request of ``owner`` that already holds ``held``.
 
         Raises:
             MediaTooLong: no budget of this size could hold the recording.
             CapacityExceeded: other requests hold too much at present.
         """
-        if held + size > self.limit_bytes:
+        if held + size > self.most_bytes:
             raise MediaTooLong(
                 "The chosen channels of the recording take more memory than a request may have. "
                 "Choose one channel or a range, or send it as a job (POST /v1/jobs/audio-emotion)."
             )
         with self._lock:
-            if self._used_bytes + size > self.limit_bytes:
+            if self._used_bytes + size > self.limit_bytes or not self._holdings.fits(owner, size):
                 raise CapacityExceeded(retry_after_s=RETRY_AFTER_S)
             self._used_bytes += size
+            self._holdings.add(owner, size)
 
-    def give_back(self, size: int) -> None:
-        """Give ``size`` bytes back."""
+    def give_back(self, size: int, owner: str) -> None:
+        """Give ``size`` bytes of ``owner`` back."""
         with self._lock:
             self._used_bytes -= size
+            self._holdings.add(owner, -size)
 
 
 class _Holding:
@@ -68,17 +73,18 @@ class _Holding:
 
     def __init__(self, budget: DecodedBudget) -> None:
         self._budget = budget
+        self._owner = current_account().name
         self.bytes = 0
 
     def grow_to(self, size: int) -> None:
         if size > self.bytes:
             more = -(-(size - self.bytes) // PIECE_BYTES) * PIECE_BYTES
-            more = max(size - self.bytes, min(more, self._budget.limit_bytes - self.bytes))
-            self._budget.take(more, self.bytes)
+            more = max(size - self.bytes, min(more, self._budget.most_bytes - self.bytes))
+            self._budget.take(more, self.bytes, self._owner)
             self.bytes += more
 
     def release(self) -> None:
-        self._budget.give_back(self.bytes)
+        self._budget.give_back(self.bytes, self._owner)
         self.bytes = 0
 
 
@@ -96,7 +102,7 @@ class SampleBuffer:
     def __init__(self, max_channels: int, max_samples: int, budget: DecodedBudget | None = None) -> None:
         self._max_channels = max_channels
         self._max_samples = max_samples
-        self._holding = _Holding(budget or DecodedBudget(4 * max_channels * max_samples + PIECE_BYTES))
+        self._holding = _Holding(budget or DecodedBudget(8 * max_channels * max_samples + PIECE_BYTES))
         self._array: FloatArray | None = None
         self._length = 0
 
@@ -118,6 +124,10 @@ class SampleBuffer:
         for row in self._array:
             channel.receive_into(row[self._length : stop].view(np.uint8).data)
         self._length = stop
+
+    def restart(self) -> None:
+        """Begin again: the same samples are about to come."""
+        self._length = 0
 
     def finish(self) -> FloatArray:
         """Return float32 [channels, samples], each channel C-contiguous.

@@ -27,6 +27,7 @@ from service.pipeline.decoding.demux import (
     INDEXED,
     Frames,
     claimed_s,
+    claimed_samples,
     ends_early,
     find_beginnings,
     holds_silence,
@@ -96,7 +97,9 @@ def decode_audio(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, objec
         See :meth:`SampleSink.facts`, and ``tracks``.
 
     Raises:
-        Problem: the file cannot be decoded. Any other exception is FFmpeg's and means the same.
+        Problem: the file cannot be decoded.
+        OutgrownError: it has more samples than the job may go through.
+        Exception: any other is FFmpeg's and means that the file cannot be decoded.
     """
     if job.wav is not None and job.wav["codec"] in PLAIN_PCM:
         return read_plain_pcm(upload, WavLayout(**job.wav), job, emit)
@@ -108,6 +111,7 @@ def decode_any(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, object]
     with _open(upload, job.demuxer, job.audio_codecs) as container:
         tracks = _tracks(container, job.audio_codecs, job.max_streams, job.demuxer)
         claims_too_long = claimed_s(container) > job.max_duration_s
+        job.refuse_if_outgrown(claimed_samples(container))
     sound = [track for track in tracks if track.about.kind == SOUND]
     if not sound:
         raise NoAudioStream

@@ -16,9 +16,9 @@ import numpy as np
 
 from service.pipeline.decoding import sandbox
 from service.pipeline.decoding.confinement import confine, renew_cpu_limit
-from service.pipeline.decoding.protocol import BEGUN, Channel
+from service.pipeline.decoding.protocol import BEGUN, OUTGROWN, Channel
 from service.pipeline.decoding.remote_file import open_remote
-from service.pipeline.media.sampling import AudioJob
+from service.pipeline.media.sampling import AudioJob, OutgrownError
 from service.pipeline.media.video_frames import Picture, VideoJob
 from service.pipeline.results import FloatArray
 from service.problems import MediaInvalid, Problem
@@ -69,6 +69,8 @@ def _answer(header: dict[str, Any], upload: BinaryIO, reply: Reply) -> dict[str,
         return {"type": "done", **result}
     except Problem as problem:
         return {"type": "problem", "code": problem.code, "detail": problem.detail, "pointer": problem.pointer}
+    except OutgrownError:
+        return {"type": OUTGROWN}
     except MemoryError:
         detail = "The recording needs more memory than its decoder may have."
         return {"type": "problem", "code": MediaInvalid.code, "detail": detail, "retire": True}

@@ -1,7 +1,7 @@
 """Accounts that work is charged to: limits of one client (429) apart from those of the service (503), fair turns.
 
-The account travels in the request's context, across threads, and not in signatures: only admission and the two queues
-read it.
+The account travels in the request's context, across threads, and not in signatures: only admission and the queues read
+it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,35 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+SHARE_OF_ONE: Final = 7 / 8
+"""Largest share of what all work has in common that one account may hold, so that others find room."""
+
+_NOTHING: Final = 1e-6  # what rounding leaves of a sum of seconds
+
+
+class Holdings:
+    """What each account holds of something that all have in common. Not thread-safe.
+
+    Args:
+        whole: all of it.
+    """
+
+    def __init__(self, whole: float) -> None:
+        self.most = SHARE_OF_ONE * whole
+        self._held: dict[str, float] = {}
+
+    def fits(self, name: str, more: float) -> bool:
+        """Whether the account ``name`` may hold ``more`` than it does."""
+        return self._held.get(name, 0.0) + more <= self.most
+
+    def add(self, name: str, amount: float) -> None:
+        """Note that the account ``name`` holds ``amount`` more, or less where it is negative."""
+        self._held[name] = self._held.get(name, 0.0) + amount
+        if self._held[name] < _NOTHING:
+            del self._held[name]
 
 
 class Account(Protocol):
@@ -37,10 +65,11 @@ class Account(Protocol):
         """Remove ``seconds`` from the system; ``unused`` refunds them, because no work was done."""
 
 
+@dataclass(frozen=True)
 class Unlimited:
-    """An account without limits, for work without credentials."""
+    """An account without limits: it only takes turns under its name."""
 
-    name = "anonymous"
+    name: str = "anonymous"
 
     def take(self, seconds: float) -> None:
         """Permit everything."""

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from service.pipeline.device.account import Account, Unlimited, current_account
-from service.pipeline.device.batch import Cancelled
+from service.pipeline.device.account import Account, Holdings, Unlimited, current_account
 from service.pipeline.device.rate import LEAST_RETRY_S, LONGEST_RETRY_S, DecayingRate
+from service.pipeline.device.task import Cancelled
 from service.problems import CapacityExceeded, Draining
 
 PATIENT_SHARE = 0.25
@@ -39,6 +39,7 @@ class Hold:
     def __init__(self, admission: Admission, seconds: float, account: Account) -> None:
         self._admission = admission
         self._account = account
+        self.owner = account.name
         self.seconds = seconds
 
     def resize(self, seconds: float) -> None:
@@ -60,7 +61,8 @@ class Hold:
 class Admission:
     """Counts the seconds of media in the system and refuses at once what does not fit.
 
-    A recording longer than the whole capacity is admitted when the system is empty.
+    One account holds at most ``account.SHARE_OF_ONE`` of the capacity. A recording longer than that is admitted
+    when the system is empty.
 
     Args:
         capacity_s: seconds of media.
@@ -72,6 +74,7 @@ class Admission:
         self._clock = clock
         self._condition = threading.Condition()
         self._held_s = 0.0
+        self._holdings = Holdings(capacity_s)
         self._reserved_s = 0.0
         self._holds = 0
         self._draining = False
@@ -100,7 +103,7 @@ class Admission:
                 self._reserved_s -= seconds
             if self._draining:
                 raise Draining(retry_after_s=LEAST_RETRY_S)
-            hold = self._enter(seconds, Unlimited())
+            hold = self._enter(seconds, Unlimited("jobs"))
         with self._released(hold):
             yield hold
 
@@ -134,7 +137,7 @@ class Admission:
             Draining: the service is about to stop.
         """
         with self._condition:
-            self._refuse_unless_fits(0.0, others=self._holds)
+            self._refuse_unless_fits(0.0, current_account())
 
     def drain(self) -> None:
         """Admit no more work; admitted work continues."""
@@ -163,21 +166,24 @@ class Admission:
 
     def _admit(self, seconds: float, account: Account) -> Hold:
         with self._condition:
-            self._refuse_unless_fits(seconds, others=self._holds)
+            self._refuse_unless_fits(seconds, account)
             return self._enter(seconds, account)
 
     def _enter(self, seconds: float, account: Account) -> Hold:
         self._finished.pass_time(busy=self._holds > 0)
         self._held_s += seconds
         self._holds += 1
+        self._holdings.add(account.name, seconds)
         return Hold(self, seconds, account)
 
     def _resize(self, hold: Hold, seconds: float) -> None:
         with self._condition:
             grown_s = seconds - hold.seconds
-            if grown_s > 0 and self._holds > 1 and self._held_s + grown_s > self.capacity_s:
+            full = self._held_s + grown_s > self.capacity_s or not self._holdings.fits(hold.owner, grown_s)
+            if grown_s > 0 and self._holds > 1 and full:
                 raise self._full(grown_s)
             self._held_s += grown_s
+            self._holdings.add(hold.owner, grown_s)
             hold.seconds = seconds
 
     @contextmanager
@@ -196,14 +202,15 @@ class Admission:
             self._finished.add(done_s)
             self._holds -= 1
             self._held_s = self._held_s - hold.seconds if self._holds else 0.0
+            self._holdings.add(hold.owner, -hold.seconds)
             self._condition.notify_all()
 
-    def _refuse_unless_fits(self, seconds: float, others: int) -> None:
+    def _refuse_unless_fits(self, seconds: float, account: Account) -> None:
         if self._draining:
             raise Draining(retry_after_s=LEAST_RETRY_S)
         taken_s = self._held_s + self._reserved_s
         full = taken_s >= self.capacity_s if seconds == 0 else taken_s + seconds > self.capacity_s
-        if (others or self._reserved_s) and full:
+        if (self._holds or self._reserved_s) and (full or not self._holdings.fits(account.name, seconds)):
             raise self._full(seconds)
 
     def _full(self, seconds: float) -> CapacityExceeded:

@@ -19,19 +19,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from service.pipeline.device.account import current_account
 from service.pipeline.device.fair_round import FairRound
+from service.pipeline.device.task import WAKE_S, Cancelled
 from service.problems import DeadlineExceeded, Draining, InferenceUnavailable
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 Taken = TypeVar("Taken", contravariant=True)
 Given = TypeVar("Given", covariant=True)
-
-WAKE_S = 0.1
-"""Interval at which a waiting caller checks whether it was cancelled; finished work wakes it at once."""
-
-
-class Cancelled(Exception):
-    """The caller's ``cancel`` event was set before the work was done."""
 
 
 class BatchRunner(Protocol[Taken, Given]):

@@ -8,6 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+WAKE_S = 0.1
+"""Interval at which a waiting caller checks whether it was cancelled; finished work wakes it at once."""
+
+
+class Cancelled(Exception):
+    """The caller's ``cancel`` event was set before the work was done."""
+
 
 class StageTimes(dict[str, float]):
     """Seconds of each stage, in the order in which the stages began.

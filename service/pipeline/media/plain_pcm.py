@@ -43,11 +43,13 @@ def read_plain_pcm(
 
     Raises:
         Problem: the file is invalid or exceeds a limit.
+        OutgrownError: it has more samples than the job may go through.
     """
     frames = (layout.data_bytes + sum(size for _, size in layout.joined)) // layout.frame_bytes
     sink = SampleSink(job, layout.sample_rate_hz, layout.channels, layout.codec, emit)
     if frames > job.max_duration_s * layout.sample_rate_hz:
         raise MediaTooLong
+    job.refuse_if_outgrown(frames * layout.channels)
     for start, size in ((layout.data_start, layout.data_bytes), *layout.joined):
         upload.seek(start)
         for first in range(0, size, BLOCK_FRAMES * layout.frame_bytes):

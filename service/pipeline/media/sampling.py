@@ -38,6 +38,7 @@ class AudioJob:
         track: number among the sound tracks; None lets the decoder choose.
         claims_length: whether the header says how long the recording is.
         wav: fields of a WavLayout, if there is one.
+        most_samples: of all channels that may be gone through; None for any number.
     """
 
     container: str
@@ -57,6 +58,20 @@ class AudioJob:
     track: int | None = None
     claims_length: bool = False
     wav: dict[str, Any] | None = None
+    most_samples: int | None = None
+
+    def refuse_if_outgrown(self, samples: float) -> None:
+        """Stop where ``samples`` of all channels, claimed or counted, are more than this job may go through.
+
+        Raises:
+            OutgrownError
+        """
+        if self.most_samples is not None and samples > self.most_samples:
+            raise OutgrownError
+
+
+class OutgrownError(Exception):
+    """A recording has more samples than its job may go through."""
 
 
 class SampleSink:
@@ -114,9 +129,11 @@ class SampleSink:
 
         Raises:
             MediaTooLong: the recording exceeds the longest duration.
+            OutgrownError: it has more samples than the job may go through.
             SamplesNotFinite: a sample is NaN, infinite or far beyond full scale.
         """
         placement = self.clock.place(stamp_s, block.shape[1])
+        self._job.refuse_if_outgrown(self.clock.position * self.channels)
         self._add_silence(placement.silence)
         self._pending.append(block[:, placement.skip :] if placement.skip else block)
         self._pending_samples += block.shape[1] - placement.skip

@@ -84,6 +84,7 @@ class SoundSource:
 
         Raises:
             Problem: as the decoder and :meth:`Batcher.run`.
+            Cancelled: the work was cancelled.
         """
         denoiser = self._denoiser if options.denoise else None
         decoded_hz = rate_hz if denoiser is None else denoiser.speech.sample_rate_hz
@@ -95,6 +96,7 @@ class SoundSource:
                 end_s=options.end_s,
                 channel=options.channel,
                 track=options.track,
+                cancel=work.cancel,
             )
         hold.resize(decoded.samples.shape[-1] / decoded_hz)
         channels = [NamedChannel(*named) for named in zip(decoded.names, decoded.samples, strict=True)]

@@ -49,7 +49,7 @@ def find_turn(
         return SpeakerTurn(None, (Flag.NO_VOICE_ACTIVITY,))
     try:
         with work.stage("decode"):
-            decoded = decoder.audio(data, target_rate_hz=rate_hz, channel=voices, track=track)
+            decoded = decoder.audio(data, target_rate_hz=rate_hz, channel=voices, track=track, cancel=work.cancel)
         listening = replace(work, progress=None)  # it counts from 0; the stages' times stay shared
     except NoAudioStream:
         return SpeakerTurn(None, (Flag.NO_AUDIO,))

@@ -14,8 +14,7 @@ from service.jobs.spool import Spool
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.device.admit import Admission
-from service.pipeline.device.batch import Cancelled
-from service.pipeline.device.task import Work
+from service.pipeline.device.task import Cancelled, Work
 from service.pipeline.results import AudioOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import DenoiserUnavailable, MediaTooLong, MediaTooShort, ModelNotFound, Unprocessable

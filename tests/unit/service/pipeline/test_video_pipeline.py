@@ -12,8 +12,7 @@ import pytest
 from export.faces.bundle import write_face_bundle
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.decoding.decode import Decoder
-from service.pipeline.device.batch import Cancelled
-from service.pipeline.device.task import Work
+from service.pipeline.device.task import Cancelled, Work
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.pipeline.video.video_faces import VideoFaces

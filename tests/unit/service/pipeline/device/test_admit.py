@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from service.pipeline.device.account import Unlimited
+from service.pipeline.device.account import SHARE_OF_ONE, Unlimited, charged_to
 from service.pipeline.device.admit import PATIENT_SHARE, Admission, estimate_s
-from service.pipeline.device.batch import Cancelled
 from service.pipeline.device.rate import LONGEST_RETRY_S, DecayingRate
+from service.pipeline.device.task import Cancelled
 from service.problems import CapacityExceeded, Draining
 from tests.support.patience import HANG_S, wait_until
 
@@ -22,7 +22,7 @@ class Clock:
 
 def test_capacity_is_exact_and_given_back():
     admission = Admission(10.0)
-    with admission.hold(6.0), admission.hold(4.0):
+    with admission.hold(6.0), charged_to(Unlimited("another")), admission.hold(4.0):
         assert admission.held_s == 10.0
         assert admission.requests == 2
         with pytest.raises(CapacityExceeded), admission.hold(0.1):
@@ -51,7 +51,7 @@ def test_a_recording_longer_than_the_capacity_runs_alone():
 
 def test_resize_replaces_the_estimate_and_refuses_what_does_not_fit():
     admission = Admission(10.0)
-    with admission.hold(1.0) as first, admission.hold(5.0) as second:
+    with admission.hold(1.0) as first, charged_to(Unlimited("another")), admission.hold(5.0) as second:
         first.resize(5.0)
         assert admission.held_s == 10.0
         with pytest.raises(CapacityExceeded):
@@ -135,10 +135,10 @@ def test_never_over_capacity_under_a_burst():
     outcomes: list[str] = []
     highest: list[float] = []
 
-    def visit() -> None:
+    def visit(name: str) -> None:
         gate.wait()
         try:
-            with admission.hold(1.0):
+            with charged_to(Unlimited(name)), admission.hold(1.0):
                 highest.append(admission.held_s)
                 release.wait(HANG_S)
             outcomes.append("served")
@@ -148,7 +148,7 @@ def test_never_over_capacity_under_a_burst():
                 release.set()
 
     release = threading.Event()
-    threads = [threading.Thread(target=visit) for _ in range(32)]
+    threads = [threading.Thread(target=visit, args=(str(number),)) for number in range(32)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -157,6 +157,19 @@ def test_never_over_capacity_under_a_burst():
     assert outcomes.count("refused") == 24
     assert max(highest) <= 8.0
     assert admission.held_s == 0.0
+
+
+def test_nobody_takes_all_of_the_capacity_from_others() -> None:
+    admission = Admission(80.0)
+    with admission.hold(40.0) as first, admission.hold(SHARE_OF_ONE * 80 - 40):
+        with pytest.raises(CapacityExceeded), admission.hold(1.0):
+            pass
+        with pytest.raises(CapacityExceeded):
+            first.resize(41.0)
+        with charged_to(Unlimited("another")), admission.hold(1.0) as other:
+            other.resize(9.0)
+    with admission.hold(SHARE_OF_ONE * 80):
+        assert admission.requests == 1  # nothing of the former is counted any more
 
 
 def test_estimate_of_telephone_pcm_is_no_more_than_twice_its_length():
@@ -172,7 +185,7 @@ def test_work_that_can_wait_gets_room_though_requests_keep_coming() -> None:
             held.append(admission.held_s)
 
     with admission.hold(50.0):
-        with admission.hold(40.0):
+        with admission.hold(30.0):
             job = threading.Thread(target=wait)
             job.start()
             wait_until(lambda: admission._reserved_s == PATIENT_SHARE * 100)
@@ -181,7 +194,7 @@ def test_work_that_can_wait_gets_room_though_requests_keep_coming() -> None:
         job.join()
         assert held == [75.0]
         assert admission._reserved_s == 0
-        with admission.hold(50.0):
+        with admission.hold(30.0):
             pass
 
 

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from service.pipeline.device.batch import Batcher, Cancelled
+from service.pipeline.device.batch import Batcher
+from service.pipeline.device.task import Cancelled
 from service.problems import DeadlineExceeded, Draining, InferenceUnavailable
 from tests.support.patience import HANG_S
 
