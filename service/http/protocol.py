@@ -2,8 +2,9 @@
 
 - Headers, trailers and chunk extensions are bounded while they arrive, in bytes and in time.
 - What the parser refuses is answered as a problem document.
-- A connection that is closed before the request body was read lingers for a moment: closing at once would
-  make the kernel reset it and throw away the answer before the client has read it (RFC 9112, section 9.6).
+- A connection that is answered before its request body was read lingers: what still comes is read and thrown away, for
+  a while. Closing at once would make the kernel reset it and throw away the answer before the client, which may send
+  all of its body first, has read it (RFC 9112, section 9.6).
 - A client that reads nothing of a long answer, or of its events, is not waited for.
 """
 
@@ -28,6 +29,14 @@ from service.problems import BodyTimeout, HeadersTooLarge, Malformed, Problem
 from service.settings import Limits
 
 LINGER_S = 2.0
+"""Seconds without a byte after which a connection that lingers is closed."""
+
+LONGEST_LINGER_S = 30.0
+"""Seconds after which it is closed whatever comes: 64 MiB at 18 Mbit/s."""
+
+LINGER_BODIES = 2
+"""Bytes that are thrown away, in largest bodies: a body that is refused for its size is larger than one of them."""
+
 LAST_CHANCE_S = 0.1
 
 _FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
@@ -52,6 +61,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._data = b""
         self._unaccounted_bytes = 0  # since the last piece of body
         self._discarded_bytes = 0
+        self._lingering_until = 0.0
         self._header_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
         self._reader = ReaderWatch(transport, self.limits.stream_held_back_s)
@@ -198,15 +208,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         self._lingering = True
+        self._lingering_until = self.loop.time() + LONGEST_LINGER_S
         self._stop_awaiting_headers()
         self.transport.write_eof()
         self.flow.resume_reading()
-        self._linger_timer = self.loop.call_later(LINGER_S, self.transport.close)
+        self._discard(0)
 
     def _discard(self, size_bytes: int) -> None:
+        """Throw away what came, and wait for more."""
         self._discarded_bytes += size_bytes
-        if self._discarded_bytes > self.limits.max_body_bytes:
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+        if self._discarded_bytes > LINGER_BODIES * self.limits.max_body_bytes:
             self.transport.close()
+            return
+        closes_at = min(self.loop.time() + LINGER_S, self._lingering_until)
+        self._linger_timer = self.loop.call_at(closes_at, self.transport.close)
 
 
 class _GentleTransport:

@@ -6,6 +6,7 @@ here parameters are query parameters, so their counterparts are rows with bad qu
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import time
 from collections.abc import Iterator
@@ -308,6 +309,25 @@ def test_row_23_answer_survives_a_client_that_keeps_sending(live: LiveServer) ->
             connection.sendall(b"R" * 60_000)
             time.sleep(0.001)
         assert_problem(read_answers(connection)[0], 413, "body_too_large")
+
+
+@pytest.mark.hostile_row(23)
+def test_row_23_answer_survives_a_client_that_sends_all_of_it_before_it_reads() -> None:
+    async def send(port: int, size: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(EMOTION + WAV_TYPE + b"Content-Length: %d\r\n\r\n" % size)
+            for _ in range(size // 65_536):
+                writer.write(bytes(65_536))
+                await writer.drain()
+            return await reader.readline()
+        finally:
+            writer.close()
+
+    with serving(small_settings(limits={"max_body_bytes": 2 * 1024 * 1024})) as server:
+        for _ in range(5):
+            status = asyncio.run(asyncio.wait_for(send(server.port, 3 * 1024 * 1024), HANG_S))
+            assert status.startswith(b"HTTP/1.1 413 ")
 
 
 def test_upgrade_offer_is_ignored_and_the_connection_kept(live: LiveServer) -> None:
