@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,7 @@ from service.problems import (
     ResultExpired,
 )
 from service.settings import KeyLimits, Settings
+from service.telemetry.logs import describe_exception, service_logger
 from service.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -200,8 +200,11 @@ class Jobs:
         except IdempotencyTakenError:
             return self._known(reception)
         if self._engine is not None:
-            with suppress(SQLAlchemyError):  # the next sweep submits it
+            try:
                 self._engine.submit(job.handle)
+            except Exception as error:  # of the database, or of an engine that is being closed meanwhile
+                fields = describe_exception(type(error), error.__traceback__)
+                service_logger.warning("a job waits for the next sweep or start", extra={"fields": fields})
         self._metrics.submitted()
         return replace(job, job_key=None, is_new=True)
 

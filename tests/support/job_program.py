@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,18 +82,23 @@ class JobProgram:
         return self._end(signal.SIGTERM)
 
     def submit(self, kind: str, body: bytes, **parameters: str) -> str:
-        """Address of a new job."""
-        answer = self.http.post(f"{self.url}/v1/jobs/{kind}", params=parameters, content=body)
-        assert answer.status_code == 202, answer.text
-        return answer.headers["location"]
+        """Address of a new job; while the service takes no jobs, it is tried again."""
+        ends_s = time.monotonic() + HANG_S
+        while True:
+            answer = self.http.post(f"{self.url}/v1/jobs/{kind}", params=parameters, content=body)
+            if answer.status_code == 202:
+                return answer.headers["location"]
+            assert answer.json()["code"] == "jobs_unavailable", answer.text
+            assert time.monotonic() < ends_s
+            time.sleep(float(answer.headers["retry-after"]) / 10)
 
     def state(self, address: str) -> dict:
         return self.http.get(self.url + address).json()
 
     def finished(self, address: str) -> dict:
-        """The job after its end."""
-        unfinished = ("queued", "running")
-        self.wait(lambda: self.state(address)["state"] not in unfinished)
+        """The job after its end; the service may refuse to tell of it for a while."""
+        ended = ("succeeded", "failed", "cancelled", "expired")
+        self.wait(lambda: self.state(address).get("state") in ended)
         return self.state(address)
 
     def result(self, address: str, accept: str = "application/json") -> httpx.Response:

@@ -244,7 +244,7 @@ def test_twenty_outages_and_kills(cluster: Cluster, models: str, settings: dict[
                     for _ in range(chance.randrange(1, 30)):
                         end_connections(cluster.url)
                         pause.wait(0.1)
-            program.wait(lambda: httpx.get(program.url + address).status_code == 200)  # noqa: B023
             assert program.finished(address)["state"] == "succeeded", number
+            program.wait(lambda: program.result(address).status_code == 200)  # noqa: B023
             assert program.result(address).content == direct
         assert "a job failed" not in program.log_path.read_text()
