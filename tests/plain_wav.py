@@ -45,7 +45,7 @@ class PlainDecoder:
     def __init__(self, flags: tuple[str, ...] = (), spans: tuple[FlagSpan, ...] = ()) -> None:
         self.flags, self.spans = flags, spans
 
-    def audio(self, data, *, target_rate_hz, start_s=None, end_s=None, channel="each", track=None) -> PlainDecoded:
+    def audio(self, data, *, target_rate_hz, start_s=None, end_s=None, channel="each", **_) -> PlainDecoded:
         with wave.open(io.BytesIO(bytes(data))) as file:
             rate_hz, channels, count = file.getframerate(), file.getnchannels(), file.getnframes()
             samples = np.frombuffer(file.readframes(count), "<i2").reshape(-1, channels).T / np.float32(32768)

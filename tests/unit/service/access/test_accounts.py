@@ -115,7 +115,7 @@ def test_what_the_service_refuses_is_not_charged(clock):
     with charged_to(limited):
         with admission.hold(5.0) as hold:
             hold.resize(6.0)
-            with admission.hold(3.0) as other, pytest.raises(CapacityExceeded):
+            with admission.hold(2.0) as other, pytest.raises(CapacityExceeded):
                 other.resize(9.0)
         assert not limited.is_idle
     clock.now += 9.0
