@@ -57,6 +57,17 @@ def is_full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free == 0
 
 
+def test_no_file_of_the_folder_is_mapped(disk: Path, server: JobServer) -> None:
+    """Whoever writes to a map on a full disk is ended by SIGBUS: SQLite must keep its journal in a file of its own."""
+    with httpx.Client(base_url=server.url) as client:
+        job = submit(client, b"gate" + bytes(300_000))
+        wait_until(lambda: client.get(job).json()["progress"] > 0)
+        maps = Path("/proc/self/maps").read_text()
+        assert str(disk) not in maps
+        assert list(disk.rglob("*.sqlite-shm")) == []
+        assert client.delete(job).status_code == 204
+
+
 @pytest.mark.parametrize("with_ballast", [True, False])
 def test_a_full_disk_is_emptied_by_deleting_jobs(disk: Path, server: JobServer, with_ballast: bool) -> None:
     with httpx.Client(base_url=server.url) as client:
