@@ -2,9 +2,16 @@
 
 from emoserve_client._async.client import AsyncEmoserve
 from emoserve_client._sync.client import Emoserve
-from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion, AudioTimeline, ChannelEmotion
+from emoserve_client.audio_answers import (
+    AudioEmbedding,
+    AudioEmotion,
+    AudioTimeline,
+    ChannelEmotion,
+    Segments,
+    VoiceActivity,
+)
 from emoserve_client.common_answers import AnsweringModel, Media
-from emoserve_client.event_answers import AffectRows, Progress, Window
+from emoserve_client.event_answers import AffectRows, Progress, Segment, Window
 from emoserve_client.job_answers import Job, JobState
 from emoserve_client.problems import EmoserveError, Problem, ServiceUnreachable
 from emoserve_client.retries import Retries
@@ -31,6 +38,8 @@ __all__ = [
     "Problem",
     "Progress",
     "Retries",
+    "Segment",
+    "Segments",
     "ServiceUnreachable",
     "StreamClosed",
     "StreamLimits",
@@ -38,5 +47,6 @@ __all__ = [
     "Upload",
     "VideoAffect",
     "VideoStreamCreated",
+    "VoiceActivity",
     "Window",
 ]

@@ -1,4 +1,4 @@
-"""Parts of an answer that uploads, jobs and streams give early: progress, windows of sound, rows of a face."""
+"""Parts of an answer that uploads, jobs and streams give early: progress, windows, utterances, rows of a face."""
 
 from __future__ import annotations
 
@@ -48,6 +48,38 @@ class Window:
 
     @classmethod
     def read(cls, raw: Document) -> Window:
+        """Read a JSON document."""
+        return cls(**members(cls, raw))
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Emotion of one utterance of a live stream with ``segments=True``, told when it has ended.
+
+    Attributes:
+        index: number of the utterance, from 0.
+        start_s, end_s: seconds from the beginning of the stream.
+        probabilities: probability of each label; None with too little speech to judge.
+        arousal, valence: values in −1…1, or None.
+        speech: share of speech, 0…1.
+        speech_level_db: loudness of the speech, dB re full scale, or None.
+        confidence: amount of voice, 0…1.
+    """
+
+    index: int
+    start_s: float
+    end_s: float
+    probabilities: Mapping[str, float] | None
+    emotion: str | None
+    arousal: float | None
+    valence: float | None
+    speech: float
+    speech_level_db: float | None
+    confidence: float
+    raw: Document = field(repr=False)
+
+    @classmethod
+    def read(cls, raw: Document) -> Segment:
         """Read a JSON document."""
         return cls(**members(cls, raw))
 

@@ -6,17 +6,21 @@ from collections.abc import Sequence
 from typing import Literal, TypedDict
 
 Channel = Literal["mix", "left", "right", "each"]
-Include = Literal["action_units", "attribution", "audio"]
+Include = Literal["action_units", "attribution", "audio", "boxes", "frame_units"]
 
 
 class SoundOptions(TypedDict, total=False):
-    """Parameters that all calls about sound share; times in seconds."""
+    """Parameters that all calls about sound share; times in seconds.
+
+    ``track`` is the number of the sound track, from 0.
+    """
 
     model: str
     version: str
     window_s: float
     hop_s: float
     channel: Channel
+    track: int
     start_s: float
     end_s: float
     denoise: bool
@@ -38,7 +42,8 @@ class EmotionOptions(SoundOptions, total=False):
 class VideoOptions(TypedDict, total=False):
     """Parameters of ``POST /v1/video/affect``.
 
-    ``neutral`` is 'median', 'none' or 'START:END' in seconds; ``face`` is 'largest' or a number.
+    ``neutral`` is 'median', 'none' or 'START:END' in seconds; ``face`` is 'largest', a number, or 'at:X,Y' in shares of
+    the picture; ``track`` and ``picture_track`` are the numbers of the sound and the picture track, from 0.
     """
 
     model: str
@@ -47,6 +52,8 @@ class VideoOptions(TypedDict, total=False):
     neutral: str
     face: str
     channel: Channel
+    track: int
+    picture_track: int
     audio_model: str
     audio_version: str
 
@@ -65,7 +72,7 @@ class AudioStreamOptions(TypedDict, total=False):
     """Options of a live stream of sound besides its sample rate; times in seconds.
 
     ``channels`` is the number of interleaved channels; their mean is judged. ``min_speech`` is the share of a window
-    that must be speech, 0…1.
+    that must be speech, 0…1. ``segments`` asks for utterances too.
     """
 
     channels: int
@@ -74,6 +81,7 @@ class AudioStreamOptions(TypedDict, total=False):
     window_s: float
     hop_s: float
     min_speech: float
+    segments: bool
 
 
 class VideoStreamOptions(TypedDict, total=False):

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from emoserve_client.common_answers import Document
-from emoserve_client.event_answers import AffectRows, Window
+from emoserve_client.event_answers import AffectRows, Segment, Window
 from emoserve_client.problems import Problem, ServiceUnreachable
 from emoserve_client.stream_messages import AudioStreamCreated, StreamClosed, VideoStreamCreated
 
 Created = TypeVar("Created", bound=AudioStreamCreated | VideoStreamCreated)
-Answer = TypeVar("Answer", bound=Window | AffectRows)
+Answer = TypeVar("Answer", bound=Window | Segment | AffectRows)
 Message = bytes | str
 
 MAX_KEPT_BYTES = 64 * 1024 * 1024
@@ -34,34 +34,30 @@ class Kind(Generic[Created, Answer]):
     Attributes:
         path: path of the WebSocket.
         received: member of a message that counts what the service has: samples of a channel, or frames.
-        answer_type: type of the messages that are answers.
         read_created: reads the first message of the service.
-        read_answer: reads an answer.
+        read_answer: reads an answer, by the type of its message; other messages are no answers.
         covered_s: time in seconds up to which an answer shows that media have arrived.
     """
 
     path: str
     received: str
-    answer_type: str
     read_created: Callable[[Document], Created]
-    read_answer: Callable[[Document], Answer]
+    read_answer: Mapping[str, Callable[[Document], Answer]]
     covered_s: Callable[[Answer], float]
 
 
-AUDIO: Kind[AudioStreamCreated, Window] = Kind(
+AUDIO: Kind[AudioStreamCreated, Window | Segment] = Kind(
     "/v1/stream/audio",
     "received_samples",
-    "window",
     AudioStreamCreated.read,
-    Window.read,
-    lambda window: window.end_s,
+    {"window": Window.read, "segment": Segment.read},
+    lambda answer: answer.end_s,
 )
 VIDEO: Kind[VideoStreamCreated, AffectRows] = Kind(
     "/v1/stream/video",
     "received_frames",
-    "affect",
     VideoStreamCreated.read,
-    AffectRows.read,
+    {"affect": AffectRows.read},
     lambda rows: rows.time_s[-1] if rows.time_s else 0.0,
 )
 
@@ -166,9 +162,10 @@ class StreamBooks(Generic[Created, Answer]):
             self.closed = StreamClosed.read(document)
             if self.closed.reason != "end":
                 raise ServiceUnreachable(f"the service ended the stream: {self.closed.reason}")
-        if document["type"] != self.kind.answer_type:
+        read = self.kind.read_answer.get(document["type"])
+        if read is None:
             return None
-        answer = self.kind.read_answer(document)
+        answer = read(document)
         self.answers += 1
         covered_s = self.kind.covered_s(answer)
         with self._lock:

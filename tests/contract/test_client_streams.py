@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from emoserve_client import AffectRows, Emoserve, Problem, Retries, ServiceUnreachable, Window
+from emoserve_client import AffectRows, Emoserve, Problem, Retries, Segment, ServiceUnreachable, Window
 from emoserve_client._sync.live_stream import AudioStream
 from websockets.sync.client import ClientConnection
 
@@ -88,6 +88,26 @@ def test_windows_are_those_of_the_upload(streaming: LiveServer, run: Run) -> Non
     for row, window in enumerate(windows):
         known = {label: column[row] for label, column in timeline.probabilities.items()}
         assert window.probabilities == (None if None in known.values() else pytest.approx(known, abs=1e-5))
+
+
+def test_utterances_come_beside_windows_and_count_when_a_stream_goes_on(
+    proxy: Proxy, make_client: MakeClient, streaming: LiveServer
+) -> None:
+    with Emoserve(streaming.url) as emoserve:
+        upload = emoserve.audio_emotion(wav(SOUND), segments=True).segments
+    with make_client(f"http://127.0.0.1:{proxy.port}", retries=QUICK) as emoserve:
+        with emoserve.audio_stream(RATE_HZ, hop_s=0.3, segments=True) as stream:
+            for piece in PIECES:
+                stream.send(piece)
+            proxy.break_connections()
+            answers = list(stream.finish())
+        assert stream.closed is not None
+        assert stream.closed.answers == len(answers)
+    told = [answer for answer in answers if isinstance(answer, Segment)]
+    assert len(told) < len(answers)
+    assert [one.start_s for one in told] == list(upload.start_s)
+    assert [one.end_s for one in told] == list(upload.end_s)
+    assert [one.emotion for one in told] == list(upload.emotion)
 
 
 @pytest.mark.parametrize("places", [{1}, {5, 6, 14}, {len(PIECES)}, set(range(0, len(PIECES), 2))])

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from emoserve_client.attempts import Attempts
 from emoserve_client.background import AsyncBackground, AsyncEvent
-from emoserve_client.event_answers import AffectRows, Window
+from emoserve_client.event_answers import AffectRows, Segment, Window
 from emoserve_client.problems import EmoserveError, ServiceUnreachable
 from emoserve_client.retries import Retries
 from emoserve_client.stream_books import AUDIO, VIDEO, Answer, Created, Kind, Message, StreamBooks
@@ -211,8 +211,11 @@ class AsyncLiveStream(Generic[Created, Answer]):
         return socket
 
 
-class AsyncAudioStream(AsyncLiveStream[AudioStreamCreated, Window]):
-    """Takes sound and yields each :class:`Window` once it is complete; see :meth:`AsyncEmoserve.audio_stream`."""
+class AsyncAudioStream(AsyncLiveStream[AudioStreamCreated, Window | Segment]):
+    """Takes sound and yields each :class:`Window` once it is complete; see :meth:`AsyncEmoserve.audio_stream`.
+
+    With ``segments=True`` it yields each :class:`Segment` too, once the utterance has ended.
+    """
 
     def __init__(self, place: StreamPlace, retries: Retries, config: Mapping[str, Any]) -> None:
         super().__init__(AUDIO, config, place, retries)

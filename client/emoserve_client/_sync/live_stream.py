@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from emoserve_client.attempts import Attempts
 from emoserve_client.background import Background, Event
-from emoserve_client.event_answers import AffectRows, Window
+from emoserve_client.event_answers import AffectRows, Segment, Window
 from emoserve_client.problems import EmoserveError, ServiceUnreachable
 from emoserve_client.retries import Retries
 from emoserve_client.stream_books import AUDIO, VIDEO, Answer, Created, Kind, Message, StreamBooks
@@ -212,8 +212,11 @@ class LiveStream(Generic[Created, Answer]):
         return socket
 
 
-class AudioStream(LiveStream[AudioStreamCreated, Window]):
-    """Takes sound and yields each :class:`Window` once it is complete; see :meth:`Emoserve.audio_stream`."""
+class AudioStream(LiveStream[AudioStreamCreated, Window | Segment]):
+    """Takes sound and yields each :class:`Window` once it is complete; see :meth:`Emoserve.audio_stream`.
+
+    With ``segments=True`` it yields each :class:`Segment` too, once the utterance has ended.
+    """
 
     def __init__(self, place: StreamPlace, retries: Retries, config: Mapping[str, Any]) -> None:
         super().__init__(AUDIO, config, place, retries)
