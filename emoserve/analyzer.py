@@ -108,7 +108,7 @@ class Analyzer:
 
         options = self._audio_options(parameters)
         result = self._running().speech.analyse(content_of(recording, rate_hz), options, _work(progress))
-        return AudioEmotion.of(result, timeline=options.timeline)
+        return AudioEmotion.of(result, options)
 
     def embedding(
         self,
@@ -250,7 +250,7 @@ def _record_of(result: Answer, choices: Choices) -> AudioEmotion | VideoAffect:
     from service.pipeline import results
 
     if isinstance(result, results.AudioEmotion):
-        return AudioEmotion.of(result, timeline=choices.audio.timeline)
+        return AudioEmotion.of(result, choices.audio)
     return VideoAffect.of(result, choices.include)
 
 

@@ -9,12 +9,11 @@ import numpy as np
 import orjson
 from pydantic import BaseModel, PrivateAttr
 
-from service.local.answers import csv_table
+from service.local.answers import csv_table, json_document
 from service.pipeline import results
 from service.pipeline.results import FloatArray
 from service.pipeline.video import video_results
 from service.problems import EmoserveError
-from service.render.audio_json import audio_emotion_json
 from service.render.channels import has_channel_list
 from service.render.embedding import audio_embedding_json, mean_rows
 from service.render.video_json import video_affect_json
@@ -54,17 +53,19 @@ class AudioEmotion(_Record[results.AudioEmotion], AudioEmotionAnswer):
     """Emotion in a recording."""
 
     @classmethod
-    def of(cls, result: results.AudioEmotion, *, timeline: bool) -> Self:
-        """The record of a pipeline's answer; ``timeline`` adds its windows."""
-        return cls._of(result, audio_emotion_json(result, uuid.uuid4().hex, timeline=timeline))
+    def of(cls, result: results.AudioEmotion, options: results.AudioOptions) -> Self:
+        """The record of a pipeline's answer, with the windows, utterances and voice activity that were asked for."""
+        return cls._of(result, json_document(result, audio=options, include=frozenset()))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a window, whether ``timeline`` was asked for or not; columns as in the service's CSV. Needs pandas.
+        """One row an utterance where ``segments`` was asked for, else a window; columns as in the service's CSV.
+
+        Needs pandas.
 
         Raises:
             ImportError: pandas is not installed.
         """
-        return _frame(self._known())
+        return _frame(self._known(), segments="segments" in self.model_fields_set)
 
 
 class VideoAffect(_Record[video_results.VideoAffect], VideoAffectAnswer):
@@ -117,10 +118,10 @@ class AudioEmbedding(_Record[results.AudioEmbedding], AudioEmbeddingAnswer):
         return pd.concat(parts, ignore_index=True)
 
 
-def _frame(result: results.AudioEmotion | video_results.VideoAffect) -> pd.DataFrame:
+def _frame(result: results.AudioEmotion | video_results.VideoAffect, *, segments: bool = False) -> pd.DataFrame:
     import pandas as pd
 
-    header, rows = csv_table(result)
+    header, rows = csv_table(result, segments=segments)
     frame = pd.DataFrame(rows, columns=[str(name) for name in header])
-    texts = ("channel", "emotion")
+    texts = ("channel", "emotion", "plausible", "audio_emotion")
     return frame.astype({name: "float64" for name in frame.columns if name not in texts})

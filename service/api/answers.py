@@ -19,8 +19,7 @@ def audio_answer(result: AudioEmotion, media_type: str, request_id: str, options
         result: what the pipeline found.
         media_type: one of :data:`AUDIO_MEDIA_TYPES`; FHIR with its parameter ``fhirVersion``.
         request_id: for the JSON document.
-        options: which parts the JSON document holds; CSV and plot always have the timeline, unless CSV is to have
-            segments.
+        options: which parts the JSON document holds; CSV and plot always have the timeline, or segments in its place.
     """
     if media_type == CSV:
         from service.render.csv import audio_emotion_csv
@@ -29,7 +28,7 @@ def audio_answer(result: AudioEmotion, media_type: str, request_id: str, options
     if media_type == PNG:
         from service.render.plot import audio_emotion_png
 
-        return audio_emotion_png(result)
+        return audio_emotion_png(result, segments=options.segments, voice_activity=options.voice_activity)
     if media_type.startswith(FHIR):
         from service.render.fhir.bundle import fhir_bundle
         from service.render.fhir.findings import findings_of_audio

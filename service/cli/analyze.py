@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -30,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="FILE|FOLDER", help="recordings; '-' is standard input")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="form", action="store_const", const="json", help="JSON, one line a file")
-    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="CSV, one row a window")
+    form.add_argument(
+        "--csv", dest="form", action="store_const", const="csv", help="CSV, one row a window or utterance"
+    )
     parser.set_defaults(form="table")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there instead of standard output")
     parser.add_argument(
@@ -40,9 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dark", action="store_true", help="light ink on dark paper for --plot")
     parser.add_argument("--timeline", action="store_true", help="every window in JSON and table, too")
+    parser.add_argument(
+        "--segments", action="store_true", help="utterances, too; in CSV and --plot in place of windows"
+    )
+    parser.add_argument("--voice-activity", action="store_true", help="speech step by step in JSON and --plot, too")
     parser.add_argument("--model", metavar="NAME", help="speech model; see 'emoserve models'")
     parser.add_argument("--model-version", metavar="VERSION", help="its version; without, the highest")
     parser.add_argument("--channel", choices=["mix", "left", "right", "each"], default="mix")
+    parser.add_argument("--track", type=int, metavar="N", help="sound track, from 0; without, the default one")
     parser.add_argument("--window-s", type=float, metavar="SECONDS", help="length of a window")
     parser.add_argument("--hop-s", type=float, metavar="SECONDS", help="from one window's start to the next one's")
     parser.add_argument("--start-s", type=float, metavar="SECONDS", help="judge from here")
@@ -65,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     sources = find_sources(arguments.paths, lambda name, reason: failures.append((name, reason)), choices.suffixes)
     several = len(arguments.paths) > 1 or len(sources) > 1
     plots = (
-        Plots(arguments.plot, sources, dark=arguments.dark, include=choices.include)
+        Plots(arguments.plot, sources, dark=arguments.dark, audio=choices.audio, include=choices.include)
         if arguments.plot and sources
         else None
     )
@@ -80,9 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         _opened(arguments.output) as stream,
         embedding_file(arguments, several=several) as embeddings,
     ):
-        report = report_for(
-            arguments.form, stream, several=several, timeline=arguments.timeline, include=choices.include
-        )
+        shown = replace(choices.audio, timeline=arguments.timeline)
+        report = report_for(arguments.form, stream, several=several, audio=shown, include=choices.include)
         try:
             with progress_bar(sources, enabled=_progress_wanted(arguments, sources)) as progress:
                 failed = _analyse_all(engine, choices, sources, report, plots, embeddings, progress)

@@ -25,7 +25,8 @@ def add_face_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("faces", "for --mode video and table")
     group.add_argument("--include", metavar="PARTS", default="", help=f"of {','.join(INCLUDES)}, separated by commas")
     group.add_argument("--neutral", metavar="HOW", default="median", help="resting face: median, none or START:END")
-    group.add_argument("--face", metavar="WHICH", default="largest", help="'largest' or the number of a face")
+    group.add_argument("--face", metavar="WHICH", default="largest", help="'largest', the number of a face, or at:X,Y")
+    group.add_argument("--picture-track", type=int, metavar="N", help="picture track, from 0; without, the default one")
     group.add_argument("--fps", type=float, metavar="HZ", help="frames per second in place of a table's time stamps")
     group.add_argument("--affect-model", metavar="NAME", help="affect model; see 'emoserve models'")
     group.add_argument("--affect-version", metavar="VERSION", help="its version; without, the highest")
@@ -42,12 +43,15 @@ def choices_from(arguments: argparse.Namespace) -> Choices:
         model=arguments.model,
         version=arguments.model_version,
         channel=arguments.channel,
+        track=arguments.track,
         start_s=arguments.start_s,
         end_s=arguments.end_s,
         timeline=arguments.timeline or arguments.form == "csv" or bool(arguments.plot),
         window_s=arguments.window_s,
         hop_s=arguments.hop_s,
         denoise=arguments.denoise,
+        segments=arguments.segments,
+        voice_activity=arguments.voice_activity,
     )
     return Choices(arguments.mode, audio, video, table)
 
@@ -69,7 +73,8 @@ def _face_options(arguments: argparse.Namespace) -> tuple[VideoOptions, TableOpt
             if "audio" in {part.strip() for part in arguments.include.split(",")}
             else {}
         )
-        video = VideoQuery(neutral=arguments.neutral, channel=arguments.channel, **common, **voice)
+        tracks = {"track": arguments.track, "picture_track": arguments.picture_track}
+        video = VideoQuery(neutral=arguments.neutral, channel=arguments.channel, **tracks, **common, **voice)
         return video.options(), table.options() if arguments.mode == "table" else TableOptions()
     except ValidationError as error:
         first = error.errors()[0]

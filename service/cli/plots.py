@@ -8,6 +8,7 @@ from pathlib import Path
 from service.cli.terminal import UsageError
 from service.local.answers import Answer, picture
 from service.local.sources import FileError, Source, printable
+from service.pipeline.results import AudioOptions
 
 NAME_FIELD = "{name}"
 
@@ -20,6 +21,7 @@ class Plots:
             named, or a file name with ``{name}`` in it.
         sources: all recordings.
         dark: light ink on dark paper.
+        audio: with segments or voice activity, a voice's picture shows them in place of windows.
         include: with 'attribution', a face's picture shows what moved the answer.
 
     Attributes:
@@ -29,8 +31,11 @@ class Plots:
         UsageError: one file name for several recordings.
     """
 
-    def __init__(self, target: str, sources: Sequence[Source], *, dark: bool, include: frozenset[str]) -> None:
+    def __init__(
+        self, target: str, sources: Sequence[Source], *, dark: bool, audio: AudioOptions, include: frozenset[str]
+    ) -> None:
         self._dark = dark
+        self._audio = audio
         self._include = include
         self.paths: dict[Source, Path] = {}
         taken: set[Path] = set()
@@ -51,7 +56,7 @@ class Plots:
         """
         path = self.paths[source]
         title = printable(source.relative.name)
-        content = picture(result, title=title, dark=self._dark, include=self._include)
+        content = picture(result, title=title, dark=self._dark, audio=self._audio, include=self._include)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)

@@ -9,6 +9,7 @@ import orjson
 from service.cli.tables import TableReport
 from service.local.answers import Answer, csv_table, json_document
 from service.local.sources import FileError, Source
+from service.pipeline.results import AudioOptions
 from service.render.csv import Cell, csv_text
 
 
@@ -22,36 +23,36 @@ class Report(Protocol):
         """Write what was kept."""
 
 
-def report_for(form: str, stream: TextIO, *, several: bool, timeline: bool, include: frozenset[str]) -> Report:
+def report_for(form: str, stream: TextIO, *, several: bool, audio: AudioOptions, include: frozenset[str]) -> Report:
     """The report of that form.
 
     Args:
         form: 'json', 'csv' or 'table'.
         stream: where to.
         several: whether there may be more than one file, so that each answer must name its own.
-        timeline: whether to show every window.
+        audio: says whether to show windows, utterances and voice activity.
         include: further parts of a face's answer.
     """
     if form == "json":
-        return JsonReport(stream, several=several, timeline=timeline, include=include)
+        return JsonReport(stream, several=several, audio=audio, include=include)
     if form == "csv":
-        return CsvReport(stream, several=several)
-    return TableReport(stream, several=several, timeline=timeline)
+        return CsvReport(stream, several=several, segments=audio.segments)
+    return TableReport(stream, several=several, timeline=audio.timeline, segments=audio.segments)
 
 
 class JsonReport:
     """One line a file, as the service would answer; with several, ``file`` comes first."""
 
-    def __init__(self, stream: TextIO, *, several: bool, timeline: bool, include: frozenset[str]) -> None:
+    def __init__(self, stream: TextIO, *, several: bool, audio: AudioOptions, include: frozenset[str]) -> None:
         self._stream = stream
         self._several = several
-        self._timeline = timeline
+        self._audio = audio
         self._include = include
 
     def add(self, source: Source, result: Answer) -> None:
         """Write one line."""
         named: dict[str, object] = {"file": source.name} if self._several else {}
-        document = named | json_document(result, timeline=self._timeline, include=self._include)
+        document = named | json_document(result, audio=self._audio, include=self._include)
         self._stream.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE).decode())
         self._stream.flush()
 
@@ -60,11 +61,12 @@ class JsonReport:
 
 
 class CsvReport:
-    """One row a window; with several files, the first column is ``file`` and there is one header for all."""
+    """A row a window or utterance; with several files, the first column is ``file`` and there is one header for all."""
 
-    def __init__(self, stream: TextIO, *, several: bool) -> None:
+    def __init__(self, stream: TextIO, *, several: bool, segments: bool) -> None:
         self._stream = stream
         self._several = several
+        self._segments = segments
         self._header: list[Cell] | None = None
 
     def add(self, source: Source, result: Answer) -> None:
@@ -73,7 +75,7 @@ class CsvReport:
         Raises:
             FileError: they have other columns than those of the first.
         """
-        header, rows = csv_table(result)
+        header, rows = csv_table(result, segments=self._segments)
         if self._header is None:
             self._header = header
             self._write([["file", *header] if self._several else header])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from service.cli.affect_tables import affect_line, affect_lines, affect_table
 from service.cli.table_parts import plain_table, signed_or_dash
 from service.cli.terminal import console_for
 from service.local.sources import Source
-from service.pipeline.results import AudioEmotion, ChannelEmotion
+from service.pipeline.results import AudioEmotion, ChannelEmotion, Segments, Timeline
 from service.pipeline.video.video_results import VideoAffect
 from service.render.channels import has_channel_list, plain_values, top_labels
 from service.render.plot_style import clock, percent
@@ -26,13 +26,14 @@ class TableReport:
     Args:
         stream: where to.
         several: whether there may be more than one file.
-        timeline: whether to add a table of all windows for each file.
+        timeline, segments: whether to add a table of all windows, and one of all utterances, for each file.
     """
 
-    def __init__(self, stream: TextIO, *, several: bool, timeline: bool) -> None:
+    def __init__(self, stream: TextIO, *, several: bool, timeline: bool, segments: bool = False) -> None:
         self._console = console_for(stream)
         self._several = several
         self._timeline = timeline
+        self._segments = segments
         self._parts: list[str | Table] = []
         self._lines: Table | None = None
 
@@ -46,7 +47,9 @@ class TableReport:
         else:
             self._keep_bars(source, result)
         if self._timeline:
-            self._keep_windows(source, result)
+            self._keep_rows(source, result, lambda channel: channel.timeline)
+        if self._segments:
+            self._keep_rows(source, result, lambda channel: channel.segments)
 
     def close(self) -> None:
         """Print what was kept."""
@@ -104,7 +107,9 @@ class TableReport:
             self._parts.append(f"after the denoiser {result.denoiser.name} {result.denoiser.version}")
         self._parts.append("A statistical estimate of how the voice sounds. Not a diagnosis.")
 
-    def _keep_windows(self, source: Source, result: AudioEmotion) -> None:
+    def _keep_rows(
+        self, source: Source, result: AudioEmotion, rows_of: Callable[[ChannelEmotion], Timeline | Segments | None]
+    ) -> None:
         for channel in result.channels:
             names = [source.name] if self._several else []
             if has_channel_list(result):
@@ -112,7 +117,8 @@ class TableReport:
             self._parts.append("")
             if names:
                 self._parts.append(", ".join(names))
-            self._parts.append(_window_table(channel, result.labels))
+            rows = rows_of(channel)
+            self._parts.append("voice activity is not known" if rows is None else _row_table(rows, result.labels))
         if self._several:
             self._parts.append("")
 
@@ -133,8 +139,7 @@ def _bar_lines(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[str
         yield f"  flags: {', '.join(channel.flags)}"
 
 
-def _window_table(channel: ChannelEmotion, labels: tuple[str, ...]) -> Table:
-    timeline = channel.timeline
+def _row_table(timeline: Timeline | Segments, labels: tuple[str, ...]) -> Table:
     table = plain_table(
         ("start", "r"),
         ("end", "r"),

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import uuid
 
-from service.pipeline.results import AudioEmotion
+from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video.video_results import VideoAffect
 from service.render.csv import Cell
 
 Answer = AudioEmotion | VideoAffect
 
 
-def json_document(answer: Answer, *, timeline: bool, include: frozenset[str]) -> dict[str, object]:
+def json_document(answer: Answer, *, audio: AudioOptions, include: frozenset[str]) -> dict[str, object]:
     """As the service would answer.
 
     Args:
         answer: of the pipeline.
-        timeline: whether a voice's windows are in it; those of a face always are.
+        audio: says which of windows, utterances and voice activity a voice's answer holds.
         include: further parts of a face's answer.
     """
     from service.render.audio_json import audio_emotion_json
@@ -24,24 +24,32 @@ def json_document(answer: Answer, *, timeline: bool, include: frozenset[str]) ->
 
     if isinstance(answer, VideoAffect):
         return video_affect_json(answer, uuid.uuid4().hex, include)
-    return audio_emotion_json(answer, uuid.uuid4().hex, timeline=timeline)
+    return audio_emotion_json(
+        answer,
+        uuid.uuid4().hex,
+        timeline=audio.timeline,
+        segments=audio.segments,
+        voice_activity=audio.voice_activity,
+    )
 
 
-def csv_table(answer: Answer) -> tuple[list[Cell], list[list[Cell]]]:
-    """Header and rows."""
+def csv_table(answer: Answer, *, segments: bool = False) -> tuple[list[Cell], list[list[Cell]]]:
+    """Header and rows; with ``segments`` a voice's rows are utterances instead of windows."""
     from service.render.csv import csv_header, csv_rows, video_csv_header, video_csv_rows
 
     if isinstance(answer, VideoAffect):
         return video_csv_header(answer), list(video_csv_rows(answer))
-    return csv_header(answer), list(csv_rows(answer))
+    return csv_header(answer, segments=segments), list(csv_rows(answer, segments=segments))
 
 
-def picture(answer: Answer, *, title: str, dark: bool, include: frozenset[str]) -> bytes:
-    """As a PNG."""
+def picture(answer: Answer, *, title: str, dark: bool, audio: AudioOptions, include: frozenset[str]) -> bytes:
+    """As a PNG; ``audio`` and ``include`` as in :func:`json_document`."""
     if isinstance(answer, VideoAffect):
         from service.render.video_plot import affect_png
 
         return affect_png(answer, include, title=title, dark=dark)
     from service.render.plot import audio_emotion_png
 
-    return audio_emotion_png(answer, title=title, dark=dark)
+    return audio_emotion_png(
+        answer, title=title, dark=dark, segments=audio.segments, voice_activity=audio.voice_activity
+    )

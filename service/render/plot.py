@@ -9,7 +9,16 @@ from service.render.channels import has_channel_list, merged_channel
 from service.render.plot_bars import draw_bars, draw_gauges
 from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page, in_words
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style, clock, one_line, percent, signed
-from service.render.plot_timeline import draw_affect, draw_clock, draw_lanes, draw_speech, draw_waveform, pooled
+from service.render.plot_timeline import (
+    draw_activity,
+    draw_affect,
+    draw_clock,
+    draw_lanes,
+    draw_speech,
+    draw_waveform,
+    pooled,
+    utterances,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,18 +30,27 @@ _CLOCK = 0.3
 _GAUGE, _GAUGE_GAP = 2.3, 0.95
 
 
-def audio_emotion_png(result: AudioEmotion, *, title: str | None = None, dark: bool = False) -> bytes:
+def audio_emotion_png(
+    result: AudioEmotion,
+    *,
+    title: str | None = None,
+    dark: bool = False,
+    segments: bool = False,
+    voice_activity: bool = False,
+) -> bytes:
     """Draw ``result``: lanes over time, or bars for a single window.
 
     Args:
         result: result of the speech pipeline.
         title: first line; a general one if None.
         dark: light ink on dark paper.
+        segments: whether to draw utterances in place of windows, as far as they are known.
+        voice_activity: whether to draw speech at the steps of voice activity in place of windows, likewise.
 
     Returns:
-        A PNG, 1320 pixels wide; its height depends on classes and channels.
+        A PNG, 1320 pixels wide; its height depends on classes and channels. Rows of little evidence are pale.
     """
-    page = _EmotionPage(result, DARK if dark else LIGHT)
+    page = _EmotionPage(result, DARK if dark else LIGHT, segments=segments, voice_activity=voice_activity)
     page.draw(title or "Emotion in the voice")
     return page.png()
 
@@ -40,11 +58,13 @@ def audio_emotion_png(result: AudioEmotion, *, title: str | None = None, dark: b
 class _EmotionPage(Page):
     """Page for the voice over time, or for one window."""
 
-    def __init__(self, result: AudioEmotion, style: Style) -> None:
+    def __init__(self, result: AudioEmotion, style: Style, *, segments: bool, voice_activity: bool) -> None:
         self.result = result
-        self.timelines = [pooled(channel.timeline) for channel in result.channels]
+        self.segments = segments and any(channel.segments is not None for channel in result.channels)
+        self.voice_activity = voice_activity
+        self.timelines = [self._rows(channel) for channel in result.channels]
         longest = max(map(len, result.labels))
-        self.over_time = len(result.channels[0].timeline.start_s) > 1
+        self.over_time = self.segments or len(result.channels[0].timeline.start_s) > 1
         self.with_affect = any(
             channel.arousal is not None or channel.valence is not None or channel.timeline.arousal is not None
             for channel in result.channels
@@ -70,9 +90,14 @@ class _EmotionPage(Page):
             draw_clock(last, span_s, self.style)
         self._footer()
 
+    def _rows(self, channel: ChannelEmotion) -> Timeline:
+        if self.segments and channel.segments is not None:
+            return pooled(utterances(channel.segments, self._span_s()))
+        return pooled(channel.timeline)
+
     def _span_s(self) -> tuple[float, float]:
         """Start and end of the analysed range, which windows and envelope both cover."""
-        timeline = self.timelines[0]
+        timeline = self.result.channels[0].timeline
         return float(timeline.start_s[0]), float(timeline.end_s[-1])
 
     def _block_height(self) -> float:
@@ -86,8 +111,10 @@ class _EmotionPage(Page):
 
     def _timeline(self, channel: ChannelEmotion, timeline: Timeline, shared: Axes) -> Axes:
         self._heading(channel)
-        if timeline.speech is not None:
-            draw_speech(self.panel(_SPEECH, shared), timeline, self.style)
+        if self.voice_activity and channel.voice_activity is not None:
+            draw_activity(self.panel(_SPEECH, shared), channel.voice_activity, self.style)
+        elif channel.timeline.speech is not None:
+            draw_speech(self.panel(_SPEECH, shared), pooled(channel.timeline), self.style)
         lanes = self.panel(_LANE * len(self.result.labels), shared)
         draw_lanes(lanes, channel, timeline, self.result.labels, self.style)
         if not self.with_affect:
@@ -130,7 +157,7 @@ class _EmotionPage(Page):
         words = []
         if has_channel_list(self.result) or channel.channel != "mix":
             words.append(f"Channel {channel.channel}" if channel.channel.isdigit() else f"{channel.channel} channel")
-        words.append("probability of each emotion")
+        words.append("probability of each emotion" + (", one row an utterance" if self.segments else ""))
         line = ", ".join(words)
         if channel.flags:
             line += "   (" + ", ".join(flag.replace("_", " ") for flag in channel.flags) + ")"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.results import ChannelEmotion, FloatArray, Timeline
+from service.pipeline.results import ChannelEmotion, FloatArray, Segments, Timeline, VoiceTrace
 from service.render.plot_style import Style, bare, signed, time_ticks, write_share
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ LANE_HEIGHT = 0.86
 """Height of probability 1 in a lane; lanes are 1 apart."""
 
 _LEAST_PEAK = 0.1  # quieter recordings look as quiet as they are
+_FAINTEST = 0.25  # strength of a row without any voice
 _MARKED_WINDOWS = 60
 _MOST_COLUMNS = 1200
 _LABELLED_GAP = 0.085
@@ -50,6 +51,32 @@ def pooled(timeline: Timeline) -> Timeline:
         arousal=mean(timeline.arousal),
         valence=mean(timeline.valence),
         speech=mean(timeline.speech),
+        confidence=mean(timeline.confidence),
+    )
+
+
+def utterances(segments: Segments, span_s: tuple[float, float]) -> Timeline:
+    """Utterances as the rows of a timeline, with a row of NaN for each pause between, before and after them."""
+    times_s = np.stack([segments.start_s, segments.end_s], axis=1).ravel()
+    edges_s = np.concatenate([[min(span_s[0], *times_s[:1])], times_s, [max(span_s[1], *times_s[-1:])]])
+
+    def column(values: FloatArray | None) -> FloatArray | None:
+        if values is None:
+            return None
+        rows = np.full((len(edges_s) - 1, *values.shape[1:]), np.nan, np.float32)
+        rows[1::2] = values
+        return rows
+
+    probabilities = column(segments.probabilities)
+    assert probabilities is not None
+    return Timeline(
+        edges_s[:-1],
+        edges_s[1:],
+        probabilities,
+        column(segments.arousal),
+        column(segments.valence),
+        column(segments.speech),
+        column(segments.confidence),
     )
 
 
@@ -58,8 +85,7 @@ def cell_edges_s(timeline: Timeline) -> NDArray[np.float64]:
 
     The border between overlapping windows is the middle of the overlap; windows end to end keep their bounds.
     """
-    centres_s = (timeline.start_s + timeline.end_s) / 2
-    inner_s = (centres_s[1:] + centres_s[:-1]) / 2
+    inner_s = (timeline.start_s[1:] + timeline.end_s[:-1]) / 2
     return np.concatenate([timeline.start_s[:1], inner_s, timeline.end_s[-1:]])
 
 
@@ -92,6 +118,18 @@ def draw_speech(axes: Axes, timeline: Timeline, style: Style) -> None:
     """Draw the share of speech in each window as a strip; full colour is 1."""
     assert timeline.speech is not None
     draw_strip(axes, timeline, timeline.speech, "speech", style)
+
+
+def draw_activity(axes: Axes, trace: VoiceTrace, style: Style) -> None:
+    """Draw the probability of speech at each step of voice activity as a strip, in no more columns than pixels."""
+    first = np.unique(np.linspace(0, len(trace.probabilities), _MOST_COLUMNS + 1).astype(int))
+    steps = np.diff(first)
+    shares = np.add.reduceat(trace.probabilities, first[:-1]) / steps if len(steps) else trace.probabilities
+    bare(axes, style)
+    axes.set_ylim(0, 1)
+    if len(steps):
+        draw_cells(axes, trace.start_s + first * trace.hop_s, shares[None, :], _ramp(style), (0, 1))
+    axes.set_yticks([0.5], ["speech"])
 
 
 def draw_strip(axes: Axes, timeline: Timeline, shares: FloatArray, name: str, style: Style) -> None:
@@ -139,9 +177,23 @@ def draw_lanes(axes: Axes, channel: ChannelEmotion, timeline: Timeline, labels: 
             np.where(known, tops, floor), edges_s, baseline=floor, fill=True, color=colour, alpha=0.35, zorder=3
         )
         axes.stairs(np.where(leader == index, tops, floor), edges_s, baseline=floor, fill=True, color=colour, zorder=4)
+    _fade(axes, timeline, style)
     axes.set_yticks([len(labels) - 1 - index + 0.4 for index in range(len(labels))], labels)
     axes.tick_params(axis="y", labelcolor=style.ink)
     _annotate_shares(axes, channel, labels, style)
+
+
+def _fade(axes: Axes, timeline: Timeline, style: Style) -> None:
+    """Veil the rows that hold little voice: the less, the paler."""
+    if timeline.confidence is None:
+        return
+    known = np.isfinite(timeline.probabilities).all(axis=1) & np.isfinite(timeline.confidence)
+    veil = np.where(known, (1 - _FAINTEST) * (1 - np.clip(timeline.confidence, 0, 1)), 0)
+    if not veil.any():
+        return
+    red, green, blue = (int(style.panel[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    colours = np.stack([np.full(len(veil), part) for part in (red, green, blue)] + [veil], axis=1)[None]
+    axes.pcolormesh(cell_edges_s(timeline), list(axes.get_ylim()), colours, zorder=5, linewidth=0, antialiased=False)
 
 
 def _annotate_shares(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...], style: Style) -> None:
@@ -173,6 +225,7 @@ def draw_affect(axes: Axes, channel: ChannelEmotion, timeline: Timeline, style: 
         ends.append(
             (overall if overall is not None else 0.0, f"{name} {'–' if overall is None else signed(overall)}", colour)
         )
+    _fade(axes, timeline, style)
     _annotate_ends(axes, ends)
 
 

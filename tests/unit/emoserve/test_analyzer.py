@@ -212,6 +212,12 @@ def test_frames_have_the_columns_of_the_csv(analyzer: Analyzer, monkeypatch: pyt
     for label in answer.labels:
         np.testing.assert_array_equal(frame[label].to_numpy(), np.array(answer.timeline.probabilities[label], float))
     pandas.testing.assert_frame_equal(pickle.loads(pickle.dumps(answer)).to_frame(), frame)
+    spoken = analyzer.audio(wav(LOW), segments=True, voice_activity=True)
+    assert spoken.segments is not None
+    assert spoken.to_frame()["start_s"].tolist() == spoken.segments.start_s
+    assert "speech_level_db" in spoken.to_frame()
+    assert spoken.voice_activity is not None
+    assert len(spoken.voice_activity.probability) > 10
     each = analyzer.embedding(wav(LOW, HIGH), channel="each").to_frame()
     assert list(each.columns[:4]) == ["channel", "start_s", "end_s", "e0"]
     assert set(each["channel"]) == {"left", "right"}

@@ -8,16 +8,19 @@ import pty
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from service.__main__ import main
 from service.local.sources import find_sources
+from service.pipeline.results import Segments
 from service.problems import MediaInvalid
 from tests.shared_material import ROOT
-from tests.support.example_results import example_result
+from tests.support.example_results import SIX_LABELS, example_result
 from tests.support.fakes import FakeEngine
 
 
@@ -113,6 +116,34 @@ def test_options_reach_the_pipeline(engine: FakeEngine, folder: Path) -> None:
     assert engine.settings is not None
     assert (engine.settings.device, engine.settings.threads) == ("cpu", 3)
     assert engine.settings.limits.deadline_s > 3600
+
+
+def test_utterances_are_in_every_form(
+    engine: FakeEngine, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = np.array([0.5], np.float32)
+    share = np.full((1, len(SIX_LABELS)), 1 / 6, np.float32)
+    segments = Segments(one + 0.25, one + 1, share, one, one, one, -20 * one, one, one < 0)
+    plain = example_result(3)
+    spoken = replace(plain, channels=(replace(plain.channels[0], segments=segments),))
+    engine.pipeline.answer = lambda data, options: spoken
+    file = str(folder / "good.wav")
+    assert main(["analyze", file, "--segments", "--track", "1", "--json"]) == 0
+    assert engine.pipeline.options[-1].segments
+    assert engine.pipeline.options[-1].track == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["segments"]["start_s"] == [0.75]
+    assert main(["analyze", file, "--segments", "--csv"]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert "speech_level_db" in header
+    assert row.startswith("mix,0.75,1.5,anger")
+    assert main(["analyze", file, "--segments"]) == 0
+    assert "0:01.5" in capsys.readouterr().out
+    pictures = []
+    for flags in ([], ["--segments"]):
+        assert main(["analyze", file, *flags, "--plot", str(tmp_path / "a.png")]) == 0
+        pictures.append((tmp_path / "a.png").read_bytes())
+    assert pictures[0] != pictures[1]
 
 
 def test_plot_of_one(engine: FakeEngine, folder: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.pipeline.results import AudioEmotion
+from service.pipeline.results import AudioEmotion, Segments, VoiceTrace
 from service.render.plot import audio_emotion_png
 from service.render.plot_style import LIGHT, clock, one_line, percent, signed, time_ticks
 from service.render.plot_timeline import cell_edges_s, pooled, unknown_spans_s
@@ -179,3 +179,34 @@ def test_numbers_in_words() -> None:
     assert [signed(value) for value in (-0.5, 0.25, -0.001)] == ["−0.50", "+0.25", "0.00"]
     assert one_line("a\n\tb\u202ec", 10) == "a b c"
     assert len(one_line("x" * 200, 90)) == 90
+
+
+def test_utterances_are_blocks_in_grey_and_those_of_little_voice_are_pale() -> None:
+    def drawn(confidence: float) -> np.ndarray:
+        level = np.array([confidence, 1.0], np.float32)
+        sure = np.eye(6, dtype=np.float32)[[0, 1]]
+        segments = Segments(
+            np.array([1.0, 6.0]), np.array([3.0, 8.0]), sure, None, None, level, level, level, level < 0
+        )
+        result = example_result(12, affect=False)
+        return pixels(replace(result, channels=(replace(result.channels[0], segments=segments),)), segments=True)
+
+    full, pale = drawn(1.0), drawn(0.2)
+    windows = pixels(example_result(12, affect=False), segments=True)  # utterances are not known: windows are drawn
+    first, second = LIGHT.class_colour(0), LIGHT.class_colour(1)
+    assert count(full, first) == pytest.approx(count(full, second), rel=0.05)
+    assert count(pale, first) == 0 < count(pale, second)
+    assert count(full, LIGHT.silence) > 100_000 > count(windows, LIGHT.silence)
+
+
+def test_voice_activity_is_drawn_at_its_own_steps() -> None:
+    result = example_result(12)
+    trace = VoiceTrace(0.0, 0.032, np.zeros(400, np.float32))
+    silent = replace(result, channels=(replace(result.channels[0], voice_activity=trace),))
+    loud = replace(
+        result,
+        channels=(replace(result.channels[0], voice_activity=replace(trace, probabilities=1 + trace.probabilities)),),
+    )
+    waves = [count(pixels(one, voice_activity=True), LIGHT.wave) for one in (silent, result, loud)]
+    assert waves[0] < waves[1] < waves[2]
+    assert count(pixels(silent), LIGHT.wave) == waves[1]
