@@ -37,6 +37,7 @@ class Flag(StrEnum):
     NO_FACE = "no_face"
     FACE_LOST = "face_lost"
     SEVERAL_FACES = "several_faces"
+    FACES_LEFT_OUT = "faces_left_out"
     NO_NEUTRAL = "no_neutral"
     NO_ATTRIBUTION = "no_attribution"
     THINNED = "thinned"
@@ -110,6 +111,11 @@ FACTS: Final = MappingProxyType(
         ),
         Flag.SEVERAL_FACES: FlagFacts(
             "recording", "Several faces", "There are several faces; the values are of one of them."
+        ),
+        Flag.FACES_LEFT_OUT: FlagFacts(
+            "answer",
+            "Faces left out",
+            "Some faces were left out: the smallest beyond the limit, or those that the neutral stretch does not show.",
         ),
         Flag.NO_NEUTRAL: FlagFacts(
             "answer", "No resting face", "The face was seen too briefly to know its resting look: levels are rough."

@@ -59,6 +59,7 @@ class Limits(BaseModel):
     max_frame_rate_hz: float = Field(
         40.0, gt=0, description="frames a second in which faces are followed; of faster videos every other or third"
     )
+    max_faces: int = Field(8, gt=0, description="faces of one answer with face=all; the largest are told")
     max_windows: int = Field(20_000, gt=0, description="windows of one timeline")
     max_embedding_values: int = Field(
         4_000_000, gt=0, description="numbers of one answer with embeddings: windows times dimensions"

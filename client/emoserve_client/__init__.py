@@ -17,7 +17,7 @@ from emoserve_client.problems import EmoserveError, Problem, ServiceUnreachable
 from emoserve_client.retries import Retries
 from emoserve_client.stream_messages import AudioStreamCreated, StreamClosed, StreamLimits, VideoStreamCreated
 from emoserve_client.uploads import Upload
-from emoserve_client.video_answers import AffectTimeline, Attribution, Summary, VideoAffect
+from emoserve_client.video_answers import AffectTimeline, Attribution, Face, Summary, VideoAffect
 
 __all__ = [
     "AffectRows",
@@ -32,6 +32,7 @@ __all__ = [
     "ChannelEmotion",
     "Emoserve",
     "EmoserveError",
+    "Face",
     "Job",
     "JobState",
     "Media",

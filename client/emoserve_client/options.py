@@ -42,8 +42,8 @@ class EmotionOptions(SoundOptions, total=False):
 class VideoOptions(TypedDict, total=False):
     """Parameters of ``POST /v1/video/affect``.
 
-    ``neutral`` is 'median', 'none' or 'START:END' in seconds; ``face`` is 'largest', a number, or 'at:X,Y' in shares of
-    the picture; ``track`` and ``picture_track`` are the numbers of the sound and the picture track, from 0.
+    ``neutral`` is 'median', 'none' or 'START:END' in seconds; ``face`` is 'largest', 'all', a number, or 'at:X,Y' in
+    shares of the picture; ``track`` and ``picture_track`` are the numbers of the sound and the picture track, from 0.
     """
 
     model: str

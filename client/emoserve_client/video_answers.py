@@ -52,11 +52,36 @@ class Attribution:
 
 
 @dataclass(frozen=True)
+class Face:
+    """One of several faces; ``start_s`` and ``end_s`` are the first and the last frame that show it, seconds."""
+
+    face: int
+    start_s: float
+    end_s: float
+    timeline: AffectTimeline
+    summary: Mapping[str, Summary | None]
+    action_units: Mapping[str, Column] | None
+    boxes: Mapping[str, Column] | None
+    flags: Sequence[str]
+    flag_spans: Sequence[Document]
+
+    @classmethod
+    def read(cls, raw: Document) -> Face:
+        """Read a JSON document."""
+        return cls(**members(cls, raw, timeline=AffectTimeline.read(raw["timeline"]), summary=_summaries(raw)))
+
+
+def _summaries(raw: Document) -> dict[str, Summary | None]:
+    return {name: None if one is None else Summary(**one) for name, one in raw["summary"].items()}
+
+
+@dataclass(frozen=True)
 class VideoAffect:
     """Answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``.
 
-    ``action_units``, ``attribution`` and ``audio`` are None unless ``include`` asks for them. ``summary`` has None
-    for a series without a known value. ``trained`` is 'prior' if the model was not trained on continuous ratings.
+    ``action_units``, ``attribution``, ``audio``, ``boxes`` and ``frame_units`` are None unless ``include`` asks for
+    them. ``summary`` has None for a series without a known value. With ``face='all'`` there is every face in ``faces``,
+    largest first. ``trained`` is 'prior' if the model was not trained on continuous ratings.
     """
 
     request_id: str
@@ -67,9 +92,13 @@ class VideoAffect:
     action_units: Mapping[str, Column] | None
     attribution: Attribution | None
     audio: Document | None
+    boxes: Mapping[str, Column] | None
+    frame_units: Mapping[str, Column] | None
+    faces: Sequence[Face]
     trained: str
     look_ahead_s: float
     flags: Sequence[str]
+    flag_spans: Sequence[Document]
     raw: Document = field(repr=False)
 
     @classmethod
@@ -80,7 +109,9 @@ class VideoAffect:
             "media": Media.read(raw["media"]),
             "models": {part: AnsweringModel.read(model) for part, model in raw["models"].items()},
             "timeline": AffectTimeline.read(raw["timeline"]),
-            "summary": {name: None if one is None else Summary(**one) for name, one in raw["summary"].items()},
+            "summary": _summaries(raw),
+            "flag_spans": tuple(raw.get("flag_spans") or ()),
+            "faces": tuple(Face.read(face) for face in raw.get("faces") or ()),
             "attribution": None if attribution is None else Attribution.read(attribution),
             "flags": tuple(raw["flags"]),
         }

@@ -7,6 +7,7 @@ from fastapi import Request
 from service.api.answers import fhir_version, json_bytes
 from service.api.upload_answer import note_analysis
 from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
+from service.pipeline.options import EVERY_FACE
 from service.pipeline.video.video_results import VideoAffect
 from service.problems import NotAcceptable
 
@@ -21,13 +22,15 @@ CARRIED = {
 """Parts of an answer that a media type has room for; types that are not named have room for all."""
 
 
-def refuse_what_cannot_be_carried(include: frozenset[str], media_type: str) -> None:
-    """Refuse parts that ``media_type`` has no room for, before any work.
+def refuse_what_cannot_be_carried(include: frozenset[str], media_type: str, face: str = "") -> None:
+    """Refuse parts, and several faces, that ``media_type`` has no room for, before any work.
 
     Raises:
         NotAcceptable: the detail names them.
     """
     kind = media_type.partition(";")[0]
+    if kind == FHIR and face == EVERY_FACE:
+        raise NotAcceptable(f"{kind} cannot carry face={EVERY_FACE}. Ask for {JSON} or {CSV}, or for one face.")
     left_out = sorted(include - CARRIED.get(kind, include))
     if left_out:
         raise NotAcceptable(f"{kind} cannot carry include={','.join(left_out)}. Ask for {JSON}, or leave it out.")

@@ -122,7 +122,7 @@ async def read_job_result(request: Request, job_id: str, include: Annotated[str 
     whole = AUDIO_MEDIA_TYPES if isinstance(job.options, AudioOptions) else AFFECT_MEDIA_TYPES
     media_type = answer_media_type(request, [one for one in whole if one != EVENTS])
     parts = _parts(job.options, include)
-    refuse_what_cannot_be_carried(parts, media_type)
+    refuse_what_cannot_be_carried(parts, media_type, getattr(job.options, "face", ""))
 
     def render(_work: Work) -> bytes:
         result = services.jobs.result(job)

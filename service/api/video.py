@@ -41,7 +41,7 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
     """
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
-    refuse_what_cannot_be_carried(options.include, media_type)
+    refuse_what_cannot_be_carried(options.include, media_type, options.face)
     affect = require_faces(services_of(request).loaded.affect)
     if media_type == EVENTS:
         return UploadEvents(

@@ -80,8 +80,9 @@ class VideoQuery(_AffectQuery):
     )
     face: Face = Field(
         "largest",
-        description="'largest', the number of a face from 0 in the order in which they appear, or 'at:X,Y': the face "
-        "that is there for the longest time, in shares of the upright picture from its top left.",
+        description="'largest', the number of a face from 0 in the order in which they appear, 'at:X,Y': the face that "
+        "is there for the longest time, in shares of the upright picture from its top left, or 'all': as 'largest', "
+        "with every face in `faces`.",
     )
     channel: ChannelChoice = Field(
         "mix",

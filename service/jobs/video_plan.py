@@ -91,12 +91,12 @@ class VideoPlan:
         last = records[-1]
         faces = self._watched(options, last["state"])
         faces.put(records)
-        face = faces.chosen(options.face)
+        seen = video.seen(faces, options.face)
         model = video.affect_model(options.model, options.version)
         turn = self._turn(spool, time_grid(last["media"].duration_s, model.hop_s))
         audio, audio_flags = self._sound(options, spool)
         recording = video.recording(last["media"], last["flags"], turn, audio, audio_flags)
-        return video.assemble(face, recording, options, Work.within(self._deadline_s))
+        return video.assemble(seen, recording, options, Work.within(self._deadline_s))
 
     def _watched(self, options: VideoOptions, state: dict[str, Any] | None) -> VideoFaces:
         """The faces of the segments that ``state`` is from."""

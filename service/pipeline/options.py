@@ -15,7 +15,10 @@ _SHARE: Final = r"(0(?:\.[0-9]{1,6})?|1(?:\.0{1,6})?)"
 NUMBERED_FACE: Final = re.compile(r"largest|[0-9]{1,6}")
 """Form of ``face`` where there are no pictures."""
 
-FACE: Final = re.compile(rf"{NUMBERED_FACE.pattern}|at:{_SHARE},{_SHARE}")
+EVERY_FACE: Final = "all"
+"""Value of ``face`` that asks for every face."""
+
+FACE: Final = re.compile(rf"{NUMBERED_FACE.pattern}|{EVERY_FACE}|at:{_SHARE},{_SHARE}")
 """Form of ``face``."""
 
 
@@ -55,14 +58,15 @@ def check_window(window_s: float | None, speech: SpeechInput) -> None:
 
 
 def read_face(text: str) -> str:
-    """Read 'largest', the number of a face, which comes without leading zeros, or 'at:X,Y'.
+    """Read 'largest', 'all', the number of a face, which comes without leading zeros, or 'at:X,Y'.
 
     Raises:
         Unprocessable: with the pointer '/face'.
     """
     if not FACE.fullmatch(text):
         raise Unprocessable(
-            "face must be 'largest', a number from 0, or at:X,Y in shares of the picture, 0 to 1.", pointer="/face"
+            "face must be 'largest', 'all', a number from 0, or at:X,Y in shares of the picture, 0 to 1.",
+            pointer="/face",
         )
     return str(int(text)) if text.isdecimal() else text
 

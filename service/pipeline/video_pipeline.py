@@ -7,7 +7,8 @@ at once; frames of different videos share the device threads, one step at a time
 from __future__ import annotations
 
 import ctypes
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -27,7 +28,7 @@ from service.pipeline.face.action_units import ActionUnitModel, choose_action_un
 from service.pipeline.face.face_series import SeenFace
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import read_neutral
-from service.pipeline.options import read_face, read_include, read_numbered_face
+from service.pipeline.options import EVERY_FACE, read_face, read_include, read_numbered_face
 from service.pipeline.results import AudioEmotion, AudioOptions, MediaInfo, ModelReference
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.pipeline.video.assemble import Recording, SpeakerTurn, assemble
@@ -49,6 +50,18 @@ LONG_S: Final = 300.0
 
 TURN_SHARE, AUDIO_SHARE = 0.9, 0.98
 """Progress after speech is found, and after the sound track is judged."""
+
+
+FACE_PARTS: Final = frozenset({"action_units", "boxes"})
+"""Parts that the answer about each of several faces may have."""
+
+
+@dataclass(frozen=True)
+class EveryFace:
+    """The faces of a video, largest first, and the largest as the answer about the whole; it has the flags of all."""
+
+    largest: SeenFace
+    faces: Sequence[SeenFace]
 
 
 class VideoPipeline:
@@ -150,15 +163,15 @@ class VideoPipeline:
             faces = VideoFaces(networks, units, neutral, early)
             summary = watch_frames(self._decoder, data, faces, hold, work, self.device, options.picture_track)
             with work.stage("action_units"):
-                face = run_on_device(self.device, lambda: faces.chosen(options.face), work)
+                seen = run_on_device(self.device, lambda: self.seen(faces, options.face), work)
             grid_s = time_grid(summary.recording.duration_s, model.hop_s)
             turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, work, options.track)
             work.report(TURN_SHARE)
             audio, audio_flags = self._sound(data, options, turn, work)
             recording = self.recording(summary.recording, summary.flags, turn, audio, audio_flags)
-            answer = self.assemble(face, recording, options, work)
+            answer = self.assemble(seen, recording, options, work)
         if summary.recording.duration_s > LONG_S:
-            del face, faces
+            del seen, faces
             _return_free_memory()
         return answer
 
@@ -204,13 +217,34 @@ class VideoPipeline:
         models = {part: self._reference(bundle) for part, bundle in bundles.items()}
         return Recording(media, models, flags, turn, audio, audio_flags)
 
+    def seen(self, faces: VideoFaces, face: str) -> SeenFace | EveryFace:
+        """The face that a request asks for, or every face.
+
+        Raises:
+            Unprocessable: as :meth:`VideoFaces.chosen` and :meth:`VideoFaces.every`.
+        """
+        if face != EVERY_FACE:
+            return faces.chosen(face)
+        found, flags = faces.every(self._settings.limits.max_faces)
+        largest = found[0] if found else faces.chosen("largest")
+        return EveryFace(replace(largest, flags=(*largest.flags, *flags)), found)
+
     def assemble(
-        self, face: SeenFace, recording: Recording, options: VideoOptions | TableOptions, work: Work
+        self, seen: SeenFace | EveryFace, recording: Recording, options: VideoOptions | TableOptions, work: Work
     ) -> VideoAffect:
         """The answer about a face of a recording; see :func:`service.pipeline.video.assemble.assemble`."""
         model = self.affect_model(options.model, options.version)
         reference = self._reference(model.bundle)
-        answer = assemble(face, recording, model, reference, options.include, self.device, work)
+
+        def about(face: SeenFace, recording: Recording, include: frozenset[str]) -> VideoAffect:
+            return assemble(face, recording, model, reference, include, self.device, work)
+
+        if isinstance(seen, EveryFace):
+            alone, parts = replace(recording, flags=(), audio=None, audio_flags=()), options.include & FACE_PARTS
+            faces = [about(replace(one, flags=_own(one.flags)), alone, parts) for one in seen.faces]
+            answer = replace(about(seen.largest, recording, options.include), faces=tuple(faces))
+        else:
+            answer = about(seen, recording, options.include)
         for stage, seconds in work.stages_s.items():
             self._observe("stage_seconds", seconds, {"stage": stage})
         work.report(1.0)
@@ -281,6 +315,11 @@ class VideoPipeline:
         card = bundle.card
         provider = self.faces.provider if self.faces is not None and bundle is self.faces.bundle else CPU
         return ModelReference(card.name, card.version, bundle.sha256, card.licence.spdx, provider)
+
+
+def _own(flags: tuple[str, ...]) -> tuple[str, ...]:
+    """Flags of one face beside others, whose being there is told of the whole."""
+    return tuple(flag for flag in flags if flag != Flag.SEVERAL_FACES)
 
 
 def _load_units(registry: Registry, faces: FaceNetworks | None) -> ActionUnitModel | None:

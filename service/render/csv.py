@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,8 @@ def video_affect_csv(result: VideoAffect) -> str:
 
     Columns: ``time_s, arousal, valence, face_confidence, speech``, and as far as requested the action units, ``box_x``
     to ``box_height``, and the emotion of the sound track, ``audio_emotion`` to ``audio_valence``: of the window whose
-    middle is nearest to the step. Unknown cells are empty.
+    middle is nearest to the step. Unknown cells are empty. With every face there is a column ``face`` before them, and
+    the rows of one face follow those of another.
     """
     return csv_text([video_csv_header(result), *video_csv_rows(result)])
 
@@ -125,11 +127,16 @@ def video_csv_header(result: VideoAffect) -> list[Cell]:
     units = () if result.action_units is None else result.action_unit_names
     boxes = () if result.boxes is None else (f"box_{side}" for side in BOX_SIDES)
     sound = [] if result.audio is None else [f"audio_{name}" for name in _sound_names(result.audio)]
-    return ["time_s", "arousal", "valence", "face_confidence", "speech", *units, *boxes, *sound]
+    every = [] if result.faces is None else ["face"]
+    return [*every, "time_s", "arousal", "valence", "face_confidence", "speech", *units, *boxes, *sound]
 
 
 def video_csv_rows(result: VideoAffect) -> Iterator[list[Cell]]:
-    """The rows below the header, one for each step."""
+    """The rows below the header, one for each step of each face."""
+    if result.faces is not None:
+        for face in result.faces:
+            yield from ([face.face, *row] for row in video_csv_rows(replace(face, audio=result.audio)))
+        return
     series = (result.arousal, result.valence, result.face_confidence, result.speech)
     unknown: list[float | None] = [None] * len(result.time_s)
     columns: list[Sequence[Cell]] = [plain_values(result.time_s, SECONDS_DECIMALS)]

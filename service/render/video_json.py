@@ -44,10 +44,7 @@ def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[s
         "media": media_members(result.media),
         "models": {part: asdict(model) for part, model in result.models.items()},
         "timeline": {
-            "time_s": plain_values(result.time_s, SECONDS_DECIMALS),
-            "arousal": plain_values(result.arousal, PROBABILITY_DECIMALS),
-            "valence": plain_values(result.valence, PROBABILITY_DECIMALS),
-            "face_confidence": plain_values(result.face_confidence, PROBABILITY_DECIMALS),
+            **_timeline(result),
             "speech": None if result.speech is None else plain_values(result.speech, PROBABILITY_DECIMALS),
         },
         "summary": {name: _summary(result, name) for name in ("arousal", "valence")},
@@ -63,7 +60,34 @@ def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[s
         "boxes": _boxes(result),
         "frame_units": None if result.frames is None else _frame_units(result.frames),
     }
-    return document | {name: part for name, part in parts.items() if name in include}
+    every = {} if result.faces is None else {"faces": [_face(face, include) for face in result.faces]}
+    return document | {name: part for name, part in parts.items() if name in include} | every
+
+
+def _face(result: VideoAffect, include: frozenset[str]) -> dict[str, object]:
+    """One of several faces; what they share stands beside them."""
+    assert result.seen_s is not None
+    start_s, end_s = result.seen_s
+    parts = {"action_units": _action_units(result), "boxes": _boxes(result)}
+    return {
+        "face": result.face,
+        "start_s": round(start_s, SECONDS_DECIMALS),
+        "end_s": round(end_s, SECONDS_DECIMALS),
+        "timeline": _timeline(result),
+        "summary": {name: _summary(result, name) for name in ("arousal", "valence")},
+        "flags": list(result.flags),
+        "flag_spans": spans_members(result.flag_spans),
+        **{name: part for name, part in parts.items() if name in include},
+    }
+
+
+def _timeline(result: VideoAffect) -> dict[str, object]:
+    return {
+        "time_s": plain_values(result.time_s, SECONDS_DECIMALS),
+        "arousal": plain_values(result.arousal, PROBABILITY_DECIMALS),
+        "valence": plain_values(result.valence, PROBABILITY_DECIMALS),
+        "face_confidence": plain_values(result.face_confidence, PROBABILITY_DECIMALS),
+    }
 
 
 def _summary(result: VideoAffect, name: str) -> dict[str, float | None] | None:

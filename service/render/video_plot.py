@@ -15,19 +15,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # inches
+TITLE = "Arousal and valence in the face"
+"""First line of a picture without a title."""
+
 _LEFT, _AFFECT, _STRIP, _UNIT, _SCALE = 2.15, 2.4, 0.16, 0.235, 1.5
 
 
 def affect_png(result: VideoAffect, include: frozenset[str], *, title: str | None = None, dark: bool = False) -> bytes:
     """Draw all that ``include`` asks for and ``result`` has in one picture.
 
-    The series over time come first, then the attribution, then the emotion of the sound track. Attribution that is
-    asked for alone is drawn alone.
+    The series over time come first, those of each face where every face was asked for, then the attribution, then the
+    emotion of the sound track. Attribution that is asked for alone is drawn alone.
     """
     pages = []
     with_attribution = "attribution" in include and result.attribution is not None
     if not (with_attribution and include == {"attribution"}):
-        pages.append(video_affect_png(result, title=title, dark=dark))
+        for face in result.faces or ():
+            pages.append(video_affect_png(face, title=f"{title or TITLE}, face {face.face}", dark=dark))
+        if not result.faces:
+            pages.append(video_affect_png(result, title=title, dark=dark))
     if with_attribution:
         from service.render.attribution_plot import attribution_png
 
@@ -51,7 +57,7 @@ def video_affect_png(result: VideoAffect, *, title: str | None = None, dark: boo
         A PNG, 1320 pixels wide.
     """
     page = _AffectPage(result, DARK if dark else LIGHT)
-    page.draw(title or "Arousal and valence in the face")
+    page.draw(title or TITLE)
     return page.png()
 
 

@@ -62,6 +62,29 @@ class Boxes(Answer):
     height: Column = Field(examples=[[0.31]])
 
 
+class FaceTimeline(Answer):
+    """Ten values a second in each column, all of one length; null where this face is not known."""
+
+    time_s: list[float] = Field(description="seconds")
+    arousal: Column = Field(description="−1…1")
+    valence: Column = Field(description="−1…1")
+    face_confidence: Column = Field(description="0…1")
+
+
+class FaceAnswer(Answer):
+    """One of several faces."""
+
+    face: int = Field(description="number, from 0 in the order in which faces appear")
+    start_s: float = Field(description="first frame that shows it, seconds")
+    end_s: float = Field(description="last frame that shows it, seconds")
+    timeline: FaceTimeline
+    summary: AffectSummary
+    flags: list[Flag]
+    flag_spans: list[FlagSpanAnswer]
+    action_units: dict[str, Column] | None = Field(None, description="with include=action_units")
+    boxes: Boxes | None = Field(None, description="with include=boxes")
+
+
 class VideoAffectAnswer(Answer):
     """Answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``."""
 
@@ -81,6 +104,10 @@ class VideoAffectAnswer(Answer):
     boxes: Boxes | None = Field(None, description="with include=boxes")
     attribution: AttributionAnswer | None = Field(None, description="with include=attribution")
     audio: SoundTrack | None = Field(None, description="with include=audio; null without sound")
+    faces: list[FaceAnswer] | None = Field(
+        None,
+        description="with face=all: every face, largest first, up to the limit max_faces; all else is about the first",
+    )
     trained: str = Field(description="'prior' means that the model has seen no continuous ratings", examples=["prior"])
     look_ahead_s: float = Field(description="seconds of the future that an answer takes", examples=[1.0])
     flags: list[Flag] = Field(description="remarks on the answer; `GET /v1/flags` lists all")

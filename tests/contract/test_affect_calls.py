@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from fhir.resources.bundle import Bundle
+from PIL import Image
 
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.unit_scale import ACTION_UNITS
@@ -118,6 +119,33 @@ def test_a_face_is_chosen_by_its_place(client: httpx.Client, live: LiveServer, f
     assert live.affect.seen[-1][1].face == face
     refused = client.post(TABLE, params={"face": face}, **CSV)
     assert (refused.status_code, refused.json()["code"]) == (422, "config_invalid")
+
+
+def test_every_face_is_told_as_far_as_a_form_has_room(client: httpx.Client) -> None:
+    def post(accept: str, face: str) -> httpx.Response:
+        query = {"face": face, "include": "action_units"}
+        return client.post(VIDEO, params=query, content=MP4["content"], headers=MP4["headers"] | {"accept": accept})
+
+    answer = post("application/json", "all").json()
+    assert [one["face"] for one in answer["faces"]] == [0, 1]
+    for one in answer["faces"]:
+        assert one.keys() == {
+            *("face", "start_s", "end_s", "timeline", "summary", "flags", "flag_spans", "action_units")
+        }
+        assert one["timeline"] == {name: answer["timeline"][name] for name in one["timeline"]}
+    assert "faces" not in post("application/json", "largest").json()
+    rows = list(csv.DictReader(io.StringIO(post("text/csv", "all").text)))
+    assert [row["face"] for row in rows] == ["0"] * 40 + ["1"] * 40
+    assert rows[3].keys() - {"face"} == {"time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS}
+    heights = {}
+    for face in ("largest", "all"):
+        with Image.open(io.BytesIO(post("image/png", face).content)) as picture:
+            heights[face] = picture.height
+    assert heights["all"] == pytest.approx(2 * heights["largest"], rel=0.1)
+    refused = post("application/fhir+json", "all")
+    assert (refused.status_code, refused.json()["code"]) == (406, "not_acceptable")
+    assert "face=all" in refused.json()["detail"]
+    assert client.post(TABLE, params={"face": "all"}, **CSV).status_code == 422
 
 
 @pytest.mark.parametrize("face", ["at:", "at:0.5", "at:1.5,0", "at:-0.1,0", "at:nan,0", "at:0.5,0.5,0.5", "0.5,0.5"])

@@ -140,7 +140,8 @@ def test_a_video_has_all_its_maps_and_plays_in_step(watched: Watched, live: Live
     middle = 52 + (box["width"] - 62) / 2
     curve.click(position={"x": middle, "y": 40})
     until(page, "Math.abs(document.querySelector('#player video').currentTime - 2) < 0.1")
-    frame, picture = page.locator(".face-box").bounding_box(), page.locator("#player video").bounding_box()
+    expect(page.locator(".face-box")).to_have_text(["Face 0", "Face 1"])
+    frame, picture = page.locator(".face-box").first.bounding_box(), page.locator("#player video").bounding_box()
     assert frame is not None
     assert picture is not None
     shown = min(picture["width"] / 64, picture["height"] / 48)  # pixels of the page for one of the picture
@@ -161,6 +162,9 @@ def test_a_video_has_all_its_maps_and_plays_in_step(watched: Watched, live: Live
     before = why.locator("canvas").screenshot()
     why.get_by_role("button", name="Arousal").click()
     wait_until(lambda: why.locator("canvas").screenshot() != before)
+    page.get_by_role("button", name="Face 1").click()
+    expect(why).to_have_count(0)  # only the first face is explained
+    expect(page.locator("figure", has_text="Action units").first).to_be_visible()
     assert sum(one.startswith("POST") for one in requests) == 1
 
 
@@ -190,6 +194,7 @@ def test_each_form_of_a_face_is_asked_for_with_what_it_has_room_for(page: Page, 
         with page.expect_download():
             page.click(f'[data-format="{kind}"]')
         assert live.affect.seen[-1][1].include == asked
+        assert live.affect.seen[-1][1].face == ("largest" if kind == "fhir" else "all")
 
 
 def test_an_error_says_what_to_do(page: Page, live: LiveServer, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from service.pipeline.affect.attribution import Attribution
@@ -23,10 +25,11 @@ def example_affect(
     attribution: bool = True,
     audio: bool = False,
     boxes: bool = False,
+    faces: int | None = None,
     trained: str = "prior",
     flags: tuple[str, ...] = ("trained: prior",),
 ) -> VideoAffect:
-    """Smiles, talk and blinks; steps of ``gaps`` (first, end) have no face."""
+    """Smiles, talk and blinks; steps of ``gaps`` (first, end) have no face. ``faces`` is a number of faces alike."""
     rng = np.random.default_rng(17)
     time_s = np.arange(steps) / 10
     smile = np.clip(np.sin(time_s / 3.1) + 0.6 * np.sin(time_s / 7.7 + 1), 0, None)
@@ -46,6 +49,11 @@ def example_affect(
         table[first:end] = np.nan
         confidence[first:end] = 0.0
     known = bool(np.isfinite(arousal).any())
+    alone = (
+        example_affect(steps, gaps=gaps, units=units, speech=speech, attribution=False, boxes=boxes)
+        if faces is not None
+        else None
+    )
     return VideoAffect(
         media=MediaInfo(steps / 10, "mp4", "h264", frame_rate_hz=25.0, width=640, height=360),
         models={
@@ -66,6 +74,9 @@ def example_affect(
         trained=trained,
         look_ahead_s=1.0,
         boxes=_boxes(time_s, arousal) if boxes else None,
+        face=0,
+        seen_s=(0.0, (steps - 1) / 10),
+        faces=None if alone is None else tuple(replace(alone, face=number) for number in range(faces or 0)),
         stages_s={"decode": 0.2, "faces": 1.5, "affect": 0.01, "post": 0.002},
     )
 

@@ -95,6 +95,7 @@ def assemble(
         attribution = model.attribution(features) if "attribution" in include else None
     unexplained = "attribution" in include and attribution is None and bool(features.tracked.any())
     own = [*([Flag.NO_ATTRIBUTION] if unexplained else []), *([Flag.PRIOR] if model.trained == "prior" else [])]
+    seen_at_s = face.series.time_s[face.series.tracked]
     spans = _unseen(features, face.number, recording.media.duration_s)
     lost = dict.fromkeys(span.flag for span in spans)
     flags = [*recording.flags, *lost, *face.flags, *turn.flags, *recording.audio_flags, *own]
@@ -115,6 +116,8 @@ def assemble(
         boxes=_boxes(face, features) if "boxes" in include else None,
         frames=face.series if "frame_units" in include else None,
         flag_spans=tuple(spans),
+        face=face.number,
+        seen_s=(float(seen_at_s[0]), float(seen_at_s[-1])) if len(seen_at_s) else None,
         trained=model.trained,
         look_ahead_s=model.look_ahead_s,
         stages_s=work.stages_s,

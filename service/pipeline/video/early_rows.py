@@ -19,7 +19,7 @@ from service.pipeline.device.device_calls import only_once
 from service.pipeline.face.action_units import ActionUnitModel, smoothing_width
 from service.pipeline.face.neutral import Neutral
 from service.pipeline.face.unit_stream import LONGEST_NEUTRAL_S, UnitStream
-from service.pipeline.options import place_of
+from service.pipeline.options import EVERY_FACE, place_of
 from service.pipeline.video.video_faces import SeenFeatures
 from service.problems import Unprocessable
 
@@ -83,7 +83,7 @@ class EarlyRows:
 
 def can_tell_early(affect: AffectModel, neutral: Neutral, face: str = "largest") -> bool:
     """Whether rows can be told before the end of the video. Which face is at a place is known at its end."""
-    if place_of(face) is not None:
+    if face == EVERY_FACE or place_of(face) is not None:
         return False
     is_near = neutral.kind == "none" or (neutral.kind == "stretch" and neutral.end_s <= LONGEST_NEUTRAL_S)
     return is_near and affect.reach_rows is not None

@@ -177,13 +177,37 @@ class VideoFaces:
         Raises:
             Unprocessable: there are faces, but not that one; or it was not seen in the neutral stretch.
         """
-        time_s = np.array(self._time_s, np.float64)
-        tracked = np.zeros(len(time_s), np.bool_)
         logs = self._sure()
         number = _choose(logs, face)
-        if number is None:
-            units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
-            return SeenFace(FaceSeries(time_s, np.zeros(len(time_s)), units, tracked), ())
+        if number is not None:
+            return self._seen(logs, number)
+        time_s = np.array(self._time_s, np.float64)
+        units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
+        return SeenFace(FaceSeries(time_s, np.zeros(len(time_s)), units, np.zeros(len(time_s), np.bool_)), ())
+
+    def every(self, most: int) -> tuple[list[SeenFace], tuple[str, ...]]:
+        """The faces over all frames, largest first as 'largest' counts, and a flag where some are left out.
+
+        Args:
+            most: number of faces, the others are left out.
+
+        Raises:
+            Unprocessable: none was seen in the neutral stretch.
+        """
+        logs = self._sure()
+        found, unseen = list[SeenFace](), list[Unprocessable]()
+        for number in sorted(logs, key=lambda one: -logs[one].presence)[:most]:
+            try:
+                found.append(self._seen(logs, number))
+            except Unprocessable as problem:
+                unseen.append(problem)
+        if unseen and not found:
+            raise unseen[0]
+        return found, (Flag.FACES_LEFT_OUT,) if len(found) < len(logs) else ()
+
+    def _seen(self, logs: dict[int, FaceLog], number: int) -> SeenFace:
+        time_s = np.array(self._time_s, np.float64)
+        tracked = np.zeros(len(time_s), np.bool_)
         log = logs[number]
         units, flags = self._units.intensities(log, time_s, self._neutral)
         tracked[log.frames] = True

@@ -27,8 +27,9 @@ class VideoOptions:
     Attributes:
         neutral: what counts as the person's resting face: 'median' of the recording, 'none', or 'START:END'
             in seconds of the recording.
-        face: 'largest', the number of a face from 0 in the order in which faces appear, or 'at:X,Y', the face that is
-            there for the longest time, in shares of the upright picture from its top left.
+        face: 'largest', the number of a face from 0 in the order in which faces appear, 'at:X,Y', the face that is
+            there for the longest time, in shares of the upright picture from its top left, or 'all': as 'largest', with
+            every face beside it.
         include: parts of the answer beyond arousal and valence, of ``INCLUDES``.
         model, version: affect model; None means the one of the highest priority.
         channel: channel of the sound track for speech and, with 'audio', for the speech emotion.
@@ -102,6 +103,10 @@ class VideoAffect:
         frames: the face frame by frame; None unless asked for.
         flag_spans: when those flags hold that are about a time: every NaN of arousal and valence lies in one of
             'face_lost' or 'no_face'.
+        face: number of the face, from 0 in the order in which faces appear; None without any.
+        seen_s: times of the first and the last frame that show it, seconds; None likewise.
+        faces: the answers about each face, largest first, without attribution, sound and frames; None unless every face
+            was asked for.
         trained: training data of the affect model, as its card names it: 'prior' means that it has seen no
             labelled time series.
         look_ahead_s: seconds of the future that an answer takes.
@@ -126,6 +131,9 @@ class VideoAffect:
     boxes: FloatArray | None = None
     frames: FaceSeries | None = None
     flag_spans: tuple[FlagSpan, ...] = ()
+    face: int | None = None
+    seen_s: tuple[float, float] | None = None
+    faces: tuple[VideoAffect, ...] | None = None
     stages_s: dict[str, float] = field(default_factory=dict)
 
 
@@ -137,5 +145,6 @@ def with_parts(result: VideoAffect, include: frozenset[str]) -> VideoAffect:
         attribution=result.attribution if "attribution" in include else None,
         audio=result.audio if "audio" in include else None,
         boxes=result.boxes if "boxes" in include else None,
+        faces=None if result.faces is None else tuple(with_parts(face, include) for face in result.faces),
         frames=result.frames if "frame_units" in include else None,
     )

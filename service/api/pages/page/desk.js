@@ -192,11 +192,11 @@ export class Desk {
   #present(kind, answer, mine, buttons) {
     Object.assign(mine, { isShown: true, isAnswered: true });
     this.#playhead.setDuration(answer.media.duration_s);
-    const render = (channel) => this.#show(kind === "voice" ? voiceView(answer, mine.outline, this.#playhead, buttons, channel, render)
-      : faceView(answer, mine.outline, this.#playhead, buttons));
-    render("all");
+    const view = kind === "voice" ? voiceView : faceView;
+    const render = (part) => this.#show(view(answer, mine.outline, this.#playhead, buttons, part, render));
+    render(kind === "voice" ? "all" : String(answer.faces?.[0]?.face));
     tellContent(answer.media);
-    showFaces(answer.boxes ? [answer] : [], this.#playhead);
+    showFaces((answer.faces ?? [answer]).filter(({ boxes }) => boxes), this.#playhead);
     const emotion = answer.emotion ?? answer.audio?.emotion;
     const plausible = answer.plausible ?? answer.audio?.plausible ?? [emotion];
     announce(`Done: ${duration(answer.media.duration_s)} analysed.${emotion ? ` Plausible: ${plausible.join(", ")}.` : ""}`);

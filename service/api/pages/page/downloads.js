@@ -49,6 +49,7 @@ export function downloads(name, text, query, fetchAs, hint) {
 }
 
 function queryFor({ ending }, { include, ...query }) {
+  if (ending === "fhir.json" && query.face === "all") delete query.face; // FHIR tells of the largest
   if (!include) return query;
   return { ...query, include: include.split(",").filter((part) => CARRIED[ending].includes(part)).join(",") };
 }

@@ -63,28 +63,32 @@ function progressNote(text) {
 }
 
 /** Of a face, or of a table of its action units. @returns {View} */
-export function faceView(answer, outline, playhead, downloads) {
-  const { timeline, audio, media } = answer;
+export function faceView(answer, outline, playhead, downloads, face, onFace) {
+  const { audio, media, faces = [] } = answer;
+  const judged = faces.find((one) => String(one.face) === face) ?? answer;
+  const { timeline } = judged;
+  const isFirst = judged === answer || judged === faces[0];
   const isTable = media.container === "csv";
   const duration = Math.max(media.duration_s, timeline.time_s[timeline.time_s.length - 1] ?? 0);
   const moments = momentsOfSteps(timeline.time_s, duration);
   const shared = { moments, duration, playhead };
   const models = Object.entries(answer.models).map(([part, model]) => ({ role: ROLES[part] ?? capital(part), model }));
   if (audio?.model) models.push({ role: "Voice model", model: audio.model });
-  const flags = [...new Set([...answer.flags, ...(audio?.flags ?? [])])].filter((flag) => !isTable || flag !== "no_audio");
-  const summary = [noticeList(flags), faceSummary(answer), audio?.emotion ? voiceSummary(audio, "The voice sounds most like") : null, flagList(otherFlags(flags), answer.flag_spans), factList(media, models, answer.trained)];
+  const own = isFirst ? answer.flags : [...judged.flags, ...answer.flags.filter((flag) => !["face_lost", "no_neutral"].includes(flag))];
+  const flags = [...new Set([...own, ...(audio?.flags ?? [])])].filter((flag) => !isTable || flag !== "no_audio");
+  const summary = [noticeList(flags), faceSummary(judged), audio?.emotion ? voiceSummary(audio, "The voice sounds most like") : null, flagList(otherFlags(flags), judged.flag_spans), factList(media, models, answer.trained)];
   const charts = [
     faceCurves(timeline, shared),
     confidenceCurve(timeline, shared),
-    answer.action_units ? actionUnitMap({ units: answer.action_units, time: timeline.time_s, duration, playhead }) : null,
-    answer.attribution ? attributionMap({ attribution: answer.attribution }) : null,
+    judged.action_units ? actionUnitMap({ units: judged.action_units, time: timeline.time_s, duration, playhead }) : null,
+    isFirst && answer.attribution ? attributionMap({ attribution: answer.attribution }) : null,
     outline ? outlineChart({ outline, duration, playhead }) : null,
-    timeline.speech?.some((value) => value !== null)
-      ? speechCurve(timeline, shared) : null,
+    answer.timeline.speech?.some((value) => value !== null) ? speechCurve(answer.timeline, shared) : null,
     ...(audio?.emotion && audio.timeline ? voiceCharts({ ...audio, timeline: { ...audio.timeline, speech: null } }, audio.labels, { ...shared, moments: windowsOf(audio.timeline, [audio]) }) : []),
   ];
   const view = gather(summary, charts);
   view.charts.unshift(...[downloads, zoomChoice(playhead, duration)].filter(Boolean));
+  if (faces.length > 1) view.charts.unshift(choice("Face", faces.map((one) => ({ value: String(one.face), text: `Face ${one.face}` })), face, onFace));
   return view;
 }
 

@@ -67,6 +67,8 @@ def uploads(built):
 
 
 def check_same(one, other) -> None:
+    for mine, theirs in zip(one.faces or (), other.faces or (), strict=True):
+        check_same(mine, theirs)
     for name in ("media", "models", "time_s", "arousal", "valence", "face_confidence", "speech", "action_units"):
         assert same(getattr(one, name), getattr(other, name)), name
     for name in ("attribution", "summary", "flags", "trained"):
@@ -80,7 +82,7 @@ def check_same(one, other) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("single_face.mp4", VideoOptions(include=EVERYTHING, neutral="0:1")),
+        ("single_face.mp4", VideoOptions(include=EVERYTHING, neutral="0:1", face="all")),
         ("noface_face.mov", VideoOptions(include=frozenset({"action_units"}))),
     ],
     ids=["a face all the time", "a face that comes late"],

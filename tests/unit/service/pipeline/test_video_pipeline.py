@@ -152,8 +152,17 @@ def test_a_video_upside_down_says_the_same(smile, pipeline):
 def test_a_still_photo_does_not_move(pipeline):
     picture = cv2.imread(str(shared_file("media/multi_face.jpg")))[:, :, ::-1]
     picture = cv2.resize(picture, (640, 640 * picture.shape[0] // picture.shape[1] // 2 * 2))
-    answer = pipeline.analyse(files.video([picture] * 40, rate=10, codec="h264"), VideoOptions(), patient())
+    every = VideoOptions(face="all", include=frozenset({"boxes", "action_units", "attribution"}))
+    answer = pipeline.analyse(files.video([picture] * 40, rate=10, codec="h264"), every, patient())
     assert "several_faces" in answer.flags
+    assert len(answer.faces) > 1
+    np.testing.assert_array_equal(answer.faces[0].valence, answer.valence)
+    sizes = [np.sqrt(one.boxes[:, 2] * one.boxes[:, 3]).mean() for one in answer.faces]
+    assert sizes == sorted(sizes, reverse=True)
+    lefts = [one.boxes[:, 0].mean() for one in answer.faces]
+    assert len({round(float(left), 1) for left in lefts}) > 1
+    assert all("several_faces" not in one.flags and one.attribution is None for one in answer.faces)
+    assert answer.attribution is not None
     assert np.ptp(answer.arousal) < 0.05
     assert np.ptp(answer.valence) < 0.05
 

@@ -183,6 +183,18 @@ def test_the_largest_face_is_taken_or_a_number():
     assert caught.value.pointer == "/face"
 
 
+def test_every_face_comes_largest_first_and_no_more_than_the_limit():
+    faces = watch(([Face(100, size=60.0), Face(400, size=90.0), Face(250, size=30.0)], 5))
+    found, flags = faces.every(8)
+    assert [one.series.action_units[0, 0] for one in found] == pytest.approx([400, 100, 250])
+    assert [one.number for one in found] == [1, 0, 2]
+    assert flags == ()
+    found, flags = faces.every(2)
+    assert [one.number for one in found] == [1, 0]
+    assert flags == ("faces_left_out",)
+    assert watch(([], 5)).every(8) == ([], ())
+
+
 def test_a_gap_is_untracked():
     face = watch(([Face(100)], 5), ([], 20), ([Face(100)], 5)).chosen("largest")
     series = face.series
