@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from emoserve_client.audio_answers import ChannelEmotion
 from emoserve_client.common_answers import AnsweringModel, Document, members
 
 
@@ -92,14 +93,19 @@ class VideoStreamCreated:
 
 @dataclass(frozen=True)
 class StreamClosed:
-    """Last message of a stream: reason of its end, seconds of media analysed, and number of answers."""
+    """Last message of a stream: reason of its end, seconds of media analysed, and number of answers.
+
+    ``answer`` is that for the whole of a stream of sound.
+    """
 
     reason: str
     duration_s: float
     answers: int
+    answer: ChannelEmotion | None
     raw: Document = field(repr=False)
 
     @classmethod
     def read(cls, raw: Document) -> StreamClosed:
         """Read a JSON document."""
-        return cls(**members(cls, raw))
+        answer = raw.get("answer")
+        return cls(**members(cls, raw, answer=None if answer is None else ChannelEmotion.read(answer)))

@@ -12,8 +12,17 @@ from service.flags import FACTS
 from service.http.problem_response import problem_type
 from service.http.uploads import MULTIPART, RAW_KINDS, RAW_TABLES, RAW_TYPES
 from service.jobs.plans import job_limits
+from service.pipeline.media.containers import AUDIO_CODECS, TITLES, VIDEO_CODECS
 from service.problems import NotFound, Problem, all_problems
-from service.schemas.about import FlagEntry, FlagsAnswer, JobLimits, LimitsAnswer, ProblemEntry, ProblemsAnswer
+from service.schemas.about import (
+    FlagEntry,
+    FlagsAnswer,
+    JobLimits,
+    LimitsAnswer,
+    MediaFormat,
+    ProblemEntry,
+    ProblemsAnswer,
+)
 from service.services import services_of
 from service.settings import Limits, Settings
 
@@ -30,6 +39,15 @@ async def read_limits(request: Request) -> LimitsAnswer:
         descriptions={name: field.description or "" for name, field in Limits.model_fields.items()},
         request_media_types=[MULTIPART, *(f"{kind}*" for kind in RAW_KINDS), *RAW_TYPES, RAW_TABLES[0]],
         response_media_types=list(AUDIO_MEDIA_TYPES),
+        formats=[
+            MediaFormat(
+                container=name,
+                title=title,
+                sound=sorted(AUDIO_CODECS[name]),
+                pictures=sorted(VIDEO_CODECS.get(name, ())),
+            )
+            for name, title in TITLES.items()
+        ],
     )
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from service.jobs.files import PartFiles
 from service.jobs.part import INSPECT, SPEECH, NothingToDo, Part
-from service.jobs.sound_parts import InspectPart, Judging, SoundPart, joined_channels, judged_channel
+from service.jobs.sound_parts import InspectPart, Judging, SoundPart, joined_channels
 from service.jobs.spool import JobSpool
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech.denoise import Denoiser
-from service.pipeline.speech.emotion_answer import JudgedSound, emotion_answer
+from service.pipeline.speech.emotion_answer import JudgedSound, emotion_answer, judged_channel
 from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.resampling import resampled_length
 from service.pipeline.speech.windows import Windows, window_rule

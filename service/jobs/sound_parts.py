@@ -18,12 +18,11 @@ from service.pipeline.decoding.long_decode import SoundPlayback
 from service.pipeline.device.task import Work
 from service.pipeline.results import FloatArray
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
-from service.pipeline.speech.emotion_answer import ClipAnswers, JudgedChannel, sort_answers
+from service.pipeline.speech.emotion_answer import joined_records, record_of, sort_answers
 from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.listener import ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel
-from service.pipeline.speech.segments import UtteranceParts
-from service.pipeline.speech.utterances import UtteranceRule, Utterances
+from service.pipeline.speech.utterances import UtteranceRule
 from service.pipeline.speech.windows import WindowRule
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
@@ -124,7 +123,7 @@ class SoundPart:
         """The next segment.
 
         Its record has for each of the 'channels' the 'steps' of voice activity bool [steps]; where windows are judged
-        also what :func:`_record` makes. The last record has
+        also what :func:`~service.pipeline.speech.emotion_answer.record_of` makes. The last record has
         'whole', too: for each channel its 'outline' and whether it 'is_silent'.
         """
         began = self._taken
@@ -134,7 +133,7 @@ class SoundPart:
         while not last and self._taken < stop:
             blocks, last = self._gather(stop, work)
             found.append(self._take(blocks, work, last=last))
-        record: dict[str, Any] = {"channels": [_joined(pieces) for pieces in zip(*found, strict=True)]}
+        record: dict[str, Any] = {"channels": [joined_records(pieces) for pieces in zip(*found, strict=True)]}
         media_s = (self._taken - began) / self._rate_hz
         if last:
             if self._judging is not None:
@@ -179,7 +178,7 @@ class SoundPart:
             return [{"steps": one.steps.is_speech} for one in heard]
         clips = [clip for one in heard for clip in one.clips]
         answers = iter(self._speech.judge(self._judging.model, clips, work))
-        return [_record(one, sort_answers(one, [next(answers) for _ in one.clips])) for one in heard]
+        return [record_of(one, sort_answers(one, [next(answers) for _ in one.clips])) for one in heard]
 
     def _open(self, channels: int) -> None:
         """Begin to listen to so many channels."""
@@ -251,40 +250,6 @@ class TurnPart:
         self._part.close()
 
 
-def _record(heard: HeardWindows, answers: ClipAnswers) -> dict[str, Any]:
-    """The record of a stretch of one channel, in arrays that join those of the next."""
-    return {
-        "shares": heard.shares,
-        "answers": answers.windows,
-        "utterances": dict(vars(heard.utterances)),
-        "parts": {"numbers": answers.parts.numbers, "answers": answers.parts.answers},
-        "activity": heard.steps.probabilities,
-    }
-
-
-def judged_channel(name: str, found: dict[str, Any], whole: dict[str, Any]) -> JudgedChannel:
-    """A channel of a job that is done: ``found`` joins the records of all stretches, ``whole`` is that of the last."""
-    return JudgedChannel(
-        name=name,
-        shares=found["shares"],
-        answers=found["answers"],
-        utterances=Utterances(**found["utterances"]),
-        parts=UtteranceParts(**found["parts"]),
-        activity=found["activity"],
-        **whole,
-    )
-
-
-def _joined(pieces: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One channel's findings of successive stretches, joined: arrays are concatenated, whatever their names."""
-    names = dict.fromkeys(name for piece in pieces for name in piece)
-    found: dict[str, Any] = {}
-    for name in names:
-        values = [piece[name] for piece in pieces if name in piece]
-        found[name] = _joined(values) if isinstance(values[0], dict) else np.concatenate(values)
-    return found
-
-
 def joined_channels(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Findings of all segments of a :class:`SoundPart`, one record a channel."""
-    return [_joined(pieces) for pieces in zip(*(record["channels"] for record in records), strict=True)]
+    return [joined_records(pieces) for pieces in zip(*(record["channels"] for record in records), strict=True)]

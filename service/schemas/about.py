@@ -70,6 +70,17 @@ class JobLimits(Answer):
     delete_result_on_read: bool = Field(description="whether a result goes once it was fetched")
 
 
+class MediaFormat(Answer):
+    """One container that is taken, found by its content; codecs have FFmpeg's names."""
+
+    container: str = Field(description="as `media.container` names it", examples=["webm"])
+    title: str = Field(examples=["WebM/Matroska"])
+    sound: list[str] = Field(description="codecs of sound", examples=[["opus", "vorbis"]])
+    pictures: list[str] = Field(
+        description="codecs of pictures; empty where pictures are not judged", examples=[["vp9"]]
+    )
+
+
 class LimitsAnswer(Answer):
     """Limits of one request and of one job."""
 
@@ -78,6 +89,7 @@ class LimitsAnswer(Answer):
     descriptions: dict[str, str] = Field(description="what each limit counts")
     request_media_types: list[str]
     response_media_types: list[str]
+    formats: list[MediaFormat] = Field(description="containers and codecs that are decoded")
 
 
 class ProblemEntry(Answer):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.schemas.audio import AnsweringModel
+from service.schemas.audio import AnsweringModel, AudioJudgement, FlagSpanAnswer
 
 
 class ClientMessage(BaseModel):
@@ -174,6 +174,12 @@ class AffectMessage(ServerMessage):
     provisional: bool
 
 
+class StreamedAnswer(AudioJudgement):
+    """The answer for the whole of a stream of sound, as that for an upload of it."""
+
+    flag_spans: list[FlagSpanAnswer] = Field(description="when those flags hold that are about a time")
+
+
 class SessionClosed(ServerMessage):
     """The end of a session, with its totals. The connection is closed behind it."""
 
@@ -184,6 +190,7 @@ class SessionClosed(ServerMessage):
     answers: int = Field(description="window, segment or affect messages of the session")
     received_samples: int | None = None
     received_frames: int | None = None
+    answer: StreamedAnswer | None = Field(None, description="of a stream of sound that has ended: for the whole of it")
 
 
 class ErrorMessage(ServerMessage):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from service.pipeline.device.task import Work
-from service.schemas.streams import ClientMessage, ServerMessage, StreamLimits
+from service.schemas.streams import ClientMessage, ServerMessage, StreamedAnswer, StreamLimits
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class StreamAnalyser(Protocol):
     @property
     def models(self) -> Sequence[str]:
         """The models that answer, each as name/version@sha256, for the audit log."""
+
+    @property
+    def answer(self) -> StreamedAnswer | None:
+        """The answer for the whole stream; None before its end, and for pictures."""
 
     def created(self, session_id: str, limits: StreamLimits) -> ServerMessage:
         """The first message to the client."""

@@ -8,6 +8,7 @@ from service.pipeline.device.task import Work
 from service.pipeline.results import JudgedSegment, JudgedWindow
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.problems import MessageInvalid
+from service.render.audio_json import channel_members, spans_members
 from service.render.stream_json import segment_members, window_members
 from service.schemas.audio import AnsweringModel
 from service.schemas.streams import (
@@ -16,6 +17,7 @@ from service.schemas.streams import (
     ClientMessage,
     SegmentMessage,
     ServerMessage,
+    StreamedAnswer,
     StreamLimits,
     WindowMessage,
 )
@@ -40,6 +42,7 @@ class AudioAnalyser:
         self._config = config
         self.text_kinds: dict[str, type[ClientMessage]] = {}
         self._labels = tuple(live.model.bundle.card.labels)
+        self.answer: StreamedAnswer | None = None
         self.reserve_s = live.window_s + buffer_s
         reference = live.model.reference
         self.models: Sequence[str] = (f"{reference.name}/{reference.version}@{reference.sha256}",)
@@ -76,7 +79,11 @@ class AudioAnalyser:
 
     def finish(self, work: Work) -> list[ServerMessage]:
         """See :class:`service.streams.analyser.StreamAnalyser`."""
-        return self._messages(self._live.finish(work))
+        messages = self._messages(self._live.finish(work))
+        whole = self._live.answer()
+        members = channel_members(whole.channels[0], whole.labels, timeline=False)
+        self.answer = StreamedAnswer.model_validate(members | {"flag_spans": spans_members(whole.flag_spans)})
+        return messages
 
     def _messages(self, answers: Sequence[JudgedWindow | JudgedSegment]) -> list[ServerMessage]:
         return [

@@ -89,7 +89,12 @@ class StreamSession:
     def closed(self, reason: Literal["end", "draining"]) -> SessionClosed:
         """The last message to the client."""
         return SessionClosed(
-            id=self.id, reason=reason, duration_s=round(self.received_s, 4), answers=self.answers, **self.received()
+            id=self.id,
+            reason=reason,
+            duration_s=round(self.received_s, 4),
+            answers=self.answers,
+            answer=self.analyser.answer,
+            **self.received(),
         )
 
     async def put(self, item: Item) -> None:

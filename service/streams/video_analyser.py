@@ -28,6 +28,7 @@ from service.schemas.streams import (
     AffectMessage,
     ClientMessage,
     ServerMessage,
+    StreamedAnswer,
     StreamLimits,
     VideoConfig,
     VideoCreated,
@@ -51,6 +52,7 @@ class VideoAnalyser:
     unit_name = "received_frames"
 
     def __init__(self, live: LiveVideo, config: VideoConfig, limits: Limits) -> None:
+        self.answer: StreamedAnswer | None = None  # there is none for pictures
         self._live = live
         self._config = config
         self._limits = limits

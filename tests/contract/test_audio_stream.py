@@ -57,6 +57,9 @@ def test_windows_are_those_of_the_upload(streaming: LiveServer) -> None:
     totals = SessionClosed.model_validate(closed)
     assert (totals.reason, totals.received_samples) == ("end", len(SOUND))
     assert totals.duration_s == len(SOUND) / 16000
+    assert closed["answer"]["emotion"] == answer["emotion"]
+    assert closed["answer"]["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-5)
+    assert closed["answer"]["flags"] == answer["flags"]
 
 
 def test_a_window_comes_while_the_stream_goes_on(streaming: LiveServer) -> None:

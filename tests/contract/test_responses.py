@@ -167,6 +167,11 @@ def test_every_problem_is_listed_once(client: httpx.Client) -> None:
 
 def test_limits_are_all_there(client: httpx.Client) -> None:
     document = client.get("/v1/limits").json()
+    formats = {one["container"]: one for one in document["formats"]}
+    assert formats["webm"]["title"] == "WebM/Matroska"
+    assert "opus" in formats["webm"]["sound"]
+    assert "vp9" in formats["webm"]["pictures"]
+    assert formats["wav"]["pictures"] == []
     assert set(document["limits"]) == set(document["descriptions"]) == set(Limits.model_fields)
     assert document["limits"]["max_body_bytes"] == 4 * 1024 * 1024
 

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from service.http.negotiation import CSV, EVENTS, FHIR, PNG
 from service.http.problem_response import MEDIA_TYPE, problem_document
+from service.pipeline.media.containers import TITLES
 from service.problems import (
     BodyMissing,
     BodyTimeout,
@@ -132,8 +133,11 @@ def upload_body(description: str, part: str, media_types: Sequence[str]) -> dict
     }
 
 
+_TAKEN = f"{', '.join(TITLES.values())}. `GET /v1/limits` lists the codecs in each."
 UPLOAD_BODY = upload_body(
-    "One recording", "The recording.", ("audio/wav", "audio/*", "video/mp4", "video/*", "application/octet-stream")
+    "One recording",
+    f"The recording: {_TAKEN}",
+    ("audio/wav", "audio/*", "video/mp4", "video/*", "application/octet-stream"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,46 @@ def sort_answers(heard: HeardWindows, answers: Sequence[WindowAnswer]) -> ClipAn
     windows = stack_answers([answers[clip] for clip in heard.of_windows])
     clips, numbers = heard.of_utterances.T
     return ClipAnswers(windows, UtteranceParts(numbers, stack_answers([answers[clip] for clip in clips.tolist()])))
+
+
+def record_of(heard: HeardWindows, answers: ClipAnswers) -> dict[str, Any]:
+    """The record of a stretch of one channel, in arrays that join those of the next."""
+    return {
+        "shares": heard.shares,
+        "answers": answers.windows,
+        "utterances": dict(vars(heard.utterances)),
+        "parts": {"numbers": answers.parts.numbers, "answers": answers.parts.answers},
+        "activity": heard.steps.probabilities,
+    }
+
+
+def judged_channel(name: str, found: dict[str, Any], whole: dict[str, Any]) -> JudgedChannel:
+    """A channel of which all is heard.
+
+    Args:
+        name: in the answer.
+        found: the records of all stretches, joined.
+        whole: 'outline' and 'is_silent'.
+    """
+    return JudgedChannel(
+        name=name,
+        shares=found["shares"],
+        answers=found["answers"],
+        utterances=Utterances(**found["utterances"]),
+        parts=UtteranceParts(**found["parts"]),
+        activity=found["activity"],
+        **whole,
+    )
+
+
+def joined_records(pieces: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One channel's findings of successive stretches, joined: arrays are concatenated, whatever their names."""
+    names = dict.fromkeys(name for piece in pieces for name in piece)
+    found: dict[str, Any] = {}
+    for name in names:
+        values = [piece[name] for piece in pieces if name in piece]
+        found[name] = joined_records(values) if isinstance(values[0], dict) else np.concatenate(values)
+    return found
 
 
 def stack_answers(answers: Sequence[WindowAnswer]) -> dict[str, FloatArray]:

@@ -56,7 +56,6 @@ class ChannelListener:
         voice: voice activity, or None: then all sound is speech, and there are no utterances.
         n_samples: length of the recording, or None where nobody knows it before its end.
         cut: how clips are cut to their voice, and what an utterance is; None leaves clips as long as their windows.
-        finds_utterances: whether there are any, given ``cut``.
         judges_windows: whether the clips of windows are given; those of utterances always are.
         least_share: share of speech from which on a window is judged, 0…1.
         gaps: stretches without sound: nobody speaks there, and a window that lies in one is not judged.
@@ -70,7 +69,6 @@ class ChannelListener:
         n_samples: int | None = None,
         *,
         cut: UtteranceRule | None = None,
-        finds_utterances: bool = True,
         judges_windows: bool = True,
         least_share: float = LEAST_SPEECH_SHARE,
         gaps: Gaps | None = None,
@@ -84,7 +82,7 @@ class ChannelListener:
         self._judges_windows = judges_windows
         self._voice = None if voice is None else VoiceListener(voice, rate_hz, gaps)
         self._finder: UtteranceFinder | None = None
-        if voice is not None and cut is not None and finds_utterances:
+        if voice is not None and cut is not None:
             self._finder = UtteranceFinder(cut, voice)
         self._held = HeldSamples()
         self._told = 0  # windows

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import select_channels
 from service.pipeline.media.sampling import to_float
-from service.pipeline.results import FloatArray, JudgedSegment, JudgedWindow
-from service.pipeline.speech.emotion_answer import TimelineRows, sort_answers
+from service.pipeline.results import AudioEmotion, FloatArray, JudgedSegment, JudgedWindow, MediaInfo
+from service.pipeline.speech.emotion_answer import (
+    JudgedSound,
+    TimelineRows,
+    emotion_answer,
+    joined_records,
+    judged_channel,
+    record_of,
+    sort_answers,
+)
 from service.pipeline.speech.listener import ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
-from service.pipeline.speech.resampling import StretchResampler
+from service.pipeline.speech.resampling import StretchResampler, resampled_length
 from service.pipeline.speech.segments import UtteranceParts, join_parts, segments_of
 from service.pipeline.speech.utterances import UtteranceRule
 from service.pipeline.speech.voice_activity import Chunk, ChunkAnswer, VoiceActivity
@@ -57,7 +66,8 @@ class LiveEmotion:
 
     Attributes:
         samples: samples a channel that were taken so far.
-        windows, segments: windows and utterances that were judged so far.
+        windows, segments: windows and utterances that were judged so far; utterances that are not told too, since the
+            answer for the whole stream is made of them.
         window_s, hop_s: of the windows.
 
     Raises:
@@ -84,14 +94,14 @@ class LiveEmotion:
         self._parts: list[UtteranceParts] = []  # of utterances that go on
         self._limits = limits
         self._options = options
-        self._has_voice = voice is not None
+        self._step_s = None if voice is None else voice.step_s
+        self._rule = rule
+        self._found: dict[str, Any] = {}  # joined records
         self._run_windows = run_windows
         self._run_voice = run_voice
         self._resampler = StretchResampler(options.sample_rate_hz, rule.rate_hz)
         cut = UtteranceRule.of(model.speech)
-        self._listener = ChannelListener(
-            rule, rule.rate_hz, voice, cut=cut, finds_utterances=options.segments, least_share=least_share
-        )
+        self._listener = ChannelListener(rule, rule.rate_hz, voice, cut=cut, least_share=least_share)
 
     def add(self, pcm: bytes, work: Work) -> list[JudgedWindow | JudgedSegment]:
         """Take interleaved little-endian 16 bit samples, and judge the windows that they complete.
@@ -111,6 +121,18 @@ class LiveEmotion:
         """
         return self._take(b"", work, last=True)
 
+    def answer(self) -> AudioEmotion:
+        """The answer for a stream that has ended, as that for an upload; but no stream is called silent."""
+        options = self._options
+        media = MediaInfo(
+            self.samples / options.sample_rate_hz, "pcm", "pcm_s16le", options.sample_rate_hz, options.channels
+        )
+        samples = resampled_length(self.samples, options.sample_rate_hz, self._rule.rate_hz)
+        outline = np.zeros((0, 2), np.float32)
+        channel = judged_channel("mix", self._found, {"outline": outline, "is_silent": False})
+        known = JudgedSound(media, self._rule.all(samples), [channel], 0.0, (), self._step_s, None, self._least_share)
+        return emotion_answer(known, self.model, {})
+
     def _take(self, pcm: bytes, work: Work, *, last: bool) -> list[JudgedWindow | JudgedSegment]:
         block = np.frombuffer(pcm, "<i2").reshape(-1, self._options.channels).T
         self.samples += block.shape[1]
@@ -126,16 +148,20 @@ class LiveEmotion:
             [(mix.name, heard)],
             0.0,
             self.model,
-            has_voice=self._has_voice,
+            has_voice=self._step_s is not None,
             least_share=self._least_share,
             first=self.windows,
         )
         self.windows += len(heard.windows)
-        return [*rows.known(answers), *self._ended(heard, answers)]
+        own = sort_answers(heard, answers)
+        if not self._found or len(heard.windows) or len(heard.utterances) or len(own.parts.numbers):
+            record = record_of(heard, own) | {"activity": np.zeros(0, np.float32)}
+            self._found = joined_records([self._found, record] if self._found else [record])
+        ended = self._ended(heard, own.parts)
+        return [*rows.known(answers), *(ended if self._options.segments else ())]
 
-    def _ended(self, heard: HeardWindows, answers: list[WindowAnswer]) -> list[JudgedSegment]:
+    def _ended(self, heard: HeardWindows, parts: UtteranceParts) -> list[JudgedSegment]:
         """The utterances that have ended."""
-        parts = sort_answers(heard, answers).parts
         if len(parts.numbers):
             self._parts.append(parts)
         if not len(heard.utterances):

@@ -69,8 +69,8 @@ class Built:
 
     def stream(
         self, block: np.ndarray, options: LiveOptions, cuts: list[int]
-    ) -> tuple[list[JudgedWindow], list[JudgedSegment]]:
-        """The windows and utterances of int16 [samples, channels] that is sent in pieces."""
+    ) -> tuple[list[JudgedWindow], list[JudgedSegment], AudioEmotion]:
+        """The windows, utterances and answer of int16 [samples, channels] that is sent in pieces."""
         live = self.speech.live(options)
         answers = [
             answer for piece in pieces(len(block), cuts) for answer in live.add(block[piece].tobytes(), patient())
@@ -81,7 +81,7 @@ class Built:
         segments = [answer for answer in answers if isinstance(answer, JudgedSegment)]
         assert live.windows == len(windows)
         assert live.segments == len(segments)
-        return windows, segments
+        return windows, segments, live.answer()
 
 
 @pytest.fixture(scope="module", params=["the detector alone", "all cues", "no voice activity"])
@@ -161,19 +161,25 @@ def test_a_stream_gives_the_timeline_of_an_upload(built: Built, sound, cuts, mod
     built.decoder.spans = ()
     block = (np.stack(channels, axis=1) * 32767).round().astype("<i2")
     live = LiveOptions(rate_hz, len(channels), model, hop_s=hop_s, segments=True)
-    windows, segments = built.stream(block, live, cuts)
+    windows, segments, whole = built.stream(block, live, cuts)
     (channel,) = built.upload(wav(*channels, rate_hz=rate_hz), AudioOptions(model, hop_s=hop_s)).channels
     if "silent" not in channel.flags or channel.timeline.speech is None:  # a stream cannot know that all is silence
         assert_timeline(windows, channel.timeline)
         assert [segment.index for segment in segments] == list(range(len(segments)))
         assert_segments([segment.row for segment in segments], channel.segments)
+        (streamed,) = whole.channels
+        assert streamed.emotion == channel.emotion
+        assert set(streamed.flags) == set(channel.flags) - {"silent"}
+        for name in ("probabilities", "arousal", "valence"):
+            assert getattr(streamed, name) == pytest.approx(getattr(channel, name), abs=1e-5)
 
 
 @FEW
 @given(seconds=st.floats(0.0, SHORTEST_S - 0.001), rate_hz=st.sampled_from(RATES_HZ), cuts=CUTS)
 def test_a_stream_that_is_too_short_has_no_window(built: Built, seconds, rate_hz, cuts) -> None:
     block = np.zeros((int(seconds * rate_hz), 1), "<i2")
-    assert built.stream(block, LiveOptions(rate_hz, segments=True), cuts) == ([], [])
+    windows, segments, whole = built.stream(block, LiveOptions(rate_hz, segments=True), cuts)
+    assert (windows, segments, whole.channels[0].emotion) == ([], [], None)
 
 
 def assert_same(one: AudioEmotion, other: AudioEmotion) -> None:
