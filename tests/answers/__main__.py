@@ -1,4 +1,4 @@
-"""``python -m tests.answers record|compare|routes|golden``: record the service's answers, and compare them."""
+"""``python -m tests.answers record|compare|routes|golden|shares``: record the service's answers, and compare them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.answers.compare import TOLERANCE, compare_folders
 from tests.answers.record import record, record_golden
 from tests.answers.routes import compare_routes
+from tests.answers.shares import print_shares
 
 
 def main() -> int:
@@ -27,6 +28,10 @@ def main() -> int:
     routes.add_argument("folder", type=Path)
     routes.add_argument("--tolerance", type=float, default=TOLERANCE)
     commands.add_parser("golden", help="record the goldens of the suite anew")
+    sharing = commands.add_parser("shares", help="tell the share of drawn variants that are answered right")
+    sharing.add_argument("corpus", type=Path, help="folder with utterances.csv")
+    sharing.add_argument("--variants", type=int, default=50, metavar="N", help="of each kind")
+    sharing.add_argument("--only", default="", metavar="TEXT", help="kinds with this in their names")
     arguments = parser.parse_args()
     if arguments.command == "record":
         return 1 if record(arguments.folder, arguments.only) else 0
@@ -34,6 +39,9 @@ def main() -> int:
         return compare_folders(arguments.one, arguments.other, arguments.tolerance, words=arguments.words)
     if arguments.command == "routes":
         return compare_routes(arguments.folder, arguments.tolerance)
+    if arguments.command == "shares":
+        print_shares(arguments.corpus, arguments.variants, arguments.only)
+        return 0
     record_golden()
     return 0
 
