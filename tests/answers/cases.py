@@ -136,7 +136,7 @@ SOUND = (
     Upload("offset", EMOTION, "offset", "timeline=true"),
     Upload("noise", EMOTION, "noise", "timeline=true"),
     Upload("video_sound", EMOTION, "faceless"),
-    Upload("embedding", EMBEDDING, "voice"),
+    Upload("embedding", EMBEDDING, "voice", "model=emonet-open"),
     Upload("embedding_each_csv", EMBEDDING, "voice_stereo", "channel=each&window_s=2&hop_s=1.5", CSV),
     Upload("speech", EMOTION, "speech"),
     Upload("speech_timeline", EMOTION, "speech_8s", "timeline=true"),
@@ -286,7 +286,7 @@ COMMANDS = (
     Command("command_denoised", ("analyze", "--json", "--denoise", "--timeline"), ("speech_48k",)),
     Command("command_video", ("analyze", "--json", "--include", "action_units,audio"), ("face",)),
     Command("command_standard_input", ("analyze", "--json", "--mode", "audio", "-"), standard_input="speech"),
-    Command("command_embedding", ("analyze", "--json", "--embedding", "OUT.csv"), ("voice",)),
+    Command("command_embedding", ("analyze", "--json", "--model", "emonet-open", "--embedding", "OUT.csv"), ("voice",)),
     Command("command_plot", ("analyze", "--csv", "--plot", "OUT.png", "--timeline"), ("speech_8s",), "csv"),
     Command("command_openapi", ("openapi",), form="document"),
 )  # fmt: skip
