@@ -19,6 +19,10 @@ frames of lossy codecs last up to 64 ms, and 40 ms out of step with a face is no
 OVERLAP_S: Final = 1.0
 """Sound that goes back by less than this repeats what was there and is left out; more is a clock that was set anew."""
 
+TOLD_GAP_S: Final = 0.25
+"""Shorter stretches without sound are not told: they are as long as a pause between words, and many a file that is whole
+starts its sound, or ends it, a few frames from its pictures."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -83,8 +87,9 @@ class SoundClock:
 
     @property
     def gaps(self) -> list[Span]:
-        """Spans without any sound in the file, in order."""
-        return [(begin / self._rate_hz, end / self._rate_hz) for begin, end in self._gaps]
+        """Spans of :data:`TOLD_GAP_S` and more without any sound in the file, in order."""
+        least = TOLD_GAP_S * self._rate_hz
+        return [(begin / self._rate_hz, end / self._rate_hz) for begin, end in self._gaps if end - begin >= least]
 
     def _place(self, stamp_s: float, samples: int) -> Placement:
         if self._origin_s is None:

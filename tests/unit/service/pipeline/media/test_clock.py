@@ -92,6 +92,12 @@ def test_the_end_of_other_tracks_is_silence():
 
 def test_gaps_are_told_up_to_a_number():
     one = clock(longest_s=1000.0)
-    place_all(one, [index * 0.2 for index in range(3 * MAX_SPANS)])
+    place_all(one, [index * 0.5 for index in range(3 * MAX_SPANS)])
     assert len(one.gaps) == MAX_SPANS
-    assert one.gaps[-1][1] == pytest.approx(0.2 * (3 * MAX_SPANS - 1))
+    assert one.gaps[-1][1] == pytest.approx(0.5 * (3 * MAX_SPANS - 1))
+
+
+def test_short_stretches_without_sound_are_not_told():
+    one = clock(longest_s=10.0)
+    place_all(one, [0.0, 0.1 + 0.2, 0.4 + 0.3])
+    assert len(one.gaps) == 1
