@@ -20,8 +20,8 @@ OVERLAP_S: Final = 1.0
 """Sound that goes back by less than this repeats what was there and is left out; more is a clock that was set anew."""
 
 TOLD_GAP_S: Final = 0.25
-"""Shorter stretches without sound are not told: they are as long as a pause between words, and many a file that is whole
-starts its sound, or ends it, a few frames from its pictures."""
+"""Shorter stretches without sound are not told: they are as long as a pause between words, and many a whole file
+starts or ends its sound a few frames from its pictures."""
 
 
 @dataclass(frozen=True)
