@@ -16,6 +16,7 @@ BENCHMARKS = (
     "embedding",
     "beside-jobs",
     "beside-heavy",
+    "worst-memory",
 )
 
 

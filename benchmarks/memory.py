@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import numpy as np
 import psutil
@@ -19,8 +20,11 @@ REQUESTS_PER_S = 30.0
 
 def resident_mebibytes(pid: int) -> float:
     """Proportional set size of a process and its children, so that shared pages count once."""
-    process = psutil.Process(pid)
-    return sum(one.memory_full_info().pss for one in [process, *process.children(recursive=True)]) / 2**20
+    process, size_bytes = psutil.Process(pid), 0
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a decoder that ended just now
+            size_bytes += one.memory_full_info().pss
+    return float(size_bytes) / 2**20
 
 
 def run() -> None:
