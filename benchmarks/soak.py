@@ -183,8 +183,8 @@ class Soak:
 
 def _video() -> bytes:
     """A short video: of a face where there is one, else of noise."""
-    movie = Path(os.environ.get("EMOSERVE_SHARED", "../shared")) / "media" / "single_face.mp4"
-    if movie.is_file():
+    shared = os.environ.get("EMOSERVE_SHARED")
+    if shared and (movie := Path(shared) / "media" / "single_face.mp4").is_file():
         return movie.read_bytes()
     target, noise = io.BytesIO(), np.random.default_rng(440)
     with av.open(target, "w", format="mp4") as output:
