@@ -13,6 +13,8 @@ class AudioTimeline:
     """Columns with one value for each window; times in seconds, arousal and valence in −1…1, speech 0…1.
 
     ``confidence`` is the amount of voice, 0…1: how much there was to judge, not how right it is.
+    ``plausible`` holds the labels among which the right one is at the answer's ``coverage``; None where the model tells
+    nothing of its doubt.
     """
 
     start_s: Sequence[float]
@@ -22,6 +24,7 @@ class AudioTimeline:
     valence: Column | None
     speech: Column | None
     confidence: Column | None
+    plausible: Sequence[Sequence[str] | None] | None
 
     @classmethod
     def read(cls, raw: Document) -> AudioTimeline:
@@ -42,6 +45,7 @@ class Segments:
     speech: Sequence[float]
     speech_level_db: Column
     confidence: Sequence[float]
+    plausible: Sequence[Sequence[str] | None] | None
 
     @classmethod
     def read(cls, raw: Document) -> Segments:
@@ -69,7 +73,9 @@ class ChannelEmotion:
 
     channel: str | None
     probabilities: Sequence[float] | None
+    by_label: Mapping[str, float] | None
     emotion: str | None
+    plausible: Sequence[str] | None
     arousal: float | None
     valence: float | None
     timeline: AudioTimeline | None
@@ -93,6 +99,7 @@ class AudioEmotion(ChannelEmotion):
     media: Media
     model: AnsweringModel
     labels: Sequence[str]
+    coverage: float | None
     channels: Sequence[ChannelEmotion]
     raw: Document = field(repr=False)
 

@@ -32,6 +32,7 @@ class Window:
         arousal, valence: values in −1…1, or None.
         speech: share of speech, 0…1, or None if the service has no voice activity detector.
         confidence: amount of voice, 0…1, or None likewise.
+        plausible: plausible labels, the most probable first, or None.
     """
 
     index: int
@@ -44,6 +45,7 @@ class Window:
     valence: float | None
     speech: float | None
     confidence: float | None
+    plausible: Sequence[str] | None
     raw: Document = field(repr=False)
 
     @classmethod
@@ -64,6 +66,7 @@ class Segment:
         speech: share of speech, 0…1.
         speech_level_db: loudness of the speech, dB re full scale, or None.
         confidence: amount of voice, 0…1.
+        plausible: plausible labels, the most probable first, or None.
     """
 
     index: int
@@ -76,6 +79,7 @@ class Segment:
     speech: float
     speech_level_db: float | None
     confidence: float
+    plausible: Sequence[str] | None
     raw: Document = field(repr=False)
 
     @classmethod
