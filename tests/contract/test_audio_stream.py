@@ -183,7 +183,8 @@ def test_draining_closes_sessions_with_their_answers(tiny_models: Path) -> None:
 
 
 def test_capacity_is_counted_in_seconds(tiny_models: Path) -> None:
-    with serving_tiny(tiny_models, capacity_s=25.0) as server:  # a session holds a window and the buffer: 11 s
+    # A session holds a window and the buffer, 11 s; one sender may hold seven eighths of the capacity.
+    with serving_tiny(tiny_models, capacity_s=26.0) as server:
         with StreamClient(server) as first, StreamClient(server) as second, StreamClient(server) as third:
             assert first.begin()["type"] == second.begin()["type"] == "session.created"
             error = ErrorMessage.model_validate(third.begin())
