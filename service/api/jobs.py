@@ -27,7 +27,7 @@ from service.api.openapi.jobs import (
 )
 from service.api.parameters import AudioQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type
-from service.api.video_parameters import VideoQuery
+from service.api.video_parameters import VideoQuery, list_pattern
 from service.http.exchange import exchange_of
 from service.http.negotiation import EVENTS
 from service.http.uploads import client_gone
@@ -35,8 +35,9 @@ from service.jobs.job import Job, JobOptions
 from service.pipeline.device.task import Work
 from service.pipeline.options import read_include
 from service.pipeline.results import AudioEmotion, AudioOptions
-from service.pipeline.video.video_results import VideoAffect, with_parts
+from service.pipeline.video.video_results import INCLUDES, VideoAffect, with_parts
 from service.pipeline.video_setup import require_faces
+from service.problems import NotFound
 from service.schemas.jobs import JobAnswer
 from service.services import services_of
 
@@ -46,6 +47,7 @@ INCLUDE = Query(
     max_length=128,
     description="Parts of a video's answer to read, separated by commas, of those that the job was asked for; "
     "left out: all of them.",
+    json_schema_extra={"pattern": list_pattern(INCLUDES)},
 )
 
 _SUBMIT = {"requestBody": UPLOAD_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
@@ -168,10 +170,16 @@ def _parts(options: JobOptions, include: str | None) -> frozenset[str]:
     """Parts of the answer to read: those that the job was asked for, or the named ones of them.
 
     Raises:
-        Unprocessable: another is named.
+        NotFound: the job was not asked for one that is named.
+        Unprocessable: what is named is no part.
     """
     asked = frozenset() if isinstance(options, AudioOptions) else options.include
-    return asked if include is None else read_include(include.split(","), sorted(asked))
+    if include is None:
+        return asked
+    named = read_include(include.split(","), INCLUDES)
+    if absent := sorted(named - asked):
+        raise NotFound(f"This job was not asked for include={','.join(absent)}.")
+    return named
 
 
 def _render(

@@ -31,7 +31,7 @@ def _checked_by(read: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _list_of(names: tuple[str, ...]) -> str:
+def list_pattern(names: tuple[str, ...]) -> str:
     """ECMA pattern of a list as it is read: separated by commas, with spaces and empty entries."""
     entry = rf"\s*(?:{'|'.join(names)})?\s*"
     return f"^{entry}(?:,{entry})*$"
@@ -55,7 +55,7 @@ def _include(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - a pydantic field
         max_length=_MAX_LIST_CHARACTERS,
         description=f"Further parts of the answer, separated by commas: {', '.join(names)}.",
         examples=["action_units,attribution"],
-        json_schema_extra={"pattern": _list_of(names)},
+        json_schema_extra={"pattern": list_pattern(names)},
     )
 
 

@@ -15,6 +15,7 @@ from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.results import (
     AudioEmotion,
     ChannelEmotion,
+    DoubtBound,
     FlagSpan,
     MediaInfo,
     ModelReference,
@@ -30,6 +31,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
     for kind in (
         AudioEmotion,
         ChannelEmotion,
+        DoubtBound,
         FaceSeries,
         FlagSpan,
         MediaInfo,

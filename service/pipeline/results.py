@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from service.card import Doubt
     from service.registry import Bundle
 
 FloatArray = NDArray[np.float32]
@@ -111,6 +110,19 @@ class AudioOptions:
     voice_activity: bool = False
     min_speech: float | None = None
     rows: bool = True
+
+
+@dataclass(frozen=True)
+class DoubtBound:
+    """The bound of plausible labels, from the model's card.
+
+    Attributes:
+        coverage: share of recordings whose right label is to be plausible.
+        least_probability: a label is plausible from here on.
+    """
+
+    coverage: float
+    least_probability: float
 
 
 Plausible = tuple[str, ...] | None
@@ -292,7 +304,7 @@ class AudioEmotion:
     envelope: FloatArray
     denoiser: ModelReference | None = None
     stages_s: dict[str, float] = field(default_factory=dict)
-    doubt: Doubt | None = None
+    doubt: DoubtBound | None = None
     flag_spans: tuple[FlagSpan, ...] = ()
 
 

@@ -58,7 +58,8 @@ def pooled(timeline: Timeline) -> Timeline:
 def utterances(segments: Segments, span_s: tuple[float, float]) -> Timeline:
     """Utterances as the rows of a timeline, with a row of NaN for each pause between, before and after them."""
     times_s = np.stack([segments.start_s, segments.end_s], axis=1).ravel()
-    edges_s = np.concatenate([[min(span_s[0], *times_s[:1])], times_s, [max(span_s[1], *times_s[-1:])]])
+    first_s, last_s = min([span_s[0], *times_s[:1]]), max([span_s[1], *times_s[-1:]])
+    edges_s = np.concatenate([[first_s], times_s, [last_s]])
 
     def column(values: FloatArray | None) -> FloatArray | None:
         if values is None:

@@ -88,7 +88,8 @@ def test_fewer_parts_than_the_job_has_are_read_where_a_form_has_no_room_for_all(
     assert client.get(f"{job}/result?include=action_units").json().keys() & {"action_units", "attribution"} == {
         "action_units"
     }
-    assert code(client.get(f"{job}/result?include=boxes")) == (422, "config_invalid")
+    assert code(client.get(f"{job}/result?include=boxes")) == (404, "not_found")
+    assert code(client.get(f"{job}/result?include=hats")) == (422, "config_invalid")
 
 
 @pytest.mark.parametrize("version", ["4.0", "4.3", "5.0"])

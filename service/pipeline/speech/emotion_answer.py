@@ -171,7 +171,7 @@ def emotion_answer(sound: JudgedSound, model: EmotionModel, stages_s: dict[str, 
         envelope=joined_outline([channel.outline for channel in sound.channels]),
         denoiser=sound.denoiser,
         stages_s=stages_s,
-        doubt=model.bundle.card.doubt,
+        doubt=model.doubt,
         flag_spans=(*sound.spans, *(span for channel in channels for span in uncertain_spans(channel))),
     )
 
@@ -215,7 +215,7 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
 
     probabilities = means["probabilities"].astype(np.float32) if has_any else None
     table = _spread(answers.get("probabilities"), judged, len(windows), len(labels))
-    doubt = model.bundle.card.doubt
+    doubt = model.doubt
     plausible = (
         (plausible_labels(means["probabilities"][None].astype(np.float32), labels, doubt) or [None])[0]
         if has_any
@@ -289,7 +289,7 @@ class TimelineRows:
         first: int = 0,
     ) -> None:
         self._has_voice = has_voice
-        self._card = model.bundle.card
+        self._labels, self._doubt = model.bundle.card.labels, model.doubt
         rows: list[tuple[str, int, float, float, float, float, int | None]] = []
         clips_before = 0
         for name, one in heard:
@@ -331,5 +331,5 @@ class TimelineRows:
                 valence=float(answer["valence"]) if "valence" in answer else None,
                 speech=share if self._has_voice else None,
                 confidence=confidence if self._has_voice else None,
-                plausible=plausible_set(known, self._card.labels, self._card.doubt),
+                plausible=plausible_set(known, self._labels, self._doubt),
             )

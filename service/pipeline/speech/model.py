@@ -15,7 +15,7 @@ import numpy as np
 
 from service.card import SpeechInput
 from service.pipeline.device.session import CPU, Array, Session
-from service.pipeline.results import FloatArray, ModelReference
+from service.pipeline.results import DoubtBound, FloatArray, ModelReference
 from service.registry import Bundle, BundleError
 
 LENGTH_STEPS_PER_S = 4
@@ -136,6 +136,12 @@ class EmotionModel(SpeechModel):
 
     REQUIRED = ("probabilities",)
     OPTIONAL = ("arousal", "valence")
+
+    @property
+    def doubt(self) -> DoubtBound | None:
+        """The bound of plausible labels; None where the card tells nothing of its doubt."""
+        told = self.bundle.card.doubt
+        return None if told is None else DoubtBound(told.coverage, told.least_probability)
 
     def check(self, answer: WindowAnswer) -> None:
         """See :meth:`SpeechModel.check`: as many classes as labels."""

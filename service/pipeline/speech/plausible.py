@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.pipeline.results import FloatArray, Plausible
-
-if TYPE_CHECKING:
-    from service.card import Doubt
+from service.pipeline.results import DoubtBound, FloatArray, Plausible
 
 
-def plausible_labels(probabilities: FloatArray, labels: Sequence[str], doubt: Doubt | None) -> list[Plausible] | None:
+def plausible_labels(
+    probabilities: FloatArray, labels: Sequence[str], doubt: DoubtBound | None
+) -> list[Plausible] | None:
     """The plausible labels of each row, the most probable first.
 
     A label is plausible from the card's ``least_probability`` on (split-conformal prediction, Sadinle 2019), and the
@@ -40,7 +38,7 @@ def plausible_labels(probabilities: FloatArray, labels: Sequence[str], doubt: Do
     return rows
 
 
-def plausible_set(probabilities: FloatArray | None, labels: Sequence[str], doubt: Doubt | None) -> Plausible:
+def plausible_set(probabilities: FloatArray | None, labels: Sequence[str], doubt: DoubtBound | None) -> Plausible:
     """The plausible labels of one judgement, float32 [classes]; None where nothing is known or told."""
     sets = None if probabilities is None else plausible_labels(probabilities[None], labels, doubt)
     return sets[0] if sets else None

@@ -77,6 +77,6 @@ def segments_of(
         speech=utterances.speech,
         speech_level_db=level_db.astype(np.float32),
         confidence=np.minimum(utterances.voice_s / model.speech.enough_speech_s, 1.0).astype(np.float32),
-        plausible=plausible_labels(probabilities, labels, model.bundle.card.doubt),
+        plausible=plausible_labels(probabilities, labels, model.doubt),
         uncertain=~dismissed & (utterances.uncertain > UNCERTAIN_ABOVE),
     )

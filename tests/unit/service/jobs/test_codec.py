@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
 
 from service.jobs.codec import decode, encode
 from service.jobs.job import Job, options_text, read_options
-from service.pipeline.results import AudioOptions
+from service.pipeline.results import AudioOptions, DoubtBound
 from service.pipeline.video.video_results import VideoOptions
 from tests.support.example_affect import example_affect
 from tests.support.fakes import fake_result
@@ -54,6 +54,13 @@ def test_values_survive(value):
 def test_results_survive():
     for result in (fake_result(), example_affect(40, gaps=((3, 5),), units=True, attribution=True, audio=True)):
         assert same(decode(encode(result)), result)
+
+
+def test_doubt_survives():
+    result = fake_result()
+    channel = replace(result.channels[0], plausible=("anger", "fear"))
+    told = replace(result, channels=(channel,), doubt=DoubtBound(0.9, 0.05))
+    assert same(decode(encode(told)), told)
 
 
 @pytest.mark.parametrize("value", [object(), {1: "a"}, {"a": {1, 2}}, b"bytes", Job])

@@ -13,7 +13,7 @@ from PIL import Image
 from service.pipeline.results import AudioEmotion, Segments, VoiceTrace
 from service.render.plot import audio_emotion_png
 from service.render.plot_style import LIGHT, clock, one_line, percent, signed, time_ticks
-from service.render.plot_timeline import cell_edges_s, pooled, unknown_spans_s
+from service.render.plot_timeline import cell_edges_s, pooled, unknown_spans_s, utterances
 from tests.support.example_results import NINE_LABELS, SIX_LABELS, example_result, example_timeline
 
 WIDTH_PIXELS = 1320
@@ -210,3 +210,12 @@ def test_voice_activity_is_drawn_at_its_own_steps() -> None:
     waves = [count(pixels(one, voice_activity=True), LIGHT.wave) for one in (silent, result, loud)]
     assert waves[0] < waves[1] < waves[2]
     assert count(pixels(silent), LIGHT.wave) == waves[1]
+
+
+def test_a_recording_without_utterances_is_one_pause() -> None:
+    nothing = np.zeros(0, np.float32)
+    columns = {"speech": nothing, "speech_level_db": nothing, "confidence": nothing, "uncertain": nothing > 0}
+    segments = Segments(np.zeros(0), np.zeros(0), np.zeros((0, 3), np.float32), None, None, **columns)
+    rows = utterances(segments, (0.0, 4.0))
+    assert (rows.start_s.tolist(), rows.end_s.tolist()) == ([0.0], [4.0])
+    assert np.isnan(rows.probabilities).all()

@@ -30,6 +30,7 @@ class CountingAnalyser:
     """Answers every item with its content."""
 
     unit_name = "received_samples"
+    answer = None
 
     def read(self, message: bytes) -> Item:
         return Item(len(message), len(message) / 100, 1, len(message))

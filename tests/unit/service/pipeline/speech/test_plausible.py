@@ -1,10 +1,10 @@
 import numpy as np
 
-from service.card import Doubt
+from service.pipeline.results import DoubtBound
 from service.pipeline.speech.plausible import plausible_labels, plausible_set
 
 LABELS = ("anger", "fear", "neutral")
-DOUBT = Doubt(coverage=0.9, least_probability=0.25, fitted_on=["one"], mean_size=1.6)
+DOUBT = DoubtBound(coverage=0.9, least_probability=0.25)
 
 
 def test_labels_above_the_bound_are_plausible_the_most_probable_first():
@@ -13,7 +13,7 @@ def test_labels_above_the_bound_are_plausible_the_most_probable_first():
 
 
 def test_one_label_is_always_plausible():
-    doubt = DOUBT.model_copy(update={"least_probability": 0.9})
+    doubt = DoubtBound(coverage=0.9, least_probability=0.9)
     assert plausible_set(np.array([0.3, 0.5, 0.2], np.float32), LABELS, doubt) == ("fear",)
 
 
