@@ -47,7 +47,7 @@ BAD = (b"%PDF-1.7" + bytes(300), b"RIFF", b"", b"\0" * 5000)
 
 @dataclass(frozen=True)
 class Look:
-    """What the service holds at a moment: MiB, descriptors and threads of it and its children."""
+    """Memory in MiB, descriptors and threads of the service and its children at a moment."""
 
     memory_mib: float
     descriptors: int

@@ -19,7 +19,19 @@ from export.bundle.measurements import UAR
 from export.bundle.write import Content, write_bundle
 from export.corpora.audio import stack
 from export.evaluation.calibration import Calibration
-from export.evaluation.verification import Clip, Compute, largest_difference, refuse_difference
+from export.evaluation.verification import (
+    Check,
+    Clip,
+    Compute,
+    Verification,
+    alone_and_together,
+    batch_check,
+    clips_of,
+    difference_check,
+    largest_difference,
+    refuse_difference,
+    verification,
+)
 from service.card import Card, Parity, SpeechInput, read_card
 from service.pipeline.device.session import Session
 
@@ -149,3 +161,34 @@ def former(folder: Path) -> tuple[Calibration, dict[str, dict[str, float]]]:
     card = read_card(folder)
     rivals = {entry.data: dict(entry.rivals) for entry in card.measurements if entry.metric == UAR}
     return Calibration.from_settings(dict(card.settings)), rivals
+
+
+def verify_emotion_bundle(
+    folder: Path, recordings: Sequence[Clip], network: Compute, librosa: Compute | None, librosa_tolerance: float
+) -> Verification:
+    """Compare a bundle's graph with its network, with itself in a batch, and with librosa's front end.
+
+    Args:
+        recordings: float32 [samples] each, at the card's rate.
+        network: the network in PyTorch behind its front end.
+        librosa: the same behind librosa's front end; None where there is none.
+        librosa_tolerance: largest difference of a probability from ``librosa``.
+    """
+    card = read_card(folder)
+    assert card.speech is not None
+    assert card.parity is not None
+    clips = clips_of(card.speech, recordings)
+    session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
+    alone, batch_difference = alone_and_together(by_graph(session), clips)
+
+    def largest(other: Compute) -> float:
+        return float(np.abs(alone - np.concatenate([other([clip]) for clip in clips])).max())
+
+    found = None if librosa is None else largest(librosa)
+    return verification(
+        card,
+        len(clips),
+        difference_check("torch", largest(network), card.parity.tolerance),
+        batch_check(batch_difference),
+        Check("librosa", "reference_difference", "reference_tolerance", found, librosa_tolerance),
+    )

@@ -9,24 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.bundle.emotion import by_graph
+from export.bundle.emotion import verify_emotion_bundle
 from export.emonet.bundle import by_network, load_network
 from export.emonet.network import EmoNet
 from export.evaluation.calibration import Calibration
-from export.evaluation.verification import (
-    Check,
-    Clip,
-    Verification,
-    alone_and_together,
-    batch_check,
-    clips_of,
-    difference_check,
-    verification,
-)
+from export.evaluation.verification import Clip, Verification
 from export.graph.front_end import POWER_RANGE_DB, PRESETS
 from export.graph.high_pass import high_passed
 from service.card import read_card
-from service.pipeline.device.session import Session
 
 REFERENCE_TOLERANCE = 2e-3
 """Largest difference of a probability between the graph and librosa's front end in float64 with PyTorch behind."""
@@ -36,27 +26,20 @@ def verify_speech_bundle(folder: Path, recordings: Sequence[Clip]) -> Verificati
     """Compare ONNX Runtime with PyTorch, with itself in a batch, and with librosa where the front end is 'open'."""
     card = read_card(folder)
     assert card.speech is not None
-    assert card.parity is not None
-    clips = clips_of(card.speech, recordings)
-    network = load_network(folder)
-    calibration = Calibration.from_settings(dict(card.settings))
-    session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
-    alone, batch_difference = alone_and_together(by_graph(session), clips)
-    is_high_passed = card.speech.high_pass_hz is not None
-    by_torch = by_network(network, card.speech.preset, calibration, is_high_passed=is_high_passed)
-    expected = np.concatenate([by_torch([clip]) for clip in clips])
-    reference = None
-    if card.speech.preset == PRESETS["open"].name:
-        heard = [high_passed(clip, card.speech.sample_rate_hz) for clip in clips] if is_high_passed else clips
-        by_librosa = np.concatenate([_reference(network, calibration, clip) for clip in heard])
-        reference = float(np.abs(alone - by_librosa).max())
-    return verification(
-        card,
-        len(clips),
-        difference_check("torch", float(np.abs(alone - expected).max()), card.parity.tolerance),
-        batch_check(batch_difference),
-        Check("librosa", "reference_difference", "reference_tolerance", reference, REFERENCE_TOLERANCE),
+    rate_hz, preset, is_high_passed = (
+        card.speech.sample_rate_hz,
+        card.speech.preset,
+        card.speech.high_pass_hz is not None,
     )
+    network, calibration = load_network(folder), Calibration.from_settings(dict(card.settings))
+
+    def librosa(clips: Sequence[Clip]) -> NDArray[np.float32]:
+        heard = [high_passed(clip, rate_hz) for clip in clips] if is_high_passed else clips
+        return np.concatenate([_reference(network, calibration, clip) for clip in heard])
+
+    compute = by_network(network, preset, calibration, is_high_passed=is_high_passed)
+    has_reference = preset == PRESETS["open"].name
+    return verify_emotion_bundle(folder, recordings, compute, librosa if has_reference else None, REFERENCE_TOLERANCE)
 
 
 def _reference(network: EmoNet, calibration: Calibration, clip: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ _NOTHING: Final = 1e-6  # what rounding leaves of a sum of seconds
 
 
 class Holdings:
-    """What each account holds of something that all have in common. Not thread-safe.
+    """Share of each account in something that all have in common. Not thread-safe.
 
     Args:
         whole: all of it.
