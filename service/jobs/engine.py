@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
@@ -22,6 +23,12 @@ POLL_S = 0.25
 
 VERSION = "1"
 """Version of the workflow. A newer release continues the jobs of an older one while this stays the same."""
+
+UNATTENDED_S = 20.0
+"""Seconds after which a claimed workflow that no thread runs counts as broken off.
+
+The engine leaves such a workflow where it claims one or notes one's failure, and its database fails just then.
+"""
 
 MOST_RECOVERIES = 100
 """Restarts after which a job is given up: it may be what ends the process."""
@@ -56,6 +63,8 @@ class JobEngine:
     def __init__(self, url: str, workers: int, parts: Parts, step: Step, leave: Callable[[str], None]) -> None:
         if not _owner.acquire(blocking=False):
             raise EngineTakenError("this process runs jobs already")
+        self._attended: set[str] = set()
+        self._unattended_since_s: dict[str, float] = {}
         try:
             _quiet()
             config: DBOSConfig = {
@@ -70,7 +79,7 @@ class JobEngine:
             }
             DBOS(config=config)
             self._workflow = DBOS.workflow(name="job", max_recovery_attempts=MOST_RECOVERIES)(
-                lambda handle: _conduct(handle, parts, step, leave)
+                lambda handle: self._conduct(handle, parts, step, leave)
             )
             DBOS.launch()
             DBOS.register_queue(
@@ -87,13 +96,19 @@ class JobEngine:
 
     def forget(self, handle: str) -> None:
         """Delete the job's workflow."""
+        self._unattended_since_s.pop(handle, None)
         DBOS.delete_workflow(handle)
 
     def standing(self, handle: str) -> Standing:
-        """The engine's action on a job."""
+        """The engine's action on a job. Called by one thread at a time."""
         status = DBOS.get_workflow_status(handle)
         if status is None:
             return Standing.UNKNOWN
+        if status.status == "PENDING" and handle not in self._attended:
+            now_s = time.monotonic()
+            left_s = now_s - self._unattended_since_s.setdefault(handle, now_s)
+            return Standing.BROKEN_OFF if left_s > UNATTENDED_S else Standing.UNDER_WAY
+        self._unattended_since_s.pop(handle, None)
         if status.status in ("ENQUEUED", "PENDING", "DELAYED"):
             return Standing.UNDER_WAY
         if status.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
@@ -107,19 +122,21 @@ class JobEngine:
         finally:
             _owner.release()
 
-
-def _conduct(handle: str, parts: Parts, step: Step, leave: Callable[[str], None]) -> str:
-    try:
-        for part in parts(handle):
-            number, word = 0, MORE
-            while word == MORE:
-                word = DBOS.run_step({"name": f"{part}-{number}"}, step, handle, part, number)
-                number += 1
-            if word == ENDED:
-                return ENDED
-        return LAST
-    finally:
-        leave(handle)
+    def _conduct(self, handle: str, parts: Parts, step: Step, leave: Callable[[str], None]) -> str:
+        """The workflow of a job; returns the outcome of its last step."""
+        self._attended.add(handle)
+        try:
+            for part in parts(handle):
+                number, word = 0, MORE
+                while word == MORE:
+                    word = DBOS.run_step({"name": f"{part}-{number}"}, step, handle, part, number)
+                    number += 1
+                if word == ENDED:
+                    return ENDED
+            return LAST
+        finally:
+            self._attended.discard(handle)
+            leave(handle)
 
 
 def _quiet() -> None:

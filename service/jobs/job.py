@@ -88,7 +88,7 @@ class Standing(StrEnum):
     """It was never submitted."""
     UNDER_WAY = "under way"
     BROKEN_OFF = "broken off"
-    """Its workflow has ended; that of an unfinished job did because a step could not be written down."""
+    """No thread runs its workflow: a step, or the workflow's beginning, could not be written down."""
     GIVEN_UP = "given up"
     """It was begun so often that it may be what ends the process."""
 

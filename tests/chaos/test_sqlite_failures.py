@@ -59,6 +59,7 @@ def failing(seed: int) -> Iterator[Failures]:
 def live(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
     monkeypatch.setattr("service.jobs.sweeper.MOST_SECONDS_BETWEEN", 0.5)
     monkeypatch.setattr("service.jobs.jobs.SUBMISSION_S", 1.0)
+    monkeypatch.setattr("service.jobs.engine.UNATTENDED_S", 1.0)
     settings = small_settings(
         jobs=True, state_dir=tmp_path / "state", model_dirs=[tiny_models], device="cpu", threads=2, job_segment_s=4.0
     )
