@@ -79,7 +79,7 @@ class JobEngine:
             }
             DBOS(config=config)
             self._workflow = DBOS.workflow(name="job", max_recovery_attempts=MOST_RECOVERIES)(
-                lambda handle: self._conduct(handle, parts, step, leave)
+                lambda handle: self._attend(handle, parts, step, leave)
             )
             DBOS.launch()
             DBOS.register_queue(
@@ -122,21 +122,27 @@ class JobEngine:
         finally:
             _owner.release()
 
-    def _conduct(self, handle: str, parts: Parts, step: Step, leave: Callable[[str], None]) -> str:
-        """The workflow of a job; returns the outcome of its last step."""
+    def _attend(self, handle: str, parts: Parts, step: Step, leave: Callable[[str], None]) -> str:
         self._attended.add(handle)
         try:
-            for part in parts(handle):
-                number, word = 0, MORE
-                while word == MORE:
-                    word = DBOS.run_step({"name": f"{part}-{number}"}, step, handle, part, number)
-                    number += 1
-                if word == ENDED:
-                    return ENDED
-            return LAST
+            return _conduct(handle, parts, step, leave)
         finally:
             self._attended.discard(handle)
-            leave(handle)
+
+
+def _conduct(handle: str, parts: Parts, step: Step, leave: Callable[[str], None]) -> str:
+    """The workflow of a job; returns the outcome of its last step."""
+    try:
+        for part in parts(handle):
+            number, word = 0, MORE
+            while word == MORE:
+                word = DBOS.run_step({"name": f"{part}-{number}"}, step, handle, part, number)
+                number += 1
+            if word == ENDED:
+                return ENDED
+        return LAST
+    finally:
+        leave(handle)
 
 
 def _quiet() -> None:
