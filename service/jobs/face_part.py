@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
-from service.jobs.part import Segment, refuse_if_cancelled
+from service.jobs.part import Segment
 from service.pipeline.decoding.long_decode import Pictures
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_on_device
@@ -45,7 +45,7 @@ class FacesPart:
 
         with Relay(note, capacity=SIGHTS_WAITING, batch=SIGHTS_AT_ONCE, name="sights") as sights:
             while self._faces.frames < stop:
-                refuse_if_cancelled(work)
+                work.raise_if_cancelled()
                 frame = self._pictures.next()
                 if frame is None:
                     last = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from service.pipeline.device.task import Cancelled, Work
+from service.pipeline.device.task import Work
 
 INSPECT: Final = "inspect"
 """How long the sound is, and whether all of it can be decoded."""
@@ -66,13 +66,3 @@ class NothingToDo:
 
     def close(self) -> None:
         """There is nothing to end."""
-
-
-def refuse_if_cancelled(work: Work) -> None:
-    """Stop here if nobody waits any more.
-
-    Raises:
-        Cancelled
-    """
-    if work.cancel is not None and work.cancel.is_set():
-        raise Cancelled

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from service.flags import Flag
-from service.jobs.part import Segment, refuse_if_cancelled
+from service.jobs.part import Segment
 from service.pipeline.decoding.long_decode import SoundPlayback
 from service.pipeline.device.task import Work
 from service.pipeline.results import FloatArray
@@ -48,7 +48,7 @@ class InspectPart:
         samples = 0
         try:
             while (block := self._sound.next()) is not None:
-                refuse_if_cancelled(work)
+                work.raise_if_cancelled()
                 samples += block.shape[1]
         except NoAudioStream:
             if not self._or_nothing:
@@ -152,7 +152,7 @@ class SoundPart:
         blocks: list[Sequence[FloatArray]] = []
         gathered = 0
         while gathered < STRETCH_S * self._rate_hz and self._taken + gathered < stop:
-            refuse_if_cancelled(work)
+            work.raise_if_cancelled()
             with work.stage("decode"):
                 block = self._sound.next()
             if block is None:

@@ -150,11 +150,6 @@ class Admission:
             return self._condition.wait_for(lambda: self._holds == 0, timeout_s)
 
     @property
-    def draining(self) -> bool:
-        """Whether :meth:`drain` was called."""
-        return self._draining
-
-    @property
     def held_s(self) -> float:
         """Seconds of media in the system."""
         return self._held_s

@@ -19,7 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from service.pipeline.device.account import current_account
 from service.pipeline.device.fair_round import FairRound
-from service.pipeline.device.task import WAKE_S, Cancelled
+from service.pipeline.device.task import WAKE_S, Work
 from service.problems import DeadlineExceeded, Draining, InferenceUnavailable
 
 Unit = TypeVar("Unit")
@@ -126,9 +126,8 @@ class Batcher:
         self,
         runner: BatchRunner[Unit, Result],
         units: Sequence[Unit],
+        work: Work,
         *,
-        deadline: float,
-        cancel: threading.Event | None = None,
         progress: Callable[[int], None] | None = None,
         partial: Callable[[Sequence[Result | None]], None] | None = None,
     ) -> Done[Result]:
@@ -137,19 +136,17 @@ class Batcher:
         Args:
             runner: what runs them.
             units: at least one.
-            deadline: moment of ``time.monotonic()`` at which waiting ends, even if the device hangs.
-            cancel: set by someone else to give up; units that have not begun are never run.
+            work: its deadline ends the wait even if the device hangs; once cancelled, no further unit begins.
             progress: called in this thread with the number of finished units, now and then.
             partial: called there too, with the results so far; None stands for a unit that is not done.
 
         Raises:
-            DeadlineExceeded: the moment came.
-            Cancelled: ``cancel`` was set.
+            DeadlineExceeded: the deadline of ``work`` passed.
+            Cancelled: ``work`` was cancelled.
             InferenceUnavailable: the runner failed twice on a unit.
             Draining: the batcher is closed.
         """
-        if cancel is not None and cancel.is_set():  # short work would be done before the first check
-            raise Cancelled
+        work.raise_if_cancelled()  # short work would be done before the first check
         request = _Request(runner, units, [None] * len(units))
         queued_at = time.monotonic()
         with self._lock:
@@ -158,7 +155,7 @@ class Batcher:
             self._round.add(current_account().name, request)
             self._lock.notify(min(len(units), len(self._threads)))
         try:
-            self._wait(request, deadline, cancel, _watcher(request, progress, partial))
+            self._wait(request, work, _watcher(request, progress, partial))
         finally:
             self._forget(request)
         if request.failure is not None:
@@ -190,20 +187,17 @@ class Batcher:
             thread.join(max(0.0, until - time.monotonic()))
 
     @staticmethod
-    def _wait(
-        request: _Request, deadline: float, cancel: threading.Event | None, watch: Callable[[], None] | None
-    ) -> None:
+    def _wait(request: _Request, work: Work, watch: Callable[[], None] | None) -> None:
         while True:
-            left_s = deadline - time.monotonic()
-            watching = cancel is not None or watch is not None
+            left_s = work.deadline - time.monotonic()
+            watching = work.cancel is not None or watch is not None
             ended = request.ended.wait(max(0.0, min(left_s, WAKE_S) if watching else left_s))
             if watch is not None:
                 watch()
             if ended:
                 return
-            if cancel is not None and cancel.is_set():
-                raise Cancelled
-            if time.monotonic() >= deadline:
+            work.raise_if_cancelled()
+            if time.monotonic() >= work.deadline:
                 raise DeadlineExceeded
 
     def _forget(self, request: _Request) -> None:

@@ -39,7 +39,7 @@ def run_units(
         work.took(stage, 0.0)
         return []
     watched = report if work.progress is not None else None
-    done = batcher.run(runner, units, deadline=work.deadline, cancel=work.cancel, progress=watched, partial=partial)
+    done = batcher.run(runner, units, work, progress=watched, partial=partial)
     work.took("queue", done.queue_s, ended_ago_s=done.infer_s)
     work.took(stage, done.infer_s)
     return done.results
@@ -55,7 +55,7 @@ def run_on_device(device: Batcher, call: Callable[[], Answer], work: Work) -> An
         Problem: raised by ``call``, or as :meth:`Batcher.run`.
         Cancelled: the work was cancelled.
     """
-    done = device.run(_CALLS, [call], deadline=work.deadline, cancel=work.cancel)
+    done = device.run(_CALLS, [call], work)
     answer: Answer | Problem = done.results[0]
     if isinstance(answer, Problem):
         raise answer

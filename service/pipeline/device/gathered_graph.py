@@ -6,13 +6,13 @@ a batch. On a CPU a batch gains nothing, and every call goes straight to the ses
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.session import Array, Session
+from service.pipeline.device.task import Work
 
 MAX_ROWS = 32
 """Most rows in a batch: 32 crops of 256 × 256 pixels take 25 MB."""
@@ -52,7 +52,7 @@ class GatheredGraph:
         """
         if self._device is None:
             return self._session.run({self._input: rows}, self._outputs)
-        done = self._device.run(self, list(rows), deadline=time.monotonic() + LONGEST_S)
+        done = self._device.run(self, list(rows), Work.within(LONGEST_S))
         parts = zip(*done.results, strict=True)
         return {name: np.stack(part) for name, part in zip(self._outputs, parts, strict=True)}
 

@@ -80,6 +80,11 @@ class Work:
         """Work that must be done ``deadline_s`` seconds from now."""
         return cls(time.monotonic() + deadline_s, cancel, progress)
 
+    def raise_if_cancelled(self) -> None:
+        """Raises :class:`Cancelled` once the result is no longer wanted."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a ``with`` block."""

@@ -6,9 +6,10 @@ import time
 import pytest
 
 from service.pipeline.device.batch import Batcher
-from service.pipeline.device.task import Cancelled
+from service.pipeline.device.task import Cancelled, Work
 from service.problems import DeadlineExceeded, Draining, InferenceUnavailable
 from tests.support.patience import HANG_S
+from tests.support.work import patient
 
 
 class Recorder:
@@ -41,18 +42,13 @@ def batcher():
     batcher.close(0.5)
 
 
-def soon(seconds: float = HANG_S) -> float:
-    return time.monotonic() + seconds
-
-
 class Caller(threading.Thread):
     """One request in a thread of its own; it is in the round, or ended, once this returns."""
 
-    def __init__(self, batcher, runner, units, deadline=None, **options) -> None:
+    def __init__(self, batcher, runner, units, work=None) -> None:
         super().__init__(daemon=True)
         self.answer = self.error = None
-        self.arguments = (runner, units)
-        self.options = options | {"deadline": deadline or soon()}
+        self.arguments = (runner, units, work or patient())
         self.batcher = batcher
         waiting, batches = batcher.waiting, len(runner.batches)
         self.start()
@@ -61,7 +57,7 @@ class Caller(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.answer = self.batcher.run(*self.arguments, **self.options).results
+            self.answer = self.batcher.run(*self.arguments).results
         except Exception as error:
             self.error = error
 
@@ -76,7 +72,7 @@ def occupy(batcher, runner) -> Caller:
 
 def test_results_are_in_the_order_of_the_units(batcher):
     runner = Recorder(max_batch=2)
-    done = batcher.run(runner, ["aa", "b", "cc", "d", "ee"], deadline=soon())
+    done = batcher.run(runner, ["aa", "b", "cc", "d", "ee"], patient())
     assert done.results == ["AA", "B", "CC", "D", "EE"]
     assert done.queue_s >= 0
     assert done.infer_s >= 0
@@ -132,25 +128,25 @@ def test_several_device_threads_work_at_once():
 def test_one_failure_is_tried_again_in_halves(batcher):
     runner = Recorder(max_batch=4)
     runner.fail_on = lambda units: len(units) > 2
-    assert batcher.run(runner, ["a", "b", "c", "d"], deadline=soon()).results == ["A", "B", "C", "D"]
+    assert batcher.run(runner, ["a", "b", "c", "d"], patient()).results == ["A", "B", "C", "D"]
     assert runner.batches == [["a", "b", "c", "d"], ["a", "b"], ["c", "d"]]
 
 
 def test_a_single_unit_is_tried_twice(batcher):
     runner = Recorder(max_batch=1)
     runner.fail_on = lambda units: len(runner.batches) == 1
-    assert batcher.run(runner, ["a"], deadline=soon()).results == ["A"]
+    assert batcher.run(runner, ["a"], patient()).results == ["A"]
 
 
 def test_second_failure_is_told_and_the_device_stays_up(batcher):
     runner = Recorder(max_batch=1)
     runner.fail_on = lambda units: units[0].startswith("bad")
     with pytest.raises(InferenceUnavailable) as caught:
-        batcher.run(runner, ["good", "bad", "good"], deadline=soon())
+        batcher.run(runner, ["good", "bad", "good"], patient())
     assert caught.value.retry_after_s
     assert runner.batches.count(["bad"]) == 2
     assert batcher.waiting == 0
-    assert batcher.run(runner, ["good"], deadline=soon()).results == ["GOOD"]
+    assert batcher.run(runner, ["good"], patient()).results == ["GOOD"]
 
 
 def test_failure_leaves_the_others_of_the_batch_alone(batcher):
@@ -169,7 +165,7 @@ def test_a_runner_that_loses_results_is_a_failure(batcher):
     runner = Recorder()
     runner.run = lambda units: []
     with pytest.raises(InferenceUnavailable):
-        batcher.run(runner, ["a"], deadline=soon())
+        batcher.run(runner, ["a"], patient())
 
 
 def test_hanging_device_ends_at_the_deadline_and_shows(batcher):
@@ -177,33 +173,33 @@ def test_hanging_device_ends_at_the_deadline_and_shows(batcher):
     runner.gate.clear()
     began_at = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        batcher.run(runner, ["a"], deadline=soon(0.1))
+        batcher.run(runner, ["a"], Work.within(0.1))
     assert 0.1 <= time.monotonic() - began_at < HANG_S
     assert batcher.stalled_for_s() >= 0.05
     runner.gate.set()
-    assert batcher.run(runner, ["b"], deadline=soon()).results == ["B"]
+    assert batcher.run(runner, ["b"], patient()).results == ["B"]
 
 
 def test_a_request_past_its_deadline_is_never_run(batcher):
     runner = Recorder(max_batch=1)
     occupy(batcher, runner)
     with pytest.raises(DeadlineExceeded):
-        batcher.run(runner, ["late"], deadline=soon(0.05))
+        batcher.run(runner, ["late"], Work.within(0.05))
     assert batcher.waiting == 0
     runner.gate.set()
-    assert batcher.run(runner, ["next"], deadline=soon()).results == ["NEXT"]
+    assert batcher.run(runner, ["next"], patient()).results == ["NEXT"]
     assert ["late"] not in runner.batches
 
 
 def test_cancelled_units_are_skipped(batcher):
     runner, cancel = Recorder(max_batch=1), threading.Event()
     occupy(batcher, runner)
-    caller = Caller(batcher, runner, ["never"], cancel=cancel)
+    caller = Caller(batcher, runner, ["never"], Work.within(HANG_S, cancel))
     cancel.set()
     caller.join(HANG_S)
     assert isinstance(caller.error, Cancelled)
     runner.gate.set()
-    batcher.run(runner, ["next"], deadline=soon())
+    batcher.run(runner, ["next"], patient())
     assert ["never"] not in runner.batches
 
 
@@ -212,12 +208,8 @@ def test_progress_is_told_in_the_callers_thread_now_and_then(batcher, monkeypatc
     monkeypatch.setattr("service.pipeline.device.batch.WAKE_S", 60.0)
     seen = []
     runner = Recorder(max_batch=1)
-    batcher.run(
-        runner,
-        ["a", "b"],
-        deadline=soon(),
-        progress=lambda count: seen.append((count, threading.current_thread())),
-    )
+    note = lambda count: seen.append((count, threading.current_thread()))  # noqa: E731
+    batcher.run(runner, ["a", "b"], patient(), progress=note)
     assert seen == [(2, threading.current_thread())]
 
 
@@ -230,7 +222,7 @@ def test_closing_tells_those_who_wait():
     assert isinstance(caller.error, Draining)
     runner.gate.set()
     with pytest.raises(Draining):
-        batcher.run(runner, ["a"], deadline=soon())
+        batcher.run(runner, ["a"], patient())
 
 
 def test_an_observer_that_fails_does_not_stop_the_device():
@@ -239,7 +231,7 @@ def test_an_observer_that_fails_does_not_stop_the_device():
 
     batcher = Batcher(1, on_batch=observer)
     for _ in range(2):
-        assert batcher.run(Recorder(), ["a"], deadline=soon()).results == ["A"]
+        assert batcher.run(Recorder(), ["a"], patient()).results == ["A"]
     batcher.close()
 
 

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 
 from service.http.work_pool import OTHERS, WorkPool
-from service.pipeline.device.account import charged_to, current_account
+from service.pipeline.device.account import Unlimited, charged_to, current_account
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.fair_round import FairRound
 from service.pipeline.video.relay import Relay
 from tests.support.patience import HANG_S, wait_until
-
-
-class Named:
-    """An account that permits everything, by name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def take(self, seconds: float) -> None: ...
-
-    def resize(self, before_s: float, after_s: float) -> None: ...
-
-    def give_back(self, seconds: float, *, unused: bool = False) -> None: ...
+from tests.support.work import patient
 
 
 def test_parties_take_turns_and_members_within_them():
@@ -56,7 +43,7 @@ def test_who_leaves_has_no_turn():
 def test_an_account_follows_its_work_into_other_threads():
     seen = []
     with (
-        charged_to(Named("clinic")),
+        charged_to(Unlimited("clinic")),
         Relay(lambda items: seen.append(current_account().name), capacity=1, name="test") as relay,
     ):
         relay.put(1)
@@ -64,7 +51,7 @@ def test_an_account_follows_its_work_into_other_threads():
     assert current_account().name == "anonymous"
 
     async def submit() -> str:
-        with charged_to(Named("clinic")):
+        with charged_to(Unlimited("clinic")):
             forever = asyncio.Event()
             return await pool.run(lambda _: current_account().name, deadline_s=5, client_gone=forever.wait())
 
@@ -82,7 +69,7 @@ def test_fifty_requests_of_one_do_not_starve_the_single_one_of_another():
             began.append(name)
             gate.wait(HANG_S)
 
-        with charged_to(Named(name)):
+        with charged_to(Unlimited(name)):
             await pool.run(work, deadline_s=HANG_S, client_gone=asyncio.Event().wait())
 
     async def crowd() -> None:
@@ -103,7 +90,7 @@ def test_who_fills_all_threads_with_long_work_leaves_some_to_others():
     gate, served = threading.Event(), threading.Event()
 
     async def submit(name: str, work) -> None:
-        with charged_to(Named(name)):
+        with charged_to(Unlimited(name)):
             await pool.run(work, deadline_s=HANG_S, client_gone=asyncio.Event().wait())
 
     async def scene() -> None:
@@ -140,8 +127,8 @@ def test_the_device_takes_accounts_in_turn():
             return units
 
     def submit(name: str, units: list[str]) -> None:
-        with charged_to(Named(name)):
-            batcher.run(runner, units, deadline=time.monotonic() + HANG_S)
+        with charged_to(Unlimited(name)):
+            batcher.run(runner, units, patient())
 
     batcher, runner = Batcher(1), Runner()
     threads = [threading.Thread(target=submit, args=("many", [f"m{number}"])) for number in range(20)]

@@ -16,10 +16,10 @@ OUTPUTS = ("probabilities", "arousal")
 
 
 @pytest.fixture
-def no_gpu(monkeypatch):
-    monkeypatch.setattr(session_module, "_driver_finds_a_gpu", lambda: False)
+def driver(monkeypatch):
+    """Sets whether the driver finds a GPU."""
     session_module.why_cuda_is_unusable.cache_clear()
-    yield
+    yield lambda found: monkeypatch.setattr(session_module, "_driver_finds_a_gpu", lambda: found)
     session_module.why_cuda_is_unusable.cache_clear()
 
 
@@ -48,24 +48,16 @@ def test_runs_on_the_cpu_and_gives_outputs_by_name():
     assert set(session.output_names) == {"probabilities", "arousal", "valence", "embedding"}
 
 
-@pytest.mark.usefixtures("no_gpu")
-def test_cuda_without_a_gpu_is_an_error_and_auto_states_the_cpu():
+def test_cuda_without_a_gpu_is_an_error_and_auto_states_the_cpu(driver):
+    driver(False)
     with pytest.raises(DeviceError, match="finds no GPU"):
         Session(speech_model(), device="cuda")
     assert Session(speech_model(), device="auto").provider == CPU
 
 
-@pytest.fixture
-def driver_finds_a_gpu(monkeypatch):
-    monkeypatch.setattr(session_module, "_driver_finds_a_gpu", lambda: True)
-    session_module.why_cuda_is_unusable.cache_clear()
-    yield
-    session_module.why_cuda_is_unusable.cache_clear()
-
-
-@pytest.mark.usefixtures("driver_finds_a_gpu")
-def test_cuda_libraries_that_do_not_load_are_an_error_although_cuda_is_listed():
+def test_cuda_libraries_that_do_not_load_are_an_error_although_cuda_is_listed(driver):
     """A driver alone is not enough: the probe runs a graph that may not fall back to the CPU."""
+    driver(True)
     assert session_module.CUDA in onnxruntime.get_available_providers()
     if resolve_provider("auto") != CPU:
         pytest.skip("this machine has a GPU that works")
@@ -76,9 +68,9 @@ def test_cuda_libraries_that_do_not_load_are_an_error_although_cuda_is_listed():
     assert session_module.why_fallen_back("cpu") is None
 
 
-@pytest.mark.usefixtures("driver_finds_a_gpu")
-def test_the_probe_asks_for_nothing_that_onnx_runtime_refuses(monkeypatch):
+def test_the_probe_asks_for_nothing_that_onnx_runtime_refuses(driver, monkeypatch):
     """ONNX Runtime refuses a list with the CPU in it where the fallback to the CPU is disabled, GPU or none."""
+    driver(True)
     asked = []
     real = onnxruntime.InferenceSession
 
