@@ -30,6 +30,7 @@ from tests import media_files as files
 from tests.support.long_recordings import run_job
 from tests.support.non_speech import KINDS as NON_SPEECH
 from tests.support.non_speech import non_speech
+from tests.support.presented_files import presented
 from tests.support.work import patient
 
 OPTIONS = AudioOptions(rows=False)
@@ -119,7 +120,7 @@ def _presented(clip: FloatArray, rng: random.Random, **options: object) -> bytes
         (("mp4", "aac"), ("matroska", "flac"), ("webm", "libopus"), ("matroska", "pcm_s16le"))
     )
     sound = {"codec": codec, "samples": soxr.resample(clip, RATE_HZ, 48_000), **options}
-    return files.presented(container, [sound], pictures=[{"duration_s": 6.0}])
+    return presented(container, [sound], pictures=[{"duration_s": 6.0}])
 
 
 def _late(clip: FloatArray, rng: random.Random, _: np.random.Generator) -> Drawn:
@@ -142,7 +143,7 @@ def _second_track(clip: FloatArray, rng: random.Random, _: np.random.Generator) 
         {"codec": rng.choice(("aac", "flac")), "samples": samples, "default": number == 1}
         for number, samples in enumerate((np.zeros_like(voice), voice))
     ]
-    return Drawn(files.presented("matroska", tracks), change=None, flags=frozenset({"several_tracks"}))
+    return Drawn(presented("matroska", tracks), change=None, flags=frozenset({"several_tracks"}))
 
 
 def _joined(clip: FloatArray, rng: random.Random, _: np.random.Generator) -> Drawn:

@@ -3,14 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
-from tests.support.browser import chromium
+from tests.media_files import greys, video
+from tests.plain_wav import tone, wav
+from tests.support.browser import Watched, chromium, services_with_faces, watched_page
+from tests.support.live_server import LiveServer, serving, small_settings
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def page_server() -> Iterator[LiveServer]:
+    """Stand-ins that list models of voice and face."""
+    settings = small_settings()
+    with serving(settings, services_with_faces(settings)) as server:
+        yield server
+
+
+@pytest.fixture
+def watched(browser: Browser, page_server: LiveServer) -> Iterator[Watched]:
+    with watched_page(browser, page_server.url) as watched:
+        yield watched
+
+
+@pytest.fixture
+def page(watched: Watched) -> Page:
+    return watched.page
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "a voice.wav"
+    path.write_bytes(wav(tone(2.0)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "face.webm"
+    path.write_bytes(video(greys(100), container="webm", codec="libvpx"))
+    return path

@@ -75,15 +75,6 @@ def test_windows_are_sent_before_the_work_is_done(judging: LiveServer, monkeypat
     assert read_events(seen)[-1][0] == "result"
 
 
-def test_what_is_refused_at_once_has_its_status(client: httpx.Client) -> None:
-    for content, status in ((b"invalid", 422), (b"", 400)):
-        response = client.post(AUDIO, content=content, headers=EVENTS)
-        assert response.status_code == status
-        assert response.headers["content-type"] == "application/problem+json"
-    assert client.post(AUDIO, params={"hop_s": -1}, content=b"x", headers=EVENTS).status_code == 422
-    assert client.post("/v1/video/affect", content=b"invalid", headers=EVENTS).status_code == 422
-
-
 @pytest.mark.parametrize(
     ("content", "code"), [(b"lateinvalid", "media_invalid"), (b"latebug secret", "internal_error")]
 )

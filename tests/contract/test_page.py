@@ -11,10 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from service.settings import Settings
 from tests.contract.page_probes import IS_DRAWN, TEXTS_OF_STATUS
-from tests.media_files import greys, video
-from tests.plain_wav import tone, wav
 from tests.shared_material import corpus_folder, shared_file
-from tests.support.browser import Watched, services_with_faces, until, watched_page
+from tests.support.browser import Watched, until, watched_page
 from tests.support.credentials import add_key
 from tests.support.job_server import serving_jobs
 from tests.support.live_server import LiveServer, serving, serving_models, small_settings
@@ -24,47 +22,17 @@ CURVES = "#charts .surface"
 ROWS = ["0:00.50.9000.100", "0:01.5unknownunknown"]
 
 
-@pytest.fixture(scope="module")
-def live() -> Iterator[LiveServer]:
-    settings = small_settings()
-    with serving(settings, services_with_faces(settings)) as server:
-        yield server
-
-
-@pytest.fixture
-def watched(browser: Browser, live: LiveServer) -> Iterator[Watched]:
-    with watched_page(browser, live.url) as watched:
-        yield watched
-
-
-@pytest.fixture
-def page(watched: Watched) -> Page:
-    return watched.page
-
-
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("page") / "a voice.wav"
-    path.write_bytes(wav(tone(2.0)))
-    return path
-
-
-@pytest.fixture(scope="module")
-def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("page") / "face.webm"
-    path.write_bytes(video(greys(100), container="webm", codec="libvpx"))
-    return path
-
-
 def analyse(page: Page, path: Path) -> None:
     page.set_input_files("#file", path)
     expect(page.locator(".downloads")).to_be_visible()
 
 
-def test_a_chosen_recording_is_shown_in_words_curves_and_numbers(page: Page, live: LiveServer, speech: Path) -> None:
+def test_a_chosen_recording_is_shown_in_words_curves_and_numbers(
+    page: Page, page_server: LiveServer, speech: Path
+) -> None:
     analyse(page, speech)
-    assert live.pipeline.seen[-1][0] == speech.read_bytes()
-    assert live.pipeline.seen[-1][1].timeline
+    assert page_server.pipeline.seen[-1][0] == speech.read_bytes()
+    assert page_server.pipeline.seen[-1][1].timeline
     expect(page.locator(".verdict .big")).to_have_text("Anger90 %")
     expect(page.locator(".bars")).to_contain_text("Neutral10 %")
     expect(page.locator(".facts")).to_contain_text("example 1 · CC0-1.0")
@@ -78,7 +46,7 @@ def test_a_chosen_recording_is_shown_in_words_curves_and_numbers(page: Page, liv
     expect(figure.get_by_role("button", name="Lines")).to_have_attribute("aria-pressed", "true")
 
 
-def test_a_dropped_recording_is_taken(page: Page, live: LiveServer, speech: Path) -> None:
+def test_a_dropped_recording_is_taken(page: Page, page_server: LiveServer, speech: Path) -> None:
     data = list(speech.read_bytes())
     transfer = page.evaluate_handle(
         """(data) => { const transfer = new DataTransfer();
@@ -91,10 +59,10 @@ def test_a_dropped_recording_is_taken(page: Page, live: LiveServer, speech: Path
     expect(page.locator(".downloads")).to_be_visible()
     expect(page.locator("#drop-veil")).to_be_hidden()
     expect(page.locator("#file-name")).to_contain_text("drop.wav")
-    assert live.pipeline.seen[-1][0] == bytes(data)
+    assert page_server.pipeline.seen[-1][0] == bytes(data)
 
 
-def test_sending_and_analysing_are_told(watched: Watched, live: LiveServer, tmp_path: Path) -> None:
+def test_sending_and_analysing_are_told(watched: Watched, page_server: LiveServer, tmp_path: Path) -> None:
     page = watched.page
     path = tmp_path / "slow.bin"
     path.write_bytes(b"slow" + bytes(1_500_000))
@@ -111,7 +79,7 @@ def test_sending_and_analysing_are_told(watched: Watched, live: LiveServer, tmp_
     expect(page.locator("#status")).to_be_hidden()
 
 
-def test_work_can_be_stopped(page: Page, live: LiveServer, tmp_path: Path) -> None:
+def test_work_can_be_stopped(page: Page, page_server: LiveServer, tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"gate")
     try:
@@ -121,15 +89,15 @@ def test_work_can_be_stopped(page: Page, live: LiveServer, tmp_path: Path) -> No
         expect(page.locator("#status")).to_be_hidden()
         expect(page.locator("#problem")).to_be_hidden()
     finally:
-        live.pipeline.gate.set()
+        page_server.pipeline.gate.set()
 
 
-def test_a_video_has_all_its_maps_and_plays_in_step(watched: Watched, live: LiveServer, movie: Path) -> None:
+def test_a_video_has_all_its_maps_and_plays_in_step(watched: Watched, page_server: LiveServer, movie: Path) -> None:
     page = watched.page
     requests: list[str] = []
     page.on("request", lambda request: requests.append(f"{request.method} {request.url}"))
     analyse(page, movie)
-    assert live.affect.seen[-1][1].include == {"action_units", "attribution", "audio", "boxes"}
+    assert page_server.affect.seen[-1][1].include == {"action_units", "attribution", "audio", "boxes"}
     for title in ("Arousal and valence of the face", "Face confidence", "Action units", "Why: attribution"):
         expect(page.locator("figure", has_text=title).first).to_be_visible()
     until(page, IS_DRAWN)
@@ -168,7 +136,7 @@ def test_a_video_has_all_its_maps_and_plays_in_step(watched: Watched, live: Live
     assert sum(one.startswith("POST") for one in requests) == 1
 
 
-def test_answers_can_be_saved(page: Page, live: LiveServer, speech: Path) -> None:
+def test_answers_can_be_saved(page: Page, page_server: LiveServer, speech: Path) -> None:
     analyse(page, speech)
     beginnings = {"json": b'{"request_id"', "csv": b"", "png": b"\x89PNG", "fhir": b'{"resourceType":"Bundle"'}
     contents = {}
@@ -178,12 +146,14 @@ def test_answers_can_be_saved(page: Page, live: LiveServer, speech: Path) -> Non
         assert saved.value.suggested_filename == f"a voice.{'fhir.json' if kind == 'fhir' else kind}"
         contents[kind] = saved.value.path().read_bytes()
         assert contents[kind].startswith(beginning)
-    assert live.pipeline.seen[-1][1].segments
+    assert page_server.pipeline.seen[-1][1].segments
     assert json.loads(contents["json"])["timeline"]["start_s"] == [0.0, 1.0]
     assert b"start_s" in contents["csv"].splitlines()[0]
 
 
-def test_each_form_of_a_face_is_asked_for_with_what_it_has_room_for(page: Page, live: LiveServer, movie: Path) -> None:
+def test_each_form_of_a_face_is_asked_for_with_what_it_has_room_for(
+    page: Page, page_server: LiveServer, movie: Path
+) -> None:
     analyse(page, movie)
     parts = {
         "csv": {"action_units", "audio", "boxes"},
@@ -193,11 +163,11 @@ def test_each_form_of_a_face_is_asked_for_with_what_it_has_room_for(page: Page, 
     for kind, asked in parts.items():
         with page.expect_download():
             page.click(f'[data-format="{kind}"]')
-        assert live.affect.seen[-1][1].include == asked
-        assert live.affect.seen[-1][1].face == ("largest" if kind == "fhir" else "all")
+        assert page_server.affect.seen[-1][1].include == asked
+        assert page_server.affect.seen[-1][1].face == ("largest" if kind == "fhir" else "all")
 
 
-def test_an_error_says_what_to_do(page: Page, live: LiveServer, tmp_path: Path) -> None:
+def test_an_error_says_what_to_do(page: Page, page_server: LiveServer, tmp_path: Path) -> None:
     path = tmp_path / "broken.wav"
     path.write_bytes(b"invalid")
     page.set_input_files("#file", path)
@@ -207,37 +177,37 @@ def test_an_error_says_what_to_do(page: Page, live: LiveServer, tmp_path: Path) 
         expect(problem).to_contain_text(text)
     page.click("#retry")
     until(page, "document.getElementById('status').hidden")
-    assert [data for data, _ in live.pipeline.seen[-2:]] == [b"invalid"] * 2
+    assert [data for data, _ in page_server.pipeline.seen[-2:]] == [b"invalid"] * 2
 
 
-def test_what_is_too_large_is_not_even_sent(page: Page, live: LiveServer, tmp_path: Path) -> None:
+def test_what_is_too_large_is_not_even_sent(page: Page, page_server: LiveServer, tmp_path: Path) -> None:
     path = tmp_path / "large.wav"
-    path.write_bytes(bytes(live.services.settings.limits.max_body_bytes + 1))
-    count = len(live.pipeline.seen)
+    path.write_bytes(bytes(page_server.services.settings.limits.max_body_bytes + 1))
+    count = len(page_server.pipeline.seen)
     page.set_input_files("#file", path)
     expect(page.get_by_role("alert")).to_contain_text("takes up to 4.2 MB")
-    assert len(live.pipeline.seen) == count
+    assert len(page_server.pipeline.seen) == count
 
 
-def test_a_table_is_judged(page: Page, live: LiveServer, tmp_path: Path) -> None:
+def test_a_table_is_judged(page: Page, page_server: LiveServer, tmp_path: Path) -> None:
     path = tmp_path / "openface.csv"
     path.write_bytes(b"frame,timestamp\n")
     page.locator("#options summary").click()
     page.fill("#fps", "25")
     analyse(page, path)
-    options = live.affect.seen[-1][1]
+    options = page_server.affect.seen[-1][1]
     assert (options.fps, options.include) == (25.0, {"action_units", "attribution"})
     expect(page.locator("#player")).to_be_empty()
 
 
-def test_options_reach_the_server(page: Page, live: LiveServer, speech: Path, movie: Path) -> None:
+def test_options_reach_the_server(page: Page, page_server: LiveServer, speech: Path, movie: Path) -> None:
     page.locator("#options summary").click()
     page.select_option("#model", "example/2")
     page.fill("#window", "1.5")
     page.fill("#hop", "0.5")
     page.select_option("#channel", "each")
     analyse(page, speech)
-    options = live.pipeline.seen[-1][1]
+    options = page_server.pipeline.seen[-1][1]
     assert (options.model, options.version, options.window_s, options.hop_s) == ("example", "2", 1.5, 0.5)
     assert options.channel == "each"
     page.get_by_label("Neutral face").select_option("span")
@@ -245,11 +215,11 @@ def test_options_reach_the_server(page: Page, live: LiveServer, speech: Path, mo
     page.fill("#face", "1")
     analyse(page, movie)
     expect(page.locator("figure", has_text="Face confidence")).to_be_visible()
-    assert (live.affect.seen[-1][1].neutral, live.affect.seen[-1][1].face) == ("0:2", "1")
+    assert (page_server.affect.seen[-1][1].neutral, page_server.affect.seen[-1][1].face) == ("0:2", "1")
     page.get_by_role("radio", name="Voice").check(force=True)
     page.click("#again")
     expect(page.locator(".verdict .big")).to_have_text("Anger90 %")
-    assert live.pipeline.seen[-1][0] == movie.read_bytes()
+    assert page_server.pipeline.seen[-1][0] == movie.read_bytes()
 
 
 def test_a_key_is_asked_for_once_the_browsers_password_no_longer_holds(
@@ -313,9 +283,9 @@ def test_a_password_holds_for_jobs_too_and_its_limits_are_waited_for(
         until(page, f"parseInt(document.getElementById('retry').innerText.split(' ')[3]) < {first}")
 
 
-def test_the_theme_follows_the_system_until_one_is_chosen(browser: Browser, live: LiveServer) -> None:
+def test_the_theme_follows_the_system_until_one_is_chosen(browser: Browser, page_server: LiveServer) -> None:
     lightness = "Math.max(...getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number))"
-    with watched_page(browser, live.url, color_scheme="dark") as watched:
+    with watched_page(browser, page_server.url, color_scheme="dark") as watched:
         page = watched.page
         assert page.evaluate(lightness) < 60
         page.click("#theme")

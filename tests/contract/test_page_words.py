@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,31 +12,11 @@ from playwright.sync_api import Browser, Page, expect
 from service.flags import FACTS
 from service.pipeline.results import Segments
 from tests.contract.page_probes import IS_DRAWN
-from tests.media_files import greys, video, webm
-from tests.plain_wav import tone, wav
+from tests.media_files import webm
+from tests.plain_wav import tone
 from tests.support import fakes
-from tests.support.browser import services_with_faces, until, watched_page
-from tests.support.live_server import LiveServer, serving, small_settings
-
-
-@pytest.fixture(scope="module")
-def live() -> Iterator[LiveServer]:
-    settings = small_settings()
-    with serving(settings, services_with_faces(settings)) as server:
-        yield server
-
-
-@pytest.fixture
-def page(browser: Browser, live: LiveServer) -> Iterator[Page]:
-    with watched_page(browser, live.url) as watched:
-        yield watched.page
-
-
-@pytest.fixture
-def speech(tmp_path: Path) -> Path:
-    path = tmp_path / "voice.wav"
-    path.write_bytes(wav(tone(2.0)))
-    return path
+from tests.support.browser import until, watched_page
+from tests.support.live_server import LiveServer
 
 
 def test_a_class_that_does_not_stand_out_is_no_headline(
@@ -66,7 +45,9 @@ def test_every_flag_is_told_in_the_words_of_the_service(page: Page) -> None:
     assert page.evaluate(ask, ["of_a_later_version"]) == ["Of a later version."]
 
 
-def test_no_link_leads_to_a_machines_document(page: Page, live: LiveServer, speech: Path, tmp_path: Path) -> None:
+def test_no_link_leads_to_a_machines_document(
+    page: Page, page_server: LiveServer, speech: Path, tmp_path: Path
+) -> None:
     page.set_input_files("#file", speech)
     expect(page.locator(".downloads")).to_be_visible()
     addresses = "(all) => all.map((one) => one.href)"
@@ -132,13 +113,11 @@ def test_nothing_is_claimed_where_nobody_speaks(page: Page, speech: Path, monkey
             expect(plot.locator(".readout")).to_contain_text(words)
 
 
-def test_paper_is_light_and_holds_the_answer_alone(browser: Browser, live: LiveServer, tmp_path: Path) -> None:
-    path = tmp_path / "face.webm"
-    path.write_bytes(video(greys(50), container="webm", codec="libvpx"))
+def test_paper_is_light_and_holds_the_answer_alone(browser: Browser, page_server: LiveServer, movie: Path) -> None:
     first = "getComputedStyle(document.body).color + document.querySelector('#charts canvas').toDataURL()"
-    with watched_page(browser, live.url, color_scheme="dark") as watched:
+    with watched_page(browser, page_server.url, color_scheme="dark") as watched:
         page = watched.page
-        page.set_input_files("#file", path)
+        page.set_input_files("#file", movie)
         expect(page.locator(".downloads")).to_be_visible()
         until(page, IS_DRAWN)
         dark = page.evaluate(first)

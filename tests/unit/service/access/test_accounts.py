@@ -11,14 +11,7 @@ from service.pipeline.device.account import charged_to
 from service.pipeline.device.admit import Admission
 from service.problems import CapacityExceeded, RateLimited
 from service.settings import KeyLimits
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from service.http.work_pool import ClientGoneError, UploadMemory, WorkPool
 from service.pipeline.device.task import Work
 from service.problems import CapacityExceeded, DeadlineExceeded
+from tests.support.clock import Clock
 from tests.support.patience import HANG_S
 
 
@@ -91,14 +92,6 @@ def test_upload_memory_is_bounded_and_given_back() -> None:
         with pytest.raises(CapacityExceeded), memory.hold():
             pytest.fail("a third upload was admitted")
     assert (memory.uploads, memory.held_bytes) == (0, 0)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_retry_after_follows_how_fast_uploads_leave() -> None:

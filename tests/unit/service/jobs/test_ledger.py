@@ -16,18 +16,12 @@ from service.jobs.spool import RESULT, Spool
 from service.jobs.sweeper import Sweeper
 from service.pipeline.results import AudioOptions
 from service.settings import KeyLimits
-
-
-class Clock:
-    now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.support.clock import Clock
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture
@@ -132,7 +126,7 @@ def test_one_idempotency_key_is_one_job(ledger):
 def test_a_first_start_stays(ledger, clock):
     make(ledger)
     ledger.start("job")
-    clock.now_s += 50
+    clock.now += 50
     ledger.start("job")
     ledger.note_progress("job", 0.25)
     assert (ledger.find("job").started_s, ledger.find("job").progress) == (1000.0, 0.25)
@@ -166,7 +160,7 @@ def sweep(ledger, clock, tmp_path):
     )
 
     def at(now_s):
-        clock.now_s = now_s
+        clock.now = now_s
         sweeper.sweep()
 
     return at, sweeper, told, spool

@@ -33,8 +33,9 @@ from service.jobs.waits import Waits
 from service.problems import Unavailable
 from service.telemetry.metrics import Metrics
 from tests.support import fakes
+from tests.support.clock import Clock
 from tests.support.fakes import FakePart, FakePlans, Room
-from tests.unit.service.jobs.test_ledger import Clock, make
+from tests.unit.service.jobs.test_ledger import make
 
 WAY = {module.__file__ for module in (engine, runner, live, waits, queue)}
 """Files at whose lines something happens."""
@@ -94,7 +95,7 @@ class Scene:
 
     def __init__(self, folder: Path) -> None:
         memory = sql.create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-        self.ledger = Ledger(memory, Clock())
+        self.ledger = Ledger(memory, Clock(1000.0))
         self.spool = Spool(folder)
         self.plans, self.queue, self.steps = Plans(), JobQueue(1), Steps()
         self.plans.gate.set()

@@ -11,7 +11,6 @@ from service.pipeline.device.session import CPU, CUDA, Session
 from service.pipeline.device.task import Cancelled, Work
 from service.pipeline.results import AudioOptions
 from service.pipeline.speech.model import EmotionModel
-from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import (
     CapacityExceeded,
     DeadlineExceeded,
@@ -32,28 +31,20 @@ RATE_HZ = 16000
 LOUD, OTHER, QUIET = tone(1.0), tone(1.0, amplitude=0.6), np.zeros(RATE_HZ, np.float32)
 
 
-def build(folder, *, decoder=None, observe=None, **settings) -> SpeechPipeline:
-    settings = Settings(**({"model_dirs": [folder], "device": "cpu", "threads": 2} | settings))
-    return SpeechPipeline(settings, Registry.load(settings), decoder or PlainDecoder(), observe)
-
-
 @pytest.fixture
-def pipeline(tmp_path):
+def pipeline(build, tmp_path):
     write_speech_bundle(tmp_path)
     write_voice_bundle(tmp_path)
     pipeline = build(tmp_path)
     pipeline.warm_up()
-    yield pipeline
-    pipeline.close()
+    return pipeline
 
 
 @pytest.fixture
-def deaf(tmp_path):
+def deaf(build, tmp_path):
     """Without voice activity."""
     write_speech_bundle(tmp_path)
-    pipeline = build(tmp_path)
-    yield pipeline
-    pipeline.close()
+    return build(tmp_path)
 
 
 def judge(pipeline, *channels, rate_hz=RATE_HZ, **options):
@@ -187,20 +178,18 @@ def test_other_sample_rates(pipeline):
     np.testing.assert_allclose(channel.probabilities, expected_probabilities(LOUD), atol=1e-3)
 
 
-def test_decoders_flags_come_first(tmp_path):
+def test_decoders_flags_come_first(build, tmp_path):
     write_speech_bundle(tmp_path)
     pipeline = build(tmp_path, decoder=PlainDecoder(flags=("clipped",)))
     assert judge(pipeline, LOUD).channels[0].flags == ("clipped", "no_voice_activity")
-    pipeline.close()
 
 
-def test_model_without_dimensions(tmp_path):
+def test_model_without_dimensions(build, tmp_path):
     write_speech_bundle(tmp_path, dimensions=False)
     pipeline = build(tmp_path)
     (channel,) = judge(pipeline, LOUD).channels
     assert channel.arousal is channel.valence is None
     assert channel.timeline.arousal is channel.timeline.valence is None
-    pipeline.close()
 
 
 def test_envelope_is_the_least_and_greatest_of_each_slice(pipeline):
@@ -218,10 +207,6 @@ def test_envelope_is_the_least_and_greatest_of_each_slice(pipeline):
         ({"window_s": 0.05}, "/window_s"),
         ({"window_s": 11.0}, "/window_s"),
         ({"hop_s": 0.01}, "/hop_s"),
-        ({"start_s": -1.0}, "/start_s"),
-        ({"start_s": float("nan")}, "/start_s"),
-        ({"start_s": 1.0, "end_s": 1.0}, "/end_s"),
-        ({"end_s": float("nan")}, "/end_s"),
     ],
 )
 def test_bad_parameters_name_their_pointer(pipeline, options, pointer):
@@ -237,7 +222,7 @@ def test_unknown_model_and_short_clip(pipeline):
         judge(pipeline, tone(0.09))
 
 
-def test_stages_progress_and_measurements(tmp_path):
+def test_stages_progress_and_measurements(build, tmp_path):
     write_speech_bundle(tmp_path)
     write_voice_bundle(tmp_path)
     seen, told = [], []
@@ -299,7 +284,7 @@ def test_answers_do_not_depend_on_the_batch_or_its_padding(tmp_path):
     assert gpu.shapes[-4:] == [(8, RATE_HZ), (4, RATE_HZ), (2, RATE_HZ), (1, RATE_HZ)]
 
 
-def test_wrong_graphs_are_refused_by_one_line(tmp_path):
+def test_wrong_graphs_are_refused_by_one_line(build, tmp_path):
     write_speech_bundle(tmp_path / "a", model=b"no graph")
     with pytest.raises(BundleError, match="bundle tiny/1: ONNX Runtime cannot load it") as caught:
         build(tmp_path / "a")
@@ -308,7 +293,6 @@ def test_wrong_graphs_are_refused_by_one_line(tmp_path):
     pipeline = build(tmp_path / "b")
     with pytest.raises(BundleError, match="bundle tiny/1: 2 classes, but 3 labels"):
         pipeline.warm_up()
-    pipeline.close()
 
 
 class Broken:
@@ -350,7 +334,7 @@ def test_numbers_that_are_not_finite_are_never_an_answer(deaf, monkeypatch):
         judge(deaf, LOUD)
 
 
-def test_a_session_that_hangs_is_a_504_and_stalls_the_pipeline(tmp_path, monkeypatch):
+def test_a_session_that_hangs_is_a_504_and_stalls_the_pipeline(build, tmp_path, monkeypatch):
     write_speech_bundle(tmp_path)
     pipeline = build(tmp_path, limits=Limits(deadline_s=0.3), threads=1)
     gate = threading.Event()
@@ -372,7 +356,6 @@ def test_a_session_that_hangs_is_a_504_and_stalls_the_pipeline(tmp_path, monkeyp
     gate.set()
     assert judge(pipeline, LOUD).channels[0].probabilities is not None
     assert not pipeline.stalled()
-    pipeline.close()
 
 
 def test_cancelled_work_ends_and_gives_its_capacity_back(deaf):
@@ -384,7 +367,7 @@ def test_cancelled_work_ends_and_gives_its_capacity_back(deaf):
     assert deaf.waiting_windows == 0
 
 
-def test_capacity_counts_seconds_before_and_after_decoding(tmp_path):
+def test_capacity_counts_seconds_before_and_after_decoding(build, tmp_path):
     write_speech_bundle(tmp_path)
     pipeline = build(tmp_path, capacity_s=3.0)
     with pipeline.admission.hold(2.5):
@@ -394,7 +377,6 @@ def test_capacity_counts_seconds_before_and_after_decoding(tmp_path):
             judge(pipeline, tone(0.6, 4000), rate_hz=4000)
         assert pipeline.admission.held_s == 2.5
     judge(pipeline, LOUD)
-    pipeline.close()
 
 
 def test_a_pipeline_that_closes_tells_so(pipeline):

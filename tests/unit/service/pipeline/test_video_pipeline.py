@@ -293,20 +293,6 @@ def test_without_sound_nobody_speaks(pipeline):
     assert "voice_activity" not in answer.models
 
 
-@pytest.mark.parametrize(
-    ("options", "pointer"),
-    [
-        (VideoOptions(neutral="mean"), "/neutral"),
-        (VideoOptions(face="x"), "/face"),
-        (VideoOptions(include=frozenset({"gaze"})), "/include"),
-    ],
-)
-def test_wrong_parameters_are_refused_before_decoding(pipeline, options, pointer):
-    with pytest.raises(Unprocessable) as caught:
-        pipeline.analyse(b"not looked at", options, patient())
-    assert caught.value.pointer == pointer
-
-
 def test_what_a_video_lacks_is_said(pipeline):
     with pytest.raises(NoVideoStream):
         pipeline.analyse(files.wav(files.tone(0.5)), VideoOptions(), patient())

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import orjson
 import pytest
-from PIL import Image
 
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.face_series import FaceSeries
@@ -23,20 +22,10 @@ from service.render.video_plot import affect_png, video_affect_png
 from service.render.video_words import PRIOR_NOTE, TRAINED_NOTE, facts_of, feature_in_words, footnotes, unit_in_words
 from service.schemas.video import VideoAffectAnswer
 from tests.support.example_affect import example_affect
+from tests.support.pictures import count, ink_of, mask, pixels
 
 EVERYTHING = frozenset({"action_units", "attribution", "audio"})
 LOST = example_affect(100, gaps=((0, 100),))
-
-
-def pixels(picture: bytes) -> np.ndarray:
-    """uint8 [height, width, 3]."""
-    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
-
-
-def count(image: np.ndarray, colour: str) -> int:
-    """Pixels of exactly that colour."""
-    wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
-    return int((image == wanted).all(axis=2).sum())
 
 
 def rows_of(result: VideoAffect) -> list[list[str]]:
@@ -108,17 +97,10 @@ def test_picture_of_attribution_fills_its_page(dark: bool) -> None:
 
 
 def assert_fills_page(picture: bytes, dark: bool) -> None:
-    image = pixels(picture)
-    assert image.shape[1] == 1320
-    assert 500 < image.shape[0] < 1500
-    paper = image[0, 0]
-    assert (paper.mean() < 64) == dark
-    inked = (image != paper).any(axis=2)
-    border = np.concatenate([inked[:8].ravel(), inked[-8:].ravel(), inked[:, :8].ravel(), inked[:, -8:].ravel()])
-    assert not border.any(), "something is cut off at the edge"
-    height = len(image)
-    assert inked[: int(0.1 * height)].any()
-    assert inked[int(0.9 * height) :].any()
+    inked = ink_of(pixels(picture), dark)
+    assert 500 < len(inked) < 1500
+    assert inked[: int(0.1 * len(inked))].any()
+    assert inked[int(0.9 * len(inked)) :].any()
 
 
 def test_grey_grows_with_the_time_without_face() -> None:
@@ -136,8 +118,7 @@ def test_strong_units_are_dark_and_in_their_own_row() -> None:
         units = np.zeros((100, 17), np.float32)
         units[:, index] = 5
         image = pixels(video_affect_png(replace(result, action_units=units)))[:, 300:1100]
-        wanted = [int(LIGHT.intensity[-1][place : place + 2], 16) for place in (1, 3, 5)]
-        return float(np.nonzero((np.abs(image.astype(int) - wanted) < 3).all(axis=2))[0].mean())
+        return float(np.nonzero(mask(image, LIGHT.intensity[-1], tolerance=2))[0].mean())
 
     places = [darkest_row(index) for index in (0, 8, 16)]
     assert places == sorted(places)

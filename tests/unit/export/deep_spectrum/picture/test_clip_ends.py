@@ -1,18 +1,12 @@
 import numpy as np
-import onnxruntime
 
 from export.deep_spectrum.picture.clip_ends import write_moved, write_padded, write_trimmed
 from export.graph.builder import FLOAT, INT64, GraphBuilder
+from tests.support.graphs import run_graph
 
 LENGTHS = np.array([700, 1000, 3])
 RANDOM = np.random.default_rng(5)
 WAVEFORM = RANDOM.normal(size=(3, 1000)).astype(np.float32)
-
-
-def run(graph: GraphBuilder, waveform: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
-    model = graph.model("test", {}).SerializeToString()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return session.run(None, {"waveform": waveform, "lengths": lengths})
 
 
 def test_zeros_lie_around_the_batch_and_behind_each_clip():
@@ -20,7 +14,7 @@ def test_zeros_lie_around_the_batch_and_behind_each_clip():
     waveform, lengths = graph.input("waveform", FLOAT, ["batch", "samples"]), graph.input("lengths", INT64, ["batch"])
     padded = write_padded(graph, waveform, lengths, before=20, behind=100, multiple=64, silenced=100)
     graph.output("padded", padded, FLOAT, ["clips", "n"])
-    found = run(graph, WAVEFORM, LENGTHS)[0]
+    found = run_graph(graph, waveform=WAVEFORM, lengths=LENGTHS)[0]
     assert found.shape == (3, 20 + 1000 - 1000 % 64 + 100)
     for row, clip, length in zip(found, WAVEFORM, LENGTHS, strict=True):
         np.testing.assert_array_equal(row[20 : 20 + length], clip[:length])
@@ -36,7 +30,7 @@ def test_trimmed_clips_begin_at_their_first_sample_that_is_not_zero():
     graph.output("trimmed_lengths", trimmed.lengths, INT64, ["clips"])
     quiet = WAVEFORM.copy()
     quiet[0, :333], quiet[0, 650:700], quiet[2, :3] = 0.0, 0.0, 0.0
-    moved, counts = run(graph, quiet, LENGTHS)
+    moved, counts = run_graph(graph, waveform=quiet, lengths=LENGTHS)
     assert counts.tolist() == [650 - 333, 1000, 3]  # a clip of zeros keeps its length
     for columns, clip, first, count in zip(moved, quiet, (333, 0, 0), counts, strict=True):
         np.testing.assert_array_equal(columns.T.reshape(-1)[:count], clip[first : first + count])

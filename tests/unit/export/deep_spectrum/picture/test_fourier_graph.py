@@ -1,18 +1,17 @@
 import numpy as np
-import onnxruntime
 import pytest
 
 from export.deep_spectrum.picture.fourier_graph import Stages, hann, places_of_bins, stages, write_halves, write_power
 from export.graph.builder import FLOAT, GraphBuilder
+from tests.support.graphs import run_graph
 
 
-def power_session(fft_samples: int, hop_samples: int, window: str) -> onnxruntime.InferenceSession:
+def power_of(signal_values: np.ndarray, fft_samples: int, hop_samples: int, window: str) -> np.ndarray:
     graph = GraphBuilder("power")
     signal = graph.input("signal", FLOAT, ["batch", "samples"])
     halves = write_halves(graph, signal, fft_samples, hop_samples)
     graph.output("power", write_power(graph, halves, fft_samples, hop_samples, window), FLOAT, ["places", "columns"])
-    model = graph.model("test", {}).SerializeToString()
-    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return run_graph(graph, signal=signal_values)[0]
 
 
 @pytest.mark.parametrize(
@@ -30,9 +29,7 @@ def power_session(fft_samples: int, hop_samples: int, window: str) -> onnxruntim
 def test_two_stages_are_a_fourier_transform(fft_samples, hop_samples, window):
     frames, random = 5, np.random.default_rng(fft_samples)
     signal = random.normal(size=(2, (frames - 1) * hop_samples + fft_samples)).astype(np.float32)
-    power = power_session(fft_samples, hop_samples, window).run(None, {"signal": signal})[0][
-        places_of_bins(fft_samples)
-    ]
+    power = power_of(signal, fft_samples, hop_samples, window)[places_of_bins(fft_samples)]
     power = power.reshape(len(power), 2, -1)[:, :, :frames]
     starts = hop_samples * np.arange(frames)
     cut = np.stack([signal[:, start : start + fft_samples] for start in starts], axis=1).astype(np.float64)

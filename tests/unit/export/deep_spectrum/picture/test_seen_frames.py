@@ -1,9 +1,9 @@
 import numpy as np
-import onnxruntime
 import pytest
 
 from export.deep_spectrum.picture.seen_frames import write_seen
 from export.graph.builder import INT64, GraphBuilder
+from tests.support.graphs import run_graph
 
 COLUMNS = np.array([[0, 0, 1, 2, 2], [0, 1, 2, 2, 3]])
 
@@ -15,9 +15,7 @@ def seen(frames: int) -> tuple[np.ndarray, np.ndarray]:
     assert chosen.shown is not None
     graph.output("chosen", chosen.frames, INT64, ["batch or 1", "frames"])
     graph.output("shown", chosen.shown, INT64, ["batch", 5])
-    model = graph.model("test", {}).SerializeToString()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return tuple(session.run(None, {"columns": COLUMNS, "frames": np.array([frames])}))
+    return tuple(run_graph(graph, columns=COLUMNS, frames=np.array([frames])))
 
 
 @pytest.mark.parametrize(("frames", "computed"), [(4, 4), (5, 5), (6, 5), (900, 5)])

@@ -1,10 +1,10 @@
 import numpy as np
-import onnxruntime
 import pytest
 
 from export.deep_spectrum.picture.segmented_product import in_segments, write_segments_product
 from export.graph.builder import FLOAT, GraphBuilder
 from export.graph.mel_bank import area_normalised_bank
+from tests.support.graphs import run_graph
 
 BANKS = {
     "mel of 2048": area_normalised_bank(16_000, 2048, 128, 0.0, 8000.0, "slaney"),
@@ -23,11 +23,9 @@ def test_segments_multiply_as_the_whole_bank(name):
     spectrum = graph.input("spectrum", FLOAT, ["places", "n"])
     product = write_segments_product(graph, in_segments(bank), spectrum, places)
     graph.output("product", product, FLOAT, [len(bank), "n"])
-    model = graph.model("test", {}).SerializeToString()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     power = random.random((bank.shape[1], 9)).astype(np.float32)
     expected = bank.astype(np.float64) @ power[places]
-    np.testing.assert_allclose(session.run(None, {"spectrum": power})[0], expected, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(run_graph(graph, spectrum=power)[0], expected, rtol=1e-5, atol=1e-9)
 
 
 def test_segments_multiply_little_by_zero():

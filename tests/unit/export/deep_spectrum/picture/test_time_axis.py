@@ -1,13 +1,13 @@
 from dataclasses import replace
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from export.deep_spectrum.picture.presets import PLOT_PRESETS, PlotPreset
 from export.deep_spectrum.picture.time_axis import write_columns
 from export.graph.builder import INT64, GraphBuilder
 from tests.plot_pictures import drawn_numbers
+from tests.support.graphs import run_graph
 
 EMONET = PLOT_PRESETS["emonet-2021"]
 
@@ -17,9 +17,7 @@ def columns(preset: PlotPreset, sample_rate_hz: int, counts: list[int]) -> np.nd
     given = graph.input("counts", INT64, ["batch", 1])
     pixels = np.arange(preset.render_pixels)
     graph.output("columns", write_columns(graph, preset, given, pixels, sample_rate_hz), INT64, ["batch", len(pixels)])
-    model = graph.model("test", {}).SerializeToString()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return session.run(None, {"counts": np.array(counts)[:, None]})[0]
+    return run_graph(graph, counts=np.array(counts)[:, None])[0]
 
 
 @pytest.mark.parametrize(("hop_samples", "sample_rate_hz"), [(256, 16_000), (1024, 44_100), (512, 48_000)])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from service.pipeline.media.clock import TOLD_GAP_S
-from tests import media_files as files
 from tests.support.long_recordings import Bytes
+from tests.support.presented_files import bursts, onsets, presented
 
 RATE_HZ = 16_000
 TOLERANCE_S = 0.06
@@ -67,7 +67,7 @@ def draw(seed: int, kind: str) -> Drawn:
 
 
 def make(drawn: Drawn) -> bytes:
-    samples = files.bursts([0.3, 1.25], drawn.sound_s)
+    samples = bursts([0.3, 1.25], drawn.sound_s)
     sound = {
         "codec": drawn.codec,
         "samples": np.stack([samples] * (2 if drawn.codec == "vorbis" else drawn.channels)),  # its encoder is stereo
@@ -77,7 +77,7 @@ def make(drawn: Drawn) -> bytes:
     pictures = []
     if drawn.picture_s is not None:
         pictures.append({"duration_s": drawn.picture_s, "start_s": drawn.picture_start_s})
-    return files.presented(drawn.container, [sound], pictures=pictures)
+    return presented(drawn.container, [sound], pictures=pictures)
 
 
 KINDS = ("sound", "picture", "gap", "alone")
@@ -91,7 +91,7 @@ def test_sound_is_where_a_player_has_it(decoders, kind, seed):
     decoded = decoders[0].audio(data, target_rate_hz=RATE_HZ, channel="mix")
     shift_s = drawn.sound_start_s - drawn.origin_s if drawn.picture_s is not None else 0.0
     wanted = [0.3 + shift_s, 1.25 + shift_s + drawn.gap_s]
-    assert files.onsets(decoded.samples[0], RATE_HZ) == pytest.approx(wanted, abs=TOLERANCE_S)
+    assert onsets(decoded.samples[0], RATE_HZ) == pytest.approx(wanted, abs=TOLERANCE_S)
 
     ends = [shift_s + drawn.sound_s + drawn.gap_s]
     if drawn.picture_s is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import media_files as files
+from tests.support.presented_files import presented
 
 RATE_HZ = 16_000
 
@@ -62,7 +63,7 @@ WHOLE = {
     "mp3": lambda sound: files.mp3(sound, 16_000),
     "ogg": lambda sound: files.ogg_opus(np.repeat(sound, 3, axis=1)),
     "webm": lambda sound: files.webm(np.repeat(sound, 3, axis=1)),
-    "mkv with pictures": lambda sound: files.presented(
+    "mkv with pictures": lambda sound: presented(
         "matroska", [{"codec": "aac", "samples": sound}], 16_000, [{"duration_s": 4.0}]
     ),
     "aac": lambda sound: files.encode("adts", "aac", sound, 16_000),

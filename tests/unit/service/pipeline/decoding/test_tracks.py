@@ -9,6 +9,7 @@ import pytest
 
 from service.problems import Unprocessable
 from tests import media_files as files
+from tests.support.presented_files import presented
 
 RATE_HZ = 16_000
 CODECS = {"mp4": ("aac", "flac"), "matroska": ("aac", "libopus", "flac"), "mov": ("aac",), "mpegts": ("aac",)}
@@ -48,7 +49,7 @@ def draw(seed):
 @pytest.mark.parametrize("seed", range(50))
 def test_the_default_track_unless_it_is_silent_then_the_first_that_is_not(decoder, seed):
     container, tracks = draw(seed)
-    data = files.presented(container, tracks, pictures=[{"duration_s": 1.0}] if seed % 2 else [])
+    data = presented(container, tracks, pictures=[{"duration_s": 1.0}] if seed % 2 else [])
     decoded = decoder.audio(data, target_rate_hz=RATE_HZ, channel="mix")
     told = [track for track in decoded.media.tracks if track.kind == "sound"]
     speaks = [number for number, track in enumerate(tracks) if track["samples"].any()]
@@ -70,7 +71,7 @@ def test_a_number_chooses(decoder, seed):
     container, tracks = draw(100 + seed)
     for number, track in enumerate(tracks):
         track["samples"] = tone_of(number)
-    data = files.presented(container, tracks)
+    data = presented(container, tracks)
     for number in range(len(tracks)):
         assert heard(decoder.audio(data, target_rate_hz=RATE_HZ, track=number).samples[0]) == number
     with pytest.raises(Unprocessable) as caught:
@@ -91,7 +92,7 @@ def test_the_picture_track_marked_default(decoder, seed):
     marked = rng.choice([None, 0, 1, 2])
     rates = [10, 20, 30]
     pictures = [{"duration_s": 1.0, "rate": rate, "default": number == marked} for number, rate in enumerate(rates)]
-    data = files.presented("matroska", [], pictures=pictures)
+    data = presented("matroska", [], pictures=pictures)
     summary = decoder.video(data, lambda _: None, timeout_s=30.0)
     assert summary.media.frame_rate_hz == pytest.approx(rates[marked or 0], abs=1.0)
     assert summary.flags == ("several_tracks",)

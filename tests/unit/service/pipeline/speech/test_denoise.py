@@ -12,11 +12,9 @@ from service.card import SpeechInput
 from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions, EmbeddingOptions
 from service.pipeline.speech.denoise import CHUNKS_AT_ONCE, ChannelDenoiser, Denoiser, plan_chunks
-from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import DenoiserUnavailable
-from service.registry import BundleError, Registry
-from service.settings import Settings
-from tests.plain_wav import PlainDecoder, tone, wav
+from service.registry import BundleError
+from tests.plain_wav import tone, wav
 from tests.support.long_recordings import pieces
 from tests.support.work import patient
 from tests.tiny_models import (
@@ -36,11 +34,6 @@ LOUD, QUIET = tone(1.0), np.zeros(RATE_HZ, np.float32)
 def speech(**changes) -> SpeechInput:
     values = {"window_s": 1.0, "hop_s": 0.75, "min_length_s": 0.1, "max_length_s": 2.0} | changes
     return SpeechInput(sample_rate_hz=100, preset="none", **values)
-
-
-def build(folder, observe=None, **settings) -> SpeechPipeline:
-    settings = Settings(**({"model_dirs": [folder], "device": "cpu", "threads": 2} | settings))
-    return SpeechPipeline(settings, Registry.load(settings), PlainDecoder(), observe)
 
 
 @pytest.fixture
@@ -94,7 +87,7 @@ def test_chunks_that_differ_fade_along_a_line():
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 7.3, 40.0])
-def test_a_recording_is_judged_without_its_noise(folder, seconds):
+def test_a_recording_is_judged_without_its_noise(build, folder, seconds):
     write_denoiser_bundle(folder, max_length_s=1.5, hop_s=0.8)
     write_voice_bundle(folder)
     pipeline = build(folder)
@@ -103,7 +96,6 @@ def test_a_recording_is_judged_without_its_noise(folder, seconds):
     seen = []
     answer = pipeline.analyse(wav(clip), AudioOptions(denoise=True), Work.within(60.0, progress=seen.append))
     plain = pipeline.analyse(wav(clip), AudioOptions(), patient())
-    pipeline.close()
     (channel,) = answer.channels
     np.testing.assert_allclose(channel.probabilities, expected_probabilities(0.5 * clip), atol=1e-3)
     np.testing.assert_allclose(plain.channels[0].probabilities, expected_probabilities(clip), atol=1e-3)
@@ -116,39 +108,35 @@ def test_a_recording_is_judged_without_its_noise(folder, seconds):
     assert len(answer.envelope) == 1000
 
 
-def test_voice_activity_hears_the_denoised_sound(folder):
+def test_voice_activity_hears_the_denoised_sound(build, folder):
     write_denoiser_bundle(folder, model=denoiser_model(0.01))
     write_voice_bundle(folder)
     pipeline = build(folder)
     (channel,) = pipeline.analyse(wav(LOUD), AudioOptions(denoise=True), patient()).channels
-    pipeline.close()
     assert channel.probabilities is None
     assert channel.flags == ("denoised", "no_speech")
 
 
-def test_another_rate_is_resampled(folder):
+def test_another_rate_is_resampled(build, folder):
     write_denoiser_bundle(folder, sample_rate_hz=8000)
     pipeline = build(folder)
     (channel,) = pipeline.analyse(wav(LOUD), AudioOptions(denoise=True), patient()).channels
-    pipeline.close()
     np.testing.assert_allclose(channel.probabilities, expected_probabilities(0.5 * LOUD), atol=1e-3)
     assert channel.timeline.end_s.tolist() == [1.0]
 
 
-def test_a_clip_shorter_than_the_denoiser_takes_is_filled_up_meanwhile(folder):
+def test_a_clip_shorter_than_the_denoiser_takes_is_filled_up_meanwhile(build, folder):
     write_denoiser_bundle(folder, min_length_s=0.9)
     pipeline = build(folder)
     (channel,) = pipeline.analyse(wav(tone(0.3)), AudioOptions(denoise=True), patient()).channels
-    pipeline.close()
     assert channel.timeline.end_s.tolist() == [0.3]
     np.testing.assert_allclose(channel.probabilities, expected_probabilities(0.5 * tone(0.3)), atol=1e-3)
 
 
-def test_each_channel_is_denoised_and_silence_stays_silent(folder):
+def test_each_channel_is_denoised_and_silence_stays_silent(build, folder):
     write_denoiser_bundle(folder)
     pipeline = build(folder)
     answer = pipeline.embed(wav(LOUD, QUIET), EmbeddingOptions(channel="each", denoise=True), patient())
-    pipeline.close()
     left, right = answer.channels
     np.testing.assert_allclose(left.rows[0], expected_embedding(0.5 * LOUD), atol=1e-4)
     assert np.isnan(right.rows).all()
@@ -156,26 +144,24 @@ def test_each_channel_is_denoised_and_silence_stays_silent(folder):
     assert answer.denoiser.name == "tiny-denoiser"
 
 
-def test_the_highest_priority_denoises(folder):
+def test_the_highest_priority_denoises(build, folder):
     write_denoiser_bundle(folder, "low", priority=1, model=b"never opened")
     write_denoiser_bundle(folder, "high", priority=2)
     pipeline = build(folder)
     assert pipeline.analyse(wav(LOUD), AudioOptions(denoise=True), patient()).denoiser.name == "high"
     assert pipeline.signature("high", "1").outputs[0].name == "denoised"
     assert pipeline.signature("low", "1") is None
-    pipeline.close()
 
 
-def test_without_a_denoiser_it_is_refused_before_decoding(folder):
+def test_without_a_denoiser_it_is_refused_before_decoding(build, folder):
     pipeline = build(folder)
     for call, options in ((pipeline.analyse, AudioOptions), (pipeline.embed, EmbeddingOptions)):
         with pytest.raises(DenoiserUnavailable) as caught:
             call(b"no wav", options(denoise=True), patient())
         assert caught.value.pointer == "/denoise"
-    pipeline.close()
 
 
-def test_wrong_bundles_are_refused_by_one_line(folder):
+def test_wrong_bundles_are_refused_by_one_line(build, folder):
     write_denoiser_bundle(folder, hop_s=1.5)
     with pytest.raises(BundleError, match="a denoiser's hop_s is longer than its window_s"):
         build(folder)
@@ -186,4 +172,3 @@ def test_wrong_bundles_are_refused_by_one_line(folder):
     pipeline = build(folder)
     with pytest.raises(BundleError, match=r"bundle tiny-denoiser/1: it makes the shape \[15997\] of 16000 samples"):
         pipeline.warm_up()
-    pipeline.close()

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from service.pipeline.results import EmbeddingOptions
-from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import AnswerTooLarge, MediaTooShort, ModelNotFound, Unprocessable
-from service.registry import BundleError, Registry
-from service.settings import Limits, Settings
-from tests.plain_wav import PlainDecoder, tone, wav
+from service.registry import BundleError
+from service.settings import Limits
+from tests.plain_wav import tone, wav
 from tests.support.work import patient
 from tests.tiny_models import (
     denoiser_model,
@@ -23,19 +22,13 @@ RATE_HZ = 16000
 LOUD, OTHER, QUIET = tone(1.0), tone(1.0, amplitude=0.6), np.zeros(RATE_HZ, np.float32)
 
 
-def build(folder, **settings) -> SpeechPipeline:
-    settings = Settings(**({"model_dirs": [folder], "device": "cpu", "threads": 2} | settings))
-    return SpeechPipeline(settings, Registry.load(settings), PlainDecoder())
-
-
 @pytest.fixture
-def pipeline(tmp_path):
+def pipeline(build, tmp_path):
     write_embedding_bundle(tmp_path)
     write_voice_bundle(tmp_path)
     pipeline = build(tmp_path)
     pipeline.warm_up()
-    yield pipeline
-    pipeline.close()
+    return pipeline
 
 
 def embed(pipeline, *channels, **options):
@@ -105,18 +98,16 @@ def test_channels(pipeline):
     assert caught.value.pointer == "/channel"
 
 
-def test_which_model_answers(tmp_path):
+def test_which_model_answers(build, tmp_path):
     write_speech_bundle(tmp_path, "judge", priority=5)
     write_speech_bundle(tmp_path, "mute", priority=9, model=speech_model(embedding=False))
     pipeline = build(tmp_path)
     assert embed(pipeline, LOUD).model.name == "judge"  # the default, 'mute', gives none
     with pytest.raises(ModelNotFound):
         embed(pipeline, LOUD, model="mute")
-    pipeline.close()
     write_speech_bundle(tmp_path, "chosen")
     pipeline = build(tmp_path, default_model="chosen")
     assert embed(pipeline, LOUD).model.name == "chosen"
-    pipeline.close()
     for version in ("9", "10"):
         write_embedding_bundle(tmp_path, "made-for-it", version, priority=-1)
     write_embedding_bundle(tmp_path, "second", priority=-2)
@@ -127,18 +118,16 @@ def test_which_model_answers(tmp_path):
     for wrong in ({"model": "absent"}, {"model": "judge", "version": "2"}, {"version": "11"}):
         with pytest.raises(ModelNotFound):
             embed(pipeline, LOUD, **wrong)
-    pipeline.close()
 
 
-def test_no_model_gives_embeddings(tmp_path):
+def test_no_model_gives_embeddings(build, tmp_path):
     write_speech_bundle(tmp_path, model=speech_model(embedding=False))
     pipeline = build(tmp_path)
     with pytest.raises(ModelNotFound):
         embed(pipeline, LOUD)
-    pipeline.close()
 
 
-def test_size_of_the_answer_is_limited(tmp_path):
+def test_size_of_the_answer_is_limited(build, tmp_path):
     write_embedding_bundle(tmp_path)
     pipeline = build(tmp_path, limits=Limits(max_embedding_values=6))
     three_s = np.concatenate([LOUD, OTHER, LOUD])
@@ -148,10 +137,9 @@ def test_size_of_the_answer_is_limited(tmp_path):
             embed(pipeline, *channels, **options)
         assert caught.value.pointer == "/hop_s"
         assert "limit is 6" in caught.value.detail
-    pipeline.close()
 
 
-def test_wrong_graphs_are_refused_by_one_line(tmp_path):
+def test_wrong_graphs_are_refused_by_one_line(build, tmp_path):
     write_embedding_bundle(tmp_path / "a", model=speech_model(embedding=False))
     with pytest.raises(BundleError, match="bundle tiny-embedding/1: it has no output 'embedding'"):
         build(tmp_path / "a")

@@ -8,18 +8,10 @@ import numpy as np
 import pytest
 
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
-from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import MediaTooLong, ModelNotFound, SampleRateUnsupported, TooManyChannels, Unprocessable
-from service.registry import Registry
-from service.settings import Settings
-from tests.plain_wav import PlainDecoder, tone
+from tests.plain_wav import tone
 from tests.support.work import patient
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
-
-
-def build(folder: Path, **limits: object) -> SpeechPipeline:
-    settings = Settings(model_dirs=[folder], device="cpu", threads=1, limits=limits)  # type: ignore[arg-type]
-    return SpeechPipeline(settings, Registry.load(settings), PlainDecoder())
 
 
 def pcm(*channels: np.ndarray) -> bytes:
@@ -35,11 +27,13 @@ def held(state: object) -> int:
 
 @pytest.mark.parametrize("has_voice", [True, False])
 @pytest.mark.parametrize(("rate_hz", "lag_s"), [(16_000, 0.0), (44_100, 0.1)])
-def test_a_window_comes_as_soon_as_it_is_complete(tmp_path: Path, has_voice: bool, rate_hz: int, lag_s: float) -> None:
+def test_a_window_comes_as_soon_as_it_is_complete(
+    build, tmp_path: Path, has_voice: bool, rate_hz: int, lag_s: float
+) -> None:
     write_speech_bundle(tmp_path)
     if has_voice:
         write_voice_bundle(tmp_path)
-    pipeline = build(tmp_path)
+    pipeline = build(tmp_path, threads=1)
     live = pipeline.live(LiveOptions(rate_hz))
     content = pcm(tone(60.0, rate_hz))
     early, late = (2 * round(seconds * rate_hz) for seconds in (0.999, 1.024 + lag_s))
@@ -51,12 +45,11 @@ def test_a_window_comes_as_soon_as_it_is_complete(tmp_path: Path, has_voice: boo
         live.add(content[begin : begin + 6400], patient())
         sizes.add(held(live._listener.state()) + held(live._resampler.state()))
     assert max(sizes) < 3 * rate_hz  # of 60 s no more is kept than the windows that follow need
-    pipeline.close()
 
 
-def test_limits(tmp_path: Path) -> None:
+def test_limits(build, tmp_path: Path) -> None:
     write_speech_bundle(tmp_path)
-    pipeline = build(tmp_path, max_duration_s=2.0, max_windows=2)
+    pipeline = build(tmp_path, threads=1, limits={"max_duration_s": 2.0, "max_windows": 2})
     refused_at_once = [
         (LiveOptions(16000, channels=9), TooManyChannels),
         (LiveOptions(400), SampleRateUnsupported),
@@ -75,7 +68,6 @@ def test_limits(tmp_path: Path) -> None:
     with pytest.raises(MediaTooLong):  # the last window is one too many
         send(pipeline.live(LiveOptions(16000)), pcm(tone(1.7)))
     assert send(pipeline.live(LiveOptions(16000, channels=8)), pcm(*[tone(1.0)] * 8)) == 1
-    pipeline.close()
 
 
 def send(live: LiveEmotion, content: bytes) -> int:
