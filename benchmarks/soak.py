@@ -2,7 +2,8 @@
 
 Clips, tables, plots, events, embeddings, videos, streams, jobs, errors, and uploads and answers that are cut off come
 in a drawn order, several at once. Memory is the proportional set size of the service, its fork server and its decoders.
-With ``EMOSERVE_SHARED`` set, videos are ``media/single_face.mp4`` of that folder; without, pictures without a face.
+With ``EMOSERVE_SHARED`` set, videos are the first second of ``media/single_face.mp4`` of that folder; without, pictures
+without a face.
 """
 
 from __future__ import annotations
@@ -185,7 +186,7 @@ def _video() -> bytes:
     """A short video: of a face where there is one, else of noise."""
     shared = os.environ.get("EMOSERVE_SHARED")
     if shared and (movie := Path(shared) / "media" / "single_face.mp4").is_file():
-        return movie.read_bytes()
+        return _beginning(movie, VIDEO_S)
     target, noise = io.BytesIO(), np.random.default_rng(440)
     with av.open(target, "w", format="mp4") as output:
         stream = output.add_stream("mpeg4", rate=VIDEO_HZ)
@@ -194,6 +195,19 @@ def _video() -> bytes:
             picture = noise.integers(0, 256, (120, 160, 3), np.uint8)
             output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         output.mux(stream.encode(None))
+    return target.getvalue()
+
+
+def _beginning(movie: Path, duration_s: float) -> bytes:
+    """The first seconds of a video's pictures, as an MP4."""
+    target = io.BytesIO()
+    with av.open(str(movie)) as whole, av.open(target, "w", format="mp4") as output:
+        (pictures,) = whole.streams.video
+        copy = output.add_stream_from_template(pictures)
+        for packet in whole.demux(pictures):
+            if packet.dts is not None and packet.dts * packet.time_base < duration_s:
+                packet.stream = copy
+                output.mux(packet)
     return target.getvalue()
 
 

@@ -44,9 +44,12 @@ class IdempotencyTakenError(Exception):
 
 
 def sqlite_engine(path: Path) -> sql.Engine:
-    """Database engine for a SQLite file; deleted rows are overwritten with zeros."""
+    """Database engine for a SQLite file; deleted rows are overwritten with zeros.
+
+    One connection stays open. Others are opened while several threads ask at once, and closed then.
+    """
     path.touch(mode=0o600)
-    engine = sql.create_engine(f"sqlite:///{path}")
+    engine = sql.create_engine(f"sqlite:///{path}", pool_size=1, max_overflow=-1)
 
     @sql.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - a driver's connection
