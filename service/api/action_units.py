@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from service.api.affect_answer import AFFECT_MEDIA_TYPES, refuse_what_cannot_be_carried, respond_with_affect
+from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
+from service.api.answers import refuse_what_cannot_be_carried
 from service.api.event_stream import UploadEvents
 from service.api.openapi.video import TABLE_BODY, TABLE_RESPONSES
 from service.api.parameters import refuse_repeated_parameters

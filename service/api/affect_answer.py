@@ -7,33 +7,9 @@ from fastapi import Request
 from service.api.answers import fhir_version, json_bytes
 from service.api.upload_answer import note_analysis
 from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
-from service.pipeline.options import EVERY_FACE
 from service.pipeline.video.video_results import VideoAffect
-from service.problems import NotAcceptable
 
 AFFECT_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
-
-
-CARRIED = {
-    CSV: frozenset({"action_units", "audio", "boxes"}),
-    PNG: frozenset({"action_units", "attribution", "audio"}),
-    FHIR: frozenset({"action_units", "audio"}),
-}
-"""Parts of an answer that a media type has room for; types that are not named have room for all."""
-
-
-def refuse_what_cannot_be_carried(include: frozenset[str], media_type: str, face: str = "") -> None:
-    """Refuse parts, and several faces, that ``media_type`` has no room for, before any work.
-
-    Raises:
-        NotAcceptable: the detail names them.
-    """
-    kind = media_type.partition(";")[0]
-    if kind == FHIR and face == EVERY_FACE:
-        raise NotAcceptable(f"{kind} cannot carry face={EVERY_FACE}. Ask for {JSON} or {CSV}, or for one face.")
-    left_out = sorted(include - CARRIED.get(kind, include))
-    if left_out:
-        raise NotAcceptable(f"{kind} cannot carry include={','.join(left_out)}. Ask for {JSON}, or leave it out.")
 
 
 def respond_with_affect(request: Request, result: VideoAffect, include: frozenset[str], media_type: str) -> bytes:
@@ -50,7 +26,7 @@ def affect_answer(result: VideoAffect, media_type: str, request_id: str, include
         result: what the pipeline found.
         media_type: one of :data:`AFFECT_MEDIA_TYPES`; FHIR with its parameter ``fhirVersion``.
         request_id: for the JSON document.
-        include: parts that were asked for; see :func:`refuse_what_cannot_be_carried`.
+        include: parts that were asked for; see :func:`~service.api.answers.refuse_what_cannot_be_carried`.
     """
     if media_type == CSV:
         from service.render.csv import video_affect_csv

@@ -5,11 +5,42 @@ from __future__ import annotations
 import orjson
 
 from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
+from service.pipeline.options import EVERY_FACE
 from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, FloatArray
+from service.problems import NotAcceptable
 
 AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
 
 EMBEDDING_MEDIA_TYPES = (JSON, CSV)
+
+SOUND_PARTS = ("segments", "voice_activity")
+"""Parts of a sound's answer that not every media type has room for, by the names of their parameters."""
+
+CARRIED = {
+    CSV: frozenset({"segments", "action_units", "audio", "boxes"}),
+    PNG: frozenset({"segments", "voice_activity", "action_units", "attribution", "audio"}),
+    FHIR: frozenset({"action_units", "audio"}),
+}
+"""Parts of an answer that a media type has room for; types that are not named have room for all."""
+
+
+def sound_parts(options: AudioOptions) -> frozenset[str]:
+    """Those of :data:`SOUND_PARTS` that were asked for."""
+    return frozenset(part for part in SOUND_PARTS if getattr(options, part))
+
+
+def refuse_what_cannot_be_carried(parts: frozenset[str], media_type: str, face: str = "") -> None:
+    """Refuse parts, and several faces, that ``media_type`` has no room for, before any work.
+
+    Raises:
+        NotAcceptable: the detail names them.
+    """
+    kind = media_type.partition(";")[0]
+    if kind == FHIR and face == EVERY_FACE:
+        raise NotAcceptable(f"{kind} cannot carry face={EVERY_FACE}. Ask for {JSON} or {CSV}, or for one face.")
+    left_out = sorted(parts - CARRIED.get(kind, parts))
+    if left_out:
+        raise NotAcceptable(f"{kind} cannot carry {', '.join(left_out)}. Ask for {JSON}, or leave it out.")
 
 
 def audio_answer(result: AudioEmotion, media_type: str, request_id: str, options: AudioOptions) -> bytes:

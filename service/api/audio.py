@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer
+from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer, refuse_what_cannot_be_carried, sound_parts
 from service.api.event_stream import Emit, UploadEvents
 from service.api.openapi.documentation import AUDIO_RESPONSES, UPLOAD_BODY
 from service.api.parameters import AudioQuery, refuse_repeated_parameters
@@ -36,10 +36,12 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Q
 
     Send the file as the raw request body with its media type (the fast way) or as the multipart part `file`.
     `Accept` chooses between JSON, CSV (one row a window), a PNG plot, FHIR, and events: progress, each window as
-    it is judged, and the JSON answer at the end.
+    it is judged, and the JSON answer at the end. What a form has no room for is refused with 406: segments in FHIR,
+    voice activity in CSV and FHIR.
     """
     options = query.options(services_of(request).settings.limits)
     media_type = answer_media_type(request, AUDIO_MEDIA_TYPES)
+    refuse_what_cannot_be_carried(sound_parts(options), media_type)
     if media_type == EVENTS:
         return UploadEvents(request, lambda data, work, emit: _analyse_aloud(request, data, options, work, emit))
     return await answer_upload(

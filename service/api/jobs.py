@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -10,8 +11,14 @@ from fastapi.sse import EventSourceResponse
 from starlette.background import BackgroundTask
 
 from service.access.caller import caller_of
-from service.api.affect_answer import AFFECT_MEDIA_TYPES, affect_answer, refuse_what_cannot_be_carried
-from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer
+from service.api.affect_answer import AFFECT_MEDIA_TYPES, affect_answer
+from service.api.answers import (
+    AUDIO_MEDIA_TYPES,
+    SOUND_PARTS,
+    audio_answer,
+    refuse_what_cannot_be_carried,
+    sound_parts,
+)
 from service.api.job_answer import job_address, job_answer
 from service.api.job_events import event_id, job_events
 from service.api.job_upload import receive_job
@@ -43,11 +50,12 @@ from service.services import services_of
 
 router = APIRouter(tags=["jobs"])
 
+PARTS = (*INCLUDES, *SOUND_PARTS)
 INCLUDE = Query(
     max_length=128,
-    description="Parts of a video's answer to read, separated by commas, of those that the job was asked for; "
+    description="Parts of the answer to read, separated by commas, of those that the job was asked for; "
     "left out: all of them.",
-    json_schema_extra={"pattern": list_pattern(INCLUDES)},
+    json_schema_extra={"pattern": list_pattern(PARTS)},
 )
 
 _SUBMIT = {"requestBody": UPLOAD_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
@@ -173,12 +181,12 @@ def _parts(options: JobOptions, include: str | None) -> frozenset[str]:
         NotFound: the job was not asked for one that is named.
         Unprocessable: what is named is no part.
     """
-    asked = frozenset() if isinstance(options, AudioOptions) else options.include
+    asked = sound_parts(options) if isinstance(options, AudioOptions) else options.include
     if include is None:
         return asked
-    named = read_include(include.split(","), INCLUDES)
+    named = read_include(include.split(","), PARTS)
     if absent := sorted(named - asked):
-        raise NotFound(f"This job was not asked for include={','.join(absent)}.")
+        raise NotFound(f"This job was not asked for {', '.join(absent)}.")
     return named
 
 
@@ -187,5 +195,6 @@ def _render(
 ) -> bytes:
     if isinstance(result, AudioEmotion):
         assert isinstance(options, AudioOptions)
-        return audio_answer(result, media_type, request_id, options)
+        shown = replace(options, **{part: part in parts for part in SOUND_PARTS})
+        return audio_answer(result, media_type, request_id, shown)
     return affect_answer(with_parts(result, parts), media_type, request_id, parts)

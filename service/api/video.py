@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from service.api.affect_answer import AFFECT_MEDIA_TYPES, refuse_what_cannot_be_carried, respond_with_affect
+from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
+from service.api.answers import refuse_what_cannot_be_carried
 from service.api.event_stream import Emit, UploadEvents
 from service.api.openapi.documentation import UPLOAD_BODY
 from service.api.openapi.video import VIDEO_RESPONSES

@@ -92,6 +92,17 @@ def test_fewer_parts_than_the_job_has_are_read_where_a_form_has_no_room_for_all(
     assert code(client.get(f"{job}/result?include=hats")) == (422, "config_invalid")
 
 
+def test_parts_of_a_sound_are_read_as_far_as_a_form_has_room(client: httpx.Client) -> None:
+    job = submit(client, address=AUDIO + "?segments=true&voice_activity=true")
+    ended(client, job)
+    assert client.get(f"{job}/result").json().keys() >= {"segments", "voice_activity"}
+    for media_type in ("text/csv", FHIR):
+        assert code(client.get(f"{job}/result", headers={"accept": media_type})) == (406, "not_acceptable")
+        assert client.get(f"{job}/result?include=", headers={"accept": media_type}).status_code == 200
+    assert b"speech_level_db" in client.get(f"{job}/result?include=segments", headers={"accept": "text/csv"}).content
+    assert code(client.get(f"{job}/result?include=boxes")) == (404, "not_found")
+
+
 @pytest.mark.parametrize("version", ["4.0", "4.3", "5.0"])
 @pytest.mark.parametrize("address", [AUDIO, VIDEO])
 def test_results_come_as_fhir_of_each_version(client: httpx.Client, address: str, version: str) -> None:

@@ -146,7 +146,9 @@ def test_answers_can_be_saved(page: Page, page_server: LiveServer, speech: Path)
         assert saved.value.suggested_filename == f"a voice.{'fhir.json' if kind == 'fhir' else kind}"
         contents[kind] = saved.value.path().read_bytes()
         assert contents[kind].startswith(beginning)
-    assert page_server.pipeline.seen[-1][1].segments
+        asked = page_server.pipeline.seen[-1][1]
+        assert asked.segments == (kind != "fhir")
+        assert asked.voice_activity == (kind in ("json", "png"))
     assert json.loads(contents["json"])["timeline"]["start_s"] == [0.0, 1.0]
     assert b"start_s" in contents["csv"].splitlines()[0]
 

@@ -104,6 +104,22 @@ def test_negotiation(client: httpx.Client, accept: str, media_type: str, begin: 
     assert response.content.startswith(begin)
 
 
+@pytest.mark.parametrize(
+    ("accept", "part"),
+    [
+        ("application/fhir+json", "segments"),
+        ("application/fhir+json", "voice_activity"),
+        ("text/csv", "voice_activity"),
+    ],
+)
+def test_what_an_answer_cannot_carry_is_refused(client: httpx.Client, live: LiveServer, accept: str, part: str) -> None:
+    before = len(live.pipeline.seen)
+    response = client.post(EMOTION, params={part: "true"}, content=b"RIFF....", headers={"accept": accept})
+    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+    assert f"cannot carry {part}." in response.json()["detail"]
+    assert len(live.pipeline.seen) == before
+
+
 def test_fhir_versions_that_are_not_there(client: httpx.Client, live: LiveServer) -> None:
     before = len(live.pipeline.seen)
     response = client.post(EMOTION, content=b"RIFF....", headers={"accept": "application/fhir+json; fhirVersion=3.0"})

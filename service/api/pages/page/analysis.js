@@ -11,6 +11,9 @@ const JSON_ONLY = "application/json";
 /** What an answer about a face is asked for beyond arousal and valence. */
 export const PARTS = ["action_units", "attribution", "audio", "boxes"];
 
+/** What an answer about a voice is asked for beyond windows, by the names of the parameters. */
+export const SOUND_PARTS = ["segments", "voice_activity"];
+
 /** What a file is judged as: 'voice', 'face' or 'table'. */
 export function kindOf(file, wanted, hasFaces) {
   const type = mediaTypeOf(file);

@@ -1,7 +1,7 @@
 // What lies on the desk: one recording, from the file to its curves.
 
 import { wouldFitAsJob } from "./advice.js";
-import { analyse, callOf, jobPathOf, kindOf, otherKind, PARTS } from "./analysis.js";
+import { analyse, callOf, jobPathOf, kindOf, otherKind, PARTS, SOUND_PARTS } from "./analysis.js";
 import { announce, byId } from "./dom.js";
 import { downloads } from "./downloads.js";
 import { newKey, readResult, submitJob } from "./jobs.js";
@@ -213,7 +213,8 @@ export class Desk {
 
 /** The query that reads all that a job's answer holds. */
 function partsOf(kind, answer) {
-  return kind === "voice" ? {} : { include: PARTS.filter((part) => part in answer).join(",") };
+  const parts = kind === "voice" ? SOUND_PARTS : PARTS;
+  return { include: parts.filter((part) => part in (answer.channels?.[0] ?? answer)).join(",") };
 }
 
 /** What the server would say, without sending it what it will refuse. */

@@ -1,11 +1,16 @@
 // The answer as files. JSON is there already; the server makes the others.
 
 import { adviceFor } from "./advice.js";
+import { SOUND_PARTS } from "./analysis.js";
 import { announce, byId, element } from "./dom.js";
 import { ProblemError } from "./server.js";
 
-// Parts of a face's answer that each form has room for, as service/api/affect_answer.py says.
-const CARRIED = { csv: ["action_units", "audio", "boxes"], png: ["action_units", "attribution", "audio"], "fhir.json": ["action_units", "audio"] };
+// Parts of an answer that each form has room for, as service/api/answers.py says.
+const CARRIED = {
+  csv: ["segments", "action_units", "audio", "boxes"],
+  png: ["segments", "voice_activity", "action_units", "attribution", "audio"],
+  "fhir.json": ["action_units", "audio"],
+};
 const FORMATS = [
   { text: "JSON", ending: "json", accept: "application/json" },
   { text: "CSV", ending: "csv", accept: "text/csv" },
@@ -50,6 +55,7 @@ export function downloads(name, text, query, fetchAs, hint) {
 
 function queryFor({ ending }, { include, ...query }) {
   if (ending === "fhir.json" && query.face === "all") delete query.face; // FHIR tells of the largest
+  for (const part of SOUND_PARTS) if (!CARRIED[ending].includes(part)) delete query[part];
   if (!include) return query;
   return { ...query, include: include.split(",").filter((part) => CARRIED[ending].includes(part)).join(",") };
 }
