@@ -195,6 +195,6 @@ def _render(
 ) -> bytes:
     if isinstance(result, AudioEmotion):
         assert isinstance(options, AudioOptions)
-        shown = replace(options, **{part: part in parts for part in SOUND_PARTS})
+        shown = replace(options, segments="segments" in parts, voice_activity="voice_activity" in parts)
         return audio_answer(result, media_type, request_id, shown)
     return affect_answer(with_parts(result, parts), media_type, request_id, parts)

@@ -93,7 +93,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path)
         if process.poll() is not None:
             raise RuntimeError(f"The service ended with {process.returncode}:\n{log.read_text()[-4000:]}")
         try:
-            if httpx.get(f"{address}/v2/health/ready", timeout=5).status_code == 200:
+            # Jobs start after the rest: until then every job is 503.
+            expected = {"/v2/health/ready": 200, "/v1/jobs/unknown": 404}
+            if all(httpx.get(address + path, timeout=5).status_code == status for path, status in expected.items()):
                 return
         except httpx.TransportError:
             pass
