@@ -124,7 +124,8 @@ class SoundPart:
 
         Its record has for each of the 'channels' the 'steps' of voice activity bool [steps]; where windows are judged
         also what :func:`~service.pipeline.speech.emotion_answer.record_of` makes. The last record has
-        'whole', too: for each channel its 'outline' and whether it 'is_silent'.
+        'whole', too: for each channel its 'outline' and whether it 'is_silent'; or 'spans', the remarks on the sound,
+        where only speech is looked for.
         """
         began = self._taken
         stop = began + self._segment_samples
@@ -136,7 +137,9 @@ class SoundPart:
         record: dict[str, Any] = {"channels": [joined_records(pieces) for pieces in zip(*found, strict=True)]}
         media_s = (self._taken - began) / self._rate_hz
         if last:
-            if self._judging is not None:
+            if self._judging is None:
+                record["spans"] = self._sound.outcome.spans
+            else:
                 record["whole"] = [channel.whole() for channel in self._channels]
             return Segment(record, None, 1.0, media_s)
         state = {"taken": self._taken, "channels": [channel.state() for channel in self._channels]}

@@ -14,7 +14,7 @@ from service.jobs.files import PartFiles
 from service.jobs.part import FACES, INSPECT, SPEECH, TURN, NothingToDo, Part
 from service.jobs.sound_parts import SoundPart, TurnPart, joined_channels
 from service.jobs.spool import JobSpool
-from service.pipeline.affect.functionals import speaker_turn, time_grid
+from service.pipeline.affect.functionals import time_grid
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.device.task import Work
@@ -120,7 +120,7 @@ class VideoPlan:
         voice = self._speech.voice
         assert voice is not None
         tracks = [channel["steps"].astype(np.float64) for channel in joined_channels(records)]
-        return SpeakerTurn(speaker_turn(tracks, grid_s, voice.step_s))
+        return SpeakerTurn.heard(tracks, grid_s, voice.step_s, records[-1]["spans"])
 
     def _sound(self, options: VideoOptions, spool: JobSpool) -> tuple[AudioEmotion | None, tuple[str, ...]]:
         if "audio" not in options.include:

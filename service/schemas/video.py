@@ -15,7 +15,10 @@ class AffectTimeline(Answer):
     arousal: Column = Field(description="−1…1; null where no face is known", examples=[[0.1, None]])
     valence: Column = Field(description="−1…1; null where no face is known", examples=[[0.4, None]])
     face_confidence: Column = Field(description="0…1", examples=[[0.98, 0.0]])
-    speech: Column | None = Field(description="1 where somebody speaks; null without sound", examples=[[0.0, 1.0]])
+    speech: Column | None = Field(
+        description="1 where somebody speaks; null without sound, and at steps where the sound has a gap",
+        examples=[[0.0, 1.0]],
+    )
 
 
 class SeriesSummary(Answer):

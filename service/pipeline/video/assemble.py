@@ -6,7 +6,7 @@ them; the flags of every stage and the model's own go along.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from service.flags import Flag
 from service.pipeline.affect.columns import SIGNALS
-from service.pipeline.affect.functionals import AffectFeatures
+from service.pipeline.affect.functionals import EDGE_TOLERANCE_S, AffectFeatures, speaker_turn
 from service.pipeline.affect.model import AffectModel
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_on_device
@@ -32,10 +32,48 @@ class SpeakerTurn:
     Attributes:
         steps: float64 [steps], 1 where somebody speaks, else 0; None where nothing is known.
         flags: the reason for None, of 'no_audio', 'audio_unusable' and 'no_voice_activity'.
+        gaps: when the file has no sound, with the flag 'sound_gap'.
     """
 
     steps: NDArray[np.float64] | None
     flags: tuple[str, ...] = ()
+    gaps: tuple[FlagSpan, ...] = ()
+
+    @classmethod
+    def heard(
+        cls,
+        tracks: list[NDArray[np.float64]],
+        grid_s: NDArray[np.float64],
+        step_s: float,
+        spans: Iterable[FlagSpan],
+    ) -> SpeakerTurn:
+        """The turn in a sound that was listened to; arguments as :func:`speaker_turn`.
+
+        Args:
+            tracks: speech of each channel, one or more.
+            grid_s: float64 [steps], centres of the steps.
+            step_s: seconds of a step of ``tracks``.
+            spans: remarks on the sound, of which the gaps are kept.
+        """
+        gaps = tuple(span for span in spans if span.flag == Flag.SOUND_GAP)
+        return cls(speaker_turn(tracks, grid_s, step_s), gaps=gaps)
+
+    def told(self, grid_s: NDArray[np.float64], duration_s: float) -> FloatArray | None:
+        """The steps as they are told, float32 [steps]: NaN for those that lie wholly in a gap.
+
+        Args:
+            grid_s: float64 [steps], centres of the steps.
+            duration_s: end of the recording.
+        """
+        if self.steps is None:
+            return None
+        half_s = (grid_s[1] - grid_s[0]) / 2 if len(grid_s) > 1 else 0.0
+        begins_s = np.maximum(grid_s - half_s, 0.0) + EDGE_TOLERANCE_S
+        ends_s = np.minimum(grid_s + half_s, duration_s) - EDGE_TOLERANCE_S
+        told = self.steps.astype(np.float32)
+        for gap in self.gaps:
+            told[(begins_s >= gap.start_s) & (ends_s <= gap.end_s)] = np.nan
+        return told
 
     @property
     def has_sound(self) -> bool:
@@ -98,7 +136,8 @@ def assemble(
     seen_at_s = face.series.time_s[face.series.tracked]
     spans = _unseen(features, face.number, recording.media.duration_s)
     lost = dict.fromkeys(span.flag for span in spans)
-    flags = [*recording.flags, *lost, *face.flags, *turn.flags, *recording.audio_flags, *own]
+    gaps = dict.fromkeys(gap.flag for gap in turn.gaps)
+    flags = [*recording.flags, *lost, *face.flags, *turn.flags, *gaps, *recording.audio_flags, *own]
     return VideoAffect(
         media=recording.media,
         models={**recording.models, "affect": reference},
@@ -106,7 +145,7 @@ def assemble(
         arousal=series["arousal"],
         valence=series["valence"],
         face_confidence=features.face_confidence,
-        speech=None if turn.steps is None else turn.steps.astype(np.float32),
+        speech=turn.told(features.time_s, recording.media.duration_s),
         action_units=_mean_units(features) if "action_units" in include else None,
         action_unit_names=ACTION_UNITS,
         attribution=attribution,
@@ -115,7 +154,7 @@ def assemble(
         flags=tuple(dict.fromkeys(flags)),
         boxes=_boxes(face, features) if "boxes" in include else None,
         frames=face.series if "frame_units" in include else None,
-        flag_spans=tuple(spans),
+        flag_spans=(*spans, *turn.gaps),
         face=face.number,
         seen_s=(float(seen_at_s[0]), float(seen_at_s[-1])) if len(seen_at_s) else None,
         trained=model.trained,

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.flags import Flag
-from service.pipeline.affect.functionals import speaker_turn
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import PickedChannels
@@ -63,7 +62,7 @@ def find_turn(
         if activity is not None:
             tracks.append(activity.is_speech.astype(np.float64))
             step_s = activity.step_s
-    return SpeakerTurn(speaker_turn(tracks, grid_s, step_s) if tracks else None)
+    return SpeakerTurn.heard(tracks, grid_s, step_s, decoded.spans) if tracks else SpeakerTurn(None)
 
 
 def _heard(samples: FloatArray, channel: ChannelChoice) -> list[FloatArray]:

@@ -88,8 +88,8 @@ class VideoAffect:
         time_s: float64 [steps], seconds, ten a second from 0.
         arousal, valence: float32 [steps] in −1…1; NaN where no face is known.
         face_confidence: float32 [steps], mean confidence 0…0.98 of the second around each step.
-        speech: float32 [steps], 1 where somebody speaks, else 0; None without a sound track or without voice
-            activity.
+        speech: float32 [steps], 1 where somebody speaks, else 0, NaN in a gap of the sound; None without a sound
+            track or without voice activity.
         action_units: float32 [steps, 17] in 0…5, mean of the second around each step, NaN where no face is
             known; None unless asked for.
         action_unit_names: the 17 names, in the order of the columns.

@@ -108,6 +108,23 @@ def test_nobody_and_sound(built, tmp_path):
     assert answer.audio is not None
 
 
+def test_where_the_sound_has_gaps_nobody_is_known_to_speak(built, tmp_path):
+    plans, video = built
+    sound = {"codec": "libopus", "samples": files.tone(2.0, 48_000), "start_s": 1.5, "gap": (1.0, 1.0)}
+    content = files.presented("webm", [sound], pictures=[{"duration_s": 6.0}])
+    answer, _ = run_job(plans, VideoOptions(), content, Spool(tmp_path / "spool"))
+    upload = video.analyse(content, VideoOptions(), patient())
+    check_same(answer, upload)
+    assert answer.flag_spans == upload.flag_spans
+    gaps = [(span.start_s, span.end_s) for span in answer.flag_spans if span.flag == "sound_gap"]
+    np.testing.assert_allclose(gaps, [(0.0, 1.5), (2.5, 3.5), (4.5, 6.0)], atol=0.05)
+    assert "sound_gap" in answer.flags
+    known = np.flatnonzero(~np.isnan(answer.speech)) / 10
+    assert (known.min(), known.max()) == pytest.approx((1.5, 4.5), abs=0.11)
+    assert not ((known > 2.61) & (known < 3.39)).any()
+    assert len(known) == pytest.approx(20, abs=4)
+
+
 def test_a_face_that_is_not_there_is_told_at_the_end(built, tmp_path):
     plans, _ = built
     content = shared_file("media/single_face.mp4").read_bytes()
