@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
+from service.pipeline.decoding.sample_buffer import DecodedBudget
 from service.pipeline.media.channels import ChannelPicker
 from service.pipeline.results import FlagSpan, MediaInfo
 
@@ -44,6 +45,7 @@ class PlainDecoder:
 
     def __init__(self, flags: tuple[str, ...] = (), spans: tuple[FlagSpan, ...] = ()) -> None:
         self.flags, self.spans = flags, spans
+        self.budget = DecodedBudget(64 * 1024 * 1024)
 
     def audio(self, data, *, target_rate_hz, start_s=None, end_s=None, channel="each", **_) -> PlainDecoded:
         with wave.open(io.BytesIO(bytes(data))) as file:

@@ -68,6 +68,24 @@ class DecodedBudget:
             self._holdings.add(owner, -size)
 
 
+def budgeted_samples(budget: DecodedBudget, channels: int, samples: int, *, beside_bytes: int) -> FloatArray:
+    """Zeros, float32 [channels, samples], of a budget that gets them back when the last view of them is gone.
+
+    Args:
+        budget: shared with other requests.
+        channels, samples: the shape.
+        beside_bytes: what the same request already holds.
+
+    Raises:
+        MediaTooLong, CapacityExceeded: as of :meth:`DecodedBudget.take`.
+    """
+    size, owner = 4 * channels * samples, current_account().name
+    budget.take(size, beside_bytes, owner)
+    array: FloatArray = np.zeros((channels, samples), np.float32)
+    weakref.finalize(array, budget.give_back, size, owner)
+    return array
+
+
 class _Holding:
     """One request's share of a budget, given back once."""
 

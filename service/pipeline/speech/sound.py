@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.pipeline.decoding.decode import Decoder
+from service.pipeline.decoding.sample_buffer import budgeted_samples
 from service.pipeline.device.admit import Hold
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
@@ -13,11 +16,16 @@ from service.pipeline.media.channels import NamedChannel
 from service.pipeline.options import check_range
 from service.pipeline.results import AudioOptions, EmbeddingOptions, FlagSpan, FloatArray, MediaInfo, ModelReference
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
+from service.pipeline.speech.extent import is_silent
 from service.pipeline.speech.model import WindowAnswer
+from service.pipeline.speech.resampling import StretchResampler, resampled_length
 from service.problems import DenoiserUnavailable
 
 DENOISING_SHARE = 0.5
 """Part of the progress that denoising makes up where it is asked for."""
+
+BLOCK_S = 60.0
+"""Sound goes through the denoiser in blocks of this length, so that no further copy of all of it is made."""
 
 Options = AudioOptions | EmbeddingOptions
 
@@ -103,15 +111,31 @@ class SoundSource:
         if denoiser is None:
             return Sound(decoded.media, channels, decoded.flags, spans=decoded.spans), work
         cleaning = work.part(0.0, DENOISING_SHARE)
+        target = self._room_for(decoded.samples, decoded_hz, rate_hz)
         cleaned = []
         for index, channel in enumerate(channels):
             own = cleaning.part(index / len(channels), (index + 1) / len(channels))
-            cleaned.append(NamedChannel(channel.name, self._denoised(denoiser, channel.samples, rate_hz, own)))
+            samples = self._denoised(denoiser, channel.samples, target[index], rate_hz, own)
+            cleaned.append(NamedChannel(channel.name, samples))
         sound = Sound(decoded.media, cleaned, decoded.flags, denoiser.reference, decoded.spans)
         return sound, work.part(DENOISING_SHARE, 1.0)
 
-    def _denoised(self, denoiser: Denoiser, samples: FloatArray, rate_hz: int, work: Work) -> FloatArray:
-        """One channel without its noise, at ``rate_hz``."""
+    def _room_for(self, noisy: FloatArray, noisy_hz: int, rate_hz: int) -> FloatArray:
+        """Where channels without their noise go: into the place of those with it, unless there are more samples then.
+
+        Raises:
+            MediaTooLong, CapacityExceeded: the budget of decoded sound is spent.
+        """
+        samples = resampled_length(noisy.shape[1], noisy_hz, rate_hz)
+        if samples <= noisy.shape[1]:
+            return noisy
+        return budgeted_samples(self._decoder.budget, len(noisy), samples, beside_bytes=noisy.nbytes)
+
+    def _denoised(
+        self, denoiser: Denoiser, samples: FloatArray, target: FloatArray, rate_hz: int, work: Work
+    ) -> FloatArray:
+        """One channel without its noise, at ``rate_hz``, in ``target``, which may be where ``samples`` are."""
+        noisy_hz = denoiser.speech.sample_rate_hz
         channel = ChannelDenoiser(denoiser, len(samples), rate_hz)
         done = 0
 
@@ -123,4 +147,12 @@ class SoundSource:
             return answers
 
         work.took("denoise", 0.0)  # the stage is told even where all of the channel is silence
-        return channel.take(samples, run_chunks, last=True)
+        take: Callable[..., FloatArray] = functools.partial(channel.take, run_chunks=run_chunks)
+        if is_silent(samples, noisy_hz):  # stays silent, whatever a network would make of it
+            take = StretchResampler(noisy_hz, rate_hz).take
+        block, filled = round(BLOCK_S * noisy_hz), 0
+        for first in range(0, len(samples), block):
+            clean = take(samples[first : first + block].copy(), last=first + block >= len(samples))
+            target[filled : filled + len(clean)] = clean
+            filled += len(clean)
+        return target[:filled]

@@ -1,5 +1,7 @@
 """Taking noise out: chunks and their seams, and the way of a denoised recording, with a model that halves."""
 
+import contextlib
+import gc
 from types import SimpleNamespace
 from typing import cast
 
@@ -9,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.card import SpeechInput
+from service.pipeline.decoding.sample_buffer import DecodedBudget
 from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions, EmbeddingOptions
 from service.pipeline.speech.denoise import CHUNKS_AT_ONCE, ChannelDenoiser, Denoiser, plan_chunks
-from service.problems import DenoiserUnavailable
+from service.pipeline.speech.sound import SoundSource
+from service.problems import DenoiserUnavailable, MediaTooLong
 from service.registry import BundleError
-from tests.plain_wav import tone, wav
+from tests.plain_wav import PlainDecoder, tone, wav
 from tests.support.long_recordings import pieces
 from tests.support.work import patient
 from tests.tiny_models import (
@@ -123,6 +127,28 @@ def test_another_rate_is_resampled(build, folder):
     (channel,) = pipeline.analyse(wav(LOUD), AudioOptions(denoise=True), patient()).channels
     np.testing.assert_allclose(channel.probabilities, expected_probabilities(0.5 * LOUD), atol=1e-3)
     assert channel.timeline.end_s.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("rate_hz", [RATE_HZ, 2 * RATE_HZ, RATE_HZ // 2])
+def test_the_sound_without_its_noise_takes_the_other_ones_place_or_is_paid_for(build, folder, rate_hz):
+    write_denoiser_bundle(folder, max_length_s=1.5, hop_s=0.8, sample_rate_hz=rate_hz)
+    pipeline, decoder = build(folder), PlainDecoder()
+    clip, options, extra = wav(tone(61.0)), AudioOptions(denoise=True), 4 * 61 * RATE_HZ
+
+    def opened():
+        source = SoundSource(decoder, pipeline.denoiser, pipeline._device)
+        with pipeline.admission.hold(61.0) as hold:
+            return source.open(clip, options, RATE_HZ, hold, patient())[0]
+
+    sound = opened()
+    assert len(sound.channels[0].samples) == 61 * RATE_HZ
+    assert decoder.budget.used_bytes == (extra if rate_hz < RATE_HZ else 0)
+    del sound
+    gc.collect()
+    assert decoder.budget.used_bytes == 0
+    decoder.budget = DecodedBudget(extra)
+    with pytest.raises(MediaTooLong) if rate_hz < RATE_HZ else contextlib.nullcontext():
+        opened()
 
 
 def test_a_clip_shorter_than_the_denoiser_takes_is_filled_up_meanwhile(build, folder):
