@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from service.jobs.codec import decode, encode
 from service.jobs.spool import JobSpool
+
+SHAPE: Final = "1"
+"""Version of what records and states hold, raised with every change of it: what another release wrote is done again."""
+
+_SHAPE_FILE: Final = "shape"
+
+
+def has_this_shape(spool: JobSpool) -> bool:
+    """Whether the job's records and states are of this release's :data:`SHAPE`.
+
+    Raises:
+        SpoolDamagedError: the file that says so is damaged.
+    """
+    return spool.has(_SHAPE_FILE) and spool.read(_SHAPE_FILE) == SHAPE.encode()
+
+
+def mark_shape(spool: JobSpool) -> None:
+    """Write down that the job's records and states are of this shape; raises as :meth:`PartFiles.store`."""
+    spool.store(_SHAPE_FILE, SHAPE.encode())
 
 
 class PartFiles:
@@ -43,6 +62,14 @@ class PartFiles:
             return None
         state: dict[str, Any] = decode(self._spool.read(f"{self._part}-{number - 1}-state"))
         return state
+
+    def clear(self) -> None:
+        """Delete the records and states of all segments."""
+        number = 0
+        while self._spool.has(f"{self._part}-{number}"):
+            self._spool.remove(f"{self._part}-{number}-state")
+            self._spool.remove(f"{self._part}-{number}")
+            number += 1
 
     def record(self, number: int) -> dict[str, Any]:
         """The record of segment ``number``.

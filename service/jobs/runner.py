@@ -10,13 +10,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.jobs.cipher import SpoolDamagedError, new_key
 from service.jobs.codec import encode
 from service.jobs.database import Patience
-from service.jobs.files import PartFiles
+from service.jobs.files import PartFiles, has_this_shape, mark_shape
 from service.jobs.job import ENDED, LAST, MORE, Job, JobState
 from service.jobs.keys import KeyWrap
 from service.jobs.ledger import Ledger
 from service.jobs.live import Abandoned, LiveJob, LiveJobs
 from service.jobs.metrics import JobMetrics
-from service.jobs.part import Part
+from service.jobs.part import Part, Segment
 from service.jobs.plans import PART_WEIGHTS, JobPlans
 from service.jobs.spool import RESULT, UPLOAD, JobSpool, Spool
 from service.jobs.waits import CHARGED_PARTS, Waits
@@ -150,24 +150,49 @@ class JobRunner:
 
     def _attempt(self, job: Job, live: LiveJob, part: str, number: int) -> str:
         spool = self._spool.open_job(job.handle, self._keys.unwrap(job.job_key, job.handle))
+        if part != ANSWER and self._patiently(lambda: self._ledger.start(job.handle)):
+            self._metrics.changed()
+        if live.position != (part, number) and not has_this_shape(spool):
+            is_over = self._redo(job, live, spool, part, number)
+            mark_shape(spool)
+            if is_over:
+                return LAST
         if part == ANSWER:
             return self._answer(job, spool)
-        if self._patiently(lambda: self._ledger.start(job.handle)):
-            self._metrics.changed()
         began_s = time.monotonic()
-        with charged_to(Unlimited(job.caller)), self._room.hold_in_turn(self._segment_s, live.cancel):
-            # The deadline begins after the admission: only the segment's own time counts.
-            work = Work(time.monotonic() + self._deadline_s, live.cancel, None)
-            running = self._part(job, live, spool, part, number)
-            segment = running.run(work)
-        PartFiles(spool, part).store(number, segment.record, segment.state)
+        segment = self._segment(job, live, spool, part, number)
         progress = self._progress(job, part, segment.share)
         self._patiently(lambda: self._ledger.note_progress(job.handle, progress))
-        live.position = (part, number + 1)
         charged_s = segment.media_s if part == CHARGED_PARTS[job.kind] else 0.0
         live.owed_s += charged_s
         self._metrics.segment(part, time.monotonic() - began_s, charged_s)
         return LAST if segment.last else MORE
+
+    def _redo(self, job: Job, live: LiveJob, spool: JobSpool, part: str, number: int) -> bool:
+        """Do again what comes before a segment, or before the answer, and was written by a release of another shape.
+
+        Returns:
+            Whether the part turned out to be over before that segment.
+        """
+        for name in self._plans.parts(job.options):
+            PartFiles(spool, name).clear()
+            done, is_over = 0, False
+            while not is_over and (name != part or done < number):
+                is_over = self._segment(job, live, spool, name, done).last
+                done += 1
+            if name == part:
+                return is_over
+        return False
+
+    def _segment(self, job: Job, live: LiveJob, spool: JobSpool, part: str, number: int) -> Segment:
+        """Run a segment, and write down what it found."""
+        with charged_to(Unlimited(job.caller)), self._room.hold_in_turn(self._segment_s, live.cancel):
+            # The deadline begins after the admission: only the segment's own time counts.
+            work = Work(time.monotonic() + self._deadline_s, live.cancel, None)
+            segment = self._part(job, live, spool, part, number).run(work)
+        PartFiles(spool, part).store(number, segment.record, segment.state)
+        live.position = (part, number + 1)
+        return segment
 
     def _part(self, job: Job, live: LiveJob, spool: JobSpool, part: str, number: int) -> Part:
         """The open part if it stands at segment ``number``, else the part opened there anew."""

@@ -18,6 +18,9 @@ from service.pipeline.results import FlagSpan
 from tests.plain_wav import PlainDecoder
 from tests.support.work import patient
 
+KEY = b"k" * 32
+"""Of every job that :func:`run_job` runs."""
+
 
 @dataclass
 class Bytes:
@@ -104,7 +107,7 @@ def run_job(
         interrupt: whether everything in memory is lost before the segment of that number, counted over all parts.
     """
     handle = f"job{len(folder.handles())}"
-    spool: JobSpool = folder.create_job(handle, b"k" * 32)
+    spool: JobSpool = folder.create_job(handle, KEY)
     work = patient()
     done = 0
     for name in plans.parts(options):

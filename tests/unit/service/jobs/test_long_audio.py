@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from service.jobs.audio_plan import AudioPlan
+from service.jobs.part import INSPECT, SPEECH
 from service.jobs.plans import JobPlans, job_limits
 from service.jobs.spool import Spool
 from service.pipeline.decoding.decode import Decoder
@@ -22,7 +23,8 @@ from service.registry import Registry
 from service.settings import Limits, Settings
 from tests import media_files as files
 from tests.plain_wav import tone, wav
-from tests.support.long_recordings import Bytes, run_job
+from tests.support.long_recordings import KEY, Bytes, run_job
+from tests.support.segment_shape import assert_known
 from tests.support.work import patient
 from tests.tiny_models import denoiser_model, write_denoiser_bundle, write_speech_bundle, write_voice_bundle
 from tests.unit.service.jobs.test_codec import same
@@ -102,6 +104,11 @@ CASES = {
         AudioOptions("tiny", "1", "each", denoise=True),
     ),
 }
+
+
+def test_what_segments_write_down_is_of_the_known_shape(built, spool):
+    run_job(built.plans, AudioOptions(denoise=True, model="fast"), wav(talk(40.0)), spool)
+    assert_known(spool.open_job("job0", KEY), (INSPECT, SPEECH))
 
 
 @pytest.mark.parametrize("case", CASES)

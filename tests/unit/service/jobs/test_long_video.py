@@ -9,6 +9,7 @@ import pytest
 
 from export.faces.bundle import write_face_bundle
 from service.jobs.audio_plan import AudioPlan
+from service.jobs.part import FACES, TURN
 from service.jobs.plans import JobPlans, job_limits
 from service.jobs.spool import Spool
 from service.jobs.video_plan import VideoPlan
@@ -23,7 +24,8 @@ from service.registry import Registry
 from service.settings import Settings
 from tests import media_files as files
 from tests.shared_material import ROOT, shared_file
-from tests.support.long_recordings import run_job
+from tests.support.long_recordings import KEY, run_job
+from tests.support.segment_shape import assert_known
 from tests.support.work import patient
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 from tests.unit.service.jobs.test_codec import same
@@ -96,6 +98,14 @@ def test_a_job_cut_anywhere_answers_as_the_upload(built, uploads, tmp_path, name
     answer, segments = run_job(plans, options, content, Spool(tmp_path / "spool"), lambda number: lost[number])
     assert segments > 3
     check_same(answer, uploads(name, options))
+
+
+def test_what_segments_write_down_is_of_the_known_shape(built, tmp_path):
+    plans, _ = built
+    plans._video._segment_s = 2.0
+    folder = Spool(tmp_path / "spool")
+    run_job(plans, VideoOptions(), shared_file("media/single_face.mp4").read_bytes(), folder)
+    assert_known(folder.open_job("job0", KEY), (FACES, TURN))
 
 
 def test_nobody_and_sound(built, tmp_path):

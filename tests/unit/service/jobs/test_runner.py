@@ -18,9 +18,10 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
-from service.jobs import cipher, database, engine, live, queue, runner, spool, waits
+from service.jobs import cipher, database, engine, files, live, queue, runner, spool, waits
 from service.jobs.codec import decode
-from service.jobs.job import ENDED, MORE, JobState
+from service.jobs.files import PartFiles
+from service.jobs.job import ENDED, LAST, MORE, JobState
 from service.jobs.keys import KeyWrap
 from service.jobs.ledger import Ledger
 from service.jobs.live import Abandoned
@@ -360,6 +361,40 @@ def test_a_job_that_failed_is_told_from_a_database_that_did(scene: Callable[...,
     messages = [record.message for record in caplog.records]
     assert "a job waits for its database" in messages
     assert "a job failed" not in messages
+
+
+@pytest.mark.parametrize(("before", "now", "number"), [(4, 4, 1), (4, 4, 3), (4, 2, 3), (2, 4, 1)])
+def test_what_a_release_of_another_shape_wrote_is_done_again(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, before: int, now: int, number: int
+) -> None:
+    monkeypatch.setattr(fakes, "SEGMENTS", before)
+    job = scene()
+    assert [job.runner.step("job", SPEECH, each) for each in range(number)] == [MORE] * number
+    job.runner.leave("job")
+    monkeypatch.setattr(files, "SHAPE", "of another release")
+    monkeypatch.setattr(fakes, "SEGMENTS", now)
+    job.plans.ran.clear()
+    words = [MORE]
+    while words[-1] == MORE:
+        words.append(job.runner.step("job", SPEECH, number + len(words) - 1))
+    assert job.plans.ran == list(range(now))
+    spool = job.spool.open_job("job", job.ledger.find("job").job_key)
+    assert len(list(PartFiles(spool, SPEECH).records())) == now
+    job.runner.step("job", "answer", 0)
+    job.runner.leave("job")
+    assert job.plans.ran == list(range(now))
+    assert job.state is JobState.SUCCEEDED
+
+
+def test_an_answer_of_records_of_another_shape_is_worked_for_again(scene: Callable[..., Scene], monkeypatch) -> None:
+    job = scene()
+    assert [job.runner.step("job", SPEECH, number) for number in range(2)] == [MORE, LAST]
+    job.runner.leave("job")
+    monkeypatch.setattr(files, "SHAPE", "of another release")
+    assert job.runner.step("job", "answer", 0) == LAST
+    job.runner.leave("job")
+    assert job.plans.ran == [0, 1, 0, 1]
+    assert job.state is JobState.SUCCEEDED
 
 
 def test_what_this_service_cannot_do_any_more_fails(scene: Callable[..., Scene], monkeypatch) -> None:

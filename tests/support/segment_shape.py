@@ -1,0 +1,48 @@
+"""The members of what segments of jobs write down, so that no change of them goes without another ``SHAPE``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from service.jobs.files import SHAPE, PartFiles
+from service.jobs.spool import JobSpool
+
+KNOWN: dict[str, dict[str, str]] = {
+    "1": {
+        "inspect": "3f883254e27b2996",
+        "speech": "db2755cd0c7a4ee2",
+        "faces": "8b18d725d5663aab",
+        "turn": "63c7d2715633a621",
+    },
+}
+"""Digests of the members of each part, by shape. A changed one needs a new number in ``service/jobs/files.py``."""
+
+
+def members(value: Any) -> Any:
+    """Names and kinds of all that ``value`` holds, and no content."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of {value.ndim}"
+    if is_dataclass(value):
+        return {field.name: members(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {"#" if name.isdecimal() else name: members(one) for name, one in sorted(value.items())}
+    if isinstance(value, list | tuple):
+        return sorted({json.dumps(members(one)) for one in value})
+    return type(value).__name__
+
+
+def assert_known(spool: JobSpool, parts: Sequence[str]) -> None:
+    """Fail where the first record or the last state of a part has other members than those of its shape."""
+    for part in parts:
+        files = PartFiles(spool, part)
+        count = len(list(files.records()))
+        states = [files.state(number) for number in range(max(1, count - 1), count)]
+        found = json.dumps([members(files.record(0)), members(files.record(count - 1)), members(states)])
+        digest = hashlib.sha256(found.encode()).hexdigest()[:16]
+        assert KNOWN[SHAPE].get(part) == digest, f"{part} {digest}: {found}"
