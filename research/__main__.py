@@ -5,23 +5,24 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from export.classifiers.answers import Predictions
 from export.classifiers.combinations import COMPARE
 from export.classifiers.examples import TrainingError
-from export.classifiers.recipe import RECIPES
+from export.classifiers.recipe import RECIPES, Recipe
 from export.cli.common import ExpectedFailure, Subparsers, add_cache_argument, add_corpus_argument, exit_status
 from export.corpora.tables import Corpus
 from export.features.extractors import OpenSmileExtractor
 from research.classes import GROUPINGS
-from research.comparison import compare_fusions, compare_networks
+from research.comparison import Compared, compare_fusions, compare_networks
 from research.confusions import write_confusions
 from research.preparation import features, finish, network_tables, summary, trainings_of, usable
 from research.published import NETWORKS
 from research.tables import Cell
+from research.trainings import Trainings
 
 FEATURES = ("Deep Spectrum", "eGeMAPS", "ComParE", "BoAW")
 DENOISER = Path("models/denoiser-lstm/1")
@@ -89,40 +90,24 @@ def _add_condition_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_networks(arguments: argparse.Namespace) -> int:
     """Table 2 of A."""
-    recipe = replace(RECIPES["ottl"], seed=arguments.seed)
-    trainings = trainings_of(arguments)
-    rows: list[dict[str, Cell]] = []
-    for corpus in usable(arguments):
+
+    def compare(corpus: Corpus, recipe: Recipe, trainings: Trainings) -> Compared:
         tables, random = network_tables(corpus, arguments)
-        try:
-            found = compare_networks(corpus, tables, recipe, trainings, random)
-        except TrainingError as error:
-            raise ExpectedFailure(f"{corpus.name}: {error}") from error
-        rows += found.rows
-        for system, answers in found.answers.items():
-            _draw(corpus, system, answers, arguments.out / "confusions-networks")
-        finish(rows, arguments.out / "networks", "Ten networks, one recipe (A20, A21)")
-    return summary(trainings)
+        return compare_networks(corpus, tables, recipe, trainings, random)
+
+    return _compared(arguments, "networks", "Ten networks, one recipe (A20, A21)", compare)
 
 
 def run_fusion(arguments: argparse.Namespace) -> int:
     """Table 1 of A."""
-    recipe = replace(RECIPES["ottl"], seed=arguments.seed)
-    trainings = trainings_of(arguments)
-    rows: list[dict[str, Cell]] = []
-    for corpus in usable(arguments):
+
+    def compare(corpus: Corpus, recipe: Recipe, trainings: Trainings) -> Compared:
         tables, _ = network_tables(corpus, arguments)
         if importlib.util.find_spec("opensmile") and not arguments.without_compare:
             tables[COMPARE] = features(OpenSmileExtractor("ComParE_2016"), corpus, arguments)
-        try:
-            found = compare_fusions(corpus, tables, recipe, trainings)
-        except TrainingError as error:
-            raise ExpectedFailure(f"{corpus.name}: {error}") from error
-        rows += found.rows
-        for system, answers in found.answers.items():
-            _draw(corpus, system, answers, arguments.out / "confusions-fusion")
-        finish(rows, arguments.out / "fusion", "Early and late fusion (A22–A24)")
-    return summary(trainings)
+        return compare_fusions(corpus, tables, recipe, trainings)
+
+    return _compared(arguments, "fusion", "Early and late fusion (A22–A24)", compare)
 
 
 def run_conditions(arguments: argparse.Namespace) -> int:
@@ -137,6 +122,25 @@ def run_denoise(arguments: argparse.Namespace) -> int:
     from research.run_denoise import run
 
     return run(arguments)
+
+
+def _compared(
+    arguments: argparse.Namespace, name: str, title: str, compare: Callable[[Corpus, Recipe, Trainings], Compared]
+) -> int:
+    """The table of one comparison on every corpus, written anew after each."""
+    recipe = replace(RECIPES["ottl"], seed=arguments.seed)
+    trainings = trainings_of(arguments)
+    rows: list[dict[str, Cell]] = []
+    for corpus in usable(arguments):
+        try:
+            found = compare(corpus, recipe, trainings)
+        except TrainingError as error:
+            raise ExpectedFailure(f"{corpus.name}: {error}") from error
+        rows += found.rows
+        for system, answers in found.answers.items():
+            _draw(corpus, system, answers, arguments.out / f"confusions-{name}")
+        finish(rows, arguments.out / name, title)
+    return summary(trainings)
 
 
 def _draw(corpus: Corpus, system: str, answers: Sequence[Predictions], folder: Path) -> None:

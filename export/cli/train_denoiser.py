@@ -11,7 +11,7 @@ from export.cli.common import ExpectedFailure, add_corpus_argument, available_th
 from export.corpora.tables import read_corpora
 from export.denoiser.recipe import DenoiserRecipe, train_denoiser
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
-from export.training.curves import draw_loss
+from export.training.curves import draw_curves
 
 STEPS = 3300
 
@@ -40,6 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = DenoiserRecipe(arguments.steps, arguments.seed, tuple(arguments.partitions))
     with progress_bar("training", arguments.steps) as bar:
         train_denoiser(corpora, recipe, arguments.out, report_to(bar))
-    draw_loss(arguments.out / LOG_FILE_NAME, arguments.out / "curve.png")
+    draw_curves(arguments.out / LOG_FILE_NAME, arguments.out / "curve.png")
     say(f"trained: {arguments.out / CHECKPOINT_FILE_NAME}")
     return 0

@@ -7,10 +7,8 @@ compressed magnitudes, which weighs quiet parts more.
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,14 +17,8 @@ from torch import Tensor
 from export.corpora.tables import Corpus
 from export.denoiser.mixtures import MixtureConfig, MixtureSampler
 from export.denoiser.network import Denoiser, DenoiserConfig
-from export.training.checkpoint import (
-    CHECKPOINT_FILE_NAME,
-    append_figures,
-    averaged_weights,
-    load_checkpoint,
-    save_checkpoint,
-)
-from export.training.one_cycle import OneCycle
+from export.training.checkpoint import averaged_weights
+from export.training.trainer import LoopConfig, Trainer
 
 ERROR_FLOOR = 1e-3
 """Share of the speech power below which an error counts no more: a ratio of 30 dB is as good as perfect."""
@@ -49,13 +41,23 @@ class DenoiserRecipe:
     seed: int = 0
     partitions: tuple[str, ...] = ("train",)
     batch_size: int = 24
-    peak_rate: float = 2e-3
-    weight_decay: float = 0.01
-    average_decay: float = 0.995
-    clip_norm: float = 5.0
     report_steps: int = 100
     half_precision: bool = True
     mixtures: MixtureConfig = field(default_factory=MixtureConfig)
+
+    @property
+    def loop(self) -> LoopConfig:
+        """The rates of the training run."""
+        return LoopConfig(
+            self.steps,
+            self.batch_size,
+            peak_rate=2e-3,
+            weight_decay=0.01,
+            report_steps=self.report_steps,
+            half_precision=self.half_precision,
+            rise=0.1,
+            average_buffers=False,
+        )
 
 
 def denoising_loss(estimate: Tensor, wanted: Tensor) -> Tensor:
@@ -78,10 +80,11 @@ def train_denoiser(
     """Train on ``corpora``, or go on from the checkpoint in ``out``, and return the averaged network."""
     torch.manual_seed(recipe.seed)
     sampler = MixtureSampler([corpus.partition(*recipe.partitions) for corpus in corpora], recipe.mixtures, recipe.seed)
-    run = _Run(Denoiser(config or DenoiserConfig()), sampler, recipe, out)
-    run.start()
-    run.train(progress)
-    return run.averaged_network()
+    trainer = DenoiserTrainer(Denoiser(config or DenoiserConfig()), sampler, recipe, out)
+    if not trainer.resume():
+        trainer.fit_bands()
+    trainer.run(None, progress)
+    return trainer.averaged_network()
 
 
 def load_denoiser(checkpoint: Path) -> Denoiser:
@@ -92,85 +95,35 @@ def load_denoiser(checkpoint: Path) -> Denoiser:
     return network.eval()
 
 
-class _Run:
-    """One training run in one folder."""
+class DenoiserTrainer(Trainer[Denoiser]):
+    """A run whose batches depend on their step alone."""
 
     def __init__(self, network: Denoiser, sampler: MixtureSampler, recipe: DenoiserRecipe, out: Path) -> None:
-        self._network = network
+        super().__init__(network, recipe.loop, out, recipe.seed, network.config.to_text())
         self._sampler = sampler
-        self._recipe = recipe
-        self._out = out
-        self._cycle = OneCycle(
-            network,
-            steps=recipe.steps,
-            peak_rate=recipe.peak_rate,
-            rise=0.1,
-            weight_decay=recipe.weight_decay,
-            average_decay=recipe.average_decay,
-            average_buffers=False,
-            clip_norm=recipe.clip_norm,
-        )
-        out.mkdir(parents=True, exist_ok=True)
 
-    def start(self) -> None:
-        """Load the folder's checkpoint, or fit the scale of the bands for a new run."""
-        state = load_checkpoint(self._out / CHECKPOINT_FILE_NAME)
-        if state is not None:
-            self._cycle.restore(state)
-            return
-        spectrum, _, level = self._batch(step=0)
+    def fit_bands(self) -> None:
+        """Fit the scale of the bands to a first batch."""
+        spectrum, _, level = self._batch(0)
         with torch.no_grad():
-            bands = self._network.bands(spectrum, level)
-            self._network.fit_bands(bands)
+            bands = self.network.bands(spectrum, level)
+            self.network.fit_bands(bands)
             self.averaged_network().fit_bands(bands)
 
-    def train(self, progress: Callable[[int, float], None]) -> None:
-        """Train to the end, with a line of figures and a checkpoint every ``report_steps``."""
-        losses: list[float] = []
-        began = time.monotonic()
-        while self._cycle.step < self._recipe.steps:
-            losses.append(self._one_step())
-            step = self._cycle.step
-            progress(step, losses[-1])
-            if step % self._recipe.report_steps == 0 or step == self._recipe.steps:
-                self._report(sum(losses) / len(losses), time.monotonic() - began)
-                self._save()
-                losses.clear()
-
-    def averaged_network(self) -> Denoiser:
-        """The network with averaged weights."""
-        network = self._cycle.averaged
-        assert isinstance(network, Denoiser)
-        return network
+    def batch_loss(self) -> Tensor:
+        """Mix speech and noise, and compare the masked spectrum with that of the speech."""
+        spectrum, wanted, level = self._batch(self.step + 1)
+        with torch.no_grad():
+            bands = self.network.bands(spectrum, level)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._config.half_precision):
+            mask = self.network.mask(bands).float()
+        return denoising_loss(spectrum * mask.repeat(1, 2, 1), wanted)
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Spectra of disturbed and wanted speech, and the mean square of the disturbed one."""
-        heard, wanted = (torch.from_numpy(part) for part in self._sampler.draw(step, self._recipe.batch_size))
+        heard, wanted = (torch.from_numpy(part) for part in self._sampler.draw(step, self._config.batch_size))
         with torch.no_grad():
-            return self._network.transform(heard), self._network.transform(wanted), heard.square().mean(dim=1)
-
-    def _one_step(self) -> float:
-        spectrum, wanted, level = self._batch(self._cycle.step + 1)
-        with torch.no_grad():
-            bands = self._network.bands(spectrum, level)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.half_precision):
-            mask = self._network.mask(bands).float()
-        loss = denoising_loss(spectrum * mask.repeat(1, 2, 1), wanted)
-        return self._cycle.learn(loss)
-
-    def _report(self, loss: float, elapsed_s: float) -> None:
-        line = {"step": self._cycle.step, "loss": round(loss, 5), "elapsed_s": round(elapsed_s, 1)}
-        append_figures(self._out, line)
-
-    def _save(self) -> None:
-        save_checkpoint(
-            {
-                "config": self._network.config.to_text(),
-                "recipe": json.dumps(asdict(self._recipe)),
-            }
-            | self._cycle.state(),
-            self._out / CHECKPOINT_FILE_NAME,
-        )
+            return self.network.transform(heard), self.network.transform(wanted), heard.square().mean(dim=1)
 
 
 def _compressed(spectrum: Tensor) -> Tensor:

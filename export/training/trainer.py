@@ -28,7 +28,9 @@ class LoopConfig:
         average_decay: decay of the exponential average of the weights, which is what is kept.
         report_steps: batches between evaluations and checkpoints.
         clip_norm: largest gradient norm.
-        half_precision: bfloat16 for the convolutions.
+        half_precision: bfloat16 where the recipe uses it.
+        rise: share of the steps in which the rate rises.
+        average_buffers: whether buffers, such as statistics of batch normalisations, are averaged too.
     """
 
     steps: int
@@ -39,6 +41,8 @@ class LoopConfig:
     report_steps: int = 500
     clip_norm: float = 5.0
     half_precision: bool = False
+    rise: float = 0.15
+    average_buffers: bool = True
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -58,7 +62,7 @@ class Trainer(ABC, Generic[Network]):
         config: LoopConfig,
         out: Path,
         seed: int,
-        settings: dict[str, object],
+        settings: dict[str, object] | str,
         slower: tuple[str, float] = ("", 1.0),
     ) -> None:
         torch.manual_seed(seed)
@@ -70,10 +74,10 @@ class Trainer(ABC, Generic[Network]):
             network,
             steps=config.steps,
             peak_rate=config.peak_rate,
-            rise=0.15,
+            rise=config.rise,
             weight_decay=config.weight_decay,
             average_decay=config.average_decay,
-            average_buffers=True,
+            average_buffers=config.average_buffers,
             clip_norm=config.clip_norm,
             slower=slower,
         )
@@ -98,7 +102,9 @@ class Trainer(ABC, Generic[Network]):
         torch.manual_seed(self.step)
         return True
 
-    def run(self, evaluate: Callable[[Network], dict[str, float]], progress: Callable[[int, float], None]) -> None:
+    def run(
+        self, evaluate: Callable[[Network], dict[str, float]] | None, progress: Callable[[int, float], None]
+    ) -> None:
         """Train to the end, writing a line of figures and a checkpoint every ``report_steps``."""
         losses: list[float] = []
         began = time.monotonic()
@@ -106,7 +112,7 @@ class Trainer(ABC, Generic[Network]):
             losses.append(self._one_step())
             progress(self.step, losses[-1])
             if self.step % self._config.report_steps == 0 or self.step == self._config.steps:
-                figures = evaluate(self.averaged_network())
+                figures = evaluate(self.averaged_network()) if evaluate else {}
                 self._report({"loss": sum(losses) / len(losses), "elapsed_s": time.monotonic() - began, **figures})
                 self._save()
                 losses.clear()
