@@ -69,11 +69,7 @@ class _Connections:
 
 
 async def open_loop(
-    port: int,
-    clips: list[tuple[float, bytes]],
-    requests_per_s: float,
-    duration_s: float,
-    sender: str = "127.0.0.1",
+    port: int, clips: list[tuple[float, bytes]], requests_per_s: float, duration_s: float, sender: str = "127.0.0.1"
 ) -> LoadResult:
     """Send ``clips`` in turn at a constant rate for ``duration_s`` and wait for all answers.
 

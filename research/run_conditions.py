@@ -24,16 +24,7 @@ from research.comparison import bundle_of
 from research.conditions import CONDITIONS, Condition, make_conditions
 from research.confusions import write_confusions
 from research.matched import best_matched
-from research.matrix import (
-    OVERSAMPLING,
-    Cells,
-    cross,
-    crossed,
-    recipe_of,
-    rows_of,
-    train_all,
-    training_table,
-)
+from research.matrix import OVERSAMPLING, Cells, cross, crossed, recipe_of, rows_of, train_all, training_table
 from research.preparation import features, finish, summary, trainings_of, usable
 from research.tables import Cell, draw_matrix
 from research.trainings import Training, Trainings

@@ -64,10 +64,7 @@ def bag_tables(
 
 
 def choose_bags(
-    bags: Iterator[tuple[int, int, Tables]],
-    trained_on: Condition,
-    recipes: Mapping[str, Recipe],
-    trainings: Trainings,
+    bags: Iterator[tuple[int, int, Tables]], trained_on: Condition, recipes: Mapping[str, Recipe], trainings: Trainings
 ) -> dict[str, tuple[Tables, Training]]:
     """For each recipe the size and assignments with the best UAR over folds of the training speakers.
 

@@ -181,16 +181,12 @@ def cross_origin_rules(origins: Sequence[str]) -> dict[str, Any]:
 
 
 class Prefix:
-    """ASGI middleware outside all others: afterwards ``path`` begins with ``root_path``, as ASGI has it.
+    """ASGI middleware outside all others: afterwards ``path`` begins with ``root_path``, as ASGI requires.
 
-    Requests arrive with the prefix (a proxy that passes them on as they are, or the page of a service that is asked
-    without its proxy) and without (a proxy that cuts it off). Where the service has addresses below the prefix
-    itself, such as ``/v1``, the two cannot be told apart: then it is taken to have been cut off.
-
-    Args:
-        app: what to call.
-        prefix: begins with a slash and does not end with one.
-        addresses: all paths of the service.
+    Requests arrive with the prefix (from a proxy that passes them on unchanged, or from the page of a service without
+    its proxy) and without (from a proxy that cuts it off). Where the service has addresses below the prefix itself,
+    such as ``/v1``, the two look alike; then the prefix counts as cut off. ``prefix`` begins with a slash and ends
+    without one.
     """
 
     def __init__(self, app: ASGIApp, prefix: str, addresses: Iterable[str]) -> None:

@@ -56,11 +56,7 @@ class PlainDecoder:
         if rate_hz != target_rate_hz:
             samples = soxr.resample(samples.T, rate_hz, target_rate_hz).T
         media = MediaInfo(
-            duration_s=count / rate_hz,
-            container="wav",
-            codec="pcm_s16le",
-            sample_rate_hz=rate_hz,
-            channels=channels,
+            duration_s=count / rate_hz, container="wav", codec="pcm_s16le", sample_rate_hz=rate_hz, channels=channels
         )
         picker = ChannelPicker(channel, channels, target_rate_hz)
         picked = picker.pick(np.ascontiguousarray(samples, np.float32), 0)

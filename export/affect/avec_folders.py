@@ -46,8 +46,7 @@ def read_features(
         path: a table of units per frame, or functionals.
         turn: float64 [steps], see ``read_turns``; None for zeros.
         fps: replaces the time stamps of a table of units.
-        window_s: of a table of units; functionals keep the window that they were made with.
-        hop_s: likewise.
+        window_s, hop_s: windows of a table of units; functionals keep those that they were made with.
 
     Raises:
         ValueError: the file is neither, or unusable; the message names it.

@@ -36,9 +36,9 @@ def affect_settings(
 ) -> dict[str, Setting]:
     """Settings of an affect card.
 
-    ``look_ahead_s`` is by how much an answer waits for the future: half the kernel, 5.0 s for 100 (F18),
-    unless the filter ends sooner; half of ``window_s`` comes on top. ``delay_s`` is the annotators' delay
-    of each target that was compensated in training (E8); answers are not shifted by it (E9).
+    ``look_ahead_s`` is the future that an answer waits for: half the kernel, 5.0 s for 100 (F18), unless the filter
+    ends sooner; half of ``window_s`` comes on top. Training compensated the annotators' delay ``delay_s`` of each
+    target (E8); answers are not shifted by it (E9).
     """
     return {
         "columns": "confidence and 17 action units: 18 means, 18 deviations, turn",
@@ -60,18 +60,9 @@ def write_affect_bundle(
     parity: Parity,
     measurements: Sequence[Measurement] = (),
 ) -> Card:
-    """Write ``<target>.onnx`` for each graph and ``card.json`` into ``folder``.
+    """Write ``<target>.onnx`` for each graph and ``card.json`` into ``folder``; returns the card.
 
-    Args:
-        folder: the bundle's folder, made if need be.
-        graphs: the graph of each target.
-        text: what a person decides about the bundle.
-        settings: from ``affect_settings``.
-        parity: from ``graph_parity``.
-        measurements: what was measured.
-
-    Returns:
-        The card as written.
+    ``settings`` come from :func:`affect_settings`, ``parity`` from :func:`graph_parity`.
     """
     contents = {
         f"{target}.onnx": Content(graph.SerializeToString(deterministic=True), target)

@@ -15,12 +15,7 @@ from numpy.typing import NDArray
 
 from export.affect.sequence_folders import read_labelled
 from export.affect.sequences import TARGETS, AffectSequence, delay_steps, shift_to_back
-from export.evaluation.concordance import (
-    Concordance,
-    ConcordanceDifference,
-    concordance,
-    concordance_difference,
-)
+from export.evaluation.concordance import Concordance, ConcordanceDifference, concordance, concordance_difference
 from service.card import Card, read_card
 from service.pipeline.device.session import Session
 
@@ -59,15 +54,15 @@ def answer_folder(
 
     Args:
         bundle: folder of an affect bundle.
-        corpus: folder with ``features`` (or AVEC's ``visual_features`` or ``visual_features_functionals``),
-            ``labels`` and, if there is one, ``turns``: files of one name are one recording.
+        corpus: folder with ``features`` (or AVEC's ``visual_features`` or ``visual_features_functionals``), ``labels``
+            and perhaps ``turns``: files of one name are one recording.
         partition: 'train', 'devel' or 'test', with which the files' names begin, or 'all'.
         fps: replaces the time stamps of all tables of units.
-        delay_s: of the annotators; None takes what the bundle was trained with.
+        delay_s: annotators' delay; None takes the delay of the training.
         progress: called after each sequence.
 
     Returns:
-        By target, those that the bundle answers and some recording has labels of.
+        Answers of each target that the bundle has and some recording is labelled with.
 
     Raises:
         ValueError: a folder or file that cannot be used, or nothing to compare.

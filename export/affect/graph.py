@@ -77,18 +77,10 @@ def affect_graph(network: nn.Module) -> onnx.ModelProto:
 
 
 def one_filter_graph(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> onnx.ModelProto:
-    """Networks C, D and E.
-
-    Args:
-        weights: float32 [1, 37, kernel], kept as the initializer ``filter``.
-        bias: float32 [1], kept as the initializer ``bias``.
-    """
+    """Networks C, D and E; float32 weights [1, 37, kernel] and bias [1] are called ``filter`` and ``bias``."""
     graph = _Graph()
     graph.add("Transpose", perm=[0, 2, 1])
-    names = (
-        graph.constant("filter", weights.astype(np.float32)),
-        graph.constant("bias", bias.astype(np.float32)),
-    )
+    names = (graph.constant("filter", weights.astype(np.float32)), graph.constant("bias", bias.astype(np.float32)))
     graph.add("Conv", *names, pads=list(same_padding(weights.shape[-1])))
     graph.add("Squeeze", graph.constant("channel", np.array([1], np.int64)))
     return graph.finish()

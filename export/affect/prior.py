@@ -74,18 +74,15 @@ class Prior:
 
 def target_ratings(ratings: Ratings) -> dict[str, NDArray[np.float64]]:
     """Valence as positive minus negative, −6…6, and arousal as their sum, 2…14; float64 [clips]."""
-    return {
-        "arousal": ratings.positive + ratings.negative,
-        "valence": ratings.positive - ratings.negative,
-    }
+    return {"arousal": ratings.positive + ratings.negative, "valence": ratings.positive - ratings.negative}
 
 
 def fit_prior(ratings: Ratings, seed: int = 0) -> Prior:
-    """Make the column weights: one point of −1…1 is a whole rating scale of six points.
+    """Fit the column weights; one point of −1…1 is a whole rating scale of six points.
 
-    A face at rest (all units 0, tracked) gets a valence of 0 and the arousal of a clip rated 'nothing' on
-    both scales, where 0 is the average clip. That offset sits on the confidence and not in the bias, so a
-    lost face and the zeros beyond the recording give 0.
+    A face at rest (all units 0, tracked) gets a valence of 0 and the arousal of a clip rated 'nothing' on both scales,
+    where 0 is the average clip. That offset sits on the confidence and not in the bias, so that a lost face and the
+    zeros beyond the recording give 0.
     """
     weights, fits, free_fits = {}, {}, {}
     for target, rating in target_ratings(ratings).items():

@@ -22,15 +22,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A figure over clips of people that were not in training.
-
-    Attributes:
-        correlation: Pearson, of all held-out clips.
-        concordance: CCC of the same.
-        interval_95: of the correlation, people drawn with replacement.
-        clips: how many.
-        people: how many.
-    """
+    """Pearson and concordance over clips of people outside the training, with an interval over people, and counts."""
 
     correlation: float
     concordance: float
@@ -42,8 +34,8 @@ class HeldOut:
 def fit_coefficients(evidence: FloatArray, rating: FloatArray, signs: Signs, ridge: float = RIDGE) -> FloatArray:
     """Ridge coefficients of standardised units on the centred rating, with bound signs.
 
-    Units of one classifier correlate, so a free fit gives some the sign opposite to what they show alone, to
-    correct others. Such corrections do not carry over to another classifier; bound signs keep them out.
+    Units of one classifier correlate, so a free fit gives some the sign opposite to what they show alone, to correct
+    others. Such corrections do not carry over to another classifier; bound signs prevent them.
 
     Args:
         evidence: float64 [clips, units].
@@ -52,11 +44,8 @@ def fit_coefficients(evidence: FloatArray, rating: FloatArray, signs: Signs, rid
         ridge: penalty on the squared coefficients, in clips.
 
     Returns:
-        float64 [units], rating points per standard deviation of the unit, stretched so that the
-        predictions of the
-        given clips spread as much as the ratings: a regression's answers are too flat for a time series,
-            and CCC
-        counts that.
+        float64 [units], rating points per standard deviation of the unit, stretched so that predictions of the given
+        clips spread as much as the ratings: a regression's answers are too flat for a time series, and CCC counts that.
     """
     units = (evidence - evidence.mean(axis=0)) / evidence.std(axis=0)
     centred = rating - rating.mean()
@@ -75,12 +64,7 @@ def held_out(
 ) -> HeldOut:
     """Cross-validate over people: nobody is in training and test at once.
 
-    Args:
-        evidence: float64 [clips, units].
-        rating: float64 [clips].
-        subject: int64 [clips].
-        signs: how the signs are bound.
-        seed: of the folds and of the bootstrap.
+    ``evidence`` is float64 [clips, units], ``rating`` float64 [clips], ``subject`` int64 [clips].
     """
     rng = np.random.default_rng(seed)
     people = rng.permutation(np.unique(subject))

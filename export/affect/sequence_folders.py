@@ -24,19 +24,18 @@ def read_sequences(
     hop_s: float = HOP_S,
     seed: int = 0,
 ) -> list[AffectSequence]:
-    """Read all recordings that have features and labels.
+    """Read all recordings that have features and labels, in the order of their names.
 
     Args:
         features: folder of ``*.csv`` with units per frame or functionals.
         labels: folder of ``*.csv`` of the same names.
         turns: folder of ``*.csv`` of the same names with stretches of speech, or None for a turn of 0.
         fps: replaces the time stamps of all tables of units.
-        window_s: of the functionals.
-        hop_s: of the functionals and of the labels.
-        seed: of the division into training and development where the names state none.
+        window_s, hop_s: windows of the functionals; labels have the same hop.
+        seed: draws training and development where the names state none.
 
     Returns:
-        Sequences in the order of their names. Features and labels are cut to the shorter of both.
+        Sequences; features and labels are cut to the shorter of both.
 
     Raises:
         ValueError: no recording has both, no development recordings, or an unusable file.
@@ -55,12 +54,9 @@ def read_labelled(
     window_s: float = WINDOW_S,
     hop_s: float = HOP_S,
 ) -> list[AffectSequence]:
-    """Read the recordings of one partition, for scoring.
+    """Read the recordings of one partition, for scoring; the arguments are those of :func:`read_sequences`.
 
-    Args:
-        partition: with which the names begin, or 'all', which takes every recording; one whose name states none
-            counts as 'test'.
-        features, labels, turns, fps, window_s, hop_s: as in :func:`read_sequences`.
+    ``partition`` is the beginning of the names, or 'all'; a name that states none counts as 'test'.
 
     Raises:
         ValueError: no recording of that partition has both, or an unusable file.

@@ -58,12 +58,7 @@ class ConvolutionStack(nn.Module):
 
 
 class OneFilter(nn.Module):
-    """Networks C, D and E: one filter over all columns, nothing else (E13 to E15).
-
-    Args:
-        columns: positions of the columns that may have weights (network E), or None for all (C and D).
-        kernel: length in steps.
-    """
+    """Networks C, D and E: one filter (E13 to E15). ``columns`` may have weights (network E); None permits all."""
 
     allowed: Tensor
 
@@ -91,9 +86,7 @@ class OneFilter(nn.Module):
 class OneFilterDense(nn.Module):
     """Network B: one filter, then a dense layer of one weight on each step (E12).
 
-    Args:
-        activation: after the convolution. Only 'linear' can be folded to network D.
-        kernel: length in steps.
+    Only the ``activation`` 'linear' behind the convolution can be folded to network D.
     """
 
     def __init__(self, activation: Activation = "linear", kernel: int = KERNEL) -> None:

@@ -13,14 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.affect.avec_lstm import AvecLstm
-from export.affect.sequences import (
-    AVEC_DELAY_S,
-    DELAY_S,
-    AffectSequence,
-    delay_steps,
-    make_batch,
-    shift_to_back,
-)
+from export.affect.sequences import AVEC_DELAY_S, DELAY_S, AffectSequence, delay_steps, make_batch, shift_to_back
 from export.affect.shallow_cnn import KERNEL, ConvolutionStack, OneFilter, OneFilterDense, fold
 from export.evaluation.concordance import Concordance, concordance, concordance_coefficient
 from export.training.checkpoint import load_checkpoint, save_checkpoint
@@ -31,14 +24,7 @@ Scope = Literal["sequence", "concatenated"]
 NetworkName = Literal["A", "B", "C", "D", "E", "lstm"]
 #: Columns that the seed paper always found relevant (E15), the default of network E.
 RELEVANT_COLUMNS = ("confidence_mean", "AU05_deviation", "turn")
-EPOCHS: dict[NetworkName, int] = {
-    "A": 2000,
-    "B": 2000,
-    "C": 2000,
-    "D": 2000,
-    "E": 2000,
-    "lstm": 50,
-}  # E7, E20
+EPOCHS: dict[NetworkName, int] = {"A": 2000, "B": 2000, "C": 2000, "D": 2000, "E": 2000, "lstm": 50}  # E7, E20
 #: Keras' RMSprop, which the seed used: decay 0.9 and epsilon 1e-7, where torch's defaults are 0.99 and 1e-8.
 RMSPROP_DECAY, RMSPROP_EPSILON = 0.9, 1e-7
 CHECKPOINT_EVERY = 50
@@ -243,8 +229,7 @@ def score(network: nn.Module, part: list[AffectSequence], target: str, delay: in
 def _joined_ccc(network: nn.Module, part: list[AffectSequence], target: str, delay: int, device: str) -> float:
     predicted = [shift_to_back(predict(network, sequence, device), delay) for sequence in part]
     value = concordance_coefficient(
-        np.concatenate([sequence.labels[target] for sequence in part]).astype(np.float64),
-        np.concatenate(predicted),
+        np.concatenate([sequence.labels[target] for sequence in part]).astype(np.float64), np.concatenate(predicted)
     )
     return value if np.isfinite(value) else -1.0
 

@@ -47,13 +47,12 @@ def train_shallow_fau(
         out: gets ``checkpoint-<target>.pt`` (resumed from), ``report.json``, ``curves.png`` and
             ``bundle/<name>/<version>/``.
         plan: network and settings; its target is replaced by each in turn.
-        name: of the bundle.
-        version: of the bundle.
+        name, version: name and version of the bundle.
         corpus: name of the data, for the card.
         turns: folder of stretches of speech, or None.
         fps: replaces the time stamps of all tables of units.
-        device: of torch.
-        on_epoch: told of each epoch.
+        device: PyTorch's device.
+        on_epoch: called after each epoch.
 
     Raises:
         ValueError: unusable folders, or a checkpoint of another plan.

@@ -90,12 +90,7 @@ class EmotionSource:
 
 
 def write_emotion_bundle(
-    drawn: Drawn,
-    about: EmotionText,
-    speech: SpeechInput,
-    calibration: Calibration,
-    out: Path,
-    inputs: Sequence[Clip],
+    drawn: Drawn, about: EmotionText, speech: SpeechInput, calibration: Calibration, out: Path, inputs: Sequence[Clip]
 ) -> Path:
     """Write ``out/<name>/<version>/`` and check the graph against the network on ``inputs``.
 

@@ -41,11 +41,7 @@ def corpus_measurements(
             interval_95=(round(figures.uar.low, 4), round(figures.uar.high, 4)),
             rivals=rivals,
         ),
-        entry(
-            "unweighted_average_recall_open",
-            figures.open_uar,
-            f"{origin}, choice among all classes of the model",
-        ),
+        entry("unweighted_average_recall_open", figures.open_uar, f"{origin}, choice among all classes of the model"),
         entry("expected_calibration_error", figures.calibration_error, f"{shared}, 15 bins"),
     ]
     for name, value, levels in (

@@ -24,9 +24,9 @@ class Examples:
     Attributes:
         values: float64 [rows, features].
         targets: int64 [rows], index of the class.
-        utterances: int64 [rows], rows of one recording share a number; counted from 0 in order of appearance.
-        speakers: of each row.
-        names: of each utterance.
+        utterances: int64 [rows]; rows of one recording share a number, from 0 in order of appearance.
+        speakers: speaker of each row.
+        names: name of each utterance.
     """
 
     values: NDArray[np.float64]

@@ -20,13 +20,7 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Linear:
-    """scores = weights · (scale · features + offset) + bias.
-
-    Attributes:
-        scale, offset: float64 [features].
-        weights: float64 [classes, features].
-        bias: float64 [classes].
-    """
+    """scores = weights [classes, features] · (scale · features + offset [features]) + bias [classes], all float64."""
 
     scale: Matrix
     offset: Matrix

@@ -31,11 +31,10 @@ def classifier_graph(head: Head) -> onnx.ModelProto:
 
 
 def fusion_graph(heads: Sequence[Head], kind: FusionKind, dimensions: Sequence[int]) -> onnx.ModelProto:
-    """Several embeddings → ``probabilities``, and ``embedding``, which is all of them behind one another.
+    """Several embeddings → ``probabilities``, and ``embedding``: all of them behind one another.
 
-    Args:
-        heads: 'early': one, on all embeddings at once (A22); 'late': one for each (A23).
-        dimensions: of each embedding; they enter as ``embedding_0``, ``embedding_1``, …
+    The 'early' fusion has one head on all embeddings (A22), the 'late' one a head for each (A23). Embeddings of the
+    sizes ``dimensions`` enter as ``embedding_0``, ``embedding_1``, …
     """
     graph = GraphBuilder(f"{kind} fusion")
     inputs = [graph.input(member_name(place), FLOAT, ["batch", width]) for place, width in enumerate(dimensions)]

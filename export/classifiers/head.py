@@ -47,10 +47,10 @@ class HeadCard(BaseModel):
     Attributes:
         strength: α of SGD, or C of the support vector machine.
         link: how scores become probabilities.
-        temperature: of the softmax; 1 for the other links.
-        calibration: whether the link is scikit-learn's or a calibrated softmax; older cards do not say: the former.
-        backbones: what the features come from, in the order of their columns.
-        window_s: longest stretch of sound that a row of the training data stands for.
+        temperature: temperature of the softmax; 1 for the other links.
+        calibration: whether the link is scikit-learn's or a calibrated softmax; older cards lack it: scikit-learn's.
+        backbones: networks that the features come from, in the order of their columns.
+        window_s: longest stretch of sound behind a row of the training data.
         weights_sha256: digest of ``head.safetensors``.
     """
 

@@ -19,11 +19,11 @@ from export.evaluation.metrics import fit_temperature, unweighted_average_recall
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting: its UAR on what was held out, and the scores there.
+    """One setting and its UAR on held-out rows.
 
     Attributes:
         scores: float64 [rows, classes] on the held-out rows.
-        held_out: those rows.
+        held_out: the held-out rows.
         converged: whether every fit came to rest.
         fitted: the classifier itself, where a single one was fitted.
     """

@@ -12,14 +12,7 @@ from safetensors.numpy import load
 from export.classifiers.fitting import Linear
 from export.classifiers.head import TENSORS, Head, HeadCard
 from export.corpora.audio import stack
-from export.evaluation.verification import (
-    Clip,
-    Verification,
-    batch_check,
-    clips_of,
-    difference_check,
-    verification,
-)
+from export.evaluation.verification import Clip, Verification, batch_check, clips_of, difference_check, verification
 from service.card import Card, SpeechInput, read_card
 from service.pipeline.device.session import Session
 
@@ -71,10 +64,7 @@ def differences(
     waveform, lengths = stack(clips)
     together = session.run({"waveform": waveform, "lengths": lengths}, ("probabilities",))["probabilities"]
     by_graph = np.concatenate(alone)
-    return (
-        float(np.abs(by_graph - np.concatenate(expected)).max()),
-        float(np.abs(by_graph - together).max()),
-    )
+    return (float(np.abs(by_graph - np.concatenate(expected)).max()), float(np.abs(by_graph - together).max()))
 
 
 def judged(embedding: NDArray[np.float64], heads: Sequence[Head], kind: str | None) -> NDArray[np.float64]:

@@ -48,12 +48,7 @@ def available_threads() -> int:
 def add_corpus_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--corpus DIR…``."""
     parser.add_argument(
-        "--corpus",
-        nargs="+",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="corpus folders with utterances.csv",
+        "--corpus", nargs="+", type=Path, required=True, metavar="DIR", help="corpus folders with utterances.csv"
     )
 
 
@@ -69,11 +64,7 @@ def add_trained_bundle_arguments(parser: argparse.ArgumentParser, checkpoint: st
 def add_cache_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--cache DIR``."""
     parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path("var/cache"),
-        metavar="DIR",
-        help="where computed features are kept",
+        "--cache", type=Path, default=Path("var/cache"), metavar="DIR", help="where computed features are kept"
     )
 
 

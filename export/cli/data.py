@@ -63,10 +63,7 @@ def described_data(corpora: Sequence[Corpus], licences: Sequence[str]) -> list[T
         speakers = {utterance.speaker for utterance in corpus.utterances if utterance.speaker}
         entries.append(
             TrainingData(
-                name=corpus.name,
-                licence=NOT_STATED,
-                utterances=len(corpus.utterances),
-                speakers=len(speakers) or None,
+                name=corpus.name, licence=NOT_STATED, utterances=len(corpus.utterances), speakers=len(speakers) or None
             )
         )
     return with_licences(entries, licences)

@@ -50,12 +50,7 @@ def _answers(arguments: argparse.Namespace, bundle: Path, corpus: Path) -> dict[
     labels = corpus / "labels"
     with progress_bar(f"{read_card(bundle).name} on {corpus.name}", len(list(labels.glob("*.csv")))) as bar:
         return answer_folder(
-            bundle,
-            corpus,
-            arguments.partition,
-            fps=arguments.fps,
-            delay_s=arguments.delay_s,
-            progress=advance_by(bar),
+            bundle, corpus, arguments.partition, fps=arguments.fps, delay_s=arguments.delay_s, progress=advance_by(bar)
         )
 
 

@@ -31,10 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.plot:
             session = Session(model_file(arguments.model), device="cpu", threads=1)
             draw_mixtures(
-                partial(denoised, session),
-                part,
-                arguments.seed,
-                arguments.plot / f"denoised-{corpus.name}.png",
+                partial(denoised, session), part, arguments.seed, arguments.plot / f"denoised-{corpus.name}.png"
             )
         for report in reports:
             line = {"model": read_card(arguments.model).name, "corpus": corpus.name, "partition": arguments.partition}

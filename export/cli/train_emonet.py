@@ -77,12 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise CorpusError(f"recipe 'paper' has a front end of its own and needs audio; {silent[0]} has none")
         stage_steps = arguments.steps or 2500
         paper = PaperRecipe(
-            arguments.preset,
-            arguments.mode,
-            stage_steps,
-            arguments.seed,
-            arguments.start,
-            tuple(arguments.partitions),
+            arguments.preset, arguments.mode, stage_steps, arguments.seed, arguments.start, tuple(arguments.partitions)
         )
         with progress_bar("training", stage_steps * 3) as bar:
             train_paper(corpora, paper, arguments.out, report_to(bar))

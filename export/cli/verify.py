@@ -7,14 +7,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from export.audio_words.verification import (
-    is_audio_words_bundle,
-    verify_audio_words_bundle,
-)
-from export.classifiers.verification import (
-    is_classifier_bundle,
-    verify_classifier_bundle,
-)
+from export.audio_words.verification import is_audio_words_bundle, verify_audio_words_bundle
+from export.classifiers.verification import is_classifier_bundle, verify_classifier_bundle
 from export.cli.common import ExpectedFailure, advance, bundle_card, note, progress_bar, say
 from export.corpora.audio import read_waveform
 from export.deep_spectrum.verification import verify_extractor_bundle

@@ -8,14 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from export.denoiser.bundle import load_denoiser_bundle, run_denoiser, run_network
-from export.evaluation.verification import (
-    Clip,
-    Verification,
-    batch_check,
-    clips_of,
-    difference_check,
-    verification,
-)
+from export.evaluation.verification import Clip, Verification, batch_check, clips_of, difference_check, verification
 from service.card import read_card
 from service.pipeline.device.session import Session
 

@@ -168,11 +168,7 @@ class _Writer:
     def _dense(self, x: str, weight: NDArray[np.floating], bias: NDArray[np.floating]) -> str:
         graph = self._graph
         return graph.add(
-            "Gemm",
-            x,
-            graph.constant(weight.astype(np.float32)),
-            graph.constant(bias.astype(np.float32)),
-            transB=1,
+            "Gemm", x, graph.constant(weight.astype(np.float32)), graph.constant(bias.astype(np.float32)), transB=1
         )
 
     def _affine(self, x: str, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> str:

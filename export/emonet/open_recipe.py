@@ -66,10 +66,7 @@ def train_open(
     sampler = BatchSampler(training, labels, recipe.batch_size, AugmentationConfig(), seed=recipe.seed)
     share = torch.from_numpy(np.concatenate([soft_targets(corpus.corpus, labels) for corpus in training]).mean(axis=0))
     loss = AffectLoss(
-        LossConfig(),
-        torch.from_numpy(arousal_matrix(labels)),
-        torch.from_numpy(valence_matrix(labels)),
-        share,
+        LossConfig(), torch.from_numpy(arousal_matrix(labels)), torch.from_numpy(valence_matrix(labels)), share
     )
     loop = LoopConfig(recipe.steps, recipe.batch_size, half_precision=has_matrix_units())
     trainer = EmoNetTrainer(network, sampler, loss, loop, out, recipe.seed)

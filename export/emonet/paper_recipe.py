@@ -185,11 +185,7 @@ class _Run:
         if mean > self._best:
             self._best = mean
             save_checkpoint(
-                {
-                    "step": step,
-                    "config": self._network.config.to_json(),
-                    "network": self._network.state_dict(),
-                },
+                {"step": step, "config": self._network.config.to_json(), "network": self._network.state_dict()},
                 self._out / CHECKPOINT_FILE_NAME,
             )
 

@@ -60,11 +60,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def paired_uar_difference(
-    truth: NDArray[np.int64],
-    predicted: NDArray[np.int64],
-    rival: NDArray[np.int64],
-    samples: int = 2000,
-    seed: int = 0,
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], rival: NDArray[np.int64], samples: int = 2000, seed: int = 0
 ) -> Interval:
     """UAR of ``predicted`` minus that of ``rival`` on the same recordings, with a 95 % paired bootstrap interval."""
     random = np.random.default_rng(seed)

@@ -27,9 +27,7 @@ def convolution(translation: Translation, operator: Operator) -> None:
     if pointwise and not translation.is_channels_first(operator.inputs[0]):
         writer = translation.writer
         product = writer.node(
-            "MatMul",
-            translation.value(operator.inputs[0]),
-            writer.constant(kernel.reshape(kernel.shape[0], -1).T),
+            "MatMul", translation.value(operator.inputs[0]), writer.constant(kernel.reshape(kernel.shape[0], -1).T)
         )
         bias = _bias(translation, operator)
         value = writer.node("Add", product, bias) if bias else product
@@ -65,10 +63,7 @@ def _convolve(
     activation: int,
 ) -> None:
     """ONNX Conv with a kernel [out, in/groups, height, width]."""
-    inputs = [
-        translation.value(operator.inputs[0], Layout.CHANNELS_FIRST),
-        translation.writer.constant(kernel),
-    ]
+    inputs = [translation.value(operator.inputs[0], Layout.CHANNELS_FIRST), translation.writer.constant(kernel)]
     bias = _bias(translation, operator)
     size = list(kernel.shape[2:])
     value = translation.writer.node(

@@ -74,12 +74,7 @@ class GraphWriter:
             onnx.checker.ValidationError, onnx.shape_inference.InferenceError: the graph is not valid ONNX.
         """
         graph = helper.make_graph(
-            self._nodes,
-            name,
-            self._inputs,
-            self._outputs,
-            list(self._constants.values()),
-            doc_string=description,
+            self._nodes, name, self._inputs, self._outputs, list(self._constants.values()), doc_string=description
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=PRODUCER)
         model.ir_version = IR_VERSION

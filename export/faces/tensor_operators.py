@@ -11,12 +11,7 @@ import numpy as np
 from export.faces.tflite import Builtin, Operator, TFLiteError
 from export.faces.translation import TO_CHANNELS_FIRST, Layout, Translation
 
-UNARY = {
-    Builtin.RELU: "Relu",
-    Builtin.LOGISTIC: "Sigmoid",
-    Builtin.NEG: "Neg",
-    Builtin.SQRT: "Sqrt",
-}
+UNARY = {Builtin.RELU: "Relu", Builtin.LOGISTIC: "Sigmoid", Builtin.NEG: "Neg", Builtin.SQRT: "Sqrt"}
 BINARY = {Builtin.ADD: "Add", Builtin.MUL: "Mul", Builtin.SUB: "Sub", Builtin.DIV: "Div"}
 LAST_INDEX = np.iinfo(np.int64).max
 

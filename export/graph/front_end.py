@@ -85,18 +85,7 @@ PRESETS = {
         "paper", 16_000, 512, 256, 64, 20.0, 8000.0, "peak", "log", False, 80_000, "C7, F4: EmoNet as printed"
     ),
     "code": FrontEndPreset(
-        "code",
-        16_000,
-        1024,
-        512,
-        128,
-        20.0,
-        8000.0,
-        "peak",
-        "log",
-        False,
-        80_000,
-        "C8, F4: EmoNet as released",
+        "code", 16_000, 1024, 512, 128, 20.0, 8000.0, "peak", "log", False, 80_000, "C8, F4: EmoNet as released"
     ),
 }
 

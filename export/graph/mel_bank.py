@@ -33,12 +33,7 @@ def mel_to_hz(mel: NDArray[np.float64], scale: MelScale) -> NDArray[np.float64]:
 
 
 def area_normalised_bank(
-    sample_rate_hz: int,
-    fft_samples: int,
-    bands: int,
-    low_hz: float,
-    high_hz: float,
-    scale: MelScale = "slaney",
+    sample_rate_hz: int, fft_samples: int, bands: int, low_hz: float, high_hz: float, scale: MelScale = "slaney"
 ) -> NDArray[np.float32]:
     """Triangles that are linear in Hz, each of unit area: librosa's default bank (F1).
 

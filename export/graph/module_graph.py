@@ -221,8 +221,4 @@ def _window(layer: nn.MaxPool2d | nn.AvgPool2d) -> dict[str, list[int]]:
     def pair(value: Any) -> list[int]:  # noqa: ANN401 - an int or a pair
         return [value, value] if isinstance(value, int) else list(value)
 
-    return {
-        "kernel_shape": pair(layer.kernel_size),
-        "strides": pair(layer.stride),
-        "pads": pair(layer.padding) * 2,
-    }
+    return {"kernel_shape": pair(layer.kernel_size), "strides": pair(layer.stride), "pads": pair(layer.padding) * 2}

@@ -29,13 +29,7 @@ LONGEST_INFLOW_S = 2.0
 
 
 class LimitedAccount:
-    """One owner's account. Thread-safe.
-
-    Args:
-        name: the owner.
-        limits: None of a limit means that there is none.
-        clock: monotonic seconds, replaced in tests.
-    """
+    """One owner's account. Thread-safe. A limit of None is no limit."""
 
     def __init__(self, name: str, limits: KeyLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name

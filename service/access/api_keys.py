@@ -17,12 +17,7 @@ _NO_DIGEST = bytes(32)
 
 
 class ApiKeys:
-    """The keys of a file, as they are now.
-
-    Args:
-        path: see :mod:`service.access.key_file`.
-        now: the time, replaced in tests.
-    """
+    """The keys in a file (see :mod:`service.access.key_file`), read again when it changes."""
 
     def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._file = WatchedFile(path, keys_by_id)

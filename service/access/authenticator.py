@@ -16,13 +16,10 @@ from service.settings import Settings
 
 
 class Authenticator:
-    """Says who sends a request.
-
-    Args:
-        settings: ``keys_file`` and the ``jwt_`` settings are used.
+    """Identifies the sender of a request, by ``keys_file`` and the ``jwt_`` settings.
 
     Raises:
-        FileInvalid: keys would have to be fetched from an address that is not safe.
+        FileInvalid: the issuer's address is not safe to fetch keys from.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -45,13 +45,13 @@ _RULES: tuple[tuple[str, Scope], ...] = (
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever sends a request.
+    """The sender of a request.
 
     Attributes:
-        key_id: names the credentials in the audit log: a key's id, or 'jwt:' and the token's subject.
-        owner: whose credentials they are; keys of one owner share limits and jobs, so they can be rotated.
-        scopes: what they permit.
-        limits: their own limits, or None for the service's default.
+        key_id: name of the credentials in the audit log: a key's id, or 'jwt:' and the token's subject.
+        owner: owner of the credentials. Keys of one owner share limits and jobs, so that keys can be rotated.
+        scopes: what the credentials permit.
+        limits: limits of these credentials, or None for the service's default.
     """
 
     key_id: str

@@ -24,12 +24,7 @@ _QUERY_NAMES = frozenset({"access_token", "api-key", "api_key", "apikey", "key",
 
 @dataclass(frozen=True)
 class Credentials:
-    """Credentials that a request presents.
-
-    Attributes:
-        text: an API key or a token.
-        is_key: whether it can only be an API key.
-    """
+    """An API key or a token that a request presents; ``is_key`` where it can only be a key."""
 
     text: str
     is_key: bool

@@ -6,14 +6,10 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """Allowance per minute, of which a whole minute's may be used at once. Not thread-safe.
+    """Allowance per minute. A full bucket holds one minute's. Not thread-safe.
 
-    What costs more than a whole minute's allowance is permitted when the bucket is full, and leaves a debt: it
-    could never be permitted otherwise, and the average holds all the same.
-
-    Args:
-        per_minute: allowance, and the most that is saved up.
-        clock: monotonic seconds.
+    A cost above a whole minute's allowance is permitted when the bucket is full, and leaves a debt; otherwise it could
+    never be permitted. The average holds all the same.
     """
 
     def __init__(self, per_minute: float, clock: Callable[[], float]) -> None:

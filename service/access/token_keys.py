@@ -187,13 +187,7 @@ def fetch_safely(address: str) -> bytes:
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         if not is_safe_address(newurl):
             raise HTTPError(newurl, code, "redirected to an address that is not safe", headers, fp)

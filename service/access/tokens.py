@@ -19,12 +19,7 @@ _PLAIN_SUBJECT = re.compile(r"[A-Za-z0-9._:@|+-]{1,128}")
 
 
 class Tokens:
-    """Tokens of one issuer for one audience.
-
-    Args:
-        issuer, audience: what ``iss`` and ``aud`` must say.
-        keys: the issuer's public keys.
-    """
+    """Tokens whose ``iss`` and ``aud`` are ``issuer`` and ``audience``, signed with one of the issuer's ``keys``."""
 
     def __init__(self, issuer: str, audience: str, keys: TokenKeys) -> None:
         self._issuer = issuer

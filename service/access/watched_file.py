@@ -17,14 +17,10 @@ class FileInvalid(Exception):
 
 
 class WatchedFile(Generic[Content]):
-    """The parsed content of a file, as it is now. Thread-safe.
+    """The parsed content of a file, read again when the file changes. Thread-safe.
 
-    A change that cannot be used leaves what was there in force, is logged once, and is not parsed again before the
-    next change: a half-written file must neither lock everybody out nor take time from every request.
-
-    Args:
-        path: the file.
-        parse: turns its bytes into content; raises FileInvalid.
+    An unusable change is logged once and leaves the former content in force; it is not parsed again before the next
+    change. A half-written file neither locks everybody out nor takes time from every request.
     """
 
     def __init__(self, path: Path, parse: Callable[[bytes], Content]) -> None:

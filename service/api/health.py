@@ -51,12 +51,7 @@ async def ready(request: Request) -> Ready:
     summary="Prometheus metrics",
     response_class=Response,
     responses=PROBLEM_RESPONSES
-    | {
-        200: {
-            "description": "Prometheus text format",
-            "content": {"text/plain": {"schema": {"type": "string"}}},
-        }
-    },
+    | {200: {"description": "Prometheus text format", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def read_metrics(request: Request) -> Response:
     """Counters, gauges and histograms of this process."""

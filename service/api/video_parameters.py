@@ -43,9 +43,7 @@ NumberedFace = Annotated[
     str, _checked_by(read_numbered_face), Field(json_schema_extra={"pattern": f"^(?:{NUMBERED_FACE.pattern})$"})
 ]
 Neutral = Annotated[
-    str,
-    _checked_by(read_neutral),
-    Field(json_schema_extra={"pattern": f"^(?:median|none|{STRETCH.pattern})$"}),
+    str, _checked_by(read_neutral), Field(json_schema_extra={"pattern": f"^(?:median|none|{STRETCH.pattern})$"})
 ]
 
 
@@ -75,8 +73,7 @@ class VideoQuery(_AffectQuery):
 
     include: str = _include(INCLUDES)
     neutral: Neutral = Field(
-        "median",
-        description="The person's resting face: 'median' of the recording, 'none', or 'START:END' in seconds.",
+        "median", description="The person's resting face: 'median' of the recording, 'none', or 'START:END' in seconds."
     )
     face: Face = Field(
         "largest",

@@ -27,13 +27,7 @@ def add_embedding_flags(parser: argparse.ArgumentParser) -> None:
 
 
 class EmbeddingFile:
-    """Takes recordings one after the other; with several, the first column is ``file``.
-
-    Args:
-        arguments: of the command.
-        stream: where to.
-        several: whether there may be more than one file.
-    """
+    """Writes a row for each window. With several recordings the first column is ``file``."""
 
     def __init__(self, arguments: argparse.Namespace, stream: BinaryIO, *, several: bool) -> None:
         self._options = EmbeddingOptions(

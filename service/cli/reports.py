@@ -24,15 +24,7 @@ class Report(Protocol):
 
 
 def report_for(form: str, stream: TextIO, *, several: bool, audio: AudioOptions, include: frozenset[str]) -> Report:
-    """The report of that form.
-
-    Args:
-        form: 'json', 'csv' or 'table'.
-        stream: where to.
-        several: whether there may be more than one file, so that each answer must name its own.
-        audio: says whether to show windows, utterances and voice activity.
-        include: further parts of a face's answer.
-    """
+    """The report in the form 'json', 'csv' or 'table'. With ``several`` files each answer names its own."""
     if form == "json":
         return JsonReport(stream, several=several, audio=audio, include=include)
     if form == "csv":

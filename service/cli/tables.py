@@ -21,12 +21,9 @@ BAR_CHARACTERS = 30
 
 
 class TableReport:
-    """One file: its probabilities as bars. Several: a line each. All is printed at the end.
+    """Probabilities as bars for one file, a line for each of several. All is printed at the end.
 
-    Args:
-        stream: where to.
-        several: whether there may be more than one file.
-        timeline, segments: whether to add a table of all windows, and one of all utterances, for each file.
+    ``timeline`` and ``segments`` add tables of all windows and all utterances of each file.
     """
 
     def __init__(self, stream: TextIO, *, several: bool, timeline: bool, segments: bool = False) -> None:
@@ -70,13 +67,7 @@ class TableReport:
     def _overview(self) -> Table:
         if self._lines is None:
             self._lines = plain_table(
-                "file",
-                ("length", "r"),
-                "emotion",
-                ("share", "r"),
-                ("arousal", "r"),
-                ("valence", "r"),
-                "flags",
+                "file", ("length", "r"), "emotion", ("share", "r"), ("arousal", "r"), ("valence", "r"), "flags"
             )
         return self._lines
 
@@ -141,23 +132,12 @@ def _bar_lines(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[str
 
 def _row_table(timeline: Timeline | Segments, labels: tuple[str, ...]) -> Table:
     table = plain_table(
-        ("start", "r"),
-        ("end", "r"),
-        "emotion",
-        ("share", "r"),
-        ("arousal", "r"),
-        ("valence", "r"),
-        ("speech", "r"),
+        ("start", "r"), ("end", "r"), "emotion", ("share", "r"), ("arousal", "r"), ("valence", "r"), ("speech", "r")
     )
     nothing: list[float | None] = [None] * len(timeline.start_s)
     columns = [
         nothing if values is None else plain_values(values, 6)
-        for values in (
-            timeline.probabilities.max(axis=1),
-            timeline.arousal,
-            timeline.valence,
-            timeline.speech,
-        )
+        for values in (timeline.probabilities.max(axis=1), timeline.arousal, timeline.valence, timeline.speech)
     ]
     emotions = top_labels(timeline.probabilities, labels)
     times = zip(timeline.start_s.tolist(), timeline.end_s.tolist(), strict=True)

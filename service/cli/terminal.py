@@ -32,11 +32,7 @@ def console_for(stream: TextIO) -> Console:
     from rich.console import Console
 
     return Console(
-        file=stream,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        width=None if stream.isatty() else PLAIN_WIDTH,
+        file=stream, highlight=False, markup=False, emoji=False, width=None if stream.isatty() else PLAIN_WIDTH
     )
 
 

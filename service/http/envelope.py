@@ -12,11 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from service.access.caller import is_audited, is_open
 from service.http.exchange import Exchange, begin_exchange
 from service.http.problem_response import problem_response
-from service.http.security_headers import (
-    DEFAULT_CONTENT_SECURITY_POLICY,
-    SECURITY_HEADERS,
-    STRICT_TRANSPORT_SECURITY,
-)
+from service.http.security_headers import DEFAULT_CONTENT_SECURITY_POLICY, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
 from service.http.watched_socket import WatchedSocket
 from service.http.work_pool import ClientGoneError
 from service.problems import Draining, HeadersTooLarge, InternalError, Problem
@@ -41,22 +37,13 @@ class Envelope:
 
     Args:
         app: the application.
-        metrics: told of every request.
-        audit: the audit log.
-        tracer: told of every request.
-        max_header_bytes: bytes of all request headers; more are refused.
+        metrics, audit, tracer: record every request.
+        max_header_bytes: largest size of all request headers together.
         is_secure: whether the service itself speaks TLS.
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        metrics: Metrics,
-        audit: AuditLog,
-        tracer: Tracer,
-        *,
-        max_header_bytes: int,
-        is_secure: bool,
+        self, app: ASGIApp, metrics: Metrics, audit: AuditLog, tracer: Tracer, *, max_header_bytes: int, is_secure: bool
     ) -> None:
         self._app = app
         self._metrics = metrics

@@ -20,7 +20,7 @@ _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}")
 
 @dataclass
 class Exchange:
-    """One request and its answer. Nothing in here is content.
+    """One request and its answer, without any content.
 
     Attributes:
         request_id: the client's own where it is valid, else a new one.
@@ -29,9 +29,9 @@ class Exchange:
         code: 'ok' or the problem's code.
         body_bytes: bytes of the request body that were read.
         media_s: seconds of media, once known.
-        caller: who sent it.
-        models: name/version@sha256 of what answered, for the audit log.
-        cache_control: what caches may do with the answer; only files that are the same for everybody change it.
+        caller: the sender.
+        models: name/version@sha256 of the models that answered, for the audit log.
+        cache_control: header of the same name; only files that are the same for everybody change it.
     """
 
     request_id: str

@@ -32,16 +32,8 @@ _DENIAL_EXTENSION = "websocket.http.response"
 class Guard:
     """ASGI middleware inside the envelope: credentials, scope, and the limits of their owner.
 
-    The limits hold for analyses; reading cards or asking for a job's state costs next to nothing.
-
-    Args:
-        app: what is guarded.
-        site: the service's names, and the pages that may call it.
-        authenticator: finds out who asks.
-        accounts: limits of the owners of credentials.
-        audit: the audit log; nothing is answered while it is required and cannot be written.
-        metrics: told of requests over their owner's limits.
-        routes: all routes of the application, to name the one that was refused.
+    The limits hold for analyses; reading cards or asking for a job's state costs next to nothing. While the audit log
+    is required and cannot be written, nothing is answered. ``routes`` name the one that was refused.
     """
 
     def __init__(

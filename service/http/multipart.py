@@ -55,13 +55,7 @@ class Target(Protocol):
 
 
 class MultipartFile:
-    """Takes a body in chunks and hands on the bytes of the part ``file``, nothing else.
-
-    Args:
-        boundary: without the leading hyphens.
-        limits: of the service.
-        target: takes the file.
-    """
+    """Takes a body in chunks and writes the bytes of the part ``file`` to ``target``, nothing else."""
 
     def __init__(self, boundary: bytes, limits: Limits, target: Target) -> None:
         self._limits = limits
@@ -120,10 +114,9 @@ class MultipartFile:
             raise Unprocessable("Parameters are query parameters; the body holds the part 'file' alone.")
 
     def _after_preamble(self, chunk: bytes) -> bytes:
-        """Cut off everything before the first boundary; nothing is left until it is there.
+        """Cut off everything before the first boundary; empty until the boundary is there.
 
-        Only line breaks may come before it. The parser would take more or less, depending on the pieces in which
-        the body arrives.
+        Only line breaks may come before it; the parser alone would accept more or less, depending on the chunks.
 
         Raises:
             MultipartInvalid: something else comes first, or too much.

@@ -39,11 +39,7 @@ class MediaRange:
 
 
 def choose_media_type(accept: str | None, offered: Sequence[str]) -> str:
-    """The offered media type that the client wants most.
-
-    Args:
-        accept: value of ``Accept``, several headers joined by commas; None or empty means anything.
-        offered: what can be produced, best first.
+    """The media type of ``offered`` (best first) that ``accept`` wants most; any where ``accept`` is None or empty.
 
     Raises:
         NotAcceptable: none of ``offered`` is acceptable.

@@ -8,12 +8,7 @@ import struct
 
 
 class ReaderWatch:
-    """Looks whether a client reads at all while something waits for it.
-
-    Args:
-        transport: of the connection.
-        patience_s: seconds in which at least something must be read.
-    """
+    """Notices a client that reads nothing for ``patience_s`` seconds while something waits for it."""
 
     def __init__(self, transport: asyncio.Transport, patience_s: float) -> None:
         self._transport = transport

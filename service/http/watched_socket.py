@@ -18,12 +18,8 @@ INTERNAL_ERROR = 1011
 class WatchedSocket:
     """Adds the request id to the answer and counts.
 
-    Args:
-        exchange: of the connection.
-        receive, send: of the server.
-
     Attributes:
-        status: 101 once it is accepted, else that of the refusal; 499 where the client left before.
+        status: 101 once the socket is accepted, else that of the refusal; 499 where the client left before.
     """
 
     def __init__(self, exchange: Exchange, receive: Receive, send: Send) -> None:

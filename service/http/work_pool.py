@@ -35,12 +35,11 @@ LONG = " (long)"
 
 
 class WorkPool:
-    """Runs blocking functions: those on one account in at most ``threads`` threads, all in ``OTHERS`` times more.
+    """Runs blocking functions in threads: at most ``threads`` for one account, :data:`OTHERS` more for all together.
 
-    Work that nobody waits for any more (client gone, deadline over) is dropped if it has not begun. Work that
-    has begun is told, and keeps its thread until it returns, so that the number of threads is a true bound.
-    Accounts take turns, and none can have all threads. Work that is long by its nature, such as a video's, counts as
-    that of another account, so that nobody's clips wait for his videos.
+    Work that nobody waits for any more (client gone, deadline over) is dropped if it has not begun. Work that has begun
+    is cancelled and keeps its thread until it returns, so that the number of threads is a true bound. Accounts take
+    turns. Long work, such as a video's, counts as another account's, so that clips do not wait for videos.
     """
 
     def __init__(self, threads: int) -> None:
@@ -69,9 +68,9 @@ class WorkPool:
 
         Args:
             function: called with the request's work, which ends at the deadline and is cancelled when nobody waits.
-            deadline_s: seconds from now after which nobody waits any more.
+            deadline_s: seconds from now.
             client_gone: returns when the client has closed the connection.
-            is_long: whether it may take minutes where other work takes moments.
+            is_long: whether the work may take minutes.
 
         Raises:
             ClientGoneError: ``client_gone`` returned first.
@@ -192,12 +191,12 @@ class HeldUpload:
 
 
 class UploadMemory:
-    """How many uploads are in hand and how many bytes they hold. Used on the event loop only.
+    """Number of uploads in hand and the bytes that they hold. Used on the event loop only.
 
     Args:
-        max_uploads, max_bytes: what all of them together may be.
-        max_arriving: uploads of one sender that may be on their way at once.
-        clock: monotonic seconds, replaced in tests.
+        max_uploads, max_bytes: most of all uploads together.
+        max_arriving: most uploads of one sender that arrive at once.
+        clock: monotonic seconds.
     """
 
     def __init__(

@@ -22,13 +22,7 @@ from service.settings import Limits
 
 
 class AudioPlan:
-    """Makes the parts of a job and joins what they gave.
-
-    Args:
-        speech: the pipeline.
-        limits: of jobs.
-        segment_s: length of a segment, in seconds.
-    """
+    """Makes the parts of a job, in segments of ``segment_s`` seconds, and joins their records."""
 
     parts = (INSPECT, SPEECH)
 

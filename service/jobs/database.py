@@ -73,12 +73,7 @@ def database_told() -> Iterator[None]:
 
 
 class Patience:
-    """Repeats calls until the database answers.
-
-    Args:
-        stopping: set when nobody waits any more.
-        stopped: what is raised then.
-    """
+    """Repeats calls until the database answers; raises ``stopped`` once ``stopping`` is set."""
 
     def __init__(self, stopping: threading.Event, stopped: type[BaseException]) -> None:
         self._stopping = stopping

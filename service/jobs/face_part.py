@@ -19,14 +19,7 @@ FRAMES_A_SECOND: Final = 24
 
 
 class FacesPart:
-    """Watches a video.
-
-    Args:
-        pictures: from the first frame that is still to be looked at.
-        device: runs the networks.
-        faces: what has been seen.
-        segment_s: about how many seconds a segment has.
-    """
+    """Follows faces from the first frame that is still to be looked at, in segments of about ``segment_s`` seconds."""
 
     def __init__(self, pictures: Pictures, device: Batcher, faces: VideoFaces, segment_s: float) -> None:
         self._pictures = pictures

@@ -29,12 +29,7 @@ def mark_shape(spool: JobSpool) -> None:
 
 
 class PartFiles:
-    """The files of one part of one job.
-
-    Args:
-        spool: the job's files.
-        part: name of the part.
-    """
+    """The files of one part of one job."""
 
     def __init__(self, spool: JobSpool, part: str) -> None:
         self._spool = spool

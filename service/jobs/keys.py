@@ -21,10 +21,7 @@ _NONCE_BYTES: Final = 12
 
 
 class KeyWrap:
-    """Wraps and unwraps keys.
-
-    Args:
-        secret: the operator's secret (``EMOSERVE_SPOOL_KEY``), or None.
+    """Wraps and unwraps keys with the operator's secret (``EMOSERVE_SPOOL_KEY``), or leaves them as they are.
 
     Raises:
         ValueError: the secret is too short.

@@ -60,12 +60,7 @@ def sqlite_engine(path: Path) -> sql.Engine:
 
 
 class Ledger:
-    """The table of jobs. Thread-safe.
-
-    Args:
-        engine: the database's; the table is made if it does not exist.
-        clock: seconds since the Unix epoch.
-    """
+    """The table of jobs, made if it does not exist. Thread-safe. ``clock`` gives seconds since the Unix epoch."""
 
     def __init__(self, engine: sql.Engine, clock: Callable[[], float]) -> None:
         self._engine = engine

@@ -13,12 +13,7 @@ from service.telemetry.metrics import Metrics
 
 
 class JobMetrics:
-    """Reports what happens to jobs. Thread-safe.
-
-    Args:
-        ledger, spool: where jobs are kept.
-        metrics: the service's metrics.
-    """
+    """Reports what happens to jobs. Thread-safe."""
 
     def __init__(self, ledger: Ledger, spool: Spool, metrics: Metrics) -> None:
         self._ledger = ledger
@@ -31,13 +26,7 @@ class JobMetrics:
         self.changed()
 
     def segment(self, part: str, seconds: float, media_s: float) -> None:
-        """Count a finished segment.
-
-        Args:
-            part: name of the segment's part.
-            seconds: how long the segment took.
-            media_s: seconds of media that count as analysed.
-        """
+        """Count a finished segment of ``part``: its duration, and the seconds of media that it analysed."""
         self._metrics.job_segment_seconds.labels(part).observe(seconds)
         self._metrics.audio_seconds_total.labels("ok").inc(media_s)
         self.changed()

@@ -22,10 +22,10 @@ class Segment:
     """Result of one segment.
 
     Attributes:
-        record: what the answer is made of.
-        state: what the next segment needs, or None after the last.
-        share: how much of the part is done, 0…1.
-        media_s: seconds of media that were gone through.
+        record: material of the answer.
+        state: input of the next segment, or None after the last.
+        share: share of the part that is done, 0…1.
+        media_s: seconds of media that were analysed.
     """
 
     record: dict[str, Any]

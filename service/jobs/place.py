@@ -41,13 +41,7 @@ COULD_NOT_START = "Jobs could not be started; the server's log says why."
 
 
 class JobPlace:
-    """Opens and closes the jobs of this service.
-
-    Args:
-        settings: whether jobs are on, and where they are kept.
-        metrics: the service's metrics.
-        accounts: accounts of the jobs' owners.
-    """
+    """Opens and closes the jobs of this service."""
 
     def __init__(self, settings: Settings, metrics: Metrics, accounts: Accounts) -> None:
         self._settings = settings

@@ -31,12 +31,7 @@ class _Ticket:
 
 
 class JobQueue:
-    """Hands out the places for running jobs. Thread-safe.
-
-    Args:
-        places: jobs that run at once.
-        clock: monotonic seconds.
-    """
+    """Hands out the ``places`` for running jobs. Thread-safe."""
 
     def __init__(self, places: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()

@@ -34,9 +34,7 @@ STRETCH_S = 60.0
 class InspectPart:
     """Decodes all of the sound once and keeps nothing: later parts know its length, and bad files fail early.
 
-    Args:
-        sound: from the beginning.
-        or_nothing: a recording without sound is no failure: the record then says 'no_audio'.
+    With ``or_nothing`` a recording without sound is no failure; its record says 'no_audio'.
     """
 
     def __init__(self, sound: SoundPlayback, *, or_nothing: bool) -> None:
@@ -65,13 +63,13 @@ class InspectPart:
 
 @dataclass(frozen=True)
 class Judging:
-    """How a recording whose length is known is judged.
+    """How a recording of known length is judged.
 
     Attributes:
         model: judges the windows.
-        rule: where they lie.
+        rule: places the windows.
         n_samples: length of the recording at the rate of the sound.
-        denoiser: takes the noise out before anything is heard, at the rate of the sound; None leaves it in.
+        denoiser: takes the noise out first, at the rate of the sound; None leaves it in.
         least_share: share of speech from which on a row is judged, 0…1.
         gaps: stretches without sound.
     """
@@ -88,13 +86,13 @@ class SoundPart:
     """Listens to every channel of a sound, segment after segment.
 
     Args:
-        sound: from the beginning, whatever has been done of it: samples that were taken are left out here, so that
-            they are the same whether the run was interrupted or not.
+        sound: the sound from its beginning. Samples that were taken before an interruption are skipped here, so that
+            the result does not depend on interruptions.
         speech: runs the models.
-        rate_hz: of the sound.
+        rate_hz: rate of the sound.
         segment_s: length of a segment, in seconds.
         judging: how windows are judged; None where only speech is looked for.
-        state: of the segment before, or None at the beginning.
+        state: state after the segment before, or None at the beginning.
     """
 
     def __init__(
@@ -122,10 +120,10 @@ class SoundPart:
     def run(self, work: Work) -> Segment:
         """The next segment.
 
-        Its record has for each of the 'channels' the 'steps' of voice activity bool [steps]; where windows are judged
-        also what :func:`~service.pipeline.speech.emotion_answer.record_of` makes. The last record has
-        'whole', too: for each channel its 'outline' and whether it 'is_silent'; or 'spans', the remarks on the sound,
-        where only speech is looked for.
+        Its record has the 'steps' of voice activity, bool [steps], for each of the 'channels', and where windows are
+        judged also the members of :func:`~service.pipeline.speech.emotion_answer.record_of`. The last record has
+        'whole', too: the 'outline' of each channel and whether it 'is_silent'; or, where only speech is looked for,
+        'spans', the remarks on the sound.
         """
         began = self._taken
         stop = began + self._segment_samples

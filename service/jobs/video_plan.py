@@ -28,13 +28,13 @@ from service.pipeline.video_pipeline import VideoPipeline
 
 
 class VideoPlan:
-    """Makes the parts of a job and joins what they gave.
+    """Makes the parts of a job and joins their records.
 
     Args:
         video, speech: the pipelines.
         audio: the plan for the emotion of the sound track.
         segment_s: about how many seconds a segment has.
-        deadline_s: for the steps of joining.
+        deadline_s: seconds that joining may take.
     """
 
     def __init__(

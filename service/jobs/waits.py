@@ -34,12 +34,7 @@ def allowances_of(accounts: Accounts) -> Allowances:
 
 
 class Waits:
-    """Called by the job's own thread alone.
-
-    Args:
-        queue: places for jobs; a running job has one.
-        allowances: the accounts of jobs' owners.
-    """
+    """What a job waits for before each segment: a place, and its owner's allowance. Used by the job's thread alone."""
 
     def __init__(self, queue: JobQueue, allowances: Allowances) -> None:
         self._queue = queue

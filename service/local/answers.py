@@ -12,24 +12,14 @@ Answer = AudioEmotion | VideoAffect
 
 
 def json_document(answer: Answer, *, audio: AudioOptions, include: frozenset[str]) -> dict[str, object]:
-    """As the service would answer.
-
-    Args:
-        answer: of the pipeline.
-        audio: says which of windows, utterances and voice activity a voice's answer holds.
-        include: further parts of a face's answer.
-    """
+    """The document that the service would answer, with the requested parts."""
     from service.render.audio_json import audio_emotion_json
     from service.render.video_json import video_affect_json
 
     if isinstance(answer, VideoAffect):
         return video_affect_json(answer, uuid.uuid4().hex, include)
     return audio_emotion_json(
-        answer,
-        uuid.uuid4().hex,
-        timeline=audio.timeline,
-        segments=audio.segments,
-        voice_activity=audio.voice_activity,
+        answer, uuid.uuid4().hex, timeline=audio.timeline, segments=audio.segments, voice_activity=audio.voice_activity
     )
 
 

@@ -48,8 +48,8 @@ def judge(engine: LocalEngine, source: Source, choices: Choices, work: Work) -> 
     """Judge one file.
 
     Raises:
-        Problem: it cannot be judged.
-        FileError: it cannot be read.
+        Problem: the file cannot be judged.
+        FileError: the file cannot be read.
     """
     if choices.mode == "table":
         return require_affect(engine.affect).analyse_table(source.read(), choices.table, work)

@@ -37,12 +37,7 @@ def printable(text: str) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """One recording.
-
-    Attributes:
-        path: where it lies; None is standard input.
-        relative: the path below the folder that was named, or the file's own name.
-    """
+    """One recording. ``path`` None is standard input; ``relative`` is the path below the folder that was named."""
 
     path: Path | None
     relative: Path
@@ -87,14 +82,14 @@ class Source:
 def find_sources(
     paths: Sequence[str], failed: Callable[[str, str], None], suffixes: frozenset[str] | None = None
 ) -> list[Source]:
-    """Files as they are named, folders with all media below them in alphabetical order.
+    """Files as they are named, folders with all media below them in alphabetical order; ``-`` is standard input.
 
     Hidden files and folders are passed over, links to folders are not followed.
 
     Args:
-        paths: from the command line; ``-`` is standard input.
-        failed: told (name, reason) of each path without any recording.
-        suffixes: of the files that are taken from folders; None takes all media.
+        paths: from the command line.
+        failed: called with name and reason for each path without any recording.
+        suffixes: suffixes of the files that are taken from folders; None takes all media.
     """
     sources: list[Source] = []
     for text in paths:

@@ -129,12 +129,7 @@ class VideoPipeline:
             raise BundleError(f"a face or affect graph fails: {str(error).strip().splitlines()[0]}") from error
 
     def analyse(
-        self,
-        data: bytes | memoryview,
-        options: VideoOptions,
-        work: Work,
-        *,
-        on_rows: OnRows | None = None,
+        self, data: bytes | memoryview, options: VideoOptions, work: Work, *, on_rows: OnRows | None = None
     ) -> VideoAffect:
         """Judge one video. Blocks; safe to call from many threads.
 

@@ -28,16 +28,7 @@ _LEAST = 1e-9  # keeps the scale finite where all cells are 0
 
 
 def attribution_png(result: VideoAffect, *, title: str | None = None, dark: bool = False) -> bytes:
-    """Draw the attribution of ``result``, which must have one.
-
-    Args:
-        result: result of the video pipeline.
-        title: first line; a general one if None.
-        dark: light ink on dark paper.
-
-    Returns:
-        A PNG, 1320 pixels wide.
-    """
+    """Draw the attribution of ``result``, which must have one; a PNG, 1320 pixels wide."""
     assert result.attribution is not None
     page = _AttributionPage(result, result.attribution, DARK if dark else LIGHT)
     page.draw(title or "Which action units drove this recording")

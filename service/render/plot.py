@@ -38,7 +38,7 @@ def audio_emotion_png(
     segments: bool = False,
     voice_activity: bool = False,
 ) -> bytes:
-    """Draw ``result``: lanes over time, or bars for a single window.
+    """Draw ``result``: lanes over time, or bars for a single window; a PNG, 1320 pixels wide. Little evidence is pale.
 
     Args:
         result: result of the speech pipeline.
@@ -46,9 +46,6 @@ def audio_emotion_png(
         dark: light ink on dark paper.
         segments: whether to draw utterances in place of windows, as far as they are known.
         voice_activity: whether to draw speech at the steps of voice activity in place of windows, likewise.
-
-    Returns:
-        A PNG, 1320 pixels wide; its height depends on classes and channels. Rows of little evidence are pale.
     """
     page = _EmotionPage(result, DARK if dark else LIGHT, segments=segments, voice_activity=voice_activity)
     page.draw(title or "Emotion in the voice")

@@ -24,16 +24,7 @@ GAP, HEADING = 0.14, 0.34
 
 
 class Page:
-    """One figure.
-
-    Args:
-        style: light or dark.
-        height: height in inches.
-        left: left margin in inches.
-
-    Attributes:
-        cursor: inches from the upper edge to the next panel.
-    """
+    """One figure with margins in inches; ``cursor`` is the distance from its upper edge to the next panel."""
 
     def __init__(self, style: Style, height: float, left: float) -> None:
         from matplotlib.figure import Figure

@@ -11,12 +11,7 @@ from service.render.channels import plain_values
 
 
 def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, object]:
-    """Members of one window: the numbers of its row in the timeline, with the same rounding.
-
-    Args:
-        window: the window.
-        labels: the model's labels.
-    """
+    """Members of one window: the numbers of its row in the timeline, with the same rounding."""
     known = window.probabilities
     shares = None if known is None else plain_values(known, PROBABILITY_DECIMALS)
     return {
@@ -34,12 +29,7 @@ def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, obj
 
 
 def segment_members(segment: JudgedSegment, labels: Sequence[str]) -> dict[str, object]:
-    """Members of one utterance: its row in the segments, with the same rounding.
-
-    Args:
-        segment: the utterance.
-        labels: the model's labels.
-    """
+    """Members of one utterance: its row in the segments, with the same rounding."""
     columns = segments_columns(segment.row, tuple(labels))
     shares = columns.pop("probabilities")
     assert isinstance(shares, dict)

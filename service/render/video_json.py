@@ -29,15 +29,9 @@ CELL_DECIMALS = 9  # rounding of 3,700 cells moves their sum by less than 1e-5
 
 
 def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[str]) -> dict[str, object]:
-    """Render ``result``.
+    """Render ``result`` as a tree of dict, list, str, float, int and None; NaN becomes None.
 
-    Args:
-        result: result of the video pipeline.
-        request_id: value of the response header ``X-Request-Id``.
-        include: requested parts; each becomes a key, None where the recording lacks it.
-
-    Returns:
-        A tree of dict, list, str, float, int and None; NaN becomes None.
+    Each part of ``include`` is a key; its value is None where the recording lacks it.
     """
     document: dict[str, object] = {
         "request_id": request_id,

@@ -46,16 +46,7 @@ def affect_png(result: VideoAffect, include: frozenset[str], *, title: str | Non
 
 
 def video_affect_png(result: VideoAffect, *, title: str | None = None, dark: bool = False) -> bytes:
-    """Draw ``result`` over time.
-
-    Args:
-        result: result of the video pipeline; action units are drawn where it has them.
-        title: first line; a general one if None.
-        dark: light ink on dark paper.
-
-    Returns:
-        A PNG, 1320 pixels wide.
-    """
+    """Draw ``result`` over time, with action units where it has them; a PNG, 1320 pixels wide."""
     page = _AffectPage(result, DARK if dark else LIGHT)
     page.draw(title or TITLE)
     return page.png()

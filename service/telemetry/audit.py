@@ -24,19 +24,19 @@ STANDARD_OUTPUT: Final = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class AuditEntry:
-    """One line. There is no field for an address, a file name, a query or a result, on purpose.
+    """One line. By design no field holds an address, a file name, a query or a result.
 
     Attributes:
         request_id: as in the answer and the request log.
-        key_id: whose credentials, see :class:`service.access.caller.Caller`.
-        action: the operation's name in the OpenAPI document, or 'refused' for what reached no route.
-        route: its template, never the address that was asked for.
-        status: of the answer; 499 where the client left before it.
+        key_id: see :class:`service.access.caller.Caller`.
+        action: the operation's name in the OpenAPI document, or 'refused' for a request that reached no route.
+        route: the route's template, never the requested address.
+        status: status of the answer; 499 where the client left before it.
         code: 'ok' or the problem's code.
-        models: name/version@sha256 of what answered.
-        body_bytes: of the request body.
+        models: name/version@sha256 of the models that answered.
+        body_bytes: size of the request body.
         media_s: seconds of media, where known.
-        latency_s: from the headers to the end of the answer.
+        latency_s: seconds from the headers to the end of the answer.
     """
 
     request_id: str
@@ -52,13 +52,7 @@ class AuditEntry:
 
 
 def log_request(entry: AuditEntry, trace_id: str | None = None, *, level: int = logging.INFO) -> None:
-    """Write the request's line into the log of requests.
-
-    Args:
-        entry: what is told.
-        trace_id: that of its trace, if it has one.
-        level: of the line; a bug is an error in any case.
-    """
+    """Write the request's line into the log of requests, at ``level``; a bug is an error in any case."""
     fields = {
         "request_id": entry.request_id,
         **({} if trace_id is None else {"trace_id": trace_id}),
@@ -75,11 +69,11 @@ def log_request(entry: AuditEntry, trace_id: str | None = None, *, level: int = 
 class AuditLog:
     """Writes entries, each with one call to the operating system, so that lines never mix. Thread-safe.
 
-    A file that is moved away by log rotation is made anew.
+    A file that log rotation moves away is made anew.
 
     Args:
         path: a file, '-' for standard output, or None to write nothing.
-        required: whether nothing may be done while lines cannot be written.
+        required: whether requests are refused while lines cannot be written.
     """
 
     def __init__(self, path: str | None, *, required: bool = False) -> None:

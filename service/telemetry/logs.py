@@ -19,12 +19,7 @@ _LOGGERS_THAT_QUOTE = ("python_multipart", "multipart")
 
 
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
-    """Send all logs of this process to ``stream`` (standard error) as JSON lines.
-
-    Args:
-        level: least level: 'debug', 'info', 'warning' or 'error'.
-        stream: where to write.
-    """
+    """Send all logs of this process from ``level`` on to ``stream`` (standard error) as JSON lines."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()

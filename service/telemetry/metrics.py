@@ -11,25 +11,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # The OpenTelemetry HTTP buckets, continued to the default deadline of a request.
 _DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120)
-_STAGE_BUCKETS_S = (
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1,
-    2.5,
-    5,
-    10,
-    30,
-    60,
-    120,
-)
+_STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 _SEGMENT_BUCKETS_S = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
@@ -96,13 +78,7 @@ class Metrics:
         self.gpu_memory_bytes = self._gauge("gpu_memory_bytes", "GPU memory in use, by every process; 0 on a CPU.")
 
     def observe_pipeline(self, name: str, value: float, labels: dict[str, str]) -> None:
-        """Take a measurement of the pipeline; thread-safe. Names without a metric are passed over.
-
-        Args:
-            name: 'stage_seconds' with the label ``stage``, 'batch_windows' or 'batch_padding_ratio'.
-            value: seconds, windows, or a share 0…1.
-            labels: further words on it.
-        """
+        """Take a measurement of the pipeline; see :data:`Observe`. Unknown names are passed over. Thread-safe."""
         if name == "stage_seconds":
             self.stage_duration_seconds.labels(labels["stage"]).observe(value)
         elif name == "batch_windows":
@@ -111,12 +87,7 @@ class Metrics:
             self.batch_padding_ratio.observe(value)
 
     def decoder_event(self, kind: str, value: str) -> None:
-        """Count an event of the decoder; thread-safe.
-
-        Args:
-            kind: 'failure' or 'worker_death'.
-            value: the problem's code, or the name of the signal.
-        """
+        """Count a 'failure' by the problem's code, or a 'worker_death' by the signal's name. Thread-safe."""
         if kind == "failure":
             self.decode_failures_total.labels(value).inc()
         elif kind == "worker_death":

@@ -33,16 +33,14 @@ class RequestTrace:
     """Facts of one request that its trace tells.
 
     Attributes:
-        method: of HTTP.
         route: the template, never the path.
-        status: of HTTP.
         code: 'ok' or the problem's code.
         began_at: moment of ``time.monotonic()``.
-        spans: by stage, the moments of its beginning and end.
-        busy_s: by stage, the seconds that it took in all.
-        media_s: seconds of media, if they are known.
-        models: what answered.
-        parent: value of the request's header ``traceparent`` (W3C Trace Context), if it had one.
+        spans: begin and end of each stage.
+        busy_s: seconds that each stage took in all.
+        media_s: seconds of media, if known.
+        models: models that answered.
+        parent: the request's header ``traceparent`` (W3C Trace Context), if it had one.
     """
 
     method: str
@@ -82,9 +80,9 @@ class OtlpTracer:
     """Traces with OpenTelemetry's SDK; spans leave in batches from a thread of its own.
 
     Args:
-        endpoint: of the collector, such as ``http://127.0.0.1:4318/v1/traces``.
+        endpoint: address of the collector, such as ``http://127.0.0.1:4318/v1/traces``.
         sample_ratio: share of the requests that are traced, where the caller has not decided already.
-        exporter: for tests, in place of one for ``endpoint``.
+        exporter: replaces the exporter to ``endpoint`` in tests.
     """
 
     def __init__(self, endpoint: str, sample_ratio: float, exporter: SpanExporter | None = None) -> None:

@@ -73,12 +73,7 @@ def test_folders_are_compared_file_by_file(tmp_path, capsys):
 def test_what_changes_from_run_to_run_is_replaced():
     assert tree(
         {"request_id": "x", "started_at": "2026-01-02T03:04:05Z", "ended_at": None, "at": "2026-01-02T03:04:05Z"}
-    ) == {
-        "request_id": "<request_id>",
-        "started_at": "<started_at>",
-        "ended_at": None,
-        "at": "<time>",
-    }
+    ) == {"request_id": "<request_id>", "started_at": "<started_at>", "ended_at": None, "at": "<time>"}
     assert text("urn:uuid:01234567-89ab-cdef-0123-456789abcdef") == "urn:uuid:<uuid>"
     assert text("http://127.0.0.1:8123/v1/jobs/AbCdEfGhIjKlMnOpQrStUvWx/result") == "<host>/v1/jobs/<id>/result"
     assert text("/tmp/x/in/a.wav: bad", "/tmp/x/in") == "<folder>/a.wav: bad"

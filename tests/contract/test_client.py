@@ -73,9 +73,7 @@ def test_audio_emotion(client: Emoserve, live: LiveServer, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "upload_of",
-    [bytes, bytearray, memoryview, io.BytesIO, "path"],
-    ids=["bytes", "array", "view", "io", "path"],
+    "upload_of", [bytes, bytearray, memoryview, io.BytesIO, "path"], ids=["bytes", "array", "view", "io", "path"]
 )
 def test_whatever_holds_bytes_can_be_sent(client: Emoserve, live: LiveServer, tmp_path: Path, upload_of) -> None:
     file = tmp_path / "a.wav"

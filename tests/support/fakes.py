@@ -154,12 +154,7 @@ class FakePipeline:
         return 5e9
 
     def analyse(
-        self,
-        data: memoryview,
-        options: AudioOptions,
-        work: Work,
-        *,
-        on_window: Callable[..., None] | None = None,
+        self, data: memoryview, options: AudioOptions, work: Work, *, on_window: Callable[..., None] | None = None
     ) -> AudioEmotion:
         if bytes(data).startswith(b"late") and work.progress is not None:
             work.report(0.5)

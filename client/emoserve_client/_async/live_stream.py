@@ -19,14 +19,7 @@ from emoserve_client.event_answers import AffectRows, Segment, Window
 from emoserve_client.problems import EmoserveError, ServiceUnreachable
 from emoserve_client.retries import Retries
 from emoserve_client.stream_books import AUDIO, VIDEO, Answer, Created, Kind, Message, StreamBooks
-from emoserve_client.stream_connection import (
-    BROKEN,
-    FAILURES,
-    FIRST_ANSWER_S,
-    StreamPlace,
-    check_break,
-    refusal,
-)
+from emoserve_client.stream_connection import BROKEN, FAILURES, FIRST_ANSWER_S, StreamPlace, check_break, refusal
 from emoserve_client.stream_media import FrameClock, Piece, SoundCutter
 from emoserve_client.stream_messages import AudioStreamCreated, StreamClosed, VideoStreamCreated
 

@@ -37,11 +37,9 @@ class _Recorder(ModuleTracer):
 
 
 def readable_layers(network: nn.Module, size: int) -> dict[str, int]:
-    """Layers that run once, as :func:`cut_behind` takes them, and how many numbers each gives; the too long left out.
+    """Layers that run once, as :func:`cut_behind` takes them, and the sizes of their outputs but for too long ones.
 
-    Args:
-        network: on the device 'meta': only its structure is used.
-        size: edge of the picture in pixels.
+    ``network`` is on the device 'meta', since only its structure is used; ``size`` is the picture's edge in pixels.
     """
     graph, recorder = _record(network)
     ShapeProp(fx.GraphModule(network, graph)).propagate(torch.empty(1, 3, size, size, device="meta"))

@@ -18,11 +18,8 @@ USUAL_BLOCK_ROWS = 8
 
 @dataclass(frozen=True)
 class Blocks:
-    """A matrix in blocks of rows.
-
-    Attributes:
-        columns: columns that each block needs, int64 [blocks, width].
-        weights: float32 [blocks, rows of a block, width].
+    """A matrix in blocks of rows: columns that each block needs, int64 [blocks, width], and their weights, float32
+    [blocks, rows of a block, width].
     """
 
     columns: NDArray[np.int64]
@@ -49,13 +46,8 @@ def in_blocks(matrix: NDArray[np.floating], usual_rows: int = USUAL_BLOCK_ROWS) 
 
 
 def write_blocks_product(graph: GraphBuilder, blocks: Blocks, gathered: str, name: str) -> str:
-    """Multiply with what was gathered by :attr:`Blocks.columns`.
+    """Multiply with ``gathered``, float32 [a, …, blocks, width, n] by :attr:`Blocks.columns`.
 
-    Args:
-        gathered: float32 [a, …, blocks, width, n].
-        name: of the constant with the weights.
-
-    Returns:
-        float32 [a, …, blocks, rows of a block, n].
+    ``name`` is that of the constant with the weights. Returns float32 [a, …, blocks, rows of a block, n].
     """
     return graph.add("MatMul", graph.constant(blocks.weights, name), gathered)

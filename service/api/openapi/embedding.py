@@ -16,13 +16,7 @@ from service.schemas.embedding import AudioEmbeddingAnswer
 
 _EXAMPLE = {
     "request_id": EXAMPLE_REQUEST_ID,
-    "media": {
-        "duration_s": 3.0,
-        "sample_rate_hz": 16000,
-        "channels": 1,
-        "container": "wav",
-        "codec": "pcm_s16le",
-    },
+    "media": {"duration_s": 3.0, "sample_rate_hz": 16000, "channels": 1, "container": "wav", "codec": "pcm_s16le"},
     "model": {"name": "example", "version": "1", "sha256": "9f2b…", "licence": "CC0-1.0"},
     "dimensions": 3,
     "timeline": {"start_s": [0.0, 1.0], "end_s": [2.0, 3.0]},

@@ -31,13 +31,7 @@ from service.schemas.video import VideoAffectAnswer
 
 
 def _model(name: str) -> dict[str, str]:
-    return {
-        "name": name,
-        "version": "1",
-        "sha256": "9f2b…",
-        "licence": "CC0-1.0",
-        "provider": "CPUExecutionProvider",
-    }
+    return {"name": name, "version": "1", "sha256": "9f2b…", "licence": "CC0-1.0", "provider": "CPUExecutionProvider"}
 
 
 _EXAMPLE = {
@@ -88,14 +82,10 @@ _ANSWER: Responses = {
             FHIR: {"schema": FHIR_BUNDLE},
             EVENTS: {"schema": EVENT_STREAM},
         },
-    },
+    }
 }
 
-VIDEO_RESPONSES: Responses = {
-    **_ANSWER,
-    **PROBLEM_RESPONSES,
-    **problem_responses(*MEDIA_PROBLEMS, TooManyFrames),
-}
+VIDEO_RESPONSES: Responses = {**_ANSWER, **PROBLEM_RESPONSES, **problem_responses(*MEDIA_PROBLEMS, TooManyFrames)}
 
 TABLE_RESPONSES: Responses = {
     **_ANSWER,

@@ -44,12 +44,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class AffectFilter:
-    """A one-filter network.
-
-    Attributes:
-        weights: float64 [columns, kernel].
-        bias: added to every answer.
-    """
+    """A one-filter network: float64 [columns, kernel], and a bias that is added to every answer."""
 
     weights: NDArray[np.float64]
     bias: float
@@ -128,11 +123,9 @@ def mean_cells(
 
 
 def by_column(features: NDArray[np.float32], model: AffectFilter) -> NDArray[np.float64]:
-    """Attribution of every answer summed over the lags, float64 [steps, columns]; a row's sum is the answer.
+    """Attribution of every answer, summed over the lags: float64 [steps, columns]; a row's sum is the answer.
 
-    Args:
-        features: float32 [steps, columns].
-        model: the filter.
+    ``features`` are float32 [steps, columns].
     """
     before, after = steps_before(model.kernel), steps_after(model.kernel)
     padded = np.pad(features.astype(np.float64), ((before, after), (0, 0)))

@@ -96,11 +96,7 @@ def affect_features(
 
 
 def find_losses(
-    time_s: NDArray[np.float64],
-    tracked: NDArray[np.bool_],
-    grid_s: NDArray[np.float64],
-    end_s: float,
-    window_s: float,
+    time_s: NDArray[np.float64], tracked: NDArray[np.bool_], grid_s: NDArray[np.float64], end_s: float, window_s: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The stretches in which a face is lost: between two frames that show it, if frames between them do not, or if
     they are further apart than any camera's steps. The recording's begin and end count as frames that show it.

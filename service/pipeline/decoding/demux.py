@@ -48,16 +48,10 @@ Packet = Any
 
 
 class Frames:
-    """Iterates over decoded frames of one track with their time stamps in seconds (None where there is none).
+    """Iterates over the frames of track ``index`` with their time stamps in seconds (None where there is none).
 
-    Steps over packets that cannot be decoded and counts them; notes where the packets of every track lie.
-
-    Args:
-        container: PyAV's input container.
-        streams: what is read of it.
-        index: of the stream that is decoded.
-        undecodable: what decoding a bad packet raises.
-        tracks: those of the file.
+    Steps over packets whose decoding raises ``undecodable`` and counts them; notes where the packets of every track
+    lie.
     """
 
     def __init__(

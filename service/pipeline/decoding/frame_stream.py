@@ -62,12 +62,7 @@ class HandlerFailedError(Exception):
 
 
 class FrameReceiver:
-    """Reads 'frame' messages and hands the frames on, while the decoder makes the next frame.
-
-    Args:
-        limits: bounds; a decoder process that sends more has gone wrong.
-        on_frame: called with each frame.
-    """
+    """Reads 'frame' messages within ``limits`` and hands each frame on while the decoder makes the next."""
 
     def __init__(self, limits: Limits, on_frame: OnFrame) -> None:
         self._limits = limits

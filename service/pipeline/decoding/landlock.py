@@ -34,7 +34,7 @@ class _Ruleset(ctypes.Structure):
 
 
 def restrict(libc: ctypes.CDLL) -> int:
-    """Take everything away that the kernel's Landlock knows, for good; it needs ``no_new_privs`` and one descriptor.
+    """Give up everything that the kernel's Landlock controls, for good; needs ``no_new_privs`` and one descriptor.
 
     Returns:
         The version of the kernel's interface: from 1 on files, 2 links between folders, 3 truncation, 4 TCP ports,
@@ -45,9 +45,7 @@ def restrict(libc: ctypes.CDLL) -> int:
         return 0
     rights = next(count for first, count in _FILE_RIGHTS if version >= first)
     wanted = _Ruleset(
-        (1 << rights) - 1,
-        _PORT_RIGHTS if version >= _PORTS_FROM else 0,
-        _SCOPES if version >= _SCOPES_FROM else 0,
+        (1 << rights) - 1, _PORT_RIGHTS if version >= _PORTS_FROM else 0, _SCOPES if version >= _SCOPES_FROM else 0
     )
     # Older kernels take a longer structure too, as long as what they do not know is 0.
     ruleset = int(libc.syscall(_CREATE_RULESET, ctypes.byref(wanted), ctypes.c_size_t(ctypes.sizeof(wanted)), 0))

@@ -41,13 +41,11 @@ class Place:
 
 
 class Places:
-    """A number of places. Thread-safe.
-
-    Who has fewest goes first; owners with equally many take turns.
+    """A number of places. Thread-safe. The owner with the fewest goes first; owners with equally many take turns.
 
     Args:
-        count: of all.
-        most_each: that one owner may hold; None for all.
+        count: number of places.
+        most_each: most places of one owner; None for all.
     """
 
     def __init__(self, count: int, most_each: int | None = None) -> None:

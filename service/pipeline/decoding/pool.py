@@ -67,11 +67,11 @@ class _Worker:
 
 @dataclass(frozen=True)
 class _Talk:
-    """One job: what a process is told, and what becomes of what it says.
+    """One job: its request to a process, and the receiver of the answers.
 
     Attributes:
         brief_s: seconds in a place for short work; None in one for long work.
-        place: what gives way to others while it runs.
+        place: gives way to others while the job runs.
     """
 
     header: dict[str, object]
@@ -86,9 +86,9 @@ class _Talk:
 class WorkerPool:
     """Decoder processes: ``size`` at the start, up to three times as many on demand. Thread-safe.
 
-    Owners take turns, and nobody's short work waits for long work, which has places of its own. Work is taken for
-    short unless its file claims to be long; where that proves wrong, it is ended and begun again as long work. Twice
-    ``size`` pieces of long work, of one owner half of them, have a process and ``size`` of them run, in slices: a video
+    Owners take turns, and short work never waits for long work, which has places of its own. Work counts as short
+    unless its file claims to be long; where that proves wrong, it is ended and begun again as long work. Twice ``size``
+    pieces of long work have a process, at most half of them one owner's, and ``size`` of them run, in slices: a video
     keeps its process while its frames are analysed, which may take minutes.
 
     Args:

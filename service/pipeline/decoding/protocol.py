@@ -23,12 +23,9 @@ _LENGTH: Final = struct.Struct("<I")
 
 
 class Channel:
-    """One end of a connection.
+    """One end of a connected stream socket.
 
     Without a deadline it never polls: a process that may open no file descriptors cannot.
-
-    Args:
-        connection: a connected stream socket.
     """
 
     def __init__(self, connection: socket.socket) -> None:

@@ -110,11 +110,8 @@ class SampleBuffer:
     """Collects blocks of samples as they arrive, each at its place, so that nothing is copied or grown.
 
     Address space for the longest recording is reserved; memory is used only for what has arrived. The budget is given
-    back when the last array over the samples is gone.
-
-    Args:
-        max_channels, max_samples: more than this from a decoder process is taken for a process gone wrong.
-        budget: shared with other requests.
+    back when the last array over the samples is gone. A decoder process that sends more than ``max_channels`` or
+    ``max_samples`` has gone wrong.
     """
 
     def __init__(self, max_channels: int, max_samples: int, budget: DecodedBudget | None = None) -> None:
@@ -128,7 +125,7 @@ class SampleBuffer:
         """Read the payload of a 'samples' message: float32 [channels, samples].
 
         Raises:
-            ValueError: the message makes no sense, so whoever sent it has to be ended.
+            ValueError: the message is invalid, so its sender has to be ended.
             MediaTooLong, CapacityExceeded: the budget is spent.
         """
         channels, samples = announced_samples(message, self._max_channels, self._max_samples - self._length)

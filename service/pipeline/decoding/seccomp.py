@@ -91,12 +91,7 @@ when it wants to quote a line of source in a warning."""
 
 @dataclass(frozen=True)
 class Architecture:
-    """System call numbers of one processor architecture.
-
-    Attributes:
-        audit_number: its number in linux/audit.h.
-        numbers: of each call by name; calls that it does not have are left out.
-    """
+    """System call numbers by name of one processor architecture, and its number in linux/audit.h."""
 
     audit_number: int
     numbers: dict[str, int]

@@ -43,12 +43,7 @@ class BatchRunner(Protocol[Taken, Given]):
 
 @dataclass(frozen=True)
 class Done(Generic[Result]):
-    """Results in the order of the units.
-
-    Attributes:
-        queue_s: seconds until the first unit was on the device.
-        infer_s: seconds from then to the last result.
-    """
+    """Results in the order of the units; seconds until the first unit ran, and from then to the last result."""
 
     results: list[Result]
     queue_s: float

@@ -20,20 +20,18 @@ def run_units(
     stage: str = "infer",
     partial: Callable[[Sequence[Result | None]], None] | None = None,
 ) -> list[Result]:
-    """Run units on the device, and record their waiting and running time.
+    """Run units on the device, and count their waiting as 'queue' and their running as ``stage``.
 
     Args:
-        batcher: the device's threads.
-        runner: the model.
+        batcher, runner: the device's threads and the model.
         units: the model's inputs; may be empty.
-        work: the request's deadline and cancellation.
+        work: the request's work.
         report: called with the number of finished units, if ``work`` has a progress.
+        stage: name of the stage.
         partial: called with the results so far in order, None for an unfinished unit.
-        stage: name of the stage that the time counts for.
 
     Raises:
-        Problem: as :meth:`Batcher.run`.
-        Cancelled: the work was cancelled.
+        Problem, Cancelled: as :meth:`Batcher.run`.
     """
     if not units:
         work.took(stage, 0.0)
@@ -49,12 +47,7 @@ Answer = TypeVar("Answer")
 
 
 def run_on_device(device: Batcher, call: Callable[[], Answer], work: Work) -> Answer:
-    """Run ``call`` on a thread of ``device``.
-
-    Raises:
-        Problem: raised by ``call``, or as :meth:`Batcher.run`.
-        Cancelled: the work was cancelled.
-    """
+    """Run ``call`` on a thread of ``device``. Raises its problem, or as :meth:`Batcher.run`."""
     done = device.run(_CALLS, [call], work)
     answer: Answer | Problem = done.results[0]
     if isinstance(answer, Problem):

@@ -44,9 +44,7 @@ class DecayingRate:
     def retry_after_s(self, excess: float, unknown_s: float) -> float:
         """Seconds to work off ``excess`` units at this rate, within the bounds of ``Retry-After``.
 
-        Args:
-            excess: units over capacity.
-            unknown_s: returned before the first unit is finished.
+        ``unknown_s`` before the first unit is finished.
         """
         rate = self.per_second()
         if excess <= 0:

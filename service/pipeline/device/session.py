@@ -66,13 +66,7 @@ DATATYPES = {
 
 @dataclass(frozen=True)
 class Tensor:
-    """One input or output of a graph, in terms of the Open Inference Protocol.
-
-    Attributes:
-        name: name in the graph.
-        datatype: such as 'FP32'.
-        shape: sizes; :data:`ANY_SIZE` for an open one.
-    """
+    """One input or output of a graph: name, datatype such as 'FP32', and sizes, :data:`ANY_SIZE` for an open one."""
 
     name: str
     datatype: str
@@ -159,18 +153,7 @@ class Session:
             raise GraphError(f"it has no output {_listed(missing)}")
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-        """Run the graph once.
-
-        Args:
-            inputs: one array for each of ``input_names``.
-            outputs: names of the outputs to compute.
-
-        Returns:
-            The outputs by name.
-
-        Raises:
-            Exception: any of ONNX Runtime's; :mod:`service.pipeline.device.batch` answers 503 for it.
-        """
+        """Run the graph once on one array for each of ``input_names``; returns the ``outputs`` by name."""
         names = list(outputs)
         return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
 
@@ -276,10 +259,8 @@ DEVICE = 0
 class GpuMemory:
     """Reads the memory in use on the GPU from the CUDA driver, because ONNX Runtime does not report it.
 
-    It uses the context that the CUDA provider has already made, and takes no memory itself.
-
-    Args:
-        driver: the CUDA driver's functions; None loads the driver.
+    It uses the context that the CUDA provider has already made, and takes no memory itself. ``driver`` replaces the
+    driver's functions in tests.
     """
 
     def __init__(self, driver: Any = None) -> None:  # noqa: ANN401 - a ctypes library

@@ -29,13 +29,7 @@ class StageTimes(dict[str, float]):
         self.spans: dict[str, tuple[float, float]] = {}
 
     def add(self, stage: str, seconds: float, ended_ago_s: float = 0.0) -> None:
-        """Add to a stage's time.
-
-        Args:
-            stage: the stage's name.
-            seconds: duration to add.
-            ended_ago_s: seconds since its end.
-        """
+        """Add ``seconds``, which ended ``ended_ago_s`` ago, to a stage's time."""
         ended_at = time.monotonic() - ended_ago_s
         began_at = self.spans.get(stage, (ended_at - seconds, ended_at))[0]
         self.spans[stage] = (began_at, ended_at)

@@ -17,13 +17,7 @@ from numpy.typing import NDArray
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.table_cells import Columns, read_table
 from service.pipeline.face.unit_scale import ACTION_UNITS, within_scale
-from service.problems import (
-    ColumnsMissing,
-    FeaturesInvalid,
-    MediaTooLong,
-    TimestampsInvalid,
-    Unprocessable,
-)
+from service.problems import ColumnsMissing, FeaturesInvalid, MediaTooLong, TimestampsInvalid, Unprocessable
 from service.settings import Limits
 
 FaceChoice = Literal["largest"] | int

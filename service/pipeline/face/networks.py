@@ -151,12 +151,7 @@ class FaceNetworks:
         low, high, marks = places[0], places[1], places[2:]
         left, right = self.settings.detected_axis
         region = region_around(
-            low,
-            high,
-            marks[left],
-            marks[right],
-            factor=self.settings.roi_scale,
-            square=self.settings.detected_square,
+            low, high, marks[left], marks[right], factor=self.settings.roi_scale, square=self.settings.detected_square
         )
         return Detection(region, places[:2].reshape(4), score)
 

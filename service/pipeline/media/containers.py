@@ -92,10 +92,7 @@ DEMUXERS: Final[dict[str, str]] = {
 }
 """The one demuxer of each container; no other is tried."""
 
-DEMUXER_NAMES: Final[dict[str, str]] = {
-    "mov": "mov,mp4,m4a,3gp,3g2,mj2",
-    "matroska": "matroska,webm",
-}
+DEMUXER_NAMES: Final[dict[str, str]] = {"mov": "mov,mp4,m4a,3gp,3g2,mj2", "matroska": "matroska,webm"}
 """Demuxer → the names under which FFmpeg lists it, where they are several."""
 
 CLAIM_LENGTH: Final = frozenset({"flac", "webm", "aiff", "au", "caf", "asf"})

@@ -40,11 +40,7 @@ class EmbeddingModel(SpeechModel):
     REQUIRED = (EMBEDDING,)
 
     def __init__(
-        self,
-        bundle: Bundle,
-        session: Session,
-        max_batch: int,
-        on_padding: Callable[[float], None] | None = None,
+        self, bundle: Bundle, session: Session, max_batch: int, on_padding: Callable[[float], None] | None = None
     ) -> None:
         super().__init__(bundle, session, max_batch, on_padding)
         shape = next(tensor.shape for tensor in session.signature.outputs if tensor.name == EMBEDDING)

@@ -57,10 +57,7 @@ class SpeechModels:
 
 
 def load_models(
-    settings: Settings,
-    registry: Registry,
-    provider: Provider,
-    on_padding: Callable[[float], None] | None = None,
+    settings: Settings, registry: Registry, provider: Provider, on_padding: Callable[[float], None] | None = None
 ) -> SpeechModels:
     """Load all speech models and the preferred denoiser on ``provider``, voice activity on the CPU.
 

@@ -213,13 +213,7 @@ class UtteranceFinder:
         """All that is known, for :meth:`restore`."""
         short = None if self._short is None else [dict(vars(one)) for one in self._short]
         opened = None if self._open is None else dict(vars(self._open))
-        return {
-            "seen": self._seen,
-            "opened": self._opened,
-            "has_full": self._has_full,
-            "open": opened,
-            "short": short,
-        }
+        return {"seen": self._seen, "opened": self._opened, "has_full": self._has_full, "open": opened, "short": short}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up where :meth:`state` was written."""

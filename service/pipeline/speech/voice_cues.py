@@ -124,12 +124,7 @@ class VoiceCues:
 
     def state(self) -> dict[str, Any]:
         """All that is known, for :meth:`restore`."""
-        return {
-            "before": self._before,
-            "filtered": self._filtered,
-            "history": self._history,
-            "belief": self._belief,
-        }
+        return {"before": self._before, "filtered": self._filtered, "history": self._history, "belief": self._belief}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up where :meth:`state` was written."""

@@ -56,13 +56,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Findings:
-    """One result.
+    """One result: quantities over time, models by part ('affect', 'speech'), and flags and remarks to read beside them.
 
-    Attributes:
-        series: quantities over time.
-        models: models by part, such as 'affect' or 'speech'.
-        notes: flags and remarks to read beside the values.
-        emotion: most probable class and all probabilities; None without speech or classes.
+    ``emotion`` is the most probable class with all probabilities; None without speech or classes.
     """
 
     series: tuple[Series, ...]

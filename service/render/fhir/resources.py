@@ -144,12 +144,7 @@ DIMENSIONLESS = {"system": UCUM, "code": "1"}
 
 
 def sampled_data(series: Series, release: str) -> dict[str, object]:
-    """Members of SampledData.
-
-    Args:
-        series: at least one value.
-        release: 'R4B' takes ``period`` in milliseconds, 'R5' takes ``interval`` and its unit.
-    """
+    """Members of SampledData: 'R4B' has ``period`` in milliseconds, 'R5' ``interval`` and its unit."""
     period_ms = round(series.period_s * MILLISECONDS_PER_S, 3)
     pace = {"period": period_ms} if release == "R4B" else {"interval": period_ms, "intervalUnit": "ms"}
     return {

@@ -187,8 +187,7 @@ def test_rewriting_a_bundle_leaves_no_rest(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("write", "name"),
-    [(write_embedding_bundle, "speech embedding model"), (write_denoiser_bundle, "denoiser")],
+    ("write", "name"), [(write_embedding_bundle, "speech embedding model"), (write_denoiser_bundle, "denoiser")]
 )
 def test_every_model_of_the_waveform_says_how_recordings_are_cut(tmp_path, write, name):
     bundle = write(tmp_path)

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 
 from export.__main__ import main
-from export.audio_words.codebook import (
-    Codebook,
-    audio_words_features,
-    audio_words_grid,
-    nearest_words,
-    sample_codebook,
-)
+from export.audio_words.codebook import Codebook, audio_words_features, audio_words_grid, nearest_words, sample_codebook
 from export.audio_words.descriptors import frame_count, low_level_descriptors
 from export.audio_words.graph import CHUNK_FRAMES, audio_words_model
 from export.corpora.audio import stack
@@ -136,8 +130,7 @@ def test_one_command_makes_a_bundle_that_the_service_takes(small, tmp_path, caps
 
 
 @pytest.mark.parametrize(
-    ("more", "cause"),
-    [(["--assignments", "21"], "between 1 and"), (["--codebook-size", "100000"], "too few")],
+    ("more", "cause"), [(["--assignments", "21"], "between 1 and"), (["--codebook-size", "100000"], "too few")]
 )
 def test_expected_failures_are_one_line(small, tmp_path, more, cause, capsys):
     words = ["train", "bag-of-audio-words", "--corpus", str(small), "--out", str(tmp_path), "--licence", "CC0-1.0"]

@@ -47,16 +47,11 @@ def windows(image: np.ndarray, size: tuple[int, int], stride: int, dilation: int
     for row in range((image.shape[1] - reach[0]) // stride + 1):
         for column in range((image.shape[2] - reach[1]) // stride + 1):
             top, left = row * stride, column * stride
-            yield (
-                row,
-                column,
-                image[:, top : top + reach[0] : dilation, left : left + reach[1] : dilation],
-            )
+            yield (row, column, image[:, top : top + reach[0] : dilation, left : left + reach[1] : dilation])
 
 
 @pytest.mark.parametrize(
-    ("same", "stride", "dilation", "relu"),
-    [(True, 1, 1, 0), (True, 2, 1, 1), (False, 2, 1, 0), (True, 1, 2, 1)],
+    ("same", "stride", "dilation", "relu"), [(True, 1, 1, 0), (True, 2, 1, 1), (False, 2, 1, 0), (True, 1, 2, 1)]
 )
 def test_convolution(same: bool, stride: int, dilation: int, relu: int) -> None:
     x, kernel, bias = values(BATCH_SIZE, 6, 7, 3), values(4, 3, 2, 3), values(4)

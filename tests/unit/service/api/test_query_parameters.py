@@ -115,10 +115,7 @@ def test_every_parameter_is_handed_on() -> None:
         "track": 1,
         "picture_track": 0,
     }
-    assert vars(options_of(VideoQuery, video)) == video | {
-        "face": "7",
-        "include": frozenset({"audio", "action_units"}),
-    }
+    assert vars(options_of(VideoQuery, video)) == video | {"face": "7", "include": frozenset({"audio", "action_units"})}
     table = {"model": "m", "version": "2", "face": "3", "fps": "25", "include": "attribution"}
     assert vars(options_of(TableQuery, table)) == table | {"fps": 25.0, "include": frozenset({"attribution"})}
 

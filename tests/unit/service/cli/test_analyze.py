@@ -71,10 +71,7 @@ def test_failures_are_told_and_the_rest_goes_on(
 def test_json_lines_name_their_file(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", "--json", "--timeline", str(folder)]) == 1
     documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [document["file"] for document in documents] == [
-        str(folder / "good.wav"),
-        str(folder / "sub/also.MP4"),
-    ]
+    assert [document["file"] for document in documents] == [str(folder / "good.wav"), str(folder / "sub/also.MP4")]
     assert all(len(document["timeline"]["start_s"]) == 12 for document in documents)
     assert documents[0]["request_id"] != documents[1]["request_id"]
 

@@ -87,10 +87,7 @@ BROKEN = {
     "NUL in the file name": (part(filename=b"a\0b") + END, FilenameInvalid),
     "escape in the file name": (part(filename=b"a\x1b[31m") + END, FilenameInvalid),
     "direction mark in the file name": (part(filename="a\u202evaw".encode()) + END, FilenameInvalid),
-    "many part headers": (
-        part(more=b"".join(b"X-%d: 1\r\n" % n for n in range(2000))) + END,
-        MultipartInvalid,
-    ),
+    "many part headers": (part(more=b"".join(b"X-%d: 1\r\n" % n for n in range(2000))) + END, MultipartInvalid),
     "large part header": (part(more=b"X: " + b"x" * 1_000_000 + b"\r\n") + END, MultipartInvalid),
     "header twice": (part(more=b'Content-Disposition: form-data; name="x"\r\n') + END, MultipartInvalid),
     "no disposition": (b"--" + BOUNDARY + b"\r\nX: 1\r\n\r\nx\r\n" + END, MultipartInvalid),

@@ -94,10 +94,7 @@ def test_a_cancelled_job_waits_no_longer_and_takes_no_place() -> None:
 def test_jobs_that_wait_do_not_keep_waking_each_other() -> None:
     queue = JobQueue(1)
     assert queue.take("a", "first", threading.Event())
-    with (
-        patch.object(queue_module, "LOOK_S", 60.0),
-        patch.object(queue, "_call", wraps=queue._call) as looked,
-    ):
+    with patch.object(queue_module, "LOOK_S", 60.0), patch.object(queue, "_call", wraps=queue._call) as looked:
         waiting = Waiting(queue)
         for job in ("a1", "a2", "a3"):
             waiting.begin("a", job)

@@ -203,11 +203,7 @@ def test_envelope_is_the_least_and_greatest_of_each_slice(pipeline):
 
 @pytest.mark.parametrize(
     ("options", "pointer"),
-    [
-        ({"window_s": 0.05}, "/window_s"),
-        ({"window_s": 11.0}, "/window_s"),
-        ({"hop_s": 0.01}, "/hop_s"),
-    ],
+    [({"window_s": 0.05}, "/window_s"), ({"window_s": 11.0}, "/window_s"), ({"hop_s": 0.01}, "/hop_s")],
 )
 def test_bad_parameters_name_their_pointer(pipeline, options, pointer):
     with pytest.raises(Unprocessable) as caught:

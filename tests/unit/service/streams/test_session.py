@@ -103,9 +103,7 @@ def item(size_bytes: int = 1, seconds: float = 0.0) -> Item:
 
 
 @pytest.mark.parametrize(
-    ("one", "fitting"),
-    [(item(1000), PENDING_MESSAGES), (item(1, 2.5), 4)],
-    ids=["bytes", "seconds"],
+    ("one", "fitting"), [(item(1000), PENDING_MESSAGES), (item(1, 2.5), 4)], ids=["bytes", "seconds"]
 )
 def test_what_waits_is_bounded(one: Item, fitting: int) -> None:
     async def scenario(session: StreamSession, work: HereAndNow) -> None:

@@ -172,9 +172,7 @@ def flac_of_unknown_length(sound, rate_hz):
 
 
 @pytest.mark.parametrize(
-    "build",
-    [files.wav, files.flac, flac_of_unknown_length],
-    ids=["plain", "claims its length", "claims nothing"],
+    "build", [files.wav, files.flac, flac_of_unknown_length], ids=["plain", "claims its length", "claims nothing"]
 )
 def test_what_is_long_is_decoded_as_long_work_to_the_same_samples(decoder, long_holds, monkeypatch, build) -> None:
     data = build(LONG, 8_000)

@@ -5,14 +5,7 @@ import pytest
 
 from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.pipeline.face.unit_scale import ACTION_UNITS
-from service.problems import (
-    ColumnsMissing,
-    FeaturesInvalid,
-    MediaEmpty,
-    MediaTooLong,
-    TimestampsInvalid,
-    TooManyFrames,
-)
+from service.problems import ColumnsMissing, FeaturesInvalid, MediaEmpty, MediaTooLong, TimestampsInvalid, TooManyFrames
 from service.settings import Limits
 from tests.shared_material import SHARED
 
@@ -30,30 +23,14 @@ def rows_of(count=40, rate=25.0, **constant):
     rng = np.random.default_rng(0)
     rows = []
     for index in range(count):
-        row = {
-            "frame": index + 1,
-            "face_id": 0,
-            "timestamp": round(index / rate, 3),
-            "confidence": 0.98,
-            "success": 1,
-        }
+        row = {"frame": index + 1, "face_id": 0, "timestamp": round(index / rate, 3), "confidence": 0.98, "success": 1}
         row |= {name: round(float(rng.uniform(0, 5)), 2) for name in INTENSITIES}
         row |= {"AU28_c": 0, "gaze_0_x": -0.1, "p_scale": 2.5}
         rows.append(row | constant)
     return rows
 
 
-NEW = [
-    "frame",
-    "face_id",
-    "timestamp",
-    "confidence",
-    "success",
-    "gaze_0_x",
-    "p_scale",
-    *INTENSITIES,
-    "AU28_c",
-]
+NEW = ["frame", "face_id", "timestamp", "confidence", "success", "gaze_0_x", "p_scale", *INTENSITIES, "AU28_c"]
 OLD = [name for name in NEW if name != "face_id"]
 
 

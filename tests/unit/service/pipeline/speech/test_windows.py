@@ -18,11 +18,7 @@ def plan(n_samples, window_s=None, hop_s=None, speech=SPEECH, limits=LIMITS):
     return plan_windows(n_samples, speech, limits, window_s=window_s, hop_s=hop_s)
 
 
-@given(
-    n_samples=st.integers(8000, 2_000_000),
-    window_s=st.floats(0.5, 10.0),
-    hop_share=st.floats(0.0, 1.0),
-)
+@given(n_samples=st.integers(8000, 2_000_000), window_s=st.floats(0.5, 10.0), hop_share=st.floats(0.0, 1.0))
 def test_windows_cover_every_sample_and_stay_inside(n_samples, window_s, hop_share):
     hop_s = LIMITS.min_hop_s + hop_share * (window_s - LIMITS.min_hop_s)
     windows = plan(n_samples, window_s, hop_s)
