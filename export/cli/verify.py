@@ -12,7 +12,7 @@ from export.classifiers.verification import is_classifier_bundle, verify_classif
 from export.cli.common import ExpectedFailure, advance, bundle_card, note, progress_bar, say
 from export.corpora.audio import read_waveform
 from export.deep_spectrum.verification import verify_extractor_bundle
-from export.denoiser.verification import verify_denoiser_bundle
+from export.denoiser.bundle import verify_denoiser_bundle
 from export.emonet.verification import verify_speech_bundle
 from export.evaluation.verification import Clip, Verification
 from export.evaluation.voice import synthetic_voice

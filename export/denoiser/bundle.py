@@ -1,4 +1,4 @@
-"""Bundles of trained denoisers: graph, parity check, card."""
+"""Bundles of trained denoisers: graph, parity check, card, verification."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 
@@ -15,7 +16,16 @@ from export.corpora.audio import stack
 from export.denoiser.graph import denoiser_model, read_denoiser
 from export.denoiser.network import Denoiser, DenoiserConfig
 from export.denoiser.scores import ConditionReport
-from export.evaluation.verification import Clip, largest_difference, refuse_difference
+from export.evaluation.verification import (
+    Clip,
+    Verification,
+    batch_check,
+    clips_of,
+    difference_check,
+    largest_difference,
+    refuse_difference,
+    verification,
+)
 from service.card import Measurement, Parity, SpeechInput, read_card
 from service.pipeline.device.session import Session
 
@@ -127,3 +137,28 @@ def denoising_measurements(
             )
         )
     return entries
+
+
+def verify_denoiser_bundle(folder: Path, recordings: Sequence[Clip]) -> Verification:
+    """Compare ONNX Runtime with PyTorch, and each recording alone with the same one in a batch."""
+    card = read_card(folder)
+    assert card.speech is not None
+    assert card.parity is not None
+    clips = clips_of(card.speech, recordings)
+    session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
+    network = load_denoiser_bundle(folder)
+    alone = [run_denoiser(session, [clip])[0] for clip in clips]
+    together = run_denoiser(session, clips)
+    by_torch = [run_network(network, [clip])[0] for clip in clips]
+
+    def largest(others: Sequence[Clip]) -> float:
+        """Largest difference of a sample from the clips denoised alone; a row of a batch is longer than its clip."""
+        pairs = zip(alone, others, strict=True)
+        return max(float(np.abs(own - other[: len(own)]).max()) for own, other in pairs)
+
+    return verification(
+        card,
+        len(clips),
+        difference_check("torch", largest(by_torch), card.parity.tolerance),
+        batch_check(largest(list(together))),
+    )

@@ -88,7 +88,7 @@ def test_verify_passes_and_fails_on_other_weights(trained, capsys, monkeypatch):
         network.mask_layer.bias.data += 1.0
         return network
 
-    monkeypatch.setattr("export.denoiser.verification.load_denoiser_bundle", disturbed)
+    monkeypatch.setattr("export.denoiser.bundle.load_denoiser_bundle", disturbed)
     assert main(["verify", bundle]) == 1
     assert capsys.readouterr().out.startswith("FAIL")
 
