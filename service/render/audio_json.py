@@ -121,7 +121,7 @@ def channel_members(
         "valence": plain_number(channel.valence),
     }
     if timeline:
-        answer["timeline"] = _timeline(channel.timeline, labels)
+        answer["timeline"] = _columns(channel.timeline, labels)
     if segments:
         answer["segments"] = None if channel.segments is None else segments_columns(channel.segments, labels)
     if voice_activity:
@@ -137,45 +137,30 @@ def plain_number(value: float | None) -> float | None:
     return round(float(value), PROBABILITY_DECIMALS)
 
 
-def _timeline(timeline: Timeline, labels: tuple[str, ...]) -> dict[str, object]:
+def _columns(rows: Timeline | Segments, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Columns of windows or utterances: lists by name; a column that the model has not is None."""
+
     def column(values: FloatArray | None) -> list[float | None] | None:
         return None if values is None else plain_values(values, PROBABILITY_DECIMALS)
 
+    shares = {label: column(rows.probabilities[:, index]) for index, label in enumerate(labels)}
     return {
-        "start_s": plain_values(timeline.start_s, SECONDS_DECIMALS),
-        "end_s": plain_values(timeline.end_s, SECONDS_DECIMALS),
-        "probabilities": {
-            label: plain_values(timeline.probabilities[:, index], PROBABILITY_DECIMALS)
-            for index, label in enumerate(labels)
-        },
-        "arousal": column(timeline.arousal),
-        "valence": column(timeline.valence),
-        "speech": column(timeline.speech),
-        "confidence": column(timeline.confidence),
-        "plausible": plausible_column(timeline.plausible),
+        "start_s": plain_values(rows.start_s, SECONDS_DECIMALS),
+        "end_s": plain_values(rows.end_s, SECONDS_DECIMALS),
+        "probabilities": shares,
+        "arousal": column(rows.arousal),
+        "valence": column(rows.valence),
+        "speech": column(rows.speech),
+        "confidence": column(rows.confidence),
+        "plausible": plausible_column(rows.plausible),
     }
 
 
 def segments_columns(segments: Segments, labels: tuple[str, ...]) -> dict[str, Any]:
     """Columns of utterances: lists by name, ``probabilities`` by label; a column that the model has not is None."""
-
-    def column(values: FloatArray | None) -> list[float | None] | None:
-        return None if values is None else plain_values(values, PROBABILITY_DECIMALS)
-
-    return {
-        "start_s": plain_values(segments.start_s, SECONDS_DECIMALS),
-        "end_s": plain_values(segments.end_s, SECONDS_DECIMALS),
+    return _columns(segments, labels) | {
         "emotion": top_labels(segments.probabilities, labels),
-        "probabilities": {
-            label: plain_values(segments.probabilities[:, index], PROBABILITY_DECIMALS)
-            for index, label in enumerate(labels)
-        },
-        "arousal": column(segments.arousal),
-        "valence": column(segments.valence),
-        "speech": column(segments.speech),
         "speech_level_db": plain_values(segments.speech_level_db, LEVEL_DECIMALS),
-        "confidence": column(segments.confidence),
-        "plausible": plausible_column(segments.plausible),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import threading
@@ -24,7 +23,7 @@ from service.access.token_keys import (
 from service.access.tokens import LEEWAY_S, Tokens
 from service.access.watched_file import FileInvalid
 from service.problems import Unauthenticated, Unavailable
-from tests.support.credentials import AUDIENCE, ISSUER, Issuer
+from tests.support.credentials import AUDIENCE, ISSUER, Issuer, unsigned
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +62,6 @@ def test_the_leeway_is_kept_to(issuer, tokens):
     assert tokens.identify(issuer.token(exp=time.time() - LEEWAY_S + 10))
     with pytest.raises(Unauthenticated):
         tokens.identify(issuer.token(exp=time.time() - LEEWAY_S - 1))
-
-
-def unsigned(claims: dict) -> str:
-    def part(value: dict) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-    return f"{part({'alg': 'none', 'kid': 'rsa'})}.{part(claims)}."
 
 
 def swapped_claims(issuer: Issuer) -> str:
