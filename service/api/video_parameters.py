@@ -91,7 +91,8 @@ class VideoQuery(_AffectQuery):
         None,
         ge=0,
         le=999,
-        description="Number of the picture track, from 0; left out: the one marked default, else the first.",
+        description="Number of the picture track, from 0; left out: the one marked default, else the first, "
+        "unless no face is in it; then the first with a face.",
     )
     audio_model: str | None = Field(
         None, max_length=64, description="Name of the speech model of `include=audio`; left out: the service's default."

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from service.flags import Flag
 from service.jobs.audio_plan import AudioPlan
-from service.jobs.face_part import FacesPart
+from service.jobs.face_part import FacesPart, Opened, watched_track
 from service.jobs.files import PartFiles
 from service.jobs.part import FACES, INSPECT, SPEECH, TURN, NothingToDo, Part
 from service.jobs.sound_parts import SoundPart, TurnPart, joined_channels
@@ -71,9 +71,12 @@ class VideoPlan:
     ) -> Part:
         """The part ``name``, from ``state`` on."""
         if name == FACES:
-            faces = self._watched(options, state)
-            pictures = decoder.frames(source, skip_frames=faces.frames, picture_track=options.picture_track)
-            return FacesPart(pictures, self._video.device, faces, self._segment_s)
+
+            def open_track(track: int | None, known: dict[str, Any] | None) -> Opened:
+                faces = self._faces(options, known)
+                return decoder.frames(source, skip_frames=faces.frames, picture_track=track), faces
+
+            return FacesPart(open_track, self._video.device, self._segment_s, options.picture_track, state)
         if name == TURN:
             return self._turn_part(options, state, decoder, source)
         if not SpeakerTurn(None, tuple(PartFiles(spool, TURN).record(0).get("flags", ()))).has_sound:
@@ -87,18 +90,15 @@ class VideoPlan:
             Unprocessable: the face or the neutral stretch that is asked for is not in the video.
         """
         video = self._video
-        records = list(PartFiles(spool, FACES).records())
-        last = records[-1]
-        faces = self._watched(options, last["state"])
-        faces.put(records)
-        seen = video.seen(faces, options.face)
+        watched = watched_track(list(PartFiles(spool, FACES).records()), lambda state: self._faces(options, state))
+        seen = video.seen(watched.faces, options.face)
         model = video.affect_model(options.model, options.version)
-        turn = self._turn(spool, time_grid(last["media"].duration_s, model.hop_s))
+        turn = self._turn(spool, time_grid(watched.media.duration_s, model.hop_s))
         audio, audio_flags = self._sound(options, spool)
-        recording = video.recording(last["media"], last["flags"], turn, audio, audio_flags)
+        recording = video.recording(watched.media, watched.flags, turn, audio, audio_flags)
         return video.assemble(seen, recording, options, Work.within(self._deadline_s))
 
-    def _watched(self, options: VideoOptions, state: dict[str, Any] | None) -> VideoFaces:
+    def _faces(self, options: VideoOptions, state: dict[str, Any] | None) -> VideoFaces:
         """The faces of the segments that ``state`` is from."""
         networks, units = self._video.face_models()
         return VideoFaces(networks, units, read_neutral(options.neutral), state=state)

@@ -19,6 +19,8 @@ from service.pipeline.affect.functionals import AffectFeatures, time_grid
 from service.pipeline.affect.live import OnRows
 from service.pipeline.affect.model import AffectModel
 from service.pipeline.decoding.decode import Decoder
+from service.pipeline.decoding.frame_stream import VideoSummary
+from service.pipeline.device.admit import Hold
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_on_device
 from service.pipeline.device.session import CPU
@@ -27,7 +29,7 @@ from service.pipeline.face.action_unit_table import FaceChoice, read_action_unit
 from service.pipeline.face.action_units import ActionUnitModel, choose_action_units
 from service.pipeline.face.face_series import SeenFace
 from service.pipeline.face.networks import FaceNetworks
-from service.pipeline.face.neutral import read_neutral
+from service.pipeline.face.neutral import Neutral, read_neutral
 from service.pipeline.options import EVERY_FACE, read_face, read_include, read_numbered_face
 from service.pipeline.results import AudioEmotion, AudioOptions, MediaInfo, ModelReference
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -35,10 +37,10 @@ from service.pipeline.video.assemble import Recording, SpeakerTurn, assemble
 from service.pipeline.video.early_rows import EarlyRows, can_tell_early
 from service.pipeline.video.live import LiveVideo, LiveVideoOptions, open_live_video
 from service.pipeline.video.sound_track import find_turn
-from service.pipeline.video.video_faces import VideoFaces
+from service.pipeline.video.video_faces import VideoFaces, other_picture_tracks
 from service.pipeline.video.video_results import INCLUDES, TABLE_INCLUDES, TableOptions, VideoAffect, VideoOptions
 from service.pipeline.video.watching import watch_frames
-from service.problems import ModelNotFound, NoAudioStream
+from service.problems import CodecUnsupported, MediaInvalid, ModelNotFound, NoAudioStream
 from service.registry import Bundle, BundleError, Registry
 from service.settings import Settings
 
@@ -157,6 +159,8 @@ class VideoPipeline:
                 early = EarlyRows(on_rows, model, units, neutral, options.face, heard.steps)
             faces = VideoFaces(networks, units, neutral, early)
             summary = watch_frames(self._decoder, data, faces, hold, work, self.device, options.picture_track)
+            if options.picture_track is None and not faces.has_face:
+                faces, summary = self._look_elsewhere(data, faces, summary, neutral, hold, work)
             with work.stage("action_units"):
                 seen = run_on_device(self.device, lambda: self.seen(faces, options.face), work)
             grid_s = time_grid(summary.recording.duration_s, model.hop_s)
@@ -291,6 +295,28 @@ class VideoPipeline:
         read_neutral(options.neutral)
         self.affect_model(options.model, options.version)
         self.face_models()
+
+    def _look_elsewhere(
+        self,
+        data: bytes | memoryview,
+        faces: VideoFaces,
+        summary: VideoSummary,
+        neutral: Neutral,
+        hold: Hold,
+        work: Work,
+    ) -> tuple[VideoFaces, VideoSummary]:
+        """The first other picture track with a face, or what was given, a track without one."""
+        networks, units = self.face_models()
+        watching = replace(work, progress=None)  # it counts from 0; the stages' times stay shared
+        for track in other_picture_tracks(summary.recording):
+            others = VideoFaces(networks, units, neutral)
+            try:
+                found = watch_frames(self._decoder, data, others, hold, watching, self.device, track)
+            except (MediaInvalid, CodecUnsupported):
+                continue
+            if others.has_face:
+                return others, found
+        return faces, summary
 
     def _sound(
         self, data: bytes | memoryview, options: VideoOptions, turn: SpeakerTurn, work: Work

@@ -17,7 +17,7 @@ KNOWN: dict[str, dict[str, str]] = {
     "1": {
         "inspect": "3f883254e27b2996",
         "speech": "db2755cd0c7a4ee2",
-        "faces": "8b18d725d5663aab",
+        "faces": "a4e6223f4f3201f0",
         "turn": "63c7d2715633a621",
     },
 }

@@ -29,6 +29,10 @@ class FaceLog:
     Args:
         base: float32 [dim], the features that were subtracted before the head; None where the head without a neutral
             was asked, which needs no features afterwards.
+
+    Attributes:
+        sights: frames with the face, taken ones too.
+        presence: sum of the face's sizes over them.
     """
 
     def __init__(self, base: FloatArray | None) -> None:
@@ -37,6 +41,7 @@ class FaceLog:
         self._frames = np.empty(FIRST_ROOM, np.int32)
         self._boxes = np.empty((FIRST_ROOM, BOX_SIDES), HALF)
         self._count = 0
+        self.sights = 0
         self.presence = 0.0
 
     def __len__(self) -> int:
@@ -62,6 +67,7 @@ class FaceLog:
         self._frames[self._count] = frame
         self._boxes[self._count] = box
         self._count += 1
+        self.sights += 1
         self.presence += size_px
 
     def _grow(self) -> None:
@@ -103,13 +109,13 @@ class FaceLog:
     def state(self) -> dict[str, Any]:
         """All that is known but the frames, as plain values and arrays."""
         rows = None if self.neutral_rows is None else self.neutral_rows.state()
-        return {"presence": self.presence, "neutral_rows": rows}
+        return {"sights": self.sights, "presence": self.presence, "neutral_rows": rows}
 
     @classmethod
     def resume(cls, state: dict[str, Any]) -> FaceLog:
         """A log that goes on where :meth:`state` was asked for, without frames."""
         log = cls(None)
-        log.presence = state["presence"]
+        log.sights, log.presence = state["sights"], state["presence"]
         log.neutral_rows = None if state["neutral_rows"] is None else ThinnedRows.resume(state["neutral_rows"])
         return log
 

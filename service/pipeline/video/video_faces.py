@@ -24,7 +24,7 @@ from service.pipeline.face.neutral import Neutral
 from service.pipeline.face.tracker import FaceTracker, TrackedFace
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.options import place_of
-from service.pipeline.results import FloatArray
+from service.pipeline.results import FloatArray, MediaInfo
 from service.problems import Unprocessable
 
 LEAST_SIGHTS: Final = 3
@@ -94,6 +94,11 @@ class VideoFaces:
     def frames(self) -> int:
         """Number of frames that were looked at, in all segments."""
         return len(self._time_s)
+
+    @property
+    def has_face(self) -> bool:
+        """Whether a face was seen often enough to be none of the detector's mistakes, in all segments."""
+        return bool(self._sure())
 
     @property
     def upto_s(self) -> float:
@@ -219,7 +224,12 @@ class VideoFaces:
 
     def _sure(self) -> dict[int, FaceLog]:
         least = min(LEAST_SIGHTS, len(self._time_s))
-        return {face: log for face, log in self._logs.items() if len(log) >= least}
+        return {face: log for face, log in self._logs.items() if log.sights >= least}
+
+
+def other_picture_tracks(media: MediaInfo) -> list[int]:
+    """Numbers of the picture tracks that were not looked at, in the order of the file."""
+    return [track.track for track in media.tracks if track.kind == "picture" and not track.used]
 
 
 def face_features(faces: Sequence[TrackedFace], networks: FaceNetworks, units: ActionUnitModel) -> FloatArray:
