@@ -13,11 +13,15 @@ from unittest.mock import patch
 import certifi
 import httpx
 import pytest
+from hypothesis import settings
 
 from tests.support.client_halves import HALVES, MakeClient, client_of
 from tests.support.live_server import LiveServer, serving, small_settings
 from tests.support.patience import HANG_S
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
+
+settings.register_profile("untimed", deadline=None)  # its usual 200 ms fail on a busy machine and detect no hang
+settings.load_profile("untimed")
 
 SLOW = (
     "unit/emoserve/test_document.py",
@@ -26,12 +30,15 @@ SLOW = (
     "unit/export/affect/test_training.py",
     "unit/export/audio_words",
     "unit/export/classifiers/test_commands.py",
+    "unit/export/corpora/test_resynthesis.py",
     "unit/export/deep_spectrum",
     "unit/export/denoiser",
     "unit/export/emonet",
     "unit/export/faces/test_action_units.py",
+    "unit/export/faces/test_command.py",
     "unit/export/features/test_extraction.py",
     "unit/export/graph/test_front_end.py",
+    "unit/export/graph/test_mel_bank.py",
     "unit/export/speech_representations",
     "unit/project/test_docs_site.py",
     "unit/research",
@@ -39,8 +46,17 @@ SLOW = (
     "unit/service/jobs/test_long_audio.py",
     "unit/service/jobs/test_long_video.py",
     "unit/service/jobs/test_postgres.py",
+    "unit/service/pipeline/decoding/test_bounded_sound.py",
+    "unit/service/pipeline/decoding/test_presentation.py",
+    "unit/service/pipeline/decoding/test_recording_flags.py",
+    "unit/service/pipeline/decoding/test_tracks.py",
+    "unit/service/pipeline/face/test_search.py",
+    "unit/service/pipeline/media/test_recognition.py",
+    "unit/service/pipeline/speech/test_listener.py",
+    "unit/service/pipeline/test_table_variants.py",
+    "unit/service/pipeline/test_video_pipeline.py",
 )
-"""Files and folders whose tests train, convert whole networks, start databases or judge long recordings."""
+"""Files and folders whose tests train, convert whole networks, start databases, or judge long or many recordings."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

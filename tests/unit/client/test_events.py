@@ -91,7 +91,7 @@ def ask(make_client: MakeClient) -> Ask:
 
 
 @given(st.lists(st.integers(0, len(RAW.encode())), max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_events_do_not_depend_on_where_they_are_cut(cuts: list[int]) -> None:
     content, decoder, found = RAW.encode(), EventDecoder(), []
     places = [0, *sorted(cuts), len(content)]

@@ -45,7 +45,7 @@ def test_what_is_written_is_read(tmp_path, size):
 
 
 @given(st.integers(0, len(CONTENT) + 10), st.integers(0, 200_000))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_range_can_be_read(file, start, size):
     with EncryptedReader(file, KEY) as reader:
         assert reader.read(start, size) == CONTENT[start : start + size]

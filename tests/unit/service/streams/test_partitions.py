@@ -15,7 +15,7 @@ from service.settings import Settings
 from tests.shared_material import ROOT
 from tests.support.long_recordings import pieces
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

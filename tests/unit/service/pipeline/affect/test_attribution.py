@@ -19,7 +19,7 @@ def direct_answer(features, model, step):
     return total
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(steps=st.integers(1, 60), columns=st.integers(1, 5), kernel=st.integers(1, 30), seed=st.integers(0, 2**16))
 def test_cells_and_columns_add_up_to_the_output(steps, columns, kernel, seed):
     rng = np.random.default_rng(seed)

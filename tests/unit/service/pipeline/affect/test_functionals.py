@@ -30,7 +30,7 @@ def direct_statistics(time_s, values, grid_s, window_s):
 frame_steps_ms = st.lists(st.integers(1, 400), min_size=0, max_size=150)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     steps_ms=frame_steps_ms,
     seed=st.integers(0, 2**16),

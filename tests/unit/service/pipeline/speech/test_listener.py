@@ -37,7 +37,7 @@ MODELS = {"tiny": 16_000, "fast": 22_050, "slow": 8_000}
 DENOISER_HZ = 16_000
 RATES_HZ = (8_000, 16_000, 22_050, 44_100, 48_000)
 SHORTEST_S, LONGEST_S = 0.1, 5.0
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 class Built:
