@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from emoserve.records import AudioEmbedding, AudioEmotion, VideoAffect
     from service.card import Card
     from service.pipeline.results import AudioOptions
+    from service.pipeline.speech.profile import VoiceProfile
     from service.pipeline.video.video_results import TableOptions, VideoOptions
 
     Recording = str | os.PathLike[str] | bytes | NDArray[np.floating[Any]]
@@ -128,6 +130,39 @@ class Analyzer:
         options = checked(EmbeddingQuery, parameters).options(self._settings.limits)
         return AudioEmbedding.of(self._running().speech.embed(content_of(recording, rate_hz), options, _work(progress)))
 
+    def profile(
+        self,
+        recordings: Iterable[Recording],
+        rate_hz: int | None = None,
+        *,
+        profile: Mapping[str, object] | None = None,
+        model: str | None = None,
+        version: str | None = None,
+    ) -> dict[str, object]:
+        """Make the profile of a voice or a line from recordings that need no label, or go on with one.
+
+        Args:
+            recordings: as those of :meth:`audio`.
+            rate_hz: sample rate of samples.
+            profile: the document to go on with.
+            model, version: what it is for; None takes the default.
+
+        Returns:
+            A document of a few kilobytes for the parameter ``profile`` of :meth:`audio`. It holds no sound, but one of
+            a single person is biometric data.
+
+        Raises:
+            EmoserveError: a recording cannot be read, or there is too little speech.
+        """
+        from service.pipeline.results import AudioOptions
+        from service.schemas.profile import profile_document
+
+        before = None if profile is None else _profile_in(profile)
+        contents = [content_of(recording, rate_hz) for recording in recordings]
+        options = AudioOptions(model=model, version=version)
+        made = self._running().speech.profile(contents, options, _work(None), before)
+        return profile_document(made).model_dump()
+
     def video(
         self,
         recording: str | os.PathLike[str] | bytes,
@@ -226,7 +261,11 @@ class Analyzer:
     def _audio_options(self, parameters: AudioParameters) -> AudioOptions:
         from service.api.parameters import AudioQuery
 
-        return checked(AudioQuery, parameters).options(self._settings.limits)
+        document = parameters.get("profile")
+        if not isinstance(document, Mapping):
+            return checked(AudioQuery, parameters).options(self._settings.limits)
+        options = checked(AudioQuery, {**parameters, "profile": "document"}).options(self._settings.limits)
+        return replace(options, voice=_profile_in(document))
 
     def _each(self, engine: LocalEngine, folder: Path, choices: Choices) -> Iterator[FileAnswer]:
         unreadable: list[FileAnswer] = []
@@ -243,6 +282,12 @@ class Analyzer:
             else:
                 yield FileAnswer(path, _record_of(result, choices))
         yield from unreadable
+
+
+def _profile_in(document: Mapping[str, object]) -> VoiceProfile:
+    from service.schemas.profile import read_profile
+
+    return read_profile(json.dumps(document).encode())
 
 
 def _record_of(result: Answer, choices: Choices) -> AudioEmotion | VideoAffect:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
 from service.pipeline.results import ChannelChoice
 from service.problems import Unprocessable
@@ -27,8 +27,12 @@ class EmbeddingParameters(TypedDict, total=False):
 
 
 class AudioParameters(EmbeddingParameters, total=False):
-    """Parameters of :meth:`emoserve.Analyzer.audio`; times are seconds."""
+    """Parameters of :meth:`emoserve.Analyzer.audio`; times are seconds.
 
+    ``profile`` is 'none', 'self', or a document of :meth:`emoserve.Analyzer.profile`.
+    """
+
+    profile: Literal["none", "self"] | Mapping[str, object] | None
     timeline: bool
     segments: bool
     voice_activity: bool

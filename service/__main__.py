@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from service import __version__, cpus  # noqa: F401 - before the libraries whose threads it limits
-from service.cli import analyze, check, health, keys, models, serve
+from service.cli import analyze, check, health, keys, models, profile, serve
 from service.cli.terminal import UsageError, failure_line, say, silence_stdout
 
 EXIT_FAILED = 1
@@ -21,6 +21,7 @@ Command = tuple[str, Callable[[argparse.ArgumentParser], None] | None, Callable[
 _COMMANDS: tuple[Command, ...] = (
     ("serve", serve.add_arguments, serve.run, "run the service"),
     ("analyze", analyze.add_arguments, analyze.run, "judge recordings without a server"),
+    ("profile", profile.add_arguments, profile.run, "make the profile of a voice from recordings"),
     ("models", models.add_arguments, models.run, "list the model bundles"),
     ("health", health.add_arguments, health.run, "ask the service of this machine whether it lives"),
     ("check", check.add_arguments, check.run, "test bundles, device, decoder and models"),

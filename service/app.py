@@ -23,6 +23,7 @@ from service.api import (
     jobs,
     models,
     page,
+    profiles,
     streams,
     video,
 )
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _ROUTERS = (
-    *(audio, embedding, video, action_units, jobs, streams),
+    *(audio, embedding, profiles, video, action_units, jobs, streams),
     *(models, about, health, docs, page),
 )
 

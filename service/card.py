@@ -60,6 +60,14 @@ class Measurement(_Frozen):
     command: str = Field("", description="command of this repository that prints the figure")
 
 
+class ProfileInput(_Frozen):
+    """Profiles that a speech model takes: statistics of other recordings of the same person or line."""
+
+    encoder_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the weights that make the statistics")
+    dimensions: int = Field(gt=0, description="numbers of a profile's mean, and of its deviation")
+    half_weight_clips: float = Field(gt=0, description="clips at which a profile counts half of what it could")
+
+
 class SpeechInput(_Frozen):
     """Input of a speech model, and the windows that recordings are cut into."""
 
@@ -82,6 +90,7 @@ class SpeechInput(_Frozen):
         0.4, ge=0, description="a shorter utterance is left out where there are longer ones"
     )
     enough_speech_s: float = Field(1.0, gt=0, description="seconds of voice at which a row's confidence is 1")
+    profile: ProfileInput | None = Field(None, description="profiles that the model takes; null where it takes none")
 
 
 class Doubt(_Frozen):

@@ -238,6 +238,24 @@ class DenoiserUnavailable(
     """``denoise=true`` where no denoiser is loaded."""
 
 
+class ProfileInvalid(
+    Unprocessable, code="profile_invalid", title="The profile is no document of 'POST /v1/profiles', or is missing."
+):
+    """A profile that cannot be read, or none where one was announced."""
+
+
+class ProfileMismatch(
+    Unprocessable, code="profile_mismatch", title="The profile is not of this model: make a new one with it."
+):
+    """A profile of another encoder, or a model that takes none."""
+
+
+class ProfileTooLittleSpeech(
+    Unprocessable, code="profile_too_little_speech", title="A profile needs 3 s of speech: send more recordings."
+):
+    """Recordings with too little voice for a profile."""
+
+
 class MediaInvalid(Unprocessable, code="media_invalid", title="The recording cannot be decoded."):
     """A permitted container whose content cannot be decoded."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
@@ -13,13 +14,14 @@ from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion
 from emoserve_client.common_answers import Document
 from emoserve_client.event_streams import EVENTS
 from emoserve_client.job_answers import Job
-from emoserve_client.uploads import Source, Upload, source_of
+from emoserve_client.uploads import Form, Source, Upload, form_of, source_of
 from emoserve_client.video_answers import VideoAffect
 
 Answer = TypeVar("Answer")
 JobKind = Literal["audio-emotion", "video-affect"]
 
 JSON = "application/json"
+PROFILE = "profile"
 AUDIO_EMOTION = "/v1/audio/emotion"
 AUDIO_EMBEDDING = "/v1/audio/embedding"
 VIDEO_AFFECT = "/v1/video/affect"
@@ -40,7 +42,7 @@ class Call(Generic[Answer]):
     read: Callable[[httpx.Response], Answer]
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    source: Source | None = None
+    source: Source | Form | None = None
 
     @property
     def all_headers(self) -> dict[str, str]:
@@ -61,7 +63,7 @@ def analyse(path: str, upload: Upload, options: Mapping[str, Any], read: Callabl
         lambda response: read(response.json()),
         parameters(options),
         {"accept": JSON},
-        source_of(upload, table=path == TABLE_AFFECT),
+        _body(path, upload, options),
     )
 
 
@@ -87,14 +89,22 @@ def table_affect(upload: Upload, options: Mapping[str, Any]) -> Call[VideoAffect
 
 def analyse_as(path: str, media_type: str, upload: Upload, options: Mapping[str, Any]) -> Call[bytes]:
     """Send a file, get the bytes of another media type: a plot, a table, FHIR."""
-    source = source_of(upload, table=path == TABLE_AFFECT)
+    source = _body(path, upload, options)
     return Call("POST", path, lambda response: response.content, parameters(options), {"accept": media_type}, source)
 
 
 def analyse_events(path: str, upload: Upload, options: Mapping[str, Any]) -> Call[None]:
     """Send a file, get events, which :class:`emoserve_client.event_streams.UploadEvents` reads."""
-    source = source_of(upload, table=path == TABLE_AFFECT)
+    source = _body(path, upload, options)
     return Call("POST", path, lambda _: None, parameters(options), {"accept": EVENTS}, source)
+
+
+def make_profile(uploads: Sequence[Upload], before: Document | None, options: Mapping[str, Any]) -> Call[Document]:
+    """``POST /v1/profiles``."""
+    form = form_of(uploads, {} if before is None else {PROFILE: json.dumps(before).encode()})
+    return Call(
+        "POST", "/v1/profiles", lambda response: dict(response.json()), parameters(options), {"accept": JSON}, form
+    )
 
 
 def document(path: str) -> Call[Document]:
@@ -115,7 +125,7 @@ def submit(kind: JobKind, upload: Upload, options: Mapping[str, Any], idempotenc
         _job,
         parameters(options),
         {"accept": JSON, "idempotency-key": idempotency_key},
-        source_of(upload),
+        _body("", upload, options),
     )
 
 
@@ -150,8 +160,18 @@ def job_events_path(job_id: str) -> str:
 
 
 def parameters(options: Mapping[str, Any]) -> dict[str, str]:
-    """Query parameters of ``options``; those that are None are left out."""
-    return {name: _text(value) for name, value in options.items() if value is not None}
+    """Query parameters of ``options``; those that are None or documents are left out."""
+    return {
+        name: _text(value) for name, value in options.items() if value is not None and not isinstance(value, Mapping)
+    }
+
+
+def _body(path: str, upload: Upload, options: Mapping[str, Any]) -> Source | Form:
+    """The file, and the profile beside it where the options hold one."""
+    profile = options.get(PROFILE)
+    if isinstance(profile, Mapping):
+        return form_of([upload], {PROFILE: json.dumps(profile).encode()})
+    return source_of(upload, table=path == TABLE_AFFECT)
 
 
 def _text(value: object) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
+from emoserve_client.common_answers import Document
+
 Channel = Literal["mix", "left", "right", "each"]
 Include = Literal["action_units", "attribution", "audio", "boxes", "frame_units"]
 
@@ -31,12 +33,14 @@ class EmotionOptions(SoundOptions, total=False):
 
     ``timeline`` asks for a value for every window, ``segments`` for one for every utterance, ``voice_activity`` for the
     probability of speech at every step. ``min_speech`` is the share of a window that must be speech, 0…1.
+    ``profile`` is 'none', 'self', or the document of :meth:`make_profile`.
     """
 
     timeline: bool
     segments: bool
     voice_activity: bool
     min_speech: float
+    profile: Literal["none", "self"] | Document
 
 
 class VideoOptions(TypedDict, total=False):

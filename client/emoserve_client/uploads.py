@@ -1,11 +1,12 @@
-"""File of a request: a path, bytes, or an open binary file, sent in pieces."""
+"""Files of a request: paths, bytes, or open binary files, sent in pieces."""
 
 from __future__ import annotations
 
 import io
 import mimetypes
 import os
-from collections.abc import AsyncIterator, Iterator
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -58,6 +59,60 @@ class Source:
         pieces = self.pieces()
         while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
             yield piece
+
+
+@dataclass(frozen=True)
+class Form:
+    """Files and documents to be sent as the parts of one body.
+
+    Attributes:
+        sources: each becomes a part ``file``.
+        documents: JSON by the names of their parts.
+    """
+
+    sources: Sequence[Source]
+    documents: Mapping[str, bytes]
+    boundary: str
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether all files can be sent again."""
+        return all(source.repeatable for source in self.sources)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Type of the body."""
+        return {"content-type": f"multipart/form-data; boundary={self.boundary}"}
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes from the beginning."""
+        for name, document in self.documents.items():
+            yield self._head(name, "application/json", named=False) + document + b"\r\n"
+        for source in self.sources:
+            yield self._head("file", source.media_type, named=True)
+            yield from source.pieces()
+            yield b"\r\n"
+        yield f"--{self.boundary}--\r\n".encode()
+
+    async def async_pieces(self) -> AsyncIterator[bytes]:
+        """Yield the bytes from the beginning; a thread reads the files."""
+        pieces = self.pieces()
+        while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
+            yield piece
+
+    def _head(self, name: str, media_type: str, *, named: bool) -> bytes:
+        filename = '; filename="recording"' if named else ""
+        lines = (
+            f"--{self.boundary}",
+            f'Content-Disposition: form-data; name="{name}"{filename}',
+            f"Content-Type: {media_type}",
+        )
+        return "\r\n".join((*lines, "", "")).encode()
+
+
+def form_of(uploads: Sequence[Upload], documents: Mapping[str, bytes]) -> Form:
+    """Prepare several parts for sending; raises as :func:`source_of`."""
+    return Form([source_of(upload) for upload in uploads], documents, secrets.token_hex(16))
 
 
 def source_of(upload: Upload, *, table: bool = False) -> Source:

@@ -24,12 +24,18 @@ class GraphBuilder:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._parameters: dict[str, NDArray[np.float32]] = {}
+        self._defaults: dict[str, onnx.TensorProto] = {}
         self._shapes: list[onnx.ValueInfoProto] = []
 
     def input(self, name: str, dtype: int, shape: Sequence[str | int]) -> str:
         """Declare an input."""
         self._inputs.append(helper.make_tensor_value_info(name, dtype, list(shape)))
         return name
+
+    def optional_input(self, name: str, shape: Sequence[str | int], default: NDArray[np.float32]) -> str:
+        """Declare a float32 input that takes ``default``, broadcast, where a caller does not give it."""
+        self._defaults[name] = numpy_helper.from_array(default, name)
+        return self.input(name, FLOAT, shape)
 
     def output(self, name: str, value: str, dtype: int, shape: Sequence[str | int]) -> None:
         """Declare ``value`` as the output ``name``."""
@@ -85,9 +91,8 @@ class GraphBuilder:
             for name, value in self._parameters.items()
         ]
         inputs = [*self._inputs, *shapes]
-        graph = helper.make_graph(
-            self._nodes, self._name, inputs, self._outputs, list(self._constants.values()), value_info=self._shapes
-        )
+        values = [*self._constants.values(), *self._defaults.values()]
+        graph = helper.make_graph(self._nodes, self._name, inputs, self._outputs, values, value_info=self._shapes)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=producer)
         model.ir_version = IR_VERSION
         helper.set_model_props(model, metadata)

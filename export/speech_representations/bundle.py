@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,10 +20,10 @@ from export.graph.front_end import FrontEnd
 from export.graph.high_pass import BELOW_SPEECH, high_passed
 from export.speech_representations.encoder import PRESET
 from export.speech_representations.graph import read_voice, voice_model
-from export.speech_representations.network import VoiceConfig, VoiceNetwork
+from export.speech_representations.network import HALF_WEIGHT_CLIPS, POOLED, VoiceConfig, VoiceNetwork
 from export.training.checkpoint import averaged_weights, load_checkpoint
 from export.training.trainer import load_calibration
-from service.card import SpeechInput, read_card
+from service.card import ProfileInput, SpeechInput, read_card
 
 GRAPH_FILE_NAME = "ge2e.onnx"
 
@@ -81,6 +82,11 @@ def write_voice_bundle(
         max_length_s=window_s,
         preset=PRESET.name,
         high_pass_hz=BELOW_SPEECH.below_hz,
+        profile=ProfileInput(
+            encoder_sha256=encoder_sha256(network),
+            dimensions=POOLED // 2,
+            half_weight_clips=HALF_WEIGHT_CLIPS,
+        ),
     )
     drawn = Drawn(
         voice_model(network, about.metadata, calibration).SerializeToString(),
@@ -90,6 +96,15 @@ def write_voice_bundle(
         network.config.labels,
     )
     return write_emotion_bundle(drawn, about, speech, calibration, out, inputs)
+
+
+def encoder_sha256(network: VoiceNetwork) -> str:
+    """Digest of all that the pooled representation depends on; profiles are bound to it, not to the head."""
+    digest = hashlib.sha256(f"{PRESET.name} {BELOW_SPEECH.below_hz} {network.config.equalisation}".encode())
+    for name, value in sorted(network.state_dict().items()):
+        if name == "reference" or name.startswith(("layers.", "energy.")):
+            digest.update(name.encode() + np.ascontiguousarray(value.numpy(), "<f4").tobytes())
+    return digest.hexdigest()
 
 
 def by_network(network: VoiceNetwork, calibration: Calibration) -> Compute:

@@ -52,8 +52,9 @@ class _Writer:
         power, frames = write_front_end(graph, PRESET, waveform, lengths)
         power, active = self._condition(power, frames)
         pooled = self._pool(self._encode(power), active)
-        self._head(pooled, calibration)
-        graph.output("embedding", pooled, FLOAT, ["batch", POOLED])
+        self._head(self._personal(pooled), calibration)
+        for name in ("embedding", "statistics"):
+            graph.output(name, pooled, FLOAT, ["batch", POOLED])
         return graph.model("emoserve-export", metadata)
 
     def _condition(self, power: str, frames: str) -> tuple[str, str]:
@@ -104,6 +105,15 @@ class _Writer:
         variance = graph.add("Sub", square, graph.add("Mul", mean, mean))
         deviation = graph.add("Sqrt", graph.add("Max", variance, graph.constant(LEAST_VARIANCE)))
         return graph.add("Concat", mean, deviation, axis=1)
+
+    def _personal(self, pooled: str) -> str:
+        """The representation seen from a profile; without one it stays as it is."""
+        graph = self._graph
+        profile = graph.optional_input("profile", ["batch", POOLED], np.zeros((1, POOLED), np.float32))
+        weight = graph.optional_input("profile_weight", ["batch"], np.zeros(1, np.float32))
+        centre = graph.constant(_array(self._network.centre), "centre")
+        shift = graph.add("Mul", graph.add("Sub", profile, centre), graph.add("Unsqueeze", weight, graph.constant([1])))
+        return graph.add("Sub", pooled, shift)
 
     def _head(self, pooled: str, calibration: Calibration) -> None:
         graph, network = self._graph, self._network

@@ -39,6 +39,16 @@ POOLED = 2 * LAYERS * UNITS
 """Numbers of the pooled representation: mean and deviation of each unit of each layer."""
 
 
+HALF_WEIGHT_CLIPS = 10.0
+"""Clips at which a profile counts half: the representation's mean over fewer says little of a voice.
+
+Chosen among 5, 10, 20 and 40 on the train and devel partitions of corpora that were left out; docs/accuracy.md.
+"""
+
+Profile = tuple[Tensor, Tensor]
+"""Mean representation of some clips, float32 [batch, 1536], and how much it counts, float32 [batch], 0…1."""
+
+
 @dataclass(frozen=True)
 class VoiceConfig:
     """Shape of the network.
@@ -84,6 +94,12 @@ class VoiceNetwork(nn.Module):
         self.arousal = nn.Linear(config.head_units, len(AROUSAL_LEVELS))
         self.valence = nn.Linear(config.head_units, len(VALENCE_LEVELS))
 
+    @property
+    def centre(self) -> Tensor:
+        """Mean representation of the training, float32 [1536]; a profile takes the place of it."""
+        assert self.norm.running_mean is not None
+        return self.norm.running_mean
+
     def condition(self, power: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Equalise and level the spectra.
 
@@ -122,8 +138,15 @@ class VoiceNetwork(nn.Module):
         deviation = (square - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
         return torch.cat([mean, deviation], dim=1)
 
-    def forward(self, power: Tensor, frames: Tensor) -> dict[str, Tensor]:
+    def forward(self, power: Tensor, frames: Tensor, profile: Profile | None = None) -> dict[str, Tensor]:
         """Logits by output name: emotion [batch, classes], arousal [batch, 2], valence [batch, 3]."""
-        pooled = self.dropout(self.norm(self.embed(power, frames)))
+        return self.judge(self.embed(power, frames), profile)
+
+    def judge(self, pooled: Tensor, profile: Profile | None = None) -> dict[str, Tensor]:
+        """The same from what :meth:`embed` gave, seen from a profile where there is one."""
+        if profile is not None:
+            mean, weight = profile
+            pooled = pooled - weight[:, None] * (mean - self.centre)
+        pooled = self.dropout(self.norm(pooled))
         x = self.dropout(functional.relu(self.hidden(pooled)))
         return {"emotion": self.emotion(x), "arousal": self.arousal(x), "valence": self.valence(x)}

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer, refuse_what_cannot_be_carried, sound_parts
 from service.api.event_stream import Emit, UploadEvents
-from service.api.openapi.documentation import AUDIO_RESPONSES, UPLOAD_BODY
-from service.api.parameters import AudioQuery, refuse_repeated_parameters
+from service.api.openapi.documentation import AUDIO_RESPONSES, PROFILE, VOICE_BODY
+from service.api.parameters import AudioQuery, refuse_repeated_parameters, with_profile
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
 from service.http.negotiation import EVENTS, JSON
 from service.pipeline.device.task import Work
@@ -27,7 +27,7 @@ router = APIRouter(tags=["audio"])
     operation_id="analyse_audio_emotion",
     summary="Emotion in a recording",
     responses=AUDIO_RESPONSES,
-    openapi_extra={"requestBody": UPLOAD_BODY},
+    openapi_extra={"requestBody": VOICE_BODY},
     dependencies=[Depends(refuse_repeated_parameters)],
     response_class=Response,
 )
@@ -42,10 +42,22 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Q
     options = query.options(services_of(request).settings.limits)
     media_type = answer_media_type(request, AUDIO_MEDIA_TYPES)
     refuse_what_cannot_be_carried(sound_parts(options), media_type)
+    documents = {PROFILE: bytearray()}
+
+    def known() -> AudioOptions:
+        return with_profile(options, documents)
+
     if media_type == EVENTS:
-        return UploadEvents(request, lambda data, work, emit: _analyse_aloud(request, data, options, work, emit))
+        return UploadEvents(
+            request,
+            lambda data, work, emit: _analyse_aloud(request, data, known(), work, emit),
+            documents=documents,
+        )
     return await answer_upload(
-        request, lambda data, work: _analyse(request, data, options, media_type, work), media_type
+        request,
+        lambda data, work: _analyse(request, data, known(), media_type, work),
+        media_type,
+        documents=documents,
     )
 
 

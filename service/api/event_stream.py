@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.api.upload_answer import do_upload
 from service.http.exchange import exchange_of
+from service.http.multipart import Documents
 from service.http.negotiation import EVENTS
 from service.http.problem_response import problem_document
 from service.http.uploads import RAW_MEDIA
@@ -70,16 +71,24 @@ class UploadEvents(Response):
         request: with multipart or raw body.
         answer: the work.
         raw_types: media types that the body may have where it is not multipart.
+        documents: as of :class:`~service.http.multipart.MultipartFile`.
         is_long: whether the work may take minutes; see :meth:`service.http.work_pool.WorkPool.run`.
     """
 
     def __init__(
-        self, request: Request, answer: EventAnswer, raw_types: Sequence[str] = RAW_MEDIA, *, is_long: bool = False
+        self,
+        request: Request,
+        answer: EventAnswer,
+        raw_types: Sequence[str] = RAW_MEDIA,
+        *,
+        documents: Documents | None = None,
+        is_long: bool = False,
     ) -> None:
         super().__init__(media_type=EVENTS)
         self._request = request
         self._answer = answer
         self._raw_types = raw_types
+        self._documents = documents
         self._is_long = is_long
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[_Event | None] = asyncio.Queue()
@@ -115,7 +124,9 @@ class UploadEvents(Response):
     async def _work(self) -> bytes:
         """The last event, ready to be sent: of a long answer it takes a while to make, so it is made in the thread."""
         try:
-            return await do_upload(self._request, self._result, self._raw_types, is_long=self._is_long)
+            return await do_upload(
+                self._request, self._result, self._raw_types, documents=self._documents, is_long=self._is_long
+            )
         finally:
             self._events.put_nowait(None)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from fastapi import Request
 
 from service.access.caller import caller_of, sender_of
+from service.api.openapi.documentation import PROFILE
 from service.http.exchange import exchange_of
+from service.http.multipart import Documents
 from service.http.uploads import BodySink, choose_sink, declared_bytes, too_large
 from service.http.work_pool import ClientGoneError
 from service.jobs.job import Job, JobOptions
@@ -26,8 +28,14 @@ STRIDE_BYTES: Final = 65_536
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-async def receive_job(request: Request, options: JobOptions) -> Job:
+async def receive_job(
+    request: Request, options: JobOptions, complete: Callable[[Documents], JobOptions] | None = None
+) -> Job:
     """Read the recording and make it a job.
+
+    Args:
+        options: as the query says.
+        complete: makes the options whole when the body is there; None where the body says nothing of them.
 
     Raises:
         Problem: the upload is refused, or the options cannot be used.
@@ -43,7 +51,8 @@ async def receive_job(request: Request, options: JobOptions) -> Job:
         with services.uploads.hold(sender_of(request.scope)):
             limits = job_limits(services.settings)
             target = _Target()
-            sink = choose_sink(request, limits, target)
+            documents: Documents = {} if complete is None else {PROFILE: bytearray()}
+            sink = choose_sink(request, limits, target, documents=documents)
             caller = caller_of(request.scope)
             reception = await asyncio.to_thread(
                 jobs.receive, options, caller.owner, key, declared_bytes(request), caller.limits
@@ -53,6 +62,9 @@ async def receive_job(request: Request, options: JobOptions) -> Job:
                 with exchange_of(request.scope).stage("upload"):
                     await _pour(request, sink, reception, limits.body_timeout_s)
                     sink.finish()
+                    if complete is not None:
+                        whole = complete(documents)
+                        await asyncio.to_thread(jobs.complete, reception, whole)
                     return await asyncio.to_thread(reception.finish)
             except BaseException:
                 await asyncio.shield(asyncio.to_thread(reception.abandon))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -22,7 +24,7 @@ from service.api.answers import (
 from service.api.job_answer import job_address, job_answer
 from service.api.job_events import event_id, job_events
 from service.api.job_upload import receive_job
-from service.api.openapi.documentation import UPLOAD_BODY
+from service.api.openapi.documentation import UPLOAD_BODY, VOICE_BODY
 from service.api.openapi.jobs import (
     DELETE_RESPONSES,
     EVENT_RESPONSES,
@@ -32,10 +34,11 @@ from service.api.openapi.jobs import (
     RESULT_RESPONSES,
     SUBMIT_RESPONSES,
 )
-from service.api.parameters import AudioQuery, refuse_repeated_parameters
+from service.api.parameters import AudioQuery, refuse_repeated_parameters, with_profile
 from service.api.upload_answer import answer_media_type
 from service.api.video_parameters import VideoQuery, list_pattern
 from service.http.exchange import exchange_of
+from service.http.multipart import Documents
 from service.http.negotiation import EVENTS
 from service.http.uploads import client_gone
 from service.jobs.job import Job, JobOptions
@@ -59,6 +62,7 @@ INCLUDE = Query(
 )
 
 _SUBMIT = {"requestBody": UPLOAD_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
+_SUBMIT_VOICE = _SUBMIT | {"requestBody": VOICE_BODY}
 
 
 @router.post(
@@ -67,14 +71,15 @@ _SUBMIT = {"requestBody": UPLOAD_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
     summary="Emotion in a long recording",
     status_code=202,
     responses=SUBMIT_RESPONSES,
-    openapi_extra=_SUBMIT,
+    openapi_extra=_SUBMIT_VOICE,
     dependencies=[Depends(refuse_repeated_parameters)],
 )
 async def submit_audio_emotion(
     request: Request, response: Response, query: Annotated[AudioQuery, Query()]
 ) -> JobAnswer:
     """The work of `/v1/audio/emotion` as a job, for recordings of many hours; same body, same parameters."""
-    return await _submit(request, response, query.options(services_of(request).settings.limits))
+    options = query.options(services_of(request).settings.limits)
+    return await _submit(request, response, options, partial(with_profile, options))
 
 
 @router.post(
@@ -162,8 +167,13 @@ def delete_job(request: Request, job_id: str) -> Response:
     return Response(status_code=204)
 
 
-async def _submit(request: Request, response: Response, options: JobOptions) -> JobAnswer:
-    job = await receive_job(request, options)
+async def _submit(
+    request: Request,
+    response: Response,
+    options: JobOptions,
+    complete: Callable[[Documents], JobOptions] | None = None,
+) -> JobAnswer:
+    job = await receive_job(request, options, complete)
     if not job.is_new:
         response.status_code = 200
     response.headers["Location"] = request.scope.get("root_path", "").rstrip("/") + job_address(job)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api.openapi.documentation import PROFILE
+from service.http.multipart import Documents
 from service.http.problem_response import pointer_to
 from service.pipeline.options import check_hop, check_range
-from service.pipeline.results import AudioOptions, ChannelChoice, EmbeddingOptions
-from service.problems import Unprocessable
+from service.pipeline.results import AudioOptions, ChannelChoice, EmbeddingOptions, ProfileChoice
+from service.problems import ProfileInvalid, Unprocessable
+from service.schemas.profile import read_profile
 from service.settings import Limits
 
 MAX_ERRORS = 16
@@ -94,6 +98,11 @@ class AudioQuery(RecordingQuery):
         le=1,
         description="Share of a window that must be speech for it to be judged; left out: the service's setting.",
     )
+    profile: ProfileChoice | None = Field(
+        None,
+        description="What the voice is compared with: `none`; `self`, what was heard of the recording before; or "
+        "`document`, the part `profile` of the body, from `POST /v1/profiles`. Left out: the part where there is one.",
+    )
 
     def options(self, limits: Limits) -> AudioOptions:
         """Check the parameters beside one another and hand them on.
@@ -116,6 +125,23 @@ class EmbeddingQuery(RecordingQuery):
         """
         self.check(limits)
         return EmbeddingOptions(**self.model_dump())
+
+
+def with_profile(options: AudioOptions, documents: Documents) -> AudioOptions:
+    """The options with the profile that came in the body.
+
+    Raises:
+        ProfileInvalid: it cannot be read, or is missing.
+        Unprocessable: it came beside ``profile=self``.
+    """
+    content = documents[PROFILE]
+    if options.profile == "document" and not content:
+        raise ProfileInvalid("There is no profile: send it as the part 'profile' beside 'file'.", pointer="/profile")
+    if not content or options.profile == "none":
+        return options
+    if options.profile == "self":
+        raise Unprocessable("There is a part 'profile' beside profile=self: leave one out.", pointer="/profile")
+    return replace(options, profile="document", voice=read_profile(content))
 
 
 def refuse_repeated_parameters(request: Request) -> None:

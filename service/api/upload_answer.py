@@ -8,6 +8,7 @@ from fastapi import Request, Response
 
 from service.access.caller import sender_of
 from service.http.exchange import Exchange, exchange_of
+from service.http.multipart import Documents, NextFile
 from service.http.negotiation import FHIR, choose_fhir_version, choose_media_type
 from service.http.uploads import RAW_MEDIA, client_gone, read_upload
 from service.pipeline.device.task import Work
@@ -36,6 +37,8 @@ async def answer_upload(
     media_type: str,
     raw_types: Sequence[str] = RAW_MEDIA,
     *,
+    documents: Documents | None = None,
+    next_file: NextFile | None = None,
     is_long: bool = False,
 ) -> Response:
     """Read the upload, run ``answer`` in a worker thread, and respond with its bytes.
@@ -45,17 +48,25 @@ async def answer_upload(
         answer: the work.
         media_type: of the response.
         raw_types: media types that the body may have where it is not multipart.
+        documents, next_file: as of :class:`~service.http.multipart.MultipartFile`.
         is_long: whether the work may take minutes; see :meth:`service.http.work_pool.WorkPool.run`.
 
     Raises:
         Problem: the upload is refused or cannot be judged.
         ClientGoneError: the client closed the connection meanwhile.
     """
-    return Response(await do_upload(request, answer, raw_types, is_long=is_long), media_type=media_type)
+    content = await do_upload(request, answer, raw_types, documents=documents, next_file=next_file, is_long=is_long)
+    return Response(content, media_type=media_type)
 
 
 async def do_upload(
-    request: Request, answer: Answer, raw_types: Sequence[str] = RAW_MEDIA, *, is_long: bool = False
+    request: Request,
+    answer: Answer,
+    raw_types: Sequence[str] = RAW_MEDIA,
+    *,
+    documents: Documents | None = None,
+    next_file: NextFile | None = None,
+    is_long: bool = False,
 ) -> bytes:
     """Read the upload and run ``answer`` in a worker thread; arguments and errors as :func:`answer_upload`."""
     services = services_of(request)
@@ -63,7 +74,7 @@ async def do_upload(
     try:
         services.check_capacity()
         with services.uploads.hold(sender_of(request.scope)) as held:
-            data = await read_upload(request, limits, held, raw_types)
+            data = await read_upload(request, limits, held, raw_types, documents, next_file)
             return await services.work.run(
                 lambda work: answer(data, work),
                 deadline_s=limits.deadline_s,

@@ -56,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start-s", type=float, metavar="SECONDS", help="judge from here")
     parser.add_argument("--end-s", type=float, metavar="SECONDS", help="judge up to here")
     parser.add_argument("--denoise", action="store_true", help="take noise out of the sound first")
+    parser.add_argument(
+        "--profile", metavar="FILE|self", help="compare the voice with a document of 'emoserve profile', or with itself"
+    )
     add_embedding_flags(parser)
     add_face_flags(parser)
     add_model_flags(parser)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
+from service.cli.profile import read_profile_file
 from service.cli.terminal import UsageError
 from service.local.judge import MODES, Choices
 from service.pipeline.results import AudioOptions
@@ -52,8 +55,16 @@ def choices_from(arguments: argparse.Namespace) -> Choices:
         denoise=arguments.denoise,
         segments=arguments.segments,
         voice_activity=arguments.voice_activity,
+        **_profile(arguments.profile),
     )
     return Choices(arguments.mode, audio, video, table)
+
+
+def _profile(named: str | None) -> dict[str, Any]:
+    """The options of a profile that is in a file, or is the recording itself."""
+    if named in (None, "none", "self"):
+        return {"profile": named}
+    return {"profile": "document", "voice": read_profile_file(Path(str(named)))}
 
 
 def _face_options(arguments: argparse.Namespace) -> tuple[VideoOptions, TableOptions]:

@@ -1,9 +1,10 @@
-"""One file out of a multipart/form-data body (RFC 7578), limits applied while it arrives."""
+"""Files and documents out of a multipart/form-data body (RFC 7578), limits applied while it arrives."""
 
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -27,6 +28,8 @@ MAX_PART_HEADERS = 8
 MAX_PART_HEADER_BYTES = 8 * 1024
 MAX_PREAMBLE_BYTES = 1024
 MAX_EPILOGUE_BYTES = 1024
+MAX_DOCUMENT_BYTES: Final = 32 * 1024
+"""Most bytes of a part that is a document."""
 
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]*[0-9A-Za-z'()+_,./:=?-]")
 # C0 and C1 controls and the marks that turn the direction of writing.
@@ -54,14 +57,39 @@ class Target(Protocol):
         """Take the next bytes."""
 
 
-class MultipartFile:
-    """Takes a body in chunks and writes the bytes of the part ``file`` to ``target``, nothing else."""
+Documents = Mapping[str, bytearray]
+"""Small parts that a call takes beside the file, by name; what arrives of each is added to its bytes."""
 
-    def __init__(self, boundary: bytes, limits: Limits, target: Target) -> None:
+NextFile = Callable[[], Target]
+"""Called when a file begins that is not the first; returns what takes it."""
+
+
+class MultipartFile:
+    """Takes a body in chunks and hands on the bytes of the part ``file`` and of documents, nothing else.
+
+    Args:
+        boundary: without the leading hyphens.
+        limits: of the service.
+        target: takes the file.
+        documents: parts that may be there too.
+        next_file: for calls that take several files; None takes one.
+    """
+
+    def __init__(
+        self,
+        boundary: bytes,
+        limits: Limits,
+        target: Target,
+        documents: Documents | None = None,
+        next_file: NextFile | None = None,
+    ) -> None:
         self._limits = limits
         self._opening = b"--" + boundary
         self._terminator = b"\r\n--" + boundary + b"--"
         self._target = target
+        self._documents = {name.encode(): content for name, content in (documents or {}).items()}
+        self._next_file = next_file
+        self._document: bytearray | None = None
         self._fields = self._files = self._extra_fields = 0
         self._begun = self._ended = False
         self._before_bytes = 0
@@ -111,7 +139,8 @@ class MultipartFile:
         if not self._files:
             raise FieldMissing
         if self._extra_fields:
-            raise Unprocessable("Parameters are query parameters; the body holds the part 'file' alone.")
+            named = " and ".join(f"'{name}'" for name in ("file", *(one.decode() for one in self._documents)))
+            raise Unprocessable(f"Parameters are query parameters; the body holds {named} alone.")
 
     def _after_preamble(self, chunk: bytes) -> bytes:
         """Cut off everything before the first boundary; empty until the boundary is there.
@@ -173,6 +202,12 @@ class MultipartFile:
         name, filename = self._disposition()
         if self._part_headers.get(b"content-transfer-encoding", b"").strip().lower() not in _PLAIN_ENCODINGS:
             raise MultipartInvalid("Parts are sent as they are, without transfer encoding.")
+        self._document = self._documents.get(name)
+        if self._document is not None:
+            self._in_file = False
+            if self._document:
+                raise MultipartInvalid(f"The part '{name.decode()}' is there twice.")
+            return
         self._in_file = filename is not None
         if filename is None:
             if name == FILE_FIELD:
@@ -184,7 +219,9 @@ class MultipartFile:
             raise FieldMissing("The file part must be named 'file'.")
         self._files += 1
         if self._files > 1:
-            raise TooManyFiles
+            if self._next_file is None:
+                raise TooManyFiles
+            self._target = self._next_file()
 
     def _disposition(self) -> tuple[bytes, bytes | None]:
         kind, options = parse_options_header(self._part_headers.get(b"content-disposition"))
@@ -202,8 +239,10 @@ class MultipartFile:
             self._target.extend(memoryview(data)[start:end])
             return
         self._text_bytes += end - start
-        if self._text_bytes > self._limits.max_field_bytes:
+        if self._text_bytes > (self._limits.max_field_bytes if self._document is None else MAX_DOCUMENT_BYTES):
             raise FieldTooLarge
+        if self._document is not None:
+            self._document += data[start:end]
 
     def _on_end(self) -> None:
         self._ended = True

@@ -10,7 +10,7 @@ from fastapi import Request
 
 from service.http.envelope import has_body
 from service.http.exchange import exchange_of
-from service.http.multipart import MultipartFile, Target, boundary_of
+from service.http.multipart import Documents, MultipartFile, NextFile, Target, boundary_of
 from service.http.work_pool import ClientGoneError, HeldUpload
 from service.problems import (
     BodyMissing,
@@ -68,7 +68,12 @@ class RawBody:
 
 
 async def read_upload(
-    request: Request, limits: Limits, held: HeldUpload, raw_types: Sequence[str] = RAW_MEDIA
+    request: Request,
+    limits: Limits,
+    held: HeldUpload,
+    raw_types: Sequence[str] = RAW_MEDIA,
+    documents: Documents | None = None,
+    next_file: NextFile | None = None,
 ) -> memoryview:
     """Read the recording or table out of the request's body.
 
@@ -77,13 +82,14 @@ async def read_upload(
         limits: of the service.
         held: accounts for the memory.
         raw_types: media types that the body may have where it is not multipart.
+        documents, next_file: as of :class:`~service.http.multipart.MultipartFile`.
 
     Raises:
         Problem: 400, 408, 413, 415 or 503 as the module's problems say.
         ClientGoneError: the client closed the connection meanwhile.
     """
     content = bytearray()
-    sink = choose_sink(request, limits, content, raw_types)
+    sink = choose_sink(request, limits, content, raw_types, documents, next_file)
     with exchange_of(request.scope).stage("upload"):
         try:
             async with asyncio.timeout(limits.body_timeout_s):
@@ -95,7 +101,14 @@ async def read_upload(
         return memoryview(content)
 
 
-def choose_sink(request: Request, limits: Limits, target: Target, raw_types: Sequence[str] = RAW_MEDIA) -> BodySink:
+def choose_sink(
+    request: Request,
+    limits: Limits,
+    target: Target,
+    raw_types: Sequence[str] = RAW_MEDIA,
+    documents: Documents | None = None,
+    next_file: NextFile | None = None,
+) -> BodySink:
     """Judge the body by its headers alone.
 
     Raises:
@@ -111,7 +124,7 @@ def choose_sink(request: Request, limits: Limits, target: Target, raw_types: Seq
     content_type = headers.get("content-type", RAW_TYPES[0])
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == MULTIPART:
-        return MultipartFile(boundary_of(content_type), limits, target)
+        return MultipartFile(boundary_of(content_type), limits, target, documents, next_file)
     if any(media_type == one or (one.endswith("/") and media_type.startswith(one)) for one in raw_types):
         return RawBody(target)
     raise UnsupportedContentType

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from service.jobs.codec import decode
 from service.jobs.files import PartFiles
 from service.jobs.part import INSPECT, SPEECH, NothingToDo, Part
 from service.jobs.sound_parts import InspectPart, Judging, SoundPart, joined_channels
-from service.jobs.spool import JobSpool
+from service.jobs.spool import PROFILE, JobSpool
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech.denoise import Denoiser
+from service.pipeline.speech.emotion import view_for
 from service.pipeline.speech.emotion_answer import JudgedSound, emotion_answer, judged_channel
 from service.pipeline.speech.extent import Gaps
+from service.pipeline.speech.profile import ProfileUse, VoiceProfile
 from service.pipeline.speech.resampling import resampled_length
 from service.pipeline.speech.windows import Windows, window_rule
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -38,7 +42,10 @@ class AudioPlan:
             ModelNotFound, Unprocessable, DenoiserUnavailable
         """
         self._denoiser(options)
-        speech = self._speech.model_for(options).speech
+        model = self._speech.model_for(options)
+        if options.profile != "document" or options.voice is not None:  # the document comes with the body
+            view_for(options, model)
+        speech = model.speech
         longest = round(speech.window_s * speech.sample_rate_hz)
         window_rule(speech, self._limits, options.window_s, options.hop_s).plan(longest, self._limits)
 
@@ -77,7 +84,12 @@ class AudioPlan:
         rule = window_rule(model.speech, self._limits, options.window_s, options.hop_s)
         least_share = self._speech.least_share(options.min_speech)
         gaps = Gaps.of(inspected["spans"], options.start_s or 0.0, rule.rate_hz)
-        judging = Judging(model, rule, inspected["samples"], denoiser, least_share, gaps)
+        known = options
+        if options.profile == "document":
+            known = replace(options, voice=VoiceProfile(**decode(spool.read(PROFILE))))
+        judging = Judging(
+            model, rule, inspected["samples"], denoiser, least_share, gaps, lambda: view_for(known, model)
+        )
         return SoundPart(sound, self._speech, rate_hz, self._segment_s, judging, state)
 
     def join(self, options: AudioOptions, spool: JobSpool) -> AudioEmotion | None:
@@ -103,6 +115,7 @@ class AudioPlan:
             denoiser=None if denoiser is None else denoiser.reference,
             least_share=self._speech.least_share(options.min_speech),
             spans=inspected["spans"],
+            profile=None if records[-1]["profile"] is None else ProfileUse(**records[-1]["profile"]),
         )
         return emotion_answer(known, model, {})
 

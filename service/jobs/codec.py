@@ -24,6 +24,7 @@ from service.pipeline.results import (
     Track,
     VoiceTrace,
 )
+from service.pipeline.speech.profile import ProfileUse
 from service.pipeline.video.video_results import Statistics, VideoAffect
 
 _KINDS: Final[dict[str, type[Any]]] = {
@@ -36,6 +37,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
         FlagSpan,
         MediaInfo,
         ModelReference,
+        ProfileUse,
         Segments,
         Timeline,
         Track,

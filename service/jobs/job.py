@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -139,7 +139,9 @@ class Job:
 
 
 def options_text(options: JobOptions) -> str:
-    """Options as JSON; equal options give equal texts."""
+    """Options as JSON, without the voice; equal options give equal texts."""
+    if isinstance(options, AudioOptions):
+        options = replace(options, voice=None)
     values = asdict(options)
     if isinstance(options, VideoOptions):
         values["include"] = sorted(options.include)

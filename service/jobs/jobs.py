@@ -166,6 +166,16 @@ class Jobs:
         self.spool.check_space(declared_bytes)
         return Reception(self.spool, self._accept, options, caller, key_limits, idempotency_key, new_key())
 
+    def complete(self, reception: Reception, options: JobOptions) -> None:
+        """Take the options again when the body has told all of them.
+
+        Raises:
+            NoSpace: the disk is full.
+            Problem: the options cannot be used.
+        """
+        self._plans.check(options)
+        reception.take_options(options)
+
     @database_told()
     def _accept(self, reception: Reception, writer: EncryptedWriter) -> Job:
         """Make a complete recording a job.

@@ -7,8 +7,10 @@ import hmac
 from collections.abc import Callable
 
 from service.jobs.cipher import EncryptedWriter
+from service.jobs.codec import encode
 from service.jobs.job import Job, JobOptions, handle_of, new_job_id, options_text
-from service.jobs.spool import Spool, no_space
+from service.jobs.spool import PROFILE, Spool, no_space
+from service.pipeline.results import AudioOptions
 from service.problems import MediaEmpty
 from service.settings import KeyLimits
 
@@ -56,7 +58,8 @@ class Reception:
         self._digest.update(f"{kind}\0{options_text(options)}\0".encode())
         self.is_job = False
         self._waiting = bytearray()
-        self._writer = spool.create_job(self.handle, key).write_upload()
+        self._files = spool.create_job(self.handle, key)
+        self._writer = self._files.write_upload()
 
     def extend(self, content: bytes | memoryview) -> None:
         """Take the next bytes of the recording."""
@@ -88,6 +91,19 @@ class Reception:
         self._spool.check_space(len(waiting))
         with no_space():
             self._writer.write(waiting)
+
+    def take_options(self, options: JobOptions) -> None:
+        """Take the options again where the body told more of them; a voice is kept among the job's files.
+
+        Raises:
+            NoSpace: the disk is full.
+        """
+        self.options = options
+        voice = options.voice if isinstance(options, AudioOptions) else None
+        if voice is not None:
+            content = encode(dict(vars(voice)))
+            self._digest.update(content)
+            self._files.store(PROFILE, content)
 
     def finish(self) -> Job:
         """Make the recording a job, or find the one that the same request made before.

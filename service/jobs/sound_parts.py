@@ -6,7 +6,7 @@ its state is written down.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from service.pipeline.speech.emotion_answer import joined_records, record_of, so
 from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.listener import ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel
+from service.pipeline.speech.profile import GrowingProfile, View
 from service.pipeline.speech.utterances import UtteranceRule
 from service.pipeline.speech.windows import WindowRule
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -72,6 +73,7 @@ class Judging:
         denoiser: takes the noise out first, at the rate of the sound; None leaves it in.
         least_share: share of speech from which on a row is judged, 0…1.
         gaps: stretches without sound.
+        open_view: makes what a channel is seen from.
     """
 
     model: EmotionModel
@@ -80,6 +82,7 @@ class Judging:
     denoiser: Denoiser | None
     least_share: float
     gaps: Gaps | None
+    open_view: Callable[[], View] = lambda: None
 
 
 class SoundPart:
@@ -122,8 +125,8 @@ class SoundPart:
 
         Its record has the 'steps' of voice activity, bool [steps], for each of the 'channels', and where windows are
         judged also the members of :func:`~service.pipeline.speech.emotion_answer.record_of`. The last record has
-        'whole', too: the 'outline' of each channel and whether it 'is_silent'; or, where only speech is looked for,
-        'spans', the remarks on the sound.
+        'whole', too: the 'outline' of each channel and whether it 'is_silent', and the 'profile' that was used; or,
+        where only speech is looked for, 'spans', the remarks on the sound.
         """
         began = self._taken
         stop = began + self._segment_samples
@@ -139,6 +142,8 @@ class SoundPart:
                 record["spans"] = self._sound.outcome.spans
             else:
                 record["whole"] = [channel.whole() for channel in self._channels]
+                view = self._channels[0].view
+                record["profile"] = None if view is None else dict(vars(view.use))
             return Segment(record, None, 1.0, media_s)
         state = {"taken": self._taken, "channels": [channel.state() for channel in self._channels]}
         share = 0.0 if self._judging is None else self._taken / self._judging.n_samples
@@ -177,8 +182,8 @@ class SoundPart:
         ]
         if self._judging is None:
             return [{"steps": one.steps.is_speech} for one in heard]
-        clips = [clip for one in heard for clip in one.clips]
-        answers = iter(self._speech.judge(self._judging.model, clips, work))
+        views = [channel.view for channel in self._channels]
+        answers = iter(self._speech.judge(self._judging.model, heard, views, work))
         return [record_of(one, sort_answers(one, [next(answers) for _ in one.clips])) for one in heard]
 
     def _open(self, channels: int) -> None:
@@ -191,6 +196,7 @@ class _Channel:
 
     def __init__(self, speech: SpeechPipeline, rate_hz: int, judging: Judging | None) -> None:
         self._denoiser: ChannelDenoiser | None = None
+        self.view: View = None if judging is None else judging.open_view()
         if judging is None:
             self._listener = ChannelListener(None, rate_hz, speech.voice)
             return
@@ -221,12 +227,15 @@ class _Channel:
         return {
             "listener": self._listener.state(),
             "denoiser": None if self._denoiser is None else self._denoiser.state(),
+            "profile": self.view.state() if isinstance(self.view, GrowingProfile) else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self._listener.restore(state["listener"])
         if self._denoiser is not None:
             self._denoiser.restore(state["denoiser"])
+        if isinstance(self.view, GrowingProfile):
+            self.view.restore(state["profile"])
 
 
 class TurnPart:

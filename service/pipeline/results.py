@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from service.pipeline.speech.profile import ProfileUse, VoiceProfile
     from service.registry import Bundle
 
 FloatArray = NDArray[np.float32]
 ChannelChoice = Literal["mix", "left", "right", "each"]
+ProfileChoice = Literal["none", "self", "document"]
 
 Span = tuple[float, float]
 """Begin and end in seconds of the presentation clock."""
@@ -94,6 +96,8 @@ class AudioOptions:
 
     Attributes:
         rows: whether the windows are judged too; without, the timeline is NaN and utterances alone make the answer.
+        profile: what the voice is compared with: nothing, what was heard of the recording before, or ``voice``.
+        voice: the profile that the caller sent; jobs keep it beside the recording, never among the options.
     """
 
     model: str | None = None
@@ -110,6 +114,8 @@ class AudioOptions:
     voice_activity: bool = False
     min_speech: float | None = None
     rows: bool = True
+    profile: ProfileChoice | None = None
+    voice: VoiceProfile | None = None
 
 
 @dataclass(frozen=True)
@@ -294,7 +300,7 @@ class AudioEmotion:
     ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32
     [slices, 2], for plots. ``denoiser`` took the noise out before, where that was asked for. ``doubt`` is that of the
     model's card. ``flag_spans`` says when those flags hold that are about a time: first the recording's, then each
-    channel's.
+    channel's. ``profile`` is what the voice was compared with, if anything was.
     """
 
     media: MediaInfo
@@ -306,6 +312,7 @@ class AudioEmotion:
     stages_s: dict[str, float] = field(default_factory=dict)
     doubt: DoubtBound | None = None
     flag_spans: tuple[FlagSpan, ...] = ()
+    profile: ProfileUse | None = None
 
 
 OnWindow = Callable[[JudgedWindow, Sequence[str]], None]

@@ -6,7 +6,7 @@ may be called from many threads at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.admit import Admission, estimate_s
@@ -24,12 +24,15 @@ from service.pipeline.results import (
 )
 from service.pipeline.speech.denoise import Denoiser
 from service.pipeline.speech.embedding import choose_embedding, embed_sound
-from service.pipeline.speech.emotion import SoundJudge
+from service.pipeline.speech.emotion import SoundJudge, view_for
+from service.pipeline.speech.listener import HeardWindows
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.pipeline.speech.load import load_models
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
+from service.pipeline.speech.profile import View, VoiceProfile, profile_of
 from service.pipeline.speech.sound import SoundSource
 from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, VoiceActivity
+from service.problems import Problem, ProfileMismatch
 from service.registry import SPEECH_EMOTION, Registry
 from service.settings import Settings
 
@@ -107,6 +110,7 @@ class SpeechPipeline:
         bundle = self._registry.find(options.model, options.version)
         model = self._models.emotion[bundle.card.name, bundle.card.version]
         self._sounds.check(options)
+        view_for(options, model)  # refuses a profile before the work
         with self.admission.hold(estimate_s(len(data))) as hold:
             sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, work)
             answer = self._judge.judge(sound, model, options, rest, on_window)
@@ -130,6 +134,46 @@ class SpeechPipeline:
         self._finish(work)
         return answer
 
+    def profile(
+        self,
+        recordings: Iterable[bytes | memoryview],
+        options: AudioOptions,
+        work: Work,
+        before: VoiceProfile | None = None,
+        failed: Callable[[Problem], None] | None = None,
+    ) -> VoiceProfile:
+        """Profile of the voices in some recordings; arguments and errors as those of :meth:`analyse`.
+
+        Args:
+            recordings: of one person, or of one line.
+            before: the profile that they continue.
+            failed: told of each recording that cannot be heard, which is then left out; None lets it fail.
+
+        Raises:
+            ProfileMismatch: the model takes none, or ``before`` is of another encoder.
+            ProfileTooLittleSpeech: there is too little voice in them.
+        """
+        model = self.model_for(options)
+        takes = model.speech.profile
+        if takes is None:
+            raise ProfileMismatch("This model takes no profile: ask for another model.", pointer="/model")
+        statistics: list[FloatArray] = []
+        voice_s = 0.0
+        for data in recordings:
+            try:
+                with self.admission.hold(estimate_s(len(data))) as hold:
+                    sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, work)
+                    found, found_s = self._judge.measure(sound, model, rest)
+            except Problem as problem:
+                if failed is None:
+                    raise
+                failed(problem)
+                continue
+            statistics += found
+            voice_s += found_s
+        self._finish(work)
+        return profile_of(takes, statistics, voice_s, before)
+
     def live(self, options: LiveOptions) -> LiveEmotion:
         """Analyser of one stream of sound as it arrives, on the devices that judge recordings.
 
@@ -143,7 +187,7 @@ class SpeechPipeline:
             options,
             self._settings.limits,
             self._voice,
-            lambda clips, work: self._judge.run(model, clips, work),
+            lambda heard, view, work: self._judge.run(model, [heard], [view], work),
             self._judge.hear,
             self._judge.least_share(options.min_speech),
         )
@@ -222,9 +266,11 @@ class SpeechPipeline:
         """Share of speech from which on a row is judged, 0…1; None stands for the service's."""
         return self._judge.least_share(min_speech)
 
-    def judge(self, model: EmotionModel, units: list[FloatArray], work: Work) -> list[WindowAnswer]:
-        """Run windows, float32 [samples] each, through ``model``; raises as :meth:`analyse`."""
-        return self._judge.run(model, units, work)
+    def judge(
+        self, model: EmotionModel, heard: Sequence[HeardWindows], views: Sequence[View], work: Work
+    ) -> list[WindowAnswer]:
+        """Run the clips of some channels, each seen from its profile, through ``model``; raises as :meth:`analyse`."""
+        return self._judge.run(model, heard, views, work)
 
     def _padding(self, share: float) -> None:
         self._observe("batch_padding_ratio", share, {})

@@ -20,6 +20,7 @@ from service.pipeline.results import (
     Track,
     VoiceTrace,
 )
+from service.pipeline.speech.profile import ProfileUse
 from service.render.channels import has_channel_list, merged_channel, plain_values, top_labels
 
 PROBABILITY_DECIMALS = 6
@@ -62,9 +63,17 @@ def audio_emotion_json(
     }
     if result.denoiser is not None:
         document["denoiser"] = asdict(result.denoiser)
+    if result.profile is not None:
+        document["profile"] = profile_members(result.profile)
     if has_channel_list(result):
         document["channels"] = [{"channel": channel.channel, **members(channel)} for channel in result.channels]
     return document
+
+
+def profile_members(use: ProfileUse) -> dict[str, object]:
+    """The profile that a voice was compared with."""
+    rounded = {"speech_s": round(use.speech_s, SECONDS_DECIMALS), "weight": round(use.weight, PROBABILITY_DECIMALS)}
+    return asdict(use) | rounded
 
 
 def media_members(media: MediaInfo) -> dict[str, object]:

@@ -147,6 +147,15 @@ class ChannelJudgement(AudioJudgement):
     channel: str = Field(examples=["left"])
 
 
+class UsedProfile(Answer):
+    """The profile that the voice was compared with."""
+
+    source: Literal["self", "document"]
+    clips: int = Field(description="pieces of speech in it; of one that grows, at the end", examples=[20])
+    speech_s: float = Field(description="seconds of voice in them", examples=[61.4])
+    weight: float = Field(description="how much it counts, 0…1", examples=[0.67])
+
+
 class AudioEmotionAnswer(AudioJudgement):
     """Answer of ``POST /v1/audio/emotion``."""
 
@@ -161,4 +170,5 @@ class AudioEmotionAnswer(AudioJudgement):
     )
     flag_spans: list[FlagSpanAnswer] = Field(description="when those flags hold that are about a time")
     denoiser: AnsweringModel | None = Field(None, description="with denoise=true: the model that removed the noise")
+    profile: UsedProfile | None = Field(None, description="with a profile: what it held")
     channels: list[ChannelJudgement] | None = Field(None, description="with channel=each")

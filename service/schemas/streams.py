@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.schemas.audio import AnsweringModel, AudioJudgement, FlagSpanAnswer
+from service.schemas.audio import AnsweringModel, AudioJudgement, FlagSpanAnswer, UsedProfile
+from service.schemas.profile import ProfileDocument
 
 
 class ClientMessage(BaseModel):
@@ -32,6 +33,9 @@ class AudioConfig(ClientMessage):
     segments: bool = Field(False, description="tell utterances too, each when it has ended")
     min_speech: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="share of a window that must be speech for it to be judged; left out: the service's"
+    )
+    profile: Literal["none", "self"] | ProfileDocument = Field(
+        "none", description="what the voice is compared with: nothing, what was heard before, or a document"
     )
 
 
@@ -178,6 +182,7 @@ class StreamedAnswer(AudioJudgement):
     """The answer for the whole of a stream of sound, as that for an upload of it."""
 
     flag_spans: list[FlagSpanAnswer] = Field(description="when those flags hold that are about a time")
+    profile: UsedProfile | None = Field(None, description="with a profile: what it held")
 
 
 class SessionClosed(ServerMessage):

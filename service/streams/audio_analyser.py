@@ -8,7 +8,7 @@ from service.pipeline.device.task import Work
 from service.pipeline.results import JudgedSegment, JudgedWindow
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.problems import MessageInvalid
-from service.render.audio_json import channel_members, spans_members
+from service.render.audio_json import channel_members, profile_members, spans_members
 from service.render.stream_json import segment_members, window_members
 from service.schemas.audio import AnsweringModel
 from service.schemas.streams import (
@@ -82,7 +82,9 @@ class AudioAnalyser:
         messages = self._messages(self._live.finish(work))
         whole = self._live.answer()
         members = channel_members(whole.channels[0], whole.labels, timeline=False)
-        self.answer = StreamedAnswer.model_validate(members | {"flag_spans": spans_members(whole.flag_spans)})
+        members["flag_spans"] = spans_members(whole.flag_spans)
+        members["profile"] = None if whole.profile is None else profile_members(whole.profile)
+        self.answer = StreamedAnswer.model_validate(members)
         return messages
 
     def _messages(self, answers: Sequence[JudgedWindow | JudgedSegment]) -> list[ServerMessage]:
@@ -95,5 +97,12 @@ class AudioAnalyser:
 
 
 def live_options(config: AudioConfig) -> LiveOptions:
-    """The pipeline's options."""
-    return LiveOptions(**config.model_dump(exclude={"type"}))
+    """The pipeline's options.
+
+    Raises:
+        ProfileInvalid: the profile's numbers cannot be read.
+    """
+    known = config.model_dump(exclude={"type", "profile"})
+    if isinstance(config.profile, str):
+        return LiveOptions(**known, profile=config.profile)
+    return LiveOptions(**known, profile="document", voice=config.profile.profile())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, Unpack, cast
 
@@ -86,6 +86,17 @@ class Emoserve:
         """
         call = calls.analyse_events(calls.AUDIO_EMOTION, file, options)
         return cast("Iterator[Progress | Window | AudioEmotion]", self._events(call, AudioEmotion.read))
+
+    def make_profile(
+        self,
+        files: Sequence[Upload],
+        *,
+        profile: Document | None = None,
+        model: str | None = None,
+        version: str | None = None,
+    ) -> Document:
+        """Make the profile of a voice or a line from recordings, or go on with one; keep it: the service does not."""
+        return self._run(calls.make_profile(files, profile, {"model": model, "version": version}))
 
     def audio_embedding(self, file: Upload, **options: Unpack[SoundOptions]) -> AudioEmbedding:
         """Compute the embedding of each window of a recording."""

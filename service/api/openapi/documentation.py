@@ -40,6 +40,9 @@ from service.problems import (
     NotAcceptable,
     NotFound,
     Problem,
+    ProfileInvalid,
+    ProfileMismatch,
+    ProfileTooLittleSpeech,
     TooLarge,
     TooManyChannels,
     TooManyFields,
@@ -73,6 +76,13 @@ EVENT_STREAM = {
 }
 BINARY = {"type": "string", "format": "binary"}
 FILE = BINARY | {"minLength": 1}
+PROFILE = "profile"
+"""Name of the part that holds a profile."""
+PROFILE_PART = {
+    "type": "string",
+    "contentMediaType": "application/json",
+    "description": "A document of `POST /v1/profiles`.",
+}
 
 _DESCRIPTION = """
 Emotion in speech and faces, behind one REST call. Times are seconds, frequencies hertz, arousal and valence lie in
@@ -141,6 +151,18 @@ UPLOAD_BODY = upload_body(
 )
 
 
+def with_profile_part(body: dict[str, Any]) -> dict[str, Any]:
+    """The same body with the part ``profile``."""
+    content = dict(body["content"])
+    schema = content["multipart/form-data"]["schema"]
+    properties = schema["properties"] | {PROFILE: PROFILE_PART}
+    content["multipart/form-data"] = {"schema": schema | {"properties": properties}}
+    return body | {"content": content}
+
+
+VOICE_BODY = with_profile_part(UPLOAD_BODY)
+
+
 def problem_responses(*kinds: type[Problem]) -> Responses:
     """OpenAPI responses for ``kinds``, grouped by status, with an example of each."""
     responses: Responses = {}
@@ -201,6 +223,8 @@ MEDIA_PROBLEMS: tuple[type[Problem], ...] = (
 )
 """Refusals of every call that takes a recording."""
 
+PROFILE_PROBLEMS = (ProfileInvalid, ProfileMismatch, ProfileTooLittleSpeech)
+
 AUDIO_RESPONSES: Responses = {
     200: {
         "model": AudioEmotionAnswer,
@@ -214,7 +238,7 @@ AUDIO_RESPONSES: Responses = {
         },
     },
     **PROBLEM_RESPONSES,
-    **problem_responses(*MEDIA_PROBLEMS, DenoiserUnavailable),
+    **problem_responses(*MEDIA_PROBLEMS, DenoiserUnavailable, *PROFILE_PROBLEMS),
 }
 
 NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(NotFound, ModelNotFound)

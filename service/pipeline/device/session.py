@@ -139,6 +139,7 @@ class Session:
         )
         self.input_names: tuple[str, ...] = tuple(tensor.name for tensor in self.signature.inputs)
         self.output_names: tuple[str, ...] = tuple(tensor.name for tensor in self.signature.outputs)
+        self.optional_input_names = tuple(entry.name for entry in self._session.get_overridable_initializers())
 
     def require(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Check that the graph has exactly ``inputs`` and at least ``outputs``.
@@ -153,7 +154,11 @@ class Session:
             raise GraphError(f"it has no output {_listed(missing)}")
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-        """Run the graph once on one array for each of ``input_names``; returns the ``outputs`` by name."""
+        """Run the graph once; returns the ``outputs`` by name.
+
+        Args:
+            inputs: one array for each of ``input_names``, and for those of ``optional_input_names`` that are given.
+        """
         names = list(outputs)
         return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
 

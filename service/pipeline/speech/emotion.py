@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import Work
@@ -17,8 +19,9 @@ from service.pipeline.speech.emotion_answer import (
     sort_answers,
 )
 from service.pipeline.speech.extent import Gaps
-from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, ChannelListener
+from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
+from service.pipeline.speech.profile import GrowingProfile, ProfiledClip, View, profile_view
 from service.pipeline.speech.sound import Sound
 from service.pipeline.speech.utterances import UtteranceRule
 from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, RunChunk, VoiceActivity, VoiceListener
@@ -98,8 +101,8 @@ class SoundJudge:
         if on_window is not None:
             rows = TimelineRows(named, offset_s, model, has_voice=has_voice, least_share=least_share)
             tell = _row_teller(rows, on_window, model.bundle.card.labels)
-        clips = [clip for one in heard for clip in one.clips]
-        done = self._run(model, clips, work, tell)
+        views = [view_for(options, model) for _ in channels]
+        done = self._run(model, heard, views, work, tell)
         with work.stage("post"):
             answers = iter(done)
             judged = []
@@ -120,7 +123,16 @@ class SoundJudge:
                 )
             step_s = None if self.voice is None else self.voice.step_s
             known = JudgedSound(
-                sound.media, windows, judged, offset_s, sound.flags, step_s, sound.denoiser, least_share, sound.spans
+                sound.media,
+                windows,
+                judged,
+                offset_s,
+                sound.flags,
+                step_s,
+                sound.denoiser,
+                least_share,
+                sound.spans,
+                profile=None if views[0] is None else views[0].use,
             )
             return emotion_answer(known, model, work.stages_s)
 
@@ -141,17 +153,81 @@ class SoundJudge:
         assert self.voice is not None
         return run_units(self.host, self.voice, [chunk], work)[0]
 
-    def run(self, model: EmotionModel, clips: list[FloatArray], work: Work) -> list[WindowAnswer]:
-        """Run windows, float32 [samples] each, through ``model``."""
-        return run_units(self.device, model, clips, work)
+    def run(
+        self,
+        model: EmotionModel,
+        heard: Sequence[HeardWindows],
+        views: Sequence[View],
+        work: Work,
+        report: Callable[[int], None] | None = None,
+        partial: Tell | None = None,
+    ) -> list[WindowAnswer]:
+        """Run the clips of some channels, one after the other, through ``model``.
 
-    def _run(self, model: EmotionModel, clips: list[FloatArray], work: Work, tell: Tell | None) -> list[WindowAnswer]:
+        Args:
+            views: what each channel is seen from; one that grows takes its new utterances first.
+            report, partial: as of :func:`run_units`.
+        """
+        clips = [clip for one in heard for clip in one.clips]
+        if all(view is None for view in views):
+            return run_units(self.device, model, clips, work, report, partial=partial)
+        seen = [clip for one, view in zip(heard, views, strict=True) for clip in self._seen(model, one, view, work)]
+        return run_units(self.device, model.profiled, seen, work, report, partial=partial)
+
+    def measure(self, sound: Sound, model: EmotionModel, work: Work) -> tuple[list[FloatArray], float]:
+        """Statistics of the utterances of all channels, float32 [2 · dimensions] a clip, and seconds of voice in them.
+
+        Without voice activity all windows that are not silent count.
+        """
+        rule, rate_hz = window_rule(model.speech, self.limits, None, None), model.speech.sample_rate_hz
+        statistics: list[FloatArray] = []
+        voice_s = 0.0
+        for channel in sound.channels:
+            n_samples = len(channel.samples)
+            if n_samples < rule.least_samples:
+                continue
+            listener = ChannelListener(
+                rule,
+                rate_hz,
+                self.voice,
+                n_samples,
+                cut=UtteranceRule.of(model.speech),
+                judges_windows=self.voice is None,
+                gaps=Gaps.of(sound.spans, 0.0, rate_hz),
+            )
+            heard = listener.take(channel.samples, lambda chunk: self.hear(chunk, work), last=True)
+            statistics += run_units(self.device, model.measured, heard.clips, work)
+            clips_s = sum(map(len, heard.clips)) / rate_hz
+            voice_s += clips_s if self.voice is None else float(heard.utterances.voice_s.sum())
+        return statistics, voice_s
+
+    def _seen(self, model: EmotionModel, heard: HeardWindows, view: View, work: Work) -> list[ProfiledClip]:
+        assert view is not None
+        if isinstance(view, GrowingProfile):
+            spoken = np.unique(heard.of_utterances[:, 0]).tolist()
+            statistics = run_units(self.device, model.measured, [heard.clips[number] for number in spoken], work)
+            view.add([heard.places[number] for number in spoken], statistics)
+            view.speech_s += float(heard.utterances.voice_s.sum())
+        seen = view.seen(heard.places, heard.clips)
+        if isinstance(view, GrowingProfile):
+            view.settle(heard.first_needed)
+        return seen
+
+    def _run(
+        self,
+        model: EmotionModel,
+        heard: Sequence[HeardWindows],
+        views: Sequence[View],
+        work: Work,
+        tell: Tell | None,
+    ) -> list[WindowAnswer]:
         """The same for an upload: progress is reported, and ``tell`` is told the answers so far and at the end."""
+        clips = sum(len(one.clips) for one in heard)
 
         def report(finished: int) -> None:
-            work.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / len(clips))
+            work.report(VOICE_SHARE + (1 - VOICE_SHARE) * finished / clips)
 
-        answers = run_units(self.device, model, clips, work, report, partial=tell)
+        answers = self.run(model, heard, views, work, report, partial=tell)
         if tell is not None:
             tell(answers)
         return answers
@@ -169,6 +245,11 @@ class SoundJudge:
             return answer
 
         return run_chunk
+
+
+def view_for(options: AudioOptions, model: EmotionModel) -> View:
+    """What a channel is seen from; raises as :func:`profile_view`."""
+    return profile_view(options.profile, options.voice, model.speech.profile, model.speech.sample_rate_hz)
 
 
 def _row_teller(rows: TimelineRows, on_window: OnWindow, labels: Sequence[str]) -> Tell:

@@ -26,6 +26,7 @@ from service.pipeline.speech.extent import joined_outline
 from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, HeardWindows, judged_rows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
 from service.pipeline.speech.plausible import plausible_labels, plausible_set
+from service.pipeline.speech.profile import ProfileUse
 from service.pipeline.speech.segments import UtteranceParts, segments_of
 from service.pipeline.speech.utterances import Utterances
 from service.pipeline.speech.windows import Windows
@@ -70,6 +71,7 @@ class JudgedSound:
         denoiser: what took the noise out, if anything did.
         least_share: share of speech from which on a row is judged, 0…1.
         spans: when some of the flags hold.
+        profile: what the voice was compared with, if anything was.
     """
 
     media: MediaInfo
@@ -81,6 +83,7 @@ class JudgedSound:
     denoiser: ModelReference | None
     least_share: float
     spans: tuple[FlagSpan, ...] = ()
+    profile: ProfileUse | None = None
 
     @property
     def has_voice(self) -> bool:
@@ -173,6 +176,7 @@ def emotion_answer(sound: JudgedSound, model: EmotionModel, stages_s: dict[str, 
         stages_s=stages_s,
         doubt=model.doubt,
         flag_spans=(*sound.spans, *(span for channel in channels for span in uncertain_spans(channel))),
+        profile=sound.profile,
     )
 
 

@@ -6,6 +6,7 @@ between which everything that is known is written down. What is heard does not d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.results import FloatArray
 from service.pipeline.speech.extent import Extent, Gaps, is_silent
+from service.pipeline.speech.profile import Place
 from service.pipeline.speech.resampling import HeldSamples
 from service.pipeline.speech.utterances import UtteranceFinder, UtteranceRule, Utterances
 from service.pipeline.speech.voice_activity import RunChunk, Steps, VoiceActivity, VoiceListener
@@ -36,6 +38,8 @@ class HeardWindows:
         of_utterances: int64 [clips of utterances, 2], for each the number of its clip and that of its utterance.
         utterances: those that have ended.
         steps: the voice activity's steps since the last block; empty without one.
+        places: for each clip its first sample in the channel and the one behind its last.
+        first_needed: sample before which no later clip begins.
     """
 
     windows: Windows
@@ -45,6 +49,8 @@ class HeardWindows:
     of_utterances: NDArray[np.int64]
     utterances: Utterances
     steps: Steps
+    places: Sequence[Place] = ()
+    first_needed: int = 0
 
 
 class ChannelListener:
@@ -125,8 +131,10 @@ class ChannelListener:
             pairs = [(clips.add((part.start, part.stop), part.samples), part.number) for part in parts]
             of_utterances = np.asarray(pairs, np.int64).reshape(-1, 2)
         self._told += len(windows)
-        self._forget()
-        return HeardWindows(windows, shares, clips.samples, of_windows, of_utterances, utterances, steps)
+        first = self._forget()
+        return HeardWindows(
+            windows, shares, clips.samples, of_windows, of_utterances, utterances, steps, clips.places, first
+        )
 
     @property
     def extent(self) -> Extent:
@@ -177,14 +185,16 @@ class ChannelListener:
         known = end if voice is None else min(end, voice.known_samples)
         return self._rule.complete(known, self._told)
 
-    def _forget(self) -> None:
-        """Keep what the next window needs, and what a last one would that ends now."""
+    def _forget(self) -> int:
+        """Keep what the next window needs, and what a last one would that ends now; the first sample that is kept."""
         first = self._held.end
         if self._rule is not None:
             first = max(0, min(self._told * self._rule.hop_samples, first - self._rule.length_samples))
-        self._held.forget(first if self._finder is None else max(0, min(first, self._finder.first_needed)))
+        kept = first if self._finder is None else max(0, min(first, self._finder.first_needed))
+        self._held.forget(kept)
         if self._voice is not None:
             self._voice.forget(first)
+        return kept
 
 
 def judged_rows(shares: FloatArray, least_share: float = LEAST_SPEECH_SHARE) -> NDArray[np.intp]:
@@ -202,6 +212,11 @@ class _Clips:
     def __init__(self) -> None:
         self.samples: list[FloatArray] = []
         self._numbers: dict[tuple[int, int], int] = {}
+
+    @property
+    def places(self) -> list[Place]:
+        """First sample of each clip and the one behind its last."""
+        return list(self._numbers)
 
     def add(self, place: tuple[int, int], samples: FloatArray) -> int:
         """Add the clip at a place where it is new; its number."""

@@ -15,7 +15,7 @@ import numpy as np
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import select_channels
 from service.pipeline.media.sampling import to_float
-from service.pipeline.results import AudioEmotion, FloatArray, JudgedSegment, JudgedWindow, MediaInfo
+from service.pipeline.results import AudioEmotion, JudgedSegment, JudgedWindow, MediaInfo, ProfileChoice
 from service.pipeline.speech.emotion_answer import (
     JudgedSound,
     TimelineRows,
@@ -27,6 +27,7 @@ from service.pipeline.speech.emotion_answer import (
 )
 from service.pipeline.speech.listener import ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
+from service.pipeline.speech.profile import View, VoiceProfile, profile_view
 from service.pipeline.speech.resampling import StretchResampler, resampled_length
 from service.pipeline.speech.segments import UtteranceParts, join_parts, segments_of
 from service.pipeline.speech.utterances import UtteranceRule
@@ -35,7 +36,7 @@ from service.pipeline.speech.windows import window_rule
 from service.problems import MediaTooLong, SampleRateUnsupported, TooManyChannels
 from service.settings import Limits
 
-RunWindows = Callable[[list[FloatArray], Work], list[WindowAnswer]]
+RunWindows = Callable[[HeardWindows, View, Work], list[WindowAnswer]]
 RunVoice = Callable[[Chunk, Work], ChunkAnswer]
 
 
@@ -51,6 +52,8 @@ class LiveOptions:
     hop_s: float | None = None
     segments: bool = False
     min_speech: float | None = None
+    profile: ProfileChoice | None = None
+    voice: VoiceProfile | None = None
 
 
 class LiveEmotion:
@@ -95,6 +98,7 @@ class LiveEmotion:
         self._limits = limits
         self._options = options
         self._step_s = None if voice is None else voice.step_s
+        self._view = profile_view(options.profile, options.voice, model.speech.profile, rule.rate_hz)
         self._rule = rule
         self._found: dict[str, Any] = {}  # joined records
         self._run_windows = run_windows
@@ -130,7 +134,17 @@ class LiveEmotion:
         samples = resampled_length(self.samples, options.sample_rate_hz, self._rule.rate_hz)
         outline = np.zeros((0, 2), np.float32)
         channel = judged_channel("mix", self._found, {"outline": outline, "is_silent": False})
-        known = JudgedSound(media, self._rule.all(samples), [channel], 0.0, (), self._step_s, None, self._least_share)
+        known = JudgedSound(
+            media,
+            self._rule.all(samples),
+            [channel],
+            0.0,
+            (),
+            self._step_s,
+            None,
+            self._least_share,
+            profile=None if self._view is None else self._view.use,
+        )
         return emotion_answer(known, self.model, {})
 
     def _take(self, pcm: bytes, work: Work, *, last: bool) -> list[JudgedWindow | JudgedSegment]:
@@ -143,7 +157,7 @@ class LiveEmotion:
         heard = self._listener.take(samples, lambda chunk: self._run_voice(chunk, work), last=last)
         if self.windows + len(heard.windows) > self._limits.max_windows:
             raise MediaTooLong(f"A stream may have {self._limits.max_windows} windows.")
-        answers = self._run_windows(heard.clips, work) if heard.clips else []
+        answers = self._run_windows(heard, self._view, work)
         rows = TimelineRows(
             [(mix.name, heard)],
             0.0,

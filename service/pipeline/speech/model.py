@@ -8,7 +8,7 @@ sizes only, since cuDNN tunes itself anew for each new shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -16,10 +16,14 @@ import numpy as np
 from service.card import SpeechInput
 from service.pipeline.device.session import CPU, Array, Session
 from service.pipeline.results import DoubtBound, FloatArray, ModelReference
+from service.pipeline.speech.profile import ProfiledClip
 from service.registry import Bundle, BundleError
 
 LENGTH_STEPS_PER_S = 4
 """On a GPU windows are padded to a multiple of 1/4 s: clips of up to 3 s then have 12 lengths."""
+
+STATISTICS = "statistics"
+"""Output of graphs that take a profile: what a profile is made of."""
 
 WindowAnswer = dict[str, FloatArray]
 """By output, the row of one window: such as 'probabilities' float32 [classes] or 'arousal' float32 []."""
@@ -90,6 +94,12 @@ class SpeechModel:
         Raises:
             FloatingPointError: the graph gave a number that is not finite.
         """
+        return self.run_with({}, units, self.outputs)
+
+    def run_with(
+        self, more: Mapping[str, Sequence[Array]], units: Sequence[FloatArray], wanted: Sequence[str]
+    ) -> list[WindowAnswer]:
+        """The same with a value for each window of further inputs, and with the outputs that are wanted."""
         rows = min(2 ** math.ceil(math.log2(len(units))), self.max_batch)
         waveform = np.zeros((rows, self.key(units[0])), np.float32)
         lengths = np.full(rows, len(units[0]), np.int64)  # rows beyond the units repeat the first one's length
@@ -98,7 +108,9 @@ class SpeechModel:
             lengths[row] = len(unit)
         if self._on_padding is not None:
             self._on_padding(1.0 - sum(map(len, units)) / waveform.size)
-        outputs = self.session.run({"waveform": waveform, "lengths": lengths}, self.outputs)
+        padding = rows - len(units)
+        columns = {name: np.stack([*values, *[values[0]] * padding]) for name, values in more.items()}
+        outputs = self.session.run({"waveform": waveform, "lengths": lengths, **columns}, wanted)
         if not all(np.isfinite(values[: len(units)]).all() for values in outputs.values()):
             raise FloatingPointError("the graph gave a number that is not finite")
         return [_row(outputs, row) for row in range(len(units))]
@@ -137,6 +149,20 @@ class EmotionModel(SpeechModel):
     REQUIRED = ("probabilities",)
     OPTIONAL = ("arousal", "valence")
 
+    def __init__(
+        self,
+        bundle: Bundle,
+        session: Session,
+        max_batch: int,
+        on_padding: Callable[[float], None] | None = None,
+    ) -> None:
+        super().__init__(bundle, session, max_batch, on_padding)
+        takes_profile = {"profile", "profile_weight"} <= set(session.optional_input_names)
+        if self.speech.profile is not None and not (takes_profile and STATISTICS in session.output_names):
+            raise self.error("its card names profiles, its graph takes none")
+        self.profiled = ProfiledRunner(self)
+        self.measured = StatisticsRunner(self)
+
     @property
     def doubt(self) -> DoubtBound | None:
         """The bound of plausible labels; None where the card tells nothing of its doubt."""
@@ -148,6 +174,42 @@ class EmotionModel(SpeechModel):
         classes, labels = answer["probabilities"].size, len(self.bundle.card.labels)
         if classes != labels:
             raise self.error(f"{classes} classes, but {labels} labels")
+
+
+class ProfiledRunner:
+    """A model as a :class:`~service.pipeline.device.batch.BatchRunner` of clips with their profiles."""
+
+    def __init__(self, model: EmotionModel) -> None:
+        self._model = model
+        self.max_batch = model.max_batch
+
+    def key(self, unit: ProfiledClip) -> int:
+        """As of the model."""
+        return self._model.key(unit.samples)
+
+    def run(self, units: Sequence[ProfiledClip]) -> list[WindowAnswer]:
+        """Run clips of one key; raises as the model."""
+        more: dict[str, Sequence[Array]] = {
+            "profile": [unit.statistics for unit in units],
+            "profile_weight": [np.asarray(unit.weight, np.float32) for unit in units],
+        }
+        return self._model.run_with(more, [unit.samples for unit in units], self._model.outputs)
+
+
+class StatisticsRunner:
+    """A model as a runner of clips float32 [samples] that gives their statistics alone."""
+
+    def __init__(self, model: EmotionModel) -> None:
+        self._model = model
+        self.max_batch = model.max_batch
+
+    def key(self, unit: FloatArray) -> int:
+        """As of the model."""
+        return self._model.key(unit)
+
+    def run(self, units: Sequence[FloatArray]) -> list[FloatArray]:
+        """The statistics of clips of one key, float32 [2 · dimensions] each; raises as the model."""
+        return [answer[STATISTICS] for answer in self._model.run_with({}, units, (STATISTICS,))]
 
 
 def _row(outputs: dict[str, Array], row: int) -> WindowAnswer:
