@@ -13,6 +13,7 @@ COMMANDS = {
     "resynthesise": "make a corpus of log-mel features audible",
     "features": "a table of features of whole corpora, as CSV, ARFF or Parquet",
     "evaluate": "score a bundle on a corpus",
+    "profiles": "score a bundle beside profiles that are drawn from its corpora",
     "verify": "check that bundles compute what their networks compute",
     "rivals": "openSMILE functionals with a linear SVM on the same partitions",
     "faces": "make the face bundle from the publisher's file, or from the package index",

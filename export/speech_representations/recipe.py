@@ -178,7 +178,7 @@ def held_out(network: VoiceNetwork, spectra: Spectra) -> HeldOut:
 
 def predict(network: VoiceNetwork, values: Sequence[Spectrum], batch_size: int = 32) -> NDArray[np.float32]:
     """Logits of emotions, float32 [recordings, classes]: logarithms of the mean probability over windows of 3.0 s."""
-    windows = [(index, part) for index, value in enumerate(values) for part in _windows(value)]
+    windows = [(index, part) for index, value in enumerate(values) for part in windows_of(value)]
     windows.sort(key=lambda item: len(item[1]))
     sums = np.zeros((len(values), len(network.config.labels)), np.float64)
     network.eval()
@@ -195,7 +195,8 @@ def predict(network: VoiceNetwork, values: Sequence[Spectrum], batch_size: int =
     return np.log(sums / counts[:, None]).astype(np.float32)
 
 
-def _windows(value: Spectrum) -> list[Spectrum]:
+def windows_of(value: Spectrum) -> list[Spectrum]:
+    """A recording cut into windows of 3.0 s, the last one ending with it."""
     if len(value) <= FULL_FRAMES:
         return [value]
     starts = list(range(0, len(value) - FULL_FRAMES, HOP_FRAMES))
