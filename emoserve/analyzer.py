@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
     from emoserve.records import AudioEmbedding, AudioEmotion, VideoAffect
     from service.card import Card
-    from service.pipeline.results import AudioOptions
-    from service.pipeline.speech.profile import VoiceProfile
+    from service.pipeline.results import AudioOptions, VoiceProfile
     from service.pipeline.video.video_results import TableOptions, VideoOptions
 
     Recording = str | os.PathLike[str] | bytes | NDArray[np.floating[Any]]

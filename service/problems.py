@@ -65,9 +65,6 @@ class InternalError(Problem):
     """A bug of ours. The test suites assert that it never appears."""
 
 
-# 400 -------------------------------------------------------------------------------------------------------
-
-
 class Malformed(Problem, status=400, code="http_invalid", title="The HTTP message is malformed."):
     """The HTTP message, its multipart framing or its fields are broken."""
 
@@ -120,9 +117,6 @@ class ConfigMissing(Malformed, code="config_missing", title="A stream begins wit
     """The first message of a stream is neither ``config`` nor ``resume``."""
 
 
-# 401, 403, 404, 405, 406, 408, 409 -------------------------------------------------------------------------
-
-
 class Unauthenticated(Problem, status=401, code="unauthenticated", title="Valid credentials are required."):
     """Missing or wrong credentials."""
 
@@ -167,9 +161,6 @@ class StreamTimeout(Problem, status=408, code="stream_timeout", title="The strea
     """No first message, no message for too long, or a stream that lasts longer than the limit."""
 
 
-# 413 -------------------------------------------------------------------------------------------------------
-
-
 class TooLarge(Problem, status=413, code="body_too_large", title="The request body is larger than the limit."):
     """A documented limit is exceeded; ``GET /v1/limits`` lists them."""
 
@@ -198,9 +189,6 @@ class AnswerTooLarge(TooLarge, code="answer_too_large", title="The answer would 
     """An answer of more numbers than the limit; a longer hop makes fewer windows."""
 
 
-# 415 -------------------------------------------------------------------------------------------------------
-
-
 class UnsupportedContentType(
     Problem, status=415, code="unsupported_content_type", title="Uploads are multipart/form-data or a raw media body."
 ):
@@ -225,9 +213,6 @@ class CodecUnsupported(
     """A permitted container with a codec that is not on the list."""
 
 
-# 422 -------------------------------------------------------------------------------------------------------
-
-
 class Unprocessable(Problem, status=422, code="config_invalid", title="A parameter has a value that cannot be used."):
     """A parameter that cannot be used, alone or beside the others."""
 
@@ -238,21 +223,15 @@ class DenoiserUnavailable(
     """``denoise=true`` where no denoiser is loaded."""
 
 
-class ProfileInvalid(
-    Unprocessable, code="profile_invalid", title="The profile is no document of 'POST /v1/profiles', or is missing."
-):
-    """A profile that cannot be read, or none where one was announced."""
+class ProfileInvalid(Unprocessable, code="profile_invalid", title="The profile is missing, or cannot be read."):
+    """A profile that is no document of 'POST /v1/profiles', or none where one was announced."""
 
 
-class ProfileMismatch(
-    Unprocessable, code="profile_mismatch", title="The profile is not of this model: make a new one with it."
-):
+class ProfileMismatch(Unprocessable, code="profile_mismatch", title="The profile is not of this model."):
     """A profile of another encoder, or a model that takes none."""
 
 
-class ProfileTooLittleSpeech(
-    Unprocessable, code="profile_too_little_speech", title="A profile needs 3 s of speech: send more recordings."
-):
+class ProfileTooLittleSpeech(Unprocessable, code="profile_too_little_speech", title="A profile needs 3 s of speech."):
     """Recordings with too little voice for a profile."""
 
 
@@ -322,9 +301,6 @@ class TimestampsInvalid(FeaturesInvalid, code="timestamps_invalid", title="The t
     """Time stamps that no camera makes; ``fps`` can replace them."""
 
 
-# 421, 429, 431, 503, 504, 507 -----------------------------------------------------------------------------------
-
-
 class HostUnknown(Problem, status=421, code="host_unknown", title="This service does not answer under that host name."):
     """The ``Host`` header holds none of the service's names; the setting ``allowed_hosts`` adds some."""
 
@@ -373,9 +349,6 @@ class DeadlineExceeded(Problem, status=504, code="deadline_exceeded", title="The
 
 class NoSpace(Problem, status=507, code="no_space", title="There is no space for temporary data."):
     """No room for temporary data."""
-
-
-# Jobs: 404, 409, 410, 503 ----------------------------------------------------------------------------------
 
 
 class JobNotFound(NotFound, code="job_not_found", title="There is no such job."):

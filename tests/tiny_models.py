@@ -2,7 +2,7 @@
 
 The speech model looks at two numbers of a clip: the mean and the mean square of its valid samples. Its
 classes are a softmax over fixed multiples of them, arousal is tanh of the mean square and valence tanh of
-the mean.
+the mean. A profile is taken away from both numbers, as much as its weight says, before the classes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from export.bundle.write import Content, write_bundle
-from service.card import Card, FileEntry, Licence, Member, SpeechInput, Task
+from service.card import Card, FileEntry, Licence, Member, ProfileInput, SpeechInput, Task
 
 OPSET, IR_VERSION = 17, 8
 LOUD = 1e-4
 """Mean square above which the tiny voice activity model hears speech."""
+
+
+TINY_ENCODER = "5eed" * 16
+"""Digest of the tiny model's encoder, which profiles are bound to."""
 
 
 def speech_weights(classes: int) -> np.ndarray:
@@ -59,7 +63,11 @@ def speech_model(
         _node("Div", ["sum", "divisor"], ["mean"]),
         _node("Div", ["energy", "divisor"], ["mean_square"]),
         _node("Concat", ["mean", "mean_square"], ["embedding"], axis=1),
-        _node("MatMul", ["embedding", "weights"], ["logits"]),
+        _node("Identity", ["embedding"], ["statistics"]),
+        _node("Unsqueeze", ["profile_weight", "last"], ["share"]),
+        _node("Mul", ["profile", "share"], ["shift"]),
+        _node("Sub", ["embedding", "shift"], ["seen"]),
+        _node("MatMul", ["seen", "weights"], ["logits"]),
         _node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
     outputs = [_value("probabilities", ["batch", classes])] if probabilities else []
@@ -73,15 +81,20 @@ def speech_model(
         outputs += [_value("arousal", ["batch"]), _value("valence", ["batch"])]
     if embedding:
         outputs += [_value("embedding", ["batch", 2])]
+    if probabilities:
+        outputs += [_value("statistics", ["batch", 2])]
     constants = {
         "zero": np.array(0, np.int64),
         "one": np.array(1, np.int64),
         "last": np.array([1], np.int64),
         "nothing": np.array(0, np.float32),
         "weights": speech_weights(classes),
+        "profile": np.zeros((1, 2), np.float32),
+        "profile_weight": np.zeros(1, np.float32),
     }
     inputs = [_value("waveform", ["batch", "samples"]), _value("lengths", ["batch"], TensorProto.INT64)]
-    return _model(nodes, inputs, outputs, constants)
+    optional = [_value("profile", ["batch", 2]), _value("profile_weight", ["batch"])]
+    return _model(nodes, [*inputs, *optional], outputs, constants)
 
 
 def denoiser_model(gain: float = 0.5, *, cut: int = 0, output: str = "denoised") -> bytes:
@@ -140,6 +153,7 @@ def write_speech_bundle(
     model: bytes | None = None,
     task: Task = "speech-emotion",
     members: Sequence[Member] = (),
+    profiles: bool = False,
 ) -> Path:
     """Write ``folder/<name>/<version>``; returns the bundle's folder. ``model`` replaces the tiny graph."""
     graph = model or speech_model(len(labels), dimensions=dimensions)
@@ -150,6 +164,7 @@ def write_speech_bundle(
         min_length_s=min_length_s,
         max_length_s=max_length_s,
         preset="mean and mean square",
+        profile=ProfileInput(encoder_sha256=TINY_ENCODER, dimensions=1, half_weight_clips=2.0) if profiles else None,
     )
 
     def card(files: dict[str, FileEntry]) -> Card:

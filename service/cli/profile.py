@@ -12,8 +12,7 @@ from service.cli.terminal import UsageError, failure_line, say
 from service.local.engine import PATIENCE_S, running_engine
 from service.local.sources import FileError, find_sources
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions
-from service.pipeline.speech.profile import VoiceProfile
+from service.pipeline.results import AudioOptions, VoiceProfile
 from service.problems import Problem, ProfileInvalid
 
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from service.jobs.codec import decode
-from service.jobs.files import PartFiles
+from service.jobs.files import PartFiles, stored_voice
 from service.jobs.part import INSPECT, SPEECH, NothingToDo, Part
 from service.jobs.sound_parts import InspectPart, Judging, SoundPart, joined_channels
-from service.jobs.spool import PROFILE, JobSpool
+from service.jobs.spool import JobSpool
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
-from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.results import AudioEmotion, AudioOptions, ProfileUse
 from service.pipeline.speech.denoise import Denoiser
 from service.pipeline.speech.emotion import view_for
 from service.pipeline.speech.emotion_answer import JudgedSound, emotion_answer, judged_channel
 from service.pipeline.speech.extent import Gaps
-from service.pipeline.speech.profile import ProfileUse, VoiceProfile
 from service.pipeline.speech.resampling import resampled_length
 from service.pipeline.speech.windows import Windows, window_rule
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -86,7 +84,7 @@ class AudioPlan:
         gaps = Gaps.of(inspected["spans"], options.start_s or 0.0, rule.rate_hz)
         known = options
         if options.profile == "document":
-            known = replace(options, voice=VoiceProfile(**decode(spool.read(PROFILE))))
+            known = replace(options, voice=stored_voice(spool))
         judging = Judging(
             model, rule, inspected["samples"], denoiser, least_share, gaps, lambda: view_for(known, model)
         )

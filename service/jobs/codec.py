@@ -19,12 +19,12 @@ from service.pipeline.results import (
     FlagSpan,
     MediaInfo,
     ModelReference,
+    ProfileUse,
     Segments,
     Timeline,
     Track,
     VoiceTrace,
 )
-from service.pipeline.speech.profile import ProfileUse
 from service.pipeline.video.video_results import Statistics, VideoAffect
 
 _KINDS: Final[dict[str, type[Any]]] = {

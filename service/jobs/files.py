@@ -1,4 +1,4 @@
-"""Stored segments of a part: records, kept until the job ends, and states, of which the newest two are kept."""
+"""Files of a job: its profile, and of each part records, kept until the job ends, and its newest two states."""
 
 from __future__ import annotations
 
@@ -7,6 +7,24 @@ from typing import Any, Final
 
 from service.jobs.codec import decode, encode
 from service.jobs.spool import JobSpool
+from service.pipeline.results import VoiceProfile
+
+PROFILE: Final = "profile"
+"""File of the profile that came with the recording."""
+
+
+def store_voice(spool: JobSpool, voice: VoiceProfile) -> None:
+    """Keep a profile among the job's files; raises as :meth:`JobSpool.store`."""
+    spool.store(PROFILE, encode(dict(vars(voice))))
+
+
+def stored_voice(spool: JobSpool) -> VoiceProfile:
+    """The profile that was kept.
+
+    Raises:
+        SpoolDamagedError: the file is missing or damaged.
+    """
+    return VoiceProfile(**decode(spool.read(PROFILE)))
 
 SHAPE: Final = "1"
 """Version of what records and states hold, raised with every change of it: what another release wrote is done again."""

@@ -7,9 +7,9 @@ import hmac
 from collections.abc import Callable
 
 from service.jobs.cipher import EncryptedWriter
-from service.jobs.codec import encode
+from service.jobs.files import store_voice
 from service.jobs.job import Job, JobOptions, handle_of, new_job_id, options_text
-from service.jobs.spool import PROFILE, Spool, no_space
+from service.jobs.spool import Spool, no_space
 from service.pipeline.results import AudioOptions
 from service.problems import MediaEmpty
 from service.settings import KeyLimits
@@ -101,9 +101,8 @@ class Reception:
         self.options = options
         voice = options.voice if isinstance(options, AudioOptions) else None
         if voice is not None:
-            content = encode(dict(vars(voice)))
-            self._digest.update(content)
-            self._files.store(PROFILE, content)
+            self._digest.update(voice.statistics.tobytes())
+            store_voice(self._files, voice)
 
     def finish(self) -> Job:
         """Make the recording a job, or find the one that the same request made before.

@@ -16,7 +16,6 @@ from service.problems import NoSpace
 
 UPLOAD: Final = "upload"
 RESULT: Final = "result"
-PROFILE: Final = "profile"
 
 RESERVE_BYTES: Final = 256 * 1024 * 1024
 """Disk space that uploads never use: a full disk stops more than this service."""

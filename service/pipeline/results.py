@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from service.pipeline.speech.profile import ProfileUse, VoiceProfile
     from service.registry import Bundle
 
 FloatArray = NDArray[np.float32]
@@ -88,6 +87,39 @@ class MediaInfo:
     height: int | None = None
     tracks: tuple[Track, ...] = ()
     offset_s: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class VoiceProfile:
+    """Statistics of some clips.
+
+    Attributes:
+        encoder_sha256: of the weights that made them.
+        clips: how many there were.
+        speech_s: seconds of voice in them.
+        statistics: float32 [2 · dimensions], mean of their means over time, then of their deviations.
+    """
+
+    encoder_sha256: str
+    clips: int
+    speech_s: float
+    statistics: FloatArray
+
+
+@dataclass(frozen=True)
+class ProfileUse:
+    """The profile that an answer was seen from.
+
+    Attributes:
+        source: 'self' or 'document'.
+        clips, speech_s: what it held, at the end of the recording where it grew with it.
+        weight: how much it counted then, 0…1.
+    """
+
+    source: Literal["self", "document"]
+    clips: int
+    speech_s: float
+    weight: float
 
 
 @dataclass(frozen=True)

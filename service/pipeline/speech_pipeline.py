@@ -21,6 +21,7 @@ from service.pipeline.results import (
     EmbeddingOptions,
     FloatArray,
     OnWindow,
+    VoiceProfile,
 )
 from service.pipeline.speech.denoise import Denoiser
 from service.pipeline.speech.embedding import choose_embedding, embed_sound
@@ -29,7 +30,7 @@ from service.pipeline.speech.listener import HeardWindows
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.pipeline.speech.load import load_models
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
-from service.pipeline.speech.profile import View, VoiceProfile, profile_of
+from service.pipeline.speech.profile import View, profile_of
 from service.pipeline.speech.sound import SoundSource
 from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, VoiceActivity
 from service.problems import Problem, ProfileMismatch

@@ -15,12 +15,12 @@ from service.pipeline.results import (
     FloatArray,
     MediaInfo,
     Plausible,
+    ProfileUse,
     Segments,
     Timeline,
     Track,
     VoiceTrace,
 )
-from service.pipeline.speech.profile import ProfileUse
 from service.render.channels import has_channel_list, merged_channel, plain_values, top_labels
 
 PROBABILITY_DECIMALS = 6

@@ -9,8 +9,7 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.pipeline.results import FloatArray
-from service.pipeline.speech.profile import VoiceProfile
+from service.pipeline.results import FloatArray, VoiceProfile
 from service.problems import ProfileInvalid
 
 FORMAT: Final = "emoserve-profile/1"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from service.jobs.files import PartFiles
+from service.jobs.files import PartFiles, store_voice
 from service.jobs.job import JobOptions
 from service.jobs.plans import JobPlans, Result
 from service.jobs.spool import JobSpool, Spool
 from service.pipeline.decoding.long_decode import SoundFacts
 from service.pipeline.media.channels import PickedChannels
-from service.pipeline.results import FlagSpan
+from service.pipeline.results import AudioOptions, FlagSpan
 from tests.plain_wav import PlainDecoder
 from tests.support.work import patient
 
@@ -108,6 +108,9 @@ def run_job(
     """
     handle = f"job{len(folder.handles())}"
     spool: JobSpool = folder.create_job(handle, KEY)
+    if isinstance(options, AudioOptions) and options.voice is not None:
+        store_voice(spool, options.voice)
+        options = replace(options, voice=None)
     work = patient()
     done = 0
     for name in plans.parts(options):

@@ -21,7 +21,7 @@ from service.pipeline.speech.emotion_answer import (
 from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
-from service.pipeline.speech.profile import GrowingProfile, ProfiledClip, View, profile_view
+from service.pipeline.speech.profile import GrowingProfile, ProfiledClip, View, apart, profile_view
 from service.pipeline.speech.sound import Sound
 from service.pipeline.speech.utterances import UtteranceRule
 from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, RunChunk, VoiceActivity, VoiceListener
@@ -196,8 +196,9 @@ class SoundJudge:
                 gaps=Gaps.of(sound.spans, 0.0, rate_hz),
             )
             heard = listener.take(channel.samples, lambda chunk: self.hear(chunk, work), last=True)
-            statistics += run_units(self.device, model.measured, heard.clips, work)
-            clips_s = sum(map(len, heard.clips)) / rate_hz
+            clips = [heard.clips[number] for number in apart(heard.places)]
+            statistics += run_units(self.device, model.measured, clips, work)
+            clips_s = sum(map(len, clips)) / rate_hz
             voice_s += clips_s if self.voice is None else float(heard.utterances.voice_s.sum())
         return statistics, voice_s
 
@@ -205,8 +206,10 @@ class SoundJudge:
         assert view is not None
         if isinstance(view, GrowingProfile):
             spoken = np.unique(heard.of_utterances[:, 0]).tolist()
-            statistics = run_units(self.device, model.measured, [heard.clips[number] for number in spoken], work)
-            view.add([heard.places[number] for number in spoken], statistics)
+            places = [heard.places[number] for number in spoken]
+            taken = view.wanted(places)
+            clips = [heard.clips[spoken[number]] for number in taken]
+            view.add([places[number] for number in taken], run_units(self.device, model.measured, clips, work))
             view.speech_s += float(heard.utterances.voice_s.sum())
         seen = view.seen(heard.places, heard.clips)
         if isinstance(view, GrowingProfile):

@@ -19,6 +19,7 @@ from service.pipeline.results import (
     JudgedWindow,
     MediaInfo,
     ModelReference,
+    ProfileUse,
     Timeline,
     VoiceTrace,
 )
@@ -26,7 +27,6 @@ from service.pipeline.speech.extent import joined_outline
 from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, HeardWindows, judged_rows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
 from service.pipeline.speech.plausible import plausible_labels, plausible_set
-from service.pipeline.speech.profile import ProfileUse
 from service.pipeline.speech.segments import UtteranceParts, segments_of
 from service.pipeline.speech.utterances import Utterances
 from service.pipeline.speech.windows import Windows

@@ -15,7 +15,7 @@ import numpy as np
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import select_channels
 from service.pipeline.media.sampling import to_float
-from service.pipeline.results import AudioEmotion, JudgedSegment, JudgedWindow, MediaInfo, ProfileChoice
+from service.pipeline.results import AudioEmotion, JudgedSegment, JudgedWindow, MediaInfo, ProfileChoice, VoiceProfile
 from service.pipeline.speech.emotion_answer import (
     JudgedSound,
     TimelineRows,
@@ -27,7 +27,7 @@ from service.pipeline.speech.emotion_answer import (
 )
 from service.pipeline.speech.listener import ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
-from service.pipeline.speech.profile import View, VoiceProfile, profile_view
+from service.pipeline.speech.profile import View, profile_view
 from service.pipeline.speech.resampling import StretchResampler, resampled_length
 from service.pipeline.speech.segments import UtteranceParts, join_parts, segments_of
 from service.pipeline.speech.utterances import UtteranceRule

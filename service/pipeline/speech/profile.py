@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.card import ProfileInput
-from service.pipeline.results import FloatArray, ProfileChoice
+from service.pipeline.results import FloatArray, ProfileChoice, ProfileUse, VoiceProfile
 from service.problems import ProfileInvalid, ProfileMismatch, ProfileTooLittleSpeech
 
 LEAST_SPEECH_S: Final = 3.0
@@ -24,35 +24,18 @@ Place = tuple[int, int]
 """First sample of a clip and the one behind its last."""
 
 
-@dataclass(frozen=True, eq=False)
-class VoiceProfile:
-    """Statistics of some clips.
+def joined(first: VoiceProfile, second: VoiceProfile) -> VoiceProfile:
+    """The profile of both sets of clips.
 
-    Attributes:
-        encoder_sha256: of the weights that made them.
-        clips: how many there were.
-        speech_s: seconds of voice in them.
-        statistics: float32 [2 · dimensions], mean of their means over time, then of their deviations.
+    Raises:
+        ProfileMismatch: they are of two encoders.
     """
-
-    encoder_sha256: str
-    clips: int
-    speech_s: float
-    statistics: FloatArray
-
-    def joined(self, other: VoiceProfile) -> VoiceProfile:
-        """The profile of both sets of clips.
-
-        Raises:
-            ProfileMismatch: they are of two encoders.
-        """
-        if other.encoder_sha256 != self.encoder_sha256 or len(other.statistics) != len(self.statistics):
-            raise ProfileMismatch(pointer="/profile")
-        clips = self.clips + other.clips
-        total = self.clips * self.statistics.astype(np.float64) + other.clips * other.statistics
-        return VoiceProfile(
-            self.encoder_sha256, clips, self.speech_s + other.speech_s, (total / clips).astype(np.float32)
-        )
+    if second.encoder_sha256 != first.encoder_sha256 or len(second.statistics) != len(first.statistics):
+        raise ProfileMismatch(pointer="/profile")
+    clips = first.clips + second.clips
+    total = first.clips * first.statistics.astype(np.float64) + second.clips * second.statistics
+    speech_s = first.speech_s + second.speech_s
+    return VoiceProfile(first.encoder_sha256, clips, speech_s, (total / clips).astype(np.float32))
 
 
 def profile_of(
@@ -71,23 +54,7 @@ def profile_of(
     if statistics:
         mean = np.stack(statistics).mean(axis=0, dtype=np.float64).astype(np.float32)
     own = VoiceProfile(takes.encoder_sha256, len(statistics), speech_s, mean)
-    return own if before is None else before.joined(own)
-
-
-@dataclass(frozen=True)
-class ProfileUse:
-    """The profile that an answer was seen from.
-
-    Attributes:
-        source: 'self' or 'document'.
-        clips, speech_s: what it held, at the end of the recording where it grew with it.
-        weight: how much it counted then, 0…1.
-    """
-
-    source: Literal["self", "document"]
-    clips: int
-    speech_s: float
-    weight: float
+    return own if before is None else joined(before, own)
 
 
 def profile_weight(clips: int, takes: ProfileInput) -> float:
@@ -159,6 +126,17 @@ class FixedProfile:
         return [ProfiledClip(samples, self.statistics, self.use.weight) for samples in clips]
 
 
+def apart(places: Sequence[Place], after: int = 0) -> list[int]:
+    """Numbers of clips that do not overlap, the first from ``after`` on: a profile counts no sound twice."""
+    chosen = []
+    for number in sorted(range(len(places)), key=lambda index: places[index]):
+        start, stop = places[number]
+        if start >= after:
+            chosen.append(number)
+            after = stop
+    return chosen
+
+
 class GrowingProfile:
     """The profile of a recording while it is heard: each clip is seen from those that lie wholly before it.
 
@@ -176,12 +154,17 @@ class GrowingProfile:
         self._sum: NDArray[np.float64] = np.zeros(2 * takes.dimensions)
         self._clips = 0
         self._late: list[tuple[int, FloatArray]] = []
+        self._end = 0  # of the last clip
         self.speech_s = 0.0
 
+    def wanted(self, places: Sequence[Place]) -> list[int]:
+        """Numbers of the clips of utterances among ``places`` that it takes."""
+        return apart(places, self._end)
+
     def add(self, places: Sequence[Place], statistics: Sequence[FloatArray]) -> None:
-        """Add clips of utterances with their statistics."""
+        """Add clips of utterances in their order, with their statistics."""
         self._late += [(stop, values) for (_, stop), values in zip(places, statistics, strict=True)]
-        self._late.sort(key=lambda entry: entry[0])
+        self._end = max([self._end, *(stop for _, stop in places)])
 
     def seen(self, places: Sequence[Place], clips: Sequence[FloatArray]) -> list[ProfiledClip]:
         """Clips with the profile that each is seen from."""
@@ -217,13 +200,14 @@ class GrowingProfile:
             "clips": self._clips,
             "stops": [stop for stop, _ in self._late],
             "late": [values for _, values in self._late],
+            "end": self._end,
             "speech_s": self.speech_s,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up where :meth:`state` was written."""
         self._sum, self._clips, self.speech_s = state["sum"].copy(), state["clips"], state["speech_s"]
-        self._late = list(zip(state["stops"], state["late"], strict=True))
+        self._late, self._end = list(zip(state["stops"], state["late"], strict=True)), state["end"]
 
 
 View = FixedProfile | GrowingProfile | None
