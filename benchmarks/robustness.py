@@ -19,6 +19,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from benchmarks.lines import lines
 from benchmarks.measurement import machine
 from export.corpora.tables import read_corpus
 from service.local.engine import running_engine
@@ -85,8 +86,14 @@ def resampled(clip: FloatArray, rate_hz: int) -> bytes:
     return wav(soxr.resample(clip, RATE_HZ, rate_hz), rate_hz)
 
 
+def line_variants(voices: Sequence[FloatArray]) -> Iterator[tuple[str, Variant]]:
+    """Every room, noise and line by name; babble is mixed from ``voices``."""
+    for name, line in lines(voices):
+        yield name, lambda clip, source, line=line: wav(line(clip, source))  # type: ignore[misc]
+
+
 def variants() -> Iterator[tuple[str, Variant]]:
-    """Every variant by name."""
+    """Every variant of what surrounds a voice by name."""
     for constant in (0.002, 0.01, 0.05, 0.2):
         yield f"offset {constant}", lambda clip, _, constant=constant: wav(clip + np.float32(constant))  # type: ignore[misc]
     yield "hum 50 Hz, -32 dBFS", lambda clip, source: wav(hum(clip, source))
@@ -183,6 +190,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--model", help="name; left out: the default")
     parser.add_argument("--partition", default="test")
     parser.add_argument("--at-most", type=int, default=10_000, metavar="N", help="clips of each corpus")
+    parser.add_argument("--lines", action="store_true", help="rooms, noises, codecs and lost packets instead")
     parser.add_argument("--only", default="", metavar="TEXT", help="variants with this in their names")
     arguments = parser.parse_args(words)
     with running_engine(Settings()) as engine:
@@ -197,7 +205,7 @@ def main(words: Sequence[str]) -> int:
                 "| variant | largest change | 95 % below | emotion changes | UAR of clips, % | UAR of variant, % |\n"
                 "|---|---|---|---|---|---|\n"
             )
-            for name, make in variants():
+            for name, make in line_variants(clips) if arguments.lines else variants():
                 if arguments.only in name:
                     source = np.random.default_rng(440)
                     other = judge(engine.speech, [make(clip, source) for clip in clips], options)
