@@ -95,6 +95,21 @@ def _tail(clip: FloatArray, rng: random.Random, _: np.random.Generator) -> Drawn
     return plain(np.concatenate([clip, silence]), change=None)
 
 
+def _pauses(clip: FloatArray, rng: random.Random, source: np.random.Generator) -> Drawn:
+    noise, dbfs = rng.choice((white, pink)), rng.choice((-81.0, -60.0, -45.0))
+    pauses = [noise(rng.uniform(0.5, 3.0), dbfs, source) for _ in range(rng.randint(1, 3))]
+    parts = [part for pause in pauses for part in (clip, pause)]
+    return plain(np.concatenate([*parts, clip]), change=None)
+
+
+def _telephone(clip: FloatArray, rng: random.Random, _: np.random.Generator) -> Drawn:
+    codec, rate_hz = rng.choice(
+        (("pcm_mulaw", 8_000), ("pcm_alaw", 8_000), ("adpcm_ms", 8_000), ("adpcm_ima_wav", 8_000), ("g722", 16_000))
+    )
+    file = files.encode("wav", codec, soxr.resample(clip, RATE_HZ, rate_hz)[None], rate_hz)
+    return Drawn(file, change=np.inf, length_s=len(clip) / RATE_HZ)
+
+
 def _stereo(clip: FloatArray, rng: random.Random, _: np.random.Generator) -> Drawn:
     other = rng.choice((clip, 0 * clip, clip * np.float32(0.5)))
     return plain(np.stack([clip, other], axis=1), absent=frozenset({"mix_cancels"}), change=None)
@@ -182,6 +197,8 @@ KINDS: dict[str, Kind] = {
     "gain": _gain,
     "lead-in of noise": _lead,
     "silence behind": _tail,
+    "pauses of noise": _pauses,
+    "telephone codec": _telephone,
     "stereo": _stereo,
     "out of phase": _out_of_phase,
     "lossless container": _lossless,
