@@ -80,8 +80,12 @@ $(UV): requirements/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	touch $@
 
-.venv/online: $(UV) requirements/online.txt requirements/no-deps.txt pyproject.toml
-	$(INSTALL) --require-hashes -r requirements/online.txt
+# A machine with an NVIDIA driver gets CUDA and cuDNN as wheels; `make serve CUDA=` does without.
+CUDA ?= $(shell /sbin/ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1' && echo cuda)
+ONLINE := requirements/$(if $(CUDA),image-cuda,online).txt
+
+.venv/online: $(UV) $(ONLINE) requirements/no-deps.txt pyproject.toml
+	$(INSTALL) --require-hashes -r $(ONLINE)
 	$(INSTALL) --require-hashes --no-deps -r requirements/no-deps.txt
 	$(INSTALL) --no-deps --editable .
 	touch $@
