@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def run() -> None:
     began = time.monotonic()
     rows: list[tuple[str, float, str]] = []
 
-    def tell(name: str, value: float, unit: str, **context: object) -> None:
+    def tell(name: str, value: float, unit: str, **context: Any) -> None:  # noqa: ANN401 - as of emit
         rows.append((name, value, unit))
         emit(name, value, unit, benchmark="gpu", **context)
 
@@ -68,7 +69,7 @@ def run() -> None:
     sys.stdout.writelines(f"| {name} | {value:.4g} | {unit} |\n" for name, value, unit in rows)
 
 
-def _parity(bundle: Bundle, settings: Settings) -> Iterator[tuple[str, float, str, dict[str, object]]]:
+def _parity(bundle: Bundle, settings: Settings) -> Iterator[tuple[str, float, str, dict[str, str]]]:
     """The largest difference of each graph of a bundle from the CPU, and seconds until its first answer."""
     for name, entry in bundle.card.files.items():
         if not name.endswith(".onnx"):

@@ -94,7 +94,7 @@ def patient_requests() -> Iterator[None]:
 def speech_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny speech model."""
     folder = tmp_path_factory.mktemp("speech-models")
-    write_speech_bundle(folder)
+    write_speech_bundle(folder, profiles=True)
     return folder
 
 

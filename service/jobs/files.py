@@ -26,6 +26,7 @@ def stored_voice(spool: JobSpool) -> VoiceProfile:
     """
     return VoiceProfile(**decode(spool.read(PROFILE)))
 
+
 SHAPE: Final = "1"
 """Version of what records and states hold, raised with every change of it: what another release wrote is done again."""
 

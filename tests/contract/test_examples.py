@@ -239,11 +239,14 @@ def test_the_document_of_the_client(
     assert "JobState.SUCCEEDED" in told
 
 
+VISITS = ("visit1.wav", "visit2.wav", "visit3.wav", "today.wav")
+
+
 @needs_curl
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if any(map(curl_commands, blocks_of(path)))], ids=str)
 def test_curl_in_documents(path: Path, jobs: JobServer, tmp_path: Path) -> None:
     """Every call that a document tells to paste, in its order; ID is the job that was begun last."""
-    for name in ("recording.wav", "speech.wav", "talk.wav", "recording.mp4", "talk.mp4", "openface.csv"):
+    for name in ("recording.wav", "speech.wav", "talk.wav", *VISITS, "recording.mp4", "talk.mp4", "openface.csv"):
         (tmp_path / name).write_bytes(wav(tone(2.0)))
     job_id = "ID"
     for command in [command for block in blocks_of(path) for command in curl_commands(block)]:

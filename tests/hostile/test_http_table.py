@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from tests.support.hostile_rows import UPLOAD_ROUTES, UploadRoute, numbered
+from tests.support.hostile_rows import FILES_ROUTE, UPLOAD_ROUTES, UploadRoute, numbered
 from tests.support.live_server import LiveServer, RawAnswer, connected, exchange, read_answers, serving, small_settings
 from tests.support.patience import HANG_S
 from tests.support.raw_http import EMOTION, END, WAV_TYPE, chunked, form, part, sized
@@ -218,6 +218,17 @@ def test_row(live: LiveServer, name: str, route: UploadRoute) -> None:
     check_row(live, ROWS[name], route)
 
 
+FILES_ROWS = [
+    name for name, row in ROWS.items() if row.code not in ("body_timeout", "too_many_files", "not_acceptable")
+]
+"""Rows for the address that takes several files, and answers in one form alone."""
+
+
+@pytest.mark.parametrize("name", numbered(FILES_ROWS))
+def test_row_where_several_files_are_taken(live: LiveServer, name: str) -> None:
+    check_row(live, ROWS[name], FILES_ROUTE)
+
+
 @pytest.mark.parametrize("route", UPLOAD_ROUTES, ids=lambda route: route.path)
 @pytest.mark.parametrize("name", numbered(name for name, row in ROWS.items() if row.code == "body_timeout"))
 def test_row_without_an_end(impatient: LiveServer, name: str, route: UploadRoute) -> None:
@@ -238,7 +249,8 @@ def test_every_upload_address_is_tried(live: LiveServer) -> None:
     """Jobs answer 202 with a place to ask, and are tried where they are tested."""
     paths = httpx.get(f"{live.url}/openapi.json").json()["paths"]
     uploads = {path for path, item in paths.items() if "requestBody" in item.get("post", {})}
-    assert {path for path in uploads if not path.startswith("/v1/jobs/")} == {route.path for route in UPLOAD_ROUTES}
+    tried = {route.path for route in (*UPLOAD_ROUTES, FILES_ROUTE)}
+    assert {path for path in uploads if not path.startswith("/v1/jobs/")} == tried
 
 
 @pytest.mark.hostile_row(28, 29)

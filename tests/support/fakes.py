@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.device.account import current_account
 from service.pipeline.device.session import Signature, Tensor
 from service.pipeline.device.task import Cancelled, Work
-from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, EmbeddingOptions
+from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, EmbeddingOptions, VoiceProfile
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
 from service.problems import (
     DenoiserUnavailable,
@@ -152,6 +152,13 @@ class FakePipeline:
 
     def gpu_memory_bytes(self) -> float:
         return 5e9
+
+    def profile(
+        self, recordings: Sequence[memoryview], options: AudioOptions, _work: Work, _before: VoiceProfile | None
+    ) -> VoiceProfile:
+        for data in recordings:
+            self._take(data, options)
+        return VoiceProfile("0" * 64, len(recordings), 3.0 * len(recordings), np.zeros(4, np.float32))
 
     def analyse(
         self, data: memoryview, options: AudioOptions, work: Work, *, on_window: Callable[..., None] | None = None

@@ -38,6 +38,9 @@ UPLOAD_ROUTES = (
 )
 """Every address that takes a file and answers with the result."""
 
+FILES_ROUTE = UploadRoute("/v1/profiles")
+"""The address that takes several files."""
+
 
 def resident_bytes() -> int:
     """Memory of this process."""
