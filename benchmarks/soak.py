@@ -70,6 +70,10 @@ class Soak:
 
     Args:
         server: what they go to.
+
+    Attributes:
+        kinds: a function for each kind that sends one such request, and how often of 100 it is drawn.
+        outcomes: how many requests of each kind ended in each way.
     """
 
     def __init__(self, server: Server) -> None:
@@ -77,7 +81,7 @@ class Soak:
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=300)
         self._clips = [wav_bytes(duration_s, seed) for seed, duration_s in enumerate(CLIPS_S)]
         self._video = _video()
-        kinds: dict[Callable[[random.Random], str], int] = {
+        self.kinds: dict[Callable[[random.Random], str], int] = {
             self._clip: 40,
             self._embedding: 8,
             self._events: 8,
@@ -89,13 +93,16 @@ class Soak:
             self._cut_upload: 5,
             self._cut_answer: 5,
         }
-        self._kinds, self._weights = list(kinds), list(kinds.values())
         self.outcomes: Counter[str] = Counter()
 
     def run(self, number: int) -> None:
         """Send the request with this number."""
         drawn = random.Random(number)
-        (kind,) = drawn.choices(self._kinds, self._weights)
+        (kind,) = drawn.choices(list(self.kinds), list(self.kinds.values()))
+        self.send(kind, drawn)
+
+    def send(self, kind: Callable[[random.Random], str], drawn: random.Random) -> None:
+        """Send a request of that kind."""
         self.outcomes[f"{kind.__name__.strip('_')} {kind(drawn)}"] += 1
 
     def _post(self, path: str, body: bytes, accept: str = JSON, **parameters: str) -> str:

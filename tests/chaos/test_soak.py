@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,8 @@ import httpx
 import psutil
 import pytest
 
+from benchmarks.server import running_server
+from benchmarks.soak import Soak, look
 from service.services import Services
 from tests import media_files as files
 from tests.support.live_server import LiveServer, connected, serving, small_settings
@@ -68,3 +71,29 @@ def test_soak(speech_models: Path) -> None:
         print(f"memory {memory_bytes() / before[0]:.3f} of that after {REQUESTS // 10} requests")  # noqa: T201
         assert memory_bytes() < MAX_GROWTH * before[0]
         assert httpx.get(f"{live.url}/v2/health/ready").status_code == 200
+
+
+WARM_UP, OF_EACH_KIND = 8, 24
+SPARE_THREADS = 4
+"""Threads that pools of fixed size may still start; a kind that leaves one behind leaves :data:`OF_EACH_KIND`."""
+
+
+@pytest.mark.timeout(900)
+def test_no_kind_of_request_leaves_a_descriptor_or_a_thread(tmp_path: Path) -> None:
+    with running_server(state_dir=str(tmp_path), decode_workers="1", threads="1") as server:
+        soak = Soak(server)
+
+        def send(at_once: int, count: int) -> tuple[int, int]:
+            orders = [(kind, number) for number in range(count) for kind in soak.kinds]
+            with ThreadPoolExecutor(at_once) as pool:
+                list(pool.map(lambda order: soak.send(order[0], random.Random(order[1])), orders))
+            time.sleep(1.0)  # what was cut off ends
+            seen = look(server.pid)
+            return seen.descriptors, seen.threads
+
+        before = send(AT_ONCE, WARM_UP)  # more at once than later: every thread and decoder is there then
+        after = send(1, OF_EACH_KIND)
+        assert after[0] <= before[0]
+        assert after[1] <= before[1] + SPARE_THREADS
+        assert soak.outcomes.total() == len(soak.kinds) * (WARM_UP + OF_EACH_KIND)
+        assert not any("500" in outcome or "failed" in outcome for outcome in soak.outcomes)
