@@ -184,6 +184,13 @@ class Card(_Frozen):
             raise TypeError(f"the setting {name} is not a pair")
         return int(value[0]), int(value[1])
 
+    def numbers(self, name: str, count: int) -> list[float]:
+        """A setting of ``count`` numbers, such as one of each action unit. Raises as :meth:`number`."""
+        value = self.settings[name]
+        if not isinstance(value, list) or len(value) != count or any(isinstance(number, str) for number in value):
+            raise TypeError(f"the setting {name} is not a list of {count} numbers")
+        return [float(number) for number in value]
+
 
 def read_card(bundle: Path) -> Card:
     """Read and validate ``bundle/card.json``.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.cli import evaluate_affect, evaluate_denoiser
+from export.cli import evaluate_affect, evaluate_denoiser, evaluate_units
 from export.cli.common import (
     ExpectedFailure,
     add_corpus_argument,
@@ -53,6 +53,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     affect.add_argument("--fps", type=float, help="replaces the time stamps of tables of action units")
     affect.add_argument("--delay-s", type=float, help="of the annotators; default: as the bundle was trained")
+    units = parser.add_argument_group(
+        "action-unit bundles", "their corpora are folders of videos beside tables of the same name; --fps as above"
+    )
+    units.add_argument(
+        "--faces", type=Path, default=Path("var/models"), metavar="DIR", help="folder of the face bundle"
+    )
     parser.set_defaults(run=run)
 
 
@@ -63,10 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise ExpectedFailure(f"bundles of different tasks cannot be compared: {', '.join(sorted(tasks))}")
     if tasks == {"affect"}:
         return evaluate_affect.run(arguments)
+    if tasks == {"action-units"}:
+        return evaluate_units.run(arguments)
     if tasks == {"denoiser"}:
         return evaluate_denoiser.run(arguments)
     if arguments.partition == "all" or arguments.fps is not None or arguments.delay_s is not None:
-        raise ExpectedFailure("--partition all, --fps and --delay-s are for affect bundles")
+        raise ExpectedFailure("--partition all, --fps and --delay-s are not for this bundle")
     for corpus in read_corpora(arguments.corpus):
         part = corpus.partition(arguments.partition)
         if not part.utterances:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from export.bundle.card import BundleFacts, BundleText, Setting
-from export.faces.action_unit_graphs import LABELS, MAX_INTENSITY
+from export.faces.action_unit_graphs import LABELS
 from export.faces.agreement import Evaluation
 from export.faces.synthetic_faces import HELD_OUT_IDENTITIES, TrainingSize
+from export.faces.unit_recipes import RECIPES
 from service.card import Licence, Measurement, TrainingData
 
-VERSION = "1"
+VERSION = "2"
 COMMAND = "emoserve-export action-units"
-RULE_NAME = "action-units-rule"
-PRIORITIES = {478: 20, 468: 10}  # the rule has 0
+PRIORITIES = {478: 20, 468: 10}
 
 SYNTHETIC = "synthetic renders of ICT-FaceKit"
 NEUTRALS = {
-    "median": "features minus the median of the person's own 12 expressive frames (no labels used)",
-    "given": "features minus those of the person's own neutral frame",
+    "given": "the person's own neutral frame subtracted",
+    "resting": "each unit's resting percentile of the person's own 12 expressive frames subtracted (no labels used)",
     "none": "no neutral subtracted",
 }
 INTENDED_USE = (
@@ -24,49 +27,36 @@ INTENDED_USE = (
     "education is prohibited by the EU AI Act except for medical or safety reasons."
 )
 ATTRIBUTION = "Trained by this project on renders of ICT-FaceKit, MIT, copyright USC ICT"
-UNVERIFIED = [
-    "Accuracy on real faces is essentially unverified: only two public recordings with frame-matched "
-    "OpenFace output were found, 306 frames of two near-neutral subjects. Only AU01 (r 0.8 to 0.9) and AU45 "
-    "(r 0.95 on the clip with blinks, -0.25 to 0.55 on the one without) carry enough signal there.",
-    "AU12, the most important unit for valence, could not be compared at all: OpenFace gives 0 on both recordings.",
-    "On those two recordings the trained head was not better than the rule mapping on average; the ranking "
-    "on synthetic faces did not carry over.",
-    "An affect model that was trained on OpenFace's action units sees other scales, other zeros and another "
-    "confidence here; it must be retrained or re-standardised.",
-    "Absolute levels are not comparable with OpenFace; changes over time are.",
-]
-TRAINED_LIMITS = [
-    "All correlations and concordances are in-domain: the same renderer, held-out identities. They rank "
-    "methods and are not accuracies on real faces.",
-    "One renderer; ARKit shapes are not FACS-coded action units; labels are blend weights.",
-    "The held-out identities were looked at for about 20 variants, so differences of 0.01 to 0.02 mean nothing.",
-    "A person who smiles through a whole recording has no neutral median: give a neutral segment or none.",
-    "Weak units: AU05, AU07, AU14, AU15, and AU06, which partly copies AU12. Muscle detail without "
-    "movement of landmarks is out of reach.",
-]
-MESH_ONLY_LIMITS = [
-    "The comparisons with OpenFace were made with the 478-point mesh; this head was not part of them.",
-]
-RULE_LIMITS = [
-    "AU09 and half of AU06 rest on blendshapes that are almost always zero; AU05, AU14 and AU15 on weak ones.",
-    "No person's neutral is taken into account.",
+KNOWN_LIMITS = [
+    "Held against one real video of 11.6 s beside OpenFace 2's table, by 'emoserve-export evaluate'; docs/video.md has "
+    "every unit's figures. That video also decided between a few alternatives of some recipes, so its figures are too "
+    "good; no weight was fitted to it. OpenFace's units are themselves estimates, of .59 with human coders (DISFA).",
+    "AU12, the most important unit for valence, is 0 throughout in OpenFace's table of that video.",
+    "All correlations and concordances below are in-domain: the same renderer, held-out identities. They rank methods "
+    "and are not accuracies on real faces: a head of higher synthetic correlation followed the real face worse.",
+    "One renderer; ARKit shapes are not FACS-coded action units; labels are blend weights. The shape behind AU17 is "
+    "unlike a chin that is raised in speech, so AU17 follows the shutting of the lips and not the label.",
+    "A resting level is a low percentile of each unit over the recording. A person who smiles through three quarters "
+    "of it has none: give a neutral stretch or none.",
+    "Weak units: AU05, AU06, AU07, AU14, AU15, AU17, AU23. Muscle detail that moves no landmark is out of reach.",
+    "An affect model that was trained on OpenFace's action units sees other scales, other zeros and another confidence "
+    "here; it must be retrained or re-standardised.",
 ]
 
 
-def describe_heads(
-    points: int,
-    training: TrainingSize,
-    evaluations: list[Evaluation],
-    rule: Evaluation,
+def describe_units(
+    points: int, training: TrainingSize, evaluations: list[Evaluation], dead_zone: NDArray[np.float64]
 ) -> tuple[BundleText, BundleFacts]:
-    """Text and facts of the trained heads for the mesh of ``points`` points."""
+    """Text and facts of the units from the mesh of ``points`` points."""
     with_blendshapes = points == 478
     inputs = f"the {points}-point mesh" + (" and 52 blendshapes" if with_blendshapes else "")
     settings: dict[str, Setting] = {
         "mesh_points": points,
         "needs_blendshapes": with_blendshapes,
-        "max_intensity": MAX_INTENSITY,
-        "neutral_min_tracked_s": 3.0,  # with less to take a median of, use the role 'head_absolute'
+        "max_intensity": 5.0,
+        "neutral_min_tracked_s": 3.0,  # with less to take a resting level of, absolute values are used
+        "resting_percentiles": [RECIPES[label].resting_percentile for label in LABELS],
+        "dead_zone": [round(float(value), 4) for value in dead_zone],  # taken off after the resting level
         "smoothing_frames": 3,  # centred moving average of the intensities
         "confidence_tracked": 0.98,  # what OpenFace writes for a tracked face (measured); 0 without a face
     }
@@ -75,10 +65,12 @@ def describe_heads(
         version=VERSION,
         title=f"17 action units from {inputs}",
         description=(
-            f"Ridge regression from {inputs} to the intensities (0 to 5) of the 17 action units that "
-            "OpenFace has. Run 'features' on every frame, subtract the person's neutral, run 'head'; "
-            "without a neutral run 'head_absolute' on the features as they are. The mesh is aligned to the "
-            "mean face inside the graph."
+            f"From {inputs} to the intensities (0 to 5) of the 17 action units that OpenFace has. Each unit adds up a "
+            "few anatomical measures of the aligned mesh (heights, lengths, ratios)"
+            + (", blendshapes" if with_blendshapes else "")
+            + " and, for some, a ridge regression over half of the mesh. 'relative' is for subtraction of the person's "
+            "resting level and the dead zone; 'absolute' is a ridge regression for a face whose rest is not known, "
+            "shifted so that half of the neutral faces read 0."
         ),
         licence=Licence(spdx="MIT", commercial_use=True, attribution=ATTRIBUTION),
         training_data=(
@@ -90,41 +82,15 @@ def describe_heads(
                 reference="https://github.com/ICT-VGL/ICT-FaceKit",
             ),
         ),
-        known_limits=(*UNVERIFIED, *([] if with_blendshapes else MESH_ONLY_LIMITS), *TRAINED_LIMITS),
+        known_limits=tuple(KNOWN_LIMITS),
         priority=PRIORITIES[points],
     )
     measurements = [
         measurement
         for evaluation in evaluations
-        for measurement in _measurements(evaluation, rule, by_unit=evaluation.neutral == "median")
+        for measurement in _measurements(evaluation, by_unit=evaluation.neutral == "given")
     ]
-    return text, _facts(settings, measurements)
-
-
-def describe_rule(evaluation: Evaluation) -> tuple[BundleText, BundleFacts]:
-    """Text and facts of the rule mapping, which is trained on nothing."""
-    text = BundleText(
-        name=RULE_NAME,
-        version=VERSION,
-        title="17 action units from 52 blendshapes by rule",
-        description=(
-            "A fixed mapping of blendshapes to action units after published tables of ARKit shapes and "
-            "FACS, times 5. Takes blendshapes directly; no neutral is subtracted."
-        ),
-        licence=Licence(spdx="MIT", commercial_use=True, attribution=""),
-        known_limits=(*UNVERIFIED, *RULE_LIMITS),
-    )
-    settings: dict[str, Setting] = {
-        "needs_blendshapes": True,
-        "max_intensity": MAX_INTENSITY,
-        "smoothing_frames": 3,
-        "confidence_tracked": 0.98,
-    }
-    return text, _facts(settings, _measurements(evaluation, None, by_unit=True))
-
-
-def _facts(settings: dict[str, Setting], measurements: list[Measurement]) -> BundleFacts:
-    return BundleFacts(
+    facts = BundleFacts(
         task="action-units",
         intended_use=INTENDED_USE,
         settings=settings,
@@ -133,9 +99,10 @@ def _facts(settings: dict[str, Setting], measurements: list[Measurement]) -> Bun
         made_with=("onnx", "numpy"),
         source=COMMAND,
     )
+    return text, facts
 
 
-def _measurements(evaluation: Evaluation, rule: Evaluation | None, by_unit: bool) -> list[Measurement]:
+def _measurements(evaluation: Evaluation, by_unit: bool) -> list[Measurement]:
     """Means with intervals and, with ``by_unit``, every action unit."""
     protocol = (
         f"{HELD_OUT_IDENTITIES} rendered identities held out, expressive frames; "
@@ -144,16 +111,10 @@ def _measurements(evaluation: Evaluation, rule: Evaluation | None, by_unit: bool
     )
     suffix = "" if by_unit else f"_neutral_{evaluation.neutral}"
     found = []
-    for metric, own, other in (
-        ("pearson_r", evaluation.correlation, rule.correlation if rule else None),
-        ("concordance", evaluation.concordance, rule.concordance if rule else None),
-    ):
-        rivals = {RULE_NAME: _rounded(other.mean)} if other else {}
-        columns: list[tuple[str, float, tuple[float, float] | None, dict[str, float]]] = [
-            ("mean", own.mean, own.interval_95, rivals)
-        ]
+    for metric, own in (("pearson_r", evaluation.correlation), ("concordance", evaluation.concordance)):
+        columns: list[tuple[str, float, tuple[float, float] | None]] = [("mean", own.mean, own.interval_95)]
         if by_unit:
-            columns += [(label, float(value), None, {}) for label, value in zip(LABELS, own.by_column, strict=True)]
+            columns += [(label, float(value), None) for label, value in zip(LABELS, own.by_column, strict=True)]
         found += [
             Measurement(
                 metric=f"{metric}_{column}{suffix}",
@@ -163,11 +124,10 @@ def _measurements(evaluation: Evaluation, rule: Evaluation | None, by_unit: bool
                 split="held-out identities",
                 n=evaluation.frames,
                 protocol=protocol,
-                seen_corpus=rule is not None,
-                rivals=column_rivals,
+                seen_corpus=True,
                 command=COMMAND,
             )
-            for column, value, interval, column_rivals in columns
+            for column, value, interval in columns
         ]
     return found
 

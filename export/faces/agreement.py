@@ -34,7 +34,7 @@ class Evaluation:
     """Agreement on held-out identities with one way of taking the neutral.
 
     Attributes:
-        neutral: 'median' of the person's own expressive frames, 'given' neutral frame, or 'none'.
+        neutral: 'given' neutral frame, 'resting' level of the person's own expressive frames, or 'none'.
         correlation, concordance: by action unit and on average.
         frames: number of frames judged.
     """

@@ -116,7 +116,7 @@ def _known_limits(has_blendshapes: bool) -> list[str]:
         "Faces within about two metres of the camera; small, covered or strongly turned faces are missed or "
         "followed badly.",
         "A landmark method: muscle activity that moves no landmark (wrinkles, bulges) is out of its reach.",
-        "The publisher smooths landmarks of a video with a One-Euro filter; without it they jitter more.",
+        "The publisher smooths landmarks of a video; the service does not, since a filter that stills them comes late.",
         "Not a biometric identification model.",
     ]
     if has_blendshapes:

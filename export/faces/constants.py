@@ -59,7 +59,4 @@ PIPELINE_SETTINGS: dict[str, Setting] = {
     "roi_tracked_axis": list(EYE_OUTER_CORNERS),  # mesh points that become horizontal
     "crop_half_pixel": False,  # corners map to corners; half a pixel costs up to 1.8 % IOD (measured)
     "min_presence": 0.5,
-    "smoothing_min_cutoff_hz": 0.05,  # the One-Euro filter that the publisher runs on landmarks of a video
-    "smoothing_beta": 80.0,
-    "smoothing_derivative_cutoff_hz": 1.0,
 }

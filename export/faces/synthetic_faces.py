@@ -98,3 +98,21 @@ def neutral_by_identity(
         own = faces.identity == identity
         neutral[own] = np.median(values[own & use], axis=0)
     return neutral
+
+
+def resting_by_identity(
+    values: NDArray[np.float32], faces: SyntheticFaces, percentiles: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Percentile of each unit over an identity's expressive frames, repeated for all its frames; shape of ``values``.
+
+    Args:
+        values: float32 [frames, 17].
+        faces: the set.
+        percentiles: float64 [17].
+    """
+    resting = np.zeros_like(values)
+    for identity in np.unique(faces.identity):
+        own = faces.identity == identity
+        rows = values[own & ~faces.is_neutral]
+        resting[own] = [np.percentile(rows[:, unit], share) for unit, share in enumerate(percentiles)]
+    return resting

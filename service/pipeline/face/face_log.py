@@ -1,8 +1,8 @@
-"""The log of a face in a video: when it was seen, how large, and the head's values. Never a picture.
+"""The log of a face in a video: when it was seen, how large, and its values. Never a picture.
 
-A frame costs 46 bytes: its index, the face's box, and the head's 17 values before they are limited, as float16 (5 MB
-an hour at 30 frames a second). Since the head is linear up to there, the person's neutral is subtracted at the end,
-when it is known. Features, 1,485 numbers a frame, are kept only for that neutral, at most 4,096 rows of them.
+A frame costs 80 bytes: its index, the face's box, and each unit's relative and absolute value before they are limited,
+as float16 (9 MB an hour at 30 frames a second). The person's resting level is taken from these at the end, when all of
+them are known.
 """
 
 from __future__ import annotations
@@ -12,12 +12,20 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.face.thinned_rows import HALF, LARGEST_DIFFERENCE, ThinnedRows
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import FloatArray
 
 BOX_SIDES: Final = 4
 """Numbers of a box."""
+
+VALUES: Final = 2 * len(ACTION_UNITS)
+"""Numbers of a frame: the units' relative values, then their absolute ones."""
+
+HALF: Final = np.float16
+"""Type in which values and boxes are kept."""
+
+LARGEST_VALUE: Final = 60_000.0
+"""Largest value that is kept: half precision ends there, and infinities would spread."""
 
 FIRST_ROOM: Final = 64
 """Frames that an empty log has room for."""
@@ -26,18 +34,13 @@ FIRST_ROOM: Final = 64
 class FaceLog:
     """One face. Arrays grow by doubling.
 
-    Args:
-        base: float32 [dim], the features that were subtracted before the head; None where the head without a neutral
-            was asked, which needs no features afterwards.
-
     Attributes:
         sights: frames with the face, taken ones too.
         presence: sum of the face's sizes over them.
     """
 
-    def __init__(self, base: FloatArray | None) -> None:
-        self.neutral_rows = None if base is None else ThinnedRows(base)
-        self._values = np.empty((FIRST_ROOM, len(ACTION_UNITS)), HALF)
+    def __init__(self) -> None:
+        self._values = np.empty((FIRST_ROOM, VALUES), HALF)
         self._frames = np.empty(FIRST_ROOM, np.int32)
         self._boxes = np.empty((FIRST_ROOM, BOX_SIDES), HALF)
         self._count = 0
@@ -47,17 +50,12 @@ class FaceLog:
     def __len__(self) -> int:
         return self._count
 
-    @property
-    def base(self) -> FloatArray | None:
-        """Features that were subtracted from all others, float32 [dim], or None."""
-        return None if self.neutral_rows is None else self.neutral_rows.base
-
     def add(self, frame: int, values: FloatArray, size_px: float, box: FloatArray) -> None:
         """Note the face in a frame.
 
         Args:
             frame: index of the frame, above the last.
-            values: float32 [17], the head's, before they are limited to 0…5.
+            values: float32 [34], relative and absolute, before they are limited to 0…5.
             size_px: size of the face; ``presence`` sums it up.
             box: float [4], left, top, width and height in shares of the picture.
         """
@@ -72,7 +70,7 @@ class FaceLog:
 
     def _grow(self) -> None:
         room = max(2 * self._count, FIRST_ROOM)
-        values = np.empty((room, len(ACTION_UNITS)), HALF)  # untouched pages cost nothing
+        values = np.empty((room, VALUES), HALF)  # untouched pages cost nothing
         frames = np.empty(room, np.int32)
         values[: self._count], frames[: self._count] = self._values, self._frames
         boxes = np.empty((room, BOX_SIDES), HALF)
@@ -91,11 +89,11 @@ class FaceLog:
 
     @property
     def values(self) -> FloatArray:
-        """The head's values in those frames, float32 [n, 17]."""
+        """The values in those frames, float32 [n, 34]: relative, then absolute."""
         return self._values[: self._count].astype(np.float32)
 
     def take(self) -> tuple[NDArray[np.int32], NDArray[np.float16], NDArray[np.float16]]:
-        """Empty the log of frames: their indices int32 [n], the head's values float16 [n, 17], boxes float16 [n, 4]."""
+        """Empty the log of frames: their indices int32 [n], values float16 [n, 34], boxes float16 [n, 4]."""
         count, self._count = self._count, 0
         return self._frames[:count].copy(), self._values[:count].copy(), self._boxes[:count].copy()
 
@@ -108,18 +106,16 @@ class FaceLog:
 
     def state(self) -> dict[str, Any]:
         """All that is known but the frames, as plain values and arrays."""
-        rows = None if self.neutral_rows is None else self.neutral_rows.state()
-        return {"sights": self.sights, "presence": self.presence, "neutral_rows": rows}
+        return {"sights": self.sights, "presence": self.presence}
 
     @classmethod
     def resume(cls, state: dict[str, Any]) -> FaceLog:
         """A log that goes on where :meth:`state` was asked for, without frames."""
-        log = cls(None)
+        log = cls()
         log.sights, log.presence = state["sights"], state["presence"]
-        log.neutral_rows = None if state["neutral_rows"] is None else ThinnedRows.resume(state["neutral_rows"])
         return log
 
 
 def half(values: FloatArray) -> NDArray[np.float16]:
-    """The head's values in the precision that is kept."""
-    return np.clip(values, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE).astype(HALF)
+    """Values in the precision that is kept."""
+    return np.clip(values, -LARGEST_VALUE, LARGEST_VALUE).astype(HALF)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.card import Card
-from service.pipeline.face.one_euro import OneEuroSettings
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,6 @@ class FaceSettings:
         detected_square, tracked_square: whether that region is a square.
         mesh_points: points of the mesh.
         min_presence: least probability of a face in the region.
-        smoothing: constants of the filter on the points.
     """
 
     detector_size_px: int
@@ -34,7 +32,6 @@ class FaceSettings:
     mesh_size_px: int
     mesh_points: int
     min_presence: float
-    smoothing: OneEuroSettings
 
     @classmethod
     def of(cls, card: Card) -> FaceSettings:
@@ -56,9 +53,4 @@ class FaceSettings:
             mesh_size_px=int(card.number("mesh_size_px")),
             mesh_points=int(card.number("mesh_points")),
             min_presence=card.number("min_presence"),
-            smoothing=OneEuroSettings(
-                card.number("smoothing_min_cutoff_hz"),
-                card.number("smoothing_beta"),
-                card.number("smoothing_derivative_cutoff_hz"),
-            ),
         )

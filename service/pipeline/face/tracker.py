@@ -16,7 +16,6 @@ import numpy as np
 
 from service.pipeline.face.geometry import Points, Region, overlaps
 from service.pipeline.face.networks import Detection, FaceNetworks, Mesh
-from service.pipeline.face.one_euro import OneEuroFilter
 from service.pipeline.face.search import FaceSearch
 from service.pipeline.media.video_frames import Picture
 
@@ -54,8 +53,8 @@ class TrackedFace:
 
     Attributes:
         number: from 0, in the order in which faces appear.
-        points: float64 [points, 3], pixels of the picture, smoothed; a face that lies on its head is turned upright, as
-            the networks of its expression know faces.
+        points: float64 [points, 3], pixels of the picture; a face that lies on its head is turned upright, as the
+            networks of its expression know faces.
         size_px: geometric mean of the sides of its box.
         box: float64 [4], left, top, width and height in shares of the picture, within it.
     """
@@ -71,19 +70,15 @@ class _Track:
     number: int
     region: Region
     box: Points
-    filter: OneEuroFilter
     seen: bool = False
 
     def state(self) -> dict[str, Any]:
         region = {name: float(value) for name, value in asdict(self.region).items()}
-        own = {"number": self.number, "region": region, "box": self.box, "seen": self.seen}
-        return own | {"filter": self.filter.state()}
+        return {"number": self.number, "region": region, "box": self.box, "seen": self.seen}
 
     @classmethod
-    def resume(cls, state: dict[str, Any], networks: FaceNetworks) -> _Track:
-        smoothing = OneEuroFilter(networks.settings.smoothing)
-        smoothing.resume(state["filter"])
-        return cls(state["number"], Region(**state["region"]), state["box"], smoothing, state["seen"])
+    def resume(cls, state: dict[str, Any]) -> _Track:
+        return cls(state["number"], Region(**state["region"]), state["box"], state["seen"])
 
 
 class FaceTracker:
@@ -108,7 +103,7 @@ class FaceTracker:
             picture: uint8 [height, width, 3].
             time_s: seconds, later than the last.
         """
-        faces = self._follow(picture, time_s)
+        faces = self._follow(picture)
         if not self._live or time_s - self._detected_at_s >= DETECT_EVERY_S:
             self._detected_at_s = time_s
             faces += self._find(picture, time_s)
@@ -126,17 +121,17 @@ class FaceTracker:
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state` was asked for."""
-        self._live = [_Track.resume(track, self._networks) for track in state["live"]]
-        self._lost = [_Track.resume(track, self._networks) for track in state["lost"]]
+        self._live = [_Track.resume(track) for track in state["live"]]
+        self._lost = [_Track.resume(track) for track in state["lost"]]
         self._numbers, self._detected_at_s = state["numbers"], state["detected_at_s"]
         self._search.again_at_s = state["again_at_s"]
 
-    def _follow(self, picture: Picture, time_s: float) -> list[TrackedFace]:
+    def _follow(self, picture: Picture) -> list[TrackedFace]:
         faces: list[TrackedFace] = []
         tracks, self._live = self._live, []
         meshes = self._networks.meshes(picture, [track.region for track in tracks])
         for track, mesh in zip(tracks, meshes, strict=True):
-            face = self._place(track, mesh, picture, time_s)
+            face = self._place(track, mesh, picture)
             if face is None or self._overlaps_followed(track.box, DOUBLE_OVERLAP):
                 self._lost.append(track)
             else:
@@ -146,12 +141,12 @@ class FaceTracker:
 
     def _find(self, picture: Picture, time_s: float) -> list[TrackedFace]:
         detections = [one for one in self._networks.detect(picture) if not self._is_followed(one)]
-        faces = self._begin(self._search.upright(picture, detections), picture, time_s)
+        faces = self._begin(self._search.upright(picture, detections), picture)
         if not self._live:
-            faces = self._begin(self._search.further(picture, time_s), picture, time_s)
+            faces = self._begin(self._search.further(picture, time_s), picture)
         return faces
 
-    def _begin(self, detections: Sequence[Detection], picture: Picture, time_s: float) -> list[TrackedFace]:
+    def _begin(self, detections: Sequence[Detection], picture: Picture) -> list[TrackedFace]:
         """Begin to follow the faces of detections, as far as they are some."""
         faces = []
         for detection in detections:
@@ -160,7 +155,7 @@ class FaceTracker:
             track = self._track_for(detection)
             if track is None:
                 continue
-            face = self._place(track, self._settled(picture, track.region), picture, time_s)
+            face = self._place(track, self._settled(picture, track.region), picture)
             if face is not None:
                 self._live.append(track)
                 faces.append(face)
@@ -190,16 +185,15 @@ class FaceTracker:
     def _is_face(self, mesh: Mesh) -> bool:
         return mesh.presence >= self._networks.settings.min_presence and bool(np.isfinite(mesh.points).all())
 
-    def _place(self, track: _Track, mesh: Mesh, picture: Picture, time_s: float) -> TrackedFace | None:
+    def _place(self, track: _Track, mesh: Mesh, picture: Picture) -> TrackedFace | None:
         """Move the track to where the mesh lies; None where there is no face any more."""
         if not self._is_face(mesh):
             return None
         track.seen = True
-        points = track.filter.apply(mesh.points, time_s, track.region.scale)
         track.region = self._networks.next_region(mesh.points)
         low, high = mesh.points[:, :2].min(axis=0), mesh.points[:, :2].max(axis=0)
         track.box = np.concatenate([low, high])
-        upright = _turned_upright(points, track.region.angle)
+        upright = _turned_upright(mesh.points, track.region.angle)
         return TrackedFace(track.number, upright, _size(track.box), _shares(track.box, picture))
 
     def _is_followed(self, detection: Detection) -> bool:
@@ -221,8 +215,7 @@ class FaceTracker:
             self._numbers += 1
         else:
             return None
-        smoothing = OneEuroFilter(self._networks.settings.smoothing)
-        return _Track(number, detection.region, detection.box, smoothing, seen=known is not None)
+        return _Track(number, detection.region, detection.box, seen=known is not None)
 
     def _is_same(self, track: _Track, detection: Detection) -> bool:
         if overlaps(detection.box, track.box[None])[0] > SAME_PLACE_OVERLAP:

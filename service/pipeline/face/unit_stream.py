@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 
 from service.pipeline.face.action_units import ActionUnitModel, smooth
-from service.pipeline.face.face_log import FaceLog, half
+from service.pipeline.face.face_log import half
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.neutral import Neutral
-from service.pipeline.face.unit_scale import ACTION_UNITS, MAX_INTENSITY
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import FloatArray
 from service.problems import Unprocessable
 
@@ -19,7 +19,7 @@ LONGEST_NEUTRAL_S: Final = 60.0
 
 
 class UnitStream:
-    """Turns features into action units. Not thread-safe: frames follow each other.
+    """Turns values of frames into action units. Not thread-safe: frames follow each other.
 
     Args:
         units: the model.
@@ -36,10 +36,8 @@ class UnitStream:
             )
         self._units = units
         self._neutral = neutral
-        self._log: FaceLog | None = None
-        self._shift: FloatArray | None = None
+        self._resting: FloatArray | None = None
         self._is_ready = neutral.kind == "none"
-        self._is_seen = False
         self._waiting: list[tuple[float, FloatArray | None]] = []
         self._raw = FaceSeries.empty()
         self._given = 0  # rows at the beginning of ``_raw`` that were given
@@ -48,15 +46,17 @@ class UnitStream:
         """Take frames; returns those that are final.
 
         Args:
-            frames: the time in seconds of each, and the features float32 [dim] of the face, None where it is not
-                seen.
+            frames: the time in seconds of each, and the values float32 [34] of the face, None where it is not seen.
 
         Raises:
             Unprocessable: the neutral stretch has passed without the face.
         """
-        self._waiting += [(time_s, self._value(time_s, features)) for time_s, features in frames]
+        # rounded as a whole video's log rounds them, so that both give the same
+        self._waiting += [
+            (time_s, None if values is None else half(values).astype(np.float32)) for time_s, values in frames
+        ]
         if not self._is_ready and self._waiting and self._waiting[-1][0] > self._neutral.end_s:
-            self._find_shift()
+            self._find_rest()
         if self._is_ready:
             self._run()
         return self._smoothed(self._units.smoothing_frames // 2)
@@ -68,28 +68,14 @@ class UnitStream:
             Unprocessable: the face was not seen in the neutral stretch.
         """
         if not self._is_ready:
-            self._find_shift()
+            self._find_rest()
         self._run()
         return self._smoothed(0)
 
-    def _value(self, time_s: float, features: FloatArray | None) -> FloatArray | None:
-        """The head's values, rounded as a whole video's log rounds it, so that both give the same."""
-        if features is None:
-            return None
-        if self._log is None:
-            self._log = self._units.start_log(features, self._neutral)
-        self._is_seen |= self._neutral.holds(time_s)
-        if self._log.neutral_rows is not None and not self._is_ready and self._neutral.holds(time_s):
-            self._log.neutral_rows.add(features)
-        (values,) = self._units.values(features[None], self._log.base)
-        return half(values).astype(np.float32)
-
-    def _find_shift(self) -> None:
+    def _find_rest(self) -> None:
         self._is_ready = True
-        if not self._is_seen:
-            raise Unprocessable("No face is tracked in the neutral stretch.", pointer="/neutral")
-        if self._log is not None and self._log.neutral_rows is not None:
-            self._shift = self._units.shift_to(self._log.neutral_rows)
+        seen = [values for time_s, values in self._waiting if values is not None and self._neutral.holds(time_s)]
+        self._resting = self._units.resting_in_stretch(np.array(seen))
 
     def _run(self) -> None:
         if not self._waiting:
@@ -98,9 +84,7 @@ class UnitStream:
         units = np.zeros((len(tracked), len(ACTION_UNITS)), np.float32)
         if tracked.any():
             values = np.stack([row for _, row in self._waiting if row is not None])
-            if self._shift is not None:
-                values += self._shift
-            units[tracked] = np.clip(values, 0.0, MAX_INTENSITY)
+            units[tracked] = self._units.limited(values, self._resting)
         time_s = np.array([time_s for time_s, _ in self._waiting])
         confidence = np.where(tracked, self._units.confidence, 0.0)
         self._raw = FaceSeries.joined([self._raw, FaceSeries(time_s, confidence, units, tracked)])

@@ -20,7 +20,7 @@ from service.pipeline.face.action_units import ActionUnitModel, smoothing_width
 from service.pipeline.face.neutral import Neutral
 from service.pipeline.face.unit_stream import LONGEST_NEUTRAL_S, UnitStream
 from service.pipeline.options import EVERY_FACE, place_of
-from service.pipeline.video.video_faces import SeenFeatures
+from service.pipeline.video.video_faces import SeenValues
 from service.problems import Unprocessable
 
 RATE_FRAMES: Final = 9
@@ -56,7 +56,7 @@ class EarlyRows:
         self._face = int(face) if self._is_final else None
         self._is_over = False
 
-    def __call__(self, frames: Sequence[tuple[float, SeenFeatures]]) -> None:
+    def __call__(self, frames: Sequence[tuple[float, SeenValues]]) -> None:
         """Note frames: the time of each and its faces."""
         if self._is_over:
             return

@@ -20,7 +20,7 @@ from service.pipeline.face.neutral import read_neutral
 from service.pipeline.face.tracker import FaceTracker
 from service.pipeline.face.unit_stream import UnitStream
 from service.pipeline.results import FloatArray
-from service.pipeline.video.video_faces import face_features
+from service.pipeline.video.video_faces import face_values
 from service.problems import ModelNotFound, Unprocessable
 
 DECODING_S: Final = 10.0
@@ -128,7 +128,7 @@ class _FollowedFace:
         face = next((face for face in faces if face.number == self._face), None)
         if face is None:
             return None
-        row: FloatArray = face_features([face], self._networks, self._model)[0]
+        row: FloatArray = face_values([face], self._networks, self._model)[0]
         return row
 
 

@@ -1,8 +1,8 @@
 """The picture half of a video: every frame looked at as it is decoded, then the action units of one face.
 
 A long video is looked at in segments. Between two frames the state of the following can be written down and taken up
-again: what the tracker knows, and what the neutral of each face needs. What the head made of the frames since the last
-segment is taken out, so that memory does not grow with the video until the end, when a frame and face costs 46 bytes.
+again: what the tracker knows. The values of the frames since the last segment are taken out, so that memory does not
+grow with the video until the end, when a frame and face costs 80 bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LEAST_SIGHTS: Final = 3
 
 Record = dict[str, Any]
 """The record of a segment: 'time_s' float64 [frames], and for each of its 'faces' a 'number', 'frames' int32 [n],
-'values' float16 [n, 17] and 'boxes' float16 [n, 4]."""
+'values' float16 [n, 34] and 'boxes' float16 [n, 4]."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Sight:
     faces: Sequence[TrackedFace]
 
 
-SeenFeatures = dict[int, tuple[float, FloatArray]]
-"""Size in pixels and features float32 [dim] of the faces of one frame, by their number."""
+SeenValues = dict[int, tuple[float, FloatArray]]
+"""Size in pixels and values float32 [34] of the faces of one frame, by their number."""
 
-OnSights = Callable[[Sequence[tuple[float, SeenFeatures]]], None]
+OnSights = Callable[[Sequence[tuple[float, SeenValues]]], None]
 """Called with the time and the faces of frames, in order."""
 
 
@@ -116,36 +116,26 @@ class VideoFaces:
         return sight
 
     def note(self, sights: Sequence[Sight]) -> None:
-        """Keep what the head makes of faces that were followed, frame after frame.
+        """Keep the values of faces that were followed, frame after frame.
 
-        Blendshapes, features and heads of all these frames are computed together: they do not feed back into the
+        Blendshapes and values of all these frames are computed together: they do not feed back into the
         following.
         """
         seen = [(sight, face) for sight in sights for face in sight.faces]
-        features: Sequence[FloatArray] = list(self._keep(seen)) if seen else []
+        values: Sequence[FloatArray] = list(self._keep(seen)) if seen else []
         if self._on_sights is not None:
-            found: dict[int, SeenFeatures] = {sight.frame: {} for sight in sights}
-            for (sight, face), row in zip(seen, features, strict=True):
+            found: dict[int, SeenValues] = {sight.frame: {} for sight in sights}
+            for (sight, face), row in zip(seen, values, strict=True):
                 found[sight.frame][face.number] = face.size_px, row
             self._on_sights([(sight.time_s, found[sight.frame]) for sight in sights])
 
     def _keep(self, seen: Sequence[tuple[Sight, TrackedFace]]) -> FloatArray:
-        """Keep what the head makes of faces, at least one; returns their features, float32 [faces, dim]."""
-        features = face_features([face for _, face in seen], self._networks, self._units)
-        numbers = np.array([face.number for _, face in seen])
-        logs, values = {}, np.empty((len(seen), len(ACTION_UNITS)), np.float32)
-        for number in dict.fromkeys(numbers.tolist()):  # all before any is kept: a failed call is repeated
-            rows = np.flatnonzero(numbers == number)
-            known = self._logs.get(number)
-            logs[number] = self._units.start_log(features[rows[0]], self._neutral) if known is None else known
-            values[rows] = self._units.values(features[rows], logs[number].base)
-        self._logs |= logs
-        for (sight, face), row, value in zip(seen, features, values, strict=True):
-            log = logs[face.number]
-            log.add(sight.frame, value, face.size_px, face.box.astype(np.float32))
-            if log.neutral_rows is not None and self._neutral.holds(sight.time_s):
-                log.neutral_rows.add(row)
-        return features
+        """Keep the values of faces, at least one; returns them, float32 [faces, 34]."""
+        values = face_values([face for _, face in seen], self._networks, self._units)
+        for (sight, face), row in zip(seen, values, strict=True):
+            log = self._logs.setdefault(face.number, FaceLog())
+            log.add(sight.frame, row, face.size_px, face.box.astype(np.float32))
+        return values
 
     def take(self) -> Record:
         """The frames since the last call, as a record; they are kept here no longer."""
@@ -232,10 +222,10 @@ def other_picture_tracks(media: MediaInfo) -> list[int]:
     return [track.track for track in media.tracks if track.kind == "picture" and not track.used]
 
 
-def face_features(faces: Sequence[TrackedFace], networks: FaceNetworks, units: ActionUnitModel) -> FloatArray:
-    """Features of faces, at least one, from one frame or from several: float32 [faces, dim]."""
+def face_values(faces: Sequence[TrackedFace], networks: FaceNetworks, units: ActionUnitModel) -> FloatArray:
+    """Values of faces, at least one, from one frame or from several: float32 [faces, 34]."""
     points = np.stack([face.points for face in faces])
-    return units.features(points, networks.blendshapes(points) if networks.has_blendshapes else None)
+    return units.values(points, networks.blendshapes(points) if networks.has_blendshapes else None)
 
 
 def _choose(logs: dict[int, FaceLog], face: str) -> int | None:

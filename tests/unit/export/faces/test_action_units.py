@@ -6,15 +6,16 @@ import onnx
 import onnxruntime
 import pytest
 
-from export.faces.action_unit_graphs import ACTION_UNITS, LABELS, features_graph, head_graph, rule_graph
+from export.faces.action_unit_graphs import ACTION_UNITS, LABELS, SHAPES, Linear, features_graph, units_graph
 from export.faces.action_units import ridge, train_action_units
 from export.faces.agreement import agreement
-from export.faces.constants import BLENDSHAPES
+from export.faces.measures import LOWER_LIDS, MEASURES, UPPER_LIDS
 from export.faces.synthetic_faces import SyntheticFacesError, held_out, load_synthetic_faces
+from export.faces.unit_recipes import RECIPES
 from service.card import read_card
 from tests.shared_material import ROOT
 
-COMMITTED = ("action-units-478", "action-units-468", "action-units-rule")
+COMMITTED = ("action-units-478", "action-units-468")
 
 
 def run(model: onnx.ModelProto, **inputs: np.ndarray) -> np.ndarray:
@@ -53,49 +54,60 @@ def test_ridge_shrinks_with_its_penalty() -> None:
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_the_head_is_linear_and_bounded() -> None:
-    weights = np.random.default_rng(2).normal(size=(9, 17)) * 3
-    bias = np.linspace(-1, 6, 17)
-    features = np.random.default_rng(3).normal(size=(4, 9)).astype(np.float32)
-    result = run(head_graph(weights, bias), features=features)
-    np.testing.assert_allclose(result, np.clip(features @ weights + bias, 0, 5), atol=1e-4)
-    assert result.min() == 0
-    assert result.max() == 5
-
-
-def test_features_hold_the_mesh_then_the_logits() -> None:
+def test_features_hold_mesh_measures_shapes_and_logits() -> None:
     generator = np.random.default_rng(4)
     reference = generator.normal(size=(478, 3))
     blendshapes = generator.uniform(0, 1, (2, 52)).astype(np.float32)
     blendshapes[0, 1], blendshapes[0, 2] = 0.0, 1.0
     landmarks = np.stack([reference, reference * 50 + 7]).astype(np.float32)
     features = run(features_graph(reference, True), landmarks=landmarks, blendshapes=blendshapes)
-    assert features.shape == (2, 478 * 3 + 51)
+    first = 478 * 3 + len(MEASURES)
+    assert features.shape == (2, first + 2 * 51)
+    np.testing.assert_allclose(features[:, first : first + 51], blendshapes[:, 1:])
     bounded = np.clip(blendshapes[:, 1:], 1e-3, 1 - 1e-3).astype(np.float64)
-    np.testing.assert_allclose(features[:, 1434:], np.log(bounded / (1 - bounded)), rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(features[0, :1434], features[1, :1434], atol=1e-4)
+    np.testing.assert_allclose(features[:, first + 51 :], np.log(bounded / (1 - bounded)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(features[0, :first], features[1, :first], atol=1e-3)
 
 
-def test_the_rule_reads_the_named_blendshapes() -> None:
-    def scores(**values: float) -> dict[str, float]:
-        row = np.zeros((1, 52), np.float32)
-        for name, value in values.items():
-            row[0, BLENDSHAPES.index(name)] = value
-        return dict(zip(LABELS, run(rule_graph(), blendshapes=row)[0].tolist(), strict=True))
+def test_measures_are_what_their_names_say() -> None:
+    """Against NumPy on a mesh that is its own reference, and so stays as it is up to a shift."""
+    mesh = np.random.default_rng(5).normal(size=(468, 3))
+    features = run(features_graph(mesh, False), landmarks=mesh[None].astype(np.float32))[0]
+    found = dict(zip(MEASURES, features[3 * 468 :].astype(np.float64), strict=True))
+    eyes = mesh[[33, 133, 362, 263], 1].mean()
+    opening = np.mean(
+        [np.linalg.norm(mesh[upper] - mesh[lower]) for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True)]
+    )
+    width = np.linalg.norm(mesh[61] - mesh[291])
+    eye_widths = np.linalg.norm(mesh[33] - mesh[133]) + np.linalg.norm(mesh[263] - mesh[362])
+    expected = {
+        "brow_middle": eyes - mesh[[105, 52, 334, 282], 1].mean(),
+        "corners_back": mesh[[61, 291], 2].mean() - mesh[[0, 17], 2].mean(),
+        "mouth_width": width,
+        "lid_ratio": np.log(2 * opening / eye_widths),
+        "lower_lip_ratio": (mesh[[17, 84, 314], 1].mean() - mesh[2, 1]) / width,
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-3)
 
-    assert all(value == 0 for value in scores().values())
-    smile = scores(mouthSmileLeft=0.8, mouthSmileRight=0.6, eyeSquintLeft=0.4, eyeSquintRight=0.4)
-    assert smile["AU12"] == pytest.approx(5 * 0.7)
-    assert smile["AU06"] == pytest.approx(5 * np.sqrt(0.7 * 0.4))
-    assert smile["AU07"] == pytest.approx(5 * 0.4)
-    blink = scores(eyeBlinkLeft=1, eyeBlinkRight=1, eyeSquintLeft=0.4, eyeSquintRight=0.4)
-    assert blink["AU45"] == pytest.approx(5)
-    assert blink["AU07"] == pytest.approx(5 * 0.4 * 0.5)
-    jaw = scores(jawOpen=0.6, mouthClose=0.2, browInnerUp=0.3)
-    assert jaw["AU25"] == pytest.approx(5 * 0.4)
-    assert jaw["AU26"] == pytest.approx(5 * 0.6)
-    assert jaw["AU01"] == pytest.approx(5 * 0.3)
-    assert scores(mouthClose=0.5)["AU25"] == 0
+
+def test_recipes_name_what_there_is() -> None:
+    assert tuple(RECIPES) == LABELS
+    for recipe in RECIPES.values():
+        assert all(measure[0] in "+-" and measure[1:] in MEASURES for measure in recipe.measures)
+        assert all({shape, f"{shape}Left"} & set(SHAPES) for shape in recipe.shapes)
+        assert recipe.measures or recipe.mesh_share
+
+
+def test_both_outputs_are_linear_in_the_features() -> None:
+    generator = np.random.default_rng(2)
+    reference = generator.normal(size=(468, 3))
+    width = 468 * 3 + len(MEASURES)
+    maps = [Linear(generator.normal(size=(width, 17)) / 30, np.linspace(-1, 6, 17)) for _ in range(2)]
+    landmarks = (reference + generator.normal(size=(4, 468, 3)) * 0.1).astype(np.float32)
+    features = run(features_graph(reference, False), landmarks=landmarks)
+    session = onnxruntime.InferenceSession(units_graph(reference, False, *maps).SerializeToString())
+    for linear, found in zip(maps, session.run(["relative", "absolute"], {"landmarks": landmarks}), strict=True):
+        np.testing.assert_allclose(found, features @ linear.weights + linear.bias, atol=1e-3)
 
 
 def test_agreement_is_pearson_and_concordance() -> None:
@@ -148,38 +160,13 @@ def test_a_set_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_a_committed_bundle_is_whole_and_says_what_it_cannot(name: str) -> None:
-    bundle = ROOT / "models" / name / "1"
+    bundle = ROOT / "models" / name / "2"
     card = read_card(bundle)
-    assert (card.name, card.version, card.task) == (name, "1", "action-units")
+    assert (card.name, card.version, card.task) == (name, "2", "action-units")
     assert card.labels == [f"AU{unit:02d}" for unit in ACTION_UNITS]
     assert {path.name for path in bundle.glob("*.onnx")} == set(card.files)
     for file_name, entry in card.files.items():
         data = (bundle / file_name).read_bytes()
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (entry.sha256, entry.size_bytes)
-    assert any("real faces" in limit for limit in card.known_limits)
+    assert any("real video" in limit for limit in card.known_limits)
     assert len({measurement.metric for measurement in card.measurements}) == len(card.measurements)
-
-
-@pytest.mark.parametrize(("points", "with_blendshapes"), [(478, True), (468, False)])
-def test_a_committed_head_gives_intensities(points: int, with_blendshapes: bool) -> None:
-    bundle = ROOT / "models" / f"action-units-{points}" / "1"
-    card = read_card(bundle)
-    assert card.settings["mesh_points"] == points
-    generator = np.random.default_rng(6)
-    inputs = {"landmarks": generator.normal(size=(3, points, 3)).astype(np.float32) * 100}
-    if with_blendshapes:
-        inputs["blendshapes"] = generator.uniform(0, 1, (3, 52)).astype(np.float32)
-    features = run(onnx.load(bundle / card.file_with_role("features")), **inputs)
-    for role in ("head", "head_absolute"):
-        result = run(onnx.load(bundle / card.file_with_role(role)), features=features)
-        assert result.shape == (3, 17)
-        assert np.isfinite(result).all()
-        assert result.min() >= 0
-        assert result.max() <= 5
-
-
-def test_a_neutral_face_has_no_action_units_to_speak_of() -> None:
-    bundle = ROOT / "models" / "action-units-478" / "1"
-    head = onnx.load(bundle / read_card(bundle).file_with_role("head"))
-    still = run(head, features=np.zeros((1, 478 * 3 + 51), np.float32))
-    assert still.max() < 1.5

@@ -7,7 +7,6 @@ import pytest
 
 from service.pipeline.face.geometry import Region, crop, letterbox, overlaps, region_around, to_picture
 from service.pipeline.face.networks import merge_overlapping
-from service.pipeline.face.one_euro import OneEuroFilter, OneEuroSettings
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
 
@@ -70,32 +69,3 @@ def test_overlap_is_intersection_over_union():
     box = np.array([0.0, 0.0, 2.0, 2.0])
     others = np.array([[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6], [1, 1, 1, 1]], np.float64)
     np.testing.assert_allclose(overlaps(box, others), [1, 1 / 3, 0, 0])
-
-
-SMOOTHING = OneEuroSettings(0.05, 80.0, 1.0)
-
-
-def test_the_filter_is_the_published_one():
-    """Two steps by hand."""
-    smoothing = OneEuroFilter(SMOOTHING)
-    values = [np.array([[100.0]]), np.array([[104.0]]), np.array([[103.0]])]
-    outputs = [smoothing.apply(value, 0.04 * index, 200.0).item() for index, value in enumerate(values)]
-    held = 1 / (1 + 1 / (2 * math.pi * 1.0 * 0.04))
-    expected, speed = [100.0], 0.0
-    for now, before in ((104.0, 100.0), (103.0, 104.0)):
-        speed = held * (now - before) / 200.0 / 0.04 + (1 - held) * speed
-        cutoff = 0.05 + 80.0 * abs(speed)
-        alpha = 1 / (1 + 1 / (2 * math.pi * cutoff * 0.04))
-        expected.append(alpha * now + (1 - alpha) * expected[-1])
-    np.testing.assert_allclose(outputs, expected)
-
-
-def test_the_filter_stills_jitter_and_follows_motion():
-    rng = np.random.default_rng(0)
-    still, moving = OneEuroFilter(SMOOTHING), OneEuroFilter(SMOOTHING)
-    jitter = [still.apply(100 + rng.normal(0, 0.2, (50, 2)), index / 30, 200.0) for index in range(120)]
-    assert np.std(jitter[30:]) < 0.15
-    last = [moving.apply(np.full((1, 2), 100 + 10.0 * index), index / 30, 200.0) for index in range(30)][-1]
-    assert abs(last - 390).max() < 1.0
-    again = moving.apply(np.full((1, 2), 0.0), 29 / 30, 200.0)
-    np.testing.assert_array_equal(again, last)

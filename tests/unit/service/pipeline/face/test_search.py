@@ -11,7 +11,7 @@ from service.pipeline.face.action_units import ActionUnitModel, choose_action_un
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.search import CROP_SHARE, LOOK_AGAIN_S, crops
 from service.pipeline.face.tracker import FaceTracker
-from service.pipeline.video.video_faces import face_features
+from service.pipeline.video.video_faces import face_values
 from service.registry import Registry
 from service.settings import Settings
 from tests.shared_material import ROOT, shared_file
@@ -92,8 +92,8 @@ def test_a_face_on_its_head_says_what_it_says_upright(networks, units, portrait)
     said = []
     for turned in (False, True):
         picture, _ = staged(portrait, np.random.default_rng(3), 0.25, turned=turned)
-        features = face_features(FaceTracker(networks).step(picture, 0.0), networks, units)
-        said.append(np.clip(units.values(features, None)[0], 0, 5))
+        values = face_values(FaceTracker(networks).step(picture, 0.0), networks, units)
+        said.append(units.limited(values, None)[0])
     np.testing.assert_allclose(said[1], said[0], atol=0.3)
 
 

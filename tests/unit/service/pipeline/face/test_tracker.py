@@ -5,18 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from service.card import read_card
 from service.pipeline.decoding.frame_stream import VideoFrame
-from service.pipeline.face.action_units import smooth, smoothing_width
-from service.pipeline.face.face_log import FaceLog
+from service.pipeline.face.action_units import ActionUnitModel, smooth, smoothing_width
+from service.pipeline.face.face_log import VALUES, FaceLog
 from service.pipeline.face.geometry import Region, region_around
 from service.pipeline.face.networks import Detection, Mesh
 from service.pipeline.face.neutral import Neutral, read_neutral
-from service.pipeline.face.one_euro import OneEuroSettings
-from service.pipeline.face.thinned_rows import ThinnedRows
 from service.pipeline.face.tracker import MOST_FACES, MOST_NUMBERS, FaceTracker
+from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.media.video_frames import FrameClock, VideoJob, scaled_size, turned
 from service.pipeline.video.video_faces import VideoFaces
 from service.problems import MediaTooLong, TooManyFrames, Unprocessable
+from service.registry import Bundle
+from tests.shared_material import ROOT
 
 BLANK = np.zeros((360, 640, 3), np.uint8)
 
@@ -30,7 +32,6 @@ class Face:
 
 class Settings:
     min_presence = 0.5
-    smoothing = OneEuroSettings(0.05, 80.0, 1.0)
 
 
 class StagedNetworks:
@@ -132,24 +133,18 @@ def test_the_number_of_faces_is_bounded():
 
 
 class CentreUnits:
-    """Unit 0 of a frame is the first feature: the face's centre."""
+    """Unit 0 of a frame is the face's centre."""
 
     confidence = 0.98
 
-    def features(self, points, blendshapes):
-        return np.stack([points[:, :, 0].mean(axis=1), np.zeros(len(points))], axis=1).astype(np.float32)
-
-    def start_log(self, features, neutral):
-        return FaceLog(None if neutral.kind == "none" else features)
-
-    def values(self, features, base):
-        values = np.zeros((len(features), 17), np.float32)
-        values[:, 0] = features[:, 0] - (0 if base is None else base[0])
+    def values(self, points, blendshapes):
+        values = np.zeros((len(points), VALUES), np.float32)
+        values[:, 0] = points[:, :, 0].mean(axis=1)
         return values
 
     def intensities(self, log, time_s, neutral):
         units = np.zeros((len(time_s), 17))
-        units[log.frames] = log.values
+        units[log.frames] = log.values[:, :17]
         return units, ()
 
 
@@ -215,9 +210,9 @@ def test_neutral_is_read():
     assert read_neutral("1.5:3") == Neutral("stretch", 1.5, 3.0)
 
 
-def test_what_the_head_gave_survives_half_precision():
-    frames = np.random.default_rng(0).normal(0, 2, (200, 17)).astype(np.float32)
-    log = FaceLog(None)
+def test_values_survive_half_precision():
+    frames = np.random.default_rng(0).normal(0, 2, (200, VALUES)).astype(np.float32)
+    log = FaceLog()
     for index, values in enumerate(frames):
         log.add(3 * index, values, 10.0, np.array([0.1, 0.2, 0.3, 0.4]))
     np.testing.assert_array_equal(log.frames, 3 * np.arange(200))
@@ -226,24 +221,55 @@ def test_what_the_head_gave_survives_half_precision():
     assert log.presence == 2000.0
 
 
-def test_rows_are_thinned_evenly_and_memory_stays():
-    rng = np.random.default_rng(0)
-    base = rng.normal(0, 5, 1485).astype(np.float32)
-    rows = ThinnedRows(base, capacity=8)
-    added = [base + rng.normal(0, 0.1, 1485).astype(np.float32) for _ in range(70)]
-    for number, row in enumerate(added, start=1):
-        rows.add(row)
-        assert len(rows) <= 8
-        assert rows.is_complete == (number <= 8)
-        step = next(step for step in (1, 2, 4, 8, 16) if -(-number // step) <= 8)
-        np.testing.assert_allclose(rows.rows(), added[:number:step], atol=5e-4)
+@pytest.fixture(scope="module")
+def units():
+    folder = ROOT / "models" / "action-units-468" / "2"
+    return ActionUnitModel(Bundle(read_card(folder), folder))
 
 
-def test_features_are_kept_for_the_neutral_alone():
-    steps = ([Face(100)], 40)
-    assert watch(steps)._logs[0].neutral_rows is None
-    assert len(watch(steps, neutral=Neutral("median"))._logs[0].neutral_rows) == 40
-    assert len(watch(steps, neutral=Neutral("stretch", 0.39, 0.81))._logs[0].neutral_rows) == 11
+def logged(relative, absolute=0.7):
+    """A log of a face whose relative values are ``relative`` [frames, 17]; the times of its frames."""
+    log = FaceLog()
+    for index, row in enumerate(relative):
+        log.add(index, np.concatenate([row, np.full(17, absolute)]), 10.0, np.zeros(4))
+    return log, np.arange(len(relative)) / 25
+
+
+def test_at_rest_every_unit_is_zero(units):
+    level = np.linspace(-3, 4, 17)
+    for neutral in (Neutral("median"), Neutral("stretch", 0.0, 2.0)):
+        found, flags = units.intensities(*logged(np.tile(level, (100, 1))), neutral)
+        assert not found.any()
+        assert flags == ()
+
+
+def test_a_smile_through_most_of_a_recording_is_no_rest(units):
+    smile = np.zeros((100, 17))
+    smile[30:, ACTION_UNITS.index("AU12")] = 3.0
+    found, _ = units.intensities(*logged(smile), Neutral("median"))
+    assert found[50, ACTION_UNITS.index("AU12")] > 2.5
+    assert not found[:20].any()
+
+
+def test_rest_is_that_of_the_stretch_and_of_nothing_else(units):
+    values = np.zeros((100, 17))
+    values[:50] = 2.0
+    log, time_s = logged(values)
+    found, _ = units.intensities(log, time_s, Neutral("stretch", 2.2, 3.0))
+    assert found[10].min() > 1.2
+    assert not found[60].any()
+    with pytest.raises(Unprocessable) as caught:
+        units.intensities(log, time_s, Neutral("stretch", 50.0, 60.0))
+    assert caught.value.pointer == "/neutral"
+
+
+def test_a_short_sight_has_no_rest(units):
+    found, flags = units.intensities(*logged(np.zeros((20, 17))), Neutral("median"))
+    assert flags == ("no_neutral",)
+    np.testing.assert_allclose(found, 0.7, atol=1e-3)
+    found, flags = units.intensities(*logged(np.zeros((100, 17))), Neutral("none"))
+    assert flags == ()
+    np.testing.assert_allclose(found, 0.7, atol=1e-3)
 
 
 def test_smoothing_stops_at_gaps():

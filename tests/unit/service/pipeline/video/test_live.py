@@ -16,7 +16,7 @@ from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.task import Work
 from service.pipeline.face.action_units import ActionUnitModel, smooth
-from service.pipeline.face.face_log import FaceLog
+from service.pipeline.face.face_log import VALUES
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import Neutral
@@ -39,18 +39,17 @@ CONFIDENCE = 0.9
 
 
 class PlainUnits:
-    """Every unit is the one feature there is."""
+    """Every unit is the first number of the first point."""
 
     smoothing_frames, confidence, bundle = 3, CONFIDENCE, None
 
-    def features(self, points: np.ndarray, blendshapes: np.ndarray | None) -> np.ndarray:
-        return points[:, 0, :1].astype(np.float32)
+    def values(self, points: np.ndarray, blendshapes: np.ndarray | None) -> np.ndarray:
+        return np.tile(points[:, 0, :1].astype(np.float32), VALUES)
 
-    def start_log(self, features: np.ndarray, neutral: Neutral) -> FaceLog:
-        return FaceLog(None)
+    resting_in_stretch = ActionUnitModel.resting_in_stretch
 
-    def values(self, features: np.ndarray, base: np.ndarray | None) -> np.ndarray:
-        return np.tile(features, 17)
+    def limited(self, values: np.ndarray, resting: np.ndarray | None) -> np.ndarray:
+        return np.clip(values[:, :17], 0.0, 5.0)
 
 
 class TwoFaces:
