@@ -11,6 +11,7 @@ BENCHMARKS = (
     "memory",
     "video",
     "faces",
+    "expressions",
     "pictures",
     "deep-spectrum",
     "embedding",

@@ -7,17 +7,18 @@ from service.card import Licence, TrainingData
 
 TEXT = BundleText(
     name="affect-prior",
-    version="1",
+    version="2",
     title="Affect prior: arousal and valence from 17 action units",
     description=(
         "A documented prior and not a trained time-series model. Each action unit has one weight per "
         "target, fitted to human ratings of 3,900 clips of 112 people (valence: positive minus negative "
         "affect; arousal: their sum) and carried over from FACET evidence to the 0 to 5 intensity scale "
-        "by standardised coefficients: one standard deviation there stands for one here. Signs are bound: "
-        "valence to each unit's own correlation with the rating, arousal to be positive. AU45 is missing "
+        "by standardised coefficients: one standard deviation there stands for one here. The fit is drawn towards "
+        "what the expressions of emotions say of each unit (EMFACS) and keeps its signs: happiness above neutral above "
+        "sadness, anger, fear and disgust in valence; surprise, anger, fear and happiness above neutral and sadness in "
+        "arousal. AU06 and AU10, which a squint or a shout raises as well, add nothing to joy. AU45 is missing "
         "from the ratings' table and weighs 0; AU18, AU24, AU28 and AU43 of the table have no column "
-        "here. Movement (deviations), speech (turn) and the confidence weigh on arousal alone: the "
-        "confidence carries the level of a face at rest, the other two are small and chosen after the "
+        "here. Movement (deviations) and speech (turn) weigh on arousal alone; they are small and chosen after the "
         "seed paper's finding that these columns matter. Over time the filter is a raised cosine of one "
         "second to either side. One bundle holds both targets, as the files with the roles 'arousal' and "
         "'valence'."
@@ -53,7 +54,7 @@ TEXT = BundleText(
             "The weights were fitted to FACET evidence; for OpenFace intensities and for this service's "
             "own units they are carried over, unverified."
         ),
-        "Answers within a second of the beginning, of the end and of a lost face are drawn towards 0.",
+        "Answers within a second of the beginning, of the end and of a lost face are drawn towards a face at rest.",
         "Without the sound the turn column is 0, which lowers arousal by at most 0.05.",
     ),
 )

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     if tasks == {"denoiser"}:
         return evaluate_denoiser.run(arguments)
     if arguments.partition == "all" or arguments.fps is not None or arguments.delay_s is not None:
-        raise ExpectedFailure("--partition all, --fps and --delay-s are not for this bundle")
+        raise ExpectedFailure("--partition all and --delay-s are for affect bundles, --fps for those and action units")
     for corpus in read_corpora(arguments.corpus):
         part = corpus.partition(arguments.partition)
         if not part.utterances:

@@ -12,7 +12,7 @@ from service.pipeline.affect.attribution import answers, read_affect_filter
 from service.pipeline.affect.columns import COLUMNS
 from tests.shared_material import ROOT, SHARED
 
-BUNDLE = ROOT / "models" / "affect-prior" / "1"
+BUNDLE = ROOT / "models" / "affect-prior" / "2"
 TARGETS = ("arousal", "valence")
 
 
@@ -53,7 +53,7 @@ def test_smiling_raises_valence_and_frowning_lowers_it(sessions):
 def test_any_expression_movement_and_speech_raise_arousal(sessions):
     rest = answer(sessions, "arousal", face())
     assert -0.3 < rest < -0.1
-    assert answer(sessions, "arousal", face(**SMILE)) > rest + 0.4
+    assert answer(sessions, "arousal", face(**SMILE)) > rest + 0.2
     assert answer(sessions, "arousal", face(AU01=3.0, AU05=3.0, AU26=3.0)) > rest + 0.05
     assert answer(sessions, "arousal", face(turn=1.0)) > rest
     moving = face()
@@ -61,9 +61,39 @@ def test_any_expression_movement_and_speech_raise_arousal(sessions):
     assert answer(sessions, "arousal", moving) > rest
 
 
+def test_squint_and_shout_are_no_joy(sessions):
+    assert answer(sessions, "valence", face(AU06=4.0, AU10=4.0)) <= 0.0
+    assert answer(sessions, "valence", face(AU06=3.0, AU10=3.0, AU12=3.0)) > 0.2
+
+
+def test_emotions_lie_in_their_order(sessions):
+    """EMFACS' expressions at 2 of 5."""
+    expressions = {
+        "happiness": ("AU06", "AU12"),
+        "surprise": ("AU01", "AU02", "AU05", "AU26"),
+        "anger": ("AU04", "AU05", "AU07", "AU23"),
+        "fear": ("AU01", "AU02", "AU04", "AU05", "AU07", "AU20", "AU26"),
+        "disgust": ("AU09", "AU10"),
+        "sadness": ("AU01", "AU04", "AU15", "AU17"),
+        "rest": (),
+    }
+    found = {
+        target: {
+            name: answer(sessions, target, face(**dict.fromkeys(units, 2.0))) for name, units in expressions.items()
+        }
+        for target in TARGETS
+    }
+    valence, arousal = found["valence"], found["arousal"]
+    assert valence["happiness"] > valence["rest"]
+    assert all(valence["rest"] > valence[name] for name in ("sadness", "anger", "fear", "disgust"))
+    least = min(arousal[name] for name in ("surprise", "anger", "fear", "happiness"))
+    assert least > max(arousal["rest"], arousal["sadness"])
+
+
 @pytest.mark.parametrize("target", TARGETS)
-def test_lost_face_is_zero_and_extremes_stay_on_the_scale(sessions, target):
-    assert answer(sessions, target, np.zeros((1, 60, 37), np.float32)) == 0.0
+def test_rest_does_not_fade_at_the_ends_and_extremes_stay_on_the_scale(sessions, target):
+    (still,) = sessions[target].run(["affect"], {"features": np.zeros((1, 60, 37), np.float32)})
+    assert np.ptp(still) == 0.0
     for value in (50.0, -50.0):
         out = sessions[target].run(["affect"], {"features": np.full((1, 60, 37), value, np.float32)})[0]
         assert np.abs(out).max() == 1.0
@@ -118,5 +148,5 @@ def test_the_command_makes_the_committed_bundle_again(tmp_path):
         np.testing.assert_allclose(again.weights, kept.weights, atol=1e-6)
     for made, kept in zip(card.measurements, committed.measurements, strict=True):
         assert made.value == pytest.approx(kept.value, abs=1e-3)
-        assert made.value > 0.6
+        assert made.value > 0.5
         assert made.protocol == kept.protocol
