@@ -90,6 +90,9 @@ class SpeechInput(_Frozen):
         0.4, ge=0, description="a shorter utterance is left out where there are longer ones"
     )
     enough_speech_s: float = Field(1.0, gt=0, description="seconds of voice at which a row's confidence is 1")
+    cpu_batch: int = Field(
+        1, gt=0, description="windows of one length that a CPU runs at once; 1 where that gains nothing"
+    )
     profile: ProfileInput | None = Field(None, description="profiles that the model takes; null where it takes none")
 
 

@@ -93,7 +93,7 @@ def speech_model(
         "profile_weight": np.zeros(1, np.float32),
     }
     inputs = [_value("waveform", ["batch", "samples"]), _value("lengths", ["batch"], TensorProto.INT64)]
-    optional = [_value("profile", ["batch", 2]), _value("profile_weight", ["batch"])]
+    optional = [_value("profile", ["profiles", 2]), _value("profile_weight", ["profiles"])]
     return _model(nodes, [*inputs, *optional], outputs, constants)
 
 

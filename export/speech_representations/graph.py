@@ -109,8 +109,9 @@ class _Writer:
     def _personal(self, pooled: str) -> str:
         """The representation seen from a profile; without one it stays as it is."""
         graph = self._graph
-        profile = graph.optional_input("profile", ["batch", POOLED], np.zeros((1, POOLED), np.float32))
-        weight = graph.optional_input("profile_weight", ["batch"], np.zeros(1, np.float32))
+        # Their first size has a name of its own: where they are left out it is 1, whatever the batch.
+        profile = graph.optional_input("profile", ["profiles", POOLED], np.zeros((1, POOLED), np.float32))
+        weight = graph.optional_input("profile_weight", ["profiles"], np.zeros(1, np.float32))
         centre = graph.constant(_array(self._network.centre), "centre")
         shift = graph.add("Mul", graph.add("Sub", profile, centre), graph.add("Unsqueeze", weight, graph.constant([1])))
         return graph.add("Sub", pooled, shift)

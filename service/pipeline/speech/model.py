@@ -1,7 +1,8 @@
 """A graph that takes the waveform, on its device: pads windows into a batch, takes the answers apart again.
 
 The graph is told the true length of every row, so padding never changes an answer (1e-5 on
-probabilities). On a CPU a batch is one window at its own length. On a GPU lengths and batches come in a few
+probabilities). On a CPU windows are run at their own length, those of one length together where the card says so: a
+recurrent graph reads its weights once for all of them. On a GPU lengths and batches come in a few
 sizes only, since cuDNN tunes itself anew for each new shape.
 """
 
@@ -35,7 +36,7 @@ class SpeechModel:
     Args:
         bundle: of a task whose graph takes the waveform; its card has 'speech'.
         session: its graph.
-        max_batch: windows of one call on a GPU; a CPU takes one.
+        max_batch: windows of one call on a GPU; on a CPU the card's ``cpu_batch``.
         on_padding: told the share of each batch that is padding, 0…1.
 
     Attributes:
@@ -71,7 +72,8 @@ class SpeechModel:
         known = (*self.REQUIRED, *self.OPTIONAL)
         self.outputs = tuple(name for name in known if name in session.output_names)
         fixed_shapes = session.provider != CPU
-        self.max_batch = max_batch if fixed_shapes else 1
+        self._has_fixed_shapes = fixed_shapes
+        self.max_batch = max_batch if fixed_shapes else self.speech.cpu_batch
         self._length_step = self.speech.sample_rate_hz // LENGTH_STEPS_PER_S if fixed_shapes else 1
 
     @property
@@ -100,7 +102,7 @@ class SpeechModel:
         self, more: Mapping[str, Sequence[Array]], units: Sequence[FloatArray], wanted: Sequence[str]
     ) -> list[WindowAnswer]:
         """The same with a value for each window of further inputs, and with the outputs that are wanted."""
-        rows = min(2 ** math.ceil(math.log2(len(units))), self.max_batch)
+        rows = min(2 ** math.ceil(math.log2(len(units))), self.max_batch) if self._has_fixed_shapes else len(units)
         waveform = np.zeros((rows, self.key(units[0])), np.float32)
         lengths = np.full(rows, len(units[0]), np.int64)  # rows beyond the units repeat the first one's length
         for row, unit in enumerate(units):

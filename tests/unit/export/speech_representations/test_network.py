@@ -5,9 +5,11 @@ import torch
 from export.corpora.tables import CorpusError, read_corpus
 from export.speech_representations.batches import WINDOW_FRAMES, BatchSampler
 from export.speech_representations.distortion import LINES, distort
-from export.speech_representations.network import ACTIVE_LEVEL, VoiceConfig, VoiceNetwork
+from export.speech_representations.graph import voice_model
+from export.speech_representations.network import ACTIVE_LEVEL, POOLED, VoiceConfig, VoiceNetwork
 from export.speech_representations.recipe import common_labels, predict
 from export.speech_representations.spectra import load_spectra
+from service.pipeline.device.session import Session
 from tests.support.small_corpus import write_small_corpus
 
 LABELS = ("anger", "neutral", "sadness")
@@ -54,6 +56,29 @@ def test_silence_around_speech_is_not_listened_to(network, power):
     _, active = network.condition(torch.cat([power * 1e-6, power], dim=1), torch.tensor([180, 180]))
     assert not active[:, :90].any()
     assert active[:, 90:].any()
+
+
+def test_the_graph_sees_clips_from_their_profiles(network):
+    random = np.random.default_rng(2)
+    torch.nn.init.normal_(network.norm.running_mean, std=0.1)
+    session = Session(voice_model(network, {}).SerializeToString(), device="cpu")
+    waveform = random.normal(0, 0.1, (3, 16_000)).astype(np.float32)
+    lengths = np.array([16_000, 9_000, 12_000])
+    outputs = ("probabilities", "statistics")
+    alone = session.run({"waveform": waveform, "lengths": lengths}, outputs)
+    mean = random.normal(0, 0.1, (3, POOLED)).astype(np.float32)
+    weight = np.array([0.0, 0.5, 1.0], np.float32)
+    feed = {"waveform": waveform, "lengths": lengths, "profile": mean, "profile_weight": weight}
+    seen = session.run(feed, outputs)
+    np.testing.assert_array_equal(seen["statistics"], alone["statistics"])
+    np.testing.assert_allclose(seen["probabilities"][0], alone["probabilities"][0], atol=1e-6)
+    pooled, profile = torch.from_numpy(alone["statistics"]), (torch.from_numpy(mean), torch.from_numpy(weight))
+    with torch.inference_mode():
+        wanted = torch.softmax(network.judge(pooled, profile)["emotion"], dim=1).numpy()
+        without = torch.softmax(network.judge(pooled)["emotion"], dim=1).numpy()
+    np.testing.assert_allclose(seen["probabilities"], wanted, atol=1e-5)
+    np.testing.assert_allclose(alone["probabilities"], without, atol=1e-5)
+    assert np.abs(wanted - without)[1:].max() > 1e-4
 
 
 def test_batches_hold_speech_anywhere_and_targets(corpus):

@@ -252,7 +252,7 @@ class PretendedGpu:
         self._session = session
         self.provider = CUDA
         self.input_names, self.output_names = session.input_names, session.output_names
-        self.require = session.require
+        self.optional_input_names, self.require = session.optional_input_names, session.require
         self.shapes: list[tuple[int, ...]] = []
 
     def run(self, inputs, outputs):

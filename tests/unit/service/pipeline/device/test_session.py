@@ -34,6 +34,7 @@ def test_signature_is_in_the_words_of_the_open_inference_protocol():
         ("arousal", "FP32", (-1,)),
         ("valence", "FP32", (-1,)),
         ("embedding", "FP32", (-1, 2)),
+        ("statistics", "FP32", (-1, 2)),
     ]
 
 
@@ -45,7 +46,8 @@ def test_runs_on_the_cpu_and_gives_outputs_by_name():
     assert set(answer) == set(OUTPUTS)
     np.testing.assert_allclose(answer["probabilities"][0], expected_probabilities(clip), atol=1e-5)
     assert session.input_names == ("waveform", "lengths")
-    assert set(session.output_names) == {"probabilities", "arousal", "valence", "embedding"}
+    assert set(session.output_names) == {"probabilities", "arousal", "valence", "embedding", "statistics"}
+    assert session.optional_input_names == ("profile", "profile_weight")
 
 
 def test_cuda_without_a_gpu_is_an_error_and_auto_states_the_cpu(driver):
