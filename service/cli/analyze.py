@@ -72,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     settings = settings_from(arguments)
     choices = choices_from(arguments)
+    if arguments.voice_activity and arguments.form == "csv" and not arguments.plot:
+        raise UsageError("--voice-activity has no place in --csv: choose --json or --plot")
     failures: list[tuple[str, str]] = []
     sources = find_sources(arguments.paths, lambda name, reason: failures.append((name, reason)), choices.suffixes)
     several = len(arguments.paths) > 1 or len(sources) > 1

@@ -94,6 +94,13 @@ def test_csv_of_several_has_one_header(engine: FakeEngine, folder: Path, capsys:
     assert {row[0] for row in rows[1:]} == {str(folder / "good.wav"), str(folder / "sub/also.MP4")}
 
 
+def test_csv_has_no_room_for_voice_activity(
+    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyze", "--csv", "--voice-activity", str(folder / "good.wav")]) == 2
+    assert "--voice-activity has no place in --csv" in capsys.readouterr().err
+
+
 def test_csv_of_one_has_no_file_column(engine: FakeEngine, folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     assert main(["analyze", "--csv", "--output", str(output), str(folder / "good.wav")]) == 0
