@@ -10,7 +10,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 help:
 	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
 	@echo "make test    install all of it and run every check and test"
-	@echo "make unit    run the fast tests of single modules, in less than a minute"
+	@echo "make unit    run the fast tests of single modules, in about 2 minutes"
 	@echo "make coverage   run the tests of make test and print how much of service and export they reach"
 	@echo "make test-long   run what takes minutes: killed jobs, soak, more generated requests"
 	@echo "make fuzz    search the parsers for inputs that they cannot take, SECONDS=120 for each"

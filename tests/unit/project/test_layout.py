@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +26,7 @@ LEAST_LINES = 40
 """A shorter module that one other uses belongs into that one."""
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Full names of all modules that a file imports, at its top or anywhere inside."""
     names: set[str] = set()
@@ -179,6 +181,11 @@ class Graph:
                 yield from cls._loaded([*node.body, *node.orelse, *node.finalbody])
 
 
+@cache
+def graph_of(package: str) -> Graph:
+    return Graph(package, PACKAGES[package])
+
+
 def circles(edges: Mapping[str, set[str]]) -> list[set[str]]:
     """Groups of nodes that reach each other."""
 
@@ -214,15 +221,15 @@ def test_the_graph_sees_circles_chains_and_small_modules(tmp_path):
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_package_imports_in_a_circle(package):
-    assert Graph(package, PACKAGES[package]).loops() == []
+    assert graph_of(package).loops() == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_imports_are_not_deep(package):
-    chain = Graph(package, PACKAGES[package]).longest_chain()
+    chain = graph_of(package).longest_chain()
     assert len(chain) <= MAX_DEPTH, " > ".join(chain)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_small_module_serves_one_other(package):
-    assert Graph(package, PACKAGES[package]).small() == []
+    assert graph_of(package).small() == []
