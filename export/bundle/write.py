@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.card import Card, FileEntry, read_card, write_card
+from service.card import CARD_FILE_NAME, Card, FileEntry, read_card, write_card
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,14 @@ def _write_file(path: Path, content: Content) -> FileEntry:
 
 
 def _put_in_place(draft: Path, folder: Path) -> Path:
-    """Rename within one file system, so a reader never finds half a bundle."""
+    """Rename within one file system, so a reader never finds half a bundle.
+
+    Raises:
+        FileExistsError: there is a folder that holds something other than a bundle.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and not (folder / CARD_FILE_NAME).is_file() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} holds something other than a bundle: name the folder of the bundle itself")
     if folder.exists():
         shutil.move(folder, draft.with_name("former"))
     draft.rename(folder)
