@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.openapi.documentation import PROFILE
 from service.api.openapi.profiles import PROFILE_BODY, PROFILE_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
-from service.api.upload_answer import answer_upload
+from service.api.upload_answer import answer_media_type, answer_upload
 from service.http.negotiation import JSON
 from service.pipeline.device.task import Work
 from service.pipeline.results import AudioOptions
@@ -46,6 +46,7 @@ async def make_profile(request: Request, query: Annotated[ProfileQuery, Query()]
     an earlier document. Send the document along with later recordings as their part `profile`: they are then judged
     by how the voice differs from it. It holds no sound, but a document of a single person is biometric data.
     """
+    media_type = answer_media_type(request, (JSON,))
     documents = {PROFILE: bytearray()}
     more: list[bytearray] = []
 
@@ -60,4 +61,4 @@ async def make_profile(request: Request, query: Annotated[ProfileQuery, Query()]
         made = services_of(request).loaded.pipeline.profile(recordings, options, work, before)
         return profile_document(made).model_dump_json().encode()
 
-    return await answer_upload(request, make, JSON, documents=documents, next_file=next_file)
+    return await answer_upload(request, make, media_type, documents=documents, next_file=next_file)

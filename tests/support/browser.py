@@ -30,8 +30,8 @@ _ARGUMENTS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
-_EXPECTED = "Failed to load resource"
-"""How Chromium reports an error status, which the page shows and tests provoke."""
+_EXPECTED = ("Failed to load resource", "Canvas2D: Multiple readback operations")
+"""How Chromium reports an error status, which the page shows and tests provoke, and a canvas that tests read."""
 
 _WATCH_POLICY = """
 window.violations = [];
