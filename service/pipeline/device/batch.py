@@ -5,7 +5,7 @@ cannot starve a short one, and takes accounts in turn, so fifty requests of one 
 
 On a CPU each call has one thread, and ``threads`` device threads call at once: a four-layer CNN on two cores gave
 1,390 windows/s, against 1,040 from one device thread whose graph uses both cores. Batches of 2 to 8 gave a CNN no
-more; a recurrent network took two thirds of the time a window (measured). On a GPU one thread runs batches.
+more; a recurrent network took six tenths of the time a window (measured). On a GPU one thread runs batches.
 """
 
 from __future__ import annotations
