@@ -23,7 +23,7 @@ FOLDS: Final = 5
 DRAWS: Final = 5
 CLIPS: Final = (1, 5, 20, 50)
 MOSTLY: Final = 0.7
-"""Share of neutral recordings in an ordinary visit's mix (prototype's figure)."""
+"""Share of neutral recordings in the mix of an ordinary visit."""
 
 Whose = Literal["speaker", "line", "both"]
 Mix = Literal["balanced", "mostly neutral", "one mood", "any"]
