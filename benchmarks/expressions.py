@@ -38,7 +38,7 @@ ORDERS = {
     + [("rest", other) for other in ("sadness", "anger", "fear", "disgust")],
     "arousal": [(one, other) for one in ("surprise", "anger", "fear", "happiness") for other in ("rest", "sadness")],
 }
-"""Which expression has more, then which has less."""
+"""Pairs of expressions: the one with more of the target, then the one with less."""
 
 
 def run() -> None:

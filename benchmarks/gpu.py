@@ -1,4 +1,4 @@
-"""What a GPU does here: ``python -m benchmarks gpu`` where one is, ``EMOSERVE_DEVICE=cpu`` in front tries the script.
+"""Measurements of a GPU: ``python -m benchmarks gpu`` where one is; ``EMOSERVE_DEVICE=cpu`` in front tries the script.
 
 It needs no network. It prints JSON lines, then a table, and ends within eight minutes: the start and what the probe
 says; for every bundle the largest difference of the device from the CPU; windows a second by batch; latency of the

@@ -17,7 +17,7 @@ from service.pipeline.results import FloatArray
 RATE_HZ, TELEPHONE_RATE_HZ = 16_000, 8_000
 PACKET_S = 0.02
 DISTANCE_M = (1.0, 2.0)
-"""From mouth to microphone, in rooms."""
+"""Distance of the microphone from the mouth, in rooms."""
 
 Line = Callable[[FloatArray, np.random.Generator], FloatArray]
 """Makes another recording of float32 [n] at 16 kHz."""

@@ -47,7 +47,7 @@ CHEEKS, BRIDGE = (50, 280), 197
 
 @dataclass(frozen=True)
 class TrainedUnits:
-    """What training gives.
+    """Result of the training.
 
     Attributes:
         graph: from points to relative and absolute units.
@@ -104,7 +104,7 @@ def train_units(faces: SyntheticFaces, seed: int) -> TrainedUnits:
 
 
 def _dead_zone(values: NDArray[np.float64], truth: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What other units' movements give each unit where it is 0, float64 [17], at least 0."""
+    """Value that movements of other units give each unit where it is 0, float64 [17], at least 0."""
     quiet = [values[truth[:, unit] <= QUIET, unit] for unit in range(len(LABELS))]
     return np.array([max(float(np.percentile(rows, QUIET_SHARE)), 0.0) if len(rows) else 0.0 for rows in quiet])
 

@@ -57,7 +57,7 @@ class UnitScore:
 
 @contextmanager
 def unit_reader(bundle: Path, faces: Path) -> Iterator[Callable[[bytes], FaceSeries]]:
-    """What turns a video into the action units of its largest face.
+    """Everything that turns a video into the action units of its largest face.
 
     Args:
         bundle: folder of the action-unit bundle.

@@ -1,4 +1,4 @@
-"""Which measures, blendshapes and region of the mesh each action unit is read from, by anatomy (FACS, E3).
+"""Measures, blendshapes and region of the mesh that each action unit is read from, by anatomy (FACS, E3).
 
 A unit adds up a few measures in equal shares, each in its own deviations; blendshapes join where the face bundle has
 them. A share of a ridge regression over the mesh of the unit's half of the face corrects them where synthetic faces

@@ -34,7 +34,7 @@ def allowances_of(accounts: Accounts) -> Allowances:
 
 
 class Waits:
-    """What a job waits for before each segment: a place, and its owner's allowance. Used by the job's thread alone."""
+    """Waits of a job before each segment, for a place and its owner's allowance. Used by the job's thread alone."""
 
     def __init__(self, queue: JobQueue, allowances: Allowances) -> None:
         self._queue = queue

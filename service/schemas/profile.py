@@ -30,7 +30,7 @@ class ProfileDocument(BaseModel):
     deviation: str = Field(description="float16 [dimensions], little-endian, as base64", examples=["ADgAOA=="])
 
     def profile(self) -> VoiceProfile:
-        """What it says.
+        """The profile in it.
 
         Raises:
             ProfileInvalid: its numbers cannot be read.

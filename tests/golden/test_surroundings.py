@@ -1,4 +1,4 @@
-"""What surrounds a voice, and how it is stored, changes no probability by more than a twentieth: real clips."""
+"""Surroundings and storage of a voice change no probability by more than a twentieth: real clips."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.plain_wav import PlainDecoder
 from tests.support.work import patient
 
 KEY = b"k" * 32
-"""Of every job that :func:`run_job` runs."""
+"""Key of every job that :func:`run_job` runs."""
 
 
 @dataclass

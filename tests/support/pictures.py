@@ -1,4 +1,4 @@
-"""What is drawn on plots."""
+"""Reads what is drawn on plots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def pixels(picture: bytes) -> np.ndarray:
 
 
 def mask(image: np.ndarray, colour: str, tolerance: int = 0) -> np.ndarray:
-    """Which pixels have that colour, bool [height, width]."""
+    """Pixels of that colour, bool [height, width]."""
     wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
     return (np.abs(image.astype(int) - wanted) <= tolerance).all(axis=2)
 

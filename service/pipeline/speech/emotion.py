@@ -251,7 +251,7 @@ class SoundJudge:
 
 
 def view_for(options: AudioOptions, model: EmotionModel) -> View:
-    """What a channel is seen from; raises as :func:`profile_view`."""
+    """The view of a channel of a request; raises as :func:`profile_view`."""
     return profile_view(options.profile, options.voice, model.speech.profile, model.speech.sample_rate_hz)
 
 

@@ -60,6 +60,11 @@ class Extent:
         """Whether all of the channel is silent, see :func:`is_silent`; known when all samples were added."""
         return bool(self._range[1] - self._range[0] <= SILENCE_PEAK_TO_PEAK)
 
+    @property
+    def is_loud(self) -> bool:
+        """Whether the samples so far are not silent already, whatever follows."""
+        return bool(self._range[1] - self._range[0] > SILENCE_PEAK_TO_PEAK)
+
     def state(self) -> dict[str, Any]:
         """All that is known, for :meth:`restore`."""
         return {"outline": self.outline, "range": self._range, "measured": self._measured}

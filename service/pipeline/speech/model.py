@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -68,6 +69,9 @@ class SpeechModel:
         if bundle.card.speech is None:
             raise self.error("its card lacks 'speech'")
         self.speech: SpeechInput = bundle.card.speech
+        takes_profile = {"profile", "profile_weight"} <= set(session.optional_input_names)
+        if self.speech.profile is not None and not (takes_profile and STATISTICS in session.output_names):
+            raise self.error("its card names profiles, its graph takes none")
         self._on_padding = on_padding
         known = (*self.REQUIRED, *self.OPTIONAL)
         self.outputs = tuple(name for name in known if name in session.output_names)
@@ -151,19 +155,15 @@ class EmotionModel(SpeechModel):
     REQUIRED = ("probabilities",)
     OPTIONAL = ("arousal", "valence")
 
-    def __init__(
-        self,
-        bundle: Bundle,
-        session: Session,
-        max_batch: int,
-        on_padding: Callable[[float], None] | None = None,
-    ) -> None:
-        super().__init__(bundle, session, max_batch, on_padding)
-        takes_profile = {"profile", "profile_weight"} <= set(session.optional_input_names)
-        if self.speech.profile is not None and not (takes_profile and STATISTICS in session.output_names):
-            raise self.error("its card names profiles, its graph takes none")
-        self.profiled = ProfiledRunner(self)
-        self.measured = StatisticsRunner(self)
+    @cached_property
+    def profiled(self) -> ProfiledRunner:
+        """The model over clips with their profiles."""
+        return ProfiledRunner(self)
+
+    @cached_property
+    def measured(self) -> StatisticsRunner:
+        """The model that gives clips' statistics alone."""
+        return StatisticsRunner(self)
 
     @property
     def doubt(self) -> DoubtBound | None:

@@ -65,7 +65,7 @@ def profile_weight(clips: int, takes: ProfileInput) -> float:
 def profile_view(
     source: ProfileChoice | None, voice: VoiceProfile | None, takes: ProfileInput | None, rate_hz: int
 ) -> View:
-    """What the clips of one channel are seen from.
+    """The view of one channel: a profile that its clips are compared with, or None.
 
     Args:
         source: None stands for 'none'.
@@ -189,7 +189,7 @@ class GrowingProfile:
 
     @property
     def use(self) -> ProfileUse:
-        """What it has come to."""
+        """The profile as it is now, for the answer."""
         clips = self._clips + len(self._late)
         return ProfileUse("self", clips, self.speech_s, profile_weight(clips, self._takes))
 
@@ -211,4 +211,4 @@ class GrowingProfile:
 
 
 View = FixedProfile | GrowingProfile | None
-"""What clips are seen from."""
+"""A profile that clips are compared with: fixed, growing, or none."""

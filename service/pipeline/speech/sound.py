@@ -16,7 +16,7 @@ from service.pipeline.media.channels import NamedChannel
 from service.pipeline.options import check_range
 from service.pipeline.results import AudioOptions, EmbeddingOptions, FlagSpan, FloatArray, MediaInfo, ModelReference
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
-from service.pipeline.speech.extent import is_silent
+from service.pipeline.speech.extent import Extent
 from service.pipeline.speech.model import WindowAnswer
 from service.pipeline.speech.resampling import StretchResampler, resampled_length
 from service.problems import DenoiserUnavailable
@@ -148,11 +148,22 @@ class SoundSource:
 
         work.took("denoise", 0.0)  # the stage is told even where all of the channel is silence
         take: Callable[..., FloatArray] = functools.partial(channel.take, run_chunks=run_chunks)
-        if is_silent(samples, noisy_hz):  # stays silent, whatever a network would make of it
-            take = StretchResampler(noisy_hz, rate_hz).take
         block, filled = round(BLOCK_S * noisy_hz), 0
+        if _is_silent(samples, noisy_hz, rate_hz, block):  # stays silent, whatever a network would make of it
+            take = StretchResampler(noisy_hz, rate_hz).take
         for first in range(0, len(samples), block):
             clean = take(samples[first : first + block].copy(), last=first + block >= len(samples))
             target[filled : filled + len(clean)] = clean
             filled += len(clean)
         return target[:filled]
+
+
+def _is_silent(samples: FloatArray, samples_hz: int, rate_hz: int, block: int) -> bool:
+    """Whether a channel is silent at ``rate_hz``, as a job finds it; float32 [n] in blocks of so many samples."""
+    resampler = StretchResampler(samples_hz, rate_hz)
+    extent = Extent(resampled_length(len(samples), samples_hz, rate_hz), rate_hz)
+    for first in range(0, len(samples), block):
+        extent.add(resampler.take(samples[first : first + block], last=first + block >= len(samples)))
+        if extent.is_loud:
+            return False
+    return extent.is_silent
