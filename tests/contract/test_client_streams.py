@@ -197,6 +197,8 @@ def test_misuse_is_told_before_anything_is_sent(streaming: LiveServer, make_clie
         with pytest.raises(RuntimeError, match="ended"):
             stream.send(b"\0" * 4)
         assert list(stream) == []
+        with pytest.raises(RuntimeError, match="ended"):  # by now the service has closed the stream
+            stream.send(b"\0" * 4)
     with pytest.raises(RuntimeError, match="with statement"):
         _ = make_client(streaming.url).audio_stream(RATE_HZ).created
 

@@ -141,10 +141,12 @@ class AsyncLiveStream(Generic[Created, Answer]):
         return None
 
     def _check(self) -> None:
-        if self._over.is_set():
-            raise self._failure or ServiceUnreachable("the stream is over")
+        if self._failure is not None:
+            raise self._failure
         if self._books.is_ended:
             raise RuntimeError("the stream was ended: nothing more can be sent")
+        if self._over.is_set():
+            raise ServiceUnreachable("the stream is over")
 
     async def _read(self) -> None:
         try:
