@@ -46,6 +46,7 @@ coverage: .venv/test var/models/.prepared
 
 test-long: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest tests/unit -m hypothesis --hypothesis-profile drawn
 
 # Search the parsers for inputs that they cannot take, SECONDS for each; see tests/fuzz.
 SECONDS ?= 120
