@@ -67,7 +67,7 @@ def _beeps(source: Source) -> Sound:
 def _dialling(source: Source) -> Sound:
     low_hz = np.repeat(source.choice([697, 770, 852, 941], 20), COUNT // 20)
     high_hz = np.repeat(source.choice([1209, 1336, 1477], 20), COUNT // 20)
-    return _harmonics(low_hz, [1.0]) + _harmonics(high_hz, [1.0])
+    return np.asarray(_harmonics(low_hz, [1.0]) + _harmonics(high_hz, [1.0]))
 
 
 def _resonate(sound: Sound, formants: Sequence[tuple[float, float, float]]) -> Sound:
@@ -136,9 +136,9 @@ KINDS: dict[str, Callable[[Source], Sound]] = {
     "noise in the rhythm of speech": lambda source: _band(source, 200, 800) * (1 + 0.9 * np.sin(8 * np.pi * TIMES_S)),
     "train": lambda source: _noise(source, 0.7) * (1 + 0.8 * signal.square(2 * np.pi * source.uniform(1, 3) * TIMES_S)),
     "chord": lambda source: (
-        sum(_harmonics(np.full(COUNT, hz), _SAWTOOTH[:6]) for hz in (220.0, 277.2, 329.6)) * np.exp(-TIMES_S)
+        np.sum([_harmonics(np.full(COUNT, hz), _SAWTOOTH[:6]) for hz in (220.0, 277.2, 329.6)], 0) * np.exp(-TIMES_S)
     ),
-    "organ": lambda source: sum(_harmonics(np.full(COUNT, hz), [1, 0.5, 0.3]) for hz in (261.6, 329.6, 392.0)),
+    "organ": lambda source: np.sum([_harmonics(np.full(COUNT, hz), [1, 0.5, 0.3]) for hz in (261.6, 329.6, 392.0)], 0),
     "bowed string": _bowed,
     "whistle": lambda source: _wander(source, source.uniform(900, 1500), 0.25, [1.0]),
     "telephone": lambda source: (np.sin(880 * np.pi * TIMES_S) + np.sin(960 * np.pi * TIMES_S)) * (TIMES_S % 2 < 1),
