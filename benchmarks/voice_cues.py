@@ -1,4 +1,4 @@
-"""What counts as voice: clips of speech that get no answer, and sounds without speech that get one.
+"""Clips of speech that get no answer, and sounds without speech that get one: a count of what is taken for voice.
 
 Speech is judged as it is, in rooms, and through a wall. The whole pipeline decides, with its voice activity and cues.
 """
