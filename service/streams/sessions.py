@@ -81,11 +81,14 @@ class StreamSessions:
         self._free[session.id].set()
 
     async def remove(self, session: StreamSession) -> None:
-        """End a session."""
-        self._attached.pop(session.id, None)
-        self._detached.pop(session.id, None)
-        self._free.pop(session.id).set()
-        await session.close()
+        """End a session. It counts until everything that it holds is released."""
+        self._detached.pop(session.id, None)  # no connection can resume it from now on
+        self._attached[session.id] = session
+        try:
+            await session.close()
+        finally:
+            del self._attached[session.id]
+            self._free.pop(session.id).set()
 
     async def drain(self) -> None:
         """Tell every client that the service stops; sessions without a connection end at once."""
