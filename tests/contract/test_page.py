@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from service.settings import Settings
 from tests.contract.page_probes import IS_DRAWN, TEXTS_OF_STATUS
@@ -19,6 +19,7 @@ from tests.support.live_server import LiveServer, serving, serving_models, small
 from tests.support.patience import wait_until
 
 CURVES = "#charts .surface"
+HAS_RECORDED = "document.getElementById('record-time').textContent !== '0:00'"  # a second at least
 ROWS = ["0:00.50.9000.100", "0:01.5unknownunknown"]
 
 
@@ -191,6 +192,31 @@ def test_what_is_too_large_is_not_even_sent(page: Page, page_server: LiveServer,
     assert len(page_server.pipeline.seen) == count
 
 
+def test_a_recording_that_is_chosen_early_waits_for_the_limits(
+    page: Page, page_server: LiveServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.wav"
+    path.write_bytes(bytes(page_server.services.settings.limits.max_body_bytes + 1))
+    held: list[Route] = []
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.route("**/v1/limits", lambda route: held.append(route))
+    page.reload()
+    page.set_input_files("#file", path)
+    expect(page.locator("#file-name")).to_contain_text("large.wav")
+    wait_until(lambda: page.wait_for_timeout(20) or held)
+    held[0].continue_()
+    expect(page.get_by_role("alert")).to_contain_text("takes up to 4.2 MB")
+    assert sent == []
+
+
+def test_a_recording_is_judged_without_limits_if_they_cannot_be_had(page: Page, speech: Path) -> None:
+    page.route("**/v1/limits", lambda route: route.abort())
+    page.reload()
+    analyse(page, speech)
+    expect(page.locator(".verdict .big")).to_have_text("Anger90 %")
+
+
 def test_a_table_is_judged(page: Page, page_server: LiveServer, tmp_path: Path) -> None:
     path = tmp_path / "openface.csv"
     path.write_bytes(b"frame,timestamp\n")
@@ -338,7 +364,7 @@ def test_spoken_and_filmed_recordings_go_all_the_way(browser: Browser, real: Liv
         page = watched.page
         page.click("#record-voice")
         expect(page.locator("#recorder")).to_be_visible()
-        until(page, "document.getElementById('record-time').textContent === '0:01'")
+        until(page, HAS_RECORDED)
         page.click("#record-stop")
         expect(page.locator(".downloads")).to_be_visible()
         expect(page.locator(".facts")).to_contain_text("opus")
@@ -351,7 +377,7 @@ def test_spoken_and_filmed_recordings_go_all_the_way(browser: Browser, real: Liv
             pytest.skip("the face networks are not prepared (emoserve setup)")
         page.click("#record-video")
         expect(page.locator("#preview")).to_be_visible()
-        until(page, "document.getElementById('record-time').textContent === '0:01'")
+        until(page, HAS_RECORDED)
         page.click("#record-stop")
         expect(page.locator(".facts")).to_contain_text("Face model")
         expect(page.locator("[data-flag=no_face]")).to_contain_text("Nothing is claimed")  # of a test picture

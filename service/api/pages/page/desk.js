@@ -26,6 +26,7 @@ export class Desk {
   #plots = [];
   #current = null; // the recording at hand: its file, outline, job, and how to stop its analysis
   #service = { hasFaces: true, limits: null, jobs: null };
+  #learning = Promise.resolve(); // what the service has and takes is being asked for
   #relearn;
 
   /** @param {() => void} relearn asks the service anew what it has, after another key was entered */
@@ -40,6 +41,9 @@ export class Desk {
 
   /** What the service has and takes: `hasFaces`, `limits` of a request, `jobs` (limits of a job, or null). */
   know(service) { Object.assign(this.#service, service); }
+
+  /** No analysis begins before `learning` has settled, which calls `know` unless it fails. */
+  waitFor(learning) { this.#learning = learning.catch(() => {}); }
 
   /** Analyse another file. */
   async take(file) {
@@ -105,6 +109,8 @@ export class Desk {
   }
 
   async #run(mine, { outlined = Promise.resolve(), asJob = false, asKind = null } = {}) {
+    await this.#learning;
+    if (this.#current !== mine) return;
     const choices = readChoices();
     const kind = asKind ?? kindOf(mine.file, choices.judge, this.#service.hasFaces);
     const call = callOf(kind, choices);

@@ -32,7 +32,9 @@ async function learn() {
 /** Begin, and begin again with another key. With a recording on the desk its own error is enough. */
 async function start() {
   try {
-    await learn();
+    const learning = learn();
+    desk.waitFor(learning);
+    await learning;
     await jobs.resume();
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;

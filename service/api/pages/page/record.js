@@ -59,7 +59,8 @@ class Take {
     this.stream = stream;
     this.recorder = new MediaRecorder(stream, type ? { mimeType: type } : {});
     this.isKept = false;
-    this.beganMs = performance.now();
+    this.beganMs = null; // cameras and encoders may take a second until something is kept
+    this.recorder.addEventListener("start", () => { this.beganMs = performance.now(); });
     this.recorder.addEventListener("dataavailable", (event) => pieces.push(event.data));
     this.ended = new Promise((resolve) => {
       this.recorder.addEventListener("stop", () => {
@@ -101,7 +102,7 @@ class Take {
     const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
     const share = Math.min(1, Math.max(0, 1 + (10 * Math.log10(power + 1e-9)) / 60)); // −60 dB … 0 dB
     byId("level-bar").style.transform = `scaleX(${share.toFixed(3)})`;
-    const text = clock((performance.now() - this.beganMs) / 1000);
+    const text = clock(this.beganMs === null ? 0 : (performance.now() - this.beganMs) / 1000);
     if (byId("record-time").textContent !== text) byId("record-time").textContent = text;
     this.frame = requestAnimationFrame(() => this.#follow(analyser, samples));
   }
