@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from export.corpora.tables import CorpusError
 from service.card import CARD_FILE_NAME, Card, read_card
+from service.cpus import usable_cpus
 
 
 class ExpectedFailure(Exception):
@@ -41,8 +42,9 @@ def exit_status(program: str, chosen: argparse.Namespace) -> int:
 
 
 def available_threads() -> int:
-    """Number of processors that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Threads for heavy work: as many as ``OMP_NUM_THREADS`` says, or else as there are usable processors."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdigit() and int(said) else usable_cpus()
 
 
 def add_corpus_argument(parser: argparse.ArgumentParser) -> None:

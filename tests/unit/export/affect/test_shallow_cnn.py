@@ -14,8 +14,7 @@ from service.pipeline.affect.attribution import answers, read_affect_filter
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
+def _seed():
     torch.manual_seed(0)
 
 

@@ -18,11 +18,6 @@ from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.unit_scale import ACTION_UNITS
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 def planted(kernel):
     """Smiling now raises, frowning a second ago lowers, speech raises."""
     weights = np.zeros((37, kernel))
