@@ -15,12 +15,12 @@ from scipy import signal
 
 from benchmarks.lines import RATE_HZ, lines
 from benchmarks.measurement import machine
+from benchmarks.non_speech import KINDS, non_speech
 from benchmarks.robustness import judge, load, wav
 from export.denoiser.noises import TRAINING_FAMILIES, UNSEEN_FAMILIES
 from service.local.engine import running_engine
 from service.pipeline.results import AudioOptions, FloatArray
 from service.settings import Settings
-from tests.support.non_speech import KINDS, non_speech
 
 WALL_HZ = 1000
 """Corner of the low-pass that a wall makes, of fourth order."""
@@ -41,7 +41,7 @@ def surroundings(clips: Sequence[FloatArray]) -> Iterator[tuple[str, list[FloatA
 
 
 def without_speech(of_each: int) -> Iterator[tuple[str, list[FloatArray]]]:
-    """Sounds without speech by kind: those of the tests, then the noises of the denoiser."""
+    """Sounds without speech by kind: drawn ones, then the noises of the denoiser."""
     for kind in KINDS:
         yield kind, [non_speech(kind, seed, float(seed % 2)) for seed in range(of_each)]
     for kind, make in {**TRAINING_FAMILIES, **UNSEEN_FAMILIES}.items():

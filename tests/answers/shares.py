@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from benchmarks.non_speech import KINDS as NON_SPEECH
+from benchmarks.non_speech import non_speech
 from benchmarks.robustness import RATE_HZ, hum, load, pink, wav, white, written
 from service.jobs.audio_plan import AudioPlan
 from service.jobs.plans import JobPlans, job_limits
@@ -28,8 +30,6 @@ from service.pipeline.speech.live import LiveOptions
 from service.settings import Settings
 from tests import media_files as files
 from tests.support.long_recordings import run_job
-from tests.support.non_speech import KINDS as NON_SPEECH
-from tests.support.non_speech import non_speech
 from tests.support.presented_files import presented
 from tests.support.work import patient
 

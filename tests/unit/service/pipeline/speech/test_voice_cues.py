@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
+from benchmarks.non_speech import KINDS, non_speech
 from export.voice_activity.bundle import write_voice_activity_bundle
 from service.pipeline.results import AudioOptions, ChannelEmotion
 from service.pipeline.speech.voice_cues import HIGH_PASS_HZ, VoiceCues
@@ -21,7 +22,6 @@ from service.registry import Registry
 from service.settings import Settings
 from tests.plain_wav import PlainDecoder, wav
 from tests.shared_material import corpus_folder
-from tests.support.non_speech import KINDS, non_speech
 from tests.support.work import patient
 from tests.tiny_models import write_speech_bundle
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal
 
 RATE_HZ = 16_000
@@ -12,11 +14,11 @@ SECONDS = 4.0
 COUNT = round(SECONDS * RATE_HZ)
 TIMES_S = np.arange(COUNT) / RATE_HZ
 
-Sound = np.ndarray
+Sound = NDArray[Any]
 Source = np.random.Generator
 
 
-def non_speech(kind: str, seed: int, silence_s: float = 1.0) -> Sound:
+def non_speech(kind: str, seed: int, silence_s: float = 1.0) -> NDArray[np.float32]:
     """One drawn sound behind digital silence: float32 [n], RMS 0.1 to 0.01."""
     source = np.random.default_rng([seed, *kind.encode()])
     sound = np.asarray(KINDS[kind](source), np.float64)[:COUNT]
@@ -135,13 +137,13 @@ KINDS: dict[str, Callable[[Source], Sound]] = {
     "beating noise": lambda source: _noise(source) * (1 + np.sin(2 * np.pi * 4 * TIMES_S)),
     "noise in the rhythm of speech": lambda source: _band(source, 200, 800) * (1 + 0.9 * np.sin(8 * np.pi * TIMES_S)),
     "train": lambda source: _noise(source, 0.7) * (1 + 0.8 * signal.square(2 * np.pi * source.uniform(1, 3) * TIMES_S)),
-    "chord": lambda source: (
+    "chord": lambda _: (
         np.sum([_harmonics(np.full(COUNT, hz), _SAWTOOTH[:6]) for hz in (220.0, 277.2, 329.6)], 0) * np.exp(-TIMES_S)
     ),
-    "organ": lambda source: np.sum([_harmonics(np.full(COUNT, hz), [1, 0.5, 0.3]) for hz in (261.6, 329.6, 392.0)], 0),
+    "organ": lambda _: np.sum([_harmonics(np.full(COUNT, hz), [1, 0.5, 0.3]) for hz in (261.6, 329.6, 392.0)], 0),
     "bowed string": _bowed,
     "whistle": lambda source: _wander(source, source.uniform(900, 1500), 0.25, [1.0]),
-    "telephone": lambda source: (np.sin(880 * np.pi * TIMES_S) + np.sin(960 * np.pi * TIMES_S)) * (TIMES_S % 2 < 1),
+    "telephone": lambda _: (np.sin(880 * np.pi * TIMES_S) + np.sin(960 * np.pi * TIMES_S)) * (TIMES_S % 2 < 1),
     "dialling": _dialling,
     "beeps": _beeps,
     "mosquito": lambda source: _wander(source, source.uniform(400, 600), 0.08, [1, 0.8, 0.6, 0.4]),
