@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 READY_TIMEOUT_S = 60.0
+GREETING = "Emoserve is ready on "
+
+
+def address_of(process: subprocess.Popen[str], timeout_s: float = READY_TIMEOUT_S) -> str:
+    """Wait until a service says on its standard output, a pipe, where it is: with port 0 nobody else knows.
+
+    Raises:
+        RuntimeError: it ended, or was not ready in time; by now it has ended.
+    """
+    assert process.stdout is not None
+    watchdog = threading.Timer(timeout_s, process.kill)
+    watchdog.start()
+    try:
+        line = process.stdout.readline()
+    finally:
+        watchdog.cancel()
+    if not line.startswith(GREETING):
+        process.kill()
+        errors = process.communicate()[1] or ""
+        raise RuntimeError(f"the service did not become ready; it ended with {process.returncode}\n{errors}")
+    return line.split()[-1]
 
 
 class Server:
@@ -29,18 +48,13 @@ class Server:
     """
 
     def __init__(self, **settings: str) -> None:
-        self.port = free_port()
-        named = {"port": str(self.port), "log_level": "error"} | settings
+        named = {"port": "0", "log_level": "error"} | settings
         environment = os.environ | {f"EMOSERVE_{name.upper()}": value for name, value in named.items()}
         began = time.perf_counter()
         command = [sys.executable, "-m", "service", "serve"]
-        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         self.pid = self._process.pid
-        while not self._is_ready():
-            if self._process.poll() is not None or time.perf_counter() - began > READY_TIMEOUT_S:
-                self.stop()
-                raise RuntimeError("the service did not become ready")
-            time.sleep(0.01)
+        self.port = int(address_of(self._process).rpartition(":")[2])
         self.ready_s = time.perf_counter() - began
 
     def stop(self) -> None:
@@ -48,24 +62,10 @@ class Server:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(15)
+            self._process.communicate(timeout=15)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
-
-    def _is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v2/health/ready", timeout=2) as answer:
-                return answer.status == 200
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+            self._process.communicate()
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.server import address_of
 from tests.answers.material import ROOT
 
 START_TIMEOUT_S = 120.0
@@ -44,27 +44,30 @@ def running_server() -> Iterator[str]:
         RuntimeError: it ended, or was not ready within :data:`START_TIMEOUT_S`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        port = _free_port()
         log = Path(folder, "log.txt")
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "service", "serve", "--port", str(port)],
+                [sys.executable, "-m", "service", "serve", "--port", "0"],
                 cwd=ROOT,
                 env=environment(Path(folder, "state")),
-                stdout=sink,
-                stderr=subprocess.STDOUT,
+                stdout=subprocess.PIPE,
+                stderr=sink,
+                text=True,
             )
             try:
-                address = f"http://127.0.0.1:{port}"
-                _wait_until_ready(process, address, log)
+                address = address_of(process, START_TIMEOUT_S)
+                _wait_until_jobs_are_taken(address)
                 yield address
+            except RuntimeError as failure:
+                failure.add_note(log.read_text()[-4000:])
+                raise
             finally:
                 process.terminate()
                 try:
-                    process.wait(60)
+                    process.communicate(timeout=60)
                 except subprocess.TimeoutExpired:
                     process.kill()
-                    process.wait()
+                    process.communicate()
 
 
 def run_command(arguments: list[str], state_folder: Path, standard_input: bytes | None = None) -> tuple[int, str, str]:
@@ -80,24 +83,10 @@ def run_command(arguments: list[str], state_folder: Path, standard_input: bytes 
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+def _wait_until_jobs_are_taken(address: str) -> None:
+    """Jobs start after the rest: until then every job is 503."""
     ends_s = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < ends_s:
-        if process.poll() is not None:
-            raise RuntimeError(f"The service ended with {process.returncode}:\n{log.read_text()[-4000:]}")
-        try:
-            # Jobs start after the rest: until then every job is 503.
-            expected = {"/v2/health/ready": 200, "/v1/jobs/unknown": 404}
-            if all(httpx.get(address + path, timeout=5).status_code == status for path, status in expected.items()):
-                return
-        except httpx.TransportError:
-            pass
+    while httpx.get(f"{address}/v1/jobs/unknown", timeout=START_TIMEOUT_S).status_code != 404:
+        if time.monotonic() > ends_s:
+            raise RuntimeError("the service takes no jobs")
         time.sleep(0.1)
-    raise RuntimeError(f"The service was not ready within {START_TIMEOUT_S} s:\n{log.read_text()[-4000:]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Self
 
 import httpx
 
+from benchmarks.server import address_of
 from tests.shared_material import ROOT
 from tests.support.patience import HANG_S, wait_until
 
@@ -67,11 +67,11 @@ class JobProgram:
                 stderr=log,
                 text=True,
             )
-        assert self.process.stdout is not None
-        first = self.process.stdout.readline()
-        found = re.search(r"http://\S+", first)
-        assert found, first + self.log_path.read_text()
-        self.url = found[0]
+        try:
+            self.url = address_of(self.process)
+        except RuntimeError as failure:
+            failure.add_note(self.log_path.read_text())
+            raise
 
     def kill(self) -> None:
         """SIGKILL, as a machine that loses power."""

@@ -8,7 +8,6 @@ import shutil
 import site
 import subprocess
 import sys
-import threading
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.server import address_of
 from tests.plain_wav import tone, wav
 from tests.shared_material import ROOT
 from tests.support.live_server import HANG_S
@@ -60,15 +60,9 @@ class Installation:
             stdout=subprocess.PIPE,
             text=True,
         )
-        watchdog = threading.Timer(HANG_S, process.kill)
-        watchdog.start()
         try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line.startswith("Emoserve is ready on "), line
-            yield line.split()[-1]
+            yield address_of(process)
         finally:
-            watchdog.cancel()
             process.terminate()
             process.communicate(timeout=HANG_S)
 
