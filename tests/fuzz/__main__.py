@@ -26,7 +26,7 @@ def main() -> None:
     shutil.copytree(CORPUS / name, working, dirs_exist_ok=True)
     options = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=10", "-rss_limit_mb=2048", "-verbosity=0"]
     options += [f"-artifact_prefix={folder}/{name}-", "-print_final_stats=1"]
-    atheris.Setup([sys.argv[0], *options, str(working)], lambda data: try_input(name, data))
+    atheris.Setup([sys.argv[0], *options, str(working)], lambda data: try_input(name, data) and None)
     atheris.Fuzz()
 
 

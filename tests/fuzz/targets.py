@@ -160,12 +160,17 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 
 
-def try_input(name: str, data: bytes) -> None:
-    """Hand ``data`` to a target; whatever it raises but a problem below 500 is a bug."""
+def try_input(name: str, data: bytes) -> str:
+    """Hand ``data`` to a target; the code of the problem that it is refused with, or an empty string.
+
+    Whatever a target raises but a problem below 500 is a bug, and raised here.
+    """
     try:
         TARGETS[name](data)
     except Problem as problem:
         _must_blame_the_client(problem)
+        return problem.code
+    return ""
 
 
 def _must_blame_the_client(problem: Problem) -> None:

@@ -59,6 +59,9 @@ def test_the_spool_is_measured_when_asked(counts, metrics):
     assert (told(metrics, "jobs_queued"), told(metrics, "job_spool_bytes")) == (3, 7)
 
 
-def test_no_job_fails_because_its_files_cannot_be_counted(counts, spool):
-    spool.size_bytes.side_effect = PermissionError
+def test_no_job_fails_because_its_files_cannot_be_counted(counts, spool, metrics):
     counts.measure_spool()
+    spool.size_bytes.side_effect = PermissionError
+    metrics.jobs_queued.set(0)
+    counts.measure_spool()
+    assert (told(metrics, "jobs_queued"), told(metrics, "job_spool_bytes")) == (3, 7)
