@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from service.http import uploads
+from service.http.exchange import Exchange
+from service.http.work_pool import UploadMemory
+from service.problems import BodyTimeout
 from service.services import Services
+from service.settings import Limits
 from tests.support.live_server import connected, read_answers, serving, small_settings, wait_until
 from tests.support.raw_http import WAV_TYPE, post
 
@@ -78,16 +84,39 @@ def test_a_body_below_the_least_rate_is_ended(monkeypatch: pytest.MonkeyPatch) -
         wait_until(lambda: server.services.uploads.uploads == 0)
 
 
-def test_a_body_that_keeps_the_rate_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "PACE_S", 2.0)
-    with serving(small_settings(limits={"min_body_bytes_per_s": 100})) as server:
-        with connected(server.port) as connection:
-            connection.sendall(post("/v1/audio/emotion", 3000, WAV_TYPE))
-            for _ in range(30):  # 1000 bytes a second for 3 s, longer than the pace is measured
-                connection.sendall(b"R" * 100)
-                threading.Event().wait(0.1)
-            (answer,) = read_answers(connection)
-        assert answer.status == 200
+class DrawnLoop(asyncio.SelectorEventLoop):
+    """An event loop on a clock that the test moves."""
+
+    now_s = 0.0
+
+    def time(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.parametrize(("bytes_per_s", "is_taken"), [(150, True), (90, False)])
+def test_a_body_that_keeps_the_rate_may_take_longer(bytes_per_s: int, is_taken: bool) -> None:
+    """A piece comes each second, for four times as long as the pace is measured."""
+    limits = Limits(min_body_bytes_per_s=100, body_timeout_s=1000.0)
+    loop, seconds = DrawnLoop(), round(4 * uploads.PACE_S)
+    came = 0
+
+    async def receive() -> dict[str, object]:
+        nonlocal came
+        came += 1
+        loop.now_s += 1.0
+        await asyncio.sleep(0)  # what is over by now is noticed here
+        return {"type": "http.request", "body": bytes(bytes_per_s), "more_body": came < seconds}
+
+    headers = [(b"content-length", b"%d" % (seconds * bytes_per_s)), (b"content-type", b"audio/wav")]
+    scope = {"type": "http", "headers": headers, "state": {"exchange": Exchange("one")}}
+    with closing(loop), UploadMemory(1, 10_000).hold() as held:
+        reading = uploads.read_upload(Request(scope, receive), limits, held)
+        if is_taken:
+            assert len(loop.run_until_complete(reading)) == seconds * bytes_per_s
+            return
+        with pytest.raises(BodyTimeout):
+            loop.run_until_complete(reading)
+        assert uploads.PACE_S <= came <= uploads.PACE_S + 1
 
 
 def test_the_usual_share_is_half_of_all_places() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from service import problems
 from service.pipeline.decoding.decode import Decoder
+from service.pipeline.decoding.pool import SHORT_TIMEOUT_S
 from service.settings import Limits
 from tests import media_files as files
 from tests.shared_material import ROOT
@@ -177,7 +178,7 @@ def test_a_file_that_needs_too_much_memory_is_a_bad_file():
 
 
 def test_a_process_that_hangs_is_killed():
-    with running(Decoder(Limits(decode_timeout_s=0.5), 1)) as decoder:
+    with running(Decoder(Limits(decode_timeout_s=SHORT_TIMEOUT_S), 1)) as decoder:
         _, thread, caught = stopped_job(decoder, GOOD)
         thread.join(HANG_S)
         assert [problem.code for problem in caught] == ["deadline_exceeded"]
@@ -185,7 +186,7 @@ def test_a_process_that_hangs_is_killed():
 
 
 def test_no_process_in_time_is_unavailable():
-    with running(Decoder(Limits(decode_timeout_s=2.0, deadline_s=0.2), 1)) as decoder:
+    with running(Decoder(Limits(decode_timeout_s=HANG_S, deadline_s=0.2), 1)) as decoder:
         pid, thread, _ = stopped_job(decoder, GOOD)
         with pytest.raises(problems.DecoderUnavailable):
             decode(decoder, GOOD)
