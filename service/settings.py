@@ -108,7 +108,7 @@ def _state_folder() -> Path:
 
 
 class Settings(BaseSettings):
-    """How the service runs."""
+    """Settings of the service."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, protected_namespaces=()

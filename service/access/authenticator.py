@@ -44,7 +44,7 @@ class Authenticator:
             self._tokens.load()
 
     async def identify(self, scope: Mapping[str, Any]) -> Caller:
-        """Who sent the request of an ASGI scope; ANONYMOUS where no credentials are set up.
+        """Find the sender of the request in an ASGI scope; ANONYMOUS where no credentials are set up.
 
         Raises:
             Unauthenticated: no valid credentials.

@@ -1,4 +1,4 @@
-"""Who calls and what they may do: the one place that the rest of the service asks.
+"""The caller of a request and their permissions: the one place that the rest of the service asks.
 
 Credentials are checked in ``service.access`` and by ``service.http.guard``; routers, jobs and streams read
 the result with :func:`caller_of`.
@@ -69,7 +69,7 @@ ANONYMOUS = Caller("anonymous", "anonymous", frozenset(SCOPES))
 
 
 def caller_of(scope: Mapping[str, Any]) -> Caller:
-    """Who sent the request with this ASGI scope; :data:`ANONYMOUS` where no credentials are needed."""
+    """The sender of the request in an ASGI scope; :data:`ANONYMOUS` where no credentials are needed."""
     caller: Caller = scope.get("state", {}).get(_CALLER, ANONYMOUS)
     return caller
 

@@ -25,7 +25,7 @@ CARRIED = {
 
 
 def sound_parts(options: AudioOptions) -> frozenset[str]:
-    """Those of :data:`SOUND_PARTS` that were asked for."""
+    """Parts of the answer, among :data:`SOUND_PARTS`, that were asked for."""
     return frozenset(part for part in SOUND_PARTS if getattr(options, part))
 
 

@@ -71,7 +71,7 @@ def _analyse(request: Request, data: memoryview, options: AudioOptions, media_ty
 
 
 def _analyse_aloud(request: Request, data: memoryview, options: AudioOptions, work: Work, emit: Emit) -> bytes:
-    """The same, with progress and windows told on the way; always JSON."""
+    """Pipeline and rendering in a worker thread, with progress and windows told on the way; always JSON."""
     pipeline = services_of(request).loaded.pipeline
 
     def tell(window: JudgedWindow, labels: Sequence[str]) -> None:

@@ -46,7 +46,7 @@ class _Event:
     data: bytes
 
     def content(self) -> bytes:
-        """As it is sent; one without a name is a heartbeat."""
+        """The event in the form in which it is sent; an event without a name is a heartbeat."""
         return format_sse_event(event=self.name, data_str=self.data.decode()) if self.name else KEEPALIVE_COMMENT
 
 

@@ -84,7 +84,7 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def chosen_key(keys: Sequence[str]) -> str | None:
-    """The one of ``keys``, as they were sent; None if there is none.
+    """The only key among ``keys``, the values of the header; None if there are none.
 
     Raises:
         Malformed: see :func:`idempotency_key`.

@@ -33,7 +33,7 @@ def affect_line(name: str, result: VideoAffect) -> list[str]:
 
 
 def affect_lines(name: str, result: VideoAffect) -> list[str]:
-    """All that is said of one file, without its series."""
+    """Lines about one file: everything but its series."""
     media = result.media
     size = "" if media.width is None else f", {media.width}×{media.height}"
     lines = [f"{name}   {media.container} {media.codec}{size}   {', '.join(facts_of(result))}"]
@@ -55,7 +55,7 @@ def affect_lines(name: str, result: VideoAffect) -> list[str]:
 
 
 def affect_table(result: VideoAffect) -> Table:
-    """A row a step."""
+    """A table with one row for each step of the timeline."""
     table = plain_table("time", ("arousal", "r"), ("valence", "r"), ("face", "r"), ("speech", "r"))
     unknown: list[float | None] = [None] * len(result.time_s)
     speech = unknown if result.speech is None else plain_values(result.speech, 2)

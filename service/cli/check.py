@@ -196,7 +196,7 @@ def probe_samples() -> FloatArray:
 
 
 def probe_wav() -> bytes:
-    """The same as a mono wav file."""
+    """The samples of :func:`probe_samples` as a mono wav file."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as writer:
         writer.setnchannels(1)

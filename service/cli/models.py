@@ -94,7 +94,7 @@ def is_default(registry: Registry, bundle: Bundle) -> bool:
 
 
 def figure(measurement: Measurement) -> str:
-    """Such as ``UAR 0.652 [0.631, 0.673] CREMA-D test``."""
+    """A measurement in one line, such as ``UAR 0.652 [0.631, 0.673] CREMA-D test``."""
     name = _SHORT_NAMES.get(measurement.metric, measurement.metric.replace("_", " "))
     interval = measurement.interval_95
     bounds = "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"

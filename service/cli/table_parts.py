@@ -25,5 +25,5 @@ def plain_table(*headings: str | tuple[str, str]) -> Table:
 
 
 def signed_or_dash(value: float | None) -> str:
-    """Such as '+0.40'; a dash for what is not known."""
+    """A value with its sign, such as '+0.40'; a dash where it is not known."""
     return "–" if value is None else signed(value)

@@ -72,7 +72,7 @@ class Guard:
             await self._app(scope, receive, _with_subprotocol(scope, send) if scope["type"] == "websocket" else send)
 
     async def _admit(self, scope: Scope) -> LimitedAccount | None:
-        """Who asks, and the account that pays; None where nothing is counted.
+        """Identify the sender, and find the account that pays; None where nothing is counted.
 
         Raises:
             Malformed, HostUnknown, CrossSite, AuditUnavailable, Unauthenticated, Forbidden, Unavailable

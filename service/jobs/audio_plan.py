@@ -1,4 +1,4 @@
-"""How a long recording's emotion is found: its length, then its speech segment by segment, then the answer."""
+"""The plan of a long recording's emotion: its length, then its speech segment by segment, then the answer."""
 
 from __future__ import annotations
 

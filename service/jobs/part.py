@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from service.pipeline.device.task import Work
 
 INSPECT: Final = "inspect"
-"""How long the sound is, and whether all of it can be decoded."""
+"""Length of the sound, and a check that all of it can be decoded."""
 SPEECH: Final = "speech"
 """Emotion of the sound."""
 FACES: Final = "faces"

@@ -64,7 +64,7 @@ class InspectPart:
 
 @dataclass(frozen=True)
 class Judging:
-    """How a recording of known length is judged.
+    """Settings by which a recording of known length is judged.
 
     Attributes:
         model: judges the windows.

@@ -99,7 +99,7 @@ class VideoPlan:
         return video.assemble(seen, recording, options, Work.within(self._deadline_s))
 
     def _faces(self, options: VideoOptions, state: dict[str, Any] | None) -> VideoFaces:
-        """The faces of the segments that ``state`` is from."""
+        """The faces that earlier segments followed, as ``state`` tells; none yet where it is None."""
         networks, units = self._video.face_models()
         return VideoFaces(networks, units, read_neutral(options.neutral), state=state)
 

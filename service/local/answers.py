@@ -33,7 +33,7 @@ def csv_table(answer: Answer, *, segments: bool = False) -> tuple[list[Cell], li
 
 
 def picture(answer: Answer, *, title: str, dark: bool, audio: AudioOptions, include: frozenset[str]) -> bytes:
-    """As a PNG; ``audio`` and ``include`` as in :func:`json_document`."""
+    """The answer as a PNG; ``audio`` and ``include`` as in :func:`json_document`."""
     if isinstance(answer, VideoAffect):
         from service.render.video_plot import affect_png
 

@@ -44,7 +44,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name of the recording in messages for people."""
         return STANDARD_INPUT if self.path is None else printable(str(self.path))
 
     @property

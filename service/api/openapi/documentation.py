@@ -152,7 +152,7 @@ UPLOAD_BODY = upload_body(
 
 
 def with_profile_part(body: dict[str, Any]) -> dict[str, Any]:
-    """The same body with the part ``profile``."""
+    """Add the part ``profile`` to an upload's body."""
     content = dict(body["content"])
     schema = content["multipart/form-data"]["schema"]
     properties = schema["properties"] | {PROFILE: PROFILE_PART}

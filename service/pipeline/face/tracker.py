@@ -147,7 +147,7 @@ class FaceTracker:
         return faces
 
     def _begin(self, detections: Sequence[Detection], picture: Picture) -> list[TrackedFace]:
-        """Begin to follow the faces of detections, as far as they are some."""
+        """Begin to follow those of ``detections`` that turn out to be faces."""
         faces = []
         for detection in detections:
             if len(self._live) >= MOST_FACES or self._is_followed(detection):

@@ -14,7 +14,7 @@ MAX_PADDING_BYTES: Final = 1024 * 1024
 """Zeros before the first frame that are stepped over; tools that edit tags leave them."""
 
 MAX_SYNC_SEARCH_BYTES: Final = 64 * 1024
-"""How far behind tags and zeros frames are looked for: a stream may begin in the middle of one."""
+"""Distance behind tags and zeros within which frames are looked for: a stream may begin in the middle of one."""
 
 FRAMES_IN_A_ROW: Final = 3
 """Frames that must follow one another where the first is not the first byte; fewer only where the file ends."""

@@ -224,7 +224,7 @@ class SoundJudge:
         work: Work,
         tell: Tell | None,
     ) -> list[WindowAnswer]:
-        """The same for an upload: progress is reported, and ``tell`` is told the answers so far and at the end."""
+        """Run the clips of an upload: progress is reported, and ``tell`` gets the answers so far and in the end all."""
         clips = sum(len(one.clips) for one in heard)
 
         def report(finished: int) -> None:

@@ -1,4 +1,4 @@
-"""How far the samples of a channel reach: whether it is silent, its gaps, and the outline that a plot draws of it."""
+"""Range of the sample values of a channel: whether it is silent, its gaps, and the outline that a plot draws of it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Gaps:
 
     @classmethod
     def of(cls, spans: Iterable[FlagSpan], offset_s: float, rate_hz: int) -> Gaps | None:
-        """Those among the spans of a file, on samples of which the first lies at ``offset_s``; None without any."""
+        """The gaps among ``spans``, in samples of which the first lies at ``offset_s``; None without any."""
         times_s = np.array([(one.start_s, one.end_s) for one in spans if one.flag == Flag.SOUND_GAP]).reshape(-1, 2)
         places = np.rint((times_s - offset_s) * rate_hz).astype(np.int64)
         return cls(*places.T) if len(places) else None

@@ -138,7 +138,7 @@ class ChannelListener:
 
     @property
     def extent(self) -> Extent:
-        """How far the samples reach, of a recording whose length is known."""
+        """Range of the sample values of a recording whose length is known."""
         assert self._extent is not None
         return self._extent
 

@@ -105,7 +105,7 @@ class SpeechModel:
     def run_with(
         self, more: Mapping[str, Sequence[Array]], units: Sequence[FloatArray], wanted: Sequence[str]
     ) -> list[WindowAnswer]:
-        """The same with a value for each window of further inputs, and with the outputs that are wanted."""
+        """Run windows of one key for the outputs ``wanted``; ``more`` has a value for each window of further inputs."""
         rows = min(2 ** math.ceil(math.log2(len(units))), self.max_batch) if self._has_fixed_shapes else len(units)
         waveform = np.zeros((rows, self.key(units[0])), np.float32)
         lengths = np.full(rows, len(units[0]), np.int64)  # rows beyond the units repeat the first one's length
@@ -186,7 +186,7 @@ class ProfiledRunner:
         self.max_batch = model.max_batch
 
     def key(self, unit: ProfiledClip) -> int:
-        """As of the model."""
+        """Padded length in samples, as :meth:`SpeechModel.key` gives it."""
         return self._model.key(unit.samples)
 
     def run(self, units: Sequence[ProfiledClip]) -> list[WindowAnswer]:
@@ -206,7 +206,7 @@ class StatisticsRunner:
         self.max_batch = model.max_batch
 
     def key(self, unit: FloatArray) -> int:
-        """As of the model."""
+        """Padded length in samples, as :meth:`SpeechModel.key` gives it."""
         return self._model.key(unit)
 
     def run(self, units: Sequence[FloatArray]) -> list[FloatArray]:

@@ -58,7 +58,7 @@ def profile_of(
 
 
 def profile_weight(clips: int, takes: ProfileInput) -> float:
-    """How much a profile of so many clips counts, 0…1."""
+    """Weight of a profile of so many clips, 0…1."""
     return clips / (clips + takes.half_weight_clips)
 
 

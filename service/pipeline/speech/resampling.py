@@ -119,7 +119,7 @@ class StretchResampler:
 
 
 def resampled_length(samples: int, from_hz: int, to_hz: int) -> int:
-    """How many samples soxr makes of so many in one piece, and a :class:`StretchResampler` in any number of pieces.
+    """Number of samples that soxr makes of so many in one piece, and a :class:`StretchResampler` in any pieces.
 
     The nearest whole number. Its calculation is soxr's, which rounds a half up or down by the last bit of the ratio.
     """

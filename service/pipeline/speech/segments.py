@@ -30,13 +30,13 @@ class UtteranceParts:
     answers: dict[str, FloatArray]
 
     def after(self, number: int) -> UtteranceParts:
-        """Those of later utterances."""
+        """Answers for the utterances after ``number``."""
         later = self.numbers > number
         return UtteranceParts(self.numbers[later], {name: values[later] for name, values in self.answers.items()})
 
 
 def join_parts(parts: Sequence[UtteranceParts]) -> UtteranceParts:
-    """All of them, at least one, in one."""
+    """Join the answers of successive stretches, of which there is at least one."""
     names = dict.fromkeys(name for one in parts for name in one.answers)
     answers = {name: np.concatenate([one.answers[name] for one in parts if name in one.answers]) for name in names}
     return UtteranceParts(np.concatenate([one.numbers for one in parts]), answers)

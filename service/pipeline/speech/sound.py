@@ -121,7 +121,7 @@ class SoundSource:
         return sound, work.part(DENOISING_SHARE, 1.0)
 
     def _room_for(self, noisy: FloatArray, noisy_hz: int, rate_hz: int) -> FloatArray:
-        """Where channels without their noise go: into the place of those with it, unless there are more samples then.
+        """Memory for denoised channels: that of the noisy ones, unless the denoised ones have more samples.
 
         Raises:
             MediaTooLong, CapacityExceeded: the budget of decoded sound is spent.

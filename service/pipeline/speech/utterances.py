@@ -29,7 +29,7 @@ one or the other share of the recording. Less is no syllable; where mains hum be
 
 @dataclass(frozen=True)
 class UtteranceRule:
-    """How utterances are found and heard; see the card's fields of the same names.
+    """Rule by which utterances are found and heard; see the card's fields of the same names.
 
     Attributes:
         gap_s, least_s, margin_s: pause within an utterance, shortest utterance, margin.

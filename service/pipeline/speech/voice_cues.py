@@ -143,7 +143,7 @@ class VoiceCues:
             yield from (rows[first : first + _ROWS] for first in range(0, len(rows), _ROWS))
 
     def _believed(self, probabilities: FloatArray, is_steady: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Where the detector's probability is or was high, bool [steps]."""
+        """Steps at which the detector's probability is or was high, bool [steps]."""
         beliefs = np.empty(len(probabilities))
         for row, value in enumerate(np.where(is_steady, 0.0, probabilities).tolist()):
             self._belief = max(value, BELIEF_DECAY * self._belief)

@@ -1,4 +1,4 @@
-"""How a recording is cut into windows: whole-number arithmetic on samples, no audio.
+"""Windows that a recording is cut into: whole-number arithmetic on samples, no audio.
 
 The rule is the same for a recording whose length is known and for sound that is still arriving. Every sample belongs to
 at least one window as long as the hop is not longer than the window.
