@@ -54,7 +54,7 @@ def test_graph_computes_what_pytorch_computes(name, tmp_path):
     file = tmp_path / "extractor.onnx"
     file.write_bytes(extractor_graph(name, weights).SerializeToString())  # a VGG is not held twice in memory
     gc.collect()
-    session = Session(file, device="cpu", threads=2)
+    session = Session(file, device="cpu", threads=1)
     assert (session.input_names, session.output_names) == (("picture",), ("embedding",))
     given = pictures(extractor.size)
     together = session.run({"picture": given}, ("embedding",))["embedding"]

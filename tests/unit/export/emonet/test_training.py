@@ -161,10 +161,16 @@ def test_biases_for_an_emotion_that_devel_lacks_are_refused_before_training(corp
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture(scope="module")
+def checkpoint(corpus, tmp_path_factory):
+    """A network to transfer from."""
+    folder = tmp_path_factory.mktemp("source")
+    train_paper([corpus], PaperRecipe(stage_steps=1), folder, lambda *_: None)
+    return folder / CHECKPOINT_FILE_NAME
+
+
 @pytest.mark.parametrize("mode", ["full", "head", "adapters"])
-def test_transfer_modes_change_only_what_they_should(corpus, tmp_path, mode):
-    train_paper([corpus], PaperRecipe(stage_steps=1), tmp_path / "source", lambda *_: None)
-    checkpoint = tmp_path / "source" / CHECKPOINT_FILE_NAME
+def test_transfer_modes_change_only_what_they_should(corpus, checkpoint, tmp_path, mode):
     start = EmoNet(EmoNetConfig(("anger", "neutral", "sadness"), domains=("small",)))
     load_shared(start, checkpoint)
     recipe = PaperRecipe(mode=mode, stage_steps=1, start=checkpoint)

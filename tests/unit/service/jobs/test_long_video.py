@@ -84,7 +84,7 @@ def check_same(one, other) -> None:
         assert same(one.audio.channels, other.audio.channels)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -171,9 +171,9 @@ def test_the_first_picture_track_with_a_face_is_judged(built, tmp_path, faces, u
     plans, video = built
     plans._video._segment_s = 0.5
     content, options = filmed_twice(1.5, faces=faces), VideoOptions(neutral="none")
+    upload = video.analyse(content, options, patient())
     for lose in (lambda _number: False, lambda _number: True):
         answer, _ = run_job(plans, options, content, Spool(tmp_path / "spool"), lose)
-        upload = video.analyse(content, options, patient())
         check_same(answer, upload)
         assert [track.used for track in answer.media.tracks] == [number == used for number in range(3)]
         assert ("no_face" in answer.flags) == (not faces)
