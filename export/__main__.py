@@ -14,6 +14,7 @@ COMMANDS = {
     "features": "a table of features of whole corpora, as CSV, ARFF or Parquet",
     "evaluate": "score a bundle on a corpus",
     "profiles": "score a bundle beside profiles that are drawn from its corpora",
+    "leave-out": "train without each corpus, or without its speakers, and score there",
     "verify": "check that bundles compute what their networks compute",
     "rivals": "openSMILE functionals with a linear SVM on the same partitions",
     "faces": "make the face bundle from the publisher's file, or from the package index",

@@ -32,7 +32,7 @@ from export.evaluation.verification import (
     refuse_difference,
     verification,
 )
-from service.card import Card, Parity, SpeechInput, read_card
+from service.card import Card, Doubt, Parity, SpeechInput, read_card
 from service.pipeline.device.session import Session
 
 WEIGHTS_FILE_NAME = "weights.safetensors"
@@ -82,11 +82,13 @@ class EmotionSource:
         write: writes a bundle below a folder, checked on recordings, and returns its folder.
         calibration: as the training or the former export fitted it, None if neither did.
         rivals: corpus to system to its test UAR, from the former card.
+        doubt: bound of plausible labels as the training or the former export fitted it.
     """
 
     write: Callable[[EmotionText, Calibration, Path, list[NDArray[np.float32]]], Path]
     calibration: Calibration | None
     rivals: dict[str, dict[str, float]] = field(default_factory=dict)
+    doubt: Doubt | None = None
 
 
 def write_emotion_bundle(
@@ -151,11 +153,11 @@ def check_weights(card: Card, folder: Path, role: str) -> None:
             raise ValueError(f"{folder / name}: its sha256 is not the one of its card")
 
 
-def former(folder: Path) -> tuple[Calibration, dict[str, dict[str, float]]]:
-    """Calibration and rivals on the card of a bundle."""
+def former(folder: Path) -> tuple[Calibration, dict[str, dict[str, float]], Doubt | None]:
+    """Calibration, rivals and bound of plausible labels on the card of a bundle."""
     card = read_card(folder)
     rivals = {entry.data: dict(entry.rivals) for entry in card.measurements if entry.metric == UAR}
-    return Calibration.from_settings(dict(card.settings)), rivals
+    return Calibration.from_settings(dict(card.settings)), rivals, card.doubt
 
 
 def verify_emotion_bundle(

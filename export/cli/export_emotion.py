@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +75,7 @@ def _configure(parser: argparse.ArgumentParser, read: ReadSource, weights: str) 
         default=[],
         metavar="DIR",
         help="corpora never trained on, whose partitions train and devel tell from which probability on a label is "
-        "plausible",
+        "plausible; default: the bound that is with the weights",
     )
     add_corpus_argument(parser)
     parser.set_defaults(run=run, read=read)
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     kind, calibration = arguments.calibration, source.calibration
     if kind != KEPT:
         wanted = about.calibration_corpora or seen
-        devel = [corpus.partition("devel") for corpus in corpora if corpus.name in wanted]
+        devel = [_not_heard(corpus, seen) for corpus in corpora if corpus.name in wanted]
         kind = kind or (calibration.kind if calibration else "temperature")
         calibration = fit(source, about, kind, devel, recordings)
     elif calibration is None:
@@ -100,8 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         draft = source.write(about, calibration, Path(scratch), recordings)
         folder = arguments.out / draft.relative_to(scratch)
+        doubt = source.doubt
         if arguments.doubt_corpus:
             doubt = fit_doubt([judged(draft, corpus) for corpus in read_corpora(arguments.doubt_corpus)])
+        if doubt:
             write_card(read_card(draft).model_copy(update={"doubt": doubt}), draft)
             note(f"plausible from {doubt.least_probability} on: {doubt.mean_size} labels on average")
         measurements = []
@@ -113,6 +115,11 @@ def run(arguments: argparse.Namespace) -> int:
         # Only now: the former bundle may be where the weights and the rivals come from.
         say(f"bundle: {copy_bundle(draft, arguments.out)}")
     return 0
+
+
+def _not_heard(corpus: Corpus, seen: Collection[str]) -> Corpus:
+    """The partitions that are there to choose by: devel, and train as well where the corpus was not trained on."""
+    return corpus.partition(*(("devel",) if corpus.name in seen else ("train", "devel")))
 
 
 def source_of(weights: Path, read: ReadSource) -> EmotionSource:

@@ -21,15 +21,15 @@ from export.cli.common import (
 )
 from export.corpora.tables import read_corpora
 from export.speech_representations.bundle import load_network
-from export.speech_representations.profile_study import CLIPS, DRAWS, MIXES, embed, equal_error_rate, study
-from export.speech_representations.spectra import load_spectra
+from export.speech_representations.embedded import embed
+from export.speech_representations.profile_study import CLIPS, DRAWS, MIXES, equal_error_rate, study
 
 EQUAL_ERROR_CLIPS = 5
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", type=Path, help="folder of a bundle that takes profiles, such as models/ge2e-open/1")
+    parser.add_argument("model", type=Path, help="folder of a bundle that takes profiles, such as models/ge2e-open/2")
     add_corpus_argument(parser)
     parser.add_argument("--partitions", nargs="+", default=["test"], choices=["train", "devel", "test"])
     parser.add_argument("--json", action="store_true", help="one JSON line a row instead of a table")
@@ -45,8 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise ExpectedFailure(str(error)) from None
     for corpus in read_corpora(arguments.corpus):
-        spectra = load_spectra(corpus.partition(*arguments.partitions), 1, arguments.cache)
-        heard = embed(network, spectra)
+        heard = embed(network.encoder, corpus.partition(*arguments.partitions), 1, arguments.cache)
         rows = []
         kinds = (3 if len(set(heard.speakers)) > 2 else 1) * len(CLIPS) * len(MIXES)
         with progress_bar(corpus.name, kinds + 1) as bar:

@@ -10,35 +10,47 @@ import torch
 from export.cli.common import (
     add_cache_argument,
     add_corpus_argument,
+    advance,
     available_threads,
     note,
     progress_bar,
     report_to,
     say,
 )
-from export.corpora.tables import read_corpora
-from export.speech_representations.recipe import VoiceRecipe, train_voice
+from export.corpora.tables import Corpus, read_corpora
+from export.speech_representations.embedded import Embedded, embed
+from export.speech_representations.recipe import Material, VoiceRecipe, frozen_encoder, train_voice
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 from export.training.curves import draw_curves
 from export.training.trainer import load_calibration
 
 
+def add_listening_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how corpora are heard and how long a training is."""
+    parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="the wheel of resemblyzer 0.1.4")
+    parser.add_argument("--versions", type=int, default=4, help="versions of a recording, all but one distorted")
+    parser.add_argument("--equalisation", type=float, default=0.75, help="0 for none, 1 for a flat mean spectrum")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--threads", type=int, help="processors to use; all by default")
+    parser.add_argument("--seed", type=int, default=0)
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_corpus_argument(parser)
-    parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="the wheel of resemblyzer 0.1.4")
+    add_listening_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and curves")
     parser.add_argument(
         "--left-out", nargs="*", type=Path, default=[], metavar="DIR", help="corpora that are watched, not trained on"
     )
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch-size", type=int, default=32, help="clips of a step")
-    parser.add_argument("--versions", type=int, default=4, help="versions of a recording, all but one distorted")
-    parser.add_argument("--equalisation", type=float, default=1.0, help="0 for none, 1 for a flat mean spectrum")
+    parser.add_argument("--batch-size", type=int, default=256, help="windows of a step")
     parser.add_argument("--partitions", nargs="+", default=["train"], choices=["train", "devel", "test"])
-    parser.add_argument("--report-steps", type=int, default=200, help="steps between evaluations and checkpoints")
-    parser.add_argument("--threads", type=int, help="processors to use; all by default")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--report-steps", type=int, default=250, help="steps between evaluations and checkpoints")
+    parser.add_argument(
+        "--unheard",
+        action="store_true",
+        help="fit temperature and plausible labels on what networks trained without a corpus say of it",
+    )
     add_cache_argument(parser)
     parser.set_defaults(run=run)
 
@@ -47,18 +59,29 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, or go on training."""
     torch.set_num_threads(arguments.threads or available_threads())
     recipe = VoiceRecipe(
-        arguments.encoder,
         arguments.steps,
         arguments.seed,
         tuple(arguments.partitions),
-        arguments.batch_size,
-        arguments.versions,
-        arguments.equalisation,
-        arguments.report_steps,
+        batch_size=arguments.batch_size,
+        report_steps=arguments.report_steps,
+        unheard=arguments.unheard,
     )
     corpora, left_out = read_corpora(arguments.corpus), read_corpora(arguments.left_out)
+    encoder = frozen_encoder(arguments.encoder, arguments.equalisation)
+    with progress_bar("listening", 2 * len(corpora) + len(left_out)) as bar:
+
+        def heard(corpus: Corpus, versions: int, *partitions: str) -> Embedded:
+            found = embed(encoder, corpus.partition(*partitions), versions, arguments.cache)
+            advance(bar)
+            return found
+
+        material = Material(
+            [heard(corpus, arguments.versions, *recipe.partitions) for corpus in corpora],
+            [heard(corpus, 1, "devel") for corpus in corpora],
+            [heard(corpus, 1, "train", "devel") for corpus in left_out],
+        )
     with progress_bar("training", recipe.steps) as bar:
-        train_voice(corpora, left_out, recipe, arguments.out, report_to(bar), arguments.cache)
+        train_voice(encoder, material, recipe, arguments.out, report_to(bar))
     if calibration := load_calibration(arguments.out / CHECKPOINT_FILE_NAME):
         note(f"calibration on devel: {calibration.describe()}")
     draw_curves(arguments.out / LOG_FILE_NAME, arguments.out / "curves.png")

@@ -1,4 +1,8 @@
-"""Batches for training: spectra drawn over corpora, distorted in the picture and placed anywhere in a window."""
+"""Batches for training: windows beside profiles that were drawn at random, both moved from one voice towards another.
+
+A profile of an ordinary visit is of any number of clips and any mix of moods. A network that learns with such profiles
+gains by them; one that learns with balanced means loses by what an ordinary visit gives.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +14,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.speech_representations.encoder import BANDS
-from export.speech_representations.spectra import FLOOR, Spectra, Spectrum
+from export.speech_representations.embedded import Embedded
+from export.speech_representations.network import HALF_WEIGHT_CLIPS, Profile
 from export.training.affect_loss import Targets, draw_weights, soft_targets
 
-WINDOW_FRAMES = 220
-"""Frames of a training window: 2.2 s, some utterance of most clips, at two thirds of the cost of 3.0 s."""
+PROFILES_OF_A_SPEAKER = 40
+PROFILES_OF_A_CORPUS = 300
+"""Profiles that are drawn before training: of each speaker, and of some speakers of a corpus as on one line."""
 
-CLEAN_SHARE = 0.35
-"""How often the clean version of a recording is drawn."""
+SPEAKERS_ON_A_LINE = 8
+MOST_CLIPS = 60
+MOOD_SPREADS = (0.3, 1.0, 5.0)
+"""Concentrations of the Dirichlet distribution of moods: from about one mood to about even."""
 
-TEMPO = (0.87, 1.15)
-THROAT_BANDS = 1.5
-"""Largest shift of the spectrum in bands, as a longer or shorter vocal tract makes."""
+PROFILE_SHARE = 0.7
+LINE_SHARE = 0.3
+"""How often a window has a profile, and how often that is of a line."""
 
-COLOUR_DB = 8.0
-COLOUR_PEAKS = 3
-"""A microphone's response: so many smooth peaks or dips of up to so many dB."""
+MOVED_SHARE = 0.7
+"""How often a window and its profile are moved towards another voice."""
 
-NOISE_RATIO_DB = (5.0, 55.0)
-MASKED_BANDS = 5
-MASKED_FRAMES = 25
-"""Largest number of neighbouring bands, or frames, that are blanked (SpecAugment, Park 2019)."""
+LEAST_SPREAD = 1e-4
+"""Least deviation of a number of the representation, so that one that never changes divides by something."""
 
 
 @dataclass(frozen=True)
@@ -39,100 +43,117 @@ class Batch:
     """One step's worth.
 
     Attributes:
-        power: float32 [batch, 220, 40].
-        frames: int64 [batch], where each clip ends; beyond is silence.
+        pooled: float32 [batch, 1536].
     """
 
-    power: Tensor
-    frames: Tensor
+    pooled: Tensor
+    profile: Profile
     targets: Targets
 
 
 class BatchSampler:
-    """Draws clips with replacement: corpora in proportion to size^``balance``, classes of a corpus likewise."""
+    """Draws windows with replacement: corpora in proportion to size^``balance``, classes of a corpus likewise.
+
+    Args:
+        voices: mean representations of speakers, float32 [speakers, 1536]; the difference of two moves a window.
+
+    Attributes:
+        centre, spread: mean and deviation of the representation as it is drawn, float32 [1536].
+    """
 
     def __init__(
-        self, corpora: Sequence[Spectra], labels: Sequence[str], batch_size: int, balance: float = 0.5, seed: int = 0
+        self,
+        corpora: Sequence[Embedded],
+        voices: NDArray[np.float32],
+        labels: Sequence[str],
+        batch_size: int,
+        balance: float = 0.5,
+        seed: int = 0,
     ) -> None:
         self._random = np.random.default_rng(seed)
         self._batch_size = batch_size
-        self._versions = [versions for corpus in corpora for versions in corpus.versions]
-        self._targets = np.concatenate([soft_targets(part.corpus, labels) for part in corpora])
+        self._voices = voices
+        self._pooled = np.concatenate([part.pooled for part in corpora])
+        sizes = [len(part.pooled) for part in corpora]
         allowed = [[label in part.corpus.labels for label in labels] for part in corpora]
-        self._allowed = np.repeat(np.array(allowed), [len(part.versions) for part in corpora], axis=0)
-        self._weights = draw_weights([part.corpus for part in corpora], balance)
+        self._allowed = np.repeat(np.array(allowed), sizes, axis=0)
+        self._targets = np.concatenate([soft_targets(part.corpus, labels)[part.recordings] for part in corpora])
+        first = np.cumsum([0, *(len(part.corpus.utterances) for part in corpora)])
+        owners = np.concatenate([part.recordings + start for part, start in zip(corpora, first, strict=False)])
+        weights = draw_weights([part.corpus for part in corpora], balance) / np.bincount(owners)
+        self._weights = weights[owners] / weights[owners].sum()
+        mean = np.average(self._pooled, axis=0, weights=self._weights)
+        spread = np.sqrt(np.average((self._pooled - mean) ** 2, axis=0, weights=self._weights))
+        self.centre = torch.from_numpy(mean.astype(np.float32))
+        self.spread = torch.from_numpy(np.maximum(spread, LEAST_SPREAD).astype(np.float32))
+        profiles, counts, own, line, made = [], [], [], [], 0
+        for part in corpora:
+            bank = _Bank(part, self._random)
+            profiles.append(bank.profiles)
+            counts.append(bank.counts)
+            own.append(made + bank.first_own[part.recordings])
+            line.append(np.full(len(part.pooled), made + bank.first_line))
+            made += len(bank.counts)
+        self._profiles, self._counts = np.concatenate(profiles), np.concatenate(counts)
+        self._first_own, self._first_line = np.concatenate(own), np.concatenate(line)
 
     def draw(self) -> Batch:
         """Draw one batch."""
-        chosen = self._random.choice(len(self._versions), self._batch_size, p=self._weights)
-        windows = [self._window(self._versions[index]) for index in chosen]
+        random, size = self._random, self._batch_size
+        chosen = random.choice(len(self._pooled), size, p=self._weights)
+        first, second = random.integers(len(self._voices), size=(2, size))
+        amount = random.uniform(0.0, 1.0, (size, 1)) * (random.random((size, 1)) < MOVED_SHARE)
+        move = (amount * (self._voices[first] - self._voices[second])).astype(np.float32)
+        own = self._first_own[chosen] + random.integers(PROFILES_OF_A_SPEAKER, size=size)
+        line = self._first_line[chosen] + random.integers(PROFILES_OF_A_CORPUS, size=size)
+        profile = np.where(random.random(size) < LINE_SHARE, line, own)
+        counts = self._counts[profile] * (random.random(size) < PROFILE_SHARE)
         return Batch(
-            torch.from_numpy(np.stack([power for power, _ in windows])),
-            torch.tensor([frames for _, frames in windows]),
+            torch.from_numpy(self._pooled[chosen] + move),
+            (torch.from_numpy(self._profiles[profile] + move), torch.from_numpy(counts / (counts + HALF_WEIGHT_CLIPS))),
             Targets(torch.from_numpy(self._targets[chosen]), torch.from_numpy(self._allowed[chosen])),
         )
 
-    def _window(self, versions: Sequence[Spectrum]) -> tuple[NDArray[np.float32], int]:
-        random = self._random
-        distorted = len(versions) > 1 and random.random() >= CLEAN_SHARE
-        value = versions[int(random.integers(1, len(versions))) if distorted else 0]
-        power = 10.0 ** self._warped(value.astype(np.float32))
-        power *= 10.0 ** (self._colour() / 10.0)
-        window, frames = self._placed(power)
-        self._add_noise(window, float(power.sum(axis=1).mean()))
-        self._mask(window)
-        window[frames:] = 0.0
-        return window, frames
 
-    def _warped(self, value: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Change tempo, and move the spectrum up or down."""
-        random = self._random
-        if random.random() < 0.6:
-            count = max(20, round(len(value) * random.uniform(*TEMPO)))
-            value = value[np.linspace(0, len(value) - 1, count).round().astype(int)]
-        if random.random() < 0.4:
-            shift = random.uniform(-THROAT_BANDS, THROAT_BANDS)
-            places = np.clip(np.arange(BANDS) + shift, 0, BANDS - 1)
-            low = places.astype(int)
-            high = np.minimum(low + 1, BANDS - 1)
-            part = (places - low).astype(np.float32)
-            value = value[:, low] * (1 - part) + value[:, high] * part
-        return value
+def voice_means(heard: Embedded) -> NDArray[np.float32]:
+    """Mean representation of each speaker as recorded, and where there are distorted versions of those.
 
-    def _colour(self) -> NDArray[np.float32]:
-        random, bands = self._random, np.arange(BANDS)
-        response = np.zeros(BANDS)
-        for _ in range(COLOUR_PEAKS):
-            shape = np.exp(-0.5 * ((bands - random.uniform(0, BANDS)) / random.uniform(3.0, 12.0)) ** 2)
-            response += random.uniform(-COLOUR_DB, COLOUR_DB) * shape
-        return response.astype(np.float32)
+    Returns:
+        float32 [speakers or twice as many, 1536].
+    """
+    speakers = heard.speakers[heard.recordings]
+    chosen = [(speakers == name) & (heard.is_clean == clean) for clean in (True, False) for name in np.unique(speakers)]
+    return np.stack([heard.pooled[windows].mean(axis=0) for windows in chosen if windows.any()])
 
-    def _placed(self, power: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
-        """A part of a long clip, or a short one anywhere in the window, or as a clip of its own length."""
-        random = self._random
-        window = np.zeros((WINDOW_FRAMES, BANDS), np.float32)
-        if len(power) >= WINDOW_FRAMES:
-            start = random.integers(0, len(power) - WINDOW_FRAMES + 1)
-            window[:] = power[start : start + WINDOW_FRAMES]
-            return window, WINDOW_FRAMES
-        room = WINDOW_FRAMES - len(power)
-        before = int(random.integers(0, room + 1)) if random.random() < 0.6 else min(room, 10)
-        after = int(random.integers(0, room - before + 1)) if random.random() < 0.6 else min(room - before, 10)
-        window[before : before + len(power)] = power
-        return window, before + len(power) + after
 
-    def _add_noise(self, window: NDArray[np.float32], level: float) -> None:
-        """Stationary coloured noise from first frame to last, also where there is no speech."""
-        random = self._random
-        tilt = 10.0 ** (-random.uniform(0.0, 2.5) * np.arange(BANDS) / BANDS)
-        noise = tilt / tilt.sum() * level * 10.0 ** (-random.uniform(*NOISE_RATIO_DB) / 10.0)
-        window += (noise * random.exponential(1.0, window.shape) + FLOOR).astype(np.float32)
+class _Bank:
+    """Profiles of a corpus.
 
-    def _mask(self, window: NDArray[np.float32]) -> None:
+    Attributes:
+        profiles, counts: float32 [profiles, 1536], and the number of different clips in each, float32.
+        first_own: int64 [recordings], place of the first of the 40 profiles of the recording's speaker.
+        first_line: place of the first of the 300 profiles of some speakers.
+    """
+
+    def __init__(self, heard: Embedded, random: np.random.Generator) -> None:
+        self._random, self._means, self._emotions = random, heard.means, heard.emotions
+        names, numbers = np.unique(heard.speakers, return_inverse=True)
+        pools = [np.flatnonzero(numbers == number) for number in range(len(names))]
+        drawn = [self._draw(pool) for pool in pools for _ in range(PROFILES_OF_A_SPEAKER)]
+        self.first_own = numbers * PROFILES_OF_A_SPEAKER
+        self.first_line = len(drawn)
+        for _ in range(PROFILES_OF_A_CORPUS):
+            several = int(random.integers(1, SPEAKERS_ON_A_LINE + 1))
+            speakers = random.choice(len(names), min(several, len(names)), replace=False)
+            drawn.append(self._draw(np.concatenate([pools[speaker] for speaker in speakers])))
+        self.profiles = np.stack([mean for mean, _ in drawn])
+        self.counts = np.array([count for _, count in drawn], np.float32)
+
+    def _draw(self, pool: NDArray[np.intp]) -> tuple[NDArray[np.float32], int]:
+        """The mean of 1 to 60 clips, small numbers as often as large ones, and how many different ones they are."""
         random = self._random
-        if random.random() < 0.5:
-            first = random.integers(0, BANDS - MASKED_BANDS)
-            window[:, first : first + random.integers(1, MASKED_BANDS + 1)] *= np.float32(1e-3)
-        if random.random() < 0.4:
-            first = random.integers(0, WINDOW_FRAMES - MASKED_FRAMES)
-            window[first : first + random.integers(1, MASKED_FRAMES + 1)] *= np.float32(1e-3)
+        count = min(int(np.exp(random.uniform(0.0, np.log(MOST_CLIPS)))), len(pool))
+        moods, members = np.unique(self._emotions[pool], return_inverse=True)
+        shares = random.dirichlet(np.full(len(moods), random.choice(MOOD_SPREADS)))[members] + 1e-9
+        chosen = random.choice(pool, count, p=shares / shares.sum())
+        return self._means[chosen].mean(axis=0), len(np.unique(chosen))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from export.speech_representations.encoder import PRESET
 from export.speech_representations.graph import read_voice, voice_model
 from export.speech_representations.network import HALF_WEIGHT_CLIPS, POOLED, VoiceConfig, VoiceNetwork
 from export.training.checkpoint import averaged_weights, load_checkpoint
-from export.training.trainer import load_calibration
+from export.training.trainer import load_calibration, load_doubt
 from service.card import ProfileInput, SpeechInput, read_card
 
 GRAPH_FILE_NAME = "ge2e.onnx"
@@ -41,7 +40,8 @@ def read_source(weights: Path) -> EmotionSource:
             names; the message is one line.
     """
     if not weights.is_dir():
-        return EmotionSource(partial(write_voice_bundle, load_trained(weights)), load_calibration(weights))
+        write = partial(write_voice_bundle, load_trained(weights))
+        return EmotionSource(write, load_calibration(weights), doubt=load_doubt(weights))
     check_weights(read_card(weights), weights, "model")
     return EmotionSource(partial(write_voice_bundle, load_network(weights)), *former(weights))
 
@@ -89,7 +89,7 @@ def write_voice_bundle(
         high_pass_hz=BELOW_SPEECH.below_hz,
         cpu_batch=CPU_BATCH,
         profile=ProfileInput(
-            encoder_sha256=encoder_sha256(network),
+            encoder_sha256=network.encoder.sha256,
             dimensions=POOLED // 2,
             half_weight_clips=HALF_WEIGHT_CLIPS,
         ),
@@ -102,15 +102,6 @@ def write_voice_bundle(
         network.config.labels,
     )
     return write_emotion_bundle(drawn, about, speech, calibration, out, inputs)
-
-
-def encoder_sha256(network: VoiceNetwork) -> str:
-    """Digest of all that the pooled representation depends on; profiles are bound to it, not to the head."""
-    digest = hashlib.sha256(f"{PRESET.name} {BELOW_SPEECH.below_hz} {network.config.equalisation}".encode())
-    for name, value in sorted(network.state_dict().items()):
-        if name == "reference" or name.startswith(("layers.", "energy.")):
-            digest.update(name.encode() + np.ascontiguousarray(value.numpy(), "<f4").tobytes())
-    return digest.hexdigest()
 
 
 def by_network(network: VoiceNetwork, calibration: Calibration) -> Compute:

@@ -40,6 +40,19 @@ PRESET = FrontEndPreset(
 )
 """Mel power of 25 ms every 10 ms; recordings are judged in windows of 3.0 s."""
 
+# fmt: off
+REFERENCE_SHARES = (
+    0.0333, 0.101, 0.147, 0.11, 0.0911, 0.0991, 0.0847, 0.0661, 0.048, 0.0381,
+    0.0275, 0.0198, 0.0153, 0.0129, 0.0114, 0.0115, 0.0102, 0.00879, 0.00772, 0.00688,
+    0.00625, 0.00557, 0.00499, 0.00411, 0.00365, 0.0035, 0.00305, 0.00263, 0.00218, 0.00206,
+    0.00209, 0.00197, 0.00153, 0.00141, 0.00123, 0.000874, 0.000659, 0.000619, 0.000536, 0.000532,
+)
+# fmt: on
+"""Share of each band in the power of speech as the encoder knows it.
+
+Mean over 351 recordings of LibriSpeech (CC BY 4.0) that never went through MP3, behind the 70 Hz filter.
+"""
+
 
 class EncoderFileError(CorpusError):
     """A file that is not the encoder's; the message says what would be."""

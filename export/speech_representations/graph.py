@@ -72,8 +72,8 @@ class _Writer:
         mean = graph.add("ReduceSum", graph.add("Mul", power, share), steps)
         whole = graph.add("Max", graph.add("ReduceSum", mean, bands), floor)
         mean = graph.add("Max", graph.add("Div", mean, whole), floor)
-        reference = graph.constant(_array(self._network.reference)[:, None], "reference")
-        gain = graph.add("Pow", graph.add("Div", reference, mean), graph.constant(self._network.config.equalisation))
+        reference = graph.constant(_array(self._network.encoder.reference)[:, None], "reference")
+        gain = graph.add("Pow", graph.add("Div", reference, mean), graph.constant(self._network.encoder.equalisation))
         gain = graph.add("Clip", gain, graph.constant(1.0 / LARGEST_GAIN), graph.constant(LARGEST_GAIN))
         equalised = graph.add("Mul", power, gain)
         energy = graph.add("Mul", graph.add("ReduceSum", equalised, bands), share)
@@ -85,20 +85,17 @@ class _Writer:
         graph = self._graph
         x = graph.add("Transpose", power, perm=[2, 0, 1])
         outputs = []
-        for index, layer in enumerate(self._network.layers):
+        for index, layer in enumerate(self._network.encoder.layers):
             x = write_lstm(graph, x, f"layers.{index}", layer)
             outputs.append(x)
         return graph.add("Concat", *outputs, axis=2)
 
     def _pool(self, states: str, active: str) -> str:
-        """Attention-weighted mean and deviation over steps, float32 [batch, 1536]."""
-        graph, energy = self._graph, self._network.energy
-        weight = graph.constant(np.ascontiguousarray(_array(energy.weight).T), "energy.weight")
-        energies = graph.add("MatMul", states, weight)
-        inside = graph.add("Transpose", active, perm=[2, 0, 1])
-        energies = graph.add("Where", inside, energies, graph.constant(-1e9))
-        share = graph.add("Softmax", energies, axis=0)
-        first = graph.constant([0])
+        """Mean and deviation over active steps, float32 [batch, 1536]."""
+        graph, first = self._graph, self._graph.constant([0])
+        inside = graph.add("Cast", graph.add("Transpose", active, perm=[2, 0, 1]), to=FLOAT)
+        count = graph.add("Max", graph.add("ReduceSum", inside, first), graph.constant(1.0))
+        share = graph.add("Div", inside, count)
         mean = graph.add("ReduceSum", graph.add("Mul", states, share), first, keepdims=0)
         squares = graph.add("Mul", graph.add("Mul", states, states), share)
         square = graph.add("ReduceSum", squares, first, keepdims=0)
@@ -107,19 +104,19 @@ class _Writer:
         return graph.add("Concat", mean, deviation, axis=1)
 
     def _personal(self, pooled: str) -> str:
-        """The representation seen from a profile; without one it stays as it is."""
+        """The representation seen from a profile, or from the mean of the training, in units of its deviation."""
         graph = self._graph
         # Their first size has a name of its own: where they are left out it is 1, whatever the batch.
         profile = graph.optional_input("profile", ["profiles", POOLED], np.zeros((1, POOLED), np.float32))
         weight = graph.optional_input("profile_weight", ["profiles"], np.zeros(1, np.float32))
         centre = graph.constant(_array(self._network.centre), "centre")
         shift = graph.add("Mul", graph.add("Sub", profile, centre), graph.add("Unsqueeze", weight, graph.constant([1])))
-        return graph.add("Sub", pooled, shift)
+        seen = graph.add("Sub", graph.add("Sub", pooled, shift), centre)
+        return graph.add("Div", seen, graph.constant(_array(self._network.spread), "spread"))
 
     def _head(self, pooled: str, calibration: Calibration) -> None:
         graph, network = self._graph, self._network
-        entries = (graph.constant(_array(getattr(network.norm, name)), f"norm.{name}") for name in NORM)
-        hidden = graph.add("Relu", self._dense(graph.add("BatchNormalization", pooled, *entries), "hidden"))
+        hidden = graph.add("Relu", self._dense(pooled, "hidden"))
         scaled = graph.add("Mul", self._dense(hidden, "emotion"), graph.constant(1.0 / calibration.temperature))
         logits = graph.add("Add", scaled, graph.constant(calibration.offsets.astype(np.float32)))
         classes = len(network.config.labels)
@@ -147,17 +144,17 @@ def read_voice(model: onnx.ModelProto, config: VoiceConfig) -> VoiceNetwork:
     """
     values = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
     network = VoiceNetwork(config)
-    state = {"reference": values["reference"][:, 0], "energy.weight": values["energy.weight"].T}
-    state |= {f"norm.{name}": values[f"norm.{name}"] for name in NORM}
+    state = {"centre": values["centre"], "spread": values["spread"]}
     for name in DENSE:
         state |= {f"{name}.{part}": values[f"{name}.{part}"] for part in ("weight", "bias")}
-    for index in range(len(network.layers)):
-        state |= {f"layers.{index}.{key}": value for key, value in read_lstm(values, f"layers.{index}").items()}
-    network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in state.items()}, strict=False)
+    for index in range(len(network.encoder.layers)):
+        state |= {f"encoder.layers.{index}.{key}": value for key, value in read_lstm(values, f"layers.{index}").items()}
+    network.load_state_dict(
+        {key: torch.from_numpy(np.array(value)) for key, value in state.items()},
+    )
     return network.eval()
 
 
-NORM = ("weight", "bias", "running_mean", "running_var")
 DENSE = ("hidden", "emotion", "arousal", "valence")
 """Parts of the head by their names in the network and in the graph."""
 

@@ -1,21 +1,25 @@
-"""Emotion from the layers of the GE2E encoder: conditioned spectrum, LSTM layers, attention, two dense layers.
+"""Emotion from the layers of the GE2E encoder: conditioned spectrum, LSTM layers, mean and deviation, two dense layers.
 
 The spectrum of each clip is conditioned first: frames far below the loudest are told apart, the mean spectrum of the
-others is drawn towards a reference, and their level is set. So neither the level of a recording nor most of the
-colour of a microphone reaches the network.
+others is drawn towards that of the speech that the encoder knows, and their level is set. Neither the level of a
+recording nor most of the colour of a microphone reaches the network. The encoder's layers stay as they were published:
+on voices never heard they serve better than layers that learn along (docs/training.md).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from export.corpora.labels import AROUSAL_LEVELS, VALENCE_LEVELS
-from export.speech_representations.encoder import BANDS, LAYERS, UNITS, encoder_layers
+from export.graph.high_pass import BELOW_SPEECH
+from export.speech_representations.encoder import LAYERS, PRESET, REFERENCE_SHARES, UNITS, encoder_layers
 
 ACTIVE_SHARE = 1e-3
 """Frames of at least this share of the loudest frame's energy are active: 30 dB below it."""
@@ -33,7 +37,7 @@ POWER_FLOOR = 1e-12
 """Least energy, so that digital silence divides by something."""
 
 LEAST_VARIANCE = 1e-6
-"""Least variance over time, whose root has a slope."""
+"""Least variance over time, so that rounding takes no root of less than zero."""
 
 POOLED = 2 * LAYERS * UNITS
 """Numbers of the pooled representation: mean and deviation of each unit of each layer."""
@@ -76,29 +80,27 @@ class VoiceConfig:
         return cls(**(values | {"labels": tuple(values["labels"])}))
 
 
-class VoiceNetwork(nn.Module):
-    """The whole network over mel power; see the module's text."""
+class VoiceEncoder(nn.Module):
+    """Conditioning and the encoder's layers; see the module's text.
 
-    reference: Tensor
+    Args:
+        equalisation: see :class:`VoiceConfig`.
+    """
 
-    def __init__(self, config: VoiceConfig) -> None:
+    def __init__(self, equalisation: float) -> None:
         super().__init__()
-        self.config = config
-        self.register_buffer("reference", torch.full((BANDS,), 1.0 / BANDS))
+        self.equalisation = equalisation
+        shares = torch.tensor(REFERENCE_SHARES)
+        self.reference = shares / shares.sum()
         self.layers = encoder_layers()
-        self.energy = nn.Linear(LAYERS * UNITS, 1, bias=False)
-        self.norm = nn.BatchNorm1d(POOLED)
-        self.dropout = nn.Dropout(config.dropout)
-        self.hidden = nn.Linear(POOLED, config.head_units)
-        self.emotion = nn.Linear(config.head_units, len(config.labels))
-        self.arousal = nn.Linear(config.head_units, len(AROUSAL_LEVELS))
-        self.valence = nn.Linear(config.head_units, len(VALENCE_LEVELS))
 
     @property
-    def centre(self) -> Tensor:
-        """Mean representation of the training, float32 [1536]; a profile takes the place of it."""
-        assert self.norm.running_mean is not None
-        return self.norm.running_mean
+    def sha256(self) -> str:
+        """Digest of all that the representation depends on; profiles are bound to it."""
+        digest = hashlib.sha256(f"{PRESET.name} {BELOW_SPEECH.below_hz} {self.equalisation}".encode())
+        for name, value in [("reference", self.reference), *sorted(self.layers.state_dict().items())]:
+            digest.update(name.encode() + np.ascontiguousarray(value.numpy(), "<f4").tobytes())
+        return digest.hexdigest()
 
     def condition(self, power: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Equalise and level the spectra.
@@ -117,36 +119,55 @@ class VoiceNetwork(nn.Module):
         share = active.float() / active.sum(dim=1, keepdim=True).clamp(min=1)
         mean = torch.einsum("bt,btn->bn", share, power)
         mean = mean / mean.sum(dim=1, keepdim=True).clamp(min=POWER_FLOOR)
-        gain = (self.reference / mean.clamp(min=POWER_FLOOR)) ** self.config.equalisation
+        gain = (self.reference / mean.clamp(min=POWER_FLOOR)) ** self.equalisation
         gain = gain.clamp(1.0 / LARGEST_GAIN, LARGEST_GAIN)
         equalised = power * gain[:, None, :]
         level = (share * equalised.sum(dim=2)).sum(dim=1).clamp(min=POWER_FLOOR)
         return equalised * (ACTIVE_LEVEL / level)[:, None, None], active
 
-    def embed(self, power: Tensor, frames: Tensor) -> Tensor:
-        """Pooled representation, float32 [batch, 1536]: attention-weighted mean, then deviation, of all layers."""
+    def forward(self, power: Tensor, frames: Tensor) -> Tensor:
+        """Pooled representation, float32 [batch, 1536]: mean, then deviation, of all layers over active frames."""
         x, active = self.condition(power, frames)
         outputs = []
         for layer in self.layers:
             x, _ = layer(x)
             outputs.append(x)
         states = torch.cat(outputs, dim=2)
-        energies = self.energy(states)[..., 0].masked_fill(~active, -1e9)
-        weights = torch.softmax(energies, dim=1)
-        mean = torch.einsum("bt,btc->bc", weights, states)
-        square = torch.einsum("bt,btc->bc", weights, states.square())
+        share = active / active.sum(dim=1, keepdim=True).clamp(min=1)
+        mean = torch.einsum("bt,btc->bc", share, states)
+        square = torch.einsum("bt,btc->bc", share, states.square())
         deviation = (square - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
         return torch.cat([mean, deviation], dim=1)
 
+
+class VoiceNetwork(nn.Module):
+    """The encoder and two dense layers."""
+
+    centre: Tensor
+    spread: Tensor
+    """Mean and deviation of the representation in training, float32 [1536]; a profile takes the place of the mean."""
+
+    def __init__(self, config: VoiceConfig, encoder: VoiceEncoder | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = encoder or VoiceEncoder(config.equalisation)
+        self.register_buffer("centre", torch.zeros(POOLED))
+        self.register_buffer("spread", torch.ones(POOLED))
+        self.dropout = nn.Dropout(config.dropout)
+        self.hidden = nn.Linear(POOLED, config.head_units)
+        self.emotion = nn.Linear(config.head_units, len(config.labels))
+        self.arousal = nn.Linear(config.head_units, len(AROUSAL_LEVELS))
+        self.valence = nn.Linear(config.head_units, len(VALENCE_LEVELS))
+
     def forward(self, power: Tensor, frames: Tensor, profile: Profile | None = None) -> dict[str, Tensor]:
         """Logits by output name: emotion [batch, classes], arousal [batch, 2], valence [batch, 3]."""
-        return self.judge(self.embed(power, frames), profile)
+        return self.judge(self.encoder(power, frames), profile)
 
     def judge(self, pooled: Tensor, profile: Profile | None = None) -> dict[str, Tensor]:
-        """The same from what :meth:`embed` gave, seen from a profile where there is one."""
+        """The same from the pooled representation, seen from a profile where there is one."""
         if profile is not None:
             mean, weight = profile
             pooled = pooled - weight[:, None] * (mean - self.centre)
-        pooled = self.dropout(self.norm(pooled))
+        pooled = self.dropout((pooled - self.centre) / self.spread)
         x = self.dropout(functional.relu(self.hidden(pooled)))
         return {"emotion": self.emotion(x), "arousal": self.arousal(x), "valence": self.valence(x)}

@@ -6,18 +6,15 @@ folds; a profile for one fold is drawn from the others, so that no recording is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from export.evaluation.metrics import unweighted_average_recall
-from export.speech_representations.network import HALF_WEIGHT_CLIPS, POOLED, VoiceNetwork
-from export.speech_representations.recipe import windows_of
-from export.speech_representations.spectra import Spectra
+from export.speech_representations.embedded import Embedded, Profiles, recall
+from export.speech_representations.network import HALF_WEIGHT_CLIPS, VoiceNetwork
 
 FOLDS: Final = 5
 DRAWS: Final = 5
@@ -28,31 +25,6 @@ MOSTLY: Final = 0.7
 Whose = Literal["speaker", "line", "both"]
 Mix = Literal["balanced", "mostly neutral", "one mood", "any"]
 MIXES: Final[tuple[Mix, ...]] = ("balanced", "mostly neutral", "one mood", "any")
-Numbers = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """A corpus as the encoder sees it.
-
-    Attributes:
-        pooled: float32 [windows, 1536].
-        recordings: int64 [windows], the recording of each.
-        speakers, emotions: text [recordings].
-    """
-
-    pooled: NDArray[np.float32]
-    recordings: Numbers
-    speakers: NDArray[np.str_]
-    emotions: NDArray[np.str_]
-
-    @property
-    def means(self) -> NDArray[np.float64]:
-        """Mean representation of each recording, float64 [recordings, 1536]."""
-        sums = np.zeros((len(self.speakers), POOLED))
-        np.add.at(sums, self.recordings, self.pooled)
-        counts: NDArray[np.float64] = np.bincount(self.recordings, minlength=len(sums)).astype(np.float64)
-        return sums / counts[:, None]
 
 
 @dataclass(frozen=True)
@@ -65,33 +37,18 @@ class ProfileRow:
     recall: float
 
 
-def embed(network: VoiceNetwork, spectra: Spectra) -> Embedded:
-    """Run the encoder over the clean version of every recording."""
-    pooled, recordings = [], []
-    for number, versions in enumerate(spectra.versions):
-        for part in windows_of(versions[0]):
-            power = 10.0 ** torch.from_numpy(part.astype(np.float32))[None]
-            with torch.inference_mode():
-                pooled.append(network.embed(power, torch.tensor([len(part)]))[0].numpy())
-            recordings.append(number)
-    rows = spectra.corpus.utterances
-    speakers = np.array([utterance.speaker for utterance in rows])
-    emotions = np.array([utterance.emotion for utterance in rows])
-    return Embedded(np.stack(pooled), np.array(recordings), speakers, emotions)
-
-
 def study(network: VoiceNetwork, corpus: Embedded, seed: int = 0) -> Iterator[ProfileRow]:
     """The recall without a profile, then with each kind, a mean over :data:`DRAWS`.
 
     Profiles of a line are drawn from the other speakers, where there are two or more.
     """
-    yield ProfileRow(None, 0, None, _recall(network, corpus, None))
+    yield ProfileRow(None, 0, None, recall(network, corpus, None))
     whose: tuple[Whose, ...] = ("speaker", "line", "both") if len(set(corpus.speakers)) > 2 else ("speaker",)
     for kind in whose:
         for clips in CLIPS:
             for mix in MIXES:
                 random = np.random.default_rng(seed)
-                found = [_recall(network, corpus, _profiles(corpus, kind, clips, mix, random)) for _ in range(DRAWS)]
+                found = [recall(network, corpus, draw_profiles(corpus, kind, clips, mix, random)) for _ in range(DRAWS)]
                 yield ProfileRow(kind, clips, mix, float(np.mean(found)))
 
 
@@ -128,21 +85,18 @@ def equal_error_rate(corpus: Embedded, clips: int, seed: int = 0) -> float:
     return float((missed[best] + matched[best]) / 2)
 
 
-def _profiles(
-    corpus: Embedded, whose: Whose, clips: int, mix: Mix, random: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each recording a profile [recordings, 1536] and its weight [recordings]."""
-    means = corpus.means
-    profiles = np.zeros((len(means), POOLED), np.float32)
-    counts = np.zeros(len(means), np.float32)
+def draw_profiles(corpus: Embedded, whose: Whose, clips: int, mix: Mix, random: np.random.Generator) -> Profiles:
+    """For each recording a profile that was drawn from recordings of other folds."""
+    means, speakers, emotions = corpus.means, corpus.speakers, corpus.emotions
+    profiles, counts = np.zeros_like(means), np.zeros(len(means), np.float32)
     folds = random.integers(0, FOLDS, len(means))
-    for speaker in np.unique(corpus.speakers):
-        own, others = np.flatnonzero(corpus.speakers == speaker), np.flatnonzero(corpus.speakers != speaker)
+    for speaker in np.unique(speakers):
+        own, others = np.flatnonzero(speakers == speaker), np.flatnonzero(speakers != speaker)
         for fold in range(FOLDS):
             judged, rest = own[folds[own] == fold], own[folds[own] != fold]
             pools = {"speaker": [rest], "line": [others], "both": [rest, others]}[whose]
             share = -(-clips // len(pools))
-            drawn = np.concatenate([_draw(pool, corpus.emotions, share, mix, random) for pool in pools])
+            drawn = np.concatenate([_draw(pool, emotions, share, mix, random) for pool in pools])
             if len(judged) and len(drawn):
                 profiles[judged], counts[judged] = means[drawn].mean(axis=0), len(drawn)
     return profiles, counts / (counts + np.float32(HALF_WEIGHT_CLIPS))
@@ -164,22 +118,3 @@ def _draw(
     turns = np.concatenate([np.flatnonzero(labels == name) for name in np.unique(labels)])
     ranks = np.concatenate([np.arange(np.count_nonzero(labels == name)) for name in np.unique(labels)])
     return order[turns[np.argsort(ranks, kind="stable")]][:clips]
-
-
-def _recall(
-    network: VoiceNetwork, corpus: Embedded, profiles: tuple[NDArray[np.float32], NDArray[np.float32]] | None
-) -> float:
-    """Unweighted average recall over the classes that network and corpus share."""
-    labels: Sequence[str] = network.config.labels
-    profile = None
-    if profiles is not None:
-        mean, weight = (torch.from_numpy(values[corpus.recordings]) for values in profiles)
-        profile = mean, weight
-    with torch.inference_mode():
-        odds = torch.softmax(network.judge(torch.from_numpy(corpus.pooled), profile)["emotion"], dim=1).numpy()
-    sums = np.zeros((len(corpus.emotions), len(labels)))
-    np.add.at(sums, corpus.recordings, odds)
-    own = np.flatnonzero(np.isin(labels, corpus.emotions))
-    known = np.isin(corpus.emotions, labels)
-    truth = np.array([labels.index(name) for name in corpus.emotions[known]])
-    return unweighted_average_recall(truth, own[sums[known][:, own].argmax(axis=1)])

@@ -87,10 +87,11 @@ def soft_targets(corpus: Corpus, labels: Sequence[str]) -> NDArray[np.float32]:
     targets = np.zeros((len(corpus.utterances), len(labels)), dtype=np.float32)
     place = {label: column for column, label in enumerate(labels)}
     for row, utterance in enumerate(corpus.utterances):
-        share = LISTENER_SHARE if utterance.heard else 0.0
+        heard = [place[name] for name in utterance.heard if name in place]
+        share = LISTENER_SHARE if heard else 0.0
         targets[row, place[utterance.emotion]] += 1.0 - share
-        for name in utterance.heard:
-            targets[row, place[name]] += share / len(utterance.heard)
+        for column in heard:
+            targets[row, column] += share / len(heard)
     return targets
 
 

@@ -22,7 +22,6 @@ class OneCycle:
         average_decay: decay of the exponential average of the weights.
         average_buffers: whether buffers, such as statistics of batch normalisations, are averaged too.
         clip_norm: largest gradient norm.
-        slower: parameters whose names begin so learn at this factor of the rate.
     """
 
     def __init__(
@@ -36,23 +35,20 @@ class OneCycle:
         average_decay: float,
         average_buffers: bool,
         clip_norm: float,
-        slower: tuple[str, float] = ("", 1.0),
     ) -> None:
         self.step = 0
         self._network = network
         self._clip_norm = clip_norm
         averaging = get_ema_multi_avg_fn(average_decay)
         self._average = AveragedModel(network, multi_avg_fn=averaging, use_buffers=average_buffers)
-        prefix, factor = slower
-        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-        for name, parameter in network.named_parameters():
-            rate = peak_rate * (factor if prefix and name.startswith(prefix) else 1.0)
-            groups.setdefault((rate, weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
+        matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+        vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
         self._optimizer = torch.optim.AdamW(
-            [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
+            [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+            lr=peak_rate,
         )
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, [rate for rate, _ in groups], total_steps=steps, pct_start=rise
+            self._optimizer, peak_rate, total_steps=steps, pct_start=rise
         )
 
     @property

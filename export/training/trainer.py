@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from export.evaluation.calibration import Calibration
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, append_figures, load_checkpoint, save_checkpoint
 from export.training.one_cycle import OneCycle
+from service.card import Doubt
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,6 @@ class Trainer(ABC, Generic[Network]):
 
     Args:
         settings: what a checkpoint says of the network, so that it can be made again.
-        slower: parameters whose names begin so learn at this factor of the rate.
     """
 
     def __init__(
@@ -63,7 +63,6 @@ class Trainer(ABC, Generic[Network]):
         out: Path,
         seed: int,
         settings: dict[str, object] | str,
-        slower: tuple[str, float] = ("", 1.0),
     ) -> None:
         torch.manual_seed(seed)
         self.network = network
@@ -79,9 +78,9 @@ class Trainer(ABC, Generic[Network]):
             average_decay=config.average_decay,
             average_buffers=config.average_buffers,
             clip_norm=config.clip_norm,
-            slower=slower,
         )
         self.calibration: Calibration | None = None
+        self._doubt: Doubt | None = None
         out.mkdir(parents=True, exist_ok=True)
 
     @abstractmethod
@@ -121,9 +120,9 @@ class Trainer(ABC, Generic[Network]):
         """The network with averaged weights."""
         return cast("Network", self._cycle.averaged)
 
-    def keep(self, calibration: Calibration) -> None:
-        """Put the calibration of the averaged network beside it in the checkpoint."""
-        self.calibration = calibration
+    def keep(self, calibration: Calibration, doubt: Doubt | None = None) -> None:
+        """Put the calibration of the averaged network, and its bound of plausible labels, into the checkpoint."""
+        self.calibration, self._doubt = calibration, doubt
         self._save()
 
     def _one_step(self) -> float:
@@ -140,6 +139,7 @@ class Trainer(ABC, Generic[Network]):
                 "config": self._settings,
                 "loop": asdict(self._config),
                 "calibration": self.calibration and self.calibration.to_settings(),
+                "doubt": self._doubt and self._doubt.model_dump(),
             }
             | self._cycle.state(),
             self._out / CHECKPOINT_FILE_NAME,
@@ -150,3 +150,9 @@ def load_calibration(checkpoint: Path) -> Calibration | None:
     """The calibration that :meth:`Trainer.keep` put into a checkpoint; None if the training did not come to its end."""
     settings = torch.load(checkpoint, weights_only=True).get("calibration")
     return Calibration.from_settings(settings) if settings else None
+
+
+def load_doubt(checkpoint: Path) -> Doubt | None:
+    """The bound of plausible labels that :meth:`Trainer.keep` put into a checkpoint; None if it put none there."""
+    values = torch.load(checkpoint, weights_only=True).get("doubt")
+    return Doubt(**values) if values else None

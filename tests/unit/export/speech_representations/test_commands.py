@@ -38,8 +38,8 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoder, "WEIGHTS_SHA256", digest)
         train = ["train", "ge2e", "--corpus", *corpora, "--left-out", corpora[0], "--encoder", wheel]
-        train += ["--out", folder / "run", "--cache", folder / "cache", "--steps", 3, "--batch-size", 4]
-        assert main(list(map(str, [*train, "--versions", 2]))) == 0
+        train += ["--out", folder / "run", "--cache", folder / "cache", "--steps", 3, "--batch-size", 8]
+        assert main(list(map(str, [*train, "--versions", 2, "--unheard"]))) == 0
     card = json.loads((ROOT / "export/emonet/cards/emonet-open.json").read_text())
     card |= {"name": "small", "version": "1", "seen_corpora": ["one", "two"], "calibration_corpora": []}
     (folder / "card.json").write_text(json.dumps(card))
@@ -54,6 +54,7 @@ def test_a_trained_network_becomes_a_verified_bundle(trained):
     assert card.speech.high_pass_hz == 70.0
     assert {entry.data for entry in card.measurements} == {"one", "two"}
     assert main(["verify", str(trained / "models/small/1")]) == 0
+    assert card.doubt.fitted_on == ["one (unheard)", "two (unheard)"]
     rows = [json.loads(line) for line in (trained / "run/training.jsonl").read_text().splitlines()]
     assert "left_out_uar_one" in rows[-1]
 
@@ -97,3 +98,17 @@ def test_other_files_are_refused_before_they_are_read(tmp_path):
             read_encoder(file)
     with pytest.raises(EncoderFileError, match="no such file"):
         read_encoder(tmp_path / "absent.whl")
+
+
+def test_each_corpus_is_judged_by_a_network_that_never_heard_it(tmp_path, monkeypatch, capsys):
+    corpora = [write_small_corpus(tmp_path / name, 2) for name in ("one", "two")]
+    wheel, digest = write_wheel(tmp_path)
+    monkeypatch.setattr(encoder, "WEIGHTS_SHA256", digest)
+    words = ["leave-out", "--corpus", *corpora, "--encoder", wheel, "--versions", 1, "--steps", 2]
+    for left in ("corpus", "speakers"):
+        assert main(list(map(str, [*words, "--left", left]))) == 0
+        rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[3:]]
+        assert [row[1].strip() for row in rows] == ["one", "two"]
+        assert all(0.0 <= float(row[4].split("(")[0]) <= 100.0 for row in rows)
+    assert main(list(map(str, [*words, "--judge", "three"]))) == 1
+    assert "three is not among the corpora" in capsys.readouterr().err
