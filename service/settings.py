@@ -65,7 +65,7 @@ class Limits(BaseModel):
         4_000_000, gt=0, description="numbers of one answer with embeddings: windows times dimensions"
     )
     min_hop_s: float = Field(0.05, gt=0, description="shortest hop between windows")
-    decode_timeout_s: float = Field(30.0, gt=0, description="wall-clock seconds for decoding")
+    decode_timeout_s: float = Field(60.0, gt=0, description="processor seconds for decoding")
     decode_memory_bytes: int = Field(2048 * MEBIBYTE, gt=0, description="address space of the decoder's process")
     deadline_s: float = Field(120.0, gt=0, description="seconds from the last byte of the body to the answer")
     max_message_bytes: int = Field(MEBIBYTE, gt=0, description="bytes of one message of a stream")

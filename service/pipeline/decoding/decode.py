@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +15,8 @@ from typing import Any, Final
 from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.decoding.decoder_messages import file_end_of, flags_of, picture_media, sound_media, spans_of
 from service.pipeline.decoding.frame_stream import FrameReceiver, HandlerFailedError, OnFrame, VideoSummary
-from service.pipeline.decoding.pool import OnMessage, WorkerDiedError, WorkerPool
+from service.pipeline.decoding.places import Places
+from service.pipeline.decoding.pool import PATIENT_SHARE, TOO_SLOW, OnMessage, WorkerDiedError, WorkerPool
 from service.pipeline.decoding.sample_buffer import DecodedBudget, SampleBuffer
 from service.pipeline.media.channels import PickedChannels
 from service.pipeline.media.containers import VIDEO_CODECS
@@ -23,7 +26,9 @@ from service.pipeline.media.video_frames import VideoJob
 from service.pipeline.options import check_range
 from service.pipeline.results import FlagSpan, FloatArray, MediaInfo
 from service.problems import (
+    CapacityExceeded,
     ContainerUnsupported,
+    DeadlineExceeded,
     DecoderUnavailable,
     MediaCrashedDecoder,
     MediaTooLong,
@@ -89,6 +94,7 @@ class Decoder:
         self._is_strict = is_strict
         self._crashers = _KnownCrashers()
         self.budget = DecodedBudget(limits.max_decoded_bytes)
+        self._large = Places(1)  # at the budget, for sound that did not fit into it
         self._pool = WorkerPool(
             workers,
             limits.decode_memory_bytes,
@@ -252,9 +258,25 @@ class Decoder:
         )
 
     def _decode(self, view: memoryview, job: AudioJob, cancel: threading.Event | None) -> DecodedAudio:
+        """Decode; sound for which there is no room beside others' is given up, and begun again in its turn."""
         most = math.ceil((self._limits.max_duration_s + 1) * job.target_rate_hz)
-        buffer = SampleBuffer(self._limits.max_channels, most, self.budget)
-        facts = self._run("audio", asdict(job), view, buffer.receive, on_restart=buffer.restart, cancel=cancel)
+        patience_s = PATIENT_SHARE * self._limits.deadline_s
+        ends_at: float | None = None
+        with contextlib.ExitStack() as turn:
+            while True:
+                buffer = SampleBuffer(self._limits.max_channels, most, self.budget)
+                try:
+                    facts = self._run(
+                        "audio", asdict(job), view, buffer.receive, on_restart=buffer.restart, cancel=cancel
+                    )
+                    break
+                except CapacityExceeded:
+                    needed_bytes = min(buffer.wanted_bytes, self.budget.most_bytes)
+                del buffer  # its bytes are free again
+                if ends_at is None:
+                    turn.enter_context(self._large.hold(patience_s, cancel))
+                    ends_at = time.monotonic() + patience_s
+                self.budget.wait_for(needed_bytes, ends_at, cancel)
         media = sound_media(facts, job.container)
         names = tuple(str(name) for name in facts["names"])
         return DecodedAudio(buffer.finish(), media, flags_of(facts), spans_of(facts), names)
@@ -283,6 +305,8 @@ class Decoder:
         """The problem for the death of a decoder process."""
         if death.signal_name in EXTERNAL_SIGNALS or not self._pool.is_open:
             return DecoderUnavailable(retry_after_s=1.0)
+        if death.signal_name == "SIGXCPU":
+            return DeadlineExceeded(TOO_SLOW)
         return MediaCrashedDecoder()
 
 

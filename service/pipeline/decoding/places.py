@@ -11,6 +11,7 @@ from typing import Final
 
 from service.pipeline.device.account import current_account
 from service.pipeline.device.fair_round import FairRound
+from service.pipeline.device.rate import LEAST_RETRY_S
 from service.pipeline.device.task import WAKE_S, Cancelled
 from service.problems import DecoderUnavailable
 
@@ -85,7 +86,7 @@ class Places:
             if cancel is not None and cancel.is_set():
                 raise Cancelled
             if time.monotonic() >= ends_at:
-                raise DecoderUnavailable(retry_after_s=1.0)
+                raise DecoderUnavailable(retry_after_s=max(LEAST_RETRY_S, timeout_s))  # as long again
 
     def swap(self, place: Place) -> bool:
         """Give ``place`` to another owner who waits, and queue its own again; False if nobody waits."""

@@ -30,6 +30,11 @@ SHORT_SAMPLES: Final = 12_000_000
 """Samples of all channels up to which decoding is short work: 12 minutes at 16 kHz, or 2 minutes of 48 kHz stereo.
 That takes 0.1 to 0.5 s (measured)."""
 
+PATIENT_SHARE: Final = 0.5
+"""Share of its deadline that a job waits for a place; the other half is for the work itself."""
+
+TOO_SLOW: Final = "The recording took too long to decode."
+
 MAX_DETAIL_CHARACTERS: Final = 300
 POINTERS: Final = ("/start_s", "/end_s", "/channel", "/track", "/picture_track")
 """Parameters that a file can be at odds with."""
@@ -94,8 +99,8 @@ class WorkerPool:
     Args:
         size: short jobs at once; as many long ones beside them.
         memory_bytes: address space of each process.
-        job_timeout_s: wall-clock seconds after which a job is killed.
-        queue_timeout_s: seconds that a job waits for a process.
+        job_timeout_s: processor seconds, and wall-clock seconds between two messages, after which a job is killed.
+        deadline_s: wall-clock seconds after which it is killed; it waits for a process for a share of them.
         on_death: called with the signal's name whenever a process dies.
     """
 
@@ -104,13 +109,14 @@ class WorkerPool:
         size: int,
         memory_bytes: int,
         job_timeout_s: float,
-        queue_timeout_s: float,
+        deadline_s: float,
         on_death: Callable[[str], None],
     ) -> None:
         self._size = size
         self._memory_bytes = memory_bytes
         self._job_timeout_s = job_timeout_s
-        self._queue_timeout_s = queue_timeout_s
+        self._deadline_s = deadline_s
+        self._patience_s = PATIENT_SHARE * deadline_s
         self._on_death = on_death
         self._server = ForkServer()
         self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()  # None: a place without a process
@@ -206,7 +212,7 @@ class WorkerPool:
         talk = _Talk(header, data, on_message, total_s, cancel)
         if not is_long:
             if on_restart is None:
-                with self._short.hold(self._queue_timeout_s, cancel):
+                with self._short.hold(self._patience_s, cancel):
                     return self._twice(talk)
             try:
                 brief = replace(
@@ -214,11 +220,13 @@ class WorkerPool:
                     header=header | {"arguments": arguments | {"most_samples": SHORT_SAMPLES}},
                     brief_s=min(SHORT_TIMEOUT_S, total_s),
                 )
-                with self._short.hold(self._queue_timeout_s, cancel):
+                with self._short.hold(self._patience_s, cancel):
                     return self._twice(brief)
             except _OutgrownError:
                 on_restart()
-        with self._begun.hold(self._queue_timeout_s, cancel), self._long.hold(self._queue_timeout_s, cancel) as place:
+        with self._begun.hold(self._patience_s, cancel), self._long.hold(self._patience_s, cancel) as place:
+            if total_timeout_s is None:  # other work takes its part of the processor
+                talk = replace(talk, total_s=max(total_s, self._deadline_s))
             return self._twice(replace(talk, place=place))
 
     def _twice(self, talk: _Talk) -> dict[str, Any]:
@@ -241,7 +249,7 @@ class WorkerPool:
             if talk.brief_s is not None and talk.brief_s < talk.total_s:
                 raise _OutgrownError from None
             self._bury(worker)
-            raise DeadlineExceeded("The recording took too long to decode.") from None
+            raise DeadlineExceeded(TOO_SLOW) from None
         except (EOFError, OSError):
             raise WorkerDiedError(self._bury(worker), worker.has_begun) from None
         except ValueError:  # the process has gone wrong and must not get another file
@@ -273,7 +281,7 @@ class WorkerPool:
             if talk.cancel is not None and talk.cancel.is_set():
                 raise Cancelled
             if talk.place is not None:
-                ends_at += talk.place.give_way(self._queue_timeout_s, talk.cancel)
+                ends_at += talk.place.give_way(self._patience_s, talk.cancel)
 
     def _take(self) -> _Worker:
         if not self._open:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import threading
+import time
 import weakref
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import numpy as np
 from service.pipeline.decoding.decoder_messages import announced_samples
 from service.pipeline.decoding.protocol import Channel
 from service.pipeline.device.account import Holdings, current_account
+from service.pipeline.device.task import WAKE_S, Cancelled
 from service.pipeline.results import FloatArray
 from service.problems import CapacityExceeded, MediaInvalid, MediaTooLong
 
@@ -34,7 +36,7 @@ class DecodedBudget:
         self.limit_bytes = limit_bytes
         self._holdings = Holdings(limit_bytes)
         self.most_bytes = int(self._holdings.most)
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._used_bytes = 0
 
     @property
@@ -56,10 +58,29 @@ class DecodedBudget:
                 "Choose one channel or a range, or send it as a job (POST /v1/jobs/audio-emotion)."
             )
         with self._lock:
-            if self._used_bytes + size > self.limit_bytes or not self._holdings.fits(owner, size):
+            if not self._fits(size, owner):
                 raise CapacityExceeded(retry_after_s=RETRY_AFTER_S)
             self._used_bytes += size
             self._holdings.add(owner, size)
+
+    def wait_for(self, size: int, ends_at: float, cancel: threading.Event | None) -> None:
+        """Wait until ``size`` bytes fit, on the current account; they are not taken.
+
+        Raises:
+            CapacityExceeded: they did not fit before ``ends_at``, by :func:`time.monotonic`.
+            Cancelled: ``cancel`` was set.
+        """
+        owner = current_account().name
+        with self._lock:
+            while not self._fits(size, owner):
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled
+                if time.monotonic() >= ends_at:
+                    raise CapacityExceeded(retry_after_s=RETRY_AFTER_S)
+                self._lock.wait(WAKE_S)
+
+    def _fits(self, size: int, owner: str) -> bool:
+        return self._used_bytes + size <= self.limit_bytes and self._holdings.fits(owner, size)
 
     def give_back(self, size: int, owner: str) -> None:
         """Give ``size`` bytes of ``owner`` back."""
@@ -120,6 +141,7 @@ class SampleBuffer:
         self._holding = _Holding(budget or DecodedBudget(8 * max_channels * max_samples + PIECE_BYTES))
         self._array: FloatArray | None = None
         self._length = 0
+        self.wanted_bytes = 0
 
     def receive(self, message: dict[str, Any], channel: Channel) -> None:
         """Read the payload of a 'samples' message: float32 [channels, samples].
@@ -135,14 +157,16 @@ class SampleBuffer:
         elif len(self._array) != channels:
             raise ValueError("samples that cannot be")
         stop = self._length + samples
-        self._holding.grow_to(4 * channels * stop)
+        size = 4 * channels * stop
+        self.wanted_bytes = size + PIECE_BYTES
+        self._holding.grow_to(size)
         for row in self._array:
             channel.receive_into(row[self._length : stop].view(np.uint8).data)
         self._length = stop
 
     def restart(self) -> None:
-        """Begin again: the same samples are about to come."""
-        self._length = 0
+        """Begin again, and hold nothing until then: the same samples are about to come."""
+        self._length, self._array = 0, None
 
     def finish(self) -> FloatArray:
         """Return float32 [channels, samples], each channel C-contiguous.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.sample_buffer import PIECE_BYTES, DecodedBudget, SampleBuffer
-from service.problems import CapacityExceeded, MediaTooLong
+from service.problems import CapacityExceeded, DeadlineExceeded, MediaTooLong
 from service.settings import Limits
 from tests import media_files as files
+from tests.support.patience import HANG_S
 
 ROOT = Path(__file__).resolve().parents[5]
 MIB = 1024 * 1024
@@ -77,6 +79,29 @@ def test_a_budget_that_is_spent_is_free_again_after_failures():
             gc.collect()
             assert decoder.budget.used_bytes == 0
         assert decoder.audio(files.wav(files.tone(1.0)), target_rate_hz=16_000).samples.shape == (1, 16_000)
+    finally:
+        decoder.close()
+
+
+def test_recordings_that_do_not_fit_beside_each_other_are_decoded_in_turn():
+    large = files.flac_of_one_value(60, 48_000, 8)  # 30 MB each
+    with ThreadPoolExecutor(6) as pool:
+        decoder = Decoder(Limits(max_decoded_bytes=48 * MIB, deadline_s=10 * HANG_S), 2)
+        decoder.start()
+        try:
+            shapes = list(pool.map(lambda _: decoder.audio(large, target_rate_hz=16_000).samples.shape, range(6)))
+        finally:
+            decoder.close()
+    assert {channels for channels, _ in shapes} == {8}
+    assert decoder.budget.used_bytes == 0
+
+
+def test_decoding_is_limited_in_processor_time():
+    decoder = Decoder(Limits(decode_timeout_s=1.0), 1)
+    decoder.start()
+    try:
+        with pytest.raises(DeadlineExceeded, match="too long to decode"):
+            decoder.audio(files.flac_of_one_value(3300, 192_000, 8), target_rate_hz=16_000, channel="mix")
     finally:
         decoder.close()
 
