@@ -223,10 +223,13 @@ class VoiceListener:
             if self._cues is not None:
                 piece = self._cues.filtered(piece)
             frames = _frames(self._context, piece, step)
+            powers = _powers(frames[:, -step:], len(piece))
+            if self._cues is not None:
+                frames = frames * self._cues.gains(powers)[:, None]
             answer = run_chunk(Chunk(frames, self._h, self._c))
             self._h, self._c = answer.h, answer.c
             self._context = np.concatenate([self._context, piece])[len(piece) :]
-            found.append(self._decide(piece, frames, answer.probabilities))
+            found.append(self._decide(piece, powers, answer.probabilities))
         columns = zip(*(vars(one).values() for one in found), strict=True)
         steps = Steps(*map(np.concatenate, columns))
         if self._gaps is not None:
@@ -237,12 +240,11 @@ class VoiceListener:
         self._is_speech = np.concatenate([self._is_speech, steps.is_speech])
         return steps
 
-    def _decide(self, samples: FloatArray, frames: FloatArray, probabilities: FloatArray) -> Steps:
-        """Decide of steps whose samples, float32 [n], stand in the graph's frames."""
+    def _decide(self, samples: FloatArray, powers: NDArray[np.float64], probabilities: FloatArray) -> Steps:
+        """Decide of steps whose samples are float32 [n]."""
         is_speech, is_uncertain = probabilities > self._voice.threshold, np.zeros(len(probabilities), np.bool_)
         if self._cues is not None:
             is_speech, is_uncertain = self._cues.decide(samples, probabilities, self._voice.threshold)
-        powers = _powers(frames[:, -self._voice.step_samples :], len(samples))
         return Steps(is_speech, is_uncertain, probabilities, powers)
 
     def shares(self, windows: Windows) -> FloatArray:

@@ -115,6 +115,15 @@ def test_a_voice_that_the_detector_half_believes_in_is_uncertain() -> None:
     assert not np.any(unbelieved)
 
 
+@pytest.mark.parametrize("gain", [1.0, 1e-3])
+def test_a_doubt_does_not_depend_on_the_level(gain: float) -> None:
+    samples, _ = voice(seed=1, seconds=3.0)
+    cues = VoiceCues(RATE_HZ, STEP)
+    passed = cues.filtered(samples) * np.float32(gain)
+    _, is_uncertain = cues.decide(passed, np.full(-(-len(samples) // STEP), 0.45, np.float32), 0.5)
+    assert np.count_nonzero(is_uncertain) > 0.3 * len(is_uncertain)
+
+
 def test_a_level_that_stands_still_is_no_voice() -> None:
     tone = np.sin(2 * np.pi * 300 * np.arange(2 * RATE_HZ) / RATE_HZ).astype(np.float32)
     is_speech, _ = VoiceCues(RATE_HZ, STEP).decide(tone, np.full(63, 0.99, np.float32), 0.5)
@@ -127,6 +136,27 @@ def test_the_filter_is_a_butterworth_of_order_4() -> None:
     samples = np.random.default_rng(1).normal(0, 0.1, 3 * RATE_HZ).astype(np.float32)
     samples[0] = 0.0
     np.testing.assert_allclose(VoiceCues(RATE_HZ, STEP).filtered(samples), signal.sosfilt(sections, samples), atol=2e-6)
+
+
+@given(seed=st.integers(0, 999), cut=st.integers(1, 90))
+def test_a_quiet_recording_is_heard_like_a_loud_one_and_cuts_change_nothing(seed: int, cut: int) -> None:
+    powers = 10.0 ** np.random.default_rng(seed).uniform(-6, -1.5, 93)
+    powers[:2] = 1e-6, 10**-1.5
+    assert (VoiceCues(RATE_HZ, STEP).gains(powers) == 1).all()
+    quiet = powers / 1e5
+    first, second = VoiceCues(RATE_HZ, STEP), VoiceCues(RATE_HZ, STEP)
+    whole = VoiceCues(RATE_HZ, STEP).gains(quiet)
+    pieces = [first.gains(quiet[:cut])]
+    second.restore(first.state())
+    np.testing.assert_array_equal(np.concatenate([*pieces, second.gains(quiet[cut:])]), whole)
+    loudest_db = 10 * np.log10(quiet[1] * float(whole[1]) ** 2)
+    assert loudest_db == pytest.approx(-25, abs=0.01)
+    assert (np.diff(whole) <= 0).all()
+
+
+def test_noise_before_a_voice_is_not_raised() -> None:
+    room = np.full(50, 1e-6)
+    assert (VoiceCues(RATE_HZ, STEP).gains(room) == 1).all()
 
 
 def test_an_offset_leaves_nothing() -> None:
