@@ -45,7 +45,7 @@ def squeeze():
     file = shared_file("weights/squeezenet1_1_imagenet_fp16.onnx")
     model = onnx.load(file)
     model.graph.output.append(helper.make_tensor_value_info(LAST_FEATURES, TensorProto.FLOAT16, None))
-    return Session(model.SerializeToString(), device="cpu", threads=2), load_weights("squeezenet", file)
+    return Session(model.SerializeToString(), device="cpu", threads=1), load_weights("squeezenet", file)
 
 
 def published(session: Session, pixels: NDArray[np.uint8]) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +68,7 @@ def test_squeezenets_embedding_is_that_of_the_publishers_file(squeeze, media):
     session, weights = squeeze
     pixels = picture(shared_file(media))
     expected, _ = published(session, pixels)
-    ours = Session(extractor_graph("squeezenet", weights).SerializeToString(), device="cpu", threads=2)
+    ours = Session(extractor_graph("squeezenet", weights).SerializeToString(), device="cpu", threads=1)
     found = ours.run({"picture": pixels.astype(np.float32)}, ("embedding",))["embedding"][0]
     assert cosine(found, expected) >= 0.9999
     wrong = ours.run({"picture": pixels[:, ::-1].astype(np.float32)}, ("embedding",))["embedding"][0]
@@ -98,7 +98,7 @@ def test_mobilenets_floats_agree_with_its_integers(file, media):
     classes = results[-1].reshape(-1)[1:]  # class 0 is the background
     weights = load_weights("mobilenet_v2", path)
     assert (weights.convention.name, weights.variant, weights.licence.spdx) == ("tf", "tensorflow", "Apache-2.0")
-    ours = Session(extractor_graph("mobilenet_v2", weights).SerializeToString(), device="cpu", threads=2)
+    ours = Session(extractor_graph("mobilenet_v2", weights).SerializeToString(), device="cpu", threads=1)
     found = ours.run({"picture": pixels.astype(np.float32)}, ("embedding",))["embedding"][0]
     assert cosine(found, integers) >= 0.995
 
