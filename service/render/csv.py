@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.results import AudioEmotion, ChannelEmotion, FloatArray, Plausible, Segments
+from service.pipeline.results import AudioEmotion, ChannelEmotion, FlagSpan, FloatArray, Plausible, Segments
 from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, segments_columns
 from service.render.channels import merged_channel, plain_values, top_labels
@@ -25,8 +25,8 @@ def audio_emotion_csv(result: AudioEmotion, *, segments: bool = False) -> str:
     """Render ``result`` with a header and CRLF line ends.
 
     Columns: ``channel, start_s, end_s, emotion``, a probability for each label, ``arousal, valence, speech,
-    confidence, plausible``, the last being labels with spaces between. Unknown cells, and those that the model has no
-    output for, are empty.
+    confidence, plausible``, labels with spaces between, and ``flags``, those of ``flag_spans`` that hold in a part of
+    the row, likewise. Unknown cells, and those that the model has no output for, are empty.
 
     Args:
         result: result of the speech pipeline.
@@ -38,17 +38,20 @@ def audio_emotion_csv(result: AudioEmotion, *, segments: bool = False) -> str:
 def csv_header(result: AudioEmotion, *, segments: bool = False) -> list[Cell]:
     """Names of the columns."""
     level = ["speech_level_db"] if segments else []
-    numbers = ["arousal", "valence", "speech", *level, "confidence", "plausible"]
+    numbers = ["arousal", "valence", "speech", *level, "confidence", "plausible", "flags"]
     return ["channel", "start_s", "end_s", "emotion", *result.labels, *numbers]
 
 
 def csv_rows(result: AudioEmotion, *, segments: bool = False) -> Iterator[list[Cell]]:
     """The rows below the header: each channel's windows in order, or its utterances."""
     for channel in result.channels:
+        spans = [span for span in result.flag_spans if span.channel in (None, channel.channel)]
         if not segments:
-            yield from _channel_rows(channel, result.labels)
+            timeline = channel.timeline
+            yield from _flagged(_channel_rows(channel, result.labels), spans, timeline.start_s, timeline.end_s)
         elif channel.segments is not None:
-            yield from _segment_rows(channel.channel, channel.segments, result.labels)
+            rows = _segment_rows(channel.channel, channel.segments, result.labels)
+            yield from _flagged(rows, spans, channel.segments.start_s, channel.segments.end_s)
 
 
 def csv_text(rows: list[list[Cell]]) -> str:
@@ -101,6 +104,20 @@ def _segment_rows(channel: str, segments: Segments, labels: tuple[str, ...]) -> 
         yield [channel, *row]
 
 
+def _flagged(
+    rows: Iterator[list[Cell]], spans: Sequence[FlagSpan], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
+) -> Iterator[list[Cell]]:
+    """The rows with one more cell, the flags that hold in a part of each; ``start_s`` and ``end_s`` increase."""
+    flags: list[list[str]] = [[] for _ in start_s]
+    for span in spans:
+        first, stop = np.searchsorted(end_s, span.start_s, "right"), np.searchsorted(start_s, span.end_s, "left")
+        for found in flags[first:stop]:
+            if span.flag not in found:
+                found.append(span.flag)
+    for row, found in zip(rows, flags, strict=True):
+        yield [*row, " ".join(found) or None]
+
+
 def _plausible_cells(sets: Sequence[Plausible] | None, rows: int) -> list[str | None]:
     return [None] * rows if sets is None else [None if one is None else " ".join(one) for one in sets]
 
@@ -116,8 +133,8 @@ def video_affect_csv(result: VideoAffect) -> str:
 
     Columns: ``time_s, arousal, valence, face_confidence, speech``, and as far as requested the action units, ``box_x``
     to ``box_height``, and the emotion of the sound track, ``audio_emotion`` to ``audio_valence``: of the window whose
-    middle is nearest to the step. Unknown cells are empty. With every face there is a column ``face`` before them, and
-    the rows of one face follow those of another.
+    middle is nearest to the step. The last is ``flags``, those of ``flag_spans`` that hold at the step. Unknown cells
+    are empty. With every face there is a column ``face`` before them, and the rows of one face follow those of another.
     """
     return csv_text([video_csv_header(result), *video_csv_rows(result)])
 
@@ -128,7 +145,7 @@ def video_csv_header(result: VideoAffect) -> list[Cell]:
     boxes = () if result.boxes is None else (f"box_{side}" for side in BOX_SIDES)
     sound = [] if result.audio is None else [f"audio_{name}" for name in _sound_names(result.audio)]
     every = [] if result.faces is None else ["face"]
-    return [*every, "time_s", "arousal", "valence", "face_confidence", "speech", *units, *boxes, *sound]
+    return [*every, "time_s", "arousal", "valence", "face_confidence", "speech", *units, *boxes, *sound, "flags"]
 
 
 def video_csv_rows(result: VideoAffect) -> Iterator[list[Cell]]:
@@ -147,8 +164,10 @@ def video_csv_rows(result: VideoAffect) -> Iterator[list[Cell]]:
         columns += [plain_values(values, BOX_DECIMALS) for values in result.boxes.T]
     if result.audio is not None:
         columns += _sound_columns(result.audio, result.time_s)
-    for row in zip(*columns, strict=True):
-        yield list(row)
+    spans = [*result.flag_spans, *(() if result.audio is None else result.audio.flag_spans)]
+    about = [span for span in spans if span.face in (None, result.face)]
+    before_s, after_s = np.nextafter(result.time_s, -np.inf), np.nextafter(result.time_s, np.inf)
+    yield from _flagged(map(list, zip(*columns, strict=True)), about, before_s, after_s)
 
 
 def _sound_names(audio: AudioEmotion) -> list[str]:

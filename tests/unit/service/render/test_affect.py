@@ -11,6 +11,7 @@ import pytest
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.unit_scale import ACTION_UNITS
+from service.pipeline.results import FlagSpan
 from service.pipeline.video.video_results import VideoAffect
 from service.render.attribution_plot import attribution_png
 from service.render.csv import video_affect_csv
@@ -66,13 +67,15 @@ def test_asked_for_and_not_there_is_null() -> None:
 def test_csv_has_a_row_a_step_and_empty_cells() -> None:
     result = example_affect(30, gaps=((3, 6),))
     rows = rows_of(result)
-    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS]
+    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS, "flags"]
     assert len(rows) == 31
     assert rows[4][:4] == ["0.3", "", "", "0.0"]
-    assert rows[4][5:] == [""] * 17
+    assert rows[4][5:-1] == [""] * 17
+    lost = [bool(row[-1]) for row in rows_of(replace(result, flag_spans=(FlagSpan("face_lost", 0.3, 0.5),)))[1:]]
+    assert np.flatnonzero(lost).tolist() == [3, 4, 5]
     assert float(rows[1][2]) == pytest.approx(float(result.valence[0]), abs=1e-6)
     plain = rows_of(example_affect(3, units=False, speech=False))
-    assert [len(row) for row in plain] == [5] * 4
+    assert [len(row) for row in plain] == [6] * 4
     assert [row[4] for row in plain[1:]] == [""] * 3
 
 
@@ -166,7 +169,7 @@ def test_csv_holds_the_sound_track_and_the_boxes() -> None:
     head, *rows = rows_of(result)
     labels = [f"audio_{label}" for label in result.audio.labels]
     sides = ["box_x", "box_y", "box_width", "box_height"]
-    assert head[5:] == [*sides, "audio_emotion", *labels, "audio_arousal", "audio_valence"]
+    assert head[5:] == [*sides, "audio_emotion", *labels, "audio_arousal", "audio_valence", "flags"]
     timeline = result.audio.channels[0].timeline
     middles = (timeline.start_s + timeline.end_s) / 2
     told = 0

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from service.pipeline.results import FlagSpan
 from service.render.csv import audio_emotion_csv, csv_text
 from tests.support.example_results import SIX_LABELS, example_result
 
@@ -28,6 +29,7 @@ def test_one_row_a_window_below_the_header() -> None:
         "speech",
         "confidence",
         "plausible",
+        "flags",
     ]
     assert len(rows) == 6
     assert {len(row) for row in rows} == {len(rows[0])}
@@ -55,6 +57,24 @@ def test_null_is_an_empty_cell() -> None:
 def test_channels_follow_each_other() -> None:
     rows = parsed(audio_emotion_csv(example_result(3, channels=("0", "1"))))
     assert [row[0] for row in rows[1:]] == ["0", "0", "0", "1", "1", "1"]
+
+
+def test_a_row_has_the_flags_that_hold_in_a_part_of_it() -> None:
+    result = example_result(4, channels=("0", "1"))
+    start_s, end_s = (
+        column.tolist() for column in (result.channels[0].timeline.start_s, result.channels[0].timeline.end_s)
+    )
+    spans = (
+        FlagSpan("sound_gap", start_s[1] + 0.5, start_s[1] + 0.6),
+        FlagSpan("clipped", end_s[0], 1000.0, channel="1"),
+    )
+    rows = parsed(audio_emotion_csv(replace(result, flag_spans=spans)))[1:]
+    for number, row in enumerate(rows):
+        begin, end, is_right = start_s[number % 4], end_s[number % 4], number >= 4
+        gap = ["sound_gap"] * (begin < start_s[1] + 0.6 and end > start_s[1] + 0.5)
+        clipped = ["clipped"] * (is_right and end > end_s[0])
+        assert row[-1].split() == gap + clipped
+    assert {row[-1] for row in rows} >= {"sound_gap", "sound_gap clipped"}
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
