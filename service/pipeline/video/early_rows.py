@@ -1,8 +1,9 @@
 """Early rows of a video's timeline: told while its frames are still being looked at, as far as they are final.
 
 With ``neutral=median`` no row is: the resting face needs the whole recording. With ``face=largest`` rows are those of
-the face that was the largest where the first one was seen, and are final only if it stays that. Frames that follow each
-other so fast that more of them are averaged in the end have no final rows either.
+the face that was the largest where the first one was seen, and are final only if it stays that. Before any face is seen
+rows are not final: pictures without one give way to another track. Frames that follow each other so fast that more of
+them are averaged in the end have no final rows either.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class EarlyRows:
         self._rows = LiveAffect(affect, turn=turn)
         self._is_final = face != "largest"
         self._face = int(face) if self._is_final else None
+        self._has_seen = False
         self._is_over = False
 
     def __call__(self, frames: Sequence[tuple[float, SeenValues]]) -> None:
@@ -63,6 +65,7 @@ class EarlyRows:
         self._look_at_rate([time_s for time_s, _ in frames])
         noted = []
         for time_s, faces in frames:
+            self._has_seen |= bool(faces)
             if self._face is None and faces:
                 self._face = max(faces, key=lambda number: faces[number][0])
             seen = faces.get(self._face) if self._face is not None else None
@@ -73,7 +76,7 @@ class EarlyRows:
             self._is_over = True
             return
         if len(rows):
-            self._tell(rows, self._face or 0, self._is_final)
+            self._tell(rows, self._face or 0, self._is_final and self._has_seen)
 
     def _look_at_rate(self, times_s: list[float]) -> None:
         self._times_s = [*self._times_s, *times_s][-max(RATE_FRAMES, len(times_s)) :]

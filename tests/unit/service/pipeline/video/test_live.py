@@ -155,6 +155,14 @@ def test_rows_of_many_frames_a_second_may_change(affect: AffectModel, rate_hz: i
     assert {final for _, _, final in told} == {is_final}
 
 
+def test_rows_are_not_final_while_another_track_may_have_the_faces(affect: AffectModel) -> None:
+    note, told = watch(affect, Neutral("none"), "0")
+    note([(time_s, {}) for time_s in TIME_S.tolist()])
+    note([(TIME_S[-1] + time_s, {0: (9.0, np.ones(1, np.float32))}) for time_s in TIME_S[1:].tolist()])
+    (_, _, before), (_, _, after) = told
+    assert (before, after) == (False, True)
+
+
 def test_nothing_is_told_without_a_neutral(affect: AffectModel) -> None:
     note, told = watch(affect, Neutral("stretch", 0.0, 0.5), "0")
     note([(0.0, {}), (0.6, {})])
