@@ -18,11 +18,14 @@ from export.cli.common import (
     say,
 )
 from export.corpora.tables import Corpus, read_corpora
-from export.speech_representations.embedded import Embedded, embed
-from export.speech_representations.recipe import Material, VoiceRecipe, frozen_encoder, train_voice
+from export.speech_representations.embedded import Embedded, embed, spectra_of_windows
+from export.speech_representations.recipe import Material, VoiceRecipe, frozen_encoder, train_voice, tune
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 from export.training.curves import draw_curves
-from export.training.trainer import load_calibration
+from export.training.trainer import load_calibration, load_doubt
+
+HEAD = "head"
+"""Folder below ``--out`` for the run before all layers learn along."""
 
 
 def add_listening_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--left-out", nargs="*", type=Path, default=[], metavar="DIR", help="corpora that are watched, not trained on"
     )
     parser.add_argument("--batch-size", type=int, default=256, help="windows of a step")
+    parser.add_argument("--tuning-steps", type=int, default=100, help="last steps, in which all layers learn along")
     parser.add_argument("--partitions", nargs="+", default=["train"], choices=["train", "devel", "test"])
     parser.add_argument("--report-steps", type=int, default=250, help="steps between evaluations and checkpoints")
     parser.add_argument(
@@ -65,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         batch_size=arguments.batch_size,
         report_steps=arguments.report_steps,
         unheard=arguments.unheard,
+        tuning_steps=arguments.tuning_steps,
     )
     corpora, left_out = read_corpora(arguments.corpus), read_corpora(arguments.left_out)
     encoder = frozen_encoder(arguments.encoder, arguments.equalisation)
@@ -80,8 +85,19 @@ def run(arguments: argparse.Namespace) -> int:
             [heard(corpus, 1, "devel") for corpus in corpora],
             [heard(corpus, 1, "train", "devel") for corpus in left_out],
         )
+    head = arguments.out / HEAD if recipe.tuning_steps else arguments.out
     with progress_bar("training", recipe.steps) as bar:
-        train_voice(encoder, material, recipe, arguments.out, report_to(bar))
+        network = train_voice(encoder, material, recipe, head, report_to(bar))
+    if recipe.tuning_steps:
+        spectra = [
+            [value for value, _, _ in spectra_of_windows(part.corpus, arguments.versions, arguments.cache)]
+            for part in material.training
+        ]
+        with progress_bar("all layers", recipe.tuning_steps) as bar:
+            trainer = tune(network, material.training, spectra, recipe, arguments.out, report_to(bar))
+        calibration = load_calibration(head / CHECKPOINT_FILE_NAME)
+        assert calibration is not None
+        trainer.keep(calibration, load_doubt(head / CHECKPOINT_FILE_NAME))
     if calibration := load_calibration(arguments.out / CHECKPOINT_FILE_NAME):
         note(f"calibration on devel: {calibration.describe()}")
     draw_curves(arguments.out / LOG_FILE_NAME, arguments.out / "curves.png")

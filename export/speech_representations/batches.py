@@ -43,10 +43,14 @@ class Batch:
     """One step's worth.
 
     Attributes:
-        pooled: float32 [batch, 1536].
+        windows: int64 [batch], the windows that were drawn, counted over all corpora.
+        pooled: float32 [batch, 1536], as they were embedded, moved.
+        move: float32 [batch, 1536], by how much.
     """
 
+    windows: NDArray[np.int64]
     pooled: Tensor
+    move: Tensor
     profile: Profile
     targets: Targets
 
@@ -109,7 +113,9 @@ class BatchSampler:
         profile = np.where(random.random(size) < LINE_SHARE, line, own)
         counts = self._counts[profile] * (random.random(size) < PROFILE_SHARE)
         return Batch(
+            chosen,
             torch.from_numpy(self._pooled[chosen] + move),
+            torch.from_numpy(move),
             (torch.from_numpy(self._profiles[profile] + move), torch.from_numpy(counts / (counts + HALF_WEIGHT_CLIPS))),
             Targets(torch.from_numpy(self._targets[chosen]), torch.from_numpy(self._allowed[chosen])),
         )

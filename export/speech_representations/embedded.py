@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from export.corpora.tables import Corpus
+from export.corpora.tables import Corpus, CorpusError
 from export.evaluation.calibration_fit import HeldOut
 from export.evaluation.metrics import unweighted_average_recall
 from export.speech_representations.encoder import PRESET
@@ -77,26 +78,36 @@ def embed(encoder: VoiceEncoder, corpus: Corpus, versions: int = 1, cache: Path 
 
     Args:
         versions, cache: see :func:`load_spectra`.
+
+    Raises:
+        CorpusError: there is no recording, as in a partition that the corpus lacks.
     """
+    if not corpus.utterances:
+        raise CorpusError(f"{corpus.folder}: the partition has no recordings")
     names = "\n".join(utterance.name for utterance in corpus.utterances)
     key = hashlib.sha256(f"{encoder.sha256} {versions}\n{names}".encode()).hexdigest()[:12]
     file = cache / f"{corpus.name}-pooled-{key}.npz" if cache else None
     if file and file.is_file():
         with np.load(file) as stored:
             return Embedded(corpus, stored["pooled"], stored["recordings"], stored["is_clean"])
-    windows = [
-        (part, recording, version == 0)
-        for recording, values in enumerate(load_spectra(corpus, versions, cache).versions)
-        for version, value in enumerate(values)
-        for part in windows_of(value)
-    ]
-    windows.sort(key=lambda window: len(window[0]))
+    windows = spectra_of_windows(corpus, versions, cache)
     recordings = np.array([recording for _, recording, _ in windows])
     is_clean = np.array([clean for _, _, clean in windows])
     heard = Embedded(corpus, _pooled(encoder, [part for part, _, _ in windows]), recordings, is_clean)
     if file:
         np.savez(file, pooled=heard.pooled, recordings=recordings, is_clean=is_clean)
     return heard
+
+
+def spectra_of_windows(corpus: Corpus, versions: int, cache: Path | None) -> list[tuple[Spectrum, int, bool]]:
+    """Spectrum, recording and whether it is clean of every window, in the order of :func:`embed`: by length."""
+    windows = [
+        (part, recording, version == 0)
+        for recording, values in enumerate(load_spectra(corpus, versions, cache).versions)
+        for version, value in enumerate(values)
+        for part in windows_of(value)
+    ]
+    return sorted(windows, key=lambda window: len(window[0]))
 
 
 def joined(parts: Sequence[Embedded]) -> Embedded:
@@ -116,13 +127,18 @@ def _pooled(encoder: VoiceEncoder, windows: Sequence[Spectrum]) -> NDArray[np.fl
     pooled = np.empty((len(windows), POOLED), np.float32)
     for start in range(0, len(windows), BATCH_SIZE):
         batch = windows[start : start + BATCH_SIZE]
-        frames = torch.tensor([len(part) for part in batch])
-        power = torch.zeros(len(batch), int(frames.max()), batch[0].shape[1])
-        for row, part in enumerate(batch):
-            power[row, : len(part)] = 10.0 ** torch.from_numpy(part.astype(np.float32))
         with torch.inference_mode():
-            pooled[start : start + len(batch)] = encoder(power, frames).numpy()
+            pooled[start : start + len(batch)] = encoder(*power_of(batch)).numpy()
     return pooled
+
+
+def power_of(windows: Sequence[Spectrum]) -> tuple[Tensor, Tensor]:
+    """What the encoder takes: mel power, float32 [windows, steps, 40], and the steps of each window, int64."""
+    frames = torch.tensor([len(part) for part in windows])
+    power = torch.zeros(len(windows), int(frames.max()), windows[0].shape[1])
+    for row, part in enumerate(windows):
+        power[row, : len(part)] = 10.0 ** torch.from_numpy(part.astype(np.float32))
+    return power, frames
 
 
 def windows_of(value: Spectrum) -> list[Spectrum]:

@@ -2,8 +2,8 @@
 
 The spectrum of each clip is conditioned first: frames far below the loudest are told apart, the mean spectrum of the
 others is drawn towards that of the speech that the encoder knows, and their level is set. Neither the level of a
-recording nor most of the colour of a microphone reaches the network. The encoder's layers stay as they were published:
-on voices never heard they serve better than layers that learn along (docs/training.md).
+recording nor most of the colour of a microphone reaches the network. The encoder's layers stay nearly as they were
+published: on voices never heard they serve better than layers that learn along for long (docs/training.md).
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Training of the dense layers on the GE2E encoder, whose own layers stay as they were published."""
+"""Training of the dense layers on the GE2E encoder; its own layers learn along in a short last phase."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,9 +19,10 @@ from export.evaluation.calibration import Calibration
 from export.evaluation.calibration_fit import HeldOut, calibrate
 from export.evaluation.conformal import Judged, fit_doubt
 from export.speech_representations.batches import BatchSampler, voice_means
-from export.speech_representations.embedded import Embedded, held_out, joined, recall
+from export.speech_representations.embedded import Embedded, held_out, joined, power_of, recall
 from export.speech_representations.encoder import read_encoder
 from export.speech_representations.network import VoiceConfig, VoiceEncoder, VoiceNetwork
+from export.speech_representations.spectra import Spectrum
 from export.training.affect_loss import AffectLoss, LossConfig, Targets, soft_targets
 from export.training.trainer import LoopConfig, Trainer
 
@@ -29,17 +31,21 @@ LEAST_SHARE = 1 / 3
 """Number and share of the corpora that must have a class: one that few corpora have is told by their sound."""
 
 PEAK_RATE = 1e-3
+TUNING_RATE = 1e-4
+TUNING_BATCH = 32
+"""Peak rate and windows of a step of the last phase, in which the encoder's layers learn along."""
 
 
 @dataclass(frozen=True)
 class VoiceRecipe:
-    """Length of a training.
+    """Length and classes of a training.
 
     Attributes:
         partitions: partitions trained on.
         labels: classes that are learnt; those of :func:`common_labels` by default.
         unheard: whether temperature and plausible labels are fitted on what networks that were trained without a
             corpus say of it. Without, there is only a temperature, from corpora that were heard.
+        tuning_steps: steps of :func:`tune`.
     """
 
     steps: int = 1500
@@ -49,6 +55,7 @@ class VoiceRecipe:
     unheard: bool = False
     batch_size: int = 256
     report_steps: int = 250
+    tuning_steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,11 @@ class Material:
 
 
 class VoiceTrainer(Trainer[VoiceNetwork]):
-    """A run of this recipe."""
+    """A run of this recipe.
+
+    Args:
+        spectra: of all windows that the sampler draws from, where the encoder learns along.
+    """
 
     def __init__(
         self,
@@ -76,15 +87,21 @@ class VoiceTrainer(Trainer[VoiceNetwork]):
         config: LoopConfig,
         out: Path,
         seed: int,
+        spectra: Sequence[Spectrum] = (),
     ) -> None:
         super().__init__(network, config, out, seed, {"network": network.config.to_text()})
         self._sampler = sampler
         self._loss = loss
+        self._spectra = spectra
 
     def batch_loss(self) -> Tensor:
         """Draw windows and profiles, and compare what the network says with what is wanted."""
         batch = self._sampler.draw()
-        return self._loss(self.network.judge(batch.pooled, batch.profile), batch.targets)
+        pooled = batch.pooled
+        if self._spectra:
+            power, frames = power_of([self._spectra[window] for window in batch.windows])
+            pooled = self.network.encoder(power, frames) + batch.move
+        return self._loss(self.network.judge(pooled, batch.profile), batch.targets)
 
 
 def frozen_encoder(file: Path, equalisation: float) -> VoiceEncoder:
@@ -125,19 +142,14 @@ def train_voice(
     """
     torch.manual_seed(recipe.seed)
     labels = recipe.labels or common_labels([part.corpus for part in material.training])
-    training = [part.where(np.isin(part.emotions, labels)) for part in material.training]
     network = VoiceNetwork(VoiceConfig(labels, encoder.equalisation), encoder)
-    voices = np.concatenate([voice_means(part) for part in material.training])
-    sampler = BatchSampler(training, voices, labels, recipe.batch_size, seed=recipe.seed)
+    sampler = _sampler(material.training, labels, recipe.batch_size, recipe.seed)
     network.centre.copy_(sampler.centre)
     network.spread.copy_(sampler.spread)
-    share = np.concatenate([soft_targets(part.corpus, labels) for part in training]).mean(axis=0)
-    planes = torch.from_numpy(arousal_matrix(labels)), torch.from_numpy(valence_matrix(labels))
-    loss = AffectLoss(LossConfig(), *planes, torch.from_numpy(share))
     config = LoopConfig(
         recipe.steps, recipe.batch_size, PEAK_RATE, average_decay=0.99, report_steps=recipe.report_steps, rise=0.1
     )
-    trainer = VoiceTrainer(network, sampler, loss, config, out, recipe.seed)
+    trainer = VoiceTrainer(network, sampler, _loss(material.training, labels), config, out, recipe.seed)
     trainer.resume()
 
     def evaluate(averaged: VoiceNetwork) -> dict[str, float]:
@@ -154,6 +166,55 @@ def train_voice(
     calibration = calibrate([*answers, *unheard], "temperature")
     trainer.keep(calibration, fit_doubt([judged(part, calibration) for part in unheard]))
     return averaged
+
+
+def tune(
+    network: VoiceNetwork,
+    training: Sequence[Embedded],
+    spectra: Sequence[Sequence[Spectrum]],
+    recipe: VoiceRecipe,
+    out: Path,
+    progress: Callable[[int, float], None],
+) -> VoiceTrainer:
+    """Let all layers learn along for some steps at a small rate, after the dense layers have (Kumar 2022).
+
+    Args:
+        spectra: of the windows of each part of ``training``, in their order.
+
+    Returns:
+        The run at its end; its averaged network is the result.
+    """
+    labels = network.config.labels
+    kept = []
+    for part, values in zip(training, spectra, strict=True):
+        known = np.isin(part.emotions, labels)[part.recordings]
+        kept += [value for value, keep in zip(values, known, strict=True) if keep]
+    config = LoopConfig(recipe.tuning_steps, TUNING_BATCH, TUNING_RATE, 0.0, 0.98, recipe.report_steps, rise=0.2)
+    trainer = VoiceTrainer(
+        deepcopy(network).requires_grad_(True),
+        _sampler(training, labels, TUNING_BATCH, recipe.seed + 1),
+        _loss(training, labels),
+        config,
+        out,
+        recipe.seed,
+        kept,
+    )
+    trainer.resume()
+    trainer.run(None, progress)
+    return trainer
+
+
+def _sampler(training: Sequence[Embedded], labels: Sequence[str], batch_size: int, seed: int) -> BatchSampler:
+    voices = np.concatenate([voice_means(part) for part in training])
+    known = [part.where(np.isin(part.emotions, labels)) for part in training]
+    return BatchSampler(known, voices, labels, batch_size, seed=seed)
+
+
+def _loss(training: Sequence[Embedded], labels: tuple[str, ...]) -> AffectLoss:
+    known = [part.where(np.isin(part.emotions, labels)).corpus for part in training]
+    share = np.concatenate([soft_targets(corpus, labels) for corpus in known]).mean(axis=0)
+    planes = torch.from_numpy(arousal_matrix(labels)), torch.from_numpy(valence_matrix(labels))
+    return AffectLoss(LossConfig(), *planes, torch.from_numpy(share))
 
 
 def where_unheard(encoder: VoiceEncoder, material: Material, recipe: VoiceRecipe) -> list[HeldOut]:

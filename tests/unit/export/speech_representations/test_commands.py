@@ -38,7 +38,18 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoder, "WEIGHTS_SHA256", digest)
         train = ["train", "ge2e", "--corpus", *corpora, "--left-out", corpora[0], "--encoder", wheel]
-        train += ["--out", folder / "run", "--cache", folder / "cache", "--steps", 3, "--batch-size", 8]
+        train += [
+            "--out",
+            folder / "run",
+            "--cache",
+            folder / "cache",
+            "--steps",
+            3,
+            "--batch-size",
+            8,
+            "--tuning-steps",
+            2,
+        ]
         assert main(list(map(str, [*train, "--versions", 2, "--unheard"]))) == 0
     card = json.loads((ROOT / "export/emonet/cards/emonet-open.json").read_text())
     card |= {"name": "small", "version": "1", "seen_corpora": ["one", "two"], "calibration_corpora": []}
@@ -55,7 +66,7 @@ def test_a_trained_network_becomes_a_verified_bundle(trained):
     assert {entry.data for entry in card.measurements} == {"one", "two"}
     assert main(["verify", str(trained / "models/small/1")]) == 0
     assert card.doubt.fitted_on == ["one (unheard)", "two (unheard)"]
-    rows = [json.loads(line) for line in (trained / "run/training.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (trained / "run/head/training.jsonl").read_text().splitlines()]
     assert "left_out_uar_one" in rows[-1]
 
 

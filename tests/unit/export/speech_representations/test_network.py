@@ -106,6 +106,11 @@ def test_a_corpus_is_heard_window_by_window(heard, corpus, network):
     np.testing.assert_array_equal(heard.means[1], heard.pooled[row])
 
 
+def test_a_partition_that_a_corpus_lacks_is_told(corpus, network):
+    with pytest.raises(CorpusError, match="has no recordings"):
+        embed(network.encoder, corpus.partition("nowhere"))
+
+
 def heard_encoder_state():
     torch.manual_seed(0)
     return VoiceNetwork(VoiceConfig(LABELS)).encoder.state_dict()
