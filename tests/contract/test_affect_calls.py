@@ -87,7 +87,7 @@ def test_csv_and_png(client: httpx.Client, address: str, send: dict) -> None:
     table = post("text/csv", "action_units")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.reader(io.StringIO(table.text)))
-    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS]
+    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS, "flags"]
     assert len(rows) == 41
     pictures = {post("image/png", include).content for include in ("", "action_units", "attribution")}
     assert len(pictures) == 3
@@ -136,7 +136,8 @@ def test_every_face_is_told_as_far_as_a_form_has_room(client: httpx.Client) -> N
     assert "faces" not in post("application/json", "largest").json()
     rows = list(csv.DictReader(io.StringIO(post("text/csv", "all").text)))
     assert [row["face"] for row in rows] == ["0"] * 40 + ["1"] * 40
-    assert rows[3].keys() - {"face"} == {"time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS}
+    columns = {"time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS, "flags"}
+    assert rows[3].keys() - {"face"} == columns
     heights = {}
     for face in ("largest", "all"):
         with Image.open(io.BytesIO(post("image/png", face).content)) as picture:

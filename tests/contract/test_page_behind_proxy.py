@@ -75,14 +75,14 @@ def test_the_page_works_below_a_path(browser: Browser, server: JobServer, addres
         expect(page.locator("#jobs")).to_be_hidden()
         page.locator(".skip").focus()
         page.keyboard.press("Enter")
-        assert page.url == f"{address}/#main"
+        expect(page).to_have_url(f"{address}/#main")
         expect(page.locator(".verdict .big")).to_contain_text("Anger")  # still the same page
         page.get_by_role("link", name="Reference").click()
         expect(page.locator("summary", has_text="/v1/audio/emotion").first).to_be_visible()
-        assert page.url == f"{address}/docs"
+        expect(page).to_have_url(f"{address}/docs")
         page.go_back()
         page.get_by_role("link", name="Models").click()
-        assert page.url == f"{address}/#models"
+        expect(page).to_have_url(f"{address}/#models")
         expect(page.locator("#models")).to_be_in_viewport()
     assert_all_found(watched)
     own = {url.removeprefix(address) for url, _ in watched.answers}

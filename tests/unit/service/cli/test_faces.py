@@ -80,7 +80,7 @@ def test_tables_of_a_folder(faces: FakeEngine, folder: Path, capsys: Capture) ->
     assert main(["analyze", "--mode", "table", "--fps", "25", "--csv", str(folder)]) == 0
     assert faces.affect.options == [TableOptions(fps=25.0)]
     rows = list(csv.reader(capsys.readouterr().out.splitlines()))
-    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech"]
+    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", "flags"]
     assert len(rows) == 41
 
 
