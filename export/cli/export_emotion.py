@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         calibration = fit(source, about, kind, devel, recordings)
     elif calibration is None:
         raise ExpectedFailure(f"{arguments.weights}: no calibration is with these weights")
-    note(f"{calibration.describe()}; fitted on devel of {', '.join(calibration.fitted_on) or 'unnamed corpora'}")
+    note(f"{calibration.describe()}; fitted on {', '.join(calibration.fitted_on) or 'unnamed corpora'}")
     rivals = read_rivals(arguments.rivals) if arguments.rivals else source.rivals
     with tempfile.TemporaryDirectory() as scratch:
         draft = source.write(about, calibration, Path(scratch), recordings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from export.evaluation.calibration_fit import HeldOut
 from export.evaluation.metrics import unweighted_average_recall
 from export.speech_representations.encoder import PRESET
 from export.speech_representations.network import POOLED, VoiceEncoder, VoiceNetwork
-from export.speech_representations.spectra import Spectrum, load_spectra
+from export.speech_representations.spectra import Spectrum, cache_file, load_spectra
 
 FULL_FRAMES = PRESET.frames(PRESET.full_length_samples)
 HOP_FRAMES = PRESET.frames(PRESET.sample_rate_hz) - 1
@@ -84,9 +83,7 @@ def embed(encoder: VoiceEncoder, corpus: Corpus, versions: int = 1, cache: Path 
     """
     if not corpus.utterances:
         raise CorpusError(f"{corpus.folder}: the partition has no recordings")
-    names = "\n".join(utterance.name for utterance in corpus.utterances)
-    key = hashlib.sha256(f"{encoder.sha256} {versions}\n{names}".encode()).hexdigest()[:12]
-    file = cache / f"{corpus.name}-pooled-{key}.npz" if cache else None
+    file = cache_file(cache, corpus, "pooled", f"{versions} {encoder.sha256}")
     if file and file.is_file():
         with np.load(file) as stored:
             return Embedded(corpus, stored["pooled"], stored["recordings"], stored["is_clean"])
@@ -133,7 +130,7 @@ def _pooled(encoder: VoiceEncoder, windows: Sequence[Spectrum]) -> NDArray[np.fl
 
 
 def power_of(windows: Sequence[Spectrum]) -> tuple[Tensor, Tensor]:
-    """What the encoder takes: mel power, float32 [windows, steps, 40], and the steps of each window, int64."""
+    """Mel power for the encoder, float32 [windows, steps, 40], and the steps of each window, int64."""
     frames = torch.tensor([len(part) for part in windows])
     power = torch.zeros(len(windows), int(frames.max()), windows[0].shape[1])
     for row, part in enumerate(windows):

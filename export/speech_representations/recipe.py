@@ -138,8 +138,10 @@ def train_voice(
     The recall on each part of ``material`` that is not trained on is logged on the way.
 
     Raises:
-        CorpusError: fewer than two classes are in two corpora; nothing was trained.
+        CorpusError: no corpus is left, or fewer than two classes are in two; nothing was trained.
     """
+    if not material.training:
+        raise CorpusError("no corpus is left to train on: give recordings of two sources at least")
     torch.manual_seed(recipe.seed)
     labels = recipe.labels or common_labels([part.corpus for part in material.training])
     network = VoiceNetwork(VoiceConfig(labels, encoder.equalisation), encoder)

@@ -64,9 +64,7 @@ def load_spectra(
     """
     if not corpus.has_audio:
         raise CorpusError(f"{corpus.folder}: comes without audio; 'emoserve-export resynthesise' makes some")
-    names = "\n".join(utterance.name for utterance in corpus.utterances)
-    key = hashlib.sha256(f"{names}\n{versions} {seed}".encode()).hexdigest()[:12]
-    file = cache / f"{corpus.name}-spectra-{key}.npz" if cache else None
+    file = cache_file(cache, corpus, "spectra", f"{versions} {seed}")
     if file and file.is_file():
         with np.load(file) as stored:
             return _grouped(corpus, np.split(stored["values"], stored["ends"][:-1]), versions)
@@ -75,6 +73,13 @@ def load_spectra(
         cache.mkdir(parents=True, exist_ok=True)
         np.savez(file, values=np.concatenate(values), ends=np.cumsum([len(value) for value in values]))
     return _grouped(corpus, values, versions)
+
+
+def cache_file(cache: Path | None, corpus: Corpus, what: str, settings: str) -> Path | None:
+    """File of a cache for what is computed of a corpus's recordings with some settings."""
+    names = "\n".join(utterance.name for utterance in corpus.utterances)
+    key = hashlib.sha256(f"{names}\n{settings}".encode()).hexdigest()[:12]
+    return cache / f"{corpus.name}-{what}-{key}.npz" if cache else None
 
 
 def _grouped(corpus: Corpus, values: list[Spectrum], versions: int) -> Spectra:

@@ -1,8 +1,18 @@
-"""Scripts that question the page from inside the browser."""
+"""Ways to use the page, and scripts that question it from inside the browser."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from playwright.sync_api import Page, expect
+
+
+def analyse(page: Page, path: Path) -> None:
+    """Choose a file and wait for its answer."""
+    page.set_input_files("#file", path)
+    expect(page.locator(".downloads")).to_be_visible()
+
 
 IS_DRAWN = """() => {
   const canvases = [...document.querySelectorAll("#charts canvas")];

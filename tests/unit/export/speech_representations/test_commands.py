@@ -121,5 +121,8 @@ def test_each_corpus_is_judged_by_a_network_that_never_heard_it(tmp_path, monkey
         rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[3:]]
         assert [row[1].strip() for row in rows] == ["one", "two"]
         assert all(0.0 <= float(row[4].split("(")[0]) <= 100.0 for row in rows)
+    alone = ["train", "ge2e", "--corpus", corpora[0], *words[4:], "--unheard", "--out", tmp_path / "never"]
+    assert main(list(map(str, alone))) == 1
+    assert "no corpus is left to train on" in capsys.readouterr().err
     assert main(list(map(str, [*words, "--judge", "three"]))) == 1
     assert "three is not among the corpora" in capsys.readouterr().err
