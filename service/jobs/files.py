@@ -27,7 +27,7 @@ def stored_voice(spool: JobSpool) -> VoiceProfile:
     return VoiceProfile(**decode(spool.read(PROFILE)))
 
 
-SHAPE: Final = "3"
+SHAPE: Final = "4"
 """Version of what records and states hold, raised with every change of it: what another release wrote is done again."""
 
 _SHAPE_FILE: Final = "shape"

@@ -32,8 +32,18 @@ KNOWN: dict[str, dict[str, str]] = {
         "faces": "24fa760fe60ace68",
         "turn": "76c88216ece1e8e2",
     },
+    "4": {
+        "inspect": "3f883254e27b2996",
+        "speech": "e0146bada0eba9e8",
+        "faces": "24fa760fe60ace68",
+        "turn": "76c88216ece1e8e2",
+        "cues": "f0eab0d818ea6773",
+    },
 }
-"""Digests of the members of each part, by shape. A changed one needs a new number in ``service/jobs/files.py``."""
+"""Digests of the members of each part, and of the cues in its states, by shape.
+
+A changed one needs a new number in ``service/jobs/files.py``.
+"""
 
 
 def members(value: Any) -> Any:
@@ -55,6 +65,15 @@ def assert_known(spool: JobSpool, parts: Sequence[str]) -> None:
         files = PartFiles(spool, part)
         count = len(list(files.records()))
         states = [files.state(number) for number in range(max(1, count - 1), count)]
-        found = json.dumps([members(files.record(0)), members(files.record(count - 1)), members(states)])
-        digest = hashlib.sha256(found.encode()).hexdigest()[:16]
-        assert KNOWN[SHAPE].get(part) == digest, f"{part} {digest}: {found}"
+        _compare(part, [members(files.record(0)), members(files.record(count - 1)), members(states)])
+
+
+def assert_known_cues(state: dict[str, Any]) -> None:
+    """Fail where what :class:`VoiceCues` writes down has other members than those of its shape."""
+    _compare("cues", members(state))
+
+
+def _compare(part: str, found: Any) -> None:
+    text = json.dumps(found)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    assert KNOWN[SHAPE].get(part) == digest, f"{part} {digest}: {text}"

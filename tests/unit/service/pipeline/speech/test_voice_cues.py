@@ -22,6 +22,7 @@ from service.registry import Registry
 from service.settings import Settings
 from tests.plain_wav import PlainDecoder, wav
 from tests.shared_material import corpus_folder
+from tests.support.segment_shape import assert_known_cues
 from tests.support.work import patient
 from tests.tiny_models import write_speech_bundle
 
@@ -111,8 +112,28 @@ def test_a_voice_that_the_detector_half_believes_in_is_uncertain() -> None:
     steps = -(-len(samples) // STEP)
     is_speech, is_uncertain = cues.decide(passed, np.full(steps, 0.45, np.float32), 0.5)
     assert 0.3 * steps < np.count_nonzero(is_uncertain) == np.count_nonzero(is_speech)
-    unbelieved = VoiceCues(RATE_HZ, STEP).decide(passed, np.full(steps, 0.3, np.float32), 0.5)
+    unbelieved = VoiceCues(RATE_HZ, STEP).decide(passed, np.full(steps, 0.1, np.float32), 0.5)
     assert not np.any(unbelieved)
+
+
+def test_syllables_that_the_detector_believes_in_a_little_are_uncertain_voice() -> None:
+    steps, random = 120, np.random.default_rng(3)
+    levels = np.repeat(np.tile([1.0, 0.1], steps // 8), 4 * STEP)
+    noise = random.normal(0, 0.1, steps * STEP)
+    believed = np.full(steps, 0.2, np.float32)
+    for loudness, share in ((levels, 0.5), (np.ones_like(levels), 0.0)):
+        cues = VoiceCues(RATE_HZ, STEP)
+        is_speech, is_uncertain = cues.decide(cues.filtered((loudness * noise).astype(np.float32)), believed, 0.5)
+        assert np.mean(is_uncertain) >= share
+        assert np.any(is_uncertain) == (share > 0)
+        np.testing.assert_array_equal(is_speech, is_uncertain)
+
+
+def test_what_cues_write_down_is_of_the_known_shape() -> None:
+    cues = VoiceCues(RATE_HZ, STEP)
+    samples, _ = voice(seed=1, seconds=1.0)
+    cues.decide(cues.filtered(samples), np.full(-(-len(samples) // STEP), 0.2, np.float32), 0.5)
+    assert_known_cues(cues.state())
 
 
 @pytest.mark.parametrize("gain", [1.0, 1e-3])
