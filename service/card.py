@@ -6,9 +6,9 @@ A bundle is a folder ``<name>/<version>/`` with one or more ``.onnx`` files and 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 CARD_FILE_NAME = "card.json"
 
@@ -142,6 +142,9 @@ class Card(_Frozen):
     description: str
     labels: list[str] = Field(default_factory=list, description="classes, in the order of the graph's output")
     speech: SpeechInput | None = None
+    class_prior: dict[str, Annotated[float, Field(gt=0, lt=1)]] | None = Field(
+        None, description="how likely the model takes each label to be before it hears anything; null: all the same"
+    )
     doubt: Doubt | None = Field(None, description="plausible labels; null where nothing was fitted")
     settings: dict[str, float | int | str | bool | list[float] | list[int] | list[str]] = Field(
         default_factory=dict, description="constants that the task's pipeline needs, such as thresholds"
@@ -156,6 +159,12 @@ class Card(_Frozen):
     parity: Parity | None = None
     priority: int = Field(0, description="the highest of its task is the default model")
     files: dict[str, FileEntry] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_prior(self) -> Self:
+        if self.class_prior is not None and set(self.class_prior) != set(self.labels):
+            raise ValueError("class_prior must name every label once")
+        return self
 
     def file_with_role(self, role: str) -> str:
         """Name of the bundle's file for ``role``.

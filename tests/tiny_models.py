@@ -154,6 +154,7 @@ def write_speech_bundle(
     task: Task = "speech-emotion",
     members: Sequence[Member] = (),
     profiles: bool = False,
+    class_prior: dict[str, float] | None = None,
 ) -> Path:
     """Write ``folder/<name>/<version>``; returns the bundle's folder. ``model`` replaces the tiny graph."""
     graph = model or speech_model(len(labels), dimensions=dimensions)
@@ -175,6 +176,7 @@ def write_speech_bundle(
             title="Tiny speech model",
             description="Judges the mean and the mean square of a clip.",
             labels=list(labels),
+            class_prior=class_prior,
             members=list(members),
             speech=speech,
             licence=_licence(commercial_use),

@@ -83,12 +83,14 @@ class EmotionSource:
         calibration: as the training or the former export fitted it, None if neither did.
         rivals: corpus to system to its test UAR, from the former card.
         doubt: bound of plausible labels as the training or the former export fitted it.
+        class_prior: share of each class that the network expects under ``calibration``.
     """
 
     write: Callable[[EmotionText, Calibration, Path, list[NDArray[np.float32]]], Path]
     calibration: Calibration | None
     rivals: dict[str, dict[str, float]] = field(default_factory=dict)
     doubt: Doubt | None = None
+    class_prior: dict[str, float] | None = None
 
 
 def write_emotion_bundle(
@@ -153,11 +155,13 @@ def check_weights(card: Card, folder: Path, role: str) -> None:
             raise ValueError(f"{folder / name}: its sha256 is not the one of its card")
 
 
-def former(folder: Path) -> tuple[Calibration, dict[str, dict[str, float]], Doubt | None]:
-    """Calibration, rivals and bound of plausible labels on the card of a bundle."""
+def former(
+    folder: Path,
+) -> tuple[Calibration, dict[str, dict[str, float]], Doubt | None, dict[str, float] | None]:
+    """Calibration, rivals, bound of plausible labels and prior of the classes on the card of a bundle."""
     card = read_card(folder)
     rivals = {entry.data: dict(entry.rivals) for entry in card.measurements if entry.metric == UAR}
-    return Calibration.from_settings(dict(card.settings)), rivals, card.doubt
+    return Calibration.from_settings(dict(card.settings)), rivals, card.doubt, card.class_prior
 
 
 def verify_emotion_bundle(

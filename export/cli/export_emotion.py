@@ -34,7 +34,7 @@ from export.corpora.tables import Corpus, read_corpora
 from export.emonet.bundle import read_source as emonet_source
 from export.evaluation.bundle import answer_corpus, truth
 from export.evaluation.calibration import KINDS, UNCALIBRATED, Calibration, Kind
-from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
+from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate, expected_classes
 from export.evaluation.conformal import Judged, fit_doubt
 from export.speech_representations.bundle import read_source as voice_source
 from service.card import read_card, write_card
@@ -87,12 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
     about, seen = read_text(arguments.card, EmotionText)
     corpora = read_corpora(arguments.corpus)
     recordings = parity_recordings(corpora)
-    kind, calibration = arguments.calibration, source.calibration
+    kind, calibration, prior = arguments.calibration, source.calibration, source.class_prior
     if kind != KEPT:
         wanted = about.calibration_corpora or seen
         devel = [_not_heard(corpus, seen) for corpus in corpora if corpus.name in wanted]
         kind = kind or (calibration.kind if calibration else "temperature")
-        calibration = fit(source, about, kind, devel, recordings)
+        if calibration and calibration.kind != kind:
+            prior = None  # it is of the other kind
+        calibration, expected = fit(source, about, kind, devel, recordings)
+        prior = expected if kind == "biases" else prior
     elif calibration is None:
         raise ExpectedFailure(f"{arguments.weights}: no calibration is with these weights")
     note(f"{calibration.describe()}; fitted on {', '.join(calibration.fitted_on) or 'unnamed corpora'}")
@@ -103,8 +106,10 @@ def run(arguments: argparse.Namespace) -> int:
         doubt = source.doubt
         if arguments.doubt_corpus:
             doubt = fit_doubt([judged(draft, corpus) for corpus in read_corpora(arguments.doubt_corpus)])
+        if prior and not all(prior.values()):
+            prior = None  # a class that was never shown: no other prior can be told from it
+        write_card(read_card(draft).model_copy(update={"doubt": doubt, "class_prior": prior}), draft)
         if doubt:
-            write_card(read_card(draft).model_copy(update={"doubt": doubt}), draft)
             note(f"plausible from {doubt.least_probability} on: {doubt.mean_size} labels on average")
         measurements = []
         for corpus in corpora:
@@ -136,8 +141,8 @@ def source_of(weights: Path, read: ReadSource) -> EmotionSource:
 
 def fit(
     source: EmotionSource, about: EmotionText, kind: Kind, corpora: list[Corpus], recordings: list[np.ndarray]
-) -> Calibration:
-    """Fit on devel what the bundle's own graph answers, over windows as the service runs it."""
+) -> tuple[Calibration, dict[str, float]]:
+    """Fit on devel what the bundle's own graph answers, over windows as the service runs it; with devel's classes."""
     if not all(corpus.utterances for corpus in corpora):
         raise ExpectedFailure("a corpus to calibrate on has no partition 'devel'")
     parts = []
@@ -150,7 +155,7 @@ def fit(
             own = np.array([label in corpus.labels for label in answers.labels])
             parts.append(HeldOut(corpus.name, logits, truth(corpus, answers.labels), own))
     try:
-        return calibrate(parts, kind)
+        return calibrate(parts, kind), expected_classes(parts, answers.labels)
     except CalibrationError as error:
         raise ExpectedFailure(str(error)) from error
 

@@ -14,7 +14,7 @@ from export.corpora.features import STORED_RANGE_DB, Pictures
 from export.emonet import augmentation
 from export.emonet.augmentation import AugmentationConfig
 from export.graph.front_end import PRESETS, scale_relative
-from export.training.affect_loss import Targets, draw_weights, soft_targets
+from export.training.affect_loss import Targets, class_shares, draw_weights, soft_targets
 
 MAX_FRAMES = PRESETS["open"].frames(PRESETS["open"].full_length_samples)
 """Frames of 3.0 s: longer recordings are cut at random places."""
@@ -35,7 +35,11 @@ class Batch:
 
 
 class BatchSampler:
-    """Draws clips with replacement: corpora in proportion to size^``balance``, classes of a corpus likewise."""
+    """Draws clips with replacement: corpora in proportion to size^``balance``, classes of a corpus likewise.
+
+    Attributes:
+        class_prior: share of each class as it is drawn.
+    """
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class BatchSampler:
         allowed = [[label in corpus.corpus.labels for label in labels] for corpus in corpora]
         self._allowed = np.array(allowed)[self._corpus]
         self._weights = draw_weights([part.corpus for part in corpora], balance)
+        self.class_prior = class_shares(self._targets, self._weights, labels)
 
     def __len__(self) -> int:
         return len(self._values) // self._batch_size

@@ -20,7 +20,7 @@ from export.evaluation.calibration import Calibration
 from export.evaluation.verification import Clip, Compute
 from export.graph.front_end import PRESETS, FrontEnd
 from export.graph.high_pass import OFFSET_AND_MAINS, high_passed
-from export.training.trainer import load_calibration
+from export.training.trainer import load_calibration, load_class_prior
 from service.card import SpeechInput, read_card
 
 GRAPH_FILE_NAME = "emonet.onnx"
@@ -89,6 +89,7 @@ def read_source(weights: Path) -> EmotionSource:
             card names; the message is one line.
     """
     if not weights.is_dir():
-        return EmotionSource(partial(write_emonet_bundle, load_trained(weights)), load_calibration(weights))
+        write = partial(write_emonet_bundle, load_trained(weights))
+        return EmotionSource(write, load_calibration(weights), class_prior=load_class_prior(weights))
     check_weights(read_card(weights), weights, "weights")
     return EmotionSource(partial(write_emonet_bundle, load_network(weights)), *former(weights))

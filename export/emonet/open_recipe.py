@@ -18,7 +18,7 @@ from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.pictures import corpus_uar, predict
 from export.emonet.training_loop import EmoNetTrainer, has_matrix_units, label_set, load_trained
 from export.evaluation.calibration import Kind
-from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
+from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate, expected_classes
 from export.training.affect_loss import AffectLoss, LossConfig, soft_targets
 from export.training.trainer import LoopConfig
 
@@ -77,7 +77,10 @@ def train_open(
 
     trainer.run(evaluate, progress)
     averaged = trainer.averaged_network()
-    trainer.keep(calibrate([held_out(averaged, part, labels) for part in devel], recipe.calibration))
+    answers = [held_out(averaged, part, labels) for part in devel]
+    if recipe.calibration == "biases":
+        trainer.class_prior = expected_classes(answers, labels)
+    trainer.keep(calibrate(answers, recipe.calibration))
     return averaged
 
 

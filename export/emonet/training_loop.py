@@ -40,6 +40,7 @@ class EmoNetTrainer(Trainer[EmoNet]):
         self._layout = torch.channels_last if config.half_precision else torch.contiguous_format
         network.to(memory_format=self._layout)  # type: ignore[call-overload]  # missing in its declarations
         self._sampler = sampler
+        self.class_prior = sampler.class_prior
         self._loss = loss
 
     def batch_loss(self) -> Tensor:

@@ -62,6 +62,13 @@ def calibrate(parts: Sequence[HeldOut], kind: Kind) -> Calibration:
     return Calibration(temperature, (), names)
 
 
+def expected_classes(parts: Sequence[HeldOut], labels: Sequence[str]) -> dict[str, float]:
+    """Share of each class that a network expects whose biases were fitted on ``parts``: that of their utterances."""
+    truth = np.concatenate([part.truth[part.truth >= 0] for part in parts])
+    shares = np.bincount(truth, minlength=len(labels)) / len(truth)
+    return {label: round(share, 4) for label, share in zip(labels, shares.tolist(), strict=True)}
+
+
 def fit_biases(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
     """Temperature and biases float64 [classes] under which ``truth`` is most likely; each utterance counts the same.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from export.speech_representations.embedded import Embedded
 from export.speech_representations.network import HALF_WEIGHT_CLIPS, Profile
-from export.training.affect_loss import Targets, draw_weights, soft_targets
+from export.training.affect_loss import Targets, class_shares, draw_weights, soft_targets
 
 PROFILES_OF_A_SPEAKER = 40
 PROFILES_OF_A_CORPUS = 300
@@ -63,6 +63,7 @@ class BatchSampler:
 
     Attributes:
         centre, spread: mean and deviation of the representation as it is drawn, float32 [1536].
+        class_prior: share of each class as it is drawn.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class BatchSampler:
         owners = np.concatenate([part.recordings + start for part, start in zip(corpora, first, strict=False)])
         weights = draw_weights([part.corpus for part in corpora], balance) / np.bincount(owners)
         self._weights = weights[owners] / weights[owners].sum()
+        self.class_prior = class_shares(self._targets, self._weights, labels)
         mean = np.average(self._pooled, axis=0, weights=self._weights)
         spread = np.sqrt(np.average((self._pooled - mean) ** 2, axis=0, weights=self._weights))
         self.centre = torch.from_numpy(mean.astype(np.float32))

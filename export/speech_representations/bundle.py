@@ -21,7 +21,7 @@ from export.speech_representations.encoder import PRESET
 from export.speech_representations.graph import read_voice, voice_model
 from export.speech_representations.network import HALF_WEIGHT_CLIPS, POOLED, VoiceConfig, VoiceNetwork
 from export.training.checkpoint import averaged_weights, load_checkpoint
-from export.training.trainer import load_calibration, load_doubt
+from export.training.trainer import load_calibration, load_class_prior, load_doubt
 from service.card import ProfileInput, SpeechInput, read_card
 
 GRAPH_FILE_NAME = "ge2e.onnx"
@@ -41,7 +41,8 @@ def read_source(weights: Path) -> EmotionSource:
     """
     if not weights.is_dir():
         write = partial(write_voice_bundle, load_trained(weights))
-        return EmotionSource(write, load_calibration(weights), doubt=load_doubt(weights))
+        prior = load_class_prior(weights)
+        return EmotionSource(write, load_calibration(weights), doubt=load_doubt(weights), class_prior=prior)
     check_weights(read_card(weights), weights, "model")
     return EmotionSource(partial(write_voice_bundle, load_network(weights)), *former(weights))
 

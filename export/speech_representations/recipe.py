@@ -91,6 +91,7 @@ class VoiceTrainer(Trainer[VoiceNetwork]):
     ) -> None:
         super().__init__(network, config, out, seed, {"network": network.config.to_text()})
         self._sampler = sampler
+        self.class_prior = sampler.class_prior
         self._loss = loss
         self._spectra = spectra
 

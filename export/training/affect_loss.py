@@ -105,3 +105,9 @@ def draw_weights(corpora: Sequence[Corpus], balance: float) -> NDArray[np.float6
         parts.append(weights / weights.sum() * len(emotions) ** balance)
     joined = np.concatenate(parts)
     return joined / joined.sum()
+
+
+def class_shares(targets: NDArray[np.float32], weights: NDArray[np.float64], labels: Sequence[str]) -> dict[str, float]:
+    """Share of each class in targets float32 [n, classes] of which each counts as its weight, float64 [n], says."""
+    shares = np.average(targets, axis=0, weights=weights)
+    return {label: round(share, 4) for label, share in zip(labels, shares.tolist(), strict=True)}

@@ -54,6 +54,9 @@ class Trainer(ABC, Generic[Network]):
 
     Args:
         settings: what a checkpoint says of the network, so that it can be made again.
+
+    Attributes:
+        class_prior: share of each class that the network learns to expect, for the checkpoint.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Trainer(ABC, Generic[Network]):
         )
         self.calibration: Calibration | None = None
         self._doubt: Doubt | None = None
+        self.class_prior: dict[str, float] | None = None
         out.mkdir(parents=True, exist_ok=True)
 
     @abstractmethod
@@ -140,6 +144,7 @@ class Trainer(ABC, Generic[Network]):
                 "loop": asdict(self._config),
                 "calibration": self.calibration and self.calibration.to_settings(),
                 "doubt": self._doubt and self._doubt.model_dump(),
+                "class_prior": self.class_prior,
             }
             | self._cycle.state(),
             self._out / CHECKPOINT_FILE_NAME,
@@ -156,3 +161,9 @@ def load_doubt(checkpoint: Path) -> Doubt | None:
     """The bound of plausible labels that :meth:`Trainer.keep` put into a checkpoint; None if it put none there."""
     values = torch.load(checkpoint, weights_only=True).get("doubt")
     return Doubt(**values) if values else None
+
+
+def load_class_prior(checkpoint: Path) -> dict[str, float] | None:
+    """Share of each class that the network learnt to expect; None where the training did not tell."""
+    shares: dict[str, float] | None = torch.load(checkpoint, weights_only=True).get("class_prior")
+    return shares

@@ -1,5 +1,7 @@
 import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import torch
 
 from export.corpora.features import Pictures, load_pictures
 from export.corpora.labels import arousal_matrix, valence_matrix
-from export.corpora.tables import CorpusError, read_corpus
+from export.corpora.tables import Corpus, CorpusError, Utterance, read_corpus
 from export.emonet import open_recipe, paper_recipe
 from export.emonet.augmentation import AugmentationConfig
 from export.emonet.batches import MAX_FRAMES, BatchSampler
@@ -16,7 +18,7 @@ from export.emonet.open_recipe import OpenRecipe, take_over, train_open
 from export.emonet.paper_recipe import PaperRecipe, load_shared, train_paper, tuned_parameters
 from export.emonet.training_loop import EmoNetTrainer, load_trained
 from export.evaluation.calibration_fit import CalibrationError
-from export.training.affect_loss import AffectLoss, LossConfig, soft_targets
+from export.training.affect_loss import AffectLoss, LossConfig, class_shares, draw_weights, soft_targets
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 from export.training.trainer import LoopConfig, load_calibration
 from tests.support.small_corpus import write_small_corpus
@@ -65,6 +67,17 @@ def test_listeners_shade_the_targets(tmp_path):
     heard = replace(corpus, utterances=(replace(corpus.utterances[0], heard=("sadness",)),))
     targets = soft_targets(heard, LABELS)
     np.testing.assert_allclose(targets, [[0.85, 0.0, 0.0, 0.15]])
+
+
+def test_the_prior_is_the_share_of_each_class_as_it_is_drawn():
+    names = ["anger"] * 9 + ["neutral"] * 4
+    clips = tuple(Utterance(str(row), name, "speaker", "train", 1.0, None, None) for row, name in enumerate(names))
+    corpora = [Corpus("large", Path(), clips), Corpus("small", Path(), clips[8:10])]
+    targets = np.concatenate([soft_targets(corpus, LABELS) for corpus in corpora])
+    shares = class_shares(targets, draw_weights(corpora, 0.5), LABELS)
+    large, small = (root / (13**0.5 + 2**0.5) for root in (13**0.5, 2**0.5))
+    assert shares["anger"] == pytest.approx(large * 3 / 5 + small / 2, abs=1e-4)  # roots of 9 and 4
+    assert shares["neutral"] == pytest.approx(large * 2 / 5 + small / 2, abs=1e-4)
 
 
 def test_loss_ignores_what_the_corpus_lacks(sampler):
@@ -123,12 +136,16 @@ def test_open_recipe_learns_from_train_alone_and_looks_at_devel_alone(corpus, tm
 
         def keep(self, calibration): ...
 
+    def no_sampler(parts, *_, **__):
+        note("learnt", parts[0])
+        return SimpleNamespace(class_prior=None)
+
     def silence(corpus, _cache):
         return Pictures(corpus, (np.zeros((128, 4), np.uint8),) * len(corpus.utterances))
 
     monkeypatch.setattr(open_recipe, "load_pictures", silence)
     monkeypatch.setattr(open_recipe, "EmoNetTrainer", Unmoved)
-    monkeypatch.setattr(open_recipe, "BatchSampler", lambda parts, *_, **__: note("learnt", parts[0]))
+    monkeypatch.setattr(open_recipe, "BatchSampler", no_sampler)
     monkeypatch.setattr(open_recipe, "corpus_uar", lambda _network, part, _labels: note("watched", part))
     monkeypatch.setattr(open_recipe, "held_out", lambda _network, part, _labels: note("calibrated", part))
     monkeypatch.setattr(open_recipe, "calibrate", lambda *_: None)

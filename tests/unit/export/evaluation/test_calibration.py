@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from export.evaluation.calibration import Calibration
-from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate
+from export.evaluation.calibration_fit import CalibrationError, HeldOut, calibrate, expected_classes
 from export.evaluation.metrics import fit_temperature
 from service.card import read_card
 from tests.shared_material import ROOT
@@ -38,6 +38,9 @@ def test_classes_become_as_likely_as_they_are():
     logits[:, 1] += np.random.default_rng(8).normal(2.0, 3.0, 700)
     answers = calibrate([held_out(logits, truth)], "biases").probabilities(logits)
     np.testing.assert_allclose(answers.mean(axis=0), np.bincount(truth) / 700, atol=1e-3)
+    expected = expected_classes([held_out(logits, truth)], "abcd")
+    assert list(expected) == ["a", "b", "c", "d"]
+    np.testing.assert_allclose(answers.mean(axis=0), list(expected.values()), atol=1e-3)
 
 
 def test_every_utterance_counts_the_same_for_biases():

@@ -66,6 +66,7 @@ def test_a_trained_network_becomes_a_verified_bundle(trained):
     assert {entry.data for entry in card.measurements} == {"one", "two"}
     assert main(["verify", str(trained / "models/small/1")]) == 0
     assert card.doubt.fitted_on == ["one (unheard)", "two (unheard)"]
+    assert sum(card.class_prior.values()) == pytest.approx(1.0, abs=1e-3)
     rows = [json.loads(line) for line in (trained / "run/head/training.jsonl").read_text().splitlines()]
     assert "left_out_uar_one" in rows[-1]
 
@@ -76,6 +77,7 @@ def test_a_bundle_is_exported_again_as_it_was(trained):
     words += ["--out", trained / "again", "--corpus", trained / "one"]
     assert main(list(map(str, words))) == 0
     assert (trained / "again/small/1/ge2e.onnx").read_bytes() == (former / "ge2e.onnx").read_bytes()
+    assert read_card(trained / "again/small/1").class_prior == read_card(former).class_prior
 
 
 def test_weights_of_another_network_are_refused(trained, capsys):
