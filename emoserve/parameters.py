@@ -29,7 +29,8 @@ class EmbeddingParameters(TypedDict, total=False):
 class AudioParameters(EmbeddingParameters, total=False):
     """Parameters of :meth:`emoserve.Analyzer.audio`; times are seconds.
 
-    ``profile`` is 'none', 'self', or a document of :meth:`emoserve.Analyzer.profile`.
+    ``profile`` is 'none', 'self', or a document of :meth:`emoserve.Analyzer.profile`; ``prior`` is 'card', 'uniform'
+    or 'LABEL:P,…'.
     """
 
     profile: Literal["none", "self"] | Mapping[str, object] | None
@@ -37,6 +38,7 @@ class AudioParameters(EmbeddingParameters, total=False):
     segments: bool
     voice_activity: bool
     min_speech: float | None
+    prior: str | None
 
 
 class TableParameters(TypedDict, total=False):

@@ -33,7 +33,8 @@ class EmotionOptions(SoundOptions, total=False):
 
     ``timeline`` asks for a value for every window, ``segments`` for one for every utterance, ``voice_activity`` for the
     probability of speech at every step. ``min_speech`` is the share of a window that must be speech, 0…1.
-    ``profile`` is 'none', 'self', or the document of :meth:`make_profile`.
+    ``profile`` is 'none', 'self', or the document of :meth:`make_profile`. ``prior`` says how likely each class is
+    before anything is heard: 'card', 'uniform' or 'LABEL:P,…'.
     """
 
     timeline: bool
@@ -41,6 +42,7 @@ class EmotionOptions(SoundOptions, total=False):
     voice_activity: bool
     min_speech: float
     profile: Literal["none", "self"] | Document
+    prior: str
 
 
 class VideoOptions(TypedDict, total=False):
@@ -76,7 +78,7 @@ class AudioStreamOptions(TypedDict, total=False):
     """Options of a live stream of sound besides its sample rate; times in seconds.
 
     ``channels`` is the number of interleaved channels; their mean is judged. ``min_speech`` is the share of a window
-    that must be speech, 0…1. ``segments`` asks for utterances too.
+    that must be speech, 0…1. ``segments`` asks for utterances too; ``prior`` is as in :class:`EmotionOptions`.
     """
 
     channels: int
@@ -86,6 +88,7 @@ class AudioStreamOptions(TypedDict, total=False):
     hop_s: float
     min_speech: float
     segments: bool
+    prior: str
 
 
 class VideoStreamOptions(TypedDict, total=False):

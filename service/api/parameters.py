@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.api.openapi.documentation import PROFILE
 from service.http.multipart import Documents
 from service.http.problem_response import pointer_to
-from service.pipeline.options import check_hop, check_range
+from service.pipeline.options import MAX_PRIOR_CHARACTERS, PRIOR, check_hop, check_range, read_prior
 from service.pipeline.results import AudioOptions, ChannelChoice, EmbeddingOptions, ProfileChoice
 from service.problems import ProfileInvalid, Unprocessable
 from service.schemas.profile import read_profile
@@ -25,6 +25,19 @@ TRACK = (
     "Number of the sound track, from 0; left out: the one marked default unless it is silent, "
     "else the first that is not."
 )
+
+
+def checked_by(read: Callable[[str], object]) -> AfterValidator:
+    """Have pydantic report a refusal of ``read`` beside those of other parameters."""
+
+    def check(text: str) -> str:
+        try:
+            read(text)
+        except Unprocessable as problem:
+            raise ValueError(problem.detail) from None
+        return text
+
+    return AfterValidator(check)
 
 
 class ParameterErrors(Unprocessable):
@@ -102,6 +115,14 @@ class AudioQuery(RecordingQuery):
         None,
         description="What the voice is compared with: `none`; `self`, what was heard of the recording before; or "
         "`document`, the part `profile` of the body, from `POST /v1/profiles`. Left out: the part where there is one.",
+    )
+    prior: Annotated[str, checked_by(read_prior)] | None = Field(
+        None,
+        max_length=MAX_PRIOR_CHARACTERS,
+        description="How likely each class is before anything is heard: `card`, as the model learnt it; `uniform`; or "
+        "`LABEL:P,…`, where labels that are left out share the rest of 1 and 0 excludes a class. Left out: `card`.",
+        examples=["neutral:0.7"],
+        json_schema_extra={"pattern": f"^(?:{PRIOR.pattern})$"},
     )
 
     def options(self, limits: Limits) -> AudioOptions:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.parameters import TRACK
+from service.api.parameters import TRACK, checked_by
 from service.pipeline.face.action_unit_table import GREATEST_RATE_HZ, LEAST_RATE_HZ
 from service.pipeline.face.neutral import STRETCH, read_neutral
 from service.pipeline.options import FACE, NUMBERED_FACE, read_face, read_include, read_numbered_face
@@ -18,19 +17,6 @@ from service.problems import Unprocessable
 _MAX_LIST_CHARACTERS = 128
 
 
-def _checked_by(read: Callable[[str], object]) -> AfterValidator:
-    """Have pydantic report a refusal of ``read`` beside those of other parameters."""
-
-    def check(text: str) -> str:
-        try:
-            read(text)
-        except Unprocessable as problem:
-            raise ValueError(problem.detail) from None
-        return text
-
-    return AfterValidator(check)
-
-
 def list_pattern(names: tuple[str, ...]) -> str:
     """ECMA pattern of a list as it is read: separated by commas, with spaces and empty entries."""
     entry = rf"\s*(?:{'|'.join(names)})?\s*"
@@ -38,12 +24,12 @@ def list_pattern(names: tuple[str, ...]) -> str:
 
 
 # The patterns are for the document alone: our own messages say more than "should match".
-Face = Annotated[str, _checked_by(read_face), Field(json_schema_extra={"pattern": f"^(?:{FACE.pattern})$"})]
+Face = Annotated[str, checked_by(read_face), Field(json_schema_extra={"pattern": f"^(?:{FACE.pattern})$"})]
 NumberedFace = Annotated[
-    str, _checked_by(read_numbered_face), Field(json_schema_extra={"pattern": f"^(?:{NUMBERED_FACE.pattern})$"})
+    str, checked_by(read_numbered_face), Field(json_schema_extra={"pattern": f"^(?:{NUMBERED_FACE.pattern})$"})
 ]
 Neutral = Annotated[
-    str, _checked_by(read_neutral), Field(json_schema_extra={"pattern": f"^(?:median|none|{STRETCH.pattern})$"})
+    str, checked_by(read_neutral), Field(json_schema_extra={"pattern": f"^(?:median|none|{STRETCH.pattern})$"})
 ]
 
 

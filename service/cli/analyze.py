@@ -59,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", metavar="FILE|self", help="compare the voice with a document of 'emoserve profile', or with itself"
     )
+    parser.add_argument(
+        "--prior",
+        metavar="HOW",
+        help="how likely each class is before anything is heard: card, uniform or LABEL:P,… (0 excludes a class)",
+    )
     add_embedding_flags(parser)
     add_face_flags(parser)
     add_model_flags(parser)

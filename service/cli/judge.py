@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from service.cli.profile import read_profile_file
 from service.cli.terminal import UsageError
 from service.local.judge import MODES, Choices
+from service.pipeline.options import read_prior
 from service.pipeline.results import AudioOptions
 from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoOptions
 from service.problems import Unprocessable
@@ -55,9 +56,19 @@ def choices_from(arguments: argparse.Namespace) -> Choices:
         denoise=arguments.denoise,
         segments=arguments.segments,
         voice_activity=arguments.voice_activity,
+        prior=_prior(arguments.prior),
         **_profile(arguments.profile),
     )
     return Choices(arguments.mode, audio, video, table)
+
+
+def _prior(text: str | None) -> str | None:
+    """A prior of the classes, as far as it can be checked without a model."""
+    try:
+        read_prior(text)
+    except Unprocessable as problem:
+        raise UsageError(f"--{problem.detail}") from problem
+    return text
 
 
 def _profile(named: str | None) -> dict[str, Any]:

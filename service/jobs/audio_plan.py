@@ -11,6 +11,7 @@ from service.jobs.sound_parts import InspectPart, Judging, SoundPart, joined_cha
 from service.jobs.spool import JobSpool
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
+from service.pipeline.prior import prior_for
 from service.pipeline.results import AudioEmotion, AudioOptions, ProfileUse
 from service.pipeline.speech.denoise import Denoiser
 from service.pipeline.speech.emotion import view_for
@@ -43,6 +44,7 @@ class AudioPlan:
         model = self._speech.model_for(options)
         if options.profile != "document" or options.voice is not None:  # the document comes with the body
             view_for(options, model)
+        prior_for(options.prior, model.bundle.card)
         speech = model.speech
         longest = round(speech.window_s * speech.sample_rate_hz)
         window_rule(speech, self._limits, options.window_s, options.hop_s).plan(longest, self._limits)
@@ -86,7 +88,14 @@ class AudioPlan:
         if options.profile == "document":
             known = replace(options, voice=stored_voice(spool))
         judging = Judging(
-            model, rule, inspected["samples"], denoiser, least_share, gaps, lambda: view_for(known, model)
+            model,
+            rule,
+            inspected["samples"],
+            denoiser,
+            least_share,
+            gaps,
+            prior_for(options.prior, model.bundle.card),
+            lambda: view_for(known, model),
         )
         return SoundPart(sound, self._speech, rate_hz, self._segment_s, judging, state)
 
@@ -97,6 +106,7 @@ class AudioPlan:
             return None
         records = list(PartFiles(spool, SPEECH).records())
         model, denoiser = self._speech.model_for(options), self._denoiser(options)
+        prior = prior_for(options.prior, model.bundle.card)
         channels = [
             judged_channel(name, found, whole)
             for name, found, whole in zip(
@@ -114,6 +124,7 @@ class AudioPlan:
             least_share=self._speech.least_share(options.min_speech),
             spans=inspected["spans"],
             profile=None if records[-1]["profile"] is None else ProfileUse(**records[-1]["profile"]),
+            prior=None if prior is None else prior.use,
         )
         return emotion_answer(known, model, {})
 

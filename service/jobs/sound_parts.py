@@ -16,6 +16,7 @@ from service.flags import Flag
 from service.jobs.part import Segment
 from service.pipeline.decoding.long_decode import SoundPlayback
 from service.pipeline.device.task import Work
+from service.pipeline.prior import Prior
 from service.pipeline.results import FloatArray
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
 from service.pipeline.speech.emotion_answer import joined_records, record_of, sort_answers
@@ -73,6 +74,7 @@ class Judging:
         denoiser: takes the noise out first, at the rate of the sound; None leaves it in.
         least_share: share of speech from which on a row is judged, 0…1.
         gaps: stretches without sound.
+        prior: put in place of the model's.
         open_view: makes what a channel is seen from.
     """
 
@@ -82,6 +84,7 @@ class Judging:
     denoiser: Denoiser | None
     least_share: float
     gaps: Gaps | None
+    prior: Prior | None = None
     open_view: Callable[[], View] = lambda: None
 
 
@@ -184,7 +187,8 @@ class SoundPart:
             return [{"steps": one.steps.is_speech} for one in heard]
         views = [channel.view for channel in self._channels]
         answers = iter(self._speech.judge(self._judging.model, heard, views, work))
-        return [record_of(one, sort_answers(one, [next(answers) for _ in one.clips])) for one in heard]
+        prior = self._judging.prior
+        return [record_of(one, sort_answers(one, [next(answers) for _ in one.clips], prior)) for one in heard]
 
     def _open(self, channels: int) -> None:
         """Begin to listen to so many channels."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
 
 from service.card import SpeechInput
 from service.problems import Unprocessable
@@ -20,6 +20,18 @@ EVERY_FACE: Final = "all"
 
 FACE: Final = re.compile(rf"{NUMBERED_FACE.pattern}|{EVERY_FACE}|at:{_SHARE},{_SHARE}")
 """Form of ``face``."""
+
+
+_PRIOR_ENTRY: Final = r"[^:,]{1,64}:[0-9]{1,9}(?:\.[0-9]{1,9})?"
+
+PRIOR: Final = re.compile(rf"card|uniform|{_PRIOR_ENTRY}(?:,{_PRIOR_ENTRY})*")
+"""Form of ``prior``."""
+
+MAX_PRIOR_CHARACTERS: Final = 512
+"""Length of ``prior``: ten labels with their probabilities take 200."""
+
+UNIFORM: Final = "uniform"
+"""Value of ``prior`` by which every class is as likely."""
 
 
 def check_range(start_s: float | None, end_s: float | None) -> None:
@@ -55,6 +67,30 @@ def check_window(window_s: float | None, speech: SpeechInput) -> None:
         raise Unprocessable(
             f"window_s must be between {speech.min_length_s:g} and {speech.max_length_s:g}.", pointer="/window_s"
         )
+
+
+def read_prior(text: str | None) -> Mapping[str, float] | Literal["uniform"] | None:
+    """Read 'card', which None stands for, 'uniform', or the probabilities of some labels as 'LABEL:P,…'.
+
+    Returns:
+        Probabilities by label, as they are written; None for the card's.
+
+    Raises:
+        Unprocessable: with the pointer '/prior'.
+    """
+    if text is None or text == "card":
+        return None
+    if text == UNIFORM:
+        return "uniform"
+    if len(text) > MAX_PRIOR_CHARACTERS or not PRIOR.fullmatch(text):
+        raise Unprocessable(
+            "prior must be 'card', 'uniform', or LABEL:P,… with decimal numbers from 0.", pointer="/prior"
+        )
+    pairs = [entry.split(":") for entry in text.split(",")]
+    asked = {label: float(number) for label, number in pairs}
+    if len(asked) < len(pairs):
+        raise Unprocessable("prior names a label twice.", pointer="/prior")
+    return asked
 
 
 def read_face(text: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from service.pipeline.prior import PriorUse
     from service.registry import Bundle
 
 FloatArray = NDArray[np.float32]
@@ -69,7 +70,7 @@ class FlagSpan:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """Facts read from the container. Rates and sizes are the file's own, before any conversion.
+    """Facts read from the container, before any conversion.
 
     Attributes:
         duration_s: end of the last packet of any track that was read, on the presentation clock.
@@ -130,6 +131,7 @@ class AudioOptions:
         rows: whether the windows are judged too; without, the timeline is NaN and utterances alone make the answer.
         profile: what the voice is compared with: nothing, what was heard of the recording before, or ``voice``.
         voice: the profile that the caller sent; jobs keep it beside the recording, never among the options.
+        prior: how likely each class is before anything is heard; see :func:`service.pipeline.options.read_prior`.
     """
 
     model: str | None = None
@@ -148,6 +150,7 @@ class AudioOptions:
     rows: bool = True
     profile: ProfileChoice | None = None
     voice: VoiceProfile | None = None
+    prior: str | None = None
 
 
 @dataclass(frozen=True)
@@ -332,7 +335,7 @@ class AudioEmotion:
     ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32
     [slices, 2], for plots. ``denoiser`` took the noise out before, where that was asked for. ``doubt`` is that of the
     model's card. ``flag_spans`` says when those flags hold that are about a time: first the recording's, then each
-    channel's. ``profile`` is what the voice was compared with, if anything was.
+    channel's. ``profile`` is what the voice was compared with, ``prior`` what took the place of the model's; or None.
     """
 
     media: MediaInfo
@@ -345,6 +348,7 @@ class AudioEmotion:
     doubt: DoubtBound | None = None
     flag_spans: tuple[FlagSpan, ...] = ()
     profile: ProfileUse | None = None
+    prior: PriorUse | None = None
 
 
 OnWindow = Callable[[JudgedWindow, Sequence[str]], None]
@@ -383,11 +387,7 @@ class ChannelEmbedding:
 
 @dataclass(frozen=True)
 class AudioEmbedding:
-    """The answer for a recording: one entry in ``channels``, or one a channel with ``channel='each'``.
-
-    ``start_s`` and ``end_s`` are float64 [windows], seconds from the beginning of the recording, of every
-    channel's rows.
-    """
+    """As :class:`AudioEmotion`; ``start_s`` and ``end_s`` are float64 [windows], seconds, of every channel's rows."""
 
     media: MediaInfo
     model: ModelReference

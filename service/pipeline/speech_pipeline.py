@@ -14,6 +14,7 @@ from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.session import CPU, GpuMemory, Provider, Signature, resolve_provider
 from service.pipeline.device.task import Observe, Work, observe_nothing
+from service.pipeline.prior import prior_for
 from service.pipeline.results import (
     AudioEmbedding,
     AudioEmotion,
@@ -111,7 +112,8 @@ class SpeechPipeline:
         bundle = self._registry.find(options.model, options.version)
         model = self._models.emotion[bundle.card.name, bundle.card.version]
         self._sounds.check(options)
-        view_for(options, model)  # refuses a profile before the work
+        view_for(options, model)  # these refuse a profile or a prior before the work
+        prior_for(options.prior, bundle.card)
         with self.admission.hold(estimate_s(len(data))) as hold:
             sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, work)
             answer = self._judge.judge(sound, model, options, rest, on_window)

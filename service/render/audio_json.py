@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from service.pipeline.prior import PriorUse
 from service.pipeline.results import (
     AudioEmotion,
     ChannelEmotion,
@@ -65,6 +66,8 @@ def audio_emotion_json(
         document["denoiser"] = asdict(result.denoiser)
     if result.profile is not None:
         document["profile"] = profile_members(result.profile)
+    if result.prior is not None:
+        document["prior"] = prior_members(result.prior)
     if has_channel_list(result):
         document["channels"] = [{"channel": channel.channel, **members(channel)} for channel in result.channels]
     return document
@@ -74,6 +77,12 @@ def profile_members(use: ProfileUse) -> dict[str, object]:
     """The profile that a voice was compared with."""
     rounded = {"speech_s": round(use.speech_s, SECONDS_DECIMALS), "weight": round(use.weight, PROBABILITY_DECIMALS)}
     return asdict(use) | rounded
+
+
+def prior_members(use: PriorUse) -> dict[str, object]:
+    """The prior that took the place of the model's own."""
+    shares = {label: round(share, PROBABILITY_DECIMALS) for label, share in use.by_label.items()}
+    return {"source": use.source, "by_label": shares}
 
 
 def media_members(media: MediaInfo) -> dict[str, object]:

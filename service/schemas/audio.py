@@ -156,6 +156,15 @@ class UsedProfile(Answer):
     weight: float = Field(description="how much it counts, 0…1", examples=[0.67])
 
 
+class UsedPrior(Answer):
+    """The prior that took the place of the model's own."""
+
+    source: Literal["uniform", "asked"]
+    by_label: dict[str, float] = Field(
+        description="probability of each class before anything is heard", examples=[{"anger": 0.3, "neutral": 0.7}]
+    )
+
+
 class AudioEmotionAnswer(AudioJudgement):
     """Answer of ``POST /v1/audio/emotion``."""
 
@@ -171,4 +180,5 @@ class AudioEmotionAnswer(AudioJudgement):
     flag_spans: list[FlagSpanAnswer] = Field(description="when those flags hold that are about a time")
     denoiser: AnsweringModel | None = Field(None, description="with denoise=true: the model that removed the noise")
     profile: UsedProfile | None = Field(None, description="with a profile: what it held")
+    prior: UsedPrior | None = Field(None, description="with a prior other than the card's: what it was")
     channels: list[ChannelJudgement] | None = Field(None, description="with channel=each")

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.schemas.audio import AnsweringModel, AudioJudgement, FlagSpanAnswer, UsedProfile
+from service.pipeline.options import MAX_PRIOR_CHARACTERS
+from service.schemas.audio import AnsweringModel, AudioJudgement, FlagSpanAnswer, UsedPrior, UsedProfile
 from service.schemas.profile import ProfileDocument
 
 
@@ -36,6 +37,9 @@ class AudioConfig(ClientMessage):
     )
     profile: Literal["none", "self"] | ProfileDocument = Field(
         "none", description="what the voice is compared with: nothing, what was heard before, or a document"
+    )
+    prior: Annotated[str, Field(max_length=MAX_PRIOR_CHARACTERS)] | None = Field(
+        None, description="how likely each class is before anything is heard: 'card', 'uniform' or 'LABEL:P,…'"
     )
 
 
@@ -183,6 +187,7 @@ class StreamedAnswer(AudioJudgement):
 
     flag_spans: list[FlagSpanAnswer] = Field(description="when those flags hold that are about a time")
     profile: UsedProfile | None = Field(None, description="with a profile: what it held")
+    prior: UsedPrior | None = Field(None, description="with a prior other than the card's: what it was")
 
 
 class SessionClosed(ServerMessage):

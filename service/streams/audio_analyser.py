@@ -8,7 +8,7 @@ from service.pipeline.device.task import Work
 from service.pipeline.results import JudgedSegment, JudgedWindow
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.problems import MessageInvalid
-from service.render.audio_json import channel_members, profile_members, spans_members
+from service.render.audio_json import channel_members, prior_members, profile_members, spans_members
 from service.render.stream_json import segment_members, window_members
 from service.schemas.audio import AnsweringModel
 from service.schemas.streams import (
@@ -84,6 +84,7 @@ class AudioAnalyser:
         members = channel_members(whole.channels[0], whole.labels, timeline=False)
         members["flag_spans"] = spans_members(whole.flag_spans)
         members["profile"] = None if whole.profile is None else profile_members(whole.profile)
+        members["prior"] = None if whole.prior is None else prior_members(whole.prior)
         self.answer = StreamedAnswer.model_validate(members)
         return messages
 

@@ -10,6 +10,7 @@ import numpy as np
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import Work
+from service.pipeline.prior import prior_for
 from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray, OnWindow
 from service.pipeline.speech.emotion_answer import (
     JudgedChannel,
@@ -97,9 +98,10 @@ class SoundJudge:
         has_voice = self.voice is not None
         names = [channel.name for channel in channels]
         named = list(zip(names, heard, strict=True))
+        prior = prior_for(options.prior, model.bundle.card)
         tell = None
         if on_window is not None:
-            rows = TimelineRows(named, offset_s, model, has_voice=has_voice, least_share=least_share)
+            rows = TimelineRows(named, offset_s, model, has_voice=has_voice, least_share=least_share, prior=prior)
             tell = _row_teller(rows, on_window, model.bundle.card.labels)
         views = [view_for(options, model) for _ in channels]
         done = self._run(model, heard, views, work, tell)
@@ -107,7 +109,7 @@ class SoundJudge:
             answers = iter(done)
             judged = []
             for name, one, listener in zip(names, heard, listeners, strict=True):
-                own = sort_answers(one, [next(answers) for _ in one.clips])
+                own = sort_answers(one, [next(answers) for _ in one.clips], prior)
                 extent = listener.extent
                 judged.append(
                     JudgedChannel(
@@ -133,6 +135,7 @@ class SoundJudge:
                 least_share,
                 sound.spans,
                 profile=None if views[0] is None else views[0].use,
+                prior=None if prior is None else prior.use,
             )
             return emotion_answer(known, model, work.stages_s)
 

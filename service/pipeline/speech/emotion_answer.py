@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.flags import Flag
+from service.pipeline.prior import Prior, PriorUse
 from service.pipeline.results import (
     AudioEmotion,
     ChannelEmotion,
@@ -72,6 +73,7 @@ class JudgedSound:
         least_share: share of speech from which on a row is judged, 0…1.
         spans: when some of the flags hold.
         profile: what the voice was compared with, if anything was.
+        prior: what took the place of the model's own prior in its answers, if anything did.
     """
 
     media: MediaInfo
@@ -84,6 +86,7 @@ class JudgedSound:
     least_share: float
     spans: tuple[FlagSpan, ...] = ()
     profile: ProfileUse | None = None
+    prior: PriorUse | None = None
 
     @property
     def has_voice(self) -> bool:
@@ -104,11 +107,14 @@ class ClipAnswers:
     parts: UtteranceParts
 
 
-def sort_answers(heard: HeardWindows, answers: Sequence[WindowAnswer]) -> ClipAnswers:
-    """Sort the answers for ``heard.clips`` by what they are for."""
-    windows = stack_answers([answers[clip] for clip in heard.of_windows])
+def sort_answers(heard: HeardWindows, answers: Sequence[WindowAnswer], prior: Prior | None) -> ClipAnswers:
+    """Sort the answers for ``heard.clips`` by what they are for, and put ``prior`` in place of the model's."""
     clips, numbers = heard.of_utterances.T
-    return ClipAnswers(windows, UtteranceParts(numbers, stack_answers([answers[clip] for clip in clips.tolist()])))
+    windows = stack_answers([answers[clip] for clip in heard.of_windows])
+    utterances = stack_answers([answers[clip] for clip in clips.tolist()])
+    if prior is not None:
+        windows, utterances = prior.posterior(windows), prior.posterior(utterances)
+    return ClipAnswers(windows, UtteranceParts(numbers, utterances))
 
 
 def record_of(heard: HeardWindows, answers: ClipAnswers) -> dict[str, Any]:
@@ -177,6 +183,7 @@ def emotion_answer(sound: JudgedSound, model: EmotionModel, stages_s: dict[str, 
         doubt=model.doubt,
         flag_spans=(*sound.spans, *(span for channel in channels for span in uncertain_spans(channel))),
         profile=sound.profile,
+        prior=sound.prior,
     )
 
 
@@ -280,6 +287,7 @@ class TimelineRows:
         has_voice: whether the shares are the voice activity's, and so told as ``speech``.
         least_share: share of speech from which on a row is judged, 0…1.
         first: number of the first window of each channel.
+        prior: put in place of the model's.
     """
 
     def __init__(
@@ -291,7 +299,9 @@ class TimelineRows:
         has_voice: bool,
         least_share: float = LEAST_SPEECH_SHARE,
         first: int = 0,
+        prior: Prior | None = None,
     ) -> None:
+        self._prior = prior
         self._has_voice = has_voice
         self._labels, self._doubt = model.bundle.card.labels, model.doubt
         rows: list[tuple[str, int, float, float, float, float, int | None]] = []
@@ -324,6 +334,8 @@ class TimelineRows:
             if answer is None:
                 return
             self._next = next(self._rows, None)
+            if self._prior is not None:
+                answer = self._prior.posterior(answer)
             known = answer.get("probabilities")
             yield JudgedWindow(
                 channel=channel,

@@ -15,6 +15,7 @@ import numpy as np
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import select_channels
 from service.pipeline.media.sampling import to_float
+from service.pipeline.prior import prior_for
 from service.pipeline.results import AudioEmotion, JudgedSegment, JudgedWindow, MediaInfo, ProfileChoice, VoiceProfile
 from service.pipeline.speech.emotion_answer import (
     JudgedSound,
@@ -54,6 +55,7 @@ class LiveOptions:
     min_speech: float | None = None
     profile: ProfileChoice | None = None
     voice: VoiceProfile | None = None
+    prior: str | None = None
 
 
 class LiveEmotion:
@@ -74,7 +76,7 @@ class LiveEmotion:
         window_s, hop_s: of the windows.
 
     Raises:
-        Unprocessable: a window or hop that the model does not take.
+        Unprocessable: a window, a hop or a prior that the model does not take.
         TooManyChannels, SampleRateUnsupported: outside the limits.
     """
 
@@ -99,6 +101,7 @@ class LiveEmotion:
         self._options = options
         self._step_s = None if voice is None else voice.step_s
         self._view = profile_view(options.profile, options.voice, model.speech.profile, rule.rate_hz)
+        self._prior = prior_for(options.prior, model.bundle.card)
         self._rule = rule
         self._found: dict[str, Any] = {}  # joined records
         self._run_windows = run_windows
@@ -144,6 +147,7 @@ class LiveEmotion:
             None,
             self._least_share,
             profile=None if self._view is None else self._view.use,
+            prior=None if self._prior is None else self._prior.use,
         )
         return emotion_answer(known, self.model, {})
 
@@ -165,9 +169,10 @@ class LiveEmotion:
             has_voice=self._step_s is not None,
             least_share=self._least_share,
             first=self.windows,
+            prior=self._prior,
         )
         self.windows += len(heard.windows)
-        own = sort_answers(heard, answers)
+        own = sort_answers(heard, answers, self._prior)
         if not self._found or len(heard.windows) or len(heard.utterances) or len(own.parts.numbers):
             record = record_of(heard, own) | {"activity": np.zeros(0, np.float32)}
             self._found = joined_records([self._found, record] if self._found else [record])

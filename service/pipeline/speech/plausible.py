@@ -15,7 +15,7 @@ def plausible_labels(
     """The plausible labels of each row, the most probable first.
 
     A label is plausible from the card's ``least_probability`` on (split-conformal prediction, Sadinle 2019), and the
-    most probable one always is.
+    most probable one always is; a label that the request's prior excludes never.
 
     Args:
         probabilities: float32 [rows, classes]; a row of NaN is not known.
@@ -33,7 +33,7 @@ def plausible_labels(
             rows.append(None)
             continue
         order = np.argsort(-row, kind="stable")
-        count = max(1, int((row >= doubt.least_probability).sum()))
+        count = max(1, int(((row >= doubt.least_probability) & (row > 0)).sum()))
         rows.append(tuple(labels[index] for index in order[:count]))
     return rows
 

@@ -79,7 +79,11 @@ def findings_of_audio(result: AudioEmotion) -> Findings:
     emotion = None
     if merged.emotion is not None and merged.probabilities is not None:
         emotion = (merged.emotion, dict(zip(result.labels, merged.probabilities.tolist(), strict=True)))
-    return Findings(tuple(series), {SPEECH: result.model}, tuple(f"flag: {flag}" for flag in merged.flags), emotion)
+    notes = [f"flag: {flag}" for flag in merged.flags]
+    if result.prior is not None:
+        shares = ", ".join(f"{label} {share:.3g}" for label, share in result.prior.by_label.items())
+        notes.append(f"Probability of the classes before anything is heard: {shares}.")
+    return Findings(tuple(series), {SPEECH: result.model}, tuple(notes), emotion)
 
 
 def findings_of_affect(result: VideoAffect) -> Findings:

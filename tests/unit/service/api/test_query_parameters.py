@@ -48,13 +48,20 @@ VIDEO = AFFECT | {
     ),
     "channel": SOUND["channel"],
 }
+PRIOR = (
+    ("card", "uniform", "anger:1", "anger:0.25,neutral:3", "a b:0", "anger:" + "1" * 9 + "." + "1" * 9),
+    (
+        *("", "Card", "anger", "anger:", ":1", "anger:-1", "anger:1e3", "anger:nan", "anger:1,", "anger:1,anger:2"),
+        *("anger:1;neutral:2", "anger:" + "1" * 10, "a" * 65 + ":1", ",".join(f"label{n:02}:0.1" for n in range(50))),
+    ),
+)
 WITH_SOUND = {"audio_model": SOUND["model"], "audio_version": SOUND["version"]}
 TABLE = AFFECT | {
     "include": (("", "action_units, attribution"), ("audio",)),
     "fps": (("5", "200"), ("4.99", "200.01", "0", *NO_NUMBERS)),
 }
 KINDS: tuple[tuple[type[BaseModel], dict[str, tuple[tuple[str, ...], tuple[str, ...]]], dict[str, str]], ...] = (
-    (AudioQuery, SOUND | {"timeline": SOUND["denoise"]}, {}),
+    (AudioQuery, SOUND | {"timeline": SOUND["denoise"], "prior": PRIOR}, {}),
     (EmbeddingQuery, SOUND, {}),
     (VideoQuery, VIDEO, {}),
     (VideoQuery, WITH_SOUND, {"include": "audio"}),

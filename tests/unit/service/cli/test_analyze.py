@@ -68,6 +68,13 @@ def test_failures_are_told_and_the_rest_goes_on(
     assert "bad.ogg" not in output.out
 
 
+def test_a_prior_is_handed_on_or_refused(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", "--json", "--prior", "uniform", str(folder / "good.wav")]) == 0
+    assert engine.pipeline.options[-1].prior == "uniform"
+    assert main(["analyze", "--prior", "anger", str(folder / "good.wav")]) == 2
+    assert "--prior must be 'card', 'uniform'" in capsys.readouterr().err
+
+
 def test_json_lines_name_their_file(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", "--json", "--timeline", str(folder)]) == 1
     documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -17,6 +17,11 @@ def test_one_label_is_always_plausible():
     assert plausible_set(np.array([0.3, 0.5, 0.2], np.float32), LABELS, doubt) == ("fear",)
 
 
+def test_what_is_excluded_is_never_plausible():
+    doubt = DoubtBound(coverage=0.9, least_probability=0.0)
+    assert plausible_set(np.array([0.3, 0.0, 0.7], np.float32), LABELS, doubt) == ("neutral", "anger")
+
+
 def test_nothing_is_told_without_a_bound_or_an_answer():
     assert plausible_labels(np.ones((1, 3), np.float32), LABELS, None) is None
     assert plausible_set(None, LABELS, DOUBT) is None
