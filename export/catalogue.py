@@ -59,6 +59,22 @@ CATALOGUE = (
         "no system of the papers: the encoder of resemblyzer 0.1.4 learns on, with the emotions",
     ),
     Entry(
+        "recogniser",
+        "B1–B5, B10, F10, F11, G5",
+        "two convolutions, five bidirectional GRU layers with directions added, characters by CTC; its layers as an "
+        "embedding; checkpoints of deepspeech.pytorch are read too",
+        "emoserve-export train recogniser, then export recogniser --layers N",
+        "AdamW with one cycle in place of B4; frames outside the clip are zeros; tempo changes between frames of the "
+        "spectrogram; F10's width is preset paper",
+    ),
+    Entry(
+        "ge2e-encoder",
+        "B15",
+        "the GE2E speaker encoder as it was published: mean and deviation of its three LSTM layers as an embedding",
+        "emoserve-export export ge2e-encoder --encoder WHEEL",
+        "no system of the papers: third-party weights (Apache-2.0)",
+    ),
+    Entry(
         "plot ottl-2020",
         "A4–A7, F1–F3, F16",
         "whole clip, 2048/1024 FFT, 128 Slaney mel bands in dB on librosa's mel axis, viridis, 227 pixels, bicubic",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from export.cli import export_classifier, export_denoiser, export_emotion, export_extractor
+from export.cli import export_classifier, export_denoiser, export_emotion, export_encoder, export_extractor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,4 +17,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     export_classifier.configure_fusion(networks.add_parser("fusion", help="a trained fusion as one bundle"))
     export_extractor.add_networks(networks)
+    export_encoder.configure_recogniser(
+        networks.add_parser("recogniser", help="layers of a trained recogniser as an embedding (B15)")
+    )
+    export_encoder.configure_ge2e(
+        networks.add_parser("ge2e-encoder", help="the GE2E speaker encoder as it was published, as an embedding")
+    )
     export_denoiser.configure(networks.add_parser("denoiser", help="a trained denoiser as a bundle"))

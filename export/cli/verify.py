@@ -16,6 +16,7 @@ from export.denoiser.bundle import verify_denoiser_bundle
 from export.emonet.verification import verify_speech_bundle
 from export.evaluation.verification import Clip, Verification
 from export.evaluation.voice import synthetic_voice
+from export.speech_representations.encoder_bundle import is_encoder_bundle, verify_encoder_bundle
 from export.speech_representations.verification import is_voice_bundle, verify_voice_bundle
 from service.card import CARD_FILE_NAME, Card, read_card
 
@@ -78,6 +79,8 @@ def verifier_of(card: Card) -> Verifier:
         return verify_audio_words_bundle
     if is_voice_bundle(card):
         return verify_voice_bundle
+    if is_encoder_bundle(card):
+        return verify_encoder_bundle
     return verify_classifier_bundle if is_classifier_bundle(card) else VERIFIERS[card.task]
 
 

@@ -1,4 +1,4 @@
-"""PyTorch's LSTM layers as ONNX nodes."""
+"""PyTorch's LSTM and GRU layers as ONNX nodes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ TORCH_GATES = (0, 3, 1, 2)
 
 ONNX_GATES = (0, 2, 3, 1)
 """Order of ONNX's gates in PyTorch's blocks, the inverse of the above."""
+
+GRU_GATES = (1, 0, 2)
+"""ONNX orders a GRU's gates update, reset, new; PyTorch reset, update, new. Its own inverse."""
 
 
 def write_lstm(graph: GraphBuilder, x: str, name: str, layer: nn.Module) -> str:
@@ -54,9 +57,45 @@ def read_lstm(values: Mapping[str, Array], name: str) -> dict[str, Array]:
     return {key: _reordered(value, ONNX_GATES) for key, value in zip(names, arrays, strict=True)}
 
 
+def write_gru(graph: GraphBuilder, x: str, name: str, onward: nn.GRU, homeward: nn.GRU, steps: str) -> str:
+    """Add a layer of two directions without biases, whose outputs are added (B5).
+
+    Args:
+        x: name of float32 [steps, batch, inputs].
+        name: prefix of the names of its weights.
+        homeward: goes from the end of each clip to its beginning.
+        steps: name of the steps inside each clip, int32 [batch] (G5).
+
+    Returns:
+        Name of the sums, float32 [steps, batch, units], zero beyond each clip.
+    """
+    both = [[_reordered(_array(values), GRU_GATES) for values in way.all_weights[0]] for way in (onward, homeward)]
+    weight = graph.constant(np.stack([way[0] for way in both]), f"{name}.W")
+    recurrence = graph.constant(np.stack([way[1] for way in both]), f"{name}.R")
+    units = onward.hidden_size
+    # The reset gate acts behind the recurrent product, as in PyTorch (G5).
+    options = {"hidden_size": units, "direction": "bidirectional", "linear_before_reset": 1}
+    states = graph.add("GRU", x, weight, recurrence, "", steps, **options)
+    return graph.add("ReduceSum", states, graph.constant([1]), keepdims=0)
+
+
+def read_gru(values: Mapping[str, Array], name: str) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Weights of both directions of a layer that :func:`write_gru` wrote as ``name``, by PyTorch's names.
+
+    Raises:
+        KeyError: there is no such layer.
+    """
+    names = {"W": "weight_ih_l0", "R": "weight_hh_l0"}
+
+    def direction(place: int) -> dict[str, Array]:
+        return {key: _reordered(values[f"{name}.{part}"][place], GRU_GATES) for part, key in names.items()}
+
+    return direction(0), direction(1)
+
+
 def _reordered(values: Array, gates: tuple[int, ...]) -> Array:
-    """The four blocks of ``values``, one a gate, in another order."""
-    blocks = np.split(values, 4)
+    """The blocks of ``values``, one a gate, in another order."""
+    blocks = np.split(values, len(gates))
     return np.concatenate([blocks[gate] for gate in gates])
 
 

@@ -22,6 +22,7 @@ from export.speech_representations.network import (
     POOLED,
     POWER_FLOOR,
     VoiceConfig,
+    VoiceEncoder,
     VoiceNetwork,
 )
 
@@ -37,25 +38,33 @@ def voice_model(
         metadata: strings kept inside the file, such as author and licence.
         calibration: scales and shifts the emotion logits; it is folded into the last layer.
     """
-    return _Writer(network).model(metadata, calibration)
+    graph = GraphBuilder("ge2e")
+    pooled = _EncoderWriter(graph, network.encoder).pooled()
+    _HeadWriter(graph, network).write(pooled, calibration)
+    for name in ("embedding", "statistics"):
+        graph.output(name, pooled, FLOAT, ["batch", POOLED])
+    return graph.model("emoserve-export", metadata)
 
 
-class _Writer:
-    def __init__(self, network: VoiceNetwork) -> None:
-        self._graph = GraphBuilder("ge2e")
-        self._network = network
+def encoder_model(encoder: VoiceEncoder, metadata: dict[str, str]) -> onnx.ModelProto:
+    """Write the encoder alone, whose pooled representation is the embedding."""
+    graph = GraphBuilder("ge2e-encoder")
+    graph.output("embedding", _EncoderWriter(graph, encoder).pooled(), FLOAT, ["batch", POOLED])
+    return graph.model("emoserve-export", metadata)
 
-    def model(self, metadata: dict[str, str], calibration: Calibration) -> onnx.ModelProto:
+
+class _EncoderWriter:
+    def __init__(self, graph: GraphBuilder, encoder: VoiceEncoder) -> None:
+        self._graph, self._encoder = graph, encoder
+
+    def pooled(self) -> str:
+        """The inputs and everything up to the pooled representation, float32 [batch, 1536]."""
         graph = self._graph
         waveform, lengths = declare_speech_inputs(graph)
         waveform = write_high_pass(graph, PRESET.sample_rate_hz, waveform, lengths, BELOW_SPEECH)
         power, frames = write_front_end(graph, PRESET, waveform, lengths)
         power, active = self._condition(power, frames)
-        pooled = self._pool(self._encode(power), active)
-        self._head(self._personal(pooled), calibration)
-        for name in ("embedding", "statistics"):
-            graph.output(name, pooled, FLOAT, ["batch", POOLED])
-        return graph.model("emoserve-export", metadata)
+        return self._pool(self._encode(power), active)
 
     def _condition(self, power: str, frames: str) -> tuple[str, str]:
         """Equalised and levelled power [batch, 40, steps], and whether a step is active, bool [batch, 1, steps]."""
@@ -72,8 +81,8 @@ class _Writer:
         mean = graph.add("ReduceSum", graph.add("Mul", power, share), steps)
         whole = graph.add("Max", graph.add("ReduceSum", mean, bands), floor)
         mean = graph.add("Max", graph.add("Div", mean, whole), floor)
-        reference = graph.constant(_array(self._network.encoder.reference)[:, None], "reference")
-        gain = graph.add("Pow", graph.add("Div", reference, mean), graph.constant(self._network.encoder.equalisation))
+        reference = graph.constant(_array(self._encoder.reference)[:, None], "reference")
+        gain = graph.add("Pow", graph.add("Div", reference, mean), graph.constant(self._encoder.equalisation))
         gain = graph.add("Clip", gain, graph.constant(1.0 / LARGEST_GAIN), graph.constant(LARGEST_GAIN))
         equalised = graph.add("Mul", power, gain)
         energy = graph.add("Mul", graph.add("ReduceSum", equalised, bands), share)
@@ -85,7 +94,7 @@ class _Writer:
         graph = self._graph
         x = graph.add("Transpose", power, perm=[2, 0, 1])
         outputs = []
-        for index, layer in enumerate(self._network.encoder.layers):
+        for index, layer in enumerate(self._encoder.layers):
             x = write_lstm(graph, x, f"layers.{index}", layer)
             outputs.append(x)
         return graph.add("Concat", *outputs, axis=2)
@@ -102,6 +111,15 @@ class _Writer:
         variance = graph.add("Sub", square, graph.add("Mul", mean, mean))
         deviation = graph.add("Sqrt", graph.add("Max", variance, graph.constant(LEAST_VARIANCE)))
         return graph.add("Concat", mean, deviation, axis=1)
+
+
+class _HeadWriter:
+    def __init__(self, graph: GraphBuilder, network: VoiceNetwork) -> None:
+        self._graph, self._network = graph, network
+
+    def write(self, pooled: str, calibration: Calibration) -> None:
+        """The outputs behind the pooled representation."""
+        self._head(self._personal(pooled), calibration)
 
     def _personal(self, pooled: str) -> str:
         """The representation seen from a profile, or from the mean of the training, in units of its deviation."""
@@ -153,6 +171,20 @@ def read_voice(model: onnx.ModelProto, config: VoiceConfig) -> VoiceNetwork:
         {key: torch.from_numpy(np.array(value)) for key, value in state.items()},
     )
     return network.eval()
+
+
+def read_encoder_graph(model: onnx.ModelProto, equalisation: float) -> VoiceEncoder:
+    """The PyTorch encoder whose weights ``model`` holds, in evaluation mode; the inverse of :func:`encoder_model`.
+
+    Raises:
+        KeyError: the graph was not written by :func:`encoder_model`.
+    """
+    values = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
+    encoder = VoiceEncoder(equalisation)
+    for index, layer in enumerate(encoder.layers):
+        weights = read_lstm(values, f"layers.{index}")
+        layer.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in weights.items()})
+    return encoder.eval()
 
 
 DENSE = ("hidden", "emotion", "arousal", "valence")

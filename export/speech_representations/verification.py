@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from export.bundle.emotion import verify_emotion_bundle
 from export.evaluation.calibration import Calibration
 from export.evaluation.verification import Clip, Verification
-from export.graph.high_pass import BELOW_SPEECH, high_passed
 from export.speech_representations.bundle import by_network, load_network
 from export.speech_representations.encoder import PRESET
+from export.speech_representations.encoder_bundle import librosa_power
 from export.speech_representations.network import VoiceNetwork
 from service.card import Card, read_card
 
@@ -39,16 +39,7 @@ def verify_voice_bundle(folder: Path, recordings: Sequence[Clip]) -> Verificatio
 
 
 def _reference(network: VoiceNetwork, calibration: Calibration, clip: Clip) -> NDArray[np.float32]:
-    import librosa  # slow to import
-
-    power = librosa.feature.melspectrogram(
-        y=high_passed(clip, PRESET.sample_rate_hz, BELOW_SPEECH),
-        sr=PRESET.sample_rate_hz,
-        n_fft=PRESET.fft_samples,
-        hop_length=PRESET.hop_samples,
-        n_mels=PRESET.bands,
-        pad_mode="constant",
-    ).T.astype(np.float32)
+    power = librosa_power(clip)
     with torch.inference_mode():
         logits = network(torch.from_numpy(power)[None], torch.tensor([len(power)]))["emotion"]
     return calibration.probabilities(logits.numpy())

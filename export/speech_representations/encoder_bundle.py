@@ -1,0 +1,244 @@
+"""Encoders alone as bundles of the task 'speech-embedding': layers of the recogniser, and the GE2E encoder's.
+
+An embedding is a mean over time of what layers give (B15), or mean and deviation for GE2E. It is no emotion: a
+classifier is trained on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from export.bundle.card import BundleFacts, BundleText, Setting, build_card
+from export.bundle.write import Content, write_bundle
+from export.corpora.audio import stack
+from export.evaluation.verification import (
+    Clip,
+    Compute,
+    Verification,
+    alone_and_together,
+    batch_check,
+    clips_of,
+    difference_check,
+    largest_difference,
+    refuse_difference,
+    verification,
+)
+from export.graph.front_end import FrontEnd
+from export.graph.high_pass import BELOW_SPEECH, high_passed
+from export.speech_representations.encoder import PRESET, WEIGHTS_SHA256
+from export.speech_representations.graph import encoder_model, read_encoder_graph
+from export.speech_representations.network import POOLED, VoiceEncoder
+from export.speech_representations.recogniser.graph import read_recogniser, recogniser_model
+from export.speech_representations.recogniser.network import Recogniser, RecogniserConfig, layer_means
+from export.speech_representations.recogniser.spectrogram import (
+    FFT_SAMPLES,
+    HOP_SAMPLES,
+    SAMPLE_RATE_HZ,
+    magnitude,
+)
+from service.card import Card, Member, Parity, SpeechInput, read_card
+from service.pipeline.device.session import Session
+
+RECOGNISER, GE2E = "recogniser", "ge2e-encoder"
+GRAPH_FILE_NAME = "encoder.onnx"
+TOLERANCE = 1e-4
+REFERENCE_TOLERANCE = 1e-3
+"""Largest difference of a number from PyTorch, and from librosa's front end with PyTorch behind."""
+
+SPEECH = {
+    RECOGNISER: SpeechInput(
+        sample_rate_hz=SAMPLE_RATE_HZ, window_s=10.0, hop_s=10.0, min_length_s=0.2, max_length_s=30.0, preset=RECOGNISER
+    ),
+    GE2E: SpeechInput(
+        sample_rate_hz=PRESET.sample_rate_hz,
+        window_s=3.0,
+        hop_s=3.0,
+        min_length_s=0.2,
+        max_length_s=30.0,
+        preset=PRESET.name,
+        high_pass_hz=BELOW_SPEECH.below_hz,
+    ),
+}
+INTENDED_USE = (
+    "A fixed-length description of a recording for classifiers. It says nothing without a classifier, whose own rules "
+    "of use apply. It tells voices apart: where voices identify people, it is personal data."
+)
+
+Front = Callable[[Sequence[Clip]], tuple[Tensor, Tensor]]
+"""A front end: clips to what the network takes, and the frames of each."""
+
+
+def write_recogniser(
+    network: Recogniser, layers: Sequence[int], text: BundleText, out: Path, recordings: Sequence[Clip]
+) -> Path:
+    """Write the means of the recogniser's layers as ``out/<name>/<version>/``.
+
+    Args:
+        layers: numbers from 1 on.
+
+    Raises:
+        ParityError: graph and network differ on ``recordings``.
+    """
+    model = recogniser_model(network, layers, text.metadata)
+    settings: dict[str, Setting] = {"network": network.config.to_text(), "layers": list(layers)}
+    member = Member(network=RECOGNISER, licence=text.licence, dimensions=network.config.units * len(layers))
+    return _write(model, _recogniser(network, layers, _magnitudes), text, settings, member, out, recordings)
+
+
+def write_ge2e(encoder: VoiceEncoder, text: BundleText, out: Path, recordings: Sequence[Clip]) -> Path:
+    """Write mean and deviation of the GE2E encoder's three layers as ``out/<name>/<version>/``.
+
+    Raises:
+        ParityError: graph and network differ on ``recordings``.
+    """
+    model = encoder_model(encoder, text.metadata)
+    settings: dict[str, Setting] = {"equalisation": encoder.equalisation}
+    member = Member(network=GE2E, weights_sha256=WEIGHTS_SHA256, licence=text.licence, dimensions=POOLED)
+    return _write(model, _ge2e(encoder, _mel_power), text, settings, member, out, recordings)
+
+
+def _write(
+    model: onnx.ModelProto,
+    network: Compute,
+    text: BundleText,
+    settings: dict[str, Setting],
+    member: Member,
+    out: Path,
+    recordings: Sequence[Clip],
+) -> Path:
+    graph = model.SerializeToString()
+    difference = largest_difference(_by_graph(Session(graph, device="cpu", threads=1)), network, recordings)
+    refuse_difference(text.name, difference, TOLERANCE)
+    facts = BundleFacts(
+        task="speech-embedding",
+        intended_use=INTENDED_USE,
+        speech=SPEECH[member.network],
+        settings=settings,
+        members=[member],
+        parity=Parity(
+            tolerance=TOLERANCE,
+            largest_difference=difference,
+            against=f"PyTorch {torch.__version__} on {len(recordings)} recordings, alone and in one batch",
+        ),
+        made_with=("torch",),
+    )
+    return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, partial(build_card, text, facts))
+
+
+def is_encoder_bundle(card: Card) -> bool:
+    """Whether the bundle is of this module."""
+    return card.task == "speech-embedding" and [member.network for member in card.members] in ([RECOGNISER], [GE2E])
+
+
+def verify_encoder_bundle(folder: Path, recordings: Sequence[Clip]) -> Verification:
+    """Compare the graph with PyTorch, with itself in a batch, and with librosa's front end."""
+    card = read_card(folder)
+    assert card.speech is not None
+    file = folder / card.file_with_role("model")
+    clips = clips_of(card.speech, recordings)
+    alone, batch_difference = alone_and_together(_by_graph(Session(file, device="cpu", threads=1)), clips)
+    own, reference = _networks(card, onnx.load(file))
+
+    def largest(other: Compute) -> float:
+        return float(np.abs(alone - np.concatenate([other([clip]) for clip in clips])).max())
+
+    return verification(
+        card,
+        len(clips),
+        difference_check("torch", largest(own), TOLERANCE),
+        batch_check(batch_difference),
+        replace(
+            difference_check("librosa", largest(reference), REFERENCE_TOLERANCE),
+            figure="reference_difference",
+            limit="reference_tolerance",
+        ),
+    )
+
+
+def _networks(card: Card, model: onnx.ModelProto) -> tuple[Compute, Compute]:
+    """The bundle's network in PyTorch behind its own front end, and behind librosa's."""
+    if card.members[0].network == GE2E:
+        encoder = read_encoder_graph(model, card.number("equalisation"))
+        return _ge2e(encoder, _mel_power), _ge2e(encoder, _librosa_power)
+    network = read_recogniser(model, RecogniserConfig.from_text(str(card.settings["network"])))
+    chosen = card.settings["layers"]
+    assert isinstance(chosen, list)
+    layers = [int(layer) for layer in chosen]
+    return _recogniser(network, layers, _magnitudes), _recogniser(network, layers, _librosa_magnitudes)
+
+
+def _by_graph(session: Session) -> Compute:
+    def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
+        waveform, lengths = stack(clips)
+        return session.run({"waveform": waveform, "lengths": lengths}, ("embedding",))["embedding"]
+
+    return compute
+
+
+def _recogniser(network: Recogniser, layers: Sequence[int], front: Front) -> Compute:
+    def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            means = layer_means(*network.eval().states(*front(clips)))
+        return torch.cat([means[layer - 1] for layer in layers], dim=1).numpy()
+
+    return compute
+
+
+def _ge2e(encoder: VoiceEncoder, front: Front) -> Compute:
+    def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            pooled: NDArray[np.float32] = encoder(*front(clips)).numpy()
+        return pooled
+
+    return compute
+
+
+def _magnitudes(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+    waveform, lengths = stack(clips)
+    return magnitude(torch.from_numpy(waveform), torch.from_numpy(lengths))
+
+
+def _librosa_magnitudes(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+    import librosa  # slow to import
+    import scipy.signal
+
+    (clip,) = clips
+    window = scipy.signal.windows.hamming(FFT_SAMPLES)
+    bins = np.abs(librosa.stft(clip, n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES, window=window, pad_mode="constant"))
+    return torch.from_numpy(bins.astype(np.float32))[None], torch.tensor([bins.shape[1]])
+
+
+def _mel_power(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+    waveform, lengths = stack([high_passed(clip, PRESET.sample_rate_hz, BELOW_SPEECH) for clip in clips])
+    power, frames = FrontEnd(PRESET)(torch.from_numpy(waveform), torch.from_numpy(lengths))
+    return power.transpose(1, 2), frames
+
+
+def _librosa_power(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+    (clip,) = clips
+    power = librosa_power(clip)
+    return torch.from_numpy(power)[None], torch.tensor([len(power)])
+
+
+def librosa_power(clip: Clip) -> NDArray[np.float32]:
+    """Mel power of one clip as librosa computes it, float32 [frames, 40]."""
+    import librosa  # slow to import
+
+    power: NDArray[np.float32] = librosa.feature.melspectrogram(
+        y=high_passed(clip, PRESET.sample_rate_hz, BELOW_SPEECH),
+        sr=PRESET.sample_rate_hz,
+        n_fft=PRESET.fft_samples,
+        hop_length=PRESET.hop_samples,
+        n_mels=PRESET.bands,
+        pad_mode="constant",
+    ).T.astype(np.float32)
+    return power
