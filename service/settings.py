@@ -189,6 +189,7 @@ class Settings(BaseSettings):
     docs: bool = Field(True, description="serve /docs")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     jobs: bool = Field(True, description="take long recordings as jobs")
+    job_list: bool = Field(False, description="list a caller's jobs at GET /v1/jobs; an id in it reads the result")
     state_dir: Path = Field(
         default_factory=_state_folder, description="folder of the jobs' database and lock; one service a folder"
     )

@@ -12,7 +12,7 @@ from emoserve_client.audio_answers import (
 )
 from emoserve_client.common_answers import AnsweringModel, Media
 from emoserve_client.event_answers import AffectRows, Progress, Segment, Window
-from emoserve_client.job_answers import Job, JobState
+from emoserve_client.job_answers import Job, JobPage, JobState
 from emoserve_client.problems import EmoserveError, Problem, ServiceUnreachable
 from emoserve_client.retries import Retries
 from emoserve_client.stream_messages import AudioStreamCreated, StreamClosed, StreamLimits, VideoStreamCreated
@@ -34,6 +34,7 @@ __all__ = [
     "EmoserveError",
     "Face",
     "Job",
+    "JobPage",
     "JobState",
     "Media",
     "Problem",

@@ -13,7 +13,7 @@ import httpx
 from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion
 from emoserve_client.common_answers import Document
 from emoserve_client.event_streams import EVENTS
-from emoserve_client.job_answers import Job
+from emoserve_client.job_answers import Job, JobPage
 from emoserve_client.uploads import Form, Source, Upload, form_of, source_of
 from emoserve_client.video_answers import VideoAffect
 
@@ -132,6 +132,12 @@ def submit(kind: JobKind, upload: Upload, options: Mapping[str, Any], idempotenc
 def job(job_id: str) -> Call[Job]:
     """``GET /v1/jobs/{id}``."""
     return Call("GET", job_path(job_id), _job, headers={"accept": JSON})
+
+
+def jobs(cursor: str | None, limit: int | None) -> Call[JobPage]:
+    """``GET /v1/jobs``."""
+    asked = parameters({"cursor": cursor, "limit": limit})
+    return Call("GET", "/v1/jobs", lambda response: JobPage.read(response.json()), asked, {"accept": JSON})
 
 
 def cancel(job_id: str) -> Call[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -43,3 +44,17 @@ class Job:
     def read(cls, raw: Document) -> Job:
         """Read a JSON document."""
         return cls(raw["id"], JobState(raw["state"]), float(raw.get("progress") or 0.0), raw.get("problem"), raw)
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """Some jobs of the caller, newest first; ``next_cursor`` asks for those that follow, None where there are none."""
+
+    jobs: Sequence[Job]
+    next_cursor: str | None
+    raw: Document = field(repr=False)
+
+    @classmethod
+    def read(cls, raw: Document) -> JobPage:
+        """Read a JSON document."""
+        return cls(tuple(Job.read(job) for job in raw["jobs"]), raw["next_cursor"], raw)

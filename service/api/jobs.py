@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 
 from service.access.caller import caller_of
@@ -31,24 +32,25 @@ from service.api.openapi.jobs import (
     IDEMPOTENCY_PARAMETER,
     JOB_RESPONSES,
     LAST_EVENT_PARAMETER,
+    LIST_RESPONSES,
     RESULT_RESPONSES,
     SUBMIT_RESPONSES,
 )
-from service.api.parameters import AudioQuery, refuse_repeated_parameters, with_profile
+from service.api.parameters import AudioQuery, checked_by, refuse_repeated_parameters, with_profile
 from service.api.upload_answer import answer_media_type
 from service.api.video_parameters import VideoQuery, list_pattern
 from service.http.exchange import exchange_of
 from service.http.multipart import Documents
 from service.http.negotiation import EVENTS
 from service.http.uploads import client_gone
-from service.jobs.job import Job, JobOptions
+from service.jobs.job import CURSOR_PATTERN, Job, JobOptions, read_cursor
 from service.pipeline.device.task import Work
 from service.pipeline.options import read_include
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.video.video_results import INCLUDES, VideoAffect, with_parts
 from service.pipeline.video_setup import require_faces
 from service.problems import NotFound
-from service.schemas.jobs import JobAnswer
+from service.schemas.jobs import JobAnswer, JobListAnswer
 from service.services import services_of
 
 router = APIRouter(tags=["jobs"])
@@ -60,6 +62,20 @@ INCLUDE = Query(
     "left out: all of them.",
     json_schema_extra={"pattern": list_pattern(PARTS)},
 )
+
+
+class JobListQuery(BaseModel):
+    """Query parameters of ``GET /v1/jobs``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: Annotated[str, checked_by(read_cursor)] | None = Field(
+        None,
+        description="The `next_cursor` of an earlier answer; left out: the newest jobs.",
+        json_schema_extra={"pattern": CURSOR_PATTERN},
+    )
+    limit: int = Field(20, ge=1, le=100, description="Most jobs of the answer.")
+
 
 _SUBMIT = {"requestBody": UPLOAD_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
 _SUBMIT_VOICE = _SUBMIT | {"requestBody": VOICE_BODY}
@@ -96,6 +112,26 @@ async def submit_video_affect(request: Request, response: Response, query: Annot
     options = query.options()
     require_faces(services_of(request).loaded.affect)
     return await _submit(request, response, options)
+
+
+@router.get(
+    "/v1/jobs",
+    operation_id="list_jobs",
+    summary="Jobs of the caller",
+    responses=LIST_RESPONSES,
+    dependencies=[Depends(refuse_repeated_parameters)],
+)
+def list_jobs(request: Request, query: Annotated[JobListQuery, Query()]) -> JobListAnswer:
+    """The jobs of the caller's credentials, newest first, where the operator allows it (`EMOSERVE_JOB_LIST`); 404 else.
+
+    Whoever asks on with `next_cursor` meets every job once, while others come and go.
+    """
+    services = services_of(request)
+    if not services.settings.job_list:
+        raise NotFound("This service lists no jobs: its operator has not allowed it (EMOSERVE_JOB_LIST).")
+    jobs = services.jobs
+    found, cursor = jobs.page(caller_of(request.scope).owner, query.cursor, query.limit)
+    return JobListAnswer(jobs=[job_answer(jobs, job) for job in found], next_cursor=cursor)
 
 
 @router.get("/v1/jobs/{job_id}", operation_id="read_job", summary="State of a job", responses=JOB_RESPONSES)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import math
 import re
 import secrets
+import struct
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Final, Literal
 
 from service.pipeline.results import AudioOptions
 from service.pipeline.video.video_results import VideoOptions
+from service.problems import Unprocessable
 from service.settings import KeyLimits
 
 ID_BYTES: Final = 20
@@ -30,9 +34,36 @@ def is_job_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+_CURSOR: Final = struct.Struct(">d16s")
+
+CURSOR_PATTERN: Final = "^[A-Za-z0-9_-]{32}$"
+"""Form of a cursor."""
+
+
 def handle_of(job_id: str) -> str:
     """A job's name in folders, workflows and logs; the id cannot be recovered from it."""
     return hashlib.sha256(job_id.encode()).hexdigest()[:32]
+
+
+def cursor_of(job: Job) -> str:
+    """A place in the list of jobs, behind ``job``; it stays one when the job is forgotten."""
+    return base64.urlsafe_b64encode(_CURSOR.pack(job.created_s, bytes.fromhex(job.handle))).decode()
+
+
+def read_cursor(text: str) -> tuple[float, str]:
+    """Time and handle of the job that :func:`cursor_of` was given.
+
+    Raises:
+        Unprocessable: the text is no cursor; with the pointer '/cursor'.
+    """
+    created_s, handle = _CURSOR.unpack(base64.urlsafe_b64decode(text)) if _is_cursor(text) else (math.nan, b"")
+    if not math.isfinite(created_s):
+        raise Unprocessable("cursor must be the next_cursor of an answer.", pointer="/cursor")
+    return created_s, handle.hex()
+
+
+def _is_cursor(text: str) -> bool:
+    return re.fullmatch(CURSOR_PATTERN, text) is not None
 
 
 class JobState(StrEnum):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.jobs.cipher import EncryptedWriter, SpoolDamagedError, new_key
 from service.jobs.codec import decode
 from service.jobs.database import database_told, is_full, patient_where_full
-from service.jobs.job import Job, JobOptions, JobState, Standing, handle_of, is_job_id
+from service.jobs.job import Job, JobOptions, JobState, Standing, cursor_of, handle_of, is_job_id, read_cursor
 from service.jobs.keys import KeyWrap
 from service.jobs.ledger import IdempotencyTakenError, open_ledger, workflows_url
 from service.jobs.metrics import JobMetrics
@@ -238,6 +238,19 @@ class Jobs:
         if job is None or job.caller != caller:
             raise JobNotFound
         return job
+
+    @database_told()
+    def page(self, caller: str, cursor: str | None, limit: int) -> tuple[list[Job], str | None]:
+        """Jobs of a caller, newest first, at most ``limit``; and the cursor of those that follow, if any do.
+
+        Args:
+            cursor: of an earlier page, or None for the first.
+
+        Raises:
+            Unprocessable: it is none.
+        """
+        jobs = self._ledger.page(caller, None if cursor is None else read_cursor(cursor), limit + 1)
+        return jobs[:limit], cursor_of(jobs[limit - 1]) if len(jobs) > limit else None
 
     @database_told()
     def result(self, job: Job) -> Result:

@@ -101,6 +101,20 @@ class Ledger:
         """Every job, oldest first."""
         return self._select(sql.true())
 
+    def page(self, caller: str, before: tuple[float, str] | None, count: int) -> list[Job]:
+        """At most ``count`` jobs of ``caller``, newest first.
+
+        Args:
+            before: time and handle of a job; it and newer ones are left out.
+        """
+        place = sql.tuple_(JOBS.c.created_s, JOBS.c.handle)
+        where = JOBS.c.caller == caller
+        if before is not None:
+            where &= place < before
+        return self._read(
+            JOBS.select().where(where).order_by(JOBS.c.created_s.desc(), JOBS.c.handle.desc()).limit(count)
+        )
+
     def unfinished(self, caller: str | None = None) -> int:
         """Number of jobs that wait or run, of ``caller`` or of all."""
         asked = sql.select(sql.func.count()).select_from(JOBS).where(JOBS.c.state.in_([*UNFINISHED]))
@@ -164,8 +178,11 @@ class Ledger:
             return connection.execute(statement.values(state=state.value, **values)).rowcount == 1
 
     def _select(self, where: sql.ColumnElement[bool]) -> list[Job]:
+        return self._read(JOBS.select().where(where).order_by(JOBS.c.created_s))
+
+    def _read(self, asked: sql.Select[Any]) -> list[Job]:
         with self._engine.connect() as connection:
-            rows = connection.execute(JOBS.select().where(where).order_by(JOBS.c.created_s)).mappings().all()
+            rows = connection.execute(asked).mappings().all()
         return [_job(dict(row)) for row in rows]
 
 

@@ -33,6 +33,13 @@ class JobAnswer(Answer):
     problem: JobProblem | None = Field(None, description="null unless it failed")
 
 
+class JobListAnswer(Answer):
+    """Some jobs of a caller."""
+
+    jobs: list[JobAnswer] = Field(description="newest first")
+    next_cursor: str | None = Field(description="cursor of the jobs that follow; null where there are none")
+
+
 class JobProgress(Answer):
     """Data of the event 'progress'."""
 

@@ -27,7 +27,7 @@ NO_JOB = "/v1/jobs/" + "x" * 27
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
-    with serving_jobs(tmp_path_factory.mktemp("jobs") / "state", max_jobs=3, job_workers=2) as server:
+    with serving_jobs(tmp_path_factory.mktemp("jobs") / "state", max_jobs=3, job_workers=2, job_list=True) as server:
         yield server
 
 
@@ -43,6 +43,11 @@ def client(server: JobServer) -> Iterator[httpx.Client]:
 def code(answer: httpx.Response) -> tuple[int, str]:
     assert answer.headers["content-type"] == "application/problem+json"
     return answer.status_code, answer.json()["code"]
+
+
+def test_without_credentials_the_setting_alone_opens_the_list(client: httpx.Client) -> None:
+    known = ended(client, submit(client))
+    assert client.get("/v1/jobs", params={"limit": 1}).json()["jobs"] == [known]
 
 
 def test_a_job_from_beginning_to_end(server: JobServer, client: httpx.Client) -> None:
@@ -182,10 +187,6 @@ def test_a_result_whose_files_are_gone_is_no_bug(server: JobServer, client: http
     assert code(client.get(f"{job}/result")) == (410, "job_data_lost")
 
 
-def test_there_is_no_list_of_jobs(client: httpx.Client) -> None:
-    assert client.get("/v1/jobs").status_code == 404
-
-
 def test_an_idempotency_key_makes_one_job(client: httpx.Client) -> None:
     headers = {"idempotency-key": "one"}
     first = client.post(AUDIO, content=b"gate", headers=headers)
@@ -315,6 +316,7 @@ def test_the_document_describes_all_of_it() -> None:
     assert {path for path in paths if path.startswith("/v1/jobs")} == {
         AUDIO,
         VIDEO,
+        "/v1/jobs",
         "/v1/jobs/{job_id}",
         "/v1/jobs/{job_id}/events",
         "/v1/jobs/{job_id}/result",

@@ -20,7 +20,7 @@ from emoserve_client.common_answers import Document
 from emoserve_client.connection import client_options, failure, is_ready, require_websockets
 from emoserve_client.event_answers import AffectRows, Progress, Window
 from emoserve_client.event_streams import JobEvents, UploadEvent, UploadEvents
-from emoserve_client.job_answers import Job
+from emoserve_client.job_answers import Job, JobPage
 from emoserve_client.options import (
     AudioStreamOptions,
     EmotionOptions,
@@ -154,6 +154,10 @@ class AsyncEmoserve:
     async def job(self, job_id: str) -> Job:
         """Get the current state of a job."""
         return await self._run(calls.job(job_id))
+
+    async def jobs(self, *, cursor: str | None = None, limit: int | None = None) -> JobPage:
+        """Get some of your jobs, newest first, where the operator allows it; ``cursor`` is that of the page before."""
+        return await self._run(calls.jobs(cursor, limit))
 
     async def wait(self, job_id: str, *, timeout_s: float | None = None, poll_s: float = 1.0) -> Job:
         """Poll a job every ``poll_s`` seconds until it has succeeded, failed, expired or been cancelled.

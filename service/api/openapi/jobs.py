@@ -24,6 +24,7 @@ from service.problems import (
     JobsUnavailable,
     NoSpace,
     NotAcceptable,
+    NotFound,
     ResultExpired,
     Unavailable,
 )
@@ -62,6 +63,8 @@ IDEMPOTENCY_PARAMETER: dict[str, Any] = {
 }
 
 JOB_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(JobNotFound, Unavailable, JobsUnavailable)
+
+LIST_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(NotFound, Unavailable, JobsUnavailable)
 
 RESULT_RESPONSES: Responses = {
     200: {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
 from contextlib import closing
@@ -10,13 +11,29 @@ from itertools import product
 
 import pytest
 
-from service.jobs.job import NEXT, Job, JobState, handle_of, is_job_id, new_job_id, states_before
+from service.jobs.job import (
+    NEXT,
+    Job,
+    JobState,
+    cursor_of,
+    handle_of,
+    is_job_id,
+    new_job_id,
+    read_cursor,
+    states_before,
+)
 from service.jobs.ledger import IdempotencyTakenError, Ledger, sqlite_engine
 from service.jobs.spool import RESULT, Spool
 from service.jobs.sweeper import Sweeper
 from service.pipeline.results import AudioOptions
+from service.problems import Unprocessable
 from service.settings import KeyLimits
 from tests.support.clock import Clock
+
+
+def cursor_at(created_s: float) -> str:
+    values = {"id": "", "caller": "", "options": AudioOptions(), "size_bytes": 0, "progress": 0.0}
+    return cursor_of(Job(handle="0" * 32, state=JobState.QUEUED, created_s=created_s, **values))
 
 
 @pytest.fixture
@@ -60,6 +77,36 @@ def test_a_table_of_an_earlier_release_keeps_its_jobs_and_takes_new_ones(tmp_pat
         after = make(ledger, f"after-{number}", key_limits=KeyLimits(jobs=3))
         assert (ledger.find("before"), ledger.find(after.handle)) == (before, after)
         ledger.close()
+
+
+def test_pages_hold_each_job_of_a_caller_once_while_others_come_and_go(ledger):
+    handles = [f"{number:032x}" for number in range(7)]
+    jobs = [make(ledger, handle, created_s=1000.0 + number // 3 / 3) for number, handle in enumerate(handles)]
+    make(ledger, "f" * 32, caller="another", created_s=1001.0)
+    newest_first = [job.handle for job in reversed(jobs)]
+
+    def page(before, count):
+        return [job.handle for job in ledger.page("anonymous", before, count)]
+
+    assert page(None, 10) == newest_first
+    seen, before = [], None
+    while found := page(before, 2):
+        seen += found
+        last = ledger.find(found[-1])
+        before = read_cursor(cursor_of(last))
+        assert before == (last.created_s, last.handle)
+        make(ledger, f"{100 + len(seen):032x}", created_s=2000.0)  # newer than all
+        ledger.forget(last.handle)
+    assert seen == newest_first
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x" * 31, "x" * 33, "ä" * 32, "=" * 32, cursor_at(math.nan), cursor_at(-math.inf)]
+)
+def test_what_is_no_cursor_is_refused(text):
+    with pytest.raises(Unprocessable) as refused:
+        read_cursor(text)
+    assert refused.value.pointer == "/cursor"
 
 
 MOVES = {

@@ -21,10 +21,14 @@ from sqlalchemy.pool import NullPool
 
 from service.cli.check_jobs import job_checks
 from service.cli.check_result import Check
+from service.jobs.job import cursor_of, read_cursor
+from service.jobs.ledger import open_ledger
 from service.settings import Settings
 from tests.plain_wav import wav
+from tests.support.clock import Clock
 from tests.support.job_program import JobProgram
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
+from tests.unit.service.jobs.test_ledger import make
 from tests.unit.service.jobs.test_long_audio import talk
 
 DEBIAN = Path("/usr/lib/postgresql")
@@ -119,6 +123,21 @@ def test_check_asks_the_database(cluster: Cluster, tmp_path: Path) -> None:
     state, spool = tmp_path / "state", tmp_path / "spool"
     (check,) = job_checks(Settings(jobs_database_url=SecretStr(cluster.url), state_dir=state, spool_dir=spool))
     assert check == Check("jobs", ok=True, detail=f"{state} and {spool} can be written to, the database answers")
+
+
+def test_pages_of_jobs(cluster: Cluster, tmp_path: Path) -> None:
+    ledger = open_ledger(Settings(jobs_database_url=SecretStr(cluster.url), state_dir=tmp_path), Clock(0.0))
+    handles = [f"{number:032x}" for number in (4, 10, 3, 12)]
+    for number, handle in enumerate(handles):
+        make(ledger, handle, caller="pages", created_s=1e9 + number // 2 / 3)
+    ordered = [handles[number] for number in (3, 2, 1, 0)]
+    first = ledger.page("pages", None, 3)
+    assert [job.handle for job in first] == ordered[:3]
+    for job in first:
+        ledger.forget(job.handle)
+    assert [job.handle for job in ledger.page("pages", read_cursor(cursor_of(first[-1])), 3)] == ordered[3:]
+    ledger.forget(handles[0])
+    ledger.close()
 
 
 def submit_slow(program: JobProgram) -> tuple[str, bytes]:
