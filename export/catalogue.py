@@ -35,7 +35,7 @@ CATALOGUE = (
         "EmoNet as printed: 512/256 STFT, 64 mel bands, three learning-rate stages, round robin over corpora",
         "emoserve-export train emonet --recipe paper --preset paper",
         "padded time is masked (F5); normalisation is per corpus in transfer too (F7); channel-wise dropout; "
-        "trained and scored here, only recipe open becomes a bundle",
+        "a graph for each corpus; arousal and valence from the emotions' places in the plane",
     ),
     Entry(
         "emonet (preset code)",
@@ -46,9 +46,10 @@ CATALOGUE = (
     ),
     Entry(
         "emonet adapter transfer",
-        "C15, C20, C22",
-        "shared part frozen or tuned, new adapters, normalisation and head for new corpora",
-        "emoserve-export train emonet --recipe paper --mode {full,head,adapters} --start FILE",
+        "C5, C15, C20–C22, C24, C25",
+        "shared part frozen or tuned, new adapters, normalisation and head for new corpora; baseline without adapters; "
+        "sources by levels of arousal and valence",
+        "emoserve-export train emonet --recipe paper --mode {full,head,adapters} --start FILE [--start-domain NAME]",
     ),
     Entry(
         "ge2e",

@@ -141,6 +141,11 @@ class Card(_Frozen):
     title: str
     description: str
     labels: list[str] = Field(default_factory=list, description="classes, in the order of the graph's output")
+    domains: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="kinds of recording that the model has parts and a graph of their own for, with the classes that "
+        "each can answer; the first is the default; empty where one graph serves all",
+    )
     speech: SpeechInput | None = None
     class_prior: dict[str, Annotated[float, Field(gt=0, lt=1)]] | None = Field(
         None, description="how likely the model takes each label to be before it hears anything; null: all the same"
@@ -176,6 +181,18 @@ class Card(_Frozen):
             if entry.role == role:
                 return name
         raise KeyError(role)
+
+    def graph_role(self, domain: str | None = None) -> str:
+        """Role of the graph for a domain, or of the only or first one.
+
+        Raises:
+            KeyError: the model has no such domain.
+        """
+        if domain is None or domain == next(iter(self.domains), None):
+            return "model"
+        if domain not in self.domains:
+            raise KeyError(domain)
+        return f"model:{domain}"
 
     def number(self, name: str) -> float:
         """One numeric setting.

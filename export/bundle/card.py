@@ -90,6 +90,7 @@ class BundleFacts:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     speech: SpeechInput | None = None
     labels: Sequence[str] = ()
+    domains: Mapping[str, list[str]] = field(default_factory=dict)
     members: Sequence[Member] = ()
     measurements: Sequence[Measurement] = ()
     parity: Parity | None = None
@@ -108,6 +109,7 @@ def build_card(text: BundleText, facts: BundleFacts, files: Mapping[str, FileEnt
         title=text.title,
         description=text.description,
         labels=list(facts.labels),
+        domains=dict(facts.domains),
         speech=facts.speech,
         settings=dict(facts.settings),
         licence=text.licence,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,15 @@ class EmotionText(BundleText):
 
 
 @dataclass(frozen=True)
+class DomainGraph:
+    """The graph of one domain of a network, its name in the bundle, and its reference in PyTorch."""
+
+    data: bytes
+    file_name: str
+    reference: Compute
+
+
+@dataclass(frozen=True)
 class Drawn:
     """A network as it goes into a bundle.
 
@@ -64,6 +73,8 @@ class Drawn:
         reference: the network in PyTorch, behind its front end.
         settings: what the card says of the network, so that it can be made again from its weights.
         folded: the network where its weights cannot be read from the graph; they are kept in a file of their own.
+        domains: classes of each domain, where there are several; ``graph`` is that of the first.
+        further: graphs of the other domains.
     """
 
     graph: bytes
@@ -72,6 +83,8 @@ class Drawn:
     settings: str
     labels: Sequence[str]
     folded: nn.Module | None = None
+    domains: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    further: Mapping[str, DomainGraph] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,7 @@ class EmotionSource:
         rivals: corpus to system to its test UAR, from the former card.
         doubt: bound of plausible labels as the training or the former export fitted it.
         class_prior: share of each class that the network expects under ``calibration``.
+        preset: front end that the weights know, where there are several.
     """
 
     write: Callable[[EmotionText, Calibration, Path, list[NDArray[np.float32]]], Path]
@@ -91,6 +105,7 @@ class EmotionSource:
     rivals: dict[str, dict[str, float]] = field(default_factory=dict)
     doubt: Doubt | None = None
     class_prior: dict[str, float] | None = None
+    preset: str = ""
 
 
 def write_emotion_bundle(
@@ -105,8 +120,12 @@ def write_emotion_bundle(
         ParityError: graph and network differ by more than :data:`TOLERANCE`; nothing is left behind.
     """
     clips = [clip[: round(speech.max_length_s * speech.sample_rate_hz)] for clip in inputs]
-    graph = by_graph(Session(drawn.graph, device="cpu", threads=1))
-    difference = largest_difference(graph, drawn.reference, clips)
+    pairs = [(drawn.graph, drawn.reference), *((one.data, one.reference) for one in drawn.further.values())]
+    differences = [
+        largest_difference(by_graph(Session(graph, device="cpu", threads=1)), reference, clips)
+        for graph, reference in pairs
+    ]
+    difference = max(differences)
     refuse_difference(about.name, difference, TOLERANCE)
     facts = BundleFacts(
         task="speech-emotion",
@@ -120,8 +139,10 @@ def write_emotion_bundle(
         ),
         made_with=("torch",),
         labels=drawn.labels,
+        domains={name: list(classes) for name, classes in drawn.domains.items()},
     )
     contents = {drawn.graph_file_name: Content(drawn.graph)}
+    contents |= {one.file_name: Content(one.data, f"model:{name}") for name, one in drawn.further.items()}
     if drawn.folded is not None:
         weights = save({key: value.contiguous() for key, value in drawn.folded.state_dict().items()})
         contents[WEIGHTS_FILE_NAME] = Content(weights, "weights")
@@ -165,7 +186,12 @@ def former(
 
 
 def verify_emotion_bundle(
-    folder: Path, recordings: Sequence[Clip], network: Compute, librosa: Compute | None, librosa_tolerance: float
+    folder: Path,
+    recordings: Sequence[Clip],
+    network: Compute,
+    librosa: Compute | None,
+    librosa_tolerance: float,
+    further: Mapping[str, Compute] | None = None,
 ) -> Verification:
     """Compare a bundle's graph with its network, with itself in a batch, and with librosa's front end.
 
@@ -174,22 +200,33 @@ def verify_emotion_bundle(
         network: the network in PyTorch behind its front end.
         librosa: the same behind librosa's front end; None where there is none.
         librosa_tolerance: largest difference of a probability from ``librosa``.
+        further: the network in PyTorch for each domain that has a graph of its own.
     """
     card = read_card(folder)
     assert card.speech is not None
     assert card.parity is not None
     clips = clips_of(card.speech, recordings)
-    session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
-    alone, batch_difference = alone_and_together(by_graph(session), clips)
 
-    def largest(other: Compute) -> float:
-        return float(np.abs(alone - np.concatenate([other([clip]) for clip in clips])).max())
+    def compared(role: str, *others: Compute) -> tuple[float, list[float]]:
+        """What a graph differs by in a batch, and from other ways of computing it."""
+        session = Session(folder / card.file_with_role(role), device="cpu", threads=1)
+        alone, batch_difference = alone_and_together(by_graph(session), clips)
+        found = (np.concatenate([other([clip]) for clip in clips]) for other in others)
+        return batch_difference, [float(np.abs(alone - one).max()) for one in found]
 
-    found = None if librosa is None else largest(librosa)
+    batches, differences = list[float](), list[float]()
+    for role, computes in {
+        "model": network,
+        **{card.graph_role(name): one for name, one in (further or {}).items()},
+    }.items():
+        batch, (difference,) = compared(role, computes)
+        batches.append(batch)
+        differences.append(difference)
+    found = None if librosa is None else compared("model", librosa)[1][0]
     return verification(
         card,
         len(clips),
-        difference_check("torch", largest(network), card.parity.tolerance),
-        batch_check(batch_difference),
+        difference_check("torch", max(differences), card.parity.tolerance),
+        batch_check(max(batches)),
         Check("librosa", "reference_difference", "reference_tolerance", found, librosa_tolerance),
     )

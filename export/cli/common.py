@@ -101,8 +101,12 @@ def plain_version(text: str) -> str:
 
 
 @contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Progress]:
-    """A progress bar on standard error, with its only task added; silent where that is no terminal."""
+def progress_bar(title: str, total: int | None) -> Iterator[Progress]:
+    """A progress bar on standard error, with its only task added; silent where that is no terminal.
+
+    Args:
+        total: steps; None where nobody knows how many.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

@@ -43,6 +43,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="a second bundle, compared by McNemar's test or, for affect, by a paired bootstrap over sequences",
     )
+    parser.add_argument(
+        "--domain",
+        metavar="NAME",
+        help="of a speech model that has several; default: that of the corpus's name, or the first",
+    )
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write a confusion matrix for each corpus")
     parser.add_argument(
         "--seed", type=int, default=0, help="of the noises that denoisers are tested in, and of affect's bootstrap"
@@ -79,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         part = corpus.partition(arguments.partition)
         if not part.utterances:
             raise ExpectedFailure(f"{corpus.name} has no partition '{arguments.partition}'")
-        figures, correct = evaluate(arguments.model, part, arguments.partition)
+        figures, correct = evaluate(arguments.model, part, arguments.partition, arguments.domain)
         line: dict[str, object] = {"model": read_card(arguments.model).name, **figures.to_json()}
         if arguments.against:
             rival, rival_correct = evaluate(arguments.against, part, arguments.partition)
@@ -90,10 +95,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def evaluate(bundle: Path, corpus: Corpus, partition: str) -> tuple[EmotionReport, np.ndarray]:
+def evaluate(
+    bundle: Path, corpus: Corpus, partition: str, domain: str | None = None
+) -> tuple[EmotionReport, np.ndarray]:
     """Figures of ``bundle`` on an already selected partition."""
     with progress_bar(f"{read_card(bundle).name} on {corpus.name}", len(corpus.utterances)) as bar:
-        answers = answer_corpus(bundle, corpus, available_threads(), advance_by(bar))
+        answers = answer_corpus(bundle, corpus, available_threads(), advance_by(bar), domain)
     if not np.isfinite(answers.probabilities).all():
         note(f"{bundle}: some probabilities are not finite")
     return report(answers, corpus, partition, read_card(bundle).doubt)

@@ -46,7 +46,7 @@ ReadSource = Callable[[Path], EmotionSource]
 
 def configure_emonet(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    _configure(parser, emonet_source, "checkpoint of recipe 'open', or the folder of a bundle")
+    _configure(parser, emonet_source, "checkpoint (of recipe 'paper' the best or the last), or the folder of a bundle")
 
 
 def configure_ge2e(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Export."""
     source = source_of(arguments.weights, arguments.read)
     about, seen = read_text(arguments.card, EmotionText)
+    if source.preset not in ("", about.preset):
+        raise ExpectedFailure(f"{arguments.card}: preset '{about.preset}', but the weights know '{source.preset}'")
     corpora = read_corpora(arguments.corpus)
     recordings = parity_recordings(corpora)
     kind, calibration, prior = arguments.calibration, source.calibration, source.class_prior

@@ -18,8 +18,10 @@ from export.cli.common import (
     say,
 )
 from export.corpora.tables import CorpusError, read_corpora
+from export.emonet.aggregated import TARGETS
 from export.emonet.open_recipe import OpenRecipe, train_open
-from export.emonet.paper_recipe import MODES, PaperRecipe, train_paper
+from export.emonet.paper_recipe import PATIENCE_EPOCHS, STAGE_STEPS, PaperRecipe, train_paper
+from export.emonet.transfer import MODES
 from export.evaluation.calibration import KINDS
 from export.evaluation.calibration_fit import CalibrationError
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
@@ -32,7 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_corpus_argument(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and curves")
     parser.add_argument("--recipe", choices=["open", "paper"], default="open")
-    parser.add_argument("--steps", type=int, help="steps in all (open; default 5000) or a stage (paper; 2500)")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        help="steps in all (open; default 5000) or of a stage (paper; default 2500 for several corpora; a single one "
+        f"ends a stage after {PATIENCE_EPOCHS} epochs without a gain on devel)",
+    )
     parser.add_argument("--batch-size", type=int, default=32, help="clips of a step (open)")
     parser.add_argument(
         "--calibration",
@@ -45,6 +52,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=["paper", "code"], default="paper", help="front end of recipe 'paper'")
     parser.add_argument("--mode", choices=MODES, default="scratch", help="transfer mode of recipe 'paper' (C22)")
     parser.add_argument("--start", type=Path, metavar="FILE", help="checkpoint to transfer from")
+    parser.add_argument(
+        "--start-domain",
+        metavar="NAME",
+        help="domain of --start whose adapters and normalisation a corpus begins with; default: its own, or the only",
+    )
+    parser.add_argument(
+        "--target",
+        choices=list(TARGETS),
+        default="emotion",
+        help="recipe 'paper': a domain a corpus, or levels of the corpora put together, to transfer from (C24)",
+    )
+    parser.add_argument("--no-adapters", action="store_true", help="recipe 'paper': the baseline from scratch (C5)")
     parser.add_argument("--seed", type=int, default=0)
     add_cache_argument(parser)
     parser.set_defaults(run=run)
@@ -75,11 +94,20 @@ def run(arguments: argparse.Namespace) -> int:
         silent = [corpus.name for corpus in corpora if not corpus.has_audio]
         if silent:
             raise CorpusError(f"recipe 'paper' has a front end of its own and needs audio; {silent[0]} has none")
-        stage_steps = arguments.steps or 2500
+        domains = len(TARGETS[arguments.target]) or len(corpora)
         paper = PaperRecipe(
-            arguments.preset, arguments.mode, stage_steps, arguments.seed, arguments.start, tuple(arguments.partitions)
+            preset=arguments.preset,
+            mode=arguments.mode,
+            stage_steps=arguments.steps or (STAGE_STEPS if domains > 1 else None),
+            seed=arguments.seed,
+            start=arguments.start,
+            partitions=tuple(arguments.partitions),
+            target=arguments.target,
+            adapters=not arguments.no_adapters,
+            start_domain=arguments.start_domain,
         )
-        with progress_bar("training", stage_steps * 3) as bar:
+        total = paper.stage_steps and paper.stage_steps * len(paper.rates)
+        with progress_bar("training", total) as bar:
             train_paper(corpora, paper, arguments.out, report_to(bar))
     draw_curves(arguments.out / LOG_FILE_NAME, arguments.out / "curves.png")
     say(f"trained: {arguments.out / CHECKPOINT_FILE_NAME}")

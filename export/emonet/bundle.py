@@ -11,7 +11,15 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from export.bundle.emotion import Drawn, EmotionSource, EmotionText, check_weights, former, write_emotion_bundle
+from export.bundle.emotion import (
+    DomainGraph,
+    Drawn,
+    EmotionSource,
+    EmotionText,
+    check_weights,
+    former,
+    write_emotion_bundle,
+)
 from export.corpora.audio import stack
 from export.emonet.graph import emonet_model
 from export.emonet.network import EmoNet, EmoNetConfig
@@ -41,13 +49,25 @@ def write_emonet_bundle(
         preset=about.preset,
         high_pass_hz=OFFSET_AND_MAINS.below_hz,
     )
+    config = network.config
+
+    def graph(domain: str) -> DomainGraph:
+        return DomainGraph(
+            emonet_model(network, preset, about.metadata, domain, calibration).SerializeToString(),
+            GRAPH_FILE_NAME if domain == config.domains[0] else f"emonet-{domain}.onnx",
+            by_network(network, about.preset, calibration, is_high_passed=True, domain=domain),
+        )
+
+    first = graph(config.domains[0])
     drawn = Drawn(
-        emonet_model(network, preset, about.metadata, calibration=calibration).SerializeToString(),
-        GRAPH_FILE_NAME,
-        by_network(network, about.preset, calibration, is_high_passed=True),
-        network.config.to_text(),
-        network.config.labels,
+        first.data,
+        first.file_name,
+        first.reference,
+        config.to_text(),
+        config.labels,
         network,
+        {name: config.classes(name) for name in config.domains} if len(config.domains) > 1 else {},
+        {name: graph(name) for name in config.domains[1:]},
     )
     return write_emotion_bundle(drawn, about, speech, calibration, out, inputs)
 
@@ -62,12 +82,16 @@ def load_network(folder: Path) -> EmoNet:
     return network.eval()
 
 
-def by_network(network: EmoNet, preset: str, calibration: Calibration, *, is_high_passed: bool) -> Compute:
+def by_network(
+    network: EmoNet, preset: str, calibration: Calibration, *, is_high_passed: bool, domain: str | None = None
+) -> Compute:
     """The network in PyTorch behind its front end: clips to probabilities float32 [clips, classes].
 
     Args:
         is_high_passed: whether the graph takes out what lies below speech, so that the network gets the same clips.
+        domain: whose parts count; left out, the first.
     """
+    domain = domain or network.config.domains[0]
     front_end = FrontEnd(PRESETS[preset])
 
     def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
@@ -75,8 +99,8 @@ def by_network(network: EmoNet, preset: str, calibration: Calibration, *, is_hig
         waveform, lengths = stack([high_passed(clip, rate_hz) for clip in clips] if is_high_passed else clips)
         with torch.inference_mode():
             pictures, frames = front_end(torch.from_numpy(waveform), torch.from_numpy(lengths))
-            logits = network(pictures[:, None], frames)["emotion"]
-        return calibration.probabilities(logits.numpy())
+            logits = network(pictures[:, None], frames, domain)["emotion"]
+        return calibration.probabilities(network.among_all(logits, domain).numpy())
 
     return compute
 
@@ -89,7 +113,11 @@ def read_source(weights: Path) -> EmotionSource:
             card names; the message is one line.
     """
     if not weights.is_dir():
-        write = partial(write_emonet_bundle, load_trained(weights))
-        return EmotionSource(write, load_calibration(weights), class_prior=load_class_prior(weights))
-    check_weights(read_card(weights), weights, "weights")
-    return EmotionSource(partial(write_emonet_bundle, load_network(weights)), *former(weights))
+        network, preset = load_trained(weights)
+        prior = load_class_prior(weights)
+        write = partial(write_emonet_bundle, network)
+        return EmotionSource(write, load_calibration(weights), class_prior=prior, preset=preset)
+    card = read_card(weights)
+    check_weights(card, weights, "weights")
+    preset = card.speech.preset if card.speech else ""
+    return EmotionSource(partial(write_emonet_bundle, load_network(weights)), *former(weights), preset=preset)

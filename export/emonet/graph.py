@@ -1,8 +1,9 @@
 """EmoNet as one ONNX graph: waveform and lengths in; probabilities, arousal, valence and embedding out.
 
-Adapters and batch normalisation are folded into the convolutions. That is exact here for every layer (G3): frame
-and band counts are multiples of every stride, so with TensorFlow's SAME padding a k×k window of stride s starts
-(k − s) // 2 cells before the cell that a 1×1 convolution of the same stride reads, at even and odd places alike.
+Adapters and batch normalisation are folded into the convolutions. That is exact for every layer (G3) whose windows
+start at the same places in all clips: frame and band counts are multiples of every stride, so with TensorFlow's SAME
+padding a k×k window of stride s starts (k − s) // 2 cells before the cell that a 1×1 convolution of the same stride
+reads. Where an odd count of frames moves the windows of a stride of 2, the adapter stays a convolution of its own.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import onnx
 from numpy.typing import NDArray
 from torch import nn
 
-from export.emonet.network import AdaptedConvolution, Attention, EmoNet, Head, ResidualBlock
+from export.corpora.labels import arousal_matrix, valence_matrix
+from export.emonet.network import LACKING, AdaptedConvolution, Attention, EmoNet, Head, ResidualBlock
 from export.evaluation.calibration import UNCALIBRATED, Calibration
-from export.graph.builder import FLOAT, GraphBuilder
+from export.graph.builder import BOOL, FLOAT, GraphBuilder
 from export.graph.front_end import FrontEndPreset
 from export.graph.front_end_graph import FRAME_COUNTS, PICTURES, declare_speech_inputs, time_mask, write_front_end
 from export.graph.high_pass import write_high_pass
@@ -22,10 +24,14 @@ from export.graph.high_pass import write_high_pass
 Array = NDArray[np.float32]
 
 
-def fold_convolution(layer: AdaptedConvolution, domain: str) -> tuple[Array, Array]:
-    """Kernel [outputs, inputs, k, k] and bias [outputs] of convolution, adapter and normalisation together."""
+def fold_convolution(layer: AdaptedConvolution, domain: str, *, adapter: bool = True) -> tuple[Array, Array]:
+    """Kernel [outputs, inputs, k, k] and bias [outputs] of convolution, adapter and normalisation together.
+
+    Args:
+        adapter: whether the adapter is folded in too.
+    """
     kernel = _array(layer.shared.weight).astype(np.float64)
-    if layer.adapters:
+    if layer.adapters and adapter:
         tap = (layer.kernel - layer.stride) // 2
         kernel[:, :, tap, tap] += _array(layer.adapters[domain].weight)[:, :, 0, 0]
     scale, shift = normalisation(layer.norms[domain])
@@ -77,9 +83,10 @@ class _Writer:
         x = graph.add("Mul", x, mask)
         for block in network.blocks:
             assert isinstance(block, ResidualBlock)
+            steps = frames if network.config.same_ends else None
             if block.widens:
                 frames = self._divide(frames, 2)
-            x, mask = self._block(x, block, frames, mask)
+            x, mask = self._block(x, block, frames, mask, steps)
         scale, shift = normalisation(network.final_norms[self._domain])
         x = self._affine(x, scale, shift)
         x = graph.add("Mul", graph.add("Relu", x), mask)
@@ -97,29 +104,51 @@ class _Writer:
         pads = graph.add("Concat", graph.constant([0] * 7), missing, axis=0)
         return graph.add("Pad", x, pads)
 
-    def _convolve(self, x: str, layer: AdaptedConvolution) -> str:
-        kernel, bias = fold_convolution(layer, self._domain)
+    def _convolve(self, x: str, layer: AdaptedConvolution, steps: str | None = None) -> str:
+        """A convolution; ``steps`` of the clips where an odd count moves its windows."""
+        graph, strides = self._graph, [layer.stride, layer.stride]
+        kernel, bias = fold_convolution(layer, self._domain, adapter=steps is None)
         total = layer.kernel - layer.stride
         before, after = total // 2, total - total // 2
-        return self._graph.add(
-            "Conv",
-            x,
-            self._graph.constant(kernel),
-            self._graph.constant(bias),
-            strides=[layer.stride, layer.stride],
-            pads=[before, before, after, after],
-        )
+        heard = x if steps is None else graph.add("Where", self._is_odd(steps), self._delayed(x), x)
+        weights = graph.constant(kernel), graph.constant(bias)
+        y = graph.add("Conv", heard, *weights, strides=strides, pads=[before, before, after, after])
+        if steps is None or not layer.adapters:
+            return y
+        scale, _ = normalisation(layer.norms[self._domain])
+        adapter = _array(layer.adapters[self._domain].weight) * scale[:, None, None, None].astype(np.float32)
+        return graph.add("Add", y, graph.add("Conv", x, graph.constant(adapter), strides=strides))
 
-    def _block(self, x: str, block: ResidualBlock, frames: str, mask: str) -> tuple[str, str]:
+    def _is_odd(self, steps: str) -> str:
+        """Whether a count is odd, bool [batch, 1, 1, 1]."""
         graph = self._graph
-        y = graph.add("Relu", self._convolve(x, block.first))
+        rest = graph.add("Mod", steps, graph.constant([2]))
+        return graph.add("Cast", graph.add("Unsqueeze", rest, graph.constant([1, 2, 3])), to=BOOL)
+
+    def _delayed(self, x: str) -> str:
+        """Shifted by one step; the last one goes."""
+        return self._graph.add("Pad", x, self._graph.constant([0, 0, 0, 1, 0, 0, 0, -1]))
+
+    def _block(self, x: str, block: ResidualBlock, frames: str, mask: str, steps: str | None) -> tuple[str, str]:
+        graph = self._graph
+        y = graph.add("Relu", self._convolve(x, block.first, steps if block.widens else None))
         if block.widens:
             mask = self._mask(y, frames)
             x = graph.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+            if steps is not None:
+                x = self._mean_inside(x, steps, mask)
             channels = block.second.shared.in_channels - block.first.shared.in_channels
             x = graph.add("Pad", x, graph.constant([0, 0, 0, 0, 0, channels, 0, 0]))
         y = self._convolve(graph.add("Mul", y, mask), block.second)
         return graph.add("Mul", graph.add("Relu", graph.add("Add", x, y)), mask), mask
+
+    def _mean_inside(self, x: str, steps: str, mask: str) -> str:
+        """Pooled means whose last column is of the cells inside the clip alone, also where the count is odd."""
+        graph = self._graph
+        whole = graph.add("Div", steps, graph.constant([2]))  # columns that two steps fill
+        filled = self._mask(x, whole)
+        share = graph.add("Mul", graph.add("Add", filled, mask), graph.constant(0.5))  # 1, ½ for the last, 0 beyond
+        return graph.add("Div", x, graph.add("Max", share, graph.constant(0.5)))
 
     def _attend(self, x: str, mask: str, attention: Attention) -> str:
         graph = self._graph
@@ -148,21 +177,28 @@ class _Writer:
         bias = _array(head.hidden.bias) * scale + shift
         hidden = graph.add("Relu", self._dense(embedding, weight, bias))
         classes = len(self._network.config.labels)
-        factor = 1.0 / calibration.temperature
-        bias = _array(head.emotion.bias) * factor + calibration.offsets
-        logits = self._dense(hidden, _array(head.emotion.weight) * factor, bias)
-        graph.output("probabilities", graph.add("Softmax", logits, axis=1), FLOAT, ["batch", classes])
+        factor, config = 1.0 / calibration.temperature, self._network.config
+        emotion = head.get_submodule("emotion")
+        places = [config.labels.index(name) for name in config.classes(self._domain)]
+        weight, bias = np.zeros((classes, config.head_units)), np.full(classes, LACKING)
+        weight[places], bias[places] = _array(emotion.weight) * factor, _array(emotion.bias) * factor
+        logits = self._dense(hidden, weight, bias + calibration.offsets)
+        odds = graph.add("Softmax", logits, axis=1)
+        graph.output("probabilities", odds, FLOAT, ["batch", classes])
         # P(high) − P(low), and P(positive) − P(negative): −1 … 1.
-        self._difference("arousal", self._linear(hidden, head.arousal), [-1.0, 1.0])
-        self._difference("valence", self._linear(hidden, head.valence), [-1.0, 0.0, 1.0])
+        for name, signs, levels in (
+            ("arousal", [-1.0, 1.0], arousal_matrix),
+            ("valence", [-1.0, 0.0, 1.0], valence_matrix),
+        ):
+            told = odds
+            if config.plane:
+                told = graph.add("Softmax", self._linear(hidden, head.get_submodule(name)), axis=1)
+            else:
+                signs = (levels(config.labels) @ np.array(signs)).tolist()
+            value = graph.add("MatMul", told, graph.constant(np.array(signs, dtype=np.float32)))
+            graph.output(name, value, FLOAT, ["batch"])
 
-    def _difference(self, name: str, logits: str, signs: list[float]) -> None:
-        graph = self._graph
-        levels = graph.add("Softmax", logits, axis=1)
-        value = graph.add("MatMul", levels, graph.constant(np.array(signs, dtype=np.float32)))
-        graph.output(name, value, FLOAT, ["batch"])
-
-    def _linear(self, x: str, layer: nn.Linear) -> str:
+    def _linear(self, x: str, layer: nn.Module) -> str:
         return self._dense(x, _array(layer.weight), _array(layer.bias))
 
     def _dense(self, x: str, weight: NDArray[np.floating], bias: NDArray[np.floating]) -> str:

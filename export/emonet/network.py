@@ -3,6 +3,10 @@
 Pictures are [batch, 1, bands, frames]. Clips of different length share a batch without touching each other: frames
 beyond a clip are set to zero after every layer, are left out of the attention, and the frame count is padded to a
 multiple of the total stride, so that strided windows start at the same places whatever the clip is batched with (F5).
+
+TensorFlow's SAME padding places the windows of a stride of 2 by the parity of the length (G1): at an odd count of
+frames they start one frame earlier, and the pooled mean leaves the padding out. Networks of the paper's recipe do so
+for each clip of a batch by itself.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ STEM_CHANNELS = 32  # C9
 STACK_CHANNELS = (64, 128, 256)  # C10
 BLOCKS_PER_STACK = 2  # C10
 
+LACKING = -1e9
+"""Logit of a class that a domain's head lacks: its probability is 0 exactly."""
+
 
 @dataclass(frozen=True)
 class EmoNetConfig:
@@ -34,6 +41,9 @@ class EmoNetConfig:
         attention_sharpness: λ of C14.
         block_dropout: before the second convolution of a block; with adapters on the adapter's input only (C17).
         head_dropout: C16.
+        heads: classes of each domain's head; empty where every head has all ``labels``.
+        plane: whether heads tell levels of arousal and valence too, which the paper's do not.
+        same_ends: whether an odd count of frames is padded as TensorFlow's SAME does (G1).
     """
 
     labels: tuple[str, ...]
@@ -45,6 +55,13 @@ class EmoNetConfig:
     block_dropout: float = 0.5
     head_dropout: float = 0.2
     head_units: int = 128
+    heads: tuple[tuple[str, ...], ...] = ()
+    plane: bool = True
+    same_ends: bool = False
+
+    def classes(self, domain: str) -> tuple[str, ...]:
+        """Classes of a domain's head, some or all of ``labels``."""
+        return self.heads[self.domains.index(domain)] if self.heads else self.labels
 
     @property
     def time_stride(self) -> int:
@@ -58,7 +75,7 @@ class EmoNetConfig:
     @classmethod
     def from_json(cls, values: dict[str, object]) -> EmoNetConfig:
         """Inverse of :meth:`to_json`."""
-        lists = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        lists = {key: _as_tuple(value) for key, value in values.items()}
         return cls(**lists)  # type: ignore[arg-type]
 
     def to_text(self) -> str:
@@ -69,6 +86,10 @@ class EmoNetConfig:
     def from_text(cls, text: str) -> EmoNetConfig:
         """Inverse of :meth:`to_text`."""
         return cls.from_json(json.loads(text))
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list | tuple) else value
 
 
 class AdaptedConvolution(nn.Module):
@@ -92,15 +113,26 @@ class AdaptedConvolution(nn.Module):
         # Whole channels, not cells: neighbouring cells tell the same, and drawing a mask a cell took a third of a step.
         self.dropout = nn.Dropout2d(dropout)
 
-    def forward(self, x: Tensor, domain: str) -> Tensor:
+    def forward(self, x: Tensor, domain: str, is_odd: Tensor | None = None) -> Tensor:
+        """Convolve, adapt and normalise.
+
+        Args:
+            x: float32 [batch, inputs, bands, steps], zeros beyond each clip.
+            domain: whose adapter and normalisation count.
+            is_odd: bool [batch], clips of an odd count of steps, whose windows start one step earlier; None where
+                all windows start alike.
+        """
         if self.adapters:
-            y = self.shared(self._pad(x)) + self.adapters[domain](self.dropout(x))
+            y = self.shared(self._pad(x, is_odd)) + self.adapters[domain](self.dropout(x))
         else:
-            y = self.shared(self._pad(self.dropout(x)))
+            y = self.shared(self._pad(self.dropout(x), is_odd))
         return self.norms[domain](y)
 
-    def _pad(self, x: Tensor) -> Tensor:
+    def _pad(self, x: Tensor, is_odd: Tensor | None) -> Tensor:
         """TensorFlow's SAME padding for sizes that the stride divides: the odd cell goes last (G1)."""
+        if is_odd is not None:
+            # The step behind an odd count is padding here, so that a shift by one loses nothing.
+            x = torch.where(is_odd[:, None, None, None], functional.pad(x, (1, -1)), x)
         total = self.kernel - self.stride
         return functional.pad(x, (total // 2, total - total // 2, total // 2, total - total // 2))
 
@@ -114,11 +146,23 @@ class ResidualBlock(nn.Module):
         self.first = AdaptedConvolution(inputs, outputs, 3, 2 if self.widens else 1, config, 0.0)
         self.second = AdaptedConvolution(outputs, outputs, 3, 1, config, config.block_dropout)
 
-    def forward(self, x: Tensor, mask: Tensor, domain: str) -> Tensor:
-        y = functional.relu(self.first(x, domain)) * mask
+    def forward(self, x: Tensor, mask: Tensor, domain: str, steps: Tensor | None = None) -> Tensor:
+        """One block.
+
+        Args:
+            x: float32 [batch, inputs, bands, steps].
+            mask: of the result, 1 inside each clip.
+            domain: whose parts count.
+            steps: int64 [batch], steps of ``x`` inside each clip, where ends are those of SAME; else None.
+        """
+        is_odd = steps % 2 == 1 if self.widens and steps is not None else None
+        y = functional.relu(self.first(x, domain, is_odd)) * mask
         y = self.second(y, domain)
         if self.widens:
             x = functional.avg_pool2d(x, 2, 2)
+            if steps is not None and is_odd is not None:
+                is_last = torch.arange(x.shape[-1], device=x.device)[None, :] == steps[:, None] // 2
+                x = x * (1 + (is_last & is_odd[:, None]).to(x.dtype))[:, None, None, :]  # mean of the cells inside
             x = torch.cat([x, torch.zeros_like(x)], dim=1)
         return functional.relu(x + y) * mask
 
@@ -145,18 +189,21 @@ class Attention(nn.Module):
 class Head(nn.Module):
     """Dense, batch normalisation, ReLU, dropout (C16), then one layer for each output."""
 
-    def __init__(self, channels: int, config: EmoNetConfig) -> None:
+    def __init__(self, channels: int, config: EmoNetConfig, domain: str) -> None:
         super().__init__()
         self.hidden = nn.Linear(channels, config.head_units)
         self.norm = nn.BatchNorm1d(config.head_units)
         self.dropout = nn.Dropout(config.head_dropout)
-        self.emotion = nn.Linear(config.head_units, len(config.labels))
-        self.arousal = nn.Linear(config.head_units, len(AROUSAL_LEVELS))
-        self.valence = nn.Linear(config.head_units, len(VALENCE_LEVELS))
+        outputs = {"emotion": len(config.classes(domain))}
+        if config.plane:
+            outputs |= {"arousal": len(AROUSAL_LEVELS), "valence": len(VALENCE_LEVELS)}
+        self.outputs = tuple(outputs)
+        for name, count in outputs.items():
+            self.add_module(name, nn.Linear(config.head_units, count))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         x = self.dropout(functional.relu(self.norm(self.hidden(x))))
-        return {"emotion": self.emotion(x), "arousal": self.arousal(x), "valence": self.valence(x)}
+        return {name: self.get_submodule(name)(x) for name in self.outputs}
 
 
 class EmoNet(nn.Module):
@@ -175,7 +222,7 @@ class EmoNet(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.final_norms = nn.ModuleDict({domain: nn.BatchNorm2d(inputs) for domain in config.domains})  # C13
         self.attention = Attention(inputs, config.attention_sharpness)
-        self.heads = nn.ModuleDict({domain: Head(inputs, config) for domain in config.domains})
+        self.heads = nn.ModuleDict({domain: Head(inputs, config, domain) for domain in config.domains})
 
     def embed(self, pictures: Tensor, frames: Tensor, domain: str = "any") -> Tensor:
         """Attention-pooled features, float32 [batch, 256].
@@ -191,16 +238,24 @@ class EmoNet(nn.Module):
         mask = _time_mask(frames, x)
         x = x * mask
         for block in self.blocks:
+            steps = frames if self.config.same_ends else None
             if block.widens:
                 frames = _ceil_divide(frames, 2)
                 mask = _time_mask(frames, x[..., ::2])
-            x = block(x, mask, domain)
+            x = block(x, mask, domain, steps)
         x = functional.relu(self.final_norms[domain](x)) * mask
         return self.attention(x, mask)
 
     def forward(self, pictures: Tensor, frames: Tensor, domain: str = "any") -> dict[str, Tensor]:
-        """Logits by output name: emotion [batch, classes], arousal [batch, 2], valence [batch, 3]."""
+        """Logits by output name: emotion [batch, classes of the domain], arousal [batch, 2], valence [batch, 3]."""
         return self.heads[domain](self.embed(pictures, frames, domain))
+
+    def among_all(self, logits: Tensor, domain: str) -> Tensor:
+        """Emotion logits of a domain's head among all labels, those that it lacks at −1e9: float32 [batch, labels]."""
+        places = [self.config.labels.index(name) for name in self.config.classes(domain)]
+        every = logits.new_full((len(logits), len(self.config.labels)), LACKING)
+        every[:, places] = logits
+        return every
 
     def domain_parameters(self, domains: Sequence[str]) -> list[nn.Parameter]:
         """Adapters, batch normalisation and heads of ``domains``."""

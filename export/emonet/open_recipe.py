@@ -62,7 +62,7 @@ def train_open(
     devel = [select(load_pictures(corpus, cache), ("devel",)) for corpus in corpora]
     network = EmoNet(EmoNetConfig(labels, stem_kernel=5, stem_stride=2, block_dropout=0.1, head_dropout=0.2))
     if recipe.start:
-        take_over(network, load_trained(recipe.start))
+        take_over(network, load_trained(recipe.start)[0])
     sampler = BatchSampler(training, labels, recipe.batch_size, AugmentationConfig(), seed=recipe.seed)
     share = torch.from_numpy(np.concatenate([soft_targets(corpus.corpus, labels) for corpus in training]).mean(axis=0))
     loss = AffectLoss(

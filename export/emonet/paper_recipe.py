@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,28 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from export.corpora.tables import Corpus, CorpusError
+from export.emonet.aggregated import TARGETS, aggregated
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.training_loop import label_set
+from export.emonet.transfer import Source, started, train_mode, tune
 from export.emonet.waveforms import WaveformCorpus
 from export.evaluation.metrics import unweighted_average_recall
 from export.graph.front_end import PRESETS, FrontEnd
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, append_figures, load_checkpoint, save_checkpoint
 
-MODES = ("scratch", "full", "head", "adapters")
 STAGE_RATES = (0.1, 0.01, 0.001)  # C19
 TUNING_STAGE_RATES = (0.01, 0.001)  # C20: full and head-only tuning start lower
 MOMENTUM = 0.9  # C19
-L2 = 1e-6  # C19
+WEIGHT_DECAY = 2e-6
+"""C19's L2 of 1e-6 adds 1e-6·w² to the loss in Keras, whose gradient is 2e-6·w. It counts for kernels alone."""
+
 RATE_DECAY = 1e-6  # C19, a update
 BATCH_SIZE = 64  # C19
+STAGE_STEPS = 2500  # C21, a step is one batch of each corpus
+PATIENCE_EPOCHS = 50  # C19
 EVALUATE_STEPS = 100
-RESUME_FILE_NAME = "resume.pt"
+LAST_FILE_NAME = "last.pt"
+"""The last epoch, which C5 reports beside the best one; training goes on from it."""
 
 
 @dataclass(frozen=True)
@@ -37,134 +44,137 @@ class PaperRecipe:
     Attributes:
         preset: front end, 'paper' or 'code' (F4).
         mode: 'scratch', or what is tuned of ``start``: 'full', 'head', or 'adapters' with normalisation and head.
-        stage_steps: steps a learning-rate stage; a step is one batch of each corpus (C21: 2 500).
-        start: checkpoint to transfer from.
+        target: 'emotion', with a domain for each corpus, or the levels of the aggregated corpora (C24).
+        adapters: whether there are any; without, 'scratch' is the baseline of C5.
+        stage_steps: steps a learning-rate stage; None ends a stage after :data:`PATIENCE_EPOCHS` without a gain.
+        start, start_domain: checkpoint to transfer from, and its domain whose parts a new one takes over.
     """
 
     preset: str = "paper"
     mode: str = "scratch"
-    stage_steps: int = 2500
+    stage_steps: int | None = STAGE_STEPS
     seed: int = 0
     start: Path | None = None
     partitions: tuple[str, ...] = ("train",)
+    target: str = "emotion"
+    adapters: bool = True
+    start_domain: str | None = None
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Learning rate of each stage."""
+        return STAGE_RATES if self.mode in ("scratch", "adapters") else TUNING_STAGE_RATES
+
+
+@dataclass
+class _Place:
+    """How far a training has come: ``stale`` counts the evaluations of the stage without a gain."""
+
+    step: int = 0
+    stage: int = 0
+    stage_step: int = 0
+    stale: int = 0
+    best: float = -1.0
 
 
 def train_paper(
     corpora: Sequence[Corpus], recipe: PaperRecipe, out: Path, progress: Callable[[int, float], None]
 ) -> EmoNet:
-    """Train with a domain a corpus and keep the weights of the best mean devel UAR; resumable.
+    """Train with a domain a corpus and keep the weights of the best mean devel UAR and the last ones; resumable.
 
     Raises:
-        CorpusError: a transfer mode without a checkpoint to start from.
+        CorpusError: a transfer mode without a checkpoint to start from, or with one of another front end.
     """
     torch.manual_seed(recipe.seed)
+    if axes := TARGETS[recipe.target]:
+        corpora = [aggregated(corpora, axis, recipe.seed) for axis in axes]
+    network = _network(corpora, recipe)
     preset = PRESETS[recipe.preset]
-    labels = label_set([corpus.labels for corpus in corpora])
-    network = EmoNet(EmoNetConfig(labels, domains=tuple(corpus.name for corpus in corpora)))
-    if recipe.mode != "scratch":
-        if recipe.start is None:
-            raise CorpusError(f"mode '{recipe.mode}' transfers from a checkpoint: give --start")
-        load_shared(network, recipe.start)
 
-    def load(corpus: Corpus) -> WaveformCorpus:
-        return WaveformCorpus(corpus, labels, preset.sample_rate_hz, recipe.seed)
+    def load(corpus: Corpus, *partitions: str) -> WaveformCorpus:
+        return WaveformCorpus(corpus.partition(*partitions), corpus.labels, preset.sample_rate_hz, recipe.seed)
 
-    training = [load(corpus.partition(*recipe.partitions)) for corpus in corpora]
-    devel = [load(corpus.partition("devel")) for corpus in corpora]
-    run = _Run(network, FrontEnd(preset), training, devel, out)
-    rates = STAGE_RATES if recipe.mode in ("scratch", "adapters") else TUNING_STAGE_RATES
-    run.train(tuned_parameters(network, recipe.mode), rates, recipe.stage_steps, progress)
+    training = [load(corpus, *recipe.partitions) for corpus in corpora]
+    _Run(network, recipe, training, [load(corpus, "devel") for corpus in corpora], out).train(progress)
     return network
 
 
-def load_shared(network: EmoNet, checkpoint: Path) -> None:
-    """Take the shared convolutions and attention from a checkpoint; a domain's own parts stay new (C22)."""
-    state = torch.load(checkpoint, weights_only=True)["network"]
-    domain_parts = (".adapters.", ".norms.", "final_norms.", "heads.")
-    shared = {key: value for key, value in state.items() if not any(part in key for part in domain_parts)}
-    missing, unexpected = network.load_state_dict(shared, strict=False)
-    if unexpected or any(not any(part in key for part in domain_parts) for key in missing):
-        raise CorpusError(f"{checkpoint}: weights of another network shape")
-
-
-def tuned_parameters(network: EmoNet, mode: str) -> list[nn.Parameter]:
-    """The parameters that a transfer mode trains (C22)."""
-    if mode in ("scratch", "full"):
-        return list(network.parameters())
-    if mode == "head":
-        return list(network.heads.parameters())
-    return network.domain_parameters(network.config.domains)
+def _network(corpora: Sequence[Corpus], recipe: PaperRecipe) -> EmoNet:
+    config = EmoNetConfig(
+        label_set([corpus.labels for corpus in corpora]),
+        domains=tuple(corpus.name for corpus in corpora),
+        heads=tuple(corpus.labels for corpus in corpora),
+        adapters=recipe.adapters,
+        plane=False,
+        same_ends=True,
+    )
+    if recipe.mode == "scratch":
+        return EmoNet(config)
+    if recipe.start is None:
+        raise CorpusError(f"mode '{recipe.mode}' transfers from a checkpoint: give --start")
+    source = Source.read(recipe.start)
+    if source.preset != recipe.preset:
+        raise CorpusError(f"{recipe.start}: trained behind front end '{source.preset}', not '{recipe.preset}'")
+    return started(config, source, recipe.mode, recipe.start_domain)
 
 
 class _Run:
     def __init__(
         self,
         network: EmoNet,
-        front_end: FrontEnd,
+        recipe: PaperRecipe,
         training: list[WaveformCorpus],
         devel: list[WaveformCorpus],
         out: Path,
     ) -> None:
         self._network = network
-        self._front_end = front_end
+        self._recipe = recipe
+        self._front_end = FrontEnd(PRESETS[recipe.preset])
         self._training = training
         self._devel = devel
         self._out = out
-        self._best = -1.0
+        self._place = _Place()
         self._weights = [corpus.class_weights() for corpus in training]
+        epoch_steps = math.ceil(max(map(len, training)) / BATCH_SIZE)
+        self._evaluate_steps = epoch_steps if recipe.stage_steps is None else EVALUATE_STEPS
         out.mkdir(parents=True, exist_ok=True)
 
-    def train(
-        self,
-        parameters: list[nn.Parameter],
-        rates: Sequence[float],
-        stage_steps: int,
-        progress: Callable[[int, float], None],
-    ) -> None:
-        tuned = {id(parameter) for parameter in parameters}
-        for parameter in self._network.parameters():
-            parameter.requires_grad_(id(parameter) in tuned)
-        step, state = self._resume()
-        for stage in range(step // stage_steps, len(rates)):
-            optimizer = torch.optim.SGD(parameters, rates[stage], momentum=MOMENTUM, weight_decay=L2)
-            schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda update: 1.0 / (1.0 + RATE_DECAY * update))
-            if state is not None and step % stage_steps:
+    def train(self, progress: Callable[[int, float], None]) -> None:
+        """Run the stages that are left."""
+        tuned, place = tune(self._network, self._recipe.mode), self._place
+        state = load_checkpoint(self._out / LAST_FILE_NAME)
+        if state is not None:
+            self._network.load_state_dict(state["network"])
+            place = self._place = _Place(**state["place"])
+        while place.stage < len(self._recipe.rates):
+            optimizer, schedule = _optimizer(tuned, self._recipe.rates[place.stage])
+            if state is not None and place.stage_step:
                 optimizer.load_state_dict(state["optimizer"])
                 schedule.load_state_dict(state["schedule"])
-            state = None
-            losses = []
-            while step < (stage + 1) * stage_steps:
+            state, losses = None, list[float]()
+            while not self._is_over():
                 losses.append(self._one_step(optimizer, schedule))
-                step += 1
-                progress(step, losses[-1])
-                if step % EVALUATE_STEPS == 0 or step == stage_steps * len(rates):
-                    self._report(step, rates[stage], sum(losses[-EVALUATE_STEPS:]) / len(losses[-EVALUATE_STEPS:]))
-                    self._save(step, optimizer, schedule)
+                place.step += 1
+                place.stage_step += 1
+                progress(place.step, losses[-1])
+                if place.stage_step % self._evaluate_steps == 0 or self._is_over():
+                    self._report(sum(losses) / len(losses))
+                    losses = []
+                    self._save(LAST_FILE_NAME, optimizer=optimizer.state_dict(), schedule=schedule.state_dict())
+            place.stage, place.stage_step, place.stale = place.stage + 1, 0, 0
 
-    def _resume(self) -> tuple[int, dict[str, Any] | None]:
-        """Step reached before, and the optimiser's state then."""
-        state = load_checkpoint(self._out / RESUME_FILE_NAME)
-        if state is None:
-            return 0, None
-        self._network.load_state_dict(state["network"])
-        self._best = state["best"]
-        return state["step"], state
-
-    def _save(
-        self, step: int, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler
-    ) -> None:
-        state = {"step": step, "best": self._best, "network": self._network.state_dict()}
-        state |= {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
-        save_checkpoint(state, self._out / RESUME_FILE_NAME)
+    def _is_over(self) -> bool:
+        if self._recipe.stage_steps is None:
+            return self._place.stale >= PATIENCE_EPOCHS
+        return self._place.stage_step >= self._recipe.stage_steps
 
     def _one_step(self, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> float:
         """One batch of each corpus in turn (C21)."""
-        self._network.train()
+        train_mode(self._network)
         total = 0.0
         for corpus, weights in zip(self._training, self._weights, strict=True):
-            limit = self._front_end.preset.full_length_samples
-            logits = self._logits(corpus, *(batch := corpus.draw(BATCH_SIZE, limit))[:2])
-            loss = functional.cross_entropy(logits, batch[2], weights)
+            waveform, lengths, truth = corpus.draw(BATCH_SIZE, self._front_end.preset.full_length_samples)
+            loss = functional.cross_entropy(self._logits(corpus, waveform, lengths), truth, weights)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -175,19 +185,22 @@ class _Run:
     def _logits(self, corpus: WaveformCorpus, waveform: Tensor, lengths: Tensor) -> Tensor:
         with torch.no_grad():
             pictures, frames = self._front_end(waveform, lengths)
-        logits = self._network(pictures[:, None], frames, corpus.corpus.name)["emotion"]
-        return logits.masked_fill(~corpus.allowed, -1e9)
+        logits: Tensor = self._network(pictures[:, None], frames, corpus.corpus.name)["emotion"]
+        return logits
 
-    def _report(self, step: int, rate: float, loss: float) -> None:
+    def _report(self, loss: float) -> None:
+        place, rate = self._place, self._recipe.rates[self._place.stage]
         figures = {f"devel_uar_{corpus.corpus.name}": self._uar(corpus) for corpus in self._devel}
-        append_figures(self._out, {"step": step, "rate": rate, "loss": loss, **figures})
+        append_figures(self._out, {"step": place.step, "rate": rate, "loss": loss, **figures})
         mean = sum(figures.values()) / len(figures)
-        if mean > self._best:
-            self._best = mean
-            save_checkpoint(
-                {"step": step, "config": self._network.config.to_json(), "network": self._network.state_dict()},
-                self._out / CHECKPOINT_FILE_NAME,
-            )
+        place.stale += 1
+        if mean > place.best:
+            place.best, place.stale = mean, 0
+            self._save(CHECKPOINT_FILE_NAME)
+
+    def _save(self, name: str, **more: object) -> None:
+        state = {"config": self._network.config.to_json(), "preset": self._recipe.preset, "place": asdict(self._place)}
+        save_checkpoint({**state, "network": self._network.state_dict(), **more}, self._out / name)
 
     def _uar(self, corpus: WaveformCorpus) -> float:
         self._network.eval()
@@ -196,3 +209,14 @@ class _Run:
             for waveform, lengths, _ in corpus.ordered(BATCH_SIZE, self._front_end.preset.full_length_samples):
                 answers.append(self._logits(corpus, waveform, lengths).argmax(dim=1))
         return unweighted_average_recall(corpus.truth, torch.cat(answers).numpy())
+
+
+def _optimizer(
+    tuned: Sequence[nn.Parameter], rate: float
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """SGD with momentum, whose rate falls a little each update."""
+    kernels = [parameter for parameter in tuned if parameter.dim() > 1]
+    others = [parameter for parameter in tuned if parameter.dim() <= 1]
+    groups: list[dict[str, Any]] = [{"params": kernels, "weight_decay": WEIGHT_DECAY}, {"params": others}]
+    optimizer = torch.optim.SGD(groups, rate, momentum=MOMENTUM)
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda update: 1.0 / (1.0 + RATE_DECAY * update))

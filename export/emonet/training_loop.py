@@ -11,7 +11,7 @@ from torch import Tensor
 from export.emonet.batches import BatchSampler
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.training.affect_loss import Targets
-from export.training.checkpoint import averaged_weights
+from export.training.checkpoint import averaged_weights, load_checkpoint
 from export.training.trainer import LoopConfig, Trainer
 
 
@@ -52,18 +52,19 @@ class EmoNetTrainer(Trainer[EmoNet]):
         return self._loss(logits, batch.targets)
 
 
-def load_trained(checkpoint: Path) -> EmoNet:
-    """The averaged network of a checkpoint of recipe 'open', in evaluation mode.
+def load_trained(checkpoint: Path) -> tuple[EmoNet, str]:
+    """The network of a checkpoint in evaluation mode, the averaged one of recipe 'open', and its front end.
 
     Raises:
-        ValueError: it is of another recipe.
+        ValueError: it is of no EmoNet.
     """
-    state = torch.load(checkpoint, weights_only=True)
-    if "average" not in state:
-        raise ValueError(f"{checkpoint}: not a checkpoint of recipe 'open', which alone becomes a bundle")
-    network = EmoNet(EmoNetConfig.from_json(state["config"]))
-    network.load_state_dict(averaged_weights(state))
-    return network.eval()
+    state = load_checkpoint(checkpoint) or {}
+    config = state.get("config", {})
+    if "labels" not in config or not {"average", "preset"} & state.keys():
+        raise ValueError(f"{checkpoint}: not a checkpoint of 'emoserve-export train emonet'")
+    network = EmoNet(EmoNetConfig.from_json(config))
+    network.load_state_dict(averaged_weights(state) if "average" in state else state["network"])
+    return network.eval(), state.get("preset", "open")
 
 
 def label_set(corpora: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

@@ -37,9 +37,12 @@ def verify_speech_bundle(folder: Path, recordings: Sequence[Clip]) -> Verificati
         heard = [high_passed(clip, rate_hz) for clip in clips] if is_high_passed else clips
         return np.concatenate([_reference(network, calibration, clip) for clip in heard])
 
-    compute = by_network(network, preset, calibration, is_high_passed=is_high_passed)
-    has_reference = preset == PRESETS["open"].name
-    return verify_emotion_bundle(folder, recordings, compute, librosa if has_reference else None, REFERENCE_TOLERANCE)
+    first, *others = (
+        (domain, by_network(network, preset, calibration, is_high_passed=is_high_passed, domain=domain))
+        for domain in network.config.domains
+    )
+    reference = librosa if preset == PRESETS["open"].name else None
+    return verify_emotion_bundle(folder, recordings, first[1], reference, REFERENCE_TOLERANCE, dict(others))
 
 
 def _reference(network: EmoNet, calibration: Calibration, clip: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -19,8 +19,9 @@ class WaveformCorpus:
     def __init__(self, corpus: Corpus, labels: Sequence[str], sample_rate_hz: int, seed: int) -> None:
         self.corpus = corpus
         self.truth = np.array([labels.index(row.emotion) for row in corpus.utterances], dtype=np.int64)
-        self.allowed = torch.tensor([label in corpus.labels for label in labels])
+        self._classes = len(labels)
         self._random = np.random.default_rng(seed)
+        self._waiting: list[int] = []  # recordings that this epoch has not drawn yet
         self._clips: list[NDArray[np.int16]] = []
         for row in corpus.utterances:
             assert row.audio is not None
@@ -32,13 +33,17 @@ class WaveformCorpus:
 
     def class_weights(self) -> Tensor:
         """Inverse class frequencies, float32 [classes], mean 1 over the classes that occur (C19)."""
-        counts = np.bincount(self.truth, minlength=len(self.allowed)).astype(np.float32)
+        counts = np.bincount(self.truth, minlength=self._classes).astype(np.float32)
         weights = np.where(counts > 0, len(self.truth) / np.maximum(counts, 1) / (counts > 0).sum(), 0.0)
         return torch.from_numpy(weights.astype(np.float32))
 
     def draw(self, batch_size: int, max_samples: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Random utterances, longer ones cut to a random chunk (C7): waveform, lengths, classes."""
-        chosen = self._random.choice(len(self._clips), min(batch_size, len(self._clips)), replace=False)
+        """The epoch's next utterances, longer ones cut to a random chunk (C7): waveform, lengths, classes."""
+        if not self._waiting:
+            self._waiting = self._random.permutation(len(self._clips)).tolist()
+        chosen, self._waiting = self._waiting[:batch_size], self._waiting[batch_size:]
+        if len(self._waiting) == 1:  # a batch of one has no deviation to normalise by
+            chosen, self._waiting = [*chosen, *self._waiting], []
         chunks = [self._chunk(self._clips[index], max_samples) for index in chosen]
         return *pad(chunks), torch.from_numpy(self.truth[chosen])
 

@@ -41,16 +41,26 @@ class CorpusAnswers:
 
 
 def answer_corpus(
-    bundle: Path, corpus: Corpus, threads: int, progress: Callable[[], None] | None = None
+    bundle: Path,
+    corpus: Corpus,
+    threads: int,
+    progress: Callable[[], None] | None = None,
+    domain: str | None = None,
 ) -> CorpusAnswers:
     """Run the bundle's graph over the corpus; corpora of features enter the graph behind its front end.
 
+    Args:
+        domain: of the model; left out, that of the corpus's name where there is one, else the first.
+
     Raises:
-        CorpusError: a recording is shorter than the model takes; the message names it.
+        CorpusError: a recording is shorter than the model takes, or the model has no such domain.
     """
     card = read_card(bundle)
-    graph = bundle / card.file_with_role("model")
-    run = _audio_judge(bundle, card, threads) if corpus.has_audio else _feature_judge(graph, corpus, threads)
+    if domain is not None and domain not in card.domains:
+        raise CorpusError(f"{bundle} has no domain '{domain}'; it has {', '.join(card.domains) or 'none'}")
+    domain = domain or (corpus.name if corpus.name in card.domains else None)
+    graph = bundle / card.file_with_role(card.graph_role(domain))
+    run = _audio_judge(bundle, card, threads, domain) if corpus.has_audio else _feature_judge(graph, corpus, threads)
     rows = []
     for utterance in corpus.utterances:
         rows.append(run(utterance))
@@ -64,14 +74,14 @@ Judge = Callable[[Utterance], dict[str, NDArray[np.float32]]]
 WaveformJudge = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 
 
-def waveform_judge(bundle: Path, threads: int) -> WaveformJudge:
+def waveform_judge(bundle: Path, threads: int, domain: str | None = None) -> WaveformJudge:
     """A function from float32 [samples] at the card's rate to the graph's mean outputs over the card's windows.
 
     It raises :class:`service.problems.MediaTooShort` for a clip that is shorter than the model takes.
     """
     card = read_card(bundle)
     assert card.speech is not None
-    session = Session(bundle / card.file_with_role("model"), device="auto", threads=threads)
+    session = Session(bundle / card.file_with_role(card.graph_role(domain)), device="auto", threads=threads)
     speech, limits = card.speech, Limits()
     outputs = [name for name in OUTPUTS if name in session.output_names]
 
@@ -85,9 +95,9 @@ def waveform_judge(bundle: Path, threads: int) -> WaveformJudge:
     return run
 
 
-def _audio_judge(bundle: Path, card: Card, threads: int) -> Judge:
+def _audio_judge(bundle: Path, card: Card, threads: int, domain: str | None) -> Judge:
     assert card.speech is not None
-    judge, rate_hz = waveform_judge(bundle, threads), card.speech.sample_rate_hz
+    judge, rate_hz = waveform_judge(bundle, threads, domain), card.speech.sample_rate_hz
 
     def run(utterance: Utterance) -> dict[str, NDArray[np.float32]]:
         assert utterance.audio is not None

@@ -204,3 +204,58 @@ def test_unpaired_answers_are_compared_by_the_z_test(trained):
     figures, correct = evaluate(trained / "models/small/1", corpus, "test")
     rival = replace(figures, left_out=1, n=11, accuracy=0.0)
     assert compare(figures, correct, rival, correct[1:])["test"] == "z on accuracies"
+
+
+@pytest.fixture(scope="module")
+def domains(tmp_path_factory):
+    """A bundle of recipe 'paper' with two domains, by the commands alone."""
+    folder = tmp_path_factory.mktemp("paper")
+    corpora = [write_small_corpus(folder / name, per_class=2) for name in ("first", "second")]
+    table = corpora[1] / "utterances.csv"
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join(row for row in rows if ",sadness," not in row) + "\n")
+    words = ["train", "emonet", "--recipe", "paper", "--steps", 1, "--out", folder / "run", "--corpus", *corpora]
+    assert main(list(map(str, words))) == 0
+    card = json.loads((ROOT / "export/emonet/cards/emonet-open.json").read_text())
+    card |= {"name": "paper", "version": "1", "preset": "paper", "seen_corpora": ["first", "second"]}
+    card |= {"calibration_corpora": [], "hop_s": 2.5}
+    (folder / "card.json").write_text(json.dumps(card))
+    words = ["export", "emonet", "--weights", folder / "run/last.pt", "--card", folder / "card.json"]
+    assert main(list(map(str, [*words, "--out", folder / "models", "--corpus", *corpora]))) == 0
+    return folder
+
+
+def test_a_network_of_the_papers_recipe_has_a_graph_for_each_corpus(domains, capsys):
+    bundle = domains / "models/paper/1"
+    card = read_card(bundle)
+    assert card.labels == ["anger", "neutral", "sadness"]
+    assert card.domains == {"first": ["anger", "neutral", "sadness"], "second": ["anger", "neutral"]}
+    assert card.file_with_role(card.graph_role("second")) == "emonet-second.onnx"
+    assert {(one.data, one.metric) for one in card.measurements} >= {
+        (name, "unweighted_average_recall") for name in ("first", "second")
+    }
+    assert main(["verify", str(bundle), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["passed"]
+    (bundle / "emonet-second.onnx").write_bytes((bundle / "emonet.onnx").read_bytes())
+    assert main(["verify", str(bundle)]) != 0
+
+
+def test_evaluate_asks_the_domain_of_the_corpus_or_the_one_named(domains, capsys):
+    bundle, found = str(domains / "models/paper/1"), {}
+    for name, more in (("own", []), ("second", ["--domain", "second"]), ("first", ["--domain", "first"])):
+        words = ["evaluate", bundle, "--corpus", str(domains / "second"), "--json", *more]
+        assert main(words) == 0
+        found[name] = json.loads(capsys.readouterr().out)
+    assert found["own"] == found["second"]
+    assert found["own"]["open_uar"] >= 0
+    assert main(["evaluate", bundle, "--corpus", str(domains / "second"), "--domain", "third"]) == 1
+    assert "has no domain 'third'; it has first, second" in capsys.readouterr().err
+
+
+def test_a_card_with_another_front_end_is_refused(domains, capsys):
+    card = json.loads((domains / "card.json").read_text()) | {"preset": "code"}
+    (domains / "code.json").write_text(json.dumps(card))
+    words = ["export", "emonet", "--weights", domains / "run/checkpoint.pt", "--card", domains / "code.json"]
+    assert main(list(map(str, [*words, "--out", domains / "never", "--corpus", domains / "first"]))) == 1
+    assert "preset 'code', but the weights know 'paper'" in capsys.readouterr().err
+    assert not (domains / "never").exists()

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,12 +12,15 @@ from export.corpora.features import Pictures, load_pictures
 from export.corpora.labels import arousal_matrix, valence_matrix
 from export.corpora.tables import Corpus, CorpusError, Utterance, read_corpus
 from export.emonet import open_recipe, paper_recipe
+from export.emonet.aggregated import aggregated
 from export.emonet.augmentation import AugmentationConfig
 from export.emonet.batches import MAX_FRAMES, BatchSampler
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.open_recipe import OpenRecipe, take_over, train_open
-from export.emonet.paper_recipe import PaperRecipe, load_shared, train_paper, tuned_parameters
+from export.emonet.paper_recipe import LAST_FILE_NAME, PaperRecipe, train_paper
 from export.emonet.training_loop import EmoNetTrainer, load_trained
+from export.emonet.transfer import Source, started
+from export.emonet.waveforms import WaveformCorpus
 from export.evaluation.calibration_fit import CalibrationError
 from export.training.affect_loss import AffectLoss, LossConfig, class_shares, draw_weights, soft_targets
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
@@ -106,7 +110,8 @@ def test_training_lowers_the_loss_and_goes_on_where_it_stopped(sampler, tmp_path
     assert again.resume()
     assert again.step == 8
     assert load_calibration(tmp_path / CHECKPOINT_FILE_NAME) is None
-    loaded = load_trained(tmp_path / CHECKPOINT_FILE_NAME)
+    loaded, preset = load_trained(tmp_path / CHECKPOINT_FILE_NAME)
+    assert preset == "open"
     for one, other in zip(loaded.parameters(), again.averaged_network().parameters(), strict=True):
         assert torch.equal(one, other)
 
@@ -158,7 +163,7 @@ def test_paper_recipe_learns_from_train_and_chooses_on_devel(corpus, tmp_path, m
     class Seen(Exception):
         pass
 
-    def run(_network, _front_end, training, devel, _out):
+    def run(_network, _recipe, training, devel, _out):
         raise Seen(
             *({row.partition for part in parts for row in part.corpus.utterances} for parts in (training, devel))
         )
@@ -186,17 +191,115 @@ def checkpoint(corpus, tmp_path_factory):
     return folder / CHECKPOINT_FILE_NAME
 
 
-@pytest.mark.parametrize("mode", ["full", "head", "adapters"])
-def test_transfer_modes_change_only_what_they_should(corpus, checkpoint, tmp_path, mode):
-    start = EmoNet(EmoNetConfig(("anger", "neutral", "sadness"), domains=("small",)))
-    load_shared(start, checkpoint)
-    recipe = PaperRecipe(mode=mode, stage_steps=1, start=checkpoint)
-    tuned = train_paper([corpus], recipe, tmp_path / "tuned", lambda *_: None)
-    unchanged = torch.equal(start.blocks[0].first.shared.weight, tuned.blocks[0].first.shared.weight)
-    assert unchanged == (mode != "full")
-    trained = {id(p) for p in tuned_parameters(tuned, mode)}
-    assert id(tuned.blocks[0].first.adapters["small"].weight) in trained or mode == "head"
-    assert id(tuned.heads["small"].emotion.weight) in trained
+def weights(network: EmoNet, domain: str) -> dict[str, torch.Tensor]:
+    """One weight of each kind of part."""
+    block = network.blocks[2].first
+    return {
+        "shared": block.shared.weight,
+        "adapter": block.adapters[domain].weight,
+        "norm": block.norms[domain].weight,
+        "mean": block.norms[domain].running_mean,
+        "head": network.heads[domain].emotion.weight,
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "begins_with", "learns"),
+    [
+        ("full", "other", {"shared", "adapter", "norm", "mean"}, {"shared", "adapter", "norm", "mean", "head"}),
+        ("head", "other", {"shared", "adapter", "norm", "mean"}, {"head"}),
+        ("adapters", "other", {"shared"}, {"adapter", "norm", "mean", "head"}),
+        ("adapters", "small", {"shared", "adapter", "norm", "mean", "head"}, {"adapter", "norm", "mean", "head"}),
+    ],
+)
+def test_transfer_takes_over_and_tunes_what_its_mode_says(
+    corpus, checkpoint, tmp_path, mode, name, begins_with, learns
+):
+    """C22, and the second phase of C21, which goes on with a corpus that the source knows."""
+    source = Source.read(checkpoint)
+    original = EmoNet(source.config)
+    original.load_state_dict(source.state)
+    torch.manual_seed(5)
+    start = started(replace(source.config, domains=(name,)), source, mode, None)
+    before, known = weights(start, name), weights(original, "small")
+    assert {part for part, value in before.items() if torch.equal(value, known[part])} == begins_with
+    before = {part: value.clone() for part, value in before.items()}
+    recipe = PaperRecipe(mode=mode, stage_steps=1, start=checkpoint, seed=5)
+    tuned = train_paper([replace(corpus, name=name)], recipe, tmp_path, lambda *_: None)
+    assert {part for part, value in weights(tuned, name).items() if not torch.equal(value, before[part])} == learns
+
+
+def test_a_new_domain_names_where_it_starts_from(corpus, tmp_path):
+    network = EmoNet(EmoNetConfig(LABELS, domains=("a", "b"), plane=False, same_ends=True))
+    state = {"config": network.config.to_json(), "preset": "paper", "network": network.state_dict()}
+    file = tmp_path / "source.pt"
+    torch.save(state, file)
+    source, config = Source.read(file), replace(network.config, domains=("new",))
+    with pytest.raises(CorpusError, match="--start-domain"):
+        started(config, source, "head", None)
+    with pytest.raises(CorpusError, match="no domain 'c'; it has a, b"):
+        started(config, source, "head", "c")
+    found = started(config, source, "head", "b")
+    assert torch.equal(found.stem.adapters["new"].weight, network.stem.adapters["b"].weight)
+    with pytest.raises(CorpusError, match="behind front end 'paper'"):
+        train_paper([corpus], PaperRecipe("code", "head", start=file), tmp_path / "run", lambda *_: None)
+    torch.save({"average": {}}, file)
+    with pytest.raises(CorpusError, match="no checkpoint of recipe 'paper'"):
+        Source.read(file)
+
+
+def test_the_baseline_has_no_adapters_and_keeps_its_last_epoch(corpus, tmp_path):
+    network = train_paper([corpus], PaperRecipe(stage_steps=1, adapters=False), tmp_path, lambda *_: None)
+    assert not network.stem.adapters
+    best, last = (load_trained(tmp_path / name) for name in (CHECKPOINT_FILE_NAME, LAST_FILE_NAME))
+    assert best[1] == last[1] == "paper"
+    assert best[0].config == last[0].config
+    for one, other in zip(last[0].parameters(), network.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_stage_ends_without_a_gain_and_not_before(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(paper_recipe, "PATIENCE_EPOCHS", 2)
+    figures = iter([0.3, 0.4, 0.4, 0.2, 0.5, 0.1, 0.1, 0.5, 0.5])
+    monkeypatch.setattr(paper_recipe._Run, "_uar", lambda *_: next(figures))
+    monkeypatch.setattr(paper_recipe._Run, "_one_step", lambda *_: 1.0)
+    steps: list[int] = []
+    train_paper([corpus], PaperRecipe(stage_steps=None), tmp_path, lambda step, _: steps.append(step))
+    assert steps == list(range(1, 10)), "an epoch of the small corpus is one step"
+    rows = [json.loads(line) for line in (tmp_path / LOG_FILE_NAME).read_text().splitlines()]
+    assert [row["rate"] for row in rows] == [0.1] * 4 + [0.01] * 3 + [0.001] * 2
+
+
+def test_an_epoch_hears_every_recording_once(corpus):
+    clips = WaveformCorpus(corpus, corpus.labels, 16_000, seed=1)
+    count = len(clips)
+    clips._clips = [np.full(400, number, np.int16) for number in range(count)]
+    heard: list[int] = []
+    while len(heard) < count:
+        waveform, _, truth = clips.draw(5, 80_000)
+        drawn = torch.round(waveform[:, 0] * 32767).int().tolist()
+        assert len(drawn) > 1
+        assert truth.tolist() == clips.truth[drawn].tolist()
+        heard += drawn
+    assert sorted(heard) == list(range(count))
+
+
+def test_corpora_are_put_together_by_levels(corpus):
+    """Each corpus and partition keeps as many of every level as of its rarest (C25)."""
+    rows = tuple(row for row in corpus.utterances if (row.partition, row.emotion) != ("train", "sadness"))
+    less = replace(corpus, utterances=rows)
+    found = aggregated([corpus, less], "valence", seed=1)
+    assert (found.name, found.labels) == ("valence", ("negative", "neutral"))
+    for partition in ("train", "devel", "test"):
+        counts = Counter(row.emotion for row in found.partition(partition).utterances)
+        neutral = sum(row.emotion == "neutral" for row in corpus.partition(partition).utterances)
+        assert counts == {"neutral": 2 * neutral, "negative": 2 * neutral}
+    high = aggregated([less], "arousal", seed=1).partition("train").utterances
+    assert Counter(row.emotion for row in high) == {"high": len(high) // 2, "low": len(high) // 2}
+    assert 0 < len(high) < len(less.partition("train").utterances) + 1
+    unknown = replace(corpus, utterances=(replace(corpus.utterances[0], emotion="nostalgia"),))
+    with pytest.raises(CorpusError, match="'nostalgia' has no place"):
+        aggregated([unknown], "arousal", seed=1)
 
 
 def test_paper_recipe_goes_on_where_it_stopped(corpus, tmp_path, monkeypatch):
