@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from emoserve.parameters import AudioParameters, EmbeddingParameters, TableParameters, VideoParameters, checked
+from emoserve.parameters import (
+    AudioParameters,
+    EmbeddingParameters,
+    ProfileParameters,
+    TableParameters,
+    VideoParameters,
+    checked,
+)
 from emoserve.recordings import content_of
 from service.local.answers import Answer
 from service.local.engine import PATIENCE_S, LocalEngine, running_engine
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
 
     from emoserve.records import AudioEmbedding, AudioEmotion, VideoAffect
     from service.card import Card
-    from service.pipeline.results import AudioOptions, VoiceProfile
+    from service.pipeline.results import AudioOptions
     from service.pipeline.video.video_results import TableOptions, VideoOptions
 
     Recording = str | os.PathLike[str] | bytes | NDArray[np.floating[Any]]
@@ -134,33 +140,43 @@ class Analyzer:
         recordings: Iterable[Recording],
         rate_hz: int | None = None,
         *,
+        kind: Literal["voice", "face"] = "voice",
         profile: Mapping[str, object] | None = None,
-        model: str | None = None,
-        version: str | None = None,
+        **parameters: Unpack[ProfileParameters],
     ) -> dict[str, object]:
-        """Make the profile of a voice or a line from recordings that need no label, or go on with one.
+        """Make the profile of a voice, a line or a face from recordings that need no label, or go on with one.
 
         Args:
-            recordings: as those of :meth:`audio`.
+            recordings: as those of :meth:`audio`; of a face as those of :meth:`video`.
             rate_hz: sample rate of samples.
+            kind: what it is of.
             profile: the document to go on with.
-            model, version: what it is for; None takes the default.
+            parameters: as those of ``POST /v1/profiles``.
 
         Returns:
-            A document of a few kilobytes for the parameter ``profile`` of :meth:`audio`. It holds no sound, but one of
-            a single person is biometric data.
+            A document of a few kilobytes: one of a voice for the parameter ``profile`` of :meth:`audio`, one of a face
+            for ``neutral`` of :meth:`video`. It holds no sound and no picture, but one of a single person is biometric
+            data.
 
         Raises:
-            EmoserveError: a recording cannot be read, or there is too little speech.
+            EmoserveError: a recording cannot be read, or there is too little speech or face.
         """
+        from service.api.profiles import ProfileQuery
         from service.pipeline.results import AudioOptions
-        from service.schemas.profile import profile_document
+        from service.pipeline.video_setup import require_faces
+        from service.schemas.profile import profile_document, read_face_profile, read_voice_profile
 
-        before = None if profile is None else _profile_in(profile)
+        query = checked(ProfileQuery, {"kind": kind, **parameters})
+        query.check()
         contents = [content_of(recording, rate_hz) for recording in recordings]
-        options = AudioOptions(model=model, version=version)
-        made = self._running().speech.profile(contents, options, _work(None), before)
-        return profile_document(made).model_dump()
+        if kind == "face":
+            face = None if profile is None else read_face_profile(profile)
+            affect = require_faces(self._running().affect)
+            seen = affect.profile(contents, query.neutral or "median", _work(None), face)
+            return profile_document(seen).model_dump()
+        voice = None if profile is None else read_voice_profile(profile)
+        options = AudioOptions(model=query.model, version=query.version)
+        return profile_document(self._running().speech.profile(contents, options, _work(None), voice)).model_dump()
 
     def video(
         self,
@@ -263,8 +279,10 @@ class Analyzer:
         document = parameters.get("profile")
         if not isinstance(document, Mapping):
             return checked(AudioQuery, parameters).options(self._settings.limits)
+        from service.schemas.profile import read_voice_profile
+
         options = checked(AudioQuery, {**parameters, "profile": "document"}).options(self._settings.limits)
-        return replace(options, voice=_profile_in(document))
+        return replace(options, voice=read_voice_profile(document))
 
     def _each(self, engine: LocalEngine, folder: Path, choices: Choices) -> Iterator[FileAnswer]:
         unreadable: list[FileAnswer] = []
@@ -283,12 +301,6 @@ class Analyzer:
         yield from unreadable
 
 
-def _profile_in(document: Mapping[str, object]) -> VoiceProfile:
-    from service.schemas.profile import read_profile
-
-    return read_profile(json.dumps(document).encode())
-
-
 def _record_of(result: Answer, choices: Choices) -> AudioEmotion | VideoAffect:
     from emoserve.records import AudioEmotion, VideoAffect
     from service.pipeline import results
@@ -301,7 +313,13 @@ def _record_of(result: Answer, choices: Choices) -> AudioEmotion | VideoAffect:
 def _video_options(parameters: VideoParameters) -> VideoOptions:
     from service.api.video_parameters import VideoQuery
 
-    return checked(VideoQuery, parameters).options()
+    document = parameters.get("neutral")
+    if not isinstance(document, Mapping):
+        return checked(VideoQuery, parameters).options()
+    from service.schemas.profile import read_face_profile
+
+    options = checked(VideoQuery, {**parameters, "neutral": "document"}).options()
+    return replace(options, resting=read_face_profile(document, "/neutral"))
 
 
 def _table_options(parameters: TableParameters) -> TableOptions:

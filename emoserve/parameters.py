@@ -41,6 +41,14 @@ class AudioParameters(EmbeddingParameters, total=False):
     prior: str | None
 
 
+class ProfileParameters(TypedDict, total=False):
+    """Parameters of :meth:`emoserve.Analyzer.profile`: ``model`` and ``version`` of a voice, ``neutral`` of a face."""
+
+    model: str | None
+    version: str | None
+    neutral: str | None
+
+
 class TableParameters(TypedDict, total=False):
     """Parameters of :meth:`emoserve.Analyzer.table`; ``fps`` in hertz."""
 
@@ -52,10 +60,13 @@ class TableParameters(TypedDict, total=False):
 
 
 class VideoParameters(TypedDict, total=False):
-    """Parameters of :meth:`emoserve.Analyzer.video`."""
+    """Parameters of :meth:`emoserve.Analyzer.video`.
+
+    ``neutral`` is 'median', 'none', 'START:END' in seconds, or a document of :meth:`emoserve.Analyzer.profile`.
+    """
 
     include: str | Sequence[str]
-    neutral: str
+    neutral: str | Mapping[str, object]
     face: str
     channel: ChannelChoice
     track: int | None

@@ -235,6 +235,12 @@ class ProfileTooLittleSpeech(Unprocessable, code="profile_too_little_speech", ti
     """Recordings with too little voice for a profile."""
 
 
+class ProfileTooLittleFace(
+    Unprocessable, code="profile_too_little_face", title="A profile needs 3 s of a face in each recording."
+):
+    """A recording that shows no face, or shows it too briefly for a profile."""
+
+
 class MediaInvalid(Unprocessable, code="media_invalid", title="The recording cannot be decoded."):
     """A permitted container whose content cannot be decoded."""
 

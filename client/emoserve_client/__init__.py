@@ -17,7 +17,7 @@ from emoserve_client.problems import EmoserveError, Problem, ServiceUnreachable
 from emoserve_client.retries import Retries
 from emoserve_client.stream_messages import AudioStreamCreated, StreamClosed, StreamLimits, VideoStreamCreated
 from emoserve_client.uploads import Upload
-from emoserve_client.video_answers import AffectTimeline, Attribution, Face, Summary, VideoAffect
+from emoserve_client.video_answers import AffectTimeline, Attribution, Face, Neutral, Summary, VideoAffect
 
 __all__ = [
     "AffectRows",
@@ -37,6 +37,7 @@ __all__ = [
     "JobPage",
     "JobState",
     "Media",
+    "Neutral",
     "Problem",
     "Progress",
     "Retries",

@@ -22,6 +22,8 @@ JobKind = Literal["audio-emotion", "video-affect"]
 
 JSON = "application/json"
 PROFILE = "profile"
+DOCUMENTS = (PROFILE, "neutral")
+"""Options that may be documents, which travel as parts of the body."""
 AUDIO_EMOTION = "/v1/audio/emotion"
 AUDIO_EMBEDDING = "/v1/audio/embedding"
 VIDEO_AFFECT = "/v1/video/affect"
@@ -173,10 +175,11 @@ def parameters(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _body(path: str, upload: Upload, options: Mapping[str, Any]) -> Source | Form:
-    """The file, and the profile beside it where the options hold one."""
-    profile = options.get(PROFILE)
-    if isinstance(profile, Mapping):
-        return form_of([upload], {PROFILE: json.dumps(profile).encode()})
+    """The file, and the documents beside it that the options hold."""
+    given = {name: options.get(name) for name in DOCUMENTS}
+    documents = {name: json.dumps(one).encode() for name, one in given.items() if isinstance(one, Mapping)}
+    if documents:
+        return form_of([upload], documents)
     return source_of(upload, table=path == TABLE_AFFECT)
 
 

@@ -48,14 +48,15 @@ class EmotionOptions(SoundOptions, total=False):
 class VideoOptions(TypedDict, total=False):
     """Parameters of ``POST /v1/video/affect``.
 
-    ``neutral`` is 'median', 'none' or 'START:END' in seconds; ``face`` is 'largest', 'all', a number, or 'at:X,Y' in
-    shares of the picture; ``track`` and ``picture_track`` are the numbers of the sound and the picture track, from 0.
+    ``neutral`` is 'median', 'none', 'START:END' in seconds, or the document of :meth:`make_profile`; ``face`` is
+    'largest', 'all', a number, or 'at:X,Y' in shares of the picture; ``track`` and ``picture_track`` are the numbers of
+    the sound and the picture track, from 0.
     """
 
     model: str
     version: str
     include: Sequence[Include]
-    neutral: str
+    neutral: str | Document
     face: str
     channel: Channel
     track: int
@@ -94,13 +95,13 @@ class AudioStreamOptions(TypedDict, total=False):
 class VideoStreamOptions(TypedDict, total=False):
     """Options of a live stream of a face.
 
-    ``input`` is 'jpeg' or 'action_units'; ``neutral`` is 'none' or 'START:END' in seconds; ``causal`` asks for
-    rows at once, without waiting for the frames that could change them.
+    ``input`` is 'jpeg' or 'action_units'; ``neutral`` is 'none', 'START:END' in seconds, or the document of
+    :meth:`make_profile`; ``causal`` asks for rows at once, without waiting for the frames that could change them.
     """
 
     input: Literal["jpeg", "action_units"]
     model: str
     version: str
-    neutral: str
+    neutral: str | Document
     face: int
     causal: bool

@@ -52,6 +52,25 @@ class Attribution:
 
 
 @dataclass(frozen=True)
+class Neutral:
+    """The resting face that was subtracted.
+
+    ``source`` is 'median', 'stretch', 'document', or 'none', also where too little of the face was seen. It is that of
+    ``frames`` with the face, the first and the last at ``start_s`` and ``end_s``, seconds, None of a document.
+    """
+
+    source: str
+    start_s: float | None
+    end_s: float | None
+    frames: int
+
+    @classmethod
+    def read(cls, raw: Document) -> Neutral:
+        """Read a JSON document."""
+        return cls(**members(cls, raw))
+
+
+@dataclass(frozen=True)
 class Face:
     """One of several faces; ``start_s`` and ``end_s`` are the first and the last frame that show it, seconds."""
 
@@ -64,11 +83,22 @@ class Face:
     boxes: Mapping[str, Column] | None
     flags: Sequence[str]
     flag_spans: Sequence[Document]
+    neutral: Neutral | None
 
     @classmethod
     def read(cls, raw: Document) -> Face:
         """Read a JSON document."""
-        return cls(**members(cls, raw, timeline=AffectTimeline.read(raw["timeline"]), summary=_summaries(raw)))
+        read = {
+            "timeline": AffectTimeline.read(raw["timeline"]),
+            "summary": _summaries(raw),
+            "neutral": _neutral(raw),
+        }
+        return cls(**members(cls, raw, **read))
+
+
+def _neutral(raw: Document) -> Neutral | None:
+    neutral = raw.get("neutral")
+    return None if neutral is None else Neutral.read(neutral)
 
 
 def _summaries(raw: Document) -> dict[str, Summary | None]:
@@ -80,8 +110,9 @@ class VideoAffect:
     """Answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``.
 
     ``action_units``, ``attribution``, ``audio``, ``boxes`` and ``frame_units`` are None unless ``include`` asks for
-    them. ``summary`` has None for a series without a known value. With ``face='all'`` there is every face in ``faces``,
-    largest first. ``trained`` is 'prior' if the model was not trained on continuous ratings.
+    them. ``summary`` has None for a series without a known value. ``neutral`` is None of a table. With ``face='all'``
+    there is every face in ``faces``, largest first. ``trained`` is 'prior' if the model was not trained on continuous
+    ratings.
     """
 
     request_id: str
@@ -89,6 +120,7 @@ class VideoAffect:
     models: Mapping[str, AnsweringModel]
     timeline: AffectTimeline
     summary: Mapping[str, Summary | None]
+    neutral: Neutral | None
     action_units: Mapping[str, Column] | None
     attribution: Attribution | None
     audio: Document | None
@@ -110,6 +142,7 @@ class VideoAffect:
             "models": {part: AnsweringModel.read(model) for part, model in raw["models"].items()},
             "timeline": AffectTimeline.read(raw["timeline"]),
             "summary": _summaries(raw),
+            "neutral": _neutral(raw),
             "flag_spans": tuple(raw.get("flag_spans") or ()),
             "faces": tuple(Face.read(face) for face in raw.get("faces") or ()),
             "attribution": None if attribution is None else Attribution.read(attribution),

@@ -10,7 +10,6 @@ from typing import Final
 from fastapi import Request
 
 from service.access.caller import caller_of, sender_of
-from service.api.openapi.documentation import PROFILE
 from service.http.exchange import exchange_of
 from service.http.multipart import Documents
 from service.http.uploads import BodySink, choose_sink, declared_bytes, too_large
@@ -29,13 +28,14 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 async def receive_job(
-    request: Request, options: JobOptions, complete: Callable[[Documents], JobOptions] | None = None
+    request: Request, options: JobOptions, part: str, complete: Callable[[Documents], JobOptions]
 ) -> Job:
     """Read the recording and make it a job.
 
     Args:
         options: as the query says.
-        complete: makes the options whole when the body is there; None where the body says nothing of them.
+        part: name of the document that the body may hold.
+        complete: makes the options whole when the body is there.
 
     Raises:
         Problem: the upload is refused, or the options cannot be used.
@@ -51,7 +51,7 @@ async def receive_job(
         with services.uploads.hold(sender_of(request.scope)):
             limits = job_limits(services.settings)
             target = _Target()
-            documents: Documents = {} if complete is None else {PROFILE: bytearray()}
+            documents: Documents = {part: bytearray()}
             sink = choose_sink(request, limits, target, documents=documents)
             caller = caller_of(request.scope)
             reception = await asyncio.to_thread(
@@ -62,9 +62,7 @@ async def receive_job(
                 with exchange_of(request.scope).stage("upload"):
                     await _pour(request, sink, reception, limits.body_timeout_s)
                     sink.finish()
-                    if complete is not None:
-                        whole = complete(documents)
-                        await asyncio.to_thread(jobs.complete, reception, whole)
+                    await asyncio.to_thread(jobs.complete, reception, complete(documents))
                     return await asyncio.to_thread(reception.finish)
             except BaseException:
                 await asyncio.shield(asyncio.to_thread(reception.abandon))

@@ -25,7 +25,7 @@ from service.api.answers import (
 from service.api.job_answer import job_address, job_answer
 from service.api.job_events import event_id, job_events
 from service.api.job_upload import receive_job
-from service.api.openapi.documentation import UPLOAD_BODY, VOICE_BODY
+from service.api.openapi.documentation import FACE_BODY, NEUTRAL, PROFILE, VOICE_BODY
 from service.api.openapi.jobs import (
     DELETE_RESPONSES,
     EVENT_RESPONSES,
@@ -77,8 +77,8 @@ class JobListQuery(BaseModel):
     limit: int = Field(20, ge=1, le=100, description="Most jobs of the answer.")
 
 
-_SUBMIT = {"requestBody": UPLOAD_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
-_SUBMIT_VOICE = _SUBMIT | {"requestBody": VOICE_BODY}
+_SUBMIT_VOICE = {"requestBody": VOICE_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
+_SUBMIT_FACE = {"requestBody": FACE_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
 
 
 @router.post(
@@ -95,7 +95,7 @@ async def submit_audio_emotion(
 ) -> JobAnswer:
     """The work of `/v1/audio/emotion` as a job, for recordings of many hours; same body, same parameters."""
     options = query.options(services_of(request).settings.limits)
-    return await _submit(request, response, options, partial(with_profile, options))
+    return await _submit(request, response, options, PROFILE, partial(with_profile, options))
 
 
 @router.post(
@@ -104,14 +104,14 @@ async def submit_audio_emotion(
     summary="Arousal and valence in a long video",
     status_code=202,
     responses=SUBMIT_RESPONSES,
-    openapi_extra=_SUBMIT,
+    openapi_extra=_SUBMIT_FACE,
     dependencies=[Depends(refuse_repeated_parameters)],
 )
 async def submit_video_affect(request: Request, response: Response, query: Annotated[VideoQuery, Query()]) -> JobAnswer:
     """The work of `/v1/video/affect` as a job, for videos of hours; same body, same parameters."""
     options = query.options()
     require_faces(services_of(request).loaded.affect)
-    return await _submit(request, response, options)
+    return await _submit(request, response, options, NEUTRAL, query.with_neutral)
 
 
 @router.get(
@@ -207,9 +207,10 @@ async def _submit(
     request: Request,
     response: Response,
     options: JobOptions,
-    complete: Callable[[Documents], JobOptions] | None = None,
+    part: str,
+    complete: Callable[[Documents], JobOptions],
 ) -> JobAnswer:
-    job = await receive_job(request, options, complete)
+    job = await receive_job(request, options, part, complete)
     if not job.is_new:
         response.status_code = 200
     response.headers["Location"] = request.scope.get("root_path", "").rstrip("/") + job_address(job)

@@ -16,7 +16,7 @@ from service.http.problem_response import pointer_to
 from service.pipeline.options import MAX_PRIOR_CHARACTERS, PRIOR, check_hop, check_range, read_prior
 from service.pipeline.results import AudioOptions, ChannelChoice, EmbeddingOptions, ProfileChoice
 from service.problems import ProfileInvalid, Unprocessable
-from service.schemas.profile import read_profile
+from service.schemas.profile import read_voice_profile
 from service.settings import Limits
 
 MAX_ERRORS = 16
@@ -162,7 +162,7 @@ def with_profile(options: AudioOptions, documents: Documents) -> AudioOptions:
         return options
     if options.profile == "self":
         raise Unprocessable("There is a part 'profile' beside profile=self: leave one out.", pointer="/profile")
-    return replace(options, profile="document", voice=read_profile(content))
+    return replace(options, profile="document", voice=read_voice_profile(content))
 
 
 def refuse_repeated_parameters(request: Request) -> None:

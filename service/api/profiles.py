@@ -1,4 +1,4 @@
-"""``/v1/profiles``: statistics of a voice, made here and kept by the caller."""
+"""``/v1/profiles``: what a voice or a face usually is like, made here and kept by the caller."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from service.api.openapi.documentation import PROFILE
 from service.api.openapi.profiles import PROFILE_BODY, PROFILE_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
+from service.api.video_parameters import MadeNeutral
 from service.http.negotiation import JSON
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions
-from service.schemas.profile import profile_document, read_profile
+from service.pipeline.face.neutral import FaceProfile
+from service.pipeline.results import AudioOptions, VoiceProfile
+from service.pipeline.video_setup import require_faces
+from service.problems import Unprocessable
+from service.schemas.profile import profile_document, read_face_profile, read_voice_profile
 from service.services import services_of
 
 router = APIRouter(tags=["audio"])
@@ -25,15 +29,35 @@ class ProfileQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    kind: Literal["voice"] = Field("voice", description="What the profile is of.")
-    model: str | None = Field(None, max_length=64, description="Model that it is for; left out: the default.")
-    version: str | None = Field(None, max_length=32, description="Version of the model; left out: the newest.")
+    kind: Literal["voice", "face"] = Field("voice", description="What the profile is of.")
+    model: str | None = Field(
+        None, max_length=64, description="Of a voice: the model that it is for; left out: the default."
+    )
+    version: str | None = Field(
+        None, max_length=32, description="Of a voice: version of the model; left out: the newest."
+    )
+    neutral: MadeNeutral | None = Field(
+        None,
+        description="Of a face: when it rests, `median` of each recording, which is the default, or START:END in "
+        "seconds of each.",
+    )
+
+    def check(self) -> None:
+        """Refuse parameters of the other kind.
+
+        Raises:
+            Unprocessable: there is one.
+        """
+        for name in ("model", "version") if self.kind == "face" else ("neutral",):
+            if getattr(self, name) is not None:
+                other = "voice" if self.kind == "face" else "face"
+                raise Unprocessable(f"{name} is for kind={other} alone: leave it out.", pointer=f"/{name}")
 
 
 @router.post(
     "/v1/profiles",
     operation_id="make_profile",
-    summary="Profile of a voice or a line",
+    summary="Profile of a voice, a line or a face",
     responses=PROFILE_RESPONSES,
     openapi_extra={"requestBody": PROFILE_BODY},
     dependencies=[Depends(refuse_repeated_parameters)],
@@ -43,9 +67,11 @@ async def make_profile(request: Request, query: Annotated[ProfileQuery, Query()]
     """A few kilobytes of statistics of recordings that nobody has to label; nothing is kept here.
 
     Send one or more recordings of one person, or of one line, as multipart parts `file`; the part `profile` continues
-    an earlier document. Send the document along with later recordings as their part `profile`: they are then judged
-    by how the voice differs from it. It holds no sound, but a document of a single person is biometric data.
+    an earlier document. Send the document along with later recordings: one of a voice as their part `profile`, one of
+    a face as their part `neutral`. They are then judged by how the voice or the face differs from it. It holds no
+    sound and no picture, but a document of a single person is biometric data.
     """
+    query.check()
     media_type = answer_media_type(request, (JSON,))
     documents = {PROFILE: bytearray()}
     more: list[bytearray] = []
@@ -54,11 +80,20 @@ async def make_profile(request: Request, query: Annotated[ProfileQuery, Query()]
         more.append(bytearray())
         return more[-1]
 
+    loaded = services_of(request).loaded
+    affect = require_faces(loaded.affect) if query.kind == "face" else None
+
     def make(data: memoryview, work: Work) -> bytes:
-        before = read_profile(documents[PROFILE]) if documents[PROFILE] else None
-        recordings = [data, *(memoryview(one) for one in more)]
-        options = AudioOptions(model=query.model, version=query.version)
-        made = services_of(request).loaded.pipeline.profile(recordings, options, work, before)
+        before, recordings = documents[PROFILE], [data, *(memoryview(one) for one in more)]
+        made: VoiceProfile | FaceProfile
+        if affect is not None:
+            face = read_face_profile(before) if before else None
+            made = affect.profile(recordings, query.neutral or "median", work, face)
+        else:
+            options = AudioOptions(model=query.model, version=query.version)
+            made = loaded.pipeline.profile(recordings, options, work, read_voice_profile(before) if before else None)
         return profile_document(made).model_dump_json().encode()
 
-    return await answer_upload(request, make, media_type, documents=documents, next_file=next_file)
+    return await answer_upload(
+        request, make, media_type, documents=documents, next_file=next_file, is_long=affect is not None
+    )

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
 from service.api.answers import refuse_what_cannot_be_carried
 from service.api.event_stream import Emit, UploadEvents
-from service.api.openapi.documentation import UPLOAD_BODY
+from service.api.openapi.documentation import FACE_BODY, NEUTRAL
 from service.api.openapi.video import VIDEO_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
@@ -28,7 +28,7 @@ router = APIRouter(tags=["video"])
     operation_id="analyse_video_affect",
     summary="Arousal and valence of a face over time",
     responses=VIDEO_RESPONSES,
-    openapi_extra={"requestBody": UPLOAD_BODY},
+    openapi_extra={"requestBody": FACE_BODY},
     dependencies=[Depends(refuse_repeated_parameters)],
     response_class=Response,
 )
@@ -44,23 +44,26 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
     refuse_what_cannot_be_carried(options.include, media_type, options.face)
     affect = require_faces(services_of(request).loaded.affect)
+    documents = {NEUTRAL: bytearray()}
     if media_type == EVENTS:
         return UploadEvents(
             request,
             lambda data, work, emit: respond_with_affect(
                 request,
-                affect.analyse(data, options, work, on_rows=_teller(emit)),
+                affect.analyse(data, query.with_neutral(documents), work, on_rows=_teller(emit)),
                 options.include,
                 JSON,
             ),
+            documents=documents,
             is_long=True,
         )
     return await answer_upload(
         request,
         lambda data, work: respond_with_affect(
-            request, affect.analyse(data, options, work), options.include, media_type
+            request, affect.analyse(data, query.with_neutral(documents), work), options.include, media_type
         ),
         media_type,
+        documents=documents,
         is_long=True,
     )
 

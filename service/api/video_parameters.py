@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api.openapi.documentation import NEUTRAL
 from service.api.parameters import TRACK, checked_by
+from service.http.multipart import Documents
 from service.pipeline.face.action_unit_table import GREATEST_RATE_HZ, LEAST_RATE_HZ
-from service.pipeline.face.neutral import STRETCH, read_neutral
+from service.pipeline.face.neutral import STRETCH, read_made_neutral, read_neutral
 from service.pipeline.options import FACE, NUMBERED_FACE, read_face, read_include, read_numbered_face
 from service.pipeline.results import ChannelChoice
 from service.pipeline.video.video_results import INCLUDES, TABLE_INCLUDES, TableOptions, VideoOptions
-from service.problems import Unprocessable
+from service.problems import ProfileInvalid, Unprocessable
+from service.schemas.profile import read_face_profile
 
 _MAX_LIST_CHARACTERS = 128
+_POINTER = f"/{NEUTRAL}"
 
 
 def list_pattern(names: tuple[str, ...]) -> str:
@@ -29,7 +34,12 @@ NumberedFace = Annotated[
     str, checked_by(read_numbered_face), Field(json_schema_extra={"pattern": f"^(?:{NUMBERED_FACE.pattern})$"})
 ]
 Neutral = Annotated[
-    str, checked_by(read_neutral), Field(json_schema_extra={"pattern": f"^(?:median|none|{STRETCH.pattern})$"})
+    str,
+    checked_by(read_neutral),
+    Field(json_schema_extra={"pattern": f"^(?:median|none|document|{STRETCH.pattern})$"}),
+]
+MadeNeutral = Annotated[
+    str, checked_by(read_made_neutral), Field(json_schema_extra={"pattern": f"^(?:median|{STRETCH.pattern})$"})
 ]
 
 
@@ -59,7 +69,10 @@ class VideoQuery(_AffectQuery):
 
     include: str = _include(INCLUDES)
     neutral: Neutral = Field(
-        "median", description="The person's resting face: 'median' of the recording, 'none', or 'START:END' in seconds."
+        "median",
+        description="The person's resting face: `median` of the recording, `none`, START:END in seconds, or "
+        "`document`, the part `neutral` of the body, from `POST /v1/profiles?kind=face`. Left out: the part where "
+        "there is one.",
     )
     face: Face = Field(
         "largest",
@@ -109,6 +122,23 @@ class VideoQuery(_AffectQuery):
             audio_model=self.audio_model,
             audio_version=self.audio_version,
         )
+
+    def with_neutral(self, documents: Documents) -> VideoOptions:
+        """The options with the document that came in the body.
+
+        Raises:
+            ProfileInvalid: it cannot be read, or is missing.
+            ProfileMismatch: it is of a voice.
+            Unprocessable: it came beside another ``neutral``; and as :meth:`options`.
+        """
+        options, content = self.options(), documents[NEUTRAL]
+        if options.neutral == "document" and not content:
+            raise ProfileInvalid("There is no document: send it as the part 'neutral' beside 'file'.", pointer=_POINTER)
+        if not content or options.neutral == "none":
+            return options
+        if options.neutral != "document" and "neutral" in self.model_fields_set:
+            raise Unprocessable("There is a part 'neutral' beside another neutral: leave one out.", pointer=_POINTER)
+        return replace(options, neutral="document", resting=read_face_profile(content, _POINTER))
 
 
 class TableQuery(_AffectQuery):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from service.cli.profile import read_profile_file
 from service.cli.terminal import UsageError
 from service.local.judge import MODES, Choices
+from service.pipeline.face.neutral import STRETCH, FaceProfile
 from service.pipeline.options import read_prior
 from service.pipeline.results import AudioOptions
 from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoOptions
@@ -28,7 +30,12 @@ def add_face_flags(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("faces", "for --mode video and table")
     group.add_argument("--include", metavar="PARTS", default="", help=f"of {','.join(INCLUDES)}, separated by commas")
-    group.add_argument("--neutral", metavar="HOW", default="median", help="resting face: median, none or START:END")
+    group.add_argument(
+        "--neutral",
+        metavar="HOW",
+        default="median",
+        help="resting face: median, none, START:END, or a document of 'emoserve profile --kind face'",
+    )
     group.add_argument("--face", metavar="WHICH", default="largest", help="'largest', the number of a face, or at:X,Y")
     group.add_argument("--picture-track", type=int, metavar="N", help="picture track, from 0; without, the default one")
     group.add_argument("--fps", type=float, metavar="HZ", help="frames per second in place of a table's time stamps")
@@ -75,7 +82,18 @@ def _profile(named: str | None) -> dict[str, Any]:
     """The options of a profile that is in a file, or is the recording itself."""
     if named in (None, "none", "self"):
         return {"profile": named}
-    return {"profile": "document", "voice": read_profile_file(Path(str(named)))}
+    from service.schemas.profile import read_voice_profile
+
+    return {"profile": "document", "voice": read_profile_file(Path(str(named)), read_voice_profile)}
+
+
+def _resting(named: str) -> FaceProfile | None:
+    """The resting face that is in a file; None where ``named`` is no file's name."""
+    from service.schemas.profile import read_face_profile
+
+    if named in ("median", "none") or STRETCH.fullmatch(named):
+        return None
+    return read_profile_file(Path(named), read_face_profile)
 
 
 def _face_options(arguments: argparse.Namespace) -> tuple[VideoOptions, TableOptions]:
@@ -96,8 +114,12 @@ def _face_options(arguments: argparse.Namespace) -> tuple[VideoOptions, TableOpt
             else {}
         )
         tracks = {"track": arguments.track, "picture_track": arguments.picture_track}
-        video = VideoQuery(neutral=arguments.neutral, channel=arguments.channel, **tracks, **common, **voice)
-        return video.options(), table.options() if arguments.mode == "table" else TableOptions()
+        resting = _resting(arguments.neutral)
+        neutral = arguments.neutral if resting is None else "document"
+        video = VideoQuery(neutral=neutral, channel=arguments.channel, **tracks, **common, **voice)
+        return replace(
+            video.options(), resting=resting
+        ), table.options() if arguments.mode == "table" else TableOptions()
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{first['loc'][0]}: {first['msg']}") from error

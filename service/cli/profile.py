@@ -1,30 +1,37 @@
-"""``emoserve profile``: statistics of a voice in some recordings, to be given to later calls."""
+"""``emoserve profile``: what a voice or a face usually is like, to be given to later calls."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import UsageError, failure_line, say
 from service.local.engine import PATIENCE_S, running_engine
-from service.local.sources import FileError, find_sources
+from service.local.sources import VIDEO_SUFFIXES, FileError, find_sources
 from service.pipeline.device.task import Work
+from service.pipeline.face.neutral import FaceProfile
 from service.pipeline.results import AudioOptions, VoiceProfile
-from service.problems import Problem, ProfileInvalid
+from service.pipeline.video_setup import require_faces
+from service.problems import Problem, ProfileInvalid, ProfileMismatch, Unprocessable
+
+Profile = TypeVar("Profile")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this command."""
     parser.add_argument("paths", nargs="+", metavar="FILE|FOLDER", help="recordings of one person, or of one line")
+    parser.add_argument("--kind", choices=["voice", "face"], default="voice", help="what it is of")
     parser.add_argument(
         "--continue", dest="before", metavar="FILE", type=Path, help="an earlier document to go on with"
     )
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there instead of standard output")
-    parser.add_argument("--model", metavar="NAME", help="speech model that it is for; see 'emoserve models'")
-    parser.add_argument("--model-version", metavar="VERSION", help="its version; without, the highest")
+    parser.add_argument("--model", metavar="NAME", help="of a voice: model that it is for; see 'emoserve models'")
+    parser.add_argument("--model-version", metavar="VERSION", help="of a voice: its version; without, the highest")
+    parser.add_argument("--neutral", metavar="HOW", help="of a face: when it rests, median or START:END in each file")
     add_model_flags(parser)
 
 
@@ -32,15 +39,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Make one document of all recordings; returns 1 where any could not be read, the others count nonetheless.
 
     Raises:
-        UsageError: the earlier document cannot be read.
-        Problem: there is too little speech.
+        UsageError: the earlier document cannot be read, or flags are of the other kind.
+        Problem: there is too little speech or face.
     """
-    from service.schemas.profile import profile_document
+    from service.schemas.profile import profile_document, read_face_profile, read_voice_profile
 
+    neutral = _check(arguments)
     failures: list[str] = []
-    before = None if arguments.before is None else read_profile_file(arguments.before)
-    options = AudioOptions(model=arguments.model, version=arguments.model_version)
-    sources = find_sources(arguments.paths, lambda name, reason: failures.append(f"{name}: {reason}"))
+    is_face = arguments.kind == "face"
+    before = arguments.before
+    voice = None if before is None or is_face else read_profile_file(before, read_voice_profile)
+    face = None if before is None or not is_face else read_profile_file(before, read_face_profile)
+    suffixes = VIDEO_SUFFIXES if is_face else None
+    sources = find_sources(arguments.paths, lambda name, reason: failures.append(f"{name}: {reason}"), suffixes)
     name = ""
 
     def contents() -> Iterator[memoryview | bytes]:
@@ -55,9 +66,15 @@ def run(arguments: argparse.Namespace) -> int:
     def failed(problem: Problem) -> None:
         failures.append(f"{name}: {failure_line(problem)}")
 
+    work = Work.within(PATIENCE_S)
+    made: VoiceProfile | FaceProfile
     try:
         with running_engine(settings_from(arguments)) as engine:
-            made = engine.speech.profile(contents(), options, Work.within(PATIENCE_S), before, failed)
+            if is_face:
+                made = require_faces(engine.affect).profile(contents(), neutral, work, face, failed)
+            else:
+                options = AudioOptions(model=arguments.model, version=arguments.model_version)
+                made = engine.speech.profile(contents(), options, work, voice, failed)
     finally:
         for failure in failures:
             say(failure)
@@ -66,21 +83,44 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(text)
     else:
         arguments.output.write_text(text, encoding="utf-8")
-    say(f"{made.clips} pieces of speech, {made.speech_s:.1f} s")
+    if isinstance(made, FaceProfile):
+        say(f"{made.frames} frames of a face")
+    else:
+        say(f"{made.clips} pieces of speech, {made.speech_s:.1f} s")
     return 1 if failures else 0
 
 
-def read_profile_file(path: Path) -> VoiceProfile:
-    """The profile in a file.
+def read_profile_file(path: Path, read: Callable[[bytes], Profile]) -> Profile:
+    """The profile in a file, by the function that reads documents of its kind.
 
     Raises:
         UsageError: it cannot be read.
     """
-    from service.schemas.profile import read_profile
-
     try:
-        return read_profile(path.read_bytes())
+        return read(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    except ProfileInvalid as problem:
+    except (ProfileInvalid, ProfileMismatch) as problem:
         raise UsageError(f"{path}: {problem.detail}") from None
+
+
+def _check(arguments: argparse.Namespace) -> str:
+    """Refuse flags that the service would refuse as parameters; returns when a face rests.
+
+    Raises:
+        UsageError: there is one.
+    """
+    from pydantic import ValidationError
+
+    from service.api.profiles import ProfileQuery
+
+    given = {"model": arguments.model, "version": arguments.model_version, "neutral": arguments.neutral}
+    try:
+        query = ProfileQuery(kind=arguments.kind, **given)
+        query.check()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{first['loc'][0]}: {first['msg']}") from error
+    except Unprocessable as problem:
+        raise UsageError(problem.detail) from problem
+    return query.neutral or "median"

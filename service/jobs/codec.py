@@ -12,6 +12,7 @@ import numpy as np
 
 from service.pipeline.affect.attribution import Attribution
 from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.face.neutral import NeutralUse
 from service.pipeline.prior import PriorUse
 from service.pipeline.results import (
     AudioEmotion,
@@ -38,6 +39,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
         FlagSpan,
         MediaInfo,
         ModelReference,
+        NeutralUse,
         PriorUse,
         ProfileUse,
         Segments,

@@ -1,4 +1,4 @@
-"""Files of a job: its profile, and of each part records, kept until the job ends, and its newest two states."""
+"""Files of a job: its profile, if any, and of each part records, kept until the job ends, and its newest two states."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ from typing import Any, Final
 
 from service.jobs.codec import decode, encode
 from service.jobs.spool import JobSpool
+from service.pipeline.face.neutral import FaceProfile
 from service.pipeline.results import VoiceProfile
 
 PROFILE: Final = "profile"
 """File of the profile that came with the recording."""
 
 
-def store_voice(spool: JobSpool, voice: VoiceProfile) -> None:
+def store_profile(spool: JobSpool, profile: VoiceProfile | FaceProfile) -> None:
     """Keep a profile among the job's files; raises as :meth:`JobSpool.store`."""
-    spool.store(PROFILE, encode(dict(vars(voice))))
+    spool.store(PROFILE, encode(dict(vars(profile))))
 
 
 def stored_voice(spool: JobSpool) -> VoiceProfile:
-    """The profile that was kept.
+    """The profile of a voice that was kept.
 
     Raises:
         SpoolDamagedError: the file is missing or damaged.
     """
     return VoiceProfile(**decode(spool.read(PROFILE)))
+
+
+def stored_face(spool: JobSpool) -> FaceProfile:
+    """The profile of a face that was kept; raises as :func:`stored_voice`."""
+    return FaceProfile(**decode(spool.read(PROFILE)))
 
 
 SHAPE: Final = "4"

@@ -170,9 +170,8 @@ class Job:
 
 
 def options_text(options: JobOptions) -> str:
-    """Options as JSON, without the voice; equal options give equal texts."""
-    if isinstance(options, AudioOptions):
-        options = replace(options, voice=None)
+    """Options as JSON, without the profile; equal options give equal texts."""
+    options = replace(options, voice=None) if isinstance(options, AudioOptions) else replace(options, resting=None)
     values = asdict(options)
     if isinstance(options, VideoOptions):
         values["include"] = sorted(options.include)

@@ -7,10 +7,10 @@ import hmac
 from collections.abc import Callable
 
 from service.jobs.cipher import EncryptedWriter
-from service.jobs.files import store_voice
+from service.jobs.files import store_profile
 from service.jobs.job import Job, JobOptions, handle_of, new_job_id, options_text
 from service.jobs.spool import Spool, no_space
-from service.pipeline.results import AudioOptions
+from service.pipeline.results import AudioOptions, VoiceProfile
 from service.problems import MediaEmpty
 from service.settings import KeyLimits
 
@@ -93,16 +93,17 @@ class Reception:
             self._writer.write(waiting)
 
     def take_options(self, options: JobOptions) -> None:
-        """Take the options again where the body told more of them; a voice is kept among the job's files.
+        """Take the options again where the body told more of them; a profile is kept among the job's files.
 
         Raises:
             NoSpace: the disk is full.
         """
         self.options = options
-        voice = options.voice if isinstance(options, AudioOptions) else None
-        if voice is not None:
-            self._digest.update(voice.statistics.tobytes())
-            store_voice(self._files, voice)
+        profile = options.voice if isinstance(options, AudioOptions) else options.resting
+        if profile is not None:
+            numbers = profile.statistics if isinstance(profile, VoiceProfile) else profile.mean
+            self._digest.update(numbers.tobytes())
+            store_profile(self._files, profile)
 
     def finish(self) -> Job:
         """Make the recording a job, or find the one that the same request made before.

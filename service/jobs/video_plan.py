@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service.flags import Flag
 from service.jobs.audio_plan import AudioPlan
 from service.jobs.face_part import FacesPart, Opened, watched_track
-from service.jobs.files import PartFiles
+from service.jobs.files import PartFiles, stored_face
 from service.jobs.part import FACES, INSPECT, SPEECH, TURN, NothingToDo, Part
 from service.jobs.sound_parts import SoundPart, TurnPart, joined_channels
 from service.jobs.spool import JobSpool
@@ -18,7 +18,6 @@ from service.pipeline.affect.functionals import time_grid
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.device.task import Work
-from service.pipeline.face.neutral import read_neutral
 from service.pipeline.results import AudioEmotion, AudioOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.pipeline.video.assemble import SpeakerTurn
@@ -73,7 +72,7 @@ class VideoPlan:
         if name == FACES:
 
             def open_track(track: int | None, known: dict[str, Any] | None) -> Opened:
-                faces = self._faces(options, known)
+                faces = self._faces(options, spool, known)
                 return decoder.frames(source, skip_frames=faces.frames, picture_track=track), faces
 
             return FacesPart(open_track, self._video.device, self._segment_s, options.picture_track, state)
@@ -90,7 +89,9 @@ class VideoPlan:
             Unprocessable: the face or the neutral stretch that is asked for is not in the video.
         """
         video = self._video
-        watched = watched_track(list(PartFiles(spool, FACES).records()), lambda state: self._faces(options, state))
+        watched = watched_track(
+            list(PartFiles(spool, FACES).records()), lambda state: self._faces(options, spool, state)
+        )
         seen = video.seen(watched.faces, options.face)
         model = video.affect_model(options.model, options.version)
         turn = self._turn(spool, time_grid(watched.media.duration_s, model.hop_s))
@@ -98,10 +99,11 @@ class VideoPlan:
         recording = video.recording(watched.media, watched.flags, turn, audio, audio_flags)
         return video.assemble(seen, recording, options, Work.within(self._deadline_s))
 
-    def _faces(self, options: VideoOptions, state: dict[str, Any] | None) -> VideoFaces:
+    def _faces(self, options: VideoOptions, spool: JobSpool, state: dict[str, Any] | None) -> VideoFaces:
         """The faces that earlier segments followed, as ``state`` tells; none yet where it is None."""
         networks, units = self._video.face_models()
-        return VideoFaces(networks, units, read_neutral(options.neutral), state=state)
+        resting = stored_face(spool) if options.neutral == "document" else None
+        return VideoFaces(networks, units, units.neutral(options.neutral, resting), state=state)
 
     def _turn_part(
         self, options: VideoOptions, state: dict[str, Any] | None, decoder: LongDecoder, source: ByteSource

@@ -7,7 +7,7 @@ at once; frames of different videos share the device threads, one step at a time
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,8 +19,6 @@ from service.pipeline.affect.functionals import AffectFeatures, time_grid
 from service.pipeline.affect.live import OnRows
 from service.pipeline.affect.model import AffectModel
 from service.pipeline.decoding.decode import Decoder
-from service.pipeline.decoding.frame_stream import VideoSummary
-from service.pipeline.device.admit import Hold
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_on_device
 from service.pipeline.device.session import CPU
@@ -29,7 +27,7 @@ from service.pipeline.face.action_unit_table import FaceChoice, read_action_unit
 from service.pipeline.face.action_units import ActionUnitModel, choose_action_units
 from service.pipeline.face.face_series import SeenFace
 from service.pipeline.face.networks import FaceNetworks
-from service.pipeline.face.neutral import Neutral, read_neutral
+from service.pipeline.face.neutral import FaceProfile, joined_faces, read_made_neutral, read_neutral
 from service.pipeline.options import EVERY_FACE, read_face, read_include, read_numbered_face
 from service.pipeline.results import AudioEmotion, AudioOptions, MediaInfo, ModelReference
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -37,10 +35,10 @@ from service.pipeline.video.assemble import Recording, SpeakerTurn, assemble
 from service.pipeline.video.early_rows import EarlyRows, can_tell_early
 from service.pipeline.video.live import LiveVideo, LiveVideoOptions, open_live_video
 from service.pipeline.video.sound_track import find_turn
-from service.pipeline.video.video_faces import VideoFaces, other_picture_tracks
+from service.pipeline.video.video_faces import VideoFaces
 from service.pipeline.video.video_results import INCLUDES, TABLE_INCLUDES, TableOptions, VideoAffect, VideoOptions
-from service.pipeline.video.watching import watch_frames
-from service.problems import CodecUnsupported, MediaInvalid, ModelNotFound, NoAudioStream
+from service.pipeline.video.watching import watch_video
+from service.problems import ModelNotFound, NoAudioStream, Problem, ProfileTooLittleFace, Unprocessable
 from service.registry import Bundle, BundleError, Registry
 from service.settings import Settings
 
@@ -146,9 +144,9 @@ class VideoPipeline:
             Cancelled: the work was cancelled.
         """
         self.check(options)
-        neutral = read_neutral(options.neutral)
         model = self.affect_model(options.model, options.version)
         networks, units = self.face_models()
+        neutral = units.neutral(options.neutral, options.resting)
         if "audio" in options.include:
             self.registry.find(options.audio_model, options.audio_version)
         with self.admission.hold(len(data) / TYPICAL_BYTES_PER_S) as hold:
@@ -158,9 +156,7 @@ class VideoPipeline:
                 heard = find_turn(data, options.channel, longest_s, self._decoder, self._speech, work, options.track)
                 early = EarlyRows(on_rows, model, units, neutral, options.face, heard.steps)
             faces = VideoFaces(networks, units, neutral, early)
-            summary = watch_frames(self._decoder, data, faces, hold, work, self.device, options.picture_track)
-            if options.picture_track is None and not faces.has_face:
-                faces, summary = self._look_elsewhere(data, faces, summary, neutral, hold, work)
+            faces, summary = watch_video(self._decoder, data, faces, hold, work, self.device, options.picture_track)
             with work.stage("action_units"):
                 seen = run_on_device(self.device, lambda: self.seen(faces, options.face), work)
             grid_s = time_grid(summary.recording.duration_s, model.hop_s)
@@ -173,6 +169,49 @@ class VideoPipeline:
             del seen, faces
             _return_free_memory()
         return answer
+
+    def profile(
+        self,
+        recordings: Iterable[bytes | memoryview],
+        neutral: str,
+        work: Work,
+        before: FaceProfile | None = None,
+        failed: Callable[[Problem], None] | None = None,
+    ) -> FaceProfile:
+        """One person's resting face, that of the largest face of each recording; otherwise as :meth:`analyse`.
+
+        Args:
+            recordings: of one person.
+            neutral: when that person rests, 'median' or 'START:END' in seconds of each recording.
+            work: as of :meth:`analyse`; told no progress.
+            before: the profile that they continue.
+            failed: told of each recording that cannot be used, which is then left out; None lets it fail.
+
+        Raises:
+            Unprocessable: ``neutral`` names no resting face.
+            ProfileMismatch: ``before`` is of another face model.
+            ProfileTooLittleFace: a face is not there, or too briefly.
+        """
+        networks, units = self.face_models()
+        chosen = read_made_neutral(neutral)
+        found = [] if before is None else [before]
+        if before is not None:
+            units.check(before, "/profile")
+        watching = replace(work, progress=None)
+        for data in recordings:
+            try:
+                with self.admission.hold(len(data) / TYPICAL_BYTES_PER_S) as hold:
+                    faces = VideoFaces(networks, units, chosen)
+                    faces, _ = watch_video(self._decoder, data, faces, hold, watching, self.device)
+                    with work.stage("action_units"):
+                        found.append(run_on_device(self.device, faces.profile, work))
+            except Problem as problem:
+                if failed is None:
+                    raise
+                failed(problem)
+        if not found:
+            raise ProfileTooLittleFace
+        return joined_faces(found)
 
     def analyse_table(self, data: bytes | memoryview, options: TableOptions, work: Work) -> VideoAffect:
         """Judge a table of action units. Arguments, result and errors as :meth:`analyse`."""
@@ -289,34 +328,16 @@ class VideoPipeline:
         Raises:
             Unprocessable: a parameter cannot be.
             ModelNotFound: a model is not installed.
+            ProfileMismatch: the document is of another face model.
         """
         read_face(options.face)
         read_include(options.include, INCLUDES)
-        read_neutral(options.neutral)
+        if read_neutral(options.neutral).kind == "document" and options.face == EVERY_FACE:
+            raise Unprocessable("A document is about one person: with it, ask for one face.", pointer="/neutral")
         self.affect_model(options.model, options.version)
-        self.face_models()
-
-    def _look_elsewhere(
-        self,
-        data: bytes | memoryview,
-        faces: VideoFaces,
-        summary: VideoSummary,
-        neutral: Neutral,
-        hold: Hold,
-        work: Work,
-    ) -> tuple[VideoFaces, VideoSummary]:
-        """The first other picture track with a face, or what was given, a track without one."""
-        networks, units = self.face_models()
-        watching = replace(work, progress=None)  # it counts from 0; the stages' times stay shared
-        for track in other_picture_tracks(summary.recording):
-            others = VideoFaces(networks, units, neutral)
-            try:
-                found = watch_frames(self._decoder, data, others, hold, watching, self.device, track)
-            except (MediaInvalid, CodecUnsupported):
-                continue
-            if others.has_face:
-                return others, found
-        return faces, summary
+        _, units = self.face_models()
+        if options.resting is not None:  # that of a job comes with the body
+            units.check(options.resting, "/neutral")
 
     def _sound(
         self, data: bytes | memoryview, options: VideoOptions, turn: SpeakerTurn, work: Work

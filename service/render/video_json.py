@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.affect.attribution import Attribution
 from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.face.neutral import NeutralUse
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import AudioEmotion
 from service.pipeline.video.video_results import VideoAffect
@@ -55,7 +56,7 @@ def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[s
         "frame_units": None if result.frames is None else _frame_units(result.frames),
     }
     every = {} if result.faces is None else {"faces": [_face(face, include) for face in result.faces]}
-    return document | {name: part for name, part in parts.items() if name in include} | every
+    return document | _neutral(result.neutral) | {name: part for name, part in parts.items() if name in include} | every
 
 
 def _face(result: VideoAffect, include: frozenset[str]) -> dict[str, object]:
@@ -71,8 +72,17 @@ def _face(result: VideoAffect, include: frozenset[str]) -> dict[str, object]:
         "summary": {name: _summary(result, name) for name in ("arousal", "valence")},
         "flags": list(result.flags),
         "flag_spans": spans_members(result.flag_spans),
+        **_neutral(result.neutral),
         **{name: part for name, part in parts.items() if name in include},
     }
+
+
+def _neutral(use: NeutralUse | None) -> dict[str, object]:
+    """The member about what was subtracted; none for a table."""
+    if use is None:
+        return {}
+    start_s, end_s = (None if one is None else round(one, SECONDS_DECIMALS) for one in (use.start_s, use.end_s))
+    return {"neutral": {"source": use.source, "start_s": start_s, "end_s": end_s, "frames": use.frames}}
 
 
 def _timeline(result: VideoAffect) -> dict[str, object]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.pipeline.options import MAX_PRIOR_CHARACTERS
 from service.schemas.audio import AnsweringModel, AudioJudgement, FlagSpanAnswer, UsedPrior, UsedProfile
-from service.schemas.profile import ProfileDocument
 
 
 class ClientMessage(BaseModel):
@@ -35,7 +34,7 @@ class AudioConfig(ClientMessage):
     min_speech: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="share of a window that must be speech for it to be judged; left out: the service's"
     )
-    profile: Literal["none", "self"] | ProfileDocument = Field(
+    profile: Literal["none", "self"] | dict[str, Any] = Field(
         "none", description="what the voice is compared with: nothing, what was heard before, or a document"
     )
     prior: Annotated[str, Field(max_length=MAX_PRIOR_CHARACTERS)] | None = Field(
@@ -50,8 +49,9 @@ class VideoConfig(ClientMessage):
     input: Literal["jpeg", "action_units"] = Field("jpeg", description="pictures, or the columns of OpenFace")
     model: Name | None = Field(None, description="of the affect model; left out: the one of the highest priority")
     version: Annotated[str, Field(max_length=32)] | None = Field(None, description="left out: the newest")
-    neutral: Annotated[str, Field(max_length=32)] = Field(
-        "none", description="the person's resting face: 'none', or START:END in seconds of the stream's beginning"
+    neutral: Annotated[str, Field(max_length=32)] | dict[str, Any] = Field(
+        "none",
+        description="the person's resting face: 'none', START:END in seconds of the stream's beginning, or a document",
     )
     face: int = Field(0, ge=0, le=999_999, description="number of the face, in the order in which faces appear")
     causal: bool = Field(False, description="answer at once and provisionally, without looking ahead")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from service.flags import Flag
+from service.pipeline.face.neutral import NeutralKind
 from service.schemas.audio import Answer, AnsweringModel, AudioJudgement, Column, FlagSpanAnswer, Media
 
 
@@ -74,6 +75,15 @@ class FaceTimeline(Answer):
     face_confidence: Column = Field(description="0…1")
 
 
+class UsedNeutral(Answer):
+    """The resting face that was subtracted."""
+
+    source: NeutralKind = Field(description="'none' also where too little of the face was seen", examples=["median"])
+    start_s: float | None = Field(description="first frame behind it, seconds; null of a document", examples=[0.0])
+    end_s: float | None = Field(description="last frame behind it, seconds; null of a document", examples=[19.7])
+    frames: int = Field(description="frames with the face behind it", examples=[412])
+
+
 class FaceAnswer(Answer):
     """One of several faces."""
 
@@ -84,6 +94,7 @@ class FaceAnswer(Answer):
     summary: AffectSummary
     flags: list[Flag]
     flag_spans: list[FlagSpanAnswer]
+    neutral: UsedNeutral
     action_units: dict[str, Column] | None = Field(None, description="with include=action_units")
     boxes: Boxes | None = Field(None, description="with include=boxes")
 
@@ -96,6 +107,7 @@ class VideoAffectAnswer(Answer):
     models: dict[str, AnsweringModel] = Field(description="by part: 'faces', 'action_units', 'affect', …")
     timeline: AffectTimeline
     summary: AffectSummary
+    neutral: UsedNeutral | None = Field(None, description="of a video: the resting face that was subtracted")
     action_units: dict[str, Column] | None = Field(
         None, description="with include=action_units: intensities 0…5", examples=[{"AU12": [0.0, 1.5]}]
     )

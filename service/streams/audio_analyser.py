@@ -11,6 +11,7 @@ from service.problems import MessageInvalid
 from service.render.audio_json import channel_members, prior_members, profile_members, spans_members
 from service.render.stream_json import segment_members, window_members
 from service.schemas.audio import AnsweringModel
+from service.schemas.profile import read_voice_profile
 from service.schemas.streams import (
     AudioConfig,
     AudioCreated,
@@ -101,9 +102,10 @@ def live_options(config: AudioConfig) -> LiveOptions:
     """The pipeline's options.
 
     Raises:
-        ProfileInvalid: the profile's numbers cannot be read.
+        ProfileInvalid: the profile cannot be read.
+        ProfileMismatch: it is of a face.
     """
     known = config.model_dump(exclude={"type", "profile"})
     if isinstance(config.profile, str):
         return LiveOptions(**known, profile=config.profile)
-    return LiveOptions(**known, profile="document", voice=config.profile.profile())
+    return LiveOptions(**known, profile="document", voice=read_voice_profile(config.profile))

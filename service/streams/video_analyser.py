@@ -17,6 +17,7 @@ from service.pipeline.video.live import LiveVideo, LiveVideoOptions
 from service.problems import ColumnsMissing, MediaTooLong, MessageInvalid, TimestampsInvalid, TooManyFrames
 from service.render.stream_json import affect_members
 from service.schemas.audio import AnsweringModel
+from service.schemas.profile import read_face_profile
 from service.schemas.streams import (
     ActionUnitFrame,
     AffectMessage,
@@ -167,6 +168,13 @@ def read_units(frame: ActionUnitFrame) -> np.ndarray[tuple[int], np.dtype[np.flo
 
 
 def live_video_options(config: VideoConfig) -> LiveVideoOptions:
-    """The pipeline's options."""
+    """The pipeline's options.
+
+    Raises:
+        ProfileInvalid: the document of a face cannot be read.
+        ProfileMismatch: it is of a voice.
+    """
     members = config.model_dump(exclude={"type", "input"})
+    if not isinstance(config.neutral, str):
+        members |= {"neutral": "document", "resting": read_face_profile(config.neutral, "/neutral")}
     return LiveVideoOptions(pictures=config.input == "jpeg", **members)

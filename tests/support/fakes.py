@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.device.account import current_account
 from service.pipeline.device.session import Signature, Tensor
 from service.pipeline.device.task import Cancelled, Work
+from service.pipeline.face.neutral import FaceProfile
 from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, EmbeddingOptions, VoiceProfile
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
 from service.problems import (
@@ -250,6 +251,26 @@ class FakeVideoPipeline:
         )
 
     analyse_table = analyse
+
+    def profile(
+        self,
+        recordings: Iterable[bytes],
+        neutral: str,
+        work: Work,
+        before: FaceProfile | None = None,
+        failed: Callable[[Problem], None] | None = None,
+    ) -> FaceProfile:
+        count = 0 if before is None else before.frames
+        for data in recordings:
+            try:
+                self.analyse(data, VideoOptions(neutral=neutral), work)
+            except Problem as problem:
+                if failed is None:
+                    raise
+                failed(problem)
+            else:
+                count += 100
+        return FaceProfile("0" * 64, count, 478, np.zeros(17, np.float32))
 
     def close(self) -> None:
         self.closed = True

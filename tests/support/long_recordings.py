@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from service.jobs.files import PartFiles, store_voice
+from service.jobs.files import PartFiles, store_profile
 from service.jobs.job import JobOptions
 from service.jobs.plans import JobPlans, Result
 from service.jobs.spool import JobSpool, Spool
 from service.pipeline.decoding.long_decode import SoundFacts
 from service.pipeline.media.channels import PickedChannels
 from service.pipeline.results import AudioOptions, FlagSpan
+from service.pipeline.video.video_results import VideoOptions
 from tests.plain_wav import PlainDecoder
 from tests.support.work import patient
 
@@ -109,8 +110,11 @@ def run_job(
     handle = f"job{len(folder.handles())}"
     spool: JobSpool = folder.create_job(handle, KEY)
     if isinstance(options, AudioOptions) and options.voice is not None:
-        store_voice(spool, options.voice)
+        store_profile(spool, options.voice)
         options = replace(options, voice=None)
+    elif isinstance(options, VideoOptions) and options.resting is not None:
+        store_profile(spool, options.resting)
+        options = replace(options, resting=None)
     work = patient()
     done = 0
     for name in plans.parts(options):

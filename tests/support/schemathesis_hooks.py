@@ -22,10 +22,18 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> b
     A speech model without ``include=audio`` contradicts itself, too.
     """
     query = case.query or {}
-    if query.get("profile") == "document" or (isinstance(case.body, dict) and "profile" in case.body):
+    documents = {"profile", "neutral"}
+    if any(query.get(name) == "document" for name in documents):
+        return False
+    if isinstance(case.body, dict) and documents & case.body.keys():
         return False  # no schema draws the numbers of a profile
     if ":" in str(query.get("prior", "")):
         return False  # no schema knows the labels of a model
+    if (
+        case.path == "/v1/profiles"
+        and ({"model", "version"} if query.get("kind") == "face" else {"neutral"}) & query.keys()
+    ):
+        return False  # of the other kind
     if {"audio_model", "audio_version"} & query.keys() and "audio" not in str(query.get("include", "")):
         return False
     if _number(query.get("end_s")) <= (_number(query.get("start_s") or 0)):

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, Unpack, cast
 
 import anyio
 import httpx
@@ -91,12 +91,23 @@ class AsyncEmoserve:
         self,
         files: Sequence[Upload],
         *,
+        kind: Literal["voice", "face"] = "voice",
         profile: Document | None = None,
         model: str | None = None,
         version: str | None = None,
+        neutral: str | None = None,
     ) -> Document:
-        """Make the profile of a voice or a line from recordings, or go on with one; keep it: the service does not."""
-        return await self._run(calls.make_profile(files, profile, {"model": model, "version": version}))
+        """Make the profile of a voice, a line or a face from recordings, or go on with one; the service keeps none.
+
+        Args:
+            files: recordings of one person, or of one line.
+            kind: what it is of.
+            profile: the document to go on with.
+            model, version: of a voice: the model that it is for; None takes the default.
+            neutral: of a face: when it rests, 'median' or 'START:END' in seconds of each recording; None is 'median'.
+        """
+        options = {"kind": kind, "model": model, "version": version, "neutral": neutral}
+        return await self._run(calls.make_profile(files, profile, options))
 
     async def audio_embedding(self, file: Upload, **options: Unpack[SoundOptions]) -> AudioEmbedding:
         """Compute the embedding of each window of a recording."""
@@ -119,7 +130,7 @@ class AsyncEmoserve:
     ) -> AsyncIterator[Progress | AffectRows | VideoAffect]:
         """Yield progress, rows, and at the end the answer of :meth:`video_affect`.
 
-        Rows come before the end if ``neutral`` is 'none' or a stretch of seconds.
+        Rows come before the end if ``neutral`` is 'none', a document or a stretch of seconds.
         """
         call = calls.analyse_events(calls.VIDEO_AFFECT, file, options)
         return cast("AsyncIterator[Progress | AffectRows | VideoAffect]", self._events(call, VideoAffect.read))

@@ -42,6 +42,7 @@ from service.problems import (
     Problem,
     ProfileInvalid,
     ProfileMismatch,
+    ProfileTooLittleFace,
     ProfileTooLittleSpeech,
     TooLarge,
     TooManyChannels,
@@ -78,6 +79,8 @@ BINARY = {"type": "string", "format": "binary"}
 FILE = BINARY | {"minLength": 1}
 PROFILE = "profile"
 """Name of the part that holds a profile."""
+NEUTRAL = "neutral"
+"""Name of the part that holds the profile of a face."""
 PROFILE_PART = {
     "type": "string",
     "contentMediaType": "application/json",
@@ -151,16 +154,17 @@ UPLOAD_BODY = upload_body(
 )
 
 
-def with_profile_part(body: dict[str, Any]) -> dict[str, Any]:
-    """Add the part ``profile`` to an upload's body."""
+def with_profile_part(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Add the part ``name``, which is a profile, to an upload's body."""
     content = dict(body["content"])
     schema = content["multipart/form-data"]["schema"]
-    properties = schema["properties"] | {PROFILE: PROFILE_PART}
+    properties = schema["properties"] | {name: PROFILE_PART}
     content["multipart/form-data"] = {"schema": schema | {"properties": properties}}
     return body | {"content": content}
 
 
-VOICE_BODY = with_profile_part(UPLOAD_BODY)
+VOICE_BODY = with_profile_part(UPLOAD_BODY, PROFILE)
+FACE_BODY = with_profile_part(UPLOAD_BODY, NEUTRAL)
 
 
 def problem_responses(*kinds: type[Problem]) -> Responses:
@@ -223,7 +227,10 @@ MEDIA_PROBLEMS: tuple[type[Problem], ...] = (
 )
 """Refusals of every call that takes a recording."""
 
-PROFILE_PROBLEMS = (ProfileInvalid, ProfileMismatch, ProfileTooLittleSpeech)
+PROFILE_PROBLEMS = (ProfileInvalid, ProfileMismatch)
+"""Refusals of every call that takes a profile."""
+VOICE_PROBLEMS = (*PROFILE_PROBLEMS, ProfileTooLittleSpeech)
+MAKER_PROBLEMS = (*VOICE_PROBLEMS, ProfileTooLittleFace)
 
 AUDIO_RESPONSES: Responses = {
     200: {
@@ -238,7 +245,7 @@ AUDIO_RESPONSES: Responses = {
         },
     },
     **PROBLEM_RESPONSES,
-    **problem_responses(*MEDIA_PROBLEMS, DenoiserUnavailable, *PROFILE_PROBLEMS),
+    **problem_responses(*MEDIA_PROBLEMS, DenoiserUnavailable, *VOICE_PROBLEMS),
 }
 
 NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(NotFound, ModelNotFound)

@@ -10,6 +10,7 @@ from service.api.openapi.documentation import (
     FHIR_BUNDLE,
     PROBLEM_RESPONSES,
     UPLOAD_PROBLEMS,
+    VOICE_PROBLEMS,
     Responses,
     problem_responses,
 )
@@ -51,7 +52,7 @@ SUBMIT_RESPONSES: Responses = {
         "links": _LINKS,
     },
     **PROBLEM_RESPONSES,
-    **problem_responses(*UPLOAD_PROBLEMS, IdempotencyConflict, JobsUnavailable, NoSpace),
+    **problem_responses(*UPLOAD_PROBLEMS, *VOICE_PROBLEMS, IdempotencyConflict, JobsUnavailable, NoSpace),
 }
 
 IDEMPOTENCY_PARAMETER: dict[str, Any] = {

@@ -6,15 +6,16 @@ from typing import Any
 
 from service.api.openapi.documentation import (
     FILE,
+    MAKER_PROBLEMS,
     MEDIA_PROBLEMS,
     PROBLEM_RESPONSES,
     PROFILE,
     PROFILE_PART,
-    PROFILE_PROBLEMS,
     Responses,
     problem_responses,
 )
-from service.schemas.profile import ProfileDocument
+from service.problems import TooManyFrames
+from service.schemas.profile import FaceDocument, VoiceDocument
 
 PROFILE_BODY: dict[str, Any] = {
     "required": True,
@@ -34,7 +35,7 @@ PROFILE_BODY: dict[str, Any] = {
 }
 
 PROFILE_RESPONSES: Responses = {
-    200: {"model": ProfileDocument, "description": "The document, to be kept by the caller."},
+    200: {"model": VoiceDocument | FaceDocument, "description": "The document, to be kept by the caller."},
     **PROBLEM_RESPONSES,
-    **problem_responses(*MEDIA_PROBLEMS, *PROFILE_PROBLEMS),
+    **problem_responses(*MEDIA_PROBLEMS, TooManyFrames, *MAKER_PROBLEMS),
 }

@@ -9,6 +9,7 @@ from service.api.openapi.documentation import (
     FHIR_BUNDLE,
     MEDIA_PROBLEMS,
     PROBLEM_RESPONSES,
+    PROFILE_PROBLEMS,
     UPLOAD_PROBLEMS,
     Responses,
     problem_responses,
@@ -56,6 +57,7 @@ _EXAMPLE = {
         "arousal": {"mean": 0.1, "std": 0.0, "min": 0.1, "max": 0.1},
         "valence": {"mean": 0.4, "std": 0.0, "min": 0.4, "max": 0.4},
     },
+    "neutral": {"source": "median", "start_s": 0.0, "end_s": 0.04, "frames": 2},
     "action_units": {"AU12": [1.5, None]},
     "attribution": {
         "features": ["AU12_mean"],
@@ -85,7 +87,11 @@ _ANSWER: Responses = {
     }
 }
 
-VIDEO_RESPONSES: Responses = {**_ANSWER, **PROBLEM_RESPONSES, **problem_responses(*MEDIA_PROBLEMS, TooManyFrames)}
+VIDEO_RESPONSES: Responses = {
+    **_ANSWER,
+    **PROBLEM_RESPONSES,
+    **problem_responses(*MEDIA_PROBLEMS, TooManyFrames, *PROFILE_PROBLEMS),
+}
 
 TABLE_RESPONSES: Responses = {
     **_ANSWER,

@@ -11,10 +11,10 @@ from service.flags import Flag
 from service.pipeline.device.session import GraphError, Session
 from service.pipeline.face.face_log import FaceLog
 from service.pipeline.face.geometry import Points
-from service.pipeline.face.neutral import Neutral
+from service.pipeline.face.neutral import FaceProfile, Neutral, NeutralUse, read_neutral
 from service.pipeline.face.unit_scale import ACTION_UNITS, MAX_INTENSITY
 from service.pipeline.results import FloatArray
-from service.problems import Unprocessable
+from service.problems import ProfileInvalid, ProfileMismatch, ProfileTooLittleFace, Unprocessable
 from service.registry import Bundle, BundleError, Registry
 
 SMOOTHING_RATE_HZ: Final = 30.0
@@ -30,6 +30,9 @@ class ActionUnitModel:
     Its graph gives every unit twice: relative, from which the person's resting level is subtracted, and absolute, for a
     face whose rest is not known.
 
+    Attributes:
+        mesh_points: points of the meshes that it takes.
+
     Raises:
         BundleError: a graph or a setting is missing or of another kind.
     """
@@ -42,6 +45,7 @@ class ActionUnitModel:
                 raise GraphError("its labels are not the 17 action units")
             self.smoothing_frames = int(card.number("smoothing_frames"))
             self.confidence = card.number("confidence_tracked")
+            self.mesh_points = int(card.number("mesh_points"))
             self._needs_blendshapes = bool(card.settings["needs_blendshapes"])
             self._min_tracked_s = card.number("neutral_min_tracked_s")
             self._resting_percentiles = card.numbers("resting_percentiles", units)
@@ -73,9 +77,49 @@ class ActionUnitModel:
         found = self._graph.run(inputs, OUTPUTS)
         return np.concatenate([found[name] for name in OUTPUTS], axis=1, dtype=np.float32)
 
+    def neutral(self, text: str, profile: FaceProfile | None) -> Neutral:
+        """The resting face that a request asks for.
+
+        Args:
+            text: as :func:`read_neutral`.
+            profile: what the document holds, for the text 'document'.
+
+        Raises:
+            Unprocessable: the text cannot be read.
+            ProfileInvalid: there is no document.
+            ProfileMismatch: it is of another graph or mesh.
+        """
+        neutral = read_neutral(text, profile)
+        if neutral.kind == "document" and profile is None:
+            raise ProfileInvalid("There is no document.", pointer="/neutral")
+        if profile is not None:
+            self.check(profile, "/neutral")
+        return neutral
+
+    def check(self, profile: FaceProfile, pointer: str) -> None:
+        """Refuse a profile of another graph or mesh.
+
+        Raises:
+            ProfileMismatch: it is of one; with ``pointer``.
+        """
+        if (profile.encoder_sha256, profile.mesh) != (self.bundle.sha256, self.mesh_points):
+            raise ProfileMismatch("The document is not of this face model.", pointer=pointer)
+
+    def profile(self, log: FaceLog | None, time_s: NDArray[np.float64], neutral: Neutral) -> FaceProfile:
+        """The resting face of a recording; arguments as those of :meth:`rest`, None stands for no face at all.
+
+        Raises:
+            ProfileTooLittleFace: too little of the face was seen.
+            Unprocessable: the face was not seen in the neutral stretch.
+        """
+        resting, use = (None, NeutralUse("none")) if log is None else self.rest(log, time_s, neutral)
+        if resting is None:
+            raise ProfileTooLittleFace
+        return FaceProfile(self.bundle.sha256, use.frames, self.mesh_points, resting)
+
     def intensities(
         self, log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral
-    ) -> tuple[FloatArray, tuple[str, ...]]:
+    ) -> tuple[FloatArray, NeutralUse, tuple[str, ...]]:
         """Action units of a face in every frame of the video.
 
         Args:
@@ -84,27 +128,38 @@ class ActionUnitModel:
             neutral: what is subtracted.
 
         Returns:
-            float32 [frames, 17] in 0…5, zeros where the face was not seen; and flags: 'no_neutral' where too
-            little of the face was seen to tell its rest.
+            float32 [frames, 17] in 0…5, zeros where the face was not seen; what was subtracted; and flags: 'no_neutral'
+            where too little of the face was seen to tell its rest.
 
         Raises:
             Unprocessable: the face was not seen in the neutral stretch.
         """
-        frames, values = log.frames, log.values
-        flags: tuple[str, ...] = ()
-        resting = None
-        if neutral.kind == "stretch":
-            held = np.array([neutral.holds(float(seen_s)) for seen_s in time_s[frames]], np.bool_)
-            resting = self.resting_in_stretch(values[held])
-        elif neutral.kind == "median":
-            step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
-            if len(log) * step_s < self._min_tracked_s:
-                flags = (Flag.NO_NEUTRAL,)
-            else:
-                resting = self._resting_level(values)
+        resting, use = self.rest(log, time_s, neutral)
         units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
-        units[frames] = self.limited(values, resting)
-        return smooth(units, frames, smoothing_width(self.smoothing_frames, time_s)), flags
+        units[log.frames] = self.limited(log.values, resting)
+        flags = (Flag.NO_NEUTRAL,) if neutral.kind == "median" and resting is None else ()
+        return smooth(units, log.frames, smoothing_width(self.smoothing_frames, time_s)), use, flags
+
+    def rest(self, log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral) -> tuple[FloatArray | None, NeutralUse]:
+        """The resting level of a face, float32 [17], and what it is of; arguments as those of :meth:`intensities`.
+
+        None stands for a level that is not asked for, or is not known because too little of the face was seen.
+
+        Raises:
+            Unprocessable: the face was not seen in the neutral stretch.
+        """
+        if neutral.profile is not None:
+            return neutral.profile.mean, NeutralUse("document", neutral.profile.frames)
+        seen_s, values = time_s[log.frames], log.values
+        step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
+        if neutral.kind == "stretch":
+            held = np.array([neutral.holds(float(one_s)) for one_s in seen_s], np.bool_)
+            resting, seen_s = self.resting_in_stretch(values[held]), seen_s[held]
+        elif neutral.kind == "median" and len(log) * step_s >= self._min_tracked_s:
+            resting = self._resting_level(values)
+        else:
+            return None, NeutralUse("none")
+        return resting, NeutralUse(neutral.kind, len(seen_s), float(seen_s[0]), float(seen_s[-1]))
 
     def _resting_level(self, values: FloatArray) -> FloatArray:
         """Each unit's own percentile of a whole recording [n, 34], float32 [17]."""

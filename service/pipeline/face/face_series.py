@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.face.neutral import NeutralUse
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import FloatArray
 
@@ -66,9 +67,11 @@ class SeenFace:
         boxes: float32 [frames, 4], left, top, width and height in shares of the upright picture, NaN where the face
             was not seen; None where there are no pictures.
         number: the face's number in the recording; None where there is no face.
+        neutral: the resting face that was subtracted; None where the series came from elsewhere.
     """
 
     series: FaceSeries
     flags: tuple[str, ...]
     number: int | None = None
     boxes: FloatArray | None = None
+    neutral: NeutralUse | None = None

@@ -23,7 +23,7 @@ class UnitStream:
 
     Args:
         units: the model.
-        neutral: 'none' or a stretch; a median needs the whole recording.
+        neutral: 'none', a stretch or a document; a median needs the whole recording.
 
     Raises:
         Unprocessable: a neutral that cannot be had while frames arrive.
@@ -32,12 +32,13 @@ class UnitStream:
     def __init__(self, units: ActionUnitModel, neutral: Neutral) -> None:
         if neutral.kind == "median" or (neutral.kind == "stretch" and neutral.end_s > LONGEST_NEUTRAL_S):
             raise Unprocessable(
-                f"In a stream neutral is 'none' or START:END up to {LONGEST_NEUTRAL_S:g} s.", pointer="/neutral"
+                f"In a stream neutral is 'none', a document, or START:END up to {LONGEST_NEUTRAL_S:g} s.",
+                pointer="/neutral",
             )
         self._units = units
         self._neutral = neutral
-        self._resting: FloatArray | None = None
-        self._is_ready = neutral.kind == "none"
+        self._resting: FloatArray | None = None if neutral.profile is None else neutral.profile.mean
+        self._is_ready = neutral.kind != "stretch"
         self._waiting: list[tuple[float, FloatArray | None]] = []
         self._raw = FaceSeries.empty()
         self._given = 0  # rows at the beginning of ``_raw`` that were given

@@ -159,6 +159,7 @@ def assemble(
         seen_s=(float(seen_at_s[0]), float(seen_at_s[-1])) if len(seen_at_s) else None,
         trained=model.trained,
         look_ahead_s=model.look_ahead_s,
+        neutral=face.neutral,
         stages_s=work.stages_s,
     )
 

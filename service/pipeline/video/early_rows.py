@@ -34,7 +34,7 @@ class EarlyRows:
     Args:
         tell: see :data:`OnRows`; called in the thread that notes frames.
         affect, units: the models.
-        neutral: 'none' or a stretch, see :func:`can_tell_early`.
+        neutral: 'none', a document or a stretch, see :func:`can_tell_early`.
         face: 'largest' or a number.
         turn: float64 [steps], 1 where somebody speaks, else 0; or None.
     """
@@ -88,5 +88,5 @@ def can_tell_early(affect: AffectModel, neutral: Neutral, face: str = "largest")
     """Whether rows can be told before the end of the video. Which face is at a place is known at its end."""
     if face == EVERY_FACE or place_of(face) is not None:
         return False
-    is_near = neutral.kind == "none" or (neutral.kind == "stretch" and neutral.end_s <= LONGEST_NEUTRAL_S)
+    is_near = neutral.kind != "median" and (neutral.kind != "stretch" or neutral.end_s <= LONGEST_NEUTRAL_S)
     return is_near and affect.reach_rows is not None

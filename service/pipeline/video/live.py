@@ -16,7 +16,7 @@ from service.pipeline.device.task import Work
 from service.pipeline.face.action_units import ActionUnitModel
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.networks import FaceNetworks
-from service.pipeline.face.neutral import read_neutral
+from service.pipeline.face.neutral import FaceProfile
 from service.pipeline.face.tracker import FaceTracker
 from service.pipeline.face.unit_stream import UnitStream
 from service.pipeline.results import FloatArray
@@ -34,9 +34,10 @@ class LiveVideoOptions:
     Attributes:
         pictures: whether they are pictures; else action units.
         model, version: affect model; None means the one of the highest priority.
-        neutral: 'none' or 'START:END' in seconds; pictures only.
+        neutral: 'none', 'START:END' in seconds, or 'document', ``resting``; pictures only.
         face: number of the face, from 0 in the order in which faces appear.
         causal: whether to answer at once, provisionally.
+        resting: the document that the caller sent.
     """
 
     pictures: bool = True
@@ -45,6 +46,7 @@ class LiveVideoOptions:
     neutral: str = "none"
     face: int = 0
     causal: bool = False
+    resting: FaceProfile | None = None
 
 
 class LiveVideo:
@@ -116,7 +118,7 @@ class _FollowedFace:
 
     def __init__(self, networks: FaceNetworks, units: ActionUnitModel, options: LiveVideoOptions) -> None:
         self.bundles = {"faces": networks.bundle, "action_units": units.bundle}
-        self.units = UnitStream(units, read_neutral(options.neutral))
+        self.units = UnitStream(units, units.neutral(options.neutral, options.resting))
         self._networks = networks
         self._model = units
         self._tracker = FaceTracker(networks)
@@ -145,6 +147,7 @@ def open_live_video(
     Raises:
         ModelNotFound: pictures, and no face model.
         Unprocessable: a neutral or an affect model that needs the whole recording.
+        ProfileInvalid, ProfileMismatch: the document is missing, or of another face model.
     """
     face = None
     if options.pictures:

@@ -20,7 +20,7 @@ from service.pipeline.face.action_units import ActionUnitModel
 from service.pipeline.face.face_log import BOX_SIDES, FaceLog
 from service.pipeline.face.face_series import FaceSeries, SeenFace
 from service.pipeline.face.networks import FaceNetworks
-from service.pipeline.face.neutral import Neutral
+from service.pipeline.face.neutral import FaceProfile, Neutral, NeutralUse
 from service.pipeline.face.tracker import FaceTracker, TrackedFace
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.options import place_of
@@ -162,6 +162,10 @@ class VideoFaces:
             "faces": [(number, log.state()) for number, log in self._logs.items()],
         }
 
+    def afresh(self) -> VideoFaces:
+        """The same for another picture track of the recording, of which nobody is told."""
+        return VideoFaces(self._networks, self._units, self._neutral)
+
     def chosen(self, face: str) -> SeenFace:
         """The chosen face over all frames.
 
@@ -178,7 +182,20 @@ class VideoFaces:
             return self._seen(logs, number)
         time_s = np.array(self._time_s, np.float64)
         units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
-        return SeenFace(FaceSeries(time_s, np.zeros(len(time_s)), units, np.zeros(len(time_s), np.bool_)), ())
+        nobody = FaceSeries(time_s, np.zeros(len(time_s)), units, np.zeros(len(time_s), np.bool_))
+        return SeenFace(nobody, (), neutral=NeutralUse("none"))
+
+    def profile(self) -> FaceProfile:
+        """The resting face of the largest face over all frames.
+
+        Raises:
+            ProfileTooLittleFace: too little of it was seen.
+            Unprocessable: it was not seen in the neutral stretch.
+        """
+        logs = self._sure()
+        number = _choose(logs, "largest")
+        log = None if number is None else logs[number]
+        return self._units.profile(log, np.array(self._time_s, np.float64), self._neutral)
 
     def every(self, most: int) -> tuple[list[SeenFace], tuple[str, ...]]:
         """The faces over all frames, largest first as 'largest' counts, and a flag where some are left out.
@@ -204,13 +221,13 @@ class VideoFaces:
         time_s = np.array(self._time_s, np.float64)
         tracked = np.zeros(len(time_s), np.bool_)
         log = logs[number]
-        units, flags = self._units.intensities(log, time_s, self._neutral)
+        units, neutral, flags = self._units.intensities(log, time_s, self._neutral)
         tracked[log.frames] = True
         several = (Flag.SEVERAL_FACES,) if len(logs) > 1 else ()
         confidence = np.where(tracked, self._units.confidence, 0.0)
         boxes = np.full((len(time_s), BOX_SIDES), np.nan, np.float32)
         boxes[log.frames] = log.boxes
-        return SeenFace(FaceSeries(time_s, confidence, units, tracked), (*several, *flags), number, boxes)
+        return SeenFace(FaceSeries(time_s, confidence, units, tracked), (*several, *flags), number, boxes, neutral)
 
     def _sure(self) -> dict[int, FaceLog]:
         least = min(LEAST_SIGHTS, len(self._time_s))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.affect.attribution import Attribution
 from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.face.neutral import FaceProfile, NeutralUse
 from service.pipeline.results import AudioEmotion, ChannelChoice, FlagSpan, FloatArray, MediaInfo, ModelReference
 
 Include = Literal["action_units", "attribution", "audio", "boxes", "frame_units"]
@@ -25,8 +26,8 @@ class VideoOptions:
     """The query parameters of ``POST /v1/video/affect``.
 
     Attributes:
-        neutral: what counts as the person's resting face: 'median' of the recording, 'none', or 'START:END'
-            in seconds of the recording.
+        neutral: what counts as the person's resting face: 'median' of the recording, 'none', 'START:END' in seconds of
+            the recording, or 'document', ``resting``.
         face: 'largest', the number of a face from 0 in the order in which faces appear, 'at:X,Y', the face that is
             there for the longest time, in shares of the upright picture from its top left, or 'all': as 'largest', with
             every face beside it.
@@ -35,6 +36,7 @@ class VideoOptions:
         channel: channel of the sound track for speech and, with 'audio', for the speech emotion.
         track, picture_track: numbers of the sound and the picture track; None leaves the choice to the decoder.
         audio_model, audio_version: speech model for 'audio'; None means the default.
+        resting: the document that the caller sent; jobs keep it beside the recording, never among the options.
     """
 
     neutral: str = "median"
@@ -47,6 +49,7 @@ class VideoOptions:
     picture_track: int | None = None
     audio_model: str | None = None
     audio_version: str | None = None
+    resting: FaceProfile | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ class VideoAffect:
         trained: training data of the affect model, as its card names it: 'prior' means that it has seen no
             labelled time series.
         look_ahead_s: seconds of the future that an answer takes.
+        neutral: the resting face that was subtracted; None of a table, whose units another tool made.
         stages_s: seconds of each stage of the work.
     """
 
@@ -134,6 +138,7 @@ class VideoAffect:
     face: int | None = None
     seen_s: tuple[float, float] | None = None
     faces: tuple[VideoAffect, ...] | None = None
+    neutral: NeutralUse | None = None
     stages_s: dict[str, float] = field(default_factory=dict)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import replace
 from typing import Final
 
 from service.pipeline.decoding.decode import Decoder
@@ -13,7 +14,8 @@ from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_on_device
 from service.pipeline.device.task import Work
 from service.pipeline.video.relay import Relay
-from service.pipeline.video.video_faces import Sight, VideoFaces
+from service.pipeline.video.video_faces import Sight, VideoFaces, other_picture_tracks
+from service.problems import CodecUnsupported, MediaInvalid
 
 FRAMES_WAITING, FRAMES_AT_ONCE = 8, 4
 """Largest number of frames that wait to be followed, and the number that one call of the device follows."""
@@ -25,7 +27,7 @@ FACES_SHARE: Final = 0.85
 """Progress when all frames are seen."""
 
 
-def watch_frames(
+def watch_video(
     decoder: Decoder,
     data: bytes | memoryview,
     faces: VideoFaces,
@@ -33,8 +35,8 @@ def watch_frames(
     work: Work,
     device: Batcher,
     picture_track: int | None = None,
-) -> VideoSummary:
-    """Follow the faces of every frame.
+) -> tuple[VideoFaces, VideoSummary]:
+    """Follow the faces of a picture track; where that has none and none is named, those of the first track with a face.
 
     Args:
         decoder: decodes the pictures.
@@ -45,10 +47,38 @@ def watch_frames(
         device: follows faces.
         picture_track: number of the picture track; None leaves the choice to the decoder.
 
+    Returns:
+        What was seen, and of which track.
+
     Raises:
         Problem: as the decoder's and the device's.
         Cancelled: the work was cancelled.
     """
+    summary = _watch_frames(decoder, data, faces, hold, work, device, picture_track)
+    if picture_track is not None or faces.has_face:
+        return faces, summary
+    watching = replace(work, progress=None)  # it counts from 0; the stages' times stay shared
+    for track in other_picture_tracks(summary.recording):
+        others = faces.afresh()
+        try:
+            found = _watch_frames(decoder, data, others, hold, watching, device, track)
+        except (MediaInvalid, CodecUnsupported):
+            continue
+        if others.has_face:
+            return others, found
+    return faces, summary
+
+
+def _watch_frames(
+    decoder: Decoder,
+    data: bytes | memoryview,
+    faces: VideoFaces,
+    hold: Hold,
+    work: Work,
+    device: Batcher,
+    picture_track: int | None,
+) -> VideoSummary:
+    """Follow the faces of every frame of a track; arguments and errors as those of :func:`watch_video`."""
     decoded_s = 0.0
     began_at = received_at = time.monotonic()
 

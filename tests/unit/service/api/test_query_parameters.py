@@ -43,7 +43,7 @@ AFFECT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 VIDEO = AFFECT | {
     "include": (("", "audio, action_units,", "attribution" + "," * 117), ("sound", "attribution" + "," * 118)),
     "neutral": (
-        ("median", "none", "0:0.5", "0:999999.999999"),
+        ("median", "none", "document", "0:0.5", "0:999999.999999"),
         ("mean", "1:1", "2:1", "-1:2", "1:2s", "0:1000000", "0:inf", "1", ""),
     ),
     "channel": SOUND["channel"],
@@ -122,7 +122,8 @@ def test_every_parameter_is_handed_on() -> None:
         "track": 1,
         "picture_track": 0,
     }
-    assert vars(options_of(VideoQuery, video)) == video | {"face": "7", "include": frozenset({"audio", "action_units"})}
+    read = {"face": "7", "include": frozenset({"audio", "action_units"}), "resting": None}
+    assert vars(options_of(VideoQuery, video)) == video | read
     table = {"model": "m", "version": "2", "face": "3", "fps": "25", "include": "attribution"}
     assert vars(options_of(TableQuery, table)) == table | {"fps": 25.0, "include": frozenset({"attribution"})}
 

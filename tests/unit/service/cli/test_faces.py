@@ -69,6 +69,45 @@ def test_options_reach_the_pipeline(faces: FakeEngine, folder: Path) -> None:
     assert faces.affect.options == [VideoOptions(neutral="1:2", face="3", include=include, version="7")]
 
 
+def test_a_profile_of_a_face_is_made_and_used(faces: FakeEngine, folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    (folder / "broken.mp4").write_bytes(b"invalid")
+    target = tmp_path / "rest.json"
+    make = ["profile", "--kind=face", "--output", str(target)]
+    assert main([*make, str(folder / "talk.mp4"), str(folder / "talk.mp4"), "--neutral=1:2"]) == 0
+    assert json.loads(target.read_text())["frames"] == 200
+    assert faces.affect.options == [VideoOptions(neutral="1:2")] * 2
+    assert main([*make, "--continue", str(target), str(folder / "broken.mp4"), str(folder / "talk.mp4")]) == 1
+    assert json.loads(target.read_text())["frames"] == 300
+    assert "broken.mp4: media_invalid" in capsys.readouterr().err
+
+    assert main(["analyze", f"--neutral={target}", str(folder / "talk.mp4")]) == 0
+    used = faces.affect.options[-1]
+    assert isinstance(used, VideoOptions)
+    assert used.neutral == "document"
+    assert used.resting is not None
+    assert used.resting.frames == 300
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["profile", "--kind=face", "--model=m"],
+        ["profile", "--kind=face", "--neutral=none"],
+        ["profile", "--neutral=median"],
+        ["profile", "--kind=face", "--continue=units.csv"],
+        ["analyze", "--neutral=units.csv"],
+        ["analyze", "--neutral=absent"],
+    ],
+)
+def test_profiles_of_faces_are_checked_first(
+    faces: FakeEngine, folder: Path, capsys: Capture, flags: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main([*flags, "talk.mp4"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert faces.settings is None
+
+
 def test_channel_and_speech_model_reach_the_sound_of_a_video(faces: FakeEngine, folder: Path) -> None:
     voice = ["--channel=left", "--model=m", "--model-version=2"]
     assert main(["analyze", "--mode=video", "--include=audio", *voice, str(folder / "talk.mp4")]) == 0

@@ -18,6 +18,7 @@ from service.jobs.video_plan import VideoPlan
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.device.admit import Admission
+from service.pipeline.face.neutral import NeutralUse
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.pipeline.video.video_results import VideoOptions
 from service.pipeline.video_pipeline import VideoPipeline
@@ -77,6 +78,7 @@ def check_same(one, other) -> None:
     for name in ("media", "models", "time_s", "arousal", "valence", "face_confidence", "speech", "action_units"):
         assert same(getattr(one, name), getattr(other, name)), name
     assert one.flags == other.flags
+    assert one.neutral == other.neutral
     for name in ("attribution", "summary", "trained"):
         assert same(getattr(one, name), getattr(other, name)), name
     assert (one.audio is None) == (other.audio is None)
@@ -102,6 +104,17 @@ def test_a_job_cut_anywhere_answers_as_the_upload(built, uploads, tmp_path, name
     answer, segments = run_job(plans, options, content, Spool(tmp_path / "spool"), lambda number: lost[number])
     assert segments > 3
     check_same(answer, uploads(name, options))
+
+
+def test_a_job_takes_the_document_of_a_face(built, tmp_path):
+    plans, video = built
+    content = shared_file("media/single_face.mp4").read_bytes()
+    resting = video.profile([content], "0:1", patient())
+    options = VideoOptions(neutral="document", include=frozenset({"action_units"}), resting=resting)
+    answer, segments = run_job(plans, options, content, Spool(tmp_path / "spool"))
+    assert segments > 2
+    assert answer.neutral == NeutralUse("document", resting.frames)
+    check_same(answer, video.analyse(content, options, patient()))
 
 
 def test_what_segments_write_down_is_of_the_known_shape(built, tmp_path):

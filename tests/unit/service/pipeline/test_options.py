@@ -7,7 +7,7 @@ import math
 import pytest
 
 from service.card import SpeechInput
-from service.pipeline.face.neutral import read_neutral
+from service.pipeline.face.neutral import read_made_neutral, read_neutral
 from service.pipeline.options import check_hop, check_range, check_window, read_face, read_include
 from service.problems import Unprocessable
 
@@ -40,6 +40,8 @@ SPEECH = SpeechInput(sample_rate_hz=16000, window_s=2, hop_s=1, min_length_s=0.1
         (read_neutral, ("1:1",), "/neutral"),
         (read_neutral, ("0:1e9",), "/neutral"),
         (read_neutral, ("0:nan",), "/neutral"),
+        (read_made_neutral, ("none",), "/neutral"),
+        (read_made_neutral, ("document",), "/neutral"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_pointer(check, arguments, pointer):

@@ -1,6 +1,6 @@
 """Following faces and turning them into action units, with networks that see what the test says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,13 +11,21 @@ from service.pipeline.face.action_units import ActionUnitModel, smooth, smoothin
 from service.pipeline.face.face_log import VALUES, FaceLog
 from service.pipeline.face.geometry import Region, region_around
 from service.pipeline.face.networks import Detection, Mesh
-from service.pipeline.face.neutral import Neutral, read_neutral
+from service.pipeline.face.neutral import Neutral, NeutralUse, joined_faces, read_neutral
 from service.pipeline.face.tracker import MOST_FACES, MOST_NUMBERS, FaceTracker
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.media.video_frames import FrameClock, VideoJob, scaled_size, turned
 from service.pipeline.video.video_faces import VideoFaces
-from service.problems import MediaTooLong, TooManyFrames, Unprocessable
+from service.problems import (
+    MediaTooLong,
+    ProfileInvalid,
+    ProfileMismatch,
+    ProfileTooLittleFace,
+    TooManyFrames,
+    Unprocessable,
+)
 from service.registry import Bundle
+from service.schemas.profile import profile_document, read_face_profile
 from tests.shared_material import ROOT
 
 BLANK = np.zeros((360, 640, 3), np.uint8)
@@ -145,7 +153,7 @@ class CentreUnits:
     def intensities(self, log, time_s, neutral):
         units = np.zeros((len(time_s), 17))
         units[log.frames] = log.values[:, :17]
-        return units, ()
+        return units, NeutralUse(neutral.kind), ()
 
 
 def watch(*steps, neutral=Neutral("none")):  # noqa: B008 - frozen
@@ -238,7 +246,7 @@ def logged(relative, absolute=0.7):
 def test_at_rest_every_unit_is_zero(units):
     level = np.linspace(-3, 4, 17)
     for neutral in (Neutral("median"), Neutral("stretch", 0.0, 2.0)):
-        found, flags = units.intensities(*logged(np.tile(level, (100, 1))), neutral)
+        found, _, flags = units.intensities(*logged(np.tile(level, (100, 1))), neutral)
         assert not found.any()
         assert flags == ()
 
@@ -246,7 +254,7 @@ def test_at_rest_every_unit_is_zero(units):
 def test_a_smile_through_most_of_a_recording_is_no_rest(units):
     smile = np.zeros((100, 17))
     smile[30:, ACTION_UNITS.index("AU12")] = 3.0
-    found, _ = units.intensities(*logged(smile), Neutral("median"))
+    found, _, _ = units.intensities(*logged(smile), Neutral("median"))
     assert found[50, ACTION_UNITS.index("AU12")] > 2.5
     assert not found[:20].any()
 
@@ -255,7 +263,7 @@ def test_rest_is_that_of_the_stretch_and_of_nothing_else(units):
     values = np.zeros((100, 17))
     values[:50] = 2.0
     log, time_s = logged(values)
-    found, _ = units.intensities(log, time_s, Neutral("stretch", 2.2, 3.0))
+    found, _, _ = units.intensities(log, time_s, Neutral("stretch", 2.2, 3.0))
     assert found[10].min() > 1.2
     assert not found[60].any()
     with pytest.raises(Unprocessable) as caught:
@@ -263,11 +271,52 @@ def test_rest_is_that_of_the_stretch_and_of_nothing_else(units):
     assert caught.value.pointer == "/neutral"
 
 
+def test_what_the_rest_was_taken_from_is_told(units):
+    log, time_s = logged(np.zeros((100, 17)))
+    assert units.intensities(log, time_s, Neutral("median"))[1] == NeutralUse("median", 100, 0.0, 3.96)
+    assert units.intensities(log, time_s, Neutral("stretch", 1.0, 2.01))[1] == NeutralUse("stretch", 26, 1.0, 2.0)
+    assert units.intensities(log, time_s, Neutral("none"))[1] == NeutralUse("none")
+    assert units.intensities(*logged(np.zeros((20, 17))), Neutral("median"))[1] == NeutralUse("none")
+
+
+def test_a_document_is_the_rest_of_another_recording(units):
+    level = np.linspace(-3, 4, 17)
+    made = units.profile(*logged(np.tile(level, (100, 1))), Neutral("median"))
+    assert (made.frames, made.mesh, made.encoder_sha256) == (100, 468, units.bundle.sha256)
+    smile = np.tile(level, (20, 1))
+    smile[:, ACTION_UNITS.index("AU12")] += 2.0
+    neutral = units.neutral("document", read_face_profile(profile_document(made).model_dump_json().encode()))
+    found, use, flags = units.intensities(*logged(smile), neutral)
+    assert (use, flags) == (NeutralUse("document", 100), ())
+    expected = np.zeros(17)
+    expected[ACTION_UNITS.index("AU12")] = found[0, ACTION_UNITS.index("AU12")]
+    np.testing.assert_allclose(found, np.tile(expected, (20, 1)), atol=2e-3)
+    assert expected.sum() > 1.5
+    with pytest.raises(ProfileMismatch):
+        units.neutral("document", replace(made, encoder_sha256="0" * 64))
+    with pytest.raises(ProfileInvalid):
+        units.neutral("document", None)
+
+
+def test_profiles_of_several_recordings_count_by_their_frames(units):
+    short, long = (
+        units.profile(*logged(np.full((frames, 17), level)), Neutral("median"))
+        for frames, level in ((100, 1.0), (300, 3.0))
+    )
+    both = joined_faces([short, long])
+    assert both.frames == 400
+    np.testing.assert_allclose(both.mean, 2.5)
+    with pytest.raises(ProfileTooLittleFace):
+        units.profile(*logged(np.zeros((20, 17))), Neutral("median"))
+    with pytest.raises(ProfileTooLittleFace):
+        units.profile(None, np.zeros(1), Neutral("median"))
+
+
 def test_a_short_sight_has_no_rest(units):
-    found, flags = units.intensities(*logged(np.zeros((20, 17))), Neutral("median"))
+    found, _, flags = units.intensities(*logged(np.zeros((20, 17))), Neutral("median"))
     assert flags == ("no_neutral",)
     np.testing.assert_allclose(found, 0.7, atol=1e-3)
-    found, flags = units.intensities(*logged(np.zeros((100, 17))), Neutral("none"))
+    found, _, flags = units.intensities(*logged(np.zeros((100, 17))), Neutral("none"))
     assert flags == ()
     np.testing.assert_allclose(found, 0.7, atol=1e-3)
 

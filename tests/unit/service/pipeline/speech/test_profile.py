@@ -16,7 +16,7 @@ from service.pipeline.speech.live import LiveOptions
 from service.pipeline.speech.profile import GrowingProfile, apart, profile_of, profile_view
 from service.problems import ProfileInvalid, ProfileMismatch, ProfileTooLittleSpeech
 from service.registry import BundleError
-from service.schemas.profile import profile_document, read_profile
+from service.schemas.profile import profile_document, read_voice_profile
 from tests.plain_wav import tone, wav
 from tests.support.long_recordings import run_job
 from tests.support.work import patient
@@ -52,7 +52,7 @@ def test_a_document_comes_back_as_it_went() -> None:
     random = np.random.default_rng(3)
     made = VoiceProfile(TINY_ENCODER, 20, 61.4, random.standard_normal(12).astype(np.float16).astype(np.float32))
     text = profile_document(made).model_dump_json()
-    back = read_profile(text.encode())
+    back = read_voice_profile(text.encode())
     np.testing.assert_array_equal(back.statistics, made.statistics)
     assert (back.encoder_sha256, back.clips, back.speech_s) == (TINY_ENCODER, 20, 61.4)
 
@@ -75,7 +75,7 @@ def test_a_document_comes_back_as_it_went() -> None:
 def test_other_documents_are_refused(change: dict[str, object]) -> None:
     document = profile_document(voice()).model_dump() | change
     with pytest.raises(ProfileInvalid):
-        read_profile(json.dumps(document).encode())
+        read_voice_profile(json.dumps(document).encode())
 
 
 def test_a_continued_profile_is_that_of_all_clips() -> None:

@@ -46,6 +46,7 @@ class PlainUnits:
     def values(self, points: np.ndarray, blendshapes: np.ndarray | None) -> np.ndarray:
         return np.tile(points[:, 0, :1].astype(np.float32), VALUES)
 
+    neutral = ActionUnitModel.neutral
     resting_in_stretch = ActionUnitModel.resting_in_stretch
 
     def limited(self, values: np.ndarray, resting: np.ndarray | None) -> np.ndarray:
@@ -176,6 +177,7 @@ def test_what_can_tell_early(affect: AffectModel, monkeypatch: pytest.MonkeyPatc
         (Neutral("median"), False),
         (Neutral("stretch", 0, 60), True),
         (Neutral("stretch", 0, 61), False),
+        (Neutral("document"), True),
     ]
     assert [can_tell_early(affect, neutral) for neutral, _ in kinds] == [can for _, can in kinds]
     monkeypatch.setattr(AffectModel, "reach_rows", None)
