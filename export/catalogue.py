@@ -320,6 +320,15 @@ CATALOGUE = (
         "python -m research denoise",
     ),
     Entry(
+        "research: reused speech layers",
+        "B6, B8–B20, F10, F12",
+        "baselines, MP, RNN and progressive systems on the recogniser's or the GE2E encoder's layers 1 to 3, one "
+        "speaker left out, three runs",
+        "python -m research lakomkin --recogniser DIR --encoder WHEEL",
+        "on corpora at hand, not on IEMOCAP; layers are cached, so these systems train without tempo and gain changes; "
+        "pitch by YIN in place of openSMILE; widths and annealing as F10 says",
+    ),
+    Entry(
         "research: conditions",
         "D9–D17",
         "clean, noisy and denoised recordings in training and test, four kinds of features, 2 and all classes",

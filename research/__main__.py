@@ -1,4 +1,4 @@
-"""``python -m research NAME``: the tables of the Deep Spectrum papers on corpora that are at hand."""
+"""``python -m research NAME``: the tables of the papers on corpora that are at hand."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ DENOISER = Path("models/denoiser-lstm/1")
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The experiment and its options; wrong usage ends the program with status 2."""
-    parser = argparse.ArgumentParser(prog="python -m research", description="The tables of the Deep Spectrum papers.")
+    parser = argparse.ArgumentParser(prog="python -m research", description="The tables of the papers.")
     experiments: Subparsers = parser.add_subparsers(dest="experiment", required=True, metavar="NAME")
     for name, about, run in (
         ("networks", "ten networks with one recipe (Table 2 of Ottl et al. 2020)", run_networks),
         ("fusion", "early and late fusion (Table 1 of Ottl et al. 2020)", run_fusion),
         ("conditions", "clean, noisy and denoised (Tables 5-9 of Cummins et al. 2017)", run_conditions),
         ("denoise", "what the denoiser does to the answers of a speech model", run_denoise),
+        ("lakomkin", "reused layers of a speech recogniser (Lakomkin et al. 2017)", run_lakomkin),
     ):
         own = experiments.add_parser(name, help=about, description=about)
         add_corpus_argument(own)
@@ -46,6 +47,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         own.add_argument("--seed", type=int, default=0)
         if name == "denoise":
             _add_denoise_arguments(own)
+        elif name == "lakomkin":
+            _add_lakomkin_arguments(own)
         else:
             add_cache_argument(own)
             own.add_argument("--bundles", type=Path, required=True, metavar="DIR", help="has deep-spectrum-* bundles")
@@ -69,6 +72,20 @@ def _add_denoise_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--denoiser", type=Path, default=DENOISER, metavar="DIR")
     parser.add_argument("--partition", default="test", choices=["train", "devel", "test"])
     parser.add_argument("--snr-db", type=float, nargs="+", default=[20.0, 10.0, 5.0, 0.0], metavar="DB")
+
+
+def _add_lakomkin_arguments(parser: argparse.ArgumentParser) -> None:
+    add_cache_argument(parser)
+    parser.add_argument("--recogniser", type=Path, metavar="DIR", help="of 'emoserve-export train recogniser'")
+    parser.add_argument("--encoder", type=Path, metavar="FILE", help="the wheel of resemblyzer 0.1.4: GE2E's layers")
+    parser.add_argument("--systems", nargs="+", metavar="NAME", help="such as MP-2; all if not given")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--rate", type=float, default=1e-4, help="learning rate; the paper's by default (B9)")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=300, help="at most, of systems with a GRU of their own")
+    parser.add_argument(
+        "--softmax-epochs", type=int, default=300, help="at most, of systems whose softmax alone learns"
+    )
 
 
 def _add_condition_arguments(parser: argparse.ArgumentParser) -> None:
@@ -120,6 +137,13 @@ def run_conditions(arguments: argparse.Namespace) -> int:
 def run_denoise(arguments: argparse.Namespace) -> int:
     """UAR of speech models with and without denoising."""
     from research.run_denoise import run
+
+    return run(arguments)
+
+
+def run_lakomkin(arguments: argparse.Namespace) -> int:
+    """Table of B."""
+    from research.run_lakomkin import run
 
     return run(arguments)
 

@@ -16,6 +16,7 @@ from export.cli.common import (
     report_to,
     say,
 )
+from export.speech_representations.recogniser.deepspeech import CheckpointError, read_weights
 from export.speech_representations.recogniser.network import PRESETS, Recogniser, preset
 from export.speech_representations.recogniser.text import alphabet_of, commonest_character_rate
 from export.speech_representations.recogniser.training import Readings, RecogniserTrainer, error_rate
@@ -38,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, log and curves")
     parser.add_argument("--preset", choices=list(PRESETS), default="small", help="width; 'paper' is 1024 units (F10)")
     parser.add_argument("--scaling", choices=["clip", "bins"], default="clip", help="of the spectrogram (F11)")
+    parser.add_argument("--start", type=Path, metavar="DIR", help="weights to begin with: a training or checkpoint")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--peak-rate", type=float, default=1.5e-3, help="highest learning rate of the cycle")
@@ -57,6 +59,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise ExpectedFailure("recordings with transcripts are needed in the partitions train and test")
     torch.manual_seed(arguments.seed)
     network = Recogniser(preset(arguments.preset, alphabet_of([row.text for row in spoken]), arguments.scaling))
+    if arguments.start:
+        try:
+            started = read_weights(arguments.start)
+        except CheckpointError as error:
+            raise ExpectedFailure(str(error)) from error
+        if started.config != network.config:
+            raise ExpectedFailure(f"{arguments.start}: of another shape or alphabet: {started.config.to_text()}")
+        network.load_state_dict(started.state_dict())
     with progress_bar("listening", len(spoken)) as bar:
         readings = Readings(spoken, magnitudes_of(spoken, arguments.cache, advance_by(bar)))
     epoch_steps = -(-len(train) // arguments.batch_size)

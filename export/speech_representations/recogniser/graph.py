@@ -21,7 +21,7 @@ from export.speech_representations.recogniser.network import (
     STRIDES,
     Recogniser,
     RecogniserConfig,
-    SummedGru,
+    TwoWayGru,
 )
 from export.speech_representations.recogniser.spectrogram import write_spectrogram
 
@@ -59,7 +59,7 @@ def recogniser_model(network: Recogniser, layers: Sequence[int], metadata: dict[
         if index:
             x = _norm(graph, network, f"norms.{index - 1}", x, [-1])
         layer = network.layers[index]
-        assert isinstance(layer, SummedGru)
+        assert isinstance(layer, TwoWayGru)
         x = write_gru(graph, x, f"layers.{index}", layer.onward, layer.homeward, counts)
         means[index + 1] = graph.add("ReduceSum", graph.add("Mul", x, share), graph.constant([0]), keepdims=0)
     embedding = graph.add("Concat", *(means[layer] for layer in layers), axis=1)

@@ -77,29 +77,40 @@ def preset(name: str, alphabet: str, scaling: Scaling = "clip") -> RecogniserCon
     return replace(PRESETS[name], alphabet=alphabet, scaling=scaling)
 
 
-class SummedGru(nn.Module):
-    """A GRU layer of two directions without biases, whose outputs are added (B5).
+class TwoWayGru(nn.Module):
+    """A GRU layer of two directions (B5).
 
     The backward direction is a layer of its own on clips that are turned round within their lengths. A packed
     sequence would do the same, but its backward pass takes five times as long on 300 steps.
     """
 
-    def __init__(self, inputs: int, units: int) -> None:
+    def __init__(self, inputs: int, units: int, bias: bool = False) -> None:
         super().__init__()
-        self.onward = nn.GRU(inputs, units, bias=False)
-        self.homeward = nn.GRU(inputs, units, bias=False)
+        self.onward = nn.GRU(inputs, units, bias=bias)
+        self.homeward = nn.GRU(inputs, units, bias=bias)
 
-    def forward(self, x: Tensor, turned: Tensor) -> Tensor:
-        """Float32 [steps, batch, units] of [steps, batch, inputs].
+    def forward(self, x: Tensor, turned: Tensor) -> tuple[Tensor, Tensor]:
+        """States of both directions, float32 [steps, batch, units] each, of [steps, batch, inputs].
 
         Args:
-            turned: int64 [steps, batch], the step that each step changes places with.
+            turned: int64 [steps, batch], see :func:`turning`.
         """
 
         def turn(values: Tensor) -> Tensor:
             return values.gather(0, turned[:, :, None].expand_as(values))
 
-        return self.onward(x)[0] + turn(self.homeward(turn(x))[0])
+        return self.onward(x)[0], turn(self.homeward(turn(x))[0])
+
+
+def turning(count: int, steps: Tensor) -> tuple[Tensor, Tensor]:
+    """The step that each of ``count`` changes places with, int64 [count, batch], and whether it is inside its clip.
+
+    Args:
+        steps: int64 [batch], steps of each clip.
+    """
+    place = torch.arange(count)[:, None]
+    inside = place < steps
+    return torch.where(inside, steps - 1 - place, place), inside
 
 
 class Recogniser(nn.Module):
@@ -116,7 +127,7 @@ class Recogniser(nn.Module):
         )
         self.convolution_norms = nn.ModuleList(nn.BatchNorm1d(config.channels) for _ in KERNELS)
         sizes = [config.channels * config.bands] + [config.units] * (config.layers - 1)
-        self.layers = nn.ModuleList(SummedGru(size, config.units) for size in sizes)
+        self.layers = nn.ModuleList(TwoWayGru(size, config.units) for size in sizes)
         self.norms = nn.ModuleList(nn.BatchNorm1d(config.units) for _ in range(config.layers))
         """Behind each GRU layer: before the next, and the last before the characters."""
         self.characters = nn.Linear(config.units, len(config.alphabet), bias=False)
@@ -140,12 +151,11 @@ class Recogniser(nn.Module):
             x = _normed(norm, x, inside).clamp(0.0, LARGEST).permute(1, 3, 2, 0)
             steps = steps - (KERNELS[1][1] - 1)
         steps, x = last_steps(frames), x.flatten(1, 2).permute(2, 0, 1)
-        place = torch.arange(len(x))[:, None]
-        inside = place < steps
-        turned = torch.where(inside, steps - 1 - place, place)
+        turned, inside = turning(len(x), steps)
         found: list[Tensor] = []
         for index, layer in enumerate(self.layers):
-            x = layer(_normed(self.norms[index - 1], x, inside) if index else x, turned)
+            onward, homeward = layer(_normed(self.norms[index - 1], x, inside) if index else x, turned)
+            x = onward + homeward
             found.append(x)
         return found, inside
 

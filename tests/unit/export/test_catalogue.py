@@ -1,4 +1,4 @@
-"""The catalogue names every system of the checklist's Deep Spectrum half, and commands that are there."""
+"""The catalogue names every system of the checklist, and commands that are there."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from export.features.extractors import FEATURE_SETS
 
 NEEDED = {
     "A": {*range(4, 11), *range(11, 18), 19, *range(20, 25)},
+    "B": {1, 2, 3, 4, 5, 6, *range(8, 21)},
     "C": {3, 4, 7, 8, *range(9, 17), *range(19, 23)},
     "D": {*range(1, 5), *range(6, 9), 12, *range(13, 17)},
     "E": set(range(7, 22)),
-    "F": {1, 2, 4, 9, 13, 14, 15, 16},
-    "G": {1, 6, 7, 8},
+    "F": {1, 2, 4, 9, 10, 11, 12, 13, 14, 15, 16},
+    "G": {1, 5, 6, 7, 8},
 }
 """Items that are systems or parts of them; the others are data, figures and remarks."""
 
