@@ -69,6 +69,12 @@ ProfileDocument = Annotated[VoiceDocument | FaceDocument, Field(discriminator="k
 
 _DOCUMENT: Final[TypeAdapter[VoiceDocument | FaceDocument]] = TypeAdapter(ProfileDocument)
 
+_QUOTING: Final = {
+    "union_tag_invalid": "Its kind is neither 'voice' nor 'face'.",
+    "extra_forbidden": "It has a member that no document has.",
+}
+"""Sentences in place of those of pydantic that repeat what was sent."""
+
 Content = bytes | bytearray | Mapping[str, object]
 """A document as it comes: JSON, or its members."""
 
@@ -107,6 +113,8 @@ def _read(content: Content, pointer: str) -> VoiceDocument | FaceDocument:
         return _DOCUMENT.validate_json(bytes(content))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] in _QUOTING:
+            raise ProfileInvalid(_QUOTING[first["type"]], pointer=pointer) from None
         place = "/".join(map(str, (pointer, *first["loc"])))
         raise ProfileInvalid(f"{place.removeprefix('/')}: {first['msg']}", pointer=pointer) from None
 

@@ -13,16 +13,15 @@ import av
 import httpx
 import pytest
 
-from service.services import Services
 from tests.conftest import MakeClient
 from tests.media_files import greys, video
 from tests.plain_wav import tone, wav
-from tests.shared_material import ROOT, shared_file
-from tests.support.live_server import LiveServer, serving, small_settings
+from tests.shared_material import shared_file
+from tests.support.live_server import LiveServer
 from tests.support.patience import HANG_S, wait_until
 from tests.support.server_events import EVENTS, read_events
 from tests.support.stream_client import VIDEO, StreamClient
-from tests.support.tiny_services import needs_faces
+from tests.support.tiny_services import needs_faces, serving_project_jobs
 
 AFFECT, PROFILES, JOBS = "/v1/video/affect", "/v1/profiles", "/v1/jobs/video-affect"
 REST = {"kind": "face", "neutral": "0:1"}
@@ -41,20 +40,8 @@ VOICE = {
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     needs_faces()
-    settings = small_settings(
-        jobs=True,
-        state_dir=tmp_path_factory.mktemp("state"),
-        max_job_body_bytes=10**7,
-        model_dirs=[ROOT / "models", ROOT / "var/models"],
-        device="cpu",
-        threads=2,
-        limits={"max_body_bytes": 10**7, "max_frame_pixels": 1280 * 960},
-    )
-    services = Services(settings)
-    services.start()
-    services.start_jobs()
-    wait_until(lambda: services._job_place.availability())
-    with serving(settings, services) as server:
+    limits = {"max_body_bytes": 10**7, "max_frame_pixels": 1280 * 960}
+    with serving_project_jobs(tmp_path_factory.mktemp("state"), limits=limits) as server:
         yield server
 
 

@@ -92,6 +92,11 @@ ROWS: dict[int, tuple[str, str]] = {
     77: ("200 uploads at once, capacity 32", "32 × 200, the rest 503 with `Retry-After`; health answers throughout"),
     78: ("the client leaves while uploading, queued or inferring", "work is dropped, permits and memory are returned"),
     79: ("disk full or read-only", "200: nothing is written to a disk"),
+    80: (
+        "a part `profile` or `neutral` that is no document: cut off, 10,000 brackets, NaN, 10³⁰⁰, other members, over "
+        "32 KiB, there twice",
+        "422 `profile_invalid`; 400 `field_too_large`, `multipart_invalid`; nothing of it is repeated in the answer",
+    ),
 }
 """Number → what is sent, and the answer."""
 
@@ -101,6 +106,10 @@ STREAMS: dict[str, tuple[str, str]] = {
     "wrong types": (
         "numbers as text, true as a number, 10³⁰, members that do not exist",
         "`config_invalid` with a JSON pointer; 1007",
+    ),
+    "documents": (
+        "a `profile` or `neutral` in the config that is no document",
+        "`profile_invalid` or `config_invalid`; 1007",
     ),
     "no numbers": (
         "NaN, Infinity and 1e400 in JSON; a picture's time that is no number",

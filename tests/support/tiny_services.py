@@ -18,7 +18,7 @@ from tests.plain_wav import PlainDecoder
 from tests.shared_material import ROOT
 from tests.support.fakes import FakeDecoder
 from tests.support.live_server import LiveServer, serving, serving_models, small_settings
-from tests.support.patience import HANG_S
+from tests.support.patience import HANG_S, wait_until
 
 FACES = ROOT / "var/models/mediapipe-faces"
 
@@ -50,6 +50,20 @@ def serving_project(**changes: object) -> Iterator[LiveServer]:
     """The whole service with this project's models, decoder and all."""
     folders = [ROOT / "models", ROOT / "var/models"]
     with serving_models(small_settings(**{"model_dirs": folders, "device": "cpu"} | changes)) as server:
+        yield server
+
+
+@contextmanager
+def serving_project_jobs(state_dir: Path, **changes: object) -> Iterator[LiveServer]:
+    """The same with jobs, which take up to 10 MB."""
+    folders = [ROOT / "models", ROOT / "var/models"]
+    jobs = {"jobs": True, "state_dir": state_dir, "max_job_body_bytes": 10**7}
+    settings = small_settings(**{"model_dirs": folders, "device": "cpu"} | jobs | changes)
+    services = Services(settings)
+    services.start()
+    services.start_jobs()
+    wait_until(lambda: services._job_place.availability())
+    with serving(settings, services) as server:
         yield server
 
 
