@@ -10,6 +10,7 @@ import typing
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,14 +23,15 @@ from service.api.parameters import AudioQuery, EmbeddingQuery
 from service.api.video_parameters import TableQuery, VideoQuery
 from service.pipeline.results import AudioOptions, EmbeddingOptions
 from service.pipeline.video.video_results import TableOptions
-from service.problems import all_problems
+from service.problems import ProfileTooLittleFace, Unprocessable, all_problems
 from service.render.audio_json import audio_emotion_json
 from service.render.embedding import audio_embedding_json
 from service.render.video_json import video_affect_json
 from tests.answers.signals import table
 from tests.plain_wav import tone, wav
-from tests.shared_material import ROOT
+from tests.shared_material import ROOT, shared_file
 from tests.support.live_server import HANG_S
+from tests.support.tiny_services import needs_faces
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 
 LOW, HIGH = tone(2.0, hz=200.0), tone(2.0, hz=1500.0, amplitude=0.1)
@@ -49,6 +51,34 @@ def models_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def analyzer_fixture(models: Path) -> Iterator[Analyzer]:
     with emoserve.Analyzer(model_dirs=[models], device="cpu", threads=1) as analyzer:
         yield analyzer
+
+
+def test_a_resting_face_is_kept_and_used(models: Path, tmp_path: Path) -> None:
+    needs_faces()
+    film = shared_file("media/single_face.mp4")
+    for bundle in ("models/action-units-468", "var/models/mediapipe-faces"):
+        shutil.copytree(ROOT / bundle, tmp_path / Path(bundle).name)
+    with emoserve.Analyzer(model_dirs=[models, tmp_path], device="cpu", threads=1) as analyzer:
+        rest = analyzer.profile([film], kind="face", neutral="0:1")
+        more = analyzer.profile([film.read_bytes()], kind="face", neutral="0:1", profile=rest)
+        assert more == rest | {"frames": 2 * int(str(rest["frames"]))}
+        answer = analyzer.video(film, neutral=rest)
+        assert answer.neutral is not None
+        assert (answer.neutral.source, answer.neutral.frames) == ("document", rest["frames"])
+        assert analyzer.table(table()).neutral is None
+        refused: list[tuple[dict[str, Any], str]] = [
+            ({"neutral": more | {"mesh": 99}}, "/neutral"),
+            ({"neutral": "document"}, "/neutral"),
+            ({"neutral": rest, "face": "all"}, "/neutral"),
+        ]
+        for parameters, pointer in refused:
+            with pytest.raises(Unprocessable) as caught:
+                analyzer.video(film, **parameters)
+            assert caught.value.pointer == pointer
+        with pytest.raises(ProfileTooLittleFace):
+            analyzer.profile([film], kind="face")
+        with pytest.raises(Unprocessable, match="kind=voice"):
+            analyzer.profile([film], kind="face", model="ge2e-open")
 
 
 @pytest.fixture(name="clip")
