@@ -239,7 +239,7 @@ def test_the_document_of_the_client(
     assert "JobState.SUCCEEDED" in told
 
 
-VISITS = ("visit1.wav", "visit2.wav", "visit3.wav", "today.wav")
+VISITS = [f"{name}.{ending}" for name in ("visit1", "visit2", "visit3", "today") for ending in ("wav", "mp4")]
 
 
 @needs_curl
