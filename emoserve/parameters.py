@@ -30,7 +30,7 @@ class AudioParameters(EmbeddingParameters, total=False):
     """Parameters of :meth:`emoserve.Analyzer.audio`; times are seconds.
 
     ``profile`` is 'none', 'self', or a document of :meth:`emoserve.Analyzer.profile`; ``prior`` is 'card', 'uniform'
-    or 'LABEL:P,…'.
+    or 'LABEL:P,…'; ``domain`` is a kind of recording that the model's card names.
     """
 
     profile: Literal["none", "self"] | Mapping[str, object] | None
@@ -39,6 +39,7 @@ class AudioParameters(EmbeddingParameters, total=False):
     voice_activity: bool
     min_speech: float | None
     prior: str | None
+    domain: str | None
 
 
 class ProfileParameters(TypedDict, total=False):

@@ -34,7 +34,8 @@ class EmotionOptions(SoundOptions, total=False):
     ``timeline`` asks for a value for every window, ``segments`` for one for every utterance, ``voice_activity`` for the
     probability of speech at every step. ``min_speech`` is the share of a window that must be speech, 0…1.
     ``profile`` is 'none', 'self', or the document of :meth:`make_profile`. ``prior`` says how likely each class is
-    before anything is heard: 'card', 'uniform' or 'LABEL:P,…'.
+    before anything is heard: 'card', 'uniform' or 'LABEL:P,…'. ``domain`` is a kind of recording that the model's card
+    names.
     """
 
     timeline: bool
@@ -43,6 +44,7 @@ class EmotionOptions(SoundOptions, total=False):
     min_speech: float
     profile: Literal["none", "self"] | Document
     prior: str
+    domain: str
 
 
 class VideoOptions(TypedDict, total=False):
@@ -79,7 +81,8 @@ class AudioStreamOptions(TypedDict, total=False):
     """Options of a live stream of sound besides its sample rate; times in seconds.
 
     ``channels`` is the number of interleaved channels; their mean is judged. ``min_speech`` is the share of a window
-    that must be speech, 0…1. ``segments`` asks for utterances too; ``prior`` is as in :class:`EmotionOptions`.
+    that must be speech, 0…1. ``segments`` asks for utterances too; ``prior`` and ``domain`` are as in
+    :class:`EmotionOptions`.
     """
 
     channels: int
@@ -90,6 +93,7 @@ class AudioStreamOptions(TypedDict, total=False):
     min_speech: float
     segments: bool
     prior: str
+    domain: str
 
 
 class VideoStreamOptions(TypedDict, total=False):

@@ -124,6 +124,11 @@ class AudioQuery(RecordingQuery):
         examples=["neutral:0.7"],
         json_schema_extra={"pattern": f"^(?:{PRIOR.pattern})$"},
     )
+    domain: str | None = Field(
+        None,
+        max_length=64,
+        description="Kind of recording, of a model that has parts for several; left out: the first on its card.",
+    )
 
     def options(self, limits: Limits) -> AudioOptions:
         """Check the parameters beside one another and hand them on.

@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOW",
         help="how likely each class is before anything is heard: card, uniform or LABEL:P,… (0 excludes a class)",
     )
+    parser.add_argument("--domain", metavar="NAME", help="kind of recording, of a model that has parts for several")
     add_embedding_flags(parser)
     add_face_flags(parser)
     add_model_flags(parser)

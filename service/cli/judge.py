@@ -64,6 +64,7 @@ def choices_from(arguments: argparse.Namespace) -> Choices:
         segments=arguments.segments,
         voice_activity=arguments.voice_activity,
         prior=_prior(arguments.prior),
+        domain=arguments.domain,
         **_profile(arguments.profile),
     )
     return Choices(arguments.mode, audio, video, table)

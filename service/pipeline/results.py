@@ -132,6 +132,7 @@ class AudioOptions:
         profile: what the voice is compared with: nothing, what was heard of the recording before, or ``voice``.
         voice: the profile that the caller sent; jobs keep it beside the recording, never among the options.
         prior: how likely each class is before anything is heard; see :func:`service.pipeline.options.read_prior`.
+        domain: kind of recording, of a model that has parts for several; None leaves it to the card.
     """
 
     model: str | None = None
@@ -151,15 +152,14 @@ class AudioOptions:
     profile: ProfileChoice | None = None
     voice: VoiceProfile | None = None
     prior: str | None = None
+    domain: str | None = None
 
 
 @dataclass(frozen=True)
 class DoubtBound:
     """The bound of plausible labels, from the model's card.
 
-    Attributes:
-        coverage: share of recordings whose right label is to be plausible.
-        least_probability: a label is plausible from here on.
+    A label is plausible from ``least_probability`` on; ``coverage`` is the share of recordings whose right one is to be.
     """
 
     coverage: float
@@ -204,9 +204,8 @@ class Segments:
         arousal, valence: float32 in −1…1, or None where the model has no such output.
         speech: float32, share of each that is voice, 0…1.
         speech_level_db: float32, RMS over its steps of voice, dB below full scale.
-        confidence: float32, as in :class:`Timeline`.
+        confidence, plausible: one entry an utterance, as in :class:`Timeline`.
         uncertain: bool, whether much of its voice is none for the detector.
-        plausible: one entry an utterance, as in :class:`Timeline`.
     """
 
     start_s: NDArray[np.float64]
@@ -332,10 +331,10 @@ class ModelReference:
 class AudioEmotion:
     """The answer for a recording: one entry in ``channels``, or one a channel with ``channel='each'``.
 
-    ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32
-    [slices, 2], for plots. ``denoiser`` took the noise out before, where that was asked for. ``doubt`` is that of the
-    model's card. ``flag_spans`` says when those flags hold that are about a time: first the recording's, then each
-    channel's. ``profile`` is what the voice was compared with, ``prior`` what took the place of the model's; or None.
+    ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32 [slices, 2], for plots.
+    ``denoiser`` took the noise out, ``profile`` is what the voice was compared with, ``prior`` took the place of the
+    model's, ``domain`` is the kind of recording whose parts of the model answered; each is None where there was none.
+    ``doubt`` is that of the model's card. ``flag_spans``: first the recording's, then each channel's.
     """
 
     media: MediaInfo
@@ -349,6 +348,7 @@ class AudioEmotion:
     flag_spans: tuple[FlagSpan, ...] = ()
     profile: ProfileUse | None = None
     prior: PriorUse | None = None
+    domain: str | None = None
 
 
 OnWindow = Callable[[JudgedWindow, Sequence[str]], None]

@@ -109,11 +109,10 @@ class SpeechPipeline:
             Problem: whatever the client must be told.
             Cancelled: the work was cancelled.
         """
-        bundle = self._registry.find(options.model, options.version)
-        model = self._models.emotion[bundle.card.name, bundle.card.version]
+        model = self.model_for(options)
         self._sounds.check(options)
         view_for(options, model)  # these refuse a profile or a prior before the work
-        prior_for(options.prior, bundle.card)
+        prior_for(options.prior, model.bundle.card)
         with self.admission.hold(estimate_s(len(data))) as hold:
             sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, work)
             answer = self._judge.judge(sound, model, options, rest, on_window)
@@ -183,8 +182,7 @@ class SpeechPipeline:
         Raises:
             Problem: an unknown model, or a stream that it does not take.
         """
-        bundle = self._registry.find(options.model, options.version)
-        model = self._models.emotion[bundle.card.name, bundle.card.version]
+        model = self.model_for(options)
         return LiveEmotion(
             model,
             options,
@@ -243,14 +241,15 @@ class SpeechPipeline:
         """The voice activity model, if there is one."""
         return self._voice
 
-    def model_for(self, options: AudioOptions) -> EmotionModel:
+    def model_for(self, options: AudioOptions | LiveOptions) -> EmotionModel:
         """The model that a request asks for.
 
         Raises:
             ModelNotFound: there is none of that name or version.
+            Unprocessable: it has no such domain.
         """
         card = self._registry.find(options.model, options.version).card
-        return self._models.emotion[card.name, card.version]
+        return self._models.emotion[card.name, card.version].of_domain(options.domain)
 
     @property
     def denoiser(self) -> Denoiser | None:

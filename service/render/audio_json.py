@@ -68,6 +68,8 @@ def audio_emotion_json(
         document["profile"] = profile_members(result.profile)
     if result.prior is not None:
         document["prior"] = prior_members(result.prior)
+    if result.domain is not None:
+        document["domain"] = result.domain
     if has_channel_list(result):
         document["channels"] = [{"channel": channel.channel, **members(channel)} for channel in result.channels]
     return document

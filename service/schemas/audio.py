@@ -181,4 +181,5 @@ class AudioEmotionAnswer(AudioJudgement):
     denoiser: AnsweringModel | None = Field(None, description="with denoise=true: the model that removed the noise")
     profile: UsedProfile | None = Field(None, description="with a profile: what it held")
     prior: UsedPrior | None = Field(None, description="with a prior other than the card's: what it was")
+    domain: str | None = Field(None, description="of a model that has parts for several kinds of recording")
     channels: list[ChannelJudgement] | None = Field(None, description="with channel=each")

@@ -40,6 +40,9 @@ class AudioConfig(ClientMessage):
     prior: Annotated[str, Field(max_length=MAX_PRIOR_CHARACTERS)] | None = Field(
         None, description="how likely each class is before anything is heard: 'card', 'uniform' or 'LABEL:P,…'"
     )
+    domain: Annotated[str, Field(max_length=64)] | None = Field(
+        None, description="kind of recording, of a model that has parts for several"
+    )
 
 
 class VideoConfig(ClientMessage):
@@ -188,6 +191,7 @@ class StreamedAnswer(AudioJudgement):
     flag_spans: list[FlagSpanAnswer] = Field(description="when those flags hold that are about a time")
     profile: UsedProfile | None = Field(None, description="with a profile: what it held")
     prior: UsedPrior | None = Field(None, description="with a prior other than the card's: what it was")
+    domain: str | None = Field(None, description="of a model that has parts for several kinds of recording")
 
 
 class SessionClosed(ServerMessage):

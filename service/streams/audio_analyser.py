@@ -86,6 +86,7 @@ class AudioAnalyser:
         members["flag_spans"] = spans_members(whole.flag_spans)
         members["profile"] = None if whole.profile is None else profile_members(whole.profile)
         members["prior"] = None if whole.prior is None else prior_members(whole.prior)
+        members["domain"] = whole.domain
         self.answer = StreamedAnswer.model_validate(members)
         return messages
 

@@ -184,6 +184,7 @@ def emotion_answer(sound: JudgedSound, model: EmotionModel, stages_s: dict[str, 
         flag_spans=(*sound.spans, *(span for channel in channels for span in uncertain_spans(channel))),
         profile=sound.profile,
         prior=sound.prior,
+        domain=model.domain,
     )
 
 

@@ -56,6 +56,7 @@ class LiveOptions:
     profile: ProfileChoice | None = None
     voice: VoiceProfile | None = None
     prior: str | None = None
+    domain: str | None = None
 
 
 class LiveEmotion:

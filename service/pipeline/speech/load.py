@@ -73,11 +73,26 @@ def load_models(
     with ThreadPoolExecutor(max_workers=min(settings.threads, 8)) as pool:
         pending = {_key(bundle): pool.submit(_open, bundle, device) for bundle in on_device}
         pending |= {_key(bundle): pool.submit(_open, bundle, "cpu") for bundle in voices}
+        further = {
+            (_key(bundle), domain): pool.submit(_open, bundle, device, bundle.card.graph_role(domain))
+            for bundle in emotion
+            for domain in [*bundle.card.domains][1:]
+        }
         sessions = {key: future.result() for key, future in pending.items()}
+        of_domains = {key: future.result() for key, future in further.items()}
 
     def loaded(kind: type[Model], bundles: Iterable[Bundle]) -> dict[Key, Model]:
         models = (kind(bundle, sessions[_key(bundle)], settings.max_batch, on_padding) for bundle in bundles)
         return {_key(model.bundle): model for model in models}
+
+    def emotion_model(bundle: Bundle) -> EmotionModel:
+        names = list(bundle.card.domains)
+
+        def model(session: Session, domain: str | None, others: dict[str, EmotionModel] | None = None) -> EmotionModel:
+            return EmotionModel(bundle, session, settings.max_batch, on_padding, domain, others)
+
+        others = {name: model(of_domains[_key(bundle), name], name) for name in names[1:]}
+        return model(sessions[_key(bundle)], names[0] if names else None, others)
 
     embedding = [  # in the registry's order, so that of one name the highest version stays last
         bundle
@@ -86,7 +101,7 @@ def load_models(
     ]
     voice = [VoiceActivity(bundle, sessions[_key(bundle)]) for bundle in voices]
     return SpeechModels(
-        emotion=loaded(EmotionModel, emotion),
+        emotion={_key(bundle): emotion_model(bundle) for bundle in emotion},
         embedding=loaded(EmbeddingModel, embedding),
         voice=next(iter(voice), None),
         denoiser=next(iter(loaded(Denoiser, denoisers).values()), None),
@@ -103,10 +118,10 @@ def _key(bundle: Bundle) -> Key:
     return bundle.card.name, bundle.card.version
 
 
-def _open(bundle: Bundle, device: Device) -> Session:
+def _open(bundle: Bundle, device: Device, role: str = "model") -> Session:
     """One graph on one thread: calls run side by side instead, see :mod:`service.pipeline.device.batch`."""
     try:
-        return Session(bundle.path(), device=device, threads=1)
+        return Session(bundle.path(role), device=device, threads=1)
     except KeyError as error:
         raise BundleError(f"bundle {bundle.card.name}/{bundle.card.version}: no file has the role {error}") from error
     except GraphError as error:

@@ -19,6 +19,7 @@ from service.card import SpeechInput
 from service.pipeline.device.session import CPU, Array, Session
 from service.pipeline.results import DoubtBound, FloatArray, ModelReference
 from service.pipeline.speech.profile import ProfiledClip
+from service.problems import Unprocessable
 from service.registry import Bundle, BundleError
 
 LENGTH_STEPS_PER_S = 4
@@ -150,10 +151,51 @@ class SpeechModel:
 
 
 class EmotionModel(SpeechModel):
-    """A bundle of the task 'speech-emotion': 'probabilities' [classes]; 'arousal', 'valence' [] where there are."""
+    """A bundle of the task 'speech-emotion': 'probabilities' [classes]; 'arousal', 'valence' [] where there are.
+
+    Args:
+        bundle, session, max_batch, on_padding: see :class:`SpeechModel`.
+        domain: kind of recording that the graph is for, where the bundle has several.
+        others: models of the other domains.
+    """
 
     REQUIRED = ("probabilities",)
     OPTIONAL = ("arousal", "valence")
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        session: Session,
+        max_batch: int,
+        on_padding: Callable[[float], None] | None = None,
+        domain: str | None = None,
+        others: Mapping[str, EmotionModel] | None = None,
+    ) -> None:
+        super().__init__(bundle, session, max_batch, on_padding)
+        self.domain = domain
+        self._others = others or {}
+
+    def of_domain(self, name: str | None) -> EmotionModel:
+        """The model of a domain; None stands for the first.
+
+        Raises:
+            Unprocessable: there is no such domain, with the pointer '/domain'.
+        """
+        if name in (None, self.domain):
+            return self
+        if name not in self._others:
+            known = ", ".join(self.bundle.card.domains)
+            raise Unprocessable(
+                f"This model has no such domain. It has: {known}." if known else "This model has no domains.",
+                pointer="/domain",
+            )
+        return self._others[name]
+
+    def warm_up(self) -> None:
+        """See :meth:`SpeechModel.warm_up`: the graphs of all domains."""
+        super().warm_up()
+        for other in self._others.values():
+            other.warm_up()
 
     @cached_property
     def profiled(self) -> ProfiledRunner:
