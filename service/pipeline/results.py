@@ -159,7 +159,7 @@ class AudioOptions:
 class DoubtBound:
     """The bound of plausible labels, from the model's card.
 
-    A label is plausible from ``least_probability`` on; ``coverage`` is the share of recordings whose right one is to be.
+    A label is plausible from ``least_probability`` on; ``coverage`` is the share of recordings whose right one is.
     """
 
     coverage: float
