@@ -20,6 +20,7 @@ from service.api import (
     docs,
     embedding,
     health,
+    inference,
     jobs,
     models,
     page,
@@ -36,6 +37,7 @@ from service.http.exchange import exchange_of
 from service.http.guard import Guard
 from service.http.problem_response import problem_response
 from service.http.site import Site
+from service.http.tensors import INFERENCE_HEADER
 from service.problems import InternalError, Malformed, MethodNotAllowed, NotFound, Problem
 from service.services import Services
 from service.settings import Settings
@@ -46,12 +48,18 @@ if TYPE_CHECKING:
 
 _ROUTERS = (
     *(audio, embedding, profiles, video, action_units, jobs, streams),
-    *(models, about, health, docs, page),
+    *(models, inference, about, health, docs, page),
 )
 
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
-_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-API-Key", "X-Request-Id")
-_ANSWER_HEADERS = ("Location", "RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "X-Request-Id")
+_REQUEST_HEADERS = (
+    *("Authorization", "Content-Type", "Idempotency-Key", INFERENCE_HEADER, "Last-Event-ID", "X-API-Key"),
+    "X-Request-Id",
+)
+_ANSWER_HEADERS = (
+    *(INFERENCE_HEADER, "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing"),
+    "X-Request-Id",
+)
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
@@ -145,9 +153,8 @@ def _cached_openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
 
 
 def _answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
-    exchange = exchange_of(request.scope)
-    exchange.code = problem.code
-    return problem_response(problem, exchange.request_id, headers)
+    exchange_of(request.scope).code = problem.code
+    return problem_response(problem, request.scope, headers)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:

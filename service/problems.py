@@ -217,6 +217,10 @@ class Unprocessable(Problem, status=422, code="config_invalid", title="A paramet
     """A parameter that cannot be used, alone or beside the others."""
 
 
+class TensorInvalid(Unprocessable, code="tensor_invalid", title="The tensors do not fit the model."):
+    """A request of the Open Inference Protocol whose tensors are not those of the model's metadata."""
+
+
 class DenoiserUnavailable(
     Unprocessable, code="denoiser_unavailable", title="This service has no denoiser: ask without denoise."
 ):
@@ -319,9 +323,7 @@ class StreamTooFast(RateLimited, code="stream_too_fast", title="The stream sends
     """A stream that was held back for too long: its sound came faster than real time, or its answers were not read."""
 
 
-class HeadersTooLarge(
-    Problem, status=431, code="headers_too_large", title="The request headers are larger than the limit."
-):
+class HeadersTooLarge(Problem, status=431, code="headers_too_large", title="The headers are larger than the limit."):
     """Request headers over the limit."""
 
 

@@ -26,6 +26,9 @@ OPEN_PREFIX = "/v2/health/"
 PAGE_PREFIX = "/page/"
 """Files of the web page, which are the same for everybody."""
 
+_MODELS_PREFIX, _INFER_SUFFIX = "/v2/models/", "/infer"
+"""Begin and end of the addresses at which the Open Inference Protocol has a model run."""
+
 _CALLER = "caller"
 _IPV6_SENDER_BITS = 64  # RFC 6177: what one site gets at least
 
@@ -114,6 +117,8 @@ def is_audited(scope: Mapping[str, Any]) -> bool:
 
 def required_scope(path: str) -> str | None:
     """The scope that an address needs, or None where any valid credentials will do."""
+    if path.startswith(_MODELS_PREFIX) and path.endswith(_INFER_SUFFIX):
+        return "analyse"
     for prefix, scope in _RULES:
         if path == prefix or path.startswith(f"{prefix}/"):
             return scope

@@ -19,7 +19,7 @@ router = APIRouter(tags=["health"])
 @router.get("/v2", operation_id="server_metadata", summary="Name and version", responses=PROBLEM_RESPONSES)
 async def server_metadata() -> ServerMetadata:
     """Name, version and extensions of this server."""
-    return ServerMetadata(name="emoserve", version=__version__, extensions=[])
+    return ServerMetadata(name="emoserve", version=__version__, extensions=["binary_tensor_data"])
 
 
 @router.get("/v2/health/live", operation_id="live", summary="Liveness of the process", responses=PROBLEM_RESPONSES)

@@ -129,6 +129,11 @@ def _versions(request: Request, name: str, version: str | None = None) -> list[B
     return found
 
 
+def newest(request: Request, name: str, version: str | None = None) -> Bundle:
+    """The bundle of that name and version, the newest where none is named; raises ``ModelNotFound``."""
+    return _versions(request, name, version)[-1]
+
+
 def _entry(bundle: Bundle) -> ModelEntry:
     return ModelEntry(sha256=bundle.sha256, loaded=True, card=bundle.card)
 

@@ -74,7 +74,7 @@ async def _serve(
         exchange = exchange_of(websocket.scope)
         exchange.code = Forbidden.code
         refusal = Forbidden("Pages of this origin may not open streams.")
-        await websocket.send_denial_response(problem_response(refusal, exchange.request_id))
+        await websocket.send_denial_response(problem_response(refusal, websocket.scope))
         return
     connection = StreamConnection(websocket, services.streams, limits, services.metrics, config, open_session)
     await connection.serve()

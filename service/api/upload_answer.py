@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from fastapi import Request, Response
 
@@ -16,8 +17,9 @@ from service.pipeline.results import MediaInfo, ModelReference
 from service.problems import RateLimited, Unavailable
 from service.services import services_of
 
-Answer = Callable[[memoryview, Work], bytes]
-"""The blocking half of a call: upload in, body of the answer out."""
+Result = TypeVar("Result")
+Answer = Callable[[memoryview, Work], Result]
+"""The blocking half of a call: upload in, such as the body of the answer out."""
 
 
 def answer_media_type(request: Request, offered: Sequence[str]) -> str:
@@ -33,7 +35,7 @@ def answer_media_type(request: Request, offered: Sequence[str]) -> str:
 
 async def answer_upload(
     request: Request,
-    answer: Answer,
+    answer: Answer[bytes],
     media_type: str,
     raw_types: Sequence[str] = RAW_MEDIA,
     *,
@@ -61,13 +63,13 @@ async def answer_upload(
 
 async def do_upload(
     request: Request,
-    answer: Answer,
+    answer: Answer[Result],
     raw_types: Sequence[str] = RAW_MEDIA,
     *,
     documents: Documents | None = None,
     next_file: NextFile | None = None,
     is_long: bool = False,
-) -> bytes:
+) -> Result:
     """Read the upload and run ``answer`` in a worker thread; arguments and errors as :func:`answer_upload`."""
     services = services_of(request)
     limits = services.settings.limits

@@ -120,7 +120,7 @@ class Envelope:
 
     async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, answer: _Answer) -> None:
         answer.exchange.code = problem.code
-        await problem_response(problem, answer.exchange.request_id)(scope, receive, answer.send)
+        await problem_response(problem, scope)(scope, receive, answer.send)
 
     def _record(self, scope: Scope, exchange: Exchange, status: int) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED_ROUTE)

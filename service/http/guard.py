@@ -97,7 +97,7 @@ class Guard:
         exchange = scope["state"]["exchange"]
         exchange.code = problem.code
         if scope["type"] == "http" or _DENIAL_EXTENSION in scope.get("extensions", {}):
-            response = problem_response(problem, exchange.request_id)
+            response = problem_response(problem, scope)
             if isinstance(problem, Unauthenticated) and is_navigation(scope):
                 response.headers.append("WWW-Authenticate", BASIC_CHALLENGE)  # browsers read one challenge a line
             await response(scope, receive, send)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import orjson
 from fastapi import Response
 
+from service.access.caller import path_of
+from service.http.exchange import exchange_of
 from service.problems import Problem
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+PROTOCOL_PREFIX = "/v2/"
+"""Prefix of the addresses of the Open Inference Protocol."""
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -46,10 +55,16 @@ def problem_headers(problem: Problem) -> dict[str, str]:
     return headers
 
 
-def problem_response(problem: Problem, request_id: str, headers: dict[str, str] | None = None) -> Response:
-    """The whole answer for ``problem``, with more ``headers`` where there are any."""
+def problem_response(problem: Problem, scope: Scope, headers: dict[str, str] | None = None) -> Response:
+    """The whole answer for ``problem``, with more ``headers`` where there are any.
+
+    Clients of the Open Inference Protocol read the member ``error`` alone.
+    """
+    document = problem_document(problem, exchange_of(scope).request_id)
+    if path_of(scope).startswith(PROTOCOL_PREFIX):
+        document["error"] = problem.detail
     return Response(
-        orjson.dumps(problem_document(problem, request_id)),
+        orjson.dumps(document),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
         headers={**problem_headers(problem), **(headers or {})},

@@ -6,13 +6,13 @@ may be called from many threads at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.admit import Admission, estimate_s
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
-from service.pipeline.device.session import CPU, GpuMemory, Provider, Signature, resolve_provider
+from service.pipeline.device.session import CPU, Array, GpuMemory, Provider, Signature, resolve_provider
 from service.pipeline.device.task import Observe, Work, observe_nothing
 from service.pipeline.prior import prior_for
 from service.pipeline.results import (
@@ -27,14 +27,15 @@ from service.pipeline.results import (
 from service.pipeline.speech.denoise import Denoiser
 from service.pipeline.speech.embedding import choose_embedding, embed_sound
 from service.pipeline.speech.emotion import SoundJudge, view_for
+from service.pipeline.speech.inference import clips_of, run_clips
 from service.pipeline.speech.listener import HeardWindows
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.pipeline.speech.load import load_models
-from service.pipeline.speech.model import EmotionModel, WindowAnswer
+from service.pipeline.speech.model import EmotionModel, SpeechModel, WindowAnswer
 from service.pipeline.speech.profile import View, profile_of
 from service.pipeline.speech.sound import SoundSource
 from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, VoiceActivity
-from service.problems import Problem, ProfileMismatch
+from service.problems import ModelNotFound, Problem, ProfileMismatch
 from service.registry import SPEECH_EMOTION, Registry
 from service.settings import Settings
 
@@ -135,6 +136,41 @@ class SpeechPipeline:
             answer = embed_sound(sound, model, options, self._settings.limits, self._device, rest)
         self._finish(work)
         return answer
+
+    def infer(
+        self, name: str, version: str, inputs: Mapping[str, Array], wanted: Sequence[str], work: Work
+    ) -> tuple[dict[str, FloatArray], float]:
+        """Run a graph on tensors as they are; errors as those of :meth:`analyse`.
+
+        Args:
+            inputs: as of :func:`clips_of`.
+            wanted: names of outputs; none stands for all.
+
+        Returns:
+            Outputs by name, float32 [batch, …], and seconds of sound in the inputs.
+
+        Raises:
+            TensorInvalid: the tensors do not fit the model.
+            AnswerTooLarge: the answer would hold more numbers than the limit.
+        """
+        model = self.graph(name, version)
+        clips = clips_of(inputs, model, self._settings.limits)
+        sound_s = sum(map(len, clips)) / model.speech.sample_rate_hz
+        with self.admission.hold(sound_s):
+            outputs = run_clips(model, clips, wanted, self._settings.limits, self._device, work)
+        self._finish(work)
+        return outputs, sound_s
+
+    def graph(self, name: str, version: str) -> SpeechModel:
+        """The model of a bundle whose graph takes the waveform.
+
+        Raises:
+            ModelNotFound: there is none, or it takes something else.
+        """
+        found = self._models.graph((name, version))
+        if found is None:
+            raise ModelNotFound("There is no such model, or it takes no tensors: see its metadata and card.")
+        return found
 
     def profile(
         self,

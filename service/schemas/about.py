@@ -30,6 +30,7 @@ class ProblemDocument(Answer):
     code: str = Field(description="never changes its meaning", examples=["media_too_long"])
     request_id: str
     errors: list[FieldError] | None = None
+    error: str | None = Field(None, description="at addresses below /v2: the detail, where the protocol's clients look")
 
 
 class ModelEntry(Answer):

@@ -106,7 +106,7 @@ READS = (
     Read("problem", "/v1/problems/config_invalid"),
     Read("openapi", "/openapi.json", only="document"),
     Read("protocol_server", "/v2"),
-    Read("protocol_model", "/v2/models/emonet-open/versions/1"),
+    Read("protocol_model", "/v2/models/emonet-open/versions/2"),
 )
 
 SOUND = (

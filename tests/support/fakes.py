@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -153,6 +153,9 @@ class FakePipeline:
 
     def gpu_memory_bytes(self) -> float:
         return 5e9
+
+    def graph(self, _name: str, _version: str) -> NoReturn:
+        raise ModelNotFound
 
     def profile(
         self, recordings: Sequence[memoryview], options: AudioOptions, _work: Work, _before: VoiceProfile | None

@@ -55,6 +55,7 @@ from service.problems import (
 )
 from service.schemas.about import ProblemDocument
 from service.schemas.audio import AudioEmotionAnswer
+from service.schemas.inference import InferRequest
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -252,7 +253,7 @@ NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(NotFound,
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of ``app``, with the problem's schema and the common response headers."""
+    """The OpenAPI 3.1 document of ``app``, with schemas that no route names and the common response headers."""
     root_path = app.state.services.settings.root_path
     document = get_openapi(
         title=app.title,
@@ -271,9 +272,10 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         ],
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schema.pop("$defs", {}))
-    schemas[ProblemDocument.__name__] = schema
+    for kind in (ProblemDocument, InferRequest):
+        schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[kind.__name__] = schema
     document["components"]["headers"] = _COMMON_HEADERS
     for path in document["paths"].values():
         for operation in path.values():

@@ -41,6 +41,13 @@ class SpeechModels:
     denoiser: Denoiser | None
     signatures: dict[Key, Signature]
 
+    def graph(self, key: Key) -> SpeechModel | None:
+        """The model of a bundle whose graph takes the waveform; None of what is not loaded or takes something else."""
+        found = self.emotion.get(key) or self.embedding.get(key)
+        if found is None and self.denoiser is not None and _key(self.denoiser.bundle) == key:
+            return self.denoiser
+        return found
+
     def warm_up(self) -> None:
         """Run every model once.
 

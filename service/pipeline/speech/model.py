@@ -86,6 +86,11 @@ class SpeechModel:
         """Name, version and provider of the weights, for answers."""
         return ModelReference.of(self.bundle, self.session.provider)
 
+    @cached_property
+    def whole(self) -> WholeRunner:
+        """The model with every output of its graph."""
+        return WholeRunner(self)
+
     @property
     def window_samples(self) -> int:
         """Length of the card's window."""
@@ -148,6 +153,22 @@ class SpeechModel:
     def error(self, cause: str) -> BundleError:
         """The error of a faulty bundle: one line that names the bundle and the cause."""
         return BundleError(f"bundle {self.bundle.card.name}/{self.bundle.card.version}: {cause}")
+
+
+class WholeRunner:
+    """A model as a :class:`~service.pipeline.device.batch.BatchRunner` that gives every output of its graph."""
+
+    def __init__(self, model: SpeechModel) -> None:
+        self._model = model
+        self.max_batch = model.max_batch
+
+    def key(self, unit: FloatArray) -> int:
+        """Padded length in samples, as :meth:`SpeechModel.key` gives it."""
+        return self._model.key(unit)
+
+    def run(self, units: Sequence[FloatArray]) -> list[WindowAnswer]:
+        """Run clips of one key; raises as the model."""
+        return self._model.run_with({}, units, self._model.session.output_names)
 
 
 class EmotionModel(SpeechModel):
