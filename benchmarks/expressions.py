@@ -1,4 +1,5 @@
-"""Orders of affect over expressions of emotions (EMFACS): rendered faces that no training saw, through units and prior.
+"""Orders of affect over expressions of emotions (EMFACS): rendered faces that no training saw, through units and prior;
+and the shares of faces at rest, and of smiles, that would raise the flag 'neutral_smiles'.
 
 Needs ``face_synth`` in the folder of ``EMOSERVE_SHARED``; says so and measures nothing where it is missing. Every frame
 of one expression is compared with every frame of another, and with the face at rest.
@@ -19,7 +20,7 @@ from export.faces.synthetic_faces import SyntheticFaces, held_out, load_syntheti
 from service.card import read_card
 from service.pipeline.affect.attribution import AffectFilter, read_affect_filter
 from service.pipeline.affect.columns import COLUMNS
-from service.pipeline.face.action_units import ActionUnitModel
+from service.pipeline.face.action_units import SMILE, SMILE_AT_REST, ActionUnitModel
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.registry import Bundle
 
@@ -52,6 +53,8 @@ def run() -> None:
         faces = load_synthetic_faces(data / name)
         judged = held_out(faces, seed=0) & ~faces.is_neutral
         units = _units(faces, Path(f"models/action-units-{points}/2"))[judged]
+        for kind, share in _taken_for_smiles(faces, Path(f"models/action-units-{points}/2")).items():
+            emit(f"neutral_smiles_{kind}", share, "share of frames", benchmark="expressions", points=points)
         frames = {expression: _frames(faces.action_units[judged], expression) for expression in EXPRESSIONS}
         for target, orders in ORDERS.items():
             model = read_affect_filter((prior / f"{target}.onnx").read_bytes())
@@ -62,6 +65,18 @@ def run() -> None:
             for more, less in orders:
                 share = float(np.mean(held[more][:, None] > held[less]))
                 emit(f"{target}_{more}_above_{less}", share, "share of pairs", benchmark="expressions", points=points)
+
+
+def _taken_for_smiles(faces: SyntheticFaces, bundle: Path) -> dict[str, float]:
+    """Share of held-out frames at rest, and with AU12 of 1, 2 and 3 and more, that a rest would be flagged for."""
+    model = ActionUnitModel(Bundle(read_card(bundle), bundle))
+    values = model.values(faces.landmarks.astype(np.float64), faces.blendshapes)
+    flagged = values[:, len(ACTION_UNITS) + SMILE] >= SMILE_AT_REST
+    judged, smile = held_out(faces, seed=0), faces.action_units[:, SMILE]
+    kinds = {f"at_{least}": ~faces.is_neutral & (smile >= least) for least in (1, 2, 3)}
+    return {
+        kind: float(flagged[judged & rows].mean()) for kind, rows in ({"at_rest": faces.is_neutral} | kinds).items()
+    }
 
 
 def _units(faces: SyntheticFaces, bundle: Path) -> NDArray[np.float32]:

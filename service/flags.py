@@ -39,6 +39,7 @@ class Flag(StrEnum):
     SEVERAL_FACES = "several_faces"
     FACES_LEFT_OUT = "faces_left_out"
     NO_NEUTRAL = "no_neutral"
+    NEUTRAL_SMILES = "neutral_smiles"
     NO_ATTRIBUTION = "no_attribution"
     THINNED = "thinned"
     TIMES_REPAIRED = "times_repaired"
@@ -119,6 +120,9 @@ FACTS: Final = MappingProxyType(
         ),
         Flag.NO_NEUTRAL: FlagFacts(
             "answer", "No resting face", "The face was seen too briefly to know its resting look: levels are rough."
+        ),
+        Flag.NEUTRAL_SMILES: FlagFacts(
+            "answer", "Smile as rest", "The face seems to smile in what was taken for its rest: smiles read too low."
         ),
         Flag.NO_ATTRIBUTION: FlagFacts("answer", "No attribution", "There is no attribution for this recording."),
         Flag.THINNED: FlagFacts(

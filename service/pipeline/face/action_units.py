@@ -20,6 +20,13 @@ from service.registry import Bundle, BundleError, Registry
 SMOOTHING_RATE_HZ: Final = 30.0
 """Frame rate for which a card states how many frames are averaged."""
 
+SMILE: Final = ACTION_UNITS.index("AU12")
+"""Unit of the lip corners."""
+
+SMILE_AT_REST: Final = 1.1
+"""Absolute intensity of AU12 from which on a rest is taken for a smile: above all 320 rendered faces at rest (at most
+0.89 and 1.09 with either mesh), below 95 % of rendered smiles of 2 and more (``make bench ONLY=expressions``)."""
+
 OUTPUTS: Final = ("relative", "absolute")
 """Outputs of the graph, float32 [faces, 17] each."""
 
@@ -129,7 +136,7 @@ class ActionUnitModel:
 
         Returns:
             float32 [frames, 17] in 0…5, zeros where the face was not seen; what was subtracted; and flags: 'no_neutral'
-            where too little of the face was seen to tell its rest.
+            where too little of the face was seen to tell its rest, 'neutral_smiles' where it seems to smile at rest.
 
         Raises:
             Unprocessable: the face was not seen in the neutral stretch.
@@ -137,7 +144,11 @@ class ActionUnitModel:
         resting, use = self.rest(log, time_s, neutral)
         units = np.zeros((len(time_s), len(ACTION_UNITS)), np.float32)
         units[log.frames] = self.limited(log.values, resting)
-        flags = (Flag.NO_NEUTRAL,) if neutral.kind == "median" and resting is None else ()
+        flags: tuple[str, ...] = ()
+        if neutral.kind == "median" and resting is None:
+            flags = (Flag.NO_NEUTRAL,)
+        elif neutral.kind in ("median", "stretch") and self._smiles(log, time_s, neutral):
+            flags = (Flag.NEUTRAL_SMILES,)
         return smooth(units, log.frames, smoothing_width(self.smoothing_frames, time_s)), use, flags
 
     def rest(self, log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral) -> tuple[FloatArray | None, NeutralUse]:
@@ -153,13 +164,20 @@ class ActionUnitModel:
         seen_s, values = time_s[log.frames], log.values
         step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
         if neutral.kind == "stretch":
-            held = np.array([neutral.holds(float(one_s)) for one_s in seen_s], np.bool_)
+            held = _held(log, time_s, neutral)
             resting, seen_s = self.resting_in_stretch(values[held]), seen_s[held]
         elif neutral.kind == "median" and len(log) * step_s >= self._min_tracked_s:
             resting = self._resting_level(values)
         else:
             return None, NeutralUse("none")
         return resting, NeutralUse(neutral.kind, len(seen_s), float(seen_s[0]), float(seen_s[-1]))
+
+    def _smiles(self, log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral) -> bool:
+        """Whether the face smiles where it is taken to rest, by values that know no rest."""
+        absolute = log.values[:, len(ACTION_UNITS) + SMILE]
+        if neutral.kind == "stretch":
+            return bool(np.median(absolute[_held(log, time_s, neutral)]) >= SMILE_AT_REST)
+        return bool(np.percentile(absolute, self._resting_percentiles[SMILE]) >= SMILE_AT_REST)
 
     def _resting_level(self, values: FloatArray) -> FloatArray:
         """Each unit's own percentile of a whole recording [n, 34], float32 [17]."""
@@ -190,6 +208,11 @@ class ActionUnitModel:
         units = len(ACTION_UNITS)
         raw = values[:, units:] if resting is None else values[:, :units] - (resting + self._dead_zone)
         return np.clip(raw, 0.0, MAX_INTENSITY)
+
+
+def _held(log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral) -> NDArray[np.bool_]:
+    """Which frames with the face lie in the stretch, bool [n]."""
+    return np.array([neutral.holds(float(seen_s)) for seen_s in time_s[log.frames]], np.bool_)
 
 
 def smoothing_width(frames: int, time_s: NDArray[np.float64]) -> int:

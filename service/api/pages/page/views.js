@@ -74,7 +74,7 @@ export function faceView(answer, outline, playhead, downloads, face, onFace) {
   const shared = { moments, duration, playhead };
   const models = Object.entries(answer.models).map(([part, model]) => ({ role: ROLES[part] ?? capital(part), model }));
   if (audio?.model) models.push({ role: "Voice model", model: audio.model });
-  const own = isFirst ? answer.flags : [...judged.flags, ...answer.flags.filter((flag) => !["face_lost", "no_neutral"].includes(flag))];
+  const own = isFirst ? answer.flags : [...judged.flags, ...answer.flags.filter((flag) => !["face_lost", "no_neutral", "neutral_smiles"].includes(flag))];
   const flags = [...new Set([...own, ...(audio?.flags ?? [])])].filter((flag) => !isTable || flag !== "no_audio");
   const summary = [noticeList(flags), faceSummary(judged), audio?.emotion ? voiceSummary(audio, "The voice sounds most like") : null, flagList(otherFlags(flags), judged.flag_spans), factList(media, models, answer.trained)];
   const charts = [

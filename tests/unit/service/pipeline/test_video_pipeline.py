@@ -185,6 +185,15 @@ def test_the_smile_is_seen(smile):
     assert answer.summary["valence"].max > 0.2
 
 
+def test_a_real_smile_is_no_rest_and_real_talk_is(pipeline):
+    smiling = pipeline.analyse(media("single_face.mp4"), VideoOptions(neutral="1.5:2.3"), patient())
+    assert "neutral_smiles" in smiling.flags
+    resting = pipeline.analyse(media("single_face.mp4"), VideoOptions(neutral="0:0.3"), patient())
+    talking = pipeline.analyse(media("talking_real.mp4"), VideoOptions(), patient())
+    assert "neutral_smiles" not in (*resting.flags, *talking.flags)
+    assert (talking.neutral.source, talking.neutral.frames) == ("median", 291)
+
+
 def test_the_attribution_adds_up(smile):
     found = smile[0].attribution
     assert found.features == COLUMNS

@@ -271,6 +271,25 @@ def test_rest_is_that_of_the_stretch_and_of_nothing_else(units):
     assert caught.value.pointer == "/neutral"
 
 
+def test_a_smile_that_is_taken_for_rest_is_told(units):
+    log = FaceLog()
+    for index in range(100):
+        row = np.zeros(VALUES)
+        row[len(ACTION_UNITS) + ACTION_UNITS.index("AU12")] = 3.0 if index >= 20 else 0.4
+        log.add(index, row, 10.0, np.zeros(4))
+    time_s = np.arange(100) / 25
+
+    def flags(neutral):
+        return units.intensities(log, time_s, neutral)[2]
+
+    assert flags(Neutral("median")) == ("neutral_smiles",)  # four fifths of the recording
+    assert flags(Neutral("stretch", 2.0, 3.0)) == ("neutral_smiles",)
+    assert flags(Neutral("stretch", 0.0, 0.7)) == ()
+    assert flags(Neutral("none")) == ()
+    rest = units.profile(log, time_s, Neutral("stretch", 0.0, 0.7))
+    assert flags(Neutral("document", profile=rest)) == ()
+
+
 def test_what_the_rest_was_taken_from_is_told(units):
     log, time_s = logged(np.zeros((100, 17)))
     assert units.intensities(log, time_s, Neutral("median"))[1] == NeutralUse("median", 100, 0.0, 3.96)
