@@ -208,7 +208,7 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
     shares, answers, utterances = channel.shares, channel.answers, channel.utterances
     activity = channel.activity
     if channel.is_silent:
-        shares, answers, utterances = np.zeros_like(shares), {}, Utterances.of([])
+        shares, answers, utterances = np.minimum(shares, np.float32(0)), {}, Utterances.of([])  # gaps stay NaN
         activity = np.zeros(math.ceil(windows.end_samples[-1] / windows.rate_hz / step_s) if step_s else 0, np.float32)
     judged = judged_rows(shares, sound.least_share)
     segments = None

@@ -31,7 +31,8 @@ class HeardWindows:
 
     Attributes:
         windows: where the windows lie.
-        shares: float32 [windows], share of each that is speech, 0…1; without voice activity 1 for sound, 0 for silence.
+        shares: float32 [windows], share of each that is speech, 0…1; without voice activity 1 for sound, 0 for silence;
+            NaN in a gap of the sound.
         clips: samples to be judged, float32 [length] each: of the windows with enough speech, cut to their voice, and
             of the utterances; equal ones once.
         of_windows: for each window with enough speech the number of its clip.
@@ -121,7 +122,7 @@ class ChannelListener:
             sounds = [not is_silent(self._held.part(*place), self._rate_hz) for place in places]
             shares = np.asarray(sounds, np.float32)
         if self._gaps is not None:
-            shares = np.where(self._gaps.hold(windows.start_samples, windows.end_samples), np.float32(0), shares)
+            shares = np.where(self._gaps.hold(windows.start_samples, windows.end_samples), np.float32(np.nan), shares)
         clips = _Clips()
         judged = [places[row] for row in judged_rows(shares, self._least_share)] if self._judges_windows else []
         of_windows = [clips.add(place, self._held.part(*place)) for place in judged]

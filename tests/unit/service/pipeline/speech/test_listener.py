@@ -150,7 +150,9 @@ def test_a_job_gives_the_answer_of_an_upload(
     for channel in upload.channels if gap_s is not None else ():
         rows = channel.timeline
         in_gap = (rows.start_s >= gap_s[0]) & (rows.end_s <= gap_s[1])
-        assert np.isnan(rows.probabilities[in_gap]).all()
+        for values in (rows.probabilities, rows.speech, rows.confidence):
+            assert values is None or np.isnan(values[in_gap]).all()
+        assert rows.speech is None or np.isfinite(rows.speech[~in_gap]).all()
     assert_same(built.job(content, options, segment_s, cuts, lost), upload)
 
 
