@@ -44,6 +44,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     write_speech_bundle(folder)
     write_speech_bundle(folder, version="2", labels=("anger", "fear", "neutral"))
+    write_speech_bundle(folder, "brief", min_length_s=1e-5)
     write_embedding_bundle(folder)
     write_denoiser_bundle(folder)
     write_voice_bundle(folder)
@@ -249,6 +250,13 @@ def test_bodies_that_are_no_request(http: httpx.Client, content: bytes, headers:
     answer = http.post(INFER, content=content, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert answer.json()["error"] == answer.json()["detail"]
+
+
+def test_a_clip_has_at_least_one_sample_whatever_the_card_permits(http: httpx.Client) -> None:
+    brief = "/v2/models/brief/infer"
+    assert http.post(brief, json={"inputs": lengths(1)}).status_code == 200
+    answer = http.post(brief, json={"inputs": lengths(0)})
+    assert (answer.status_code, answer.json()["code"]) == (422, "tensor_invalid")
 
 
 def test_bytes_that_do_not_fit(http: httpx.Client) -> None:

@@ -52,7 +52,7 @@ def clips_of(inputs: Mapping[str, Array], model: SpeechModel, limits: Limits) ->
     if len(lengths) != batch:
         raise TensorInvalid(f"{LENGTHS} has one number for each of the {batch} rows of {WAVEFORM}.", pointer="/inputs")
     speech = model.speech
-    least, most = (round(one * speech.sample_rate_hz) for one in (speech.min_length_s, speech.max_length_s))
+    least, most = (max(1, round(one * speech.sample_rate_hz)) for one in (speech.min_length_s, speech.max_length_s))
     if lengths.min() < least or lengths.max() > min(most, samples):
         detail = f"A row of {WAVEFORM} has {least} to {most} samples at {speech.sample_rate_hz} Hz"
         raise TensorInvalid(f"{detail}, and {LENGTHS} no more than the row.", pointer="/inputs")
