@@ -66,3 +66,9 @@ def test_real_speech_and_a_real_face(browser: Browser, real: LiveServer, tmp_pat
         expect(page.locator("figure", has_text="Action units").first).to_be_visible()
         until(page, IS_DRAWN)
         assert page.locator(".scale .value").count() == 2
+        expect(page.locator(".facts").last).to_contain_text("Resting facenot known: levels are absolute")
+        page.evaluate("document.getElementById('options').open = true")
+        page.select_option("#neutral", "span")
+        page.fill("#neutral-end", "1")
+        analyse(page, face)
+        expect(page.locator(".facts").last).to_contain_text("frames, 0:00.0–0:01.0")

@@ -57,15 +57,20 @@ export function flagList(flags, spans = []) {
     element("li", {}, flagInWords(flag), when(flag).length ? element("span", { class: "quiet" }, ` ${text(when(flag))}`) : null))) : null;
 }
 
-/** Length, format and models. */
-export function factList(media, models, trained) {
+/** Length, format, models and, of a face in a video, what was subtracted. */
+export function factList(media, models, trained, neutral) {
   const format = [media.container, media.codec].filter(Boolean).join(" · ");
   const size = media.width ? `${media.width} × ${media.height}, ${Number(media.frame_rate_hz?.toFixed(2))} fps` : null;
   const sound = media.sample_rate_hz ? `${media.sample_rate_hz / 1000} kHz, ${media.channels === 1 ? "mono" : `${media.channels} channels`}` : null;
   const rows = [["Recording", contentOf(media)], ["Length", duration(media.duration_s)], ["Format", [format, size, sound].filter(Boolean).join(", ")],
-    ...models.map(({ role, model }) => [role, modelNode(model)]), trained === "prior" ? ["Trained", "documented prior"] : null];
+    ...models.map(({ role, model }) => [role, modelNode(model)]), trained === "prior" ? ["Trained", "documented prior"] : null, neutral ? ["Resting face", restInWords(neutral)] : null];
   return element("dl", { class: "facts" }, rows.filter((row) => row?.[1]).map(([name, value]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+}
+
+function restInWords({ source, start_s: start, end_s: end, frames }) {
+  if (source === "none") return "not known: levels are absolute";
+  return `${source === "stretch" ? "median" : source} of ${frames} frames${end === null ? "" : `, ${clock(start, 1)}–${clock(end, 1)}`}`;
 }
 
 function modelNode(model) {

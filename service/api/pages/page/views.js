@@ -76,7 +76,7 @@ export function faceView(answer, outline, playhead, downloads, face, onFace) {
   if (audio?.model) models.push({ role: "Voice model", model: audio.model });
   const own = isFirst ? answer.flags : [...judged.flags, ...answer.flags.filter((flag) => !["face_lost", "no_neutral", "neutral_smiles"].includes(flag))];
   const flags = [...new Set([...own, ...(audio?.flags ?? [])])].filter((flag) => !isTable || flag !== "no_audio");
-  const summary = [noticeList(flags), faceSummary(judged), audio?.emotion ? voiceSummary(audio, "The voice sounds most like") : null, flagList(otherFlags(flags), judged.flag_spans), factList(media, models, answer.trained)];
+  const summary = [noticeList(flags), faceSummary(judged), audio?.emotion ? voiceSummary(audio, "The voice sounds most like") : null, flagList(otherFlags(flags), judged.flag_spans), factList(media, models, answer.trained, judged.neutral)];
   const charts = [
     faceCurves(timeline, shared),
     confidenceCurve(timeline, shared),
