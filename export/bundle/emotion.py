@@ -208,7 +208,7 @@ def verify_emotion_bundle(
     clips = clips_of(card.speech, recordings)
 
     def compared(role: str, *others: Compute) -> tuple[float, list[float]]:
-        """What a graph differs by in a batch, and from other ways of computing it."""
+        """Largest differences of a graph in a batch, and from other ways of computing it."""
         session = Session(folder / card.file_with_role(role), device="cpu", threads=1)
         alone, batch_difference = alone_and_together(by_graph(session), clips)
         found = (np.concatenate([other([clip]) for clip in clips]) for other in others)

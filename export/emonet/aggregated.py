@@ -12,7 +12,7 @@ from export.corpora.labels import PLANE
 from export.corpora.tables import Corpus, CorpusError, Utterance
 
 TARGETS = {"emotion": (), "arousal": ("arousal",), "valence": ("valence",), "both": ("arousal", "valence")}
-"""What a source is trained on, and its domains; without any, each corpus is a domain of its own."""
+"""Domains of a source by its target; where there are none, each corpus is a domain of its own."""
 
 _AXES = ("arousal", "valence")
 

@@ -1,4 +1,4 @@
-"""What a training of the paper's recipe takes over from a checkpoint, and what of it is tuned (C20–C22)."""
+"""Transfer by the paper's recipe: weights that a training takes over from a checkpoint, and those it tunes (C20–C22)."""
 
 from __future__ import annotations
 
