@@ -335,4 +335,11 @@ CATALOGUE = (
         "python -m research conditions",
         "on corpora at hand with made rooms and noises, not on FAU-AIBO",
     ),
+    Entry(
+        "research: emonet",
+        "C5, C19–C29",
+        "EmoNet's baseline, and transfer from several corpora, levels of arousal and valence, and single corpora",
+        "python -m research emonet",
+        "on corpora at hand; --share runs a part of the paper's schedule, and each row tells it",
+    ),
 )

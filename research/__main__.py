@@ -37,6 +37,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         ("fusion", "early and late fusion (Table 1 of Ottl et al. 2020)", run_fusion),
         ("conditions", "clean, noisy and denoised (Tables 5-9 of Cummins et al. 2017)", run_conditions),
         ("denoise", "what the denoiser does to the answers of a speech model", run_denoise),
+        ("emonet", "from scratch and transfer between corpora (Tables 3 and 4 of Gerczuk et al. 2021)", run_emonet),
         ("lakomkin", "reused layers of a speech recogniser (Lakomkin et al. 2017)", run_lakomkin),
     ):
         own = experiments.add_parser(name, help=about, description=about)
@@ -49,6 +50,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
             _add_denoise_arguments(own)
         elif name == "lakomkin":
             _add_lakomkin_arguments(own)
+        elif name == "emonet":
+            _add_emonet_arguments(own)
         else:
             add_cache_argument(own)
             own.add_argument("--bundles", type=Path, required=True, metavar="DIR", help="has deep-spectrum-* bundles")
@@ -86,6 +89,21 @@ def _add_lakomkin_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--softmax-epochs", type=int, default=300, help="at most, of systems whose softmax alone learns"
     )
+
+
+def _add_emonet_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", choices=["paper", "code"], default="paper", help="front end (F4)")
+    parser.add_argument(
+        "--share", type=float, default=1.0, metavar="X", help="of the paper's schedule, the same for every training"
+    )
+    parser.add_argument(
+        "--sources",
+        nargs="+",
+        choices=["all", "arousal", "valence", "both", "single"],
+        default=["all", "arousal", "valence", "both"],
+        help="to transfer from",
+    )
+    parser.add_argument("--modes", nargs="+", choices=["full", "head", "adapters"], default=["adapters"])
 
 
 def _add_condition_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,6 +155,13 @@ def run_conditions(arguments: argparse.Namespace) -> int:
 def run_denoise(arguments: argparse.Namespace) -> int:
     """UAR of speech models with and without denoising."""
     from research.run_denoise import run
+
+    return run(arguments)
+
+
+def run_emonet(arguments: argparse.Namespace) -> int:
+    """Tables 3 and 4 of C."""
+    from research.run_emonet import run
 
     return run(arguments)
 

@@ -29,6 +29,16 @@ FUSIONS: dict[str, tuple[float, float]] = {
 }
 """Fusion to validation UAR and validation accuracy (Table 1 of A)."""
 
+EMONET: dict[str, tuple[float, float | None]] = {
+    "ResNet, best epoch": (59.2, 45.43),
+    "ResNet, last epoch": (61.6, None),
+    "all": (72.6, 47.35),
+    "arousal": (68.4, 46.10),
+    "valence": (64.8, 44.63),
+    "both": (61.1, 43.47),
+}
+"""System to test UAR on EMO-DB and its mean over 26 corpora (Tables 3 and 4 of C; C28)."""
+
 Matrix = tuple[tuple[float, float, float], ...]
 
 CONDITIONS: dict[tuple[str, str, str], Matrix] = {

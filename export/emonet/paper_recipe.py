@@ -46,7 +46,7 @@ class PaperRecipe:
         mode: 'scratch', or what is tuned of ``start``: 'full', 'head', or 'adapters' with normalisation and head.
         target: 'emotion', with a domain for each corpus, or the levels of the aggregated corpora (C24).
         adapters: whether there are any; without, 'scratch' is the baseline of C5.
-        stage_steps: steps a learning-rate stage; None ends a stage after :data:`PATIENCE_EPOCHS` without a gain.
+        stage_steps: steps a learning-rate stage; None ends a stage after ``patience_epochs`` without a gain.
         start, start_domain: checkpoint to transfer from, and its domain whose parts a new one takes over.
     """
 
@@ -58,6 +58,7 @@ class PaperRecipe:
     partitions: tuple[str, ...] = ("train",)
     target: str = "emotion"
     adapters: bool = True
+    patience_epochs: int = PATIENCE_EPOCHS
     start_domain: str | None = None
 
     @property
@@ -165,7 +166,7 @@ class _Run:
 
     def _is_over(self) -> bool:
         if self._recipe.stage_steps is None:
-            return self._place.stale >= PATIENCE_EPOCHS
+            return self._place.stale >= self._recipe.patience_epochs
         return self._place.stage_step >= self._recipe.stage_steps
 
     def _one_step(self, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> float:
@@ -174,19 +175,14 @@ class _Run:
         total = 0.0
         for corpus, weights in zip(self._training, self._weights, strict=True):
             waveform, lengths, truth = corpus.draw(BATCH_SIZE, self._front_end.preset.full_length_samples)
-            loss = functional.cross_entropy(self._logits(corpus, waveform, lengths), truth, weights)
+            logits = _logits(self._network, self._front_end, corpus, waveform, lengths)
+            loss = functional.cross_entropy(logits, truth, weights)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             total += float(loss.detach())
         return total / len(self._training)
-
-    def _logits(self, corpus: WaveformCorpus, waveform: Tensor, lengths: Tensor) -> Tensor:
-        with torch.no_grad():
-            pictures, frames = self._front_end(waveform, lengths)
-        logits: Tensor = self._network(pictures[:, None], frames, corpus.corpus.name)["emotion"]
-        return logits
 
     def _report(self, loss: float) -> None:
         place, rate = self._place, self._recipe.rates[self._place.stage]
@@ -203,12 +199,28 @@ class _Run:
         save_checkpoint({**state, "network": self._network.state_dict(), **more}, self._out / name)
 
     def _uar(self, corpus: WaveformCorpus) -> float:
-        self._network.eval()
-        answers = []
-        with torch.inference_mode():
-            for waveform, lengths, _ in corpus.ordered(BATCH_SIZE, self._front_end.preset.full_length_samples):
-                answers.append(self._logits(corpus, waveform, lengths).argmax(dim=1))
-        return unweighted_average_recall(corpus.truth, torch.cat(answers).numpy())
+        answers = predict(self._network, self._front_end, corpus).argmax(dim=1)
+        return unweighted_average_recall(corpus.truth, answers.numpy())
+
+
+def predict(network: EmoNet, front_end: FrontEnd, corpus: WaveformCorpus) -> Tensor:
+    """Logits of the corpus's head, float32 [recordings, classes]; longer recordings are cut to their middle."""
+    network.eval()
+    longest = front_end.preset.full_length_samples
+    with torch.inference_mode():
+        return torch.cat(
+            [
+                _logits(network, front_end, corpus, waveform, lengths)
+                for waveform, lengths, _ in corpus.ordered(BATCH_SIZE, longest)
+            ]
+        )
+
+
+def _logits(network: EmoNet, front_end: FrontEnd, corpus: WaveformCorpus, waveform: Tensor, lengths: Tensor) -> Tensor:
+    with torch.no_grad():
+        pictures, frames = front_end(waveform, lengths)
+    logits: Tensor = network(pictures[:, None], frames, corpus.corpus.name)["emotion"]
+    return logits
 
 
 def _optimizer(

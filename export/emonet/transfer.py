@@ -1,4 +1,4 @@
-"""Transfer by the paper's recipe: weights that a training takes over from a checkpoint, and those it tunes (C20–C22)."""
+"""Transfer by the paper's recipe: weights that a training takes from a checkpoint, and those it tunes (C20–C22)."""
 
 from __future__ import annotations
 

@@ -25,9 +25,17 @@ from export.evaluation.calibration_fit import CalibrationError
 from export.training.affect_loss import AffectLoss, LossConfig, class_shares, draw_weights, soft_targets
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 from export.training.trainer import LoopConfig, load_calibration
+from tests.support.narrow_emonet import narrow_emonet
 from tests.support.small_corpus import write_small_corpus
 
 LABELS = ("anger", "boredom", "neutral", "sadness")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def narrow():
+    with pytest.MonkeyPatch.context() as patch:
+        narrow_emonet(patch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -259,12 +267,13 @@ def test_the_baseline_has_no_adapters_and_keeps_its_last_epoch(corpus, tmp_path)
 
 
 def test_a_stage_ends_without_a_gain_and_not_before(corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(paper_recipe, "PATIENCE_EPOCHS", 2)
     figures = iter([0.3, 0.4, 0.4, 0.2, 0.5, 0.1, 0.1, 0.5, 0.5])
     monkeypatch.setattr(paper_recipe._Run, "_uar", lambda *_: next(figures))
     monkeypatch.setattr(paper_recipe._Run, "_one_step", lambda *_: 1.0)
     steps: list[int] = []
-    train_paper([corpus], PaperRecipe(stage_steps=None), tmp_path, lambda step, _: steps.append(step))
+    train_paper(
+        [corpus], PaperRecipe(stage_steps=None, patience_epochs=2), tmp_path, lambda step, _: steps.append(step)
+    )
     assert steps == list(range(1, 10)), "an epoch of the small corpus is one step"
     rows = [json.loads(line) for line in (tmp_path / LOG_FILE_NAME).read_text().splitlines()]
     assert [row["rate"] for row in rows] == [0.1] * 4 + [0.01] * 3 + [0.001] * 2
