@@ -27,7 +27,7 @@ GROUPS = 10
 
 @dataclass(frozen=True)
 class System:
-    """What a system is made of.
+    """Parts of a system.
 
     Attributes:
         own_units: width of the two GRU layers on features of its own; 0 where there are none.
@@ -121,7 +121,7 @@ class EmotionNetwork(nn.Module):
 def sequences_of(
     system: System, own: Sequence[NDArray[np.floating]], reused: Sequence[NDArray[np.floating]] | None
 ) -> list[list[Tensor]]:
-    """What a system hears of each recording; a layer of which the mean alone counts is averaged beforehand."""
+    """Sequences that a system hears of each recording; a layer whose mean alone counts is averaged beforehand."""
     found = [own] if system.own_units else []
     if system.layer:
         assert reused is not None

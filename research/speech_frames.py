@@ -1,4 +1,4 @@
-"""What the systems of Lakomkin et al. hear of each recording: features of their own, and layers of a frozen encoder."""
+"""Frames that the systems of Lakomkin et al. hear: features of their own, and layers of a frozen encoder."""
 
 from __future__ import annotations
 

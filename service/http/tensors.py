@@ -29,7 +29,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class TensorRequest:
-    """What a request asks for.
+    """A request for inference.
 
     Attributes:
         id: the client's, or None.

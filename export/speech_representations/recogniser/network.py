@@ -133,7 +133,7 @@ class Recogniser(nn.Module):
         self.characters = nn.Linear(config.units, len(config.alphabet), bias=False)
 
     def states(self, magnitudes: Tensor, frames: Tensor) -> tuple[list[Tensor], Tensor]:
-        """What each GRU layer gives, the sum of both directions, about 50 steps a second.
+        """States of each GRU layer, the sum of both directions, about 50 steps a second.
 
         Args:
             magnitudes: float32 [batch, 161, frames].

@@ -5,6 +5,7 @@ Frame k is centred on sample 160·k, with zeros outside the clip. Everything of 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, Literal
 
 import numpy as np
@@ -27,15 +28,13 @@ Scaling = Literal["clip", "bins"]
 """Mean and deviation are of all values of the clip (the authors' code), or of each bin alone (the paper; F11)."""
 
 
+@cache
 def kernels() -> NDArray[np.float32]:
     """Windowed cosines, then sines: float32 [322, 1, 320]; the window is symmetric, as SciPy's is by default."""
     n = np.arange(FFT_SAMPLES)
     angle = 2.0 * np.pi * np.outer(np.arange(BINS), n) / FFT_SAMPLES
     waves = np.concatenate([np.cos(angle), -np.sin(angle)]) * np.hamming(FFT_SAMPLES)
     return waves[:, None, :].astype(np.float32)
-
-
-KERNELS: Final = torch.from_numpy(kernels())
 
 
 def magnitude(waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,7 +46,7 @@ def magnitude(waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """
     inside = torch.arange(waveform.shape[1])[None, :] < lengths[:, None]
     signal = functional.pad((waveform * inside)[:, None, :], (FFT_SAMPLES // 2, FFT_SAMPLES // 2))
-    real, imaginary = functional.conv1d(signal, KERNELS, stride=HOP_SAMPLES).chunk(2, dim=1)
+    real, imaginary = functional.conv1d(signal, torch.from_numpy(kernels()), stride=HOP_SAMPLES).chunk(2, dim=1)
     return (real.square() + imaginary.square()).sqrt(), 1 + lengths // HOP_SAMPLES
 
 

@@ -99,7 +99,7 @@ class RecogniserTrainer(Trainer[Recogniser]):
 
 
 def transcribe(network: Recogniser, magnitudes: Sequence[Magnitudes], batch_size: int = 16) -> list[str]:
-    """What the network hears, character by character, without a language model."""
+    """Texts that the network hears, character by character, without a language model."""
     network.eval()
     texts = []
     with torch.inference_mode():
