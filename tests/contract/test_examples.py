@@ -23,7 +23,8 @@ from tests.support.fakes import FakeVideoPipeline
 from tests.support.job_server import JobServer, serving_jobs
 from tests.support.live_server import LiveServer
 from tests.support.patience import HANG_S
-from tests.support.tiny_services import needs_faces, pcm, serving_project, tiny_services
+from tests.support.tiny_services import needs_faces, pcm, serving_project, serving_tiny, tiny_services
+from tests.tiny_models import expected_probabilities
 
 EXAMPLES = ROOT / "docs" / "examples"
 
@@ -110,6 +111,17 @@ def test_python_with_the_client(live: LiveServer, files: dict[str, str], tmp_pat
     assert done.returncode == 0, done.stderr
     assert f"{files['talk.wav']}: " in done.stdout
     assert " s to " in done.stdout
+
+
+def test_python_with_tritons_client(tiny_models: Path, tmp_path: Path) -> None:
+    clip = tone(0.3)
+    (tmp_path / "clip.wav").write_bytes(wav(clip))
+    with serving_tiny(tiny_models, threads=1) as server:
+        place = server.url.removeprefix("http://")
+        done = run([sys.executable, str(EXAMPLES / "python_inference.py"), place, "tiny", "clip.wav"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    numbers = [float(word) for word in re.findall(r"\d\.\d+", done.stdout)]
+    assert numbers[:2] == pytest.approx(expected_probabilities(clip), abs=1e-3)
 
 
 def test_python_with_httpx(live: LiveServer, files: dict[str, str], tmp_path: Path) -> None:

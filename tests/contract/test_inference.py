@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +14,8 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from service.http.tensors import INFERENCE_HEADER, MAX_JSON_BYTES
-from tests.plain_wav import wav
-from tests.shared_material import ROOT
 from tests.support.credentials import add_key
 from tests.support.live_server import LiveServer
-from tests.support.patience import HANG_S
 from tests.support.tiny_services import serving_tiny
 from tests.tiny_models import (
     expected_embedding,
@@ -109,17 +103,6 @@ def test_one_clip_the_newest_version_and_all_outputs_by_default(client: triton.I
         "tiny", [tensor("waveform", CLIPS)], outputs=[triton.InferRequestedOutput("valence")]
     ).get_response()["outputs"]
     assert (only["name"], only["shape"]) == ("valence", [3])
-
-
-def test_the_example_of_the_documentation(tiny: LiveServer, tmp_path: Path) -> None:
-    (tmp_path / "clip.wav").write_bytes(wav(CLIPS[0] / 4))
-    example = [sys.executable, str(ROOT / "docs/examples/python_inference.py"), tiny.url.removeprefix("http://")]
-    done = subprocess.run(
-        [*example, "tiny", str(tmp_path / "clip.wav")], capture_output=True, text=True, timeout=HANG_S
-    )
-    assert done.returncode == 0, done.stderr
-    numbers = [float(word) for word in re.findall(r"\d\.\d+", done.stdout)]
-    assert numbers[:3] == pytest.approx(expected_probabilities(CLIPS[0] / 4, 3), abs=1e-3)
 
 
 def test_other_speech_graphs_run_too(client: triton.InferenceServerClient) -> None:
