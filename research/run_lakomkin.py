@@ -166,7 +166,7 @@ def draw_means(encoded: Encoded, targets: NDArray[np.int64], labels: Sequence[st
             near = TSNE(perplexity=min(30, (len(places) - 1) / 3), random_state=0).fit_transform(means[places])
             for number in np.unique(targets[places]):
                 dots = near[targets[places] == number]
-                axes.scatter(dots[:, 0], dots[:, 1], s=8, label=labels[number])
+                axes.scatter(dots[:, 0], dots[:, 1], s=8, color=f"C{number}", label=labels[number])
     handles, texts = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=len(labels), frameon=False)
     file.parent.mkdir(parents=True, exist_ok=True)
