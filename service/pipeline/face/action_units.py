@@ -211,7 +211,7 @@ class ActionUnitModel:
 
 
 def _held(log: FaceLog, time_s: NDArray[np.float64], neutral: Neutral) -> NDArray[np.bool_]:
-    """Which frames with the face lie in the stretch, bool [n]."""
+    """Whether each frame with the face lies in the stretch, bool [n]."""
     return np.array([neutral.holds(float(seen_s)) for seen_s in time_s[log.frames]], np.bool_)
 
 

@@ -21,7 +21,7 @@ from service.pipeline.speech.emotion_answer import (
 )
 from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, ChannelListener, HeardWindows
-from service.pipeline.speech.model import EmotionModel, WindowAnswer
+from service.pipeline.speech.model import STATISTICS, EmotionModel, WindowAnswer
 from service.pipeline.speech.profile import GrowingProfile, ProfiledClip, View, apart, profile_view
 from service.pipeline.speech.sound import Sound
 from service.pipeline.speech.utterances import UtteranceRule
@@ -200,10 +200,14 @@ class SoundJudge:
             )
             heard = listener.take(channel.samples, lambda chunk: self.hear(chunk, work), last=True)
             clips = [heard.clips[number] for number in apart(heard.places)]
-            statistics += run_units(self.device, model.measured, clips, work)
+            statistics += self._statistics(model, clips, work)
             clips_s = sum(map(len, clips)) / rate_hz
             voice_s += clips_s if self.voice is None else float(heard.utterances.voice_s.sum())
         return statistics, voice_s
+
+    def _statistics(self, model: EmotionModel, clips: Sequence[FloatArray], work: Work) -> list[FloatArray]:
+        """Statistics of clips, float32 [2 · dimensions] each."""
+        return [answer[STATISTICS] for answer in run_units(self.device, model.measured, clips, work)]
 
     def _seen(self, model: EmotionModel, heard: HeardWindows, view: View, work: Work) -> list[ProfiledClip]:
         assert view is not None
@@ -212,7 +216,7 @@ class SoundJudge:
             places = [heard.places[number] for number in spoken]
             taken = view.wanted(places)
             clips = [heard.clips[spoken[number]] for number in taken]
-            view.add([places[number] for number in taken], run_units(self.device, model.measured, clips, work))
+            view.add([places[number] for number in taken], self._statistics(model, clips, work))
             view.speech_s += float(heard.utterances.voice_s.sum())
         seen = view.seen(heard.places, heard.clips)
         if isinstance(view, GrowingProfile):

@@ -87,9 +87,9 @@ class SpeechModel:
         return ModelReference.of(self.bundle, self.session.provider)
 
     @cached_property
-    def whole(self) -> WholeRunner:
+    def whole(self) -> OutputsRunner:
         """The model with every output of its graph."""
-        return WholeRunner(self)
+        return OutputsRunner(self, self.session.output_names)
 
     @property
     def window_samples(self) -> int:
@@ -155,11 +155,17 @@ class SpeechModel:
         return BundleError(f"bundle {self.bundle.card.name}/{self.bundle.card.version}: {cause}")
 
 
-class WholeRunner:
-    """A model as a :class:`~service.pipeline.device.batch.BatchRunner` that gives every output of its graph."""
+class OutputsRunner:
+    """A model as a :class:`~service.pipeline.device.batch.BatchRunner` that gives chosen outputs of its graph.
 
-    def __init__(self, model: SpeechModel) -> None:
+    Args:
+        model: whose graph runs.
+        outputs: their names.
+    """
+
+    def __init__(self, model: SpeechModel, outputs: Sequence[str]) -> None:
         self._model = model
+        self._outputs = outputs
         self.max_batch = model.max_batch
 
     def key(self, unit: FloatArray) -> int:
@@ -168,7 +174,7 @@ class WholeRunner:
 
     def run(self, units: Sequence[FloatArray]) -> list[WindowAnswer]:
         """Run clips of one key; raises as the model."""
-        return self._model.run_with({}, units, self._model.session.output_names)
+        return self._model.run_with({}, units, self._outputs)
 
 
 class EmotionModel(SpeechModel):
@@ -224,9 +230,9 @@ class EmotionModel(SpeechModel):
         return ProfiledRunner(self)
 
     @cached_property
-    def measured(self) -> StatisticsRunner:
+    def measured(self) -> OutputsRunner:
         """The model that gives clips' statistics alone."""
-        return StatisticsRunner(self)
+        return OutputsRunner(self, (STATISTICS,))
 
     @property
     def doubt(self) -> DoubtBound | None:
@@ -259,22 +265,6 @@ class ProfiledRunner:
             "profile_weight": [np.asarray(unit.weight, np.float32) for unit in units],
         }
         return self._model.run_with(more, [unit.samples for unit in units], self._model.outputs)
-
-
-class StatisticsRunner:
-    """A model as a runner of clips float32 [samples] that gives their statistics alone."""
-
-    def __init__(self, model: EmotionModel) -> None:
-        self._model = model
-        self.max_batch = model.max_batch
-
-    def key(self, unit: FloatArray) -> int:
-        """Padded length in samples, as :meth:`SpeechModel.key` gives it."""
-        return self._model.key(unit)
-
-    def run(self, units: Sequence[FloatArray]) -> list[FloatArray]:
-        """The statistics of clips of one key, float32 [2 · dimensions] each; raises as the model."""
-        return [answer[STATISTICS] for answer in self._model.run_with({}, units, (STATISTICS,))]
 
 
 def _row(outputs: dict[str, Array], row: int) -> WindowAnswer:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tests.shared_material import ROOT
 from tests.unit.project.test_layout import MODULES
 
-PUT_OFF = re.compile(r"(Of|So|From|What)\b")
+PUT_OFF = re.compile(r"(Of|So|From|What|Which)\b")
 
 
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
