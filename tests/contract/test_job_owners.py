@@ -10,7 +10,7 @@ import pytest
 
 from service.settings import KeyLimits
 from tests.support.credentials import add_key
-from tests.support.fakes import SEGMENT_MEDIA_S, SEGMENTS
+from tests.support.fake_jobs import SEGMENT_MEDIA_S, SEGMENTS
 from tests.support.job_server import AUDIO, JobServer, serving_jobs, submit
 from tests.support.patience import wait_until
 

@@ -16,7 +16,7 @@ from service.http.negotiation import FHIR
 from service.pipeline.results import AudioOptions
 from service.problems import CapacityExceeded, NoSpace
 from service.settings import Settings
-from tests.support.fakes import SEGMENTS
+from tests.support.fake_jobs import SEGMENTS
 from tests.support.job_server import AUDIO, VIDEO, JobServer, ended, serving_jobs, submit
 from tests.support.live_server import LiveServer
 from tests.support.patience import wait_until

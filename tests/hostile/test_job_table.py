@@ -15,7 +15,7 @@ from service.jobs.job import Job
 from service.jobs.jobs import Jobs
 from tests.hostile.job_cases import BROKEN_BODIES, EVENT_IDS, IDEMPOTENCY_KEYS, IDS, MULTIPART
 from tests.support import raw_http, server_events
-from tests.support.fakes import SEGMENTS
+from tests.support.fake_jobs import SEGMENTS
 from tests.support.job_server import AUDIO, VIDEO, JobServer, ended, serving_jobs, submit
 from tests.support.live_server import connected, exchange
 from tests.support.patience import HANG_S, wait_until

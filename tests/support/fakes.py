@@ -1,4 +1,4 @@
-"""Stand-ins for models, pipelines and plans of jobs, so that the code around them is tested alone.
+"""Stand-ins for models and pipelines, so that the code around them is tested alone.
 
 The examples that they answer with are in example_results and example_affect.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,17 +17,14 @@ import numpy as np
 import pytest
 
 from service.card import Card, FileEntry, Licence, Member, SpeechInput, Task
-from service.jobs.part import FACES, SPEECH, Segment
 from service.pipeline.decoding.confinement import Confinement
-from service.pipeline.device.account import current_account
 from service.pipeline.device.session import Signature, Tensor
-from service.pipeline.device.task import Cancelled, Work
+from service.pipeline.device.task import Work
 from service.pipeline.face.neutral import FaceProfile
 from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, EmbeddingOptions, VoiceProfile
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
 from service.problems import (
     DenoiserUnavailable,
-    InferenceUnavailable,
     MediaEmpty,
     MediaInvalid,
     ModelNotFound,
@@ -40,9 +36,6 @@ from service.services import Loaded, Services
 from service.settings import Settings
 from tests.support.example_affect import example_affect
 from tests.support.example_results import LABELS, PROVIDER, SHA256, example_result, fake_embedding, fake_result
-
-SEGMENTS, SEGMENT_MEDIA_S = 4, 10.0
-"""Segments of every part of a made-up job, and the media in each, seconds."""
 
 
 def fake_card(name: str = "example", version: str = "1", task: Task = "speech-emotion") -> Card:
@@ -333,85 +326,3 @@ def face_bundles() -> tuple[FakeBundle, ...]:
     """One bundle for each step from picture to arousal and valence, with the speech model."""
     tasks: tuple[Task, ...] = ("face", "action-units", "affect")
     return FakeBundle(), *(FakeBundle(fake_card(f"tiny-{task}", task=task)) for task in tasks)
-
-
-@dataclass
-class Room:
-    """Admits everything, or raises one of ``problems``; notes for how much it was asked."""
-
-    problems: list[Exception] = field(default_factory=list)
-    asked_s: set[float] = field(default_factory=set)
-
-    @contextmanager
-    def hold_in_turn(self, seconds: float, cancel: threading.Event) -> Iterator[None]:
-        self.asked_s.add(seconds)
-        if self.problems:
-            raise self.problems.pop()
-        yield
-
-
-@dataclass
-class FakePart:
-    """Four segments. b'gate…' waits before its second, b'invalid…', b'bug…' and b'tired…' fail there."""
-
-    content: bytes
-    number: int
-    plans: FakePlans
-    closed: bool = False
-
-    def run(self, work: Work) -> Segment:
-        self.plans.ran.append(self.number)
-        self.plans.accounts.append(current_account().name)
-        if self.number == 1:
-            self._second(work)
-        self.number += 1
-        state = {"number": self.number} if self.number < SEGMENTS else None
-        return Segment({"size": len(self.content)}, state, self.number / SEGMENTS, SEGMENT_MEDIA_S)
-
-    def close(self) -> None:
-        self.closed = True
-
-    def _second(self, work: Work) -> None:
-        if self.content.startswith(b"gate"):
-            gate = self.plans.gate
-            while not gate.wait(0.01):
-                if work.cancel is not None and work.cancel.is_set():
-                    raise Cancelled
-        if self.content.startswith(b"invalid"):
-            raise MediaInvalid(self.content.decode())
-        if self.content.startswith(b"bug"):
-            raise RuntimeError(self.content.decode())
-        if self.content.startswith(b"tired") and self.plans.tired:
-            self.plans.tired -= 1
-            raise InferenceUnavailable
-
-
-@dataclass
-class FakePlans:
-    gate: threading.Event = field(default_factory=threading.Event)
-    ran: list[int] = field(default_factory=list)
-    accounts: list[str] = field(default_factory=list)
-    tired: int = 0
-
-    def shut_gate(self) -> None:
-        """Have jobs wait from now on. Those that may go on do, even where their threads have not noticed yet."""
-        self.gate = threading.Event()
-
-    def start(self) -> None: ...
-
-    def check(self, options: Any) -> None:
-        if options.model not in (None, "example"):
-            raise ModelNotFound
-
-    def parts(self, options: Any) -> tuple[str, ...]:
-        return (SPEECH if isinstance(options, AudioOptions) else FACES,)
-
-    def make(self, name: str, options: Any, spool: Any, state: dict[str, Any] | None, source: Any) -> FakePart:
-        return FakePart(source.read(0, 1000), 0 if state is None else state["number"], self)
-
-    def join(self, options: Any, spool: Any) -> Any:
-        if isinstance(options, AudioOptions):
-            return fake_result()
-        return example_affect(40, units="action_units" in options.include)
-
-    def close(self) -> None: ...

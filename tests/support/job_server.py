@@ -17,7 +17,8 @@ from service.jobs.jobs import Jobs
 from service.jobs.waits import allowances_of
 from service.services import Services
 from service.settings import Settings
-from tests.support.fakes import FakePlans, Room, fake_services
+from tests.support.fake_jobs import FakePlans, Room
+from tests.support.fakes import fake_services
 from tests.support.live_server import LiveServer, serving, small_settings
 from tests.support.patience import wait_until
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from service.jobs import engine, runner, spool
-from tests.support import fakes
+from tests.support import fake_jobs
 from tests.unit.service.jobs.job_scene import Recording, Scene
 
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Scene]]:
-    monkeypatch.setattr(fakes, "SEGMENTS", 2)
+    monkeypatch.setattr(fake_jobs, "SEGMENTS", 2)
     monkeypatch.setattr("os.fsync", lambda _descriptor: None)
     monkeypatch.setattr(spool, "EncryptedReader", Recording)
     monkeypatch.setattr(runner, "FIRST_WAIT_S", 0.0)

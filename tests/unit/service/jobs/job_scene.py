@@ -24,7 +24,7 @@ from service.jobs.spool import Spool
 from service.jobs.waits import Waits
 from service.telemetry.metrics import Metrics
 from tests.support.clock import Clock
-from tests.support.fakes import FakePart, FakePlans, Room
+from tests.support.fake_jobs import FakePart, FakePlans, Room
 from tests.support.patience import HANG_S
 from tests.unit.service.jobs.test_ledger import make
 

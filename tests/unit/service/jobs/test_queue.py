@@ -28,7 +28,7 @@ from service.pipeline.device.task import Cancelled
 from service.pipeline.results import AudioOptions
 from service.settings import KeyLimits, Settings
 from service.telemetry.metrics import Metrics
-from tests.support.fakes import FakePlans, Room
+from tests.support.fake_jobs import FakePlans, Room
 from tests.support.patience import wait_until
 
 JOB = Job("job", "id", "clinic", AudioOptions(), 10, JobState.RUNNING, 0.0, 0.0)

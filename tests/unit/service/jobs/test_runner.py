@@ -19,8 +19,8 @@ from service.jobs.keys import KeyWrap
 from service.jobs.part import SPEECH
 from service.jobs.spool import RESULT
 from service.problems import Unavailable
-from tests.support import fakes
-from tests.support.fakes import FakePart
+from tests.support import fake_jobs
+from tests.support.fake_jobs import FakePart
 from tests.unit.service.jobs.job_scene import Recording, Scene
 
 
@@ -98,7 +98,7 @@ def test_a_recording_is_paid_for_once_however_often_it_is_read(scene: Callable[.
     monkeypatch.setattr(one.runner._waits, "_allowances", lambda _job: Purse())
     one.conduct()
     one.is_clean()
-    assert (one.state, sum(paid)) == (JobState.SUCCEEDED, 2 * fakes.SEGMENT_MEDIA_S)
+    assert (one.state, sum(paid)) == (JobState.SUCCEEDED, 2 * fake_jobs.SEGMENT_MEDIA_S)
 
 
 def test_a_job_is_left_by_its_own_thread_alone(scene: Callable[..., Scene]) -> None:

@@ -10,7 +10,7 @@ from service.jobs import files
 from service.jobs.files import PartFiles
 from service.jobs.job import LAST, MORE, JobState
 from service.jobs.part import SPEECH
-from tests.support import fakes
+from tests.support import fake_jobs
 from tests.unit.service.jobs.job_scene import Scene
 
 
@@ -18,12 +18,12 @@ from tests.unit.service.jobs.job_scene import Scene
 def test_what_a_release_of_another_shape_wrote_is_done_again(
     scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, before: int, now: int, number: int
 ) -> None:
-    monkeypatch.setattr(fakes, "SEGMENTS", before)
+    monkeypatch.setattr(fake_jobs, "SEGMENTS", before)
     job = scene()
     assert [job.runner.step("job", SPEECH, each) for each in range(number)] == [MORE] * number
     job.runner.leave("job")
     monkeypatch.setattr(files, "SHAPE", "of another release")
-    monkeypatch.setattr(fakes, "SEGMENTS", now)
+    monkeypatch.setattr(fake_jobs, "SEGMENTS", now)
     job.plans.ran.clear()
     words = [MORE]
     while words[-1] == MORE:

@@ -1,32 +1,20 @@
 """Following faces and turning them into action units, with networks that see what the test says."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from service.card import read_card
 from service.pipeline.decoding.frame_stream import VideoFrame
-from service.pipeline.face.action_units import ActionUnitModel, smooth, smoothing_width
 from service.pipeline.face.face_log import VALUES, FaceLog
 from service.pipeline.face.geometry import Region, region_around
 from service.pipeline.face.networks import Detection, Mesh
-from service.pipeline.face.neutral import Neutral, NeutralUse, joined_faces, read_neutral
+from service.pipeline.face.neutral import Neutral, NeutralUse, read_neutral
 from service.pipeline.face.tracker import MOST_FACES, MOST_NUMBERS, FaceTracker
-from service.pipeline.face.unit_scale import ACTION_UNITS
-from service.pipeline.media.video_frames import FrameClock, VideoJob, scaled_size, turned
 from service.pipeline.video.video_faces import VideoFaces
 from service.problems import (
-    MediaTooLong,
-    ProfileInvalid,
-    ProfileMismatch,
-    ProfileTooLittleFace,
-    TooManyFrames,
     Unprocessable,
 )
-from service.registry import Bundle
-from service.schemas.profile import profile_document, read_face_profile
-from tests.shared_material import ROOT
 
 BLANK = np.zeros((360, 640, 3), np.uint8)
 
@@ -227,200 +215,3 @@ def test_values_survive_half_precision():
     np.testing.assert_allclose(log.values, frames, atol=4e-3)
     np.testing.assert_allclose(log.boxes, np.tile([0.1, 0.2, 0.3, 0.4], (200, 1)), atol=5e-4)
     assert log.presence == 2000.0
-
-
-@pytest.fixture(scope="module")
-def units():
-    folder = ROOT / "models" / "action-units-468" / "2"
-    return ActionUnitModel(Bundle(read_card(folder), folder))
-
-
-def logged(relative, absolute=0.7):
-    """A log of a face whose relative values are ``relative`` [frames, 17]; the times of its frames."""
-    log = FaceLog()
-    for index, row in enumerate(relative):
-        log.add(index, np.concatenate([row, np.full(17, absolute)]), 10.0, np.zeros(4))
-    return log, np.arange(len(relative)) / 25
-
-
-def test_at_rest_every_unit_is_zero(units):
-    level = np.linspace(-3, 4, 17)
-    for neutral in (Neutral("median"), Neutral("stretch", 0.0, 2.0)):
-        found, _, flags = units.intensities(*logged(np.tile(level, (100, 1))), neutral)
-        assert not found.any()
-        assert flags == ()
-
-
-def test_a_smile_through_most_of_a_recording_is_no_rest(units):
-    smile = np.zeros((100, 17))
-    smile[30:, ACTION_UNITS.index("AU12")] = 3.0
-    found, _, _ = units.intensities(*logged(smile), Neutral("median"))
-    assert found[50, ACTION_UNITS.index("AU12")] > 2.5
-    assert not found[:20].any()
-
-
-def test_rest_is_that_of_the_stretch_and_of_nothing_else(units):
-    values = np.zeros((100, 17))
-    values[:50] = 2.0
-    log, time_s = logged(values)
-    found, _, _ = units.intensities(log, time_s, Neutral("stretch", 2.2, 3.0))
-    assert found[10].min() > 1.2
-    assert not found[60].any()
-    with pytest.raises(Unprocessable) as caught:
-        units.intensities(log, time_s, Neutral("stretch", 50.0, 60.0))
-    assert caught.value.pointer == "/neutral"
-
-
-def test_a_smile_that_is_taken_for_rest_is_told(units):
-    log = FaceLog()
-    for index in range(100):
-        row = np.zeros(VALUES)
-        row[len(ACTION_UNITS) + ACTION_UNITS.index("AU12")] = 3.0 if index >= 20 else 0.4
-        log.add(index, row, 10.0, np.zeros(4))
-    time_s = np.arange(100) / 25
-
-    def flags(neutral):
-        return units.intensities(log, time_s, neutral)[2]
-
-    assert flags(Neutral("median")) == ("neutral_smiles",)  # four fifths of the recording
-    assert flags(Neutral("stretch", 2.0, 3.0)) == ("neutral_smiles",)
-    assert flags(Neutral("stretch", 0.0, 0.7)) == ()
-    assert flags(Neutral("none")) == ()
-    rest = units.profile(log, time_s, Neutral("stretch", 0.0, 0.7))
-    assert flags(Neutral("document", profile=rest)) == ()
-
-
-def test_what_the_rest_was_taken_from_is_told(units):
-    log, time_s = logged(np.zeros((100, 17)))
-    assert units.intensities(log, time_s, Neutral("median"))[1] == NeutralUse("median", 100, 0.0, 3.96)
-    assert units.intensities(log, time_s, Neutral("stretch", 1.0, 2.01))[1] == NeutralUse("stretch", 26, 1.0, 2.0)
-    assert units.intensities(log, time_s, Neutral("none"))[1] == NeutralUse("none")
-    assert units.intensities(*logged(np.zeros((20, 17))), Neutral("median"))[1] == NeutralUse("none")
-
-
-def test_a_document_is_the_rest_of_another_recording(units):
-    level = np.linspace(-3, 4, 17)
-    made = units.profile(*logged(np.tile(level, (100, 1))), Neutral("median"))
-    assert (made.frames, made.mesh, made.encoder_sha256) == (100, 468, units.bundle.sha256)
-    smile = np.tile(level, (20, 1))
-    smile[:, ACTION_UNITS.index("AU12")] += 2.0
-    neutral = units.neutral("document", read_face_profile(profile_document(made).model_dump_json().encode()))
-    found, use, flags = units.intensities(*logged(smile), neutral)
-    assert (use, flags) == (NeutralUse("document", 100), ())
-    expected = np.zeros(17)
-    expected[ACTION_UNITS.index("AU12")] = found[0, ACTION_UNITS.index("AU12")]
-    np.testing.assert_allclose(found, np.tile(expected, (20, 1)), atol=2e-3)
-    assert expected.sum() > 1.5
-    with pytest.raises(ProfileMismatch):
-        units.neutral("document", replace(made, encoder_sha256="0" * 64))
-    with pytest.raises(ProfileInvalid):
-        units.neutral("document", None)
-
-
-def test_profiles_of_several_recordings_count_by_their_frames(units):
-    short, long = (
-        units.profile(*logged(np.full((frames, 17), level)), Neutral("median"))
-        for frames, level in ((100, 1.0), (300, 3.0))
-    )
-    both = joined_faces([short, long])
-    assert both.frames == 400
-    np.testing.assert_allclose(both.mean, 2.5)
-    with pytest.raises(ProfileTooLittleFace):
-        units.profile(*logged(np.zeros((20, 17))), Neutral("median"))
-    with pytest.raises(ProfileTooLittleFace):
-        units.profile(None, np.zeros(1), Neutral("median"))
-
-
-def test_a_short_sight_has_no_rest(units):
-    found, _, flags = units.intensities(*logged(np.zeros((20, 17))), Neutral("median"))
-    assert flags == ("no_neutral",)
-    np.testing.assert_allclose(found, 0.7, atol=1e-3)
-    found, _, flags = units.intensities(*logged(np.zeros((100, 17))), Neutral("none"))
-    assert flags == ()
-    np.testing.assert_allclose(found, 0.7, atol=1e-3)
-
-
-def test_smoothing_stops_at_gaps():
-    units = np.array([[3.0], [6.0], [0.0], [9.0], [0.0], [0.0]], np.float32)
-    frames = np.array([0, 1, 3])
-    np.testing.assert_allclose(smooth(units, frames, 3)[:, 0], [4.5, 4.5, 0, 9, 0, 0])
-    np.testing.assert_array_equal(smooth(units, frames, 1), units)
-
-
-def job(**limits):
-    defaults = {"max_duration_s": 10.0, "max_frame_pixels": 10**6, "max_frames": 1000, "max_streams": 4}
-    defaults["max_frame_rate_hz"] = 40.0
-    return VideoJob("mp4", "mov", ("h264",), **(defaults | limits))
-
-
-def test_times_start_at_0_and_increase_whatever_the_stamps_say():
-    clock = FrameClock(job(), 10.0)
-    stamps = [5.0, 5.1, 5.1, None, 5.05, 6.0]
-    np.testing.assert_allclose([clock.tick(stamp) for stamp in stamps], [0, 0.1, 0.2, 0.3, 0.4, 1.0])
-    assert clock.repaired == 3
-    assert clock.rate_hz == pytest.approx(5.0)
-
-
-@pytest.mark.parametrize("claimed_hz", [0.0, 1e9, float("nan"), -3.0])
-def test_without_stamps_or_a_sane_rate_25_a_second_are_taken(claimed_hz):
-    clock = FrameClock(job(), claimed_hz)
-    np.testing.assert_allclose([clock.tick(None) for _ in range(4)], [0, 0.04, 0.08, 0.12])
-    assert clock.duration_s == pytest.approx(0.16)
-
-
-def test_limits_are_held_while_time_goes_by():
-    with pytest.raises(TooManyFrames):
-        [FrameClock(clock_job, 25).tick(None) for clock_job in [job(max_frames=0)]]
-    late = FrameClock(job(), 25)
-    late.tick(0.0)
-    with pytest.raises(MediaTooLong):
-        late.tick(10.5)
-
-
-def test_of_60_frames_a_second_every_other_is_looked_at():
-    clock = FrameClock(job(), 60)
-    assert [clock.takes(clock.tick(index / 60)) for index in range(6)] == [True, False] * 3
-    uneven = FrameClock(job(), 30)
-    assert all(uneven.takes(uneven.tick(stamp)) for stamp in (0.0, 0.028, 0.066, 0.1))
-
-
-@pytest.mark.parametrize(
-    ("rate_hz", "greatest_hz", "kept_of_12"),
-    [(25, 40, 12), (30, 40, 12), (40, 40, 12), (50, 40, 6), (59.94, 40, 6), (120, 40, 4), (60, 60, 12), (200, 240, 12)],
-)
-def test_the_greatest_rate_decides_how_many_frames_are_looked_at(rate_hz, greatest_hz, kept_of_12):
-    clock = FrameClock(job(max_frame_rate_hz=greatest_hz), rate_hz)
-    stamps = [round(index / rate_hz, 3) for index in range(12)]  # as containers with milliseconds write them
-    assert sum(clock.takes(clock.tick(stamp)) for stamp in stamps) == kept_of_12
-
-
-def test_two_frames_close_together_do_not_make_a_fast_video():
-    clock = FrameClock(job(), 26.5)
-    stamps = np.arange(40) / 26.5
-    stamps[[5, 20]] = stamps[[4, 19]] + 0.014  # as in recordings of telephones
-    assert all(clock.takes(clock.tick(stamp)) for stamp in stamps)
-
-
-def test_a_fast_stretch_of_a_slow_video_is_thinned():
-    clock = FrameClock(job(), 25.0)
-    stamps = [*np.arange(20) / 25, *(0.8 + np.arange(60) / 120)]
-    taken = [clock.takes(clock.tick(stamp)) for stamp in stamps]
-    assert all(taken[:20])
-    assert sum(taken[20:]) < 30
-
-
-@pytest.mark.parametrize(("rate_hz", "width"), [(5, 3), (25, 3), (30, 3), (40, 3), (50, 5), (60, 5), (120, 11)])
-def test_smoothing_takes_the_same_time_at_every_rate(rate_hz, width):
-    assert smoothing_width(3, np.arange(100) / rate_hz) == width
-
-
-def test_pictures_are_scaled_and_turned():
-    assert scaled_size(320, 240, 1.0) == (320, 240)
-    assert scaled_size(1920, 1080, 1.0) == (640, 360)
-    assert scaled_size(720, 576, 16 / 15) == (640, 480)
-    assert scaled_size(100_000, 1, 1.0) == (640, 1)
-    assert scaled_size(100, 100, 1e9) == (100, 100)
-    picture = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
-    np.testing.assert_array_equal(turned(picture, 0.0), picture)
-    np.testing.assert_array_equal(turned(picture, -90.0)[0, 0], picture[0, 0])
-    np.testing.assert_array_equal(turned(picture, 90.0)[0, 0], picture[0, 1])
