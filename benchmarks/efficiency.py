@@ -17,9 +17,9 @@ from benchmarks.clips import mixed_clips
 from benchmarks.load import LoadResult, open_loop
 from benchmarks.measurement import emit
 from benchmarks.server import running_server
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.registry import Registry
 from service.settings import Settings

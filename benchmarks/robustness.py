@@ -23,8 +23,9 @@ from benchmarks.lines import lines
 from benchmarks.measurement import machine
 from export.corpora.tables import read_corpus
 from service.local.engine import running_engine
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions, FloatArray
+from service.pipeline.results import FloatArray
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.settings import Settings
 

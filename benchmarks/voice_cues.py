@@ -19,7 +19,8 @@ from benchmarks.non_speech import KINDS, non_speech
 from benchmarks.robustness import judge, load, wav
 from export.denoiser.noises import TRAINING_FAMILIES, UNSEEN_FAMILIES
 from service.local.engine import running_engine
-from service.pipeline.results import AudioOptions, FloatArray
+from service.pipeline.audio_options import AudioOptions
+from service.pipeline.results import FloatArray
 from service.settings import Settings
 
 WALL_HZ = 1000

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from emoserve.records import AudioEmbedding, AudioEmotion, VideoAffect
     from service.card import Card
-    from service.pipeline.results import AudioOptions
+    from service.pipeline.audio_options import AudioOptions
     from service.pipeline.video.video_results import TableOptions, VideoOptions
 
     Recording = str | os.PathLike[str] | bytes | NDArray[np.floating[Any]]
@@ -162,7 +162,7 @@ class Analyzer:
             EmoserveError: a recording cannot be read, or there is too little speech or face.
         """
         from service.api.profiles import ProfileQuery
-        from service.pipeline.results import AudioOptions
+        from service.pipeline.audio_options import AudioOptions
         from service.pipeline.video_setup import require_faces
         from service.schemas.profile import profile_document, read_face_profile, read_voice_profile
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
-from service.pipeline.results import ChannelChoice
+from service.pipeline.audio_options import ChannelChoice
 from service.problems import Unprocessable
 
 if TYPE_CHECKING:

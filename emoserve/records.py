@@ -11,6 +11,7 @@ from pydantic import BaseModel, PrivateAttr
 
 from service.local.answers import csv_table, json_document
 from service.pipeline import results
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.results import FloatArray
 from service.pipeline.video import video_results
 from service.problems import EmoserveError
@@ -53,7 +54,7 @@ class AudioEmotion(_Record[results.AudioEmotion], AudioEmotionAnswer):
     """Emotion in a recording."""
 
     @classmethod
-    def of(cls, result: results.AudioEmotion, options: results.AudioOptions) -> Self:
+    def of(cls, result: results.AudioEmotion, options: AudioOptions) -> Self:
         """The record of a pipeline's answer, with the windows, utterances and voice activity that were asked for."""
         return cls._of(result, json_document(result, audio=options, include=frozenset()))
 

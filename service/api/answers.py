@@ -5,8 +5,9 @@ from __future__ import annotations
 import orjson
 
 from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.options import EVERY_FACE
-from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, FloatArray
+from service.pipeline.results import AudioEmbedding, AudioEmotion, FloatArray
 from service.problems import NotAcceptable
 
 AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)

@@ -14,8 +14,9 @@ from service.api.openapi.documentation import AUDIO_RESPONSES, PROFILE, VOICE_BO
 from service.api.parameters import AudioQuery, refuse_repeated_parameters, with_profile
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
 from service.http.negotiation import EVENTS, JSON
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions, JudgedWindow
+from service.pipeline.results import JudgedWindow
 from service.render.stream_json import window_members
 from service.services import services_of
 

@@ -11,8 +11,8 @@ from service.api.openapi.documentation import UPLOAD_BODY
 from service.api.openapi.embedding import EMBEDDING_RESPONSES
 from service.api.parameters import EmbeddingQuery, refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
+from service.pipeline.audio_options import EmbeddingOptions
 from service.pipeline.device.task import Work
-from service.pipeline.results import EmbeddingOptions
 from service.services import services_of
 
 router = APIRouter(tags=["audio"])

@@ -44,9 +44,10 @@ from service.http.multipart import Documents
 from service.http.negotiation import EVENTS
 from service.http.uploads import client_gone
 from service.jobs.job import CURSOR_PATTERN, Job, JobOptions, read_cursor
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
 from service.pipeline.options import read_include
-from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.results import AudioEmotion
 from service.pipeline.video.video_results import INCLUDES, VideoAffect, with_parts
 from service.pipeline.video_setup import require_faces
 from service.problems import NotFound

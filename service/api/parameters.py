@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from service.api.openapi.documentation import PROFILE
 from service.http.multipart import Documents
 from service.http.problem_response import pointer_to
+from service.pipeline.audio_options import AudioOptions, ChannelChoice, EmbeddingOptions, ProfileChoice
 from service.pipeline.options import MAX_PRIOR_CHARACTERS, PRIOR, check_hop, check_range, read_prior
-from service.pipeline.results import AudioOptions, ChannelChoice, EmbeddingOptions, ProfileChoice
 from service.problems import ProfileInvalid, Unprocessable
 from service.schemas.profile import read_voice_profile
 from service.settings import Limits

@@ -13,9 +13,10 @@ from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
 from service.api.video_parameters import MadeNeutral
 from service.http.negotiation import JSON
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
 from service.pipeline.face.neutral import FaceProfile
-from service.pipeline.results import AudioOptions, VoiceProfile
+from service.pipeline.results import VoiceProfile
 from service.pipeline.video_setup import require_faces
 from service.problems import Unprocessable
 from service.schemas.profile import profile_document, read_face_profile, read_voice_profile

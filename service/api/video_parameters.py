@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.openapi.documentation import NEUTRAL
 from service.api.parameters import TRACK, checked_by
 from service.http.multipart import Documents
+from service.pipeline.audio_options import ChannelChoice
 from service.pipeline.face.action_unit_table import GREATEST_RATE_HZ, LEAST_RATE_HZ
 from service.pipeline.face.neutral import STRETCH, read_made_neutral, read_neutral
 from service.pipeline.options import FACE, NUMBERED_FACE, read_face, read_include, read_numbered_face
-from service.pipeline.results import ChannelChoice
 from service.pipeline.video.video_results import INCLUDES, TABLE_INCLUDES, TableOptions, VideoOptions
 from service.problems import ProfileInvalid, Unprocessable
 from service.schemas.profile import read_face_profile

@@ -22,8 +22,9 @@ from service.cli.check_result import Check, attempt
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.local.engine import PATIENCE_S
 from service.local.sources import printable
+from service.pipeline.audio_options import AudioOptions, EmbeddingOptions
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions, EmbeddingOptions, FloatArray
+from service.pipeline.results import FloatArray
 from service.settings import Settings
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from service.cli.terminal import UsageError
 from service.local.sources import Source
+from service.pipeline.audio_options import EmbeddingOptions
 from service.pipeline.device.task import Work
-from service.pipeline.results import EmbeddingOptions
 from service.render.csv import csv_text
 
 if TYPE_CHECKING:

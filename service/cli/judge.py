@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from service.cli.profile import read_profile_file
 from service.cli.terminal import UsageError
 from service.local.judge import MODES, Choices
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.face.neutral import STRETCH, FaceProfile
 from service.pipeline.options import read_prior
-from service.pipeline.results import AudioOptions
 from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoOptions
 from service.problems import Unprocessable
 

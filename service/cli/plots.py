@@ -8,7 +8,7 @@ from pathlib import Path
 from service.cli.terminal import UsageError
 from service.local.answers import Answer, picture
 from service.local.sources import FileError, Source, printable
-from service.pipeline.results import AudioOptions
+from service.pipeline.audio_options import AudioOptions
 
 NAME_FIELD = "{name}"
 

@@ -12,9 +12,10 @@ from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import UsageError, failure_line, say
 from service.local.engine import PATIENCE_S, running_engine
 from service.local.sources import VIDEO_SUFFIXES, FileError, find_sources
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
 from service.pipeline.face.neutral import FaceProfile
-from service.pipeline.results import AudioOptions, VoiceProfile
+from service.pipeline.results import VoiceProfile
 from service.pipeline.video_setup import require_faces
 from service.problems import Problem, ProfileInvalid, ProfileMismatch, Unprocessable
 

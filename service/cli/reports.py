@@ -9,7 +9,7 @@ import orjson
 from service.cli.tables import TableReport
 from service.local.answers import Answer, csv_table, json_document
 from service.local.sources import FileError, Source
-from service.pipeline.results import AudioOptions
+from service.pipeline.audio_options import AudioOptions
 from service.render.csv import Cell, csv_text
 
 

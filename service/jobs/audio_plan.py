@@ -9,10 +9,11 @@ from service.jobs.files import PartFiles, stored_voice
 from service.jobs.part import INSPECT, SPEECH, NothingToDo, Part
 from service.jobs.sound_parts import InspectPart, Judging, SoundPart, joined_channels
 from service.jobs.spool import JobSpool
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.prior import prior_for
-from service.pipeline.results import AudioEmotion, AudioOptions, ProfileUse
+from service.pipeline.results import AudioEmotion, ProfileUse
 from service.pipeline.speech.denoise import Denoiser
 from service.pipeline.speech.emotion import view_for
 from service.pipeline.speech.emotion_answer import JudgedSound, emotion_answer, judged_channel

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Final, Literal
 
-from service.pipeline.results import AudioOptions
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.video.video_results import VideoOptions
 from service.problems import Unprocessable
 from service.settings import KeyLimits

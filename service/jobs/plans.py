@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from service.jobs.job import JobOptions
 from service.jobs.part import Part
 from service.jobs.spool import JobSpool
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.decoding.remote_file import ByteSource
-from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.results import AudioEmotion
 from service.pipeline.video.video_results import VideoAffect
 from service.problems import Unavailable
 from service.settings import Limits, Settings

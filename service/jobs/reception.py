@@ -10,7 +10,8 @@ from service.jobs.cipher import EncryptedWriter
 from service.jobs.files import store_profile
 from service.jobs.job import Job, JobOptions, handle_of, new_job_id, options_text
 from service.jobs.spool import Spool, no_space
-from service.pipeline.results import AudioOptions, VoiceProfile
+from service.pipeline.audio_options import AudioOptions
+from service.pipeline.results import VoiceProfile
 from service.problems import MediaEmpty
 from service.settings import KeyLimits
 

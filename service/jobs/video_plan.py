@@ -18,7 +18,7 @@ from service.pipeline.affect.functionals import time_grid
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.decoding.remote_file import ByteSource
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.results import AudioEmotion
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.pipeline.video.assemble import SpeakerTurn
 from service.pipeline.video.video_faces import VideoFaces
@@ -57,7 +57,7 @@ class VideoPlan:
         """
         self._video.check(options)
         if "audio" in options.include:
-            self._audio.check(_sound_options(options))
+            self._audio.check(options.sound)
 
     def make(
         self,
@@ -80,7 +80,7 @@ class VideoPlan:
             return self._turn_part(options, state, decoder, source)
         if not SpeakerTurn(None, tuple(PartFiles(spool, TURN).record(0).get("flags", ()))).has_sound:
             return NothingToDo({"samples": 0, "flags": ()})
-        return self._audio.make(name, _sound_options(options), spool, state, decoder, source, in_video=True)
+        return self._audio.make(name, options.sound, spool, state, decoder, source, in_video=True)
 
     def join(self, options: VideoOptions, spool: JobSpool) -> VideoAffect:
         """The answer.
@@ -127,9 +127,5 @@ class VideoPlan:
     def _sound(self, options: VideoOptions, spool: JobSpool) -> tuple[AudioEmotion | None, tuple[str, ...]]:
         if "audio" not in options.include:
             return None, ()
-        audio = self._audio.join(_sound_options(options), spool)
+        audio = self._audio.join(options.sound, spool)
         return audio, tuple(PartFiles(spool, INSPECT).record(0)["flags"]) if audio is None else ()
-
-
-def _sound_options(options: VideoOptions) -> AudioOptions:
-    return AudioOptions(options.audio_model, options.audio_version, channel=options.channel, track=options.track)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from service.pipeline.results import AudioEmotion, AudioOptions
+from service.pipeline.audio_options import AudioOptions
+from service.pipeline.results import AudioEmotion
 from service.pipeline.video.video_results import VideoAffect
 from service.render.csv import Cell
 

@@ -8,8 +8,8 @@ from typing import Final, Literal
 from service.local.answers import Answer
 from service.local.engine import LocalEngine
 from service.local.sources import TABLE_SUFFIXES, VIDEO_SUFFIXES, Source
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions
 from service.pipeline.video.video_results import TableOptions, VideoOptions
 from service.pipeline.video_setup import require_affect, require_faces
 from service.problems import NoVideoStream

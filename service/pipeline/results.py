@@ -1,4 +1,4 @@
-"""Options and results of the speech pipeline, as plain data."""
+"""Results of the speech pipeline, as plain data."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from service.registry import Bundle
 
 FloatArray = NDArray[np.float32]
-ChannelChoice = Literal["mix", "left", "right", "each"]
-ProfileChoice = Literal["none", "self", "document"]
 
 Span = tuple[float, float]
 """Begin and end in seconds of the presentation clock."""
@@ -121,38 +119,6 @@ class ProfileUse:
     clips: int
     speech_s: float
     weight: float
-
-
-@dataclass(frozen=True)
-class AudioOptions:
-    """The query parameters of ``POST /v1/audio/emotion``; ``None`` means the model card's default.
-
-    Attributes:
-        rows: whether the windows are judged too; without, the timeline is NaN and utterances alone make the answer.
-        profile: what the voice is compared with: nothing, what was heard of the recording before, or ``voice``.
-        voice: the profile that the caller sent; jobs keep it beside the recording, never among the options.
-        prior: how likely each class is before anything is heard; see :func:`service.pipeline.options.read_prior`.
-        domain: kind of recording, of a model that has parts for several; None leaves it to the card.
-    """
-
-    model: str | None = None
-    version: str | None = None
-    channel: ChannelChoice = "mix"
-    track: int | None = None
-    start_s: float | None = None
-    end_s: float | None = None
-    timeline: bool = False
-    window_s: float | None = None
-    hop_s: float | None = None
-    denoise: bool = False
-    segments: bool = False
-    voice_activity: bool = False
-    min_speech: float | None = None
-    rows: bool = True
-    profile: ProfileChoice | None = None
-    voice: VoiceProfile | None = None
-    prior: str | None = None
-    domain: str | None = None
 
 
 @dataclass(frozen=True)
@@ -353,21 +319,6 @@ class AudioEmotion:
 
 OnWindow = Callable[[JudgedWindow, Sequence[str]], None]
 """Told one window and the model's labels."""
-
-
-@dataclass(frozen=True)
-class EmbeddingOptions:
-    """The query parameters of ``POST /v1/audio/embedding``; ``None`` means the model card's default."""
-
-    model: str | None = None
-    version: str | None = None
-    channel: ChannelChoice = "mix"
-    track: int | None = None
-    start_s: float | None = None
-    end_s: float | None = None
-    window_s: float | None = None
-    hop_s: float | None = None
-    denoise: bool = False
 
 
 @dataclass(frozen=True)

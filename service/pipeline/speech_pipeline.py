@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from service.pipeline.audio_options import AudioOptions, EmbeddingOptions
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.admit import Admission, estimate_s
 from service.pipeline.device.batch import Batcher
@@ -15,15 +16,7 @@ from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.session import CPU, Array, GpuMemory, Provider, Signature, resolve_provider
 from service.pipeline.device.task import Observe, Work, observe_nothing
 from service.pipeline.prior import prior_for
-from service.pipeline.results import (
-    AudioEmbedding,
-    AudioEmotion,
-    AudioOptions,
-    EmbeddingOptions,
-    FloatArray,
-    OnWindow,
-    VoiceProfile,
-)
+from service.pipeline.results import AudioEmbedding, AudioEmotion, FloatArray, OnWindow, VoiceProfile
 from service.pipeline.speech.denoise import Denoiser
 from service.pipeline.speech.embedding import choose_embedding, embed_sound
 from service.pipeline.speech.emotion import SoundJudge, view_for

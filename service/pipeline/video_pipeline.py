@@ -29,7 +29,7 @@ from service.pipeline.face.face_series import SeenFace
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import FaceProfile, joined_faces, read_made_neutral, read_neutral
 from service.pipeline.options import EVERY_FACE, read_face, read_include, read_numbered_face
-from service.pipeline.results import AudioEmotion, AudioOptions, MediaInfo, ModelReference
+from service.pipeline.results import AudioEmotion, MediaInfo, ModelReference
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.pipeline.video.assemble import Recording, SpeakerTurn, assemble
 from service.pipeline.video.early_rows import EarlyRows, can_tell_early
@@ -345,18 +345,16 @@ class VideoPipeline:
         """Emotion of the sound track, where it is asked for and there is one."""
         if "audio" not in options.include or not turn.has_sound:
             return None, ()
-        asked = AudioOptions(options.audio_model, options.audio_version, channel=options.channel, track=options.track)
         listening = replace(work.part(TURN_SHARE, AUDIO_SHARE), stages_s=StageTimes())
         try:
             with work.stage("audio"):
-                return self._speech.analyse(data, asked, listening), ()
+                return self._speech.analyse(data, options.sound, listening), ()
         except NoAudioStream:
             return None, (Flag.NO_AUDIO,)
 
     def _reference(self, bundle: Bundle) -> ModelReference:
-        card = bundle.card
         provider = self.faces.provider if self.faces is not None and bundle is self.faces.bundle else CPU
-        return ModelReference(card.name, card.version, bundle.sha256, card.licence.spdx, provider)
+        return ModelReference.of(bundle, provider)
 
 
 def _own(flags: tuple[str, ...]) -> tuple[str, ...]:

@@ -23,9 +23,10 @@ from service.jobs.audio_plan import AudioPlan
 from service.jobs.plans import JobPlans, job_limits
 from service.jobs.spool import Spool
 from service.local.engine import LocalEngine, running_engine
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.device.admit import Admission
-from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray
+from service.pipeline.results import AudioEmotion, FloatArray
 from service.pipeline.speech.live import LiveOptions
 from service.settings import Settings
 from tests import media_files as files

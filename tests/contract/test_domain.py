@@ -15,7 +15,7 @@ from onnx import numpy_helper
 from export.bundle.write import Content, write_bundle
 from service.card import read_card
 from service.jobs.spool import Spool
-from service.pipeline.results import AudioOptions
+from service.pipeline.audio_options import AudioOptions
 from service.problems import Unprocessable
 from tests.plain_wav import tone, wav
 from tests.support.live_server import LiveServer

@@ -13,7 +13,7 @@ import pytest
 from service.access.caller import ANONYMOUS
 from service.app import create_app
 from service.http.negotiation import FHIR
-from service.pipeline.results import AudioOptions
+from service.pipeline.audio_options import AudioOptions
 from service.problems import CapacityExceeded, NoSpace
 from service.settings import Settings
 from tests.support.fake_jobs import SEGMENTS

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.robustness import HELD, MOST_CHANGE, Judged, judge, largest_changes, load, variants, wav
 from service.local.engine import running_engine
-from service.pipeline.results import AudioOptions, FloatArray
+from service.pipeline.audio_options import AudioOptions
+from service.pipeline.results import FloatArray
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.settings import Settings
 from tests.shared_material import corpus_folder

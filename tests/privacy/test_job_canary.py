@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.pipeline.results import AudioOptions
+from service.pipeline.audio_options import AudioOptions
 from tests.support.job_server import AUDIO, JobServer, ended, serving_jobs
 from tests.support.live_server import connected
 from tests.support.patience import wait_until

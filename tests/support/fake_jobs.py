@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.jobs.part import FACES, SPEECH, Segment
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.account import current_account
 from service.pipeline.device.task import Cancelled, Work
-from service.pipeline.results import AudioOptions
 from service.problems import InferenceUnavailable, MediaInvalid, ModelNotFound
 from tests.support.example_affect import example_affect
 from tests.support.example_results import fake_result

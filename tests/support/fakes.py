@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 from service.card import Card, FileEntry, Licence, Member, SpeechInput, Task
+from service.pipeline.audio_options import AudioOptions, EmbeddingOptions
 from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.device.session import Signature, Tensor
 from service.pipeline.device.task import Work
 from service.pipeline.face.neutral import FaceProfile
-from service.pipeline.results import AudioEmbedding, AudioEmotion, AudioOptions, EmbeddingOptions, VoiceProfile
+from service.pipeline.results import AudioEmbedding, AudioEmotion, VoiceProfile
 from service.pipeline.video.video_results import TableOptions, VideoAffect, VideoOptions
 from service.problems import (
     DenoiserUnavailable,

@@ -12,9 +12,10 @@ from service.jobs.files import PartFiles, store_profile
 from service.jobs.job import JobOptions
 from service.jobs.plans import JobPlans, Result
 from service.jobs.spool import JobSpool, Spool
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.decoding.long_decode import SoundFacts
 from service.pipeline.media.channels import PickedChannels
-from service.pipeline.results import AudioOptions, FlagSpan
+from service.pipeline.results import FlagSpan
 from service.pipeline.video.video_results import VideoOptions
 from tests.plain_wav import PlainDecoder
 from tests.support.work import patient

@@ -7,7 +7,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from service.pipeline.results import MAX_SPANS, ChannelChoice, FloatArray, Span
+from service.pipeline.audio_options import ChannelChoice
+from service.pipeline.results import MAX_SPANS, FloatArray, Span
 from service.problems import Unprocessable
 
 STEREO = ("left", "right")

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from service.flags import Flag
+from service.pipeline.audio_options import EmbeddingOptions
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.session import Session
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioEmbedding, ChannelEmbedding, EmbeddingOptions
+from service.pipeline.results import AudioEmbedding, ChannelEmbedding
 from service.pipeline.speech.listener import ChannelListener, judged_rows
 from service.pipeline.speech.model import SpeechModel
 from service.pipeline.speech.sound import Sound

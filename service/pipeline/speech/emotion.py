@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import Work
 from service.pipeline.prior import prior_for
-from service.pipeline.results import AudioEmotion, AudioOptions, FloatArray, OnWindow
+from service.pipeline.results import AudioEmotion, FloatArray, OnWindow
 from service.pipeline.speech.emotion_answer import (
     JudgedChannel,
     JudgedSound,

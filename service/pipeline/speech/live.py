@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from service.pipeline.audio_options import ProfileChoice
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import select_channels
 from service.pipeline.media.sampling import to_float
 from service.pipeline.prior import prior_for
-from service.pipeline.results import AudioEmotion, JudgedSegment, JudgedWindow, MediaInfo, ProfileChoice, VoiceProfile
+from service.pipeline.results import AudioEmotion, JudgedSegment, JudgedWindow, MediaInfo, VoiceProfile
 from service.pipeline.speech.emotion_answer import (
     JudgedSound,
     TimelineRows,

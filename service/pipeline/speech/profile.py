@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.card import ProfileInput
-from service.pipeline.results import FloatArray, ProfileChoice, ProfileUse, VoiceProfile
+from service.pipeline.audio_options import ProfileChoice
+from service.pipeline.results import FloatArray, ProfileUse, VoiceProfile
 from service.problems import ProfileInvalid, ProfileMismatch, ProfileTooLittleSpeech
 
 LEAST_SPEECH_S: Final = 3.0

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.pipeline.audio_options import EmbeddingOptions
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.sample_buffer import budgeted_samples
 from service.pipeline.device.admit import Hold
@@ -14,7 +15,7 @@ from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import NamedChannel
 from service.pipeline.options import check_range
-from service.pipeline.results import AudioOptions, EmbeddingOptions, FlagSpan, FloatArray, MediaInfo, ModelReference
+from service.pipeline.results import FlagSpan, FloatArray, MediaInfo, ModelReference
 from service.pipeline.speech.denoise import ChannelDenoiser, Denoiser
 from service.pipeline.speech.extent import Extent
 from service.pipeline.speech.model import WindowAnswer
@@ -26,8 +27,6 @@ DENOISING_SHARE = 0.5
 
 BLOCK_S = 60.0
 """Sound goes through the denoiser in blocks of this length, so that no further copy of all of it is made."""
-
-Options = AudioOptions | EmbeddingOptions
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class SoundSource:
         self._denoiser = denoiser
         self._device = device
 
-    def check(self, options: Options) -> None:
+    def check(self, options: EmbeddingOptions) -> None:
         """Refuse what cannot be done with any recording.
 
         Raises:
@@ -75,7 +74,7 @@ class SoundSource:
             raise DenoiserUnavailable(pointer="/denoise")
 
     def open(
-        self, data: bytes | memoryview, options: Options, rate_hz: int, hold: Hold, work: Work
+        self, data: bytes | memoryview, options: EmbeddingOptions, rate_hz: int, hold: Hold, work: Work
     ) -> tuple[Sound, Work]:
         """Decode the chosen range and channels, and denoise each channel on its own.
 

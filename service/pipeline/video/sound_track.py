@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.flags import Flag
+from service.pipeline.audio_options import ChannelChoice
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import PickedChannels
-from service.pipeline.results import ChannelChoice, FloatArray
+from service.pipeline.results import FloatArray
 from service.pipeline.video.assemble import SpeakerTurn
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.affect.attribution import Attribution
+from service.pipeline.audio_options import AudioOptions, ChannelChoice
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.neutral import FaceProfile, NeutralUse
-from service.pipeline.results import AudioEmotion, ChannelChoice, FlagSpan, FloatArray, MediaInfo, ModelReference
+from service.pipeline.results import AudioEmotion, FlagSpan, FloatArray, MediaInfo, ModelReference
 
 Include = Literal["action_units", "attribution", "audio", "boxes", "frame_units"]
 INCLUDES: tuple[Include, ...] = ("action_units", "attribution", "audio", "boxes", "frame_units")
@@ -50,6 +51,11 @@ class VideoOptions:
     audio_model: str | None = None
     audio_version: str | None = None
     resting: FaceProfile | None = None
+
+    @property
+    def sound(self) -> AudioOptions:
+        """What the sound track is asked for with 'audio'."""
+        return AudioOptions(self.audio_model, self.audio_version, self.channel, self.track)
 
 
 @dataclass(frozen=True)

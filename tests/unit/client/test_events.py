@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.api.answers import audio_answer
-from service.pipeline.results import AudioOptions
+from service.pipeline.audio_options import AudioOptions
 from tests.support.client_halves import MakeClient, Script
 from tests.support.fakes import fake_result
 

@@ -21,7 +21,7 @@ from emoserve.analyzer import Analyzer
 from emoserve.records import AudioEmotion
 from service.api.parameters import AudioQuery, EmbeddingQuery
 from service.api.video_parameters import TableQuery, VideoQuery
-from service.pipeline.results import AudioOptions, EmbeddingOptions
+from service.pipeline.audio_options import AudioOptions, EmbeddingOptions
 from service.pipeline.video.video_results import TableOptions
 from service.problems import ProfileTooLittleFace, Unprocessable, all_problems
 from service.render.audio_json import audio_emotion_json

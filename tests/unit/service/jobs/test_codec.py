@@ -10,7 +10,8 @@ import pytest
 
 from service.jobs.codec import decode, encode
 from service.jobs.job import Job, options_text, read_options
-from service.pipeline.results import AudioOptions, DoubtBound
+from service.pipeline.audio_options import AudioOptions
+from service.pipeline.results import DoubtBound
 from service.pipeline.video.video_results import VideoOptions
 from tests.support.example_affect import example_affect
 from tests.support.fakes import fake_result

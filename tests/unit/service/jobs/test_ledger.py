@@ -25,7 +25,7 @@ from service.jobs.job import (
 from service.jobs.ledger import IdempotencyTakenError, Ledger, sqlite_engine
 from service.jobs.spool import RESULT, Spool
 from service.jobs.sweeper import Sweeper
-from service.pipeline.results import AudioOptions
+from service.pipeline.audio_options import AudioOptions
 from service.problems import Unprocessable
 from service.settings import KeyLimits
 from tests.support.clock import Clock

@@ -12,11 +12,11 @@ from service.jobs.audio_plan import AudioPlan
 from service.jobs.part import INSPECT, SPEECH
 from service.jobs.plans import JobPlans, job_limits
 from service.jobs.spool import Spool
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.device.admit import Admission
 from service.pipeline.device.task import Cancelled, Work
-from service.pipeline.results import AudioOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import DenoiserUnavailable, MediaTooLong, MediaTooShort, ModelNotFound, Unprocessable
 from service.registry import Registry

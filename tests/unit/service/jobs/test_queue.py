@@ -24,8 +24,8 @@ from service.jobs.jobs import Jobs
 from service.jobs.live import LiveJob
 from service.jobs.queue import ARRIVAL_S, JobQueue
 from service.jobs.waits import Waits, allowances_of
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Cancelled
-from service.pipeline.results import AudioOptions
 from service.settings import KeyLimits, Settings
 from service.telemetry.metrics import Metrics
 from tests.support.fake_jobs import FakePlans, Room

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from service.card import Card, read_card
 from service.jobs.spool import Spool
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.prior import prior_for
-from service.pipeline.results import AudioEmotion, AudioOptions, JudgedSegment, JudgedWindow
+from service.pipeline.results import AudioEmotion, JudgedSegment, JudgedWindow
 from service.pipeline.speech.live import LiveOptions
 from service.problems import Unprocessable
 from tests.plain_wav import wav

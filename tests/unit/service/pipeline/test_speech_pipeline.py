@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.session import CPU, CUDA, Session
 from service.pipeline.device.task import Cancelled, Work
-from service.pipeline.results import AudioOptions
 from service.pipeline.speech.model import EmotionModel
 from service.problems import (
     CapacityExceeded,

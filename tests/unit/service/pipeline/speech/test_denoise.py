@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.card import SpeechInput
+from service.pipeline.audio_options import AudioOptions, EmbeddingOptions
 from service.pipeline.decoding.sample_buffer import DecodedBudget
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioOptions, EmbeddingOptions
 from service.pipeline.speech.denoise import CHUNKS_AT_ONCE, ChannelDenoiser, Denoiser, plan_chunks
 from service.pipeline.speech.sound import SoundSource
 from service.problems import DenoiserUnavailable, MediaTooLong

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.pipeline.results import EmbeddingOptions
+from service.pipeline.audio_options import EmbeddingOptions
 from service.problems import AnswerTooLarge, MediaTooShort, ModelNotFound, Unprocessable
 from service.registry import BundleError
 from service.settings import Limits

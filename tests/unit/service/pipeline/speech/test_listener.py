@@ -13,17 +13,10 @@ from hypothesis import strategies as st
 from service.jobs.audio_plan import AudioPlan
 from service.jobs.plans import JobPlans, job_limits
 from service.jobs.spool import Spool
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.device.admit import Admission
-from service.pipeline.results import (
-    AudioEmotion,
-    AudioOptions,
-    FlagSpan,
-    JudgedSegment,
-    JudgedWindow,
-    Segments,
-    Timeline,
-)
+from service.pipeline.results import AudioEmotion, FlagSpan, JudgedSegment, JudgedWindow, Segments, Timeline
 from service.pipeline.speech.live import LiveOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.registry import Registry

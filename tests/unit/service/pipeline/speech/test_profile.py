@@ -11,7 +11,8 @@ import pytest
 
 from service.card import ProfileInput
 from service.jobs.spool import Spool
-from service.pipeline.results import AudioEmotion, AudioOptions, VoiceProfile
+from service.pipeline.audio_options import AudioOptions
+from service.pipeline.results import AudioEmotion, VoiceProfile
 from service.pipeline.speech.live import LiveOptions
 from service.pipeline.speech.profile import GrowingProfile, apart, profile_of, profile_view
 from service.problems import ProfileInvalid, ProfileMismatch, ProfileTooLittleSpeech

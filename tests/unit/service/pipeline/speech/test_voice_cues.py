@@ -15,7 +15,8 @@ from scipy import signal
 
 from benchmarks.non_speech import KINDS, non_speech
 from export.voice_activity.bundle import write_voice_activity_bundle
-from service.pipeline.results import AudioOptions, ChannelEmotion
+from service.pipeline.audio_options import AudioOptions
+from service.pipeline.results import ChannelEmotion
 from service.pipeline.speech.voice_cues import HIGH_PASS_HZ, VoiceCues
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.registry import Registry
