@@ -14,13 +14,12 @@ import soundfile
 
 from export.corpora.audio import read_waveform
 from export.corpora.tables import Corpus
-from export.denoiser.bundle import run_denoiser
+from export.denoiser.bundle import denoiser_of
 from export.denoiser.mixtures import RT60_RANGE_S, SNR_RANGE_DB, add_noise
 from export.denoiser.noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES, unit_power
 from export.denoiser.rooms import draw_room
 from export.denoiser.scores import DISTANCE_M
 from service.card import read_card
-from service.pipeline.device.session import Session
 
 Condition = Literal["clean", "noisy", "denoised"]
 CONDITIONS: tuple[Condition, ...] = ("clean", "noisy", "denoised")
@@ -42,7 +41,7 @@ def make_conditions(
     """
     card = read_card(denoiser)
     graph = card.file_with_role("model")
-    session = Session(denoiser / graph, device="cpu", threads=1)
+    denoise = denoiser_of(denoiser)
     families = list(UNSEEN_FAMILIES.values())
     origin = f"{corpus.folder.resolve()}\n{card.files[graph].sha256}\n{seed}\n{RECIPE_VERSION}"
     folder = folder / f"conditions-{corpus.name}-{hashlib.sha256(origin.encode()).hexdigest()[:12]}"
@@ -59,7 +58,7 @@ def make_conditions(
             heard, _ = draw_room(random, SAMPLE_RATE_HZ, DISTANCE_M, RT60_RANGE_S).apply(speech)
             noise = families[number % len(families)](random, len(speech))
             noisy = add_noise(heard, noise, random.uniform(*SNR_RANGE_DB))
-            signals = {"clean": speech, "noisy": noisy, "denoised": run_denoiser(session, [noisy])[0]}
+            signals = {"clean": speech, "noisy": noisy, "denoised": denoise(noisy)}
             for condition, place in places.items():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 partial = place.with_suffix(".part")

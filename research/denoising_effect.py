@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from export.classifiers.answers import Predictions, by_name, figures_of
 from export.corpora.audio import Waveform, read_waveform
 from export.corpora.tables import Corpus, CorpusError
-from export.denoiser.bundle import run_denoiser
+from export.denoiser.bundle import denoiser_of
 from export.denoiser.mixtures import add_noise
 from export.denoiser.noises import SAMPLE_RATE_HZ, UNSEEN_FAMILIES
 from export.evaluation.bundle import truth, waveform_judge
@@ -21,7 +21,6 @@ from export.evaluation.metrics import Interval
 from export.evaluation.significance import compare_answers
 from research.tables import Cell
 from service.card import read_card
-from service.pipeline.device.session import Session
 from service.problems import MediaTooShort
 
 Level = float | None
@@ -60,7 +59,7 @@ def measure_effects(
     for card in (read_card(denoiser), *cards.values()):
         if card.speech is None or card.speech.sample_rate_hz != SAMPLE_RATE_HZ:
             raise ValueError(f"{card.name} does not take speech at {SAMPLE_RATE_HZ} Hz")
-    session = Session(denoiser / read_card(denoiser).file_with_role("model"), device="auto", threads=threads)
+    denoise = denoiser_of(denoiser, "auto", threads)
     judges = {bundle: waveform_judge(bundle, threads) for bundle in models}
     levels: list[Level] = [None, *levels_db]
     shares: dict[tuple[Path, Level, bool], list[NDArray[np.float32]]] = {}
@@ -68,7 +67,7 @@ def measure_effects(
         assert utterance.audio is not None
         speech = read_waveform(utterance.audio, SAMPLE_RATE_HZ)
         for level, heard in mixtures(speech, utterance.name, levels, seed).items():
-            for is_denoised, clip in ((False, heard), (True, run_denoiser(session, [heard])[0])):
+            for is_denoised, clip in ((False, heard), (True, denoise(heard))):
                 for bundle, judge in judges.items():
                     try:
                         answer = judge(clip)["probabilities"]

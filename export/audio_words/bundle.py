@@ -14,12 +14,11 @@ from export.audio_words.codebook import Codebook, audio_words_features
 from export.audio_words.descriptors import FRAME_SAMPLES, SAMPLE_RATE_HZ, low_level_descriptors
 from export.audio_words.graph import audio_words_model
 from export.bundle.card import BundleFacts, BundleText, build_card
+from export.bundle.parity import by_graph, measured_parity
 from export.bundle.write import Content, write_bundle
-from export.corpora.audio import stack
 from export.corpora.licences import strictest_licence
-from export.evaluation.verification import Clip, largest_difference, refuse_difference
-from service.card import Member, Parity, SpeechInput, TrainingData
-from service.pipeline.device.session import Session
+from export.evaluation.verification import Clip
+from service.card import Member, SpeechInput, TrainingData
 
 GRAPH_FILE_NAME = "audio-words.onnx"
 NETWORK = "bag-of-audio-words"
@@ -75,9 +74,7 @@ def write_audio_words_bundle(codebook: Codebook, about: AudioWordsPlan, out: Pat
     )
     graph = audio_words_model(codebook, about.assignments, text.metadata, about.logarithm).SerializeToString()
     by_numpy = partial(bags_by_numpy, codebook=codebook, assignments=about.assignments, logarithm=about.logarithm)
-    by_graph = partial(bags_by_graph, Session(graph, device="cpu", threads=1))
-    difference = largest_difference(by_graph, by_numpy, recordings)
-    refuse_difference(about.name, difference, TOLERANCE, "NumPy")
+    pair = by_graph(graph, "embedding"), by_numpy
     facts = BundleFacts(
         task="speech-embedding",
         intended_use=INTENDED_USE,
@@ -96,20 +93,10 @@ def write_audio_words_bundle(codebook: Codebook, about: AudioWordsPlan, out: Pat
             "seed": about.seed,
         },
         members=[Member(network=NETWORK, weights_source="training frames", licence=licence, dimensions=size)],
-        parity=Parity(
-            tolerance=TOLERANCE,
-            largest_difference=difference,
-            against=f"NumPy {np.__version__} in float64 on {len(recordings)} recordings, alone and in one batch",
-        ),
+        parity=measured_parity(about.name, [pair], recordings, TOLERANCE, f"NumPy {np.__version__} in float64"),
         made_with=("numpy",),
     )
     return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, partial(build_card, text, facts))
-
-
-def bags_by_graph(session: Session, clips: Sequence[Clip]) -> NDArray[np.float32]:
-    """Bags that the bundle's graph counts, float32 [clips, words]."""
-    waveform, lengths = stack(clips)
-    return session.run({"waveform": waveform, "lengths": lengths}, ("embedding",))["embedding"]
 
 
 def bags_by_numpy(clips: Sequence[Clip], codebook: Codebook, assignments: int, logarithm: bool) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from export.audio_words.bundle import NETWORK, bags_by_graph, bags_by_numpy
+from export.audio_words.bundle import NETWORK, bags_by_numpy
 from export.audio_words.codebook import Codebook
 from export.audio_words.descriptors import DESCRIPTORS
+from export.bundle.parity import by_graph
 from export.evaluation.verification import (
     Check,
     Clip,
@@ -24,7 +24,6 @@ from export.evaluation.verification import (
     verification,
 )
 from service.card import Card, read_card
-from service.pipeline.device.session import Session
 
 MOVED_TOLERANCE = 1e-3
 """Largest share of a recording's counts that may fall to another codeword: frames that lie between two of them."""
@@ -51,7 +50,7 @@ def verify_audio_words_bundle(folder: Path, recordings: Sequence[Clip]) -> Verif
     assignments = int(str(card.settings["assignments"]))
     clips = clips_of(card.speech, recordings)
     expected = bags_by_numpy(clips, codebook_of(onnx.load(file).graph), assignments, logarithm)
-    alone, batch_difference = alone_and_together(partial(bags_by_graph, Session(file, device="cpu", threads=1)), clips)
+    alone, batch_difference = alone_and_together(by_graph(file, "embedding"), clips)
     moved = np.abs(_shares(alone, logarithm) - _shares(expected, logarithm)).sum(axis=1).max() / 2
     return verification(
         card,

@@ -9,15 +9,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import nn
 
 from export.bundle.card import SPEECH_EMOTION_USE, BundleFacts, BundleText, build_card
 from export.bundle.measurements import UAR
+from export.bundle.parity import by_graph, measured_parity
 from export.bundle.write import Content, write_bundle
-from export.corpora.audio import stack
 from export.evaluation.calibration import Calibration
 from export.evaluation.verification import (
     Check,
@@ -28,12 +27,9 @@ from export.evaluation.verification import (
     batch_check,
     clips_of,
     difference_check,
-    largest_difference,
-    refuse_difference,
     verification,
 )
-from service.card import Card, Doubt, Parity, SpeechInput, read_card
-from service.pipeline.device.session import Session
+from service.card import Card, Doubt, SpeechInput, read_card
 
 WEIGHTS_FILE_NAME = "weights.safetensors"
 TOLERANCE = 1e-4
@@ -120,23 +116,14 @@ def write_emotion_bundle(
         ParityError: graph and network differ by more than :data:`TOLERANCE`; nothing is left behind.
     """
     clips = [clip[: round(speech.max_length_s * speech.sample_rate_hz)] for clip in inputs]
-    pairs = [(drawn.graph, drawn.reference), *((one.data, one.reference) for one in drawn.further.values())]
-    differences = [
-        largest_difference(by_graph(Session(graph, device="cpu", threads=1)), reference, clips)
-        for graph, reference in pairs
-    ]
-    difference = max(differences)
-    refuse_difference(about.name, difference, TOLERANCE)
+    graphs = [(drawn.graph, drawn.reference), *((one.data, one.reference) for one in drawn.further.values())]
+    pairs = [(by_graph(graph, "probabilities"), reference) for graph, reference in graphs]
     facts = BundleFacts(
         task="speech-emotion",
         speech=speech,
         settings={**calibration.to_settings(), "network": drawn.settings},
         intended_use=SPEECH_EMOTION_USE,
-        parity=Parity(
-            tolerance=TOLERANCE,
-            largest_difference=difference,
-            against=f"PyTorch {torch.__version__} on {len(inputs)} recordings, alone and in one batch",
-        ),
+        parity=measured_parity(about.name, pairs, clips, TOLERANCE),
         made_with=("torch",),
         labels=drawn.labels,
         domains={name: list(classes) for name, classes in drawn.domains.items()},
@@ -147,16 +134,6 @@ def write_emotion_bundle(
         weights = save({key: value.contiguous() for key, value in drawn.folded.state_dict().items()})
         contents[WEIGHTS_FILE_NAME] = Content(weights, "weights")
     return write_bundle(out, contents, partial(build_card, about, facts))
-
-
-def by_graph(session: Session) -> Compute:
-    """The bundle's graph: clips to probabilities float32 [clips, classes]."""
-
-    def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
-        waveform, lengths = stack(clips)
-        return session.run({"waveform": waveform, "lengths": lengths}, ("probabilities",))["probabilities"]
-
-    return compute
 
 
 def check_weights(card: Card, folder: Path, role: str) -> None:
@@ -209,8 +186,8 @@ def verify_emotion_bundle(
 
     def compared(role: str, *others: Compute) -> tuple[float, list[float]]:
         """Largest differences of a graph in a batch, and from other ways of computing it."""
-        session = Session(folder / card.file_with_role(role), device="cpu", threads=1)
-        alone, batch_difference = alone_and_together(by_graph(session), clips)
+        graph = by_graph(folder / card.file_with_role(role), "probabilities")
+        alone, batch_difference = alone_and_together(graph, clips)
         found = (np.concatenate([other([clip]) for clip in clips]) for other in others)
         return batch_difference, [float(np.abs(alone - one).max()) for one in found]
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
 
 from export.cli.common import ExpectedFailure, advance_by, progress_bar, say
-from export.corpora.audio import Waveform
 from export.corpora.tables import Corpus, read_corpora
-from export.denoiser.bundle import run_denoiser
+from export.denoiser.bundle import denoiser_of
 from export.denoiser.scores import MAX_UTTERANCES, ConditionReport, evaluate_denoiser
 from export.denoiser.spectrogram_plot import draw_mixtures
 from service.card import read_card
-from service.pipeline.device.session import Session
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,32 +26,19 @@ def run(arguments: argparse.Namespace) -> int:
             raise ExpectedFailure(f"{corpus.name} has no audio, which a denoiser works on")
         reports = evaluate(arguments.model, part, arguments.seed)
         if arguments.plot:
-            session = Session(model_file(arguments.model), device="cpu", threads=1)
-            draw_mixtures(
-                partial(denoised, session), part, arguments.seed, arguments.plot / f"denoised-{corpus.name}.png"
-            )
+            file = arguments.plot / f"denoised-{corpus.name}.png"
+            draw_mixtures(denoiser_of(arguments.model), part, arguments.seed, file)
         for report in reports:
             line = {"model": read_card(arguments.model).name, "corpus": corpus.name, "partition": arguments.partition}
             say(json.dumps(line | report.to_json()) if arguments.json else describe(report, corpus.name))
     return 0
 
 
-def model_file(bundle: Path) -> Path:
-    """The bundle's graph."""
-    return bundle / read_card(bundle).file_with_role("model")
-
-
 def evaluate(bundle: Path, part: Corpus, seed: int) -> list[ConditionReport]:
     """Figures of ``bundle`` on an already selected partition."""
-    session = Session(model_file(bundle), device="cpu", threads=1)
     total = min(MAX_UTTERANCES, len(part.utterances))
     with progress_bar(f"{read_card(bundle).name} on {part.name}", total) as bar:
-        return evaluate_denoiser(partial(denoised, session), part, seed, advance_by(bar))
-
-
-def denoised(session: Session, heard: Waveform) -> Waveform:
-    """One recording without noise, float32 [samples]."""
-    return run_denoiser(session, [heard])[0]
+        return evaluate_denoiser(denoiser_of(bundle), part, seed, advance_by(bar))
 
 
 def describe(report: ConditionReport, corpus: str) -> str:

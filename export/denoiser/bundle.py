@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import onnx
 import torch
 
 from export.bundle.card import BundleFacts, BundleText, build_card
+from export.bundle.parity import by_graph, measured_parity
 from export.bundle.write import Content, write_bundle
 from export.corpora.audio import stack
 from export.denoiser.graph import denoiser_model, read_denoiser
@@ -22,14 +23,12 @@ from export.evaluation.verification import (
     batch_check,
     clips_of,
     difference_check,
-    largest_difference,
-    refuse_difference,
     verification,
 )
-from service.card import Measurement, Parity, SpeechInput, read_card
-from service.pipeline.device.session import Session
+from service.card import Measurement, SpeechInput, read_card
+from service.pipeline.device.session import Device
 
-GRAPH_FILE_NAME = "denoiser.onnx"
+GRAPH_FILE_NAME, OUTPUT = "denoiser.onnx", "denoised"
 TOLERANCE = 1e-4
 """Largest difference of a sample between PyTorch and ONNX Runtime, where ±1 is full scale."""
 
@@ -62,9 +61,7 @@ def write_denoiser_bundle(network: Denoiser, about: BundleText, out: Path, recor
         ParityError: graph and network differ by more than :data:`TOLERANCE`; nothing is left behind.
     """
     graph = denoiser_model(network, about.metadata).SerializeToString()
-    session = Session(graph, device="cpu", threads=1)
-    difference = largest_difference(partial(run_denoiser, session), partial(run_network, network), recordings)
-    refuse_difference(about.name, difference, TOLERANCE)
+    pair = by_graph(graph, OUTPUT), partial(run_network, network)
     facts = BundleFacts(
         task="denoiser",
         speech=SpeechInput(
@@ -77,11 +74,7 @@ def write_denoiser_bundle(network: Denoiser, about: BundleText, out: Path, recor
         ),
         settings={"network": network.config.to_text()},
         intended_use=INTENDED_USE,
-        parity=Parity(
-            tolerance=TOLERANCE,
-            largest_difference=difference,
-            against=f"PyTorch {torch.__version__} on {len(recordings)} recordings, alone and in one batch",
-        ),
+        parity=measured_parity(about.name, [pair], recordings, TOLERANCE),
         made_with=("torch",),
     )
     return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, partial(build_card, about, facts))
@@ -95,10 +88,10 @@ def load_denoiser_bundle(folder: Path) -> Denoiser:
     return read_denoiser(onnx.load(folder / card.file_with_role("model")), DenoiserConfig.from_text(settings))
 
 
-def run_denoiser(session: Session, clips: Sequence[Clip]) -> Clip:
-    """Denoise a batch, float32 [batch, samples of the longest]."""
-    waveform, lengths = stack(clips)
-    return session.run({"waveform": waveform, "lengths": lengths}, ("denoised",))["denoised"]
+def denoiser_of(folder: Path, device: Device = "cpu", threads: int = 1) -> Callable[[Clip], Clip]:
+    """What takes the noise from one clip, float32 [samples], by the graph of a bundle."""
+    compute = by_graph(folder / read_card(folder).file_with_role("model"), OUTPUT, device, threads)
+    return lambda clip: compute([clip])[0]
 
 
 def run_network(network: Denoiser, clips: Sequence[Clip]) -> Clip:
@@ -145,10 +138,10 @@ def verify_denoiser_bundle(folder: Path, recordings: Sequence[Clip]) -> Verifica
     assert card.speech is not None
     assert card.parity is not None
     clips = clips_of(card.speech, recordings)
-    session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
+    graph = by_graph(folder / card.file_with_role("model"), OUTPUT)
     network = load_denoiser_bundle(folder)
-    alone = [run_denoiser(session, [clip])[0] for clip in clips]
-    together = run_denoiser(session, clips)
+    alone = [graph([clip])[0] for clip in clips]
+    together = graph(clips)
     by_torch = [run_network(network, [clip])[0] for clip in clips]
 
     def largest(others: Sequence[Clip]) -> float:

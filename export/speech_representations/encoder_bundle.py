@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.bundle.card import BundleFacts, BundleText, Setting, build_card
+from export.bundle.parity import by_graph, measured_parity
 from export.bundle.write import Content, write_bundle
 from export.corpora.audio import stack
 from export.evaluation.verification import (
@@ -28,8 +29,6 @@ from export.evaluation.verification import (
     batch_check,
     clips_of,
     difference_check,
-    largest_difference,
-    refuse_difference,
     verification,
 )
 from export.graph.front_end import FrontEnd
@@ -45,8 +44,7 @@ from export.speech_representations.recogniser.spectrogram import (
     SAMPLE_RATE_HZ,
     magnitude,
 )
-from service.card import Card, Member, Parity, SpeechInput, read_card
-from service.pipeline.device.session import Session
+from service.card import Card, Member, SpeechInput, read_card
 
 RECOGNISER, GE2E = "recogniser", "ge2e-encoder"
 GRAPH_FILE_NAME = "encoder.onnx"
@@ -116,19 +114,13 @@ def _write(
     recordings: Sequence[Clip],
 ) -> Path:
     graph = model.SerializeToString()
-    difference = largest_difference(_by_graph(Session(graph, device="cpu", threads=1)), network, recordings)
-    refuse_difference(text.name, difference, TOLERANCE)
     facts = BundleFacts(
         task="speech-embedding",
         intended_use=INTENDED_USE,
         speech=SPEECH[member.network],
         settings=settings,
         members=[member],
-        parity=Parity(
-            tolerance=TOLERANCE,
-            largest_difference=difference,
-            against=f"PyTorch {torch.__version__} on {len(recordings)} recordings, alone and in one batch",
-        ),
+        parity=measured_parity(text.name, [(by_graph(graph, "embedding"), network)], recordings, TOLERANCE),
         made_with=("torch",),
     )
     return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, partial(build_card, text, facts))
@@ -145,7 +137,7 @@ def verify_encoder_bundle(folder: Path, recordings: Sequence[Clip]) -> Verificat
     assert card.speech is not None
     file = folder / card.file_with_role("model")
     clips = clips_of(card.speech, recordings)
-    alone, batch_difference = alone_and_together(_by_graph(Session(file, device="cpu", threads=1)), clips)
+    alone, batch_difference = alone_and_together(by_graph(file, "embedding"), clips)
     own, reference = _networks(card, onnx.load(file))
 
     def largest(other: Compute) -> float:
@@ -174,14 +166,6 @@ def _networks(card: Card, model: onnx.ModelProto) -> tuple[Compute, Compute]:
     assert isinstance(chosen, list)
     layers = [int(layer) for layer in chosen]
     return _recogniser(network, layers, _magnitudes), _recogniser(network, layers, _librosa_magnitudes)
-
-
-def _by_graph(session: Session) -> Compute:
-    def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
-        waveform, lengths = stack(clips)
-        return session.run({"waveform": waveform, "lengths": lengths}, ("embedding",))["embedding"]
-
-    return compute
 
 
 def _recogniser(network: Recogniser, layers: Sequence[int], front: Front) -> Compute:
