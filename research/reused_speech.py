@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from export.classifiers.selection import speaker_folds
-from export.speech_representations.recogniser.network import TwoWayGru, turning
+from export.speech_representations.recogniser.two_way_gru import TwoWayGru, turning
 from research.speech_frames import FEATURES
 
 RNN_UNITS = 96

@@ -21,9 +21,9 @@ from export.speech_representations.recogniser.network import (
     STRIDES,
     Recogniser,
     RecogniserConfig,
-    TwoWayGru,
 )
 from export.speech_representations.recogniser.spectrogram import write_spectrogram
+from export.speech_representations.recogniser.two_way_gru import TwoWayGru
 
 NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from export.speech_representations.recogniser.spectrogram import BINS, Scaling, scaled
+from export.speech_representations.recogniser.two_way_gru import TwoWayGru, turning
 
 KERNELS: Final = ((41, 11), (21, 11))
 STRIDES: Final = ((2, 2), (2, 1))
@@ -75,42 +76,6 @@ PRESETS: Final = {
 def preset(name: str, alphabet: str, scaling: Scaling = "clip") -> RecogniserConfig:
     """The shape of that name for an alphabet."""
     return replace(PRESETS[name], alphabet=alphabet, scaling=scaling)
-
-
-class TwoWayGru(nn.Module):
-    """A GRU layer of two directions (B5).
-
-    The backward direction is a layer of its own on clips that are turned round within their lengths. A packed
-    sequence would do the same, but its backward pass takes five times as long on 300 steps.
-    """
-
-    def __init__(self, inputs: int, units: int, bias: bool = False) -> None:
-        super().__init__()
-        self.onward = nn.GRU(inputs, units, bias=bias)
-        self.homeward = nn.GRU(inputs, units, bias=bias)
-
-    def forward(self, x: Tensor, turned: Tensor) -> tuple[Tensor, Tensor]:
-        """States of both directions, float32 [steps, batch, units] each, of [steps, batch, inputs].
-
-        Args:
-            turned: int64 [steps, batch], see :func:`turning`.
-        """
-
-        def turn(values: Tensor) -> Tensor:
-            return values.gather(0, turned[:, :, None].expand_as(values))
-
-        return self.onward(x)[0], turn(self.homeward(turn(x))[0])
-
-
-def turning(count: int, steps: Tensor) -> tuple[Tensor, Tensor]:
-    """The step that each of ``count`` changes places with, int64 [count, batch], and whether it is inside its clip.
-
-    Args:
-        steps: int64 [batch], steps of each clip.
-    """
-    place = torch.arange(count)[:, None]
-    inside = place < steps
-    return torch.where(inside, steps - 1 - place, place), inside
 
 
 class Recogniser(nn.Module):

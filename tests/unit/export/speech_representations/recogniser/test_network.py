@@ -18,13 +18,12 @@ from export.speech_representations.recogniser.network import (
     PRESETS,
     Recogniser,
     RecogniserConfig,
-    TwoWayGru,
     first_steps,
     last_steps,
     layer_means,
-    turning,
 )
 from export.speech_representations.recogniser.spectrogram import magnitude, scaled
+from export.speech_representations.recogniser.two_way_gru import TwoWayGru, turning
 from service.pipeline.device.session import Session
 
 CLIPS = [synthetic_voice(seconds, 16_000, seed) for seed, seconds in enumerate((0.2, 0.61, 1.4))]
@@ -101,18 +100,27 @@ def test_training_statistics_do_not_see_padding() -> None:
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*kept, strict=True))
 
 
-def test_a_layer_is_pytorchs_packed_bidirectional_one() -> None:
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_layer_is_pytorchs_packed_bidirectional_one(bias) -> None:
     torch.manual_seed(0)
-    layer, both = TwoWayGru(5, 7), nn.GRU(5, 7, bias=False, bidirectional=True)
-    for part in ("weight_ih_l0", "weight_hh_l0"):
-        setattr(both, part, getattr(layer.onward, part))
-        setattr(both, f"{part}_reverse", getattr(layer.homeward, part))
-    x, steps = torch.rand(9, 2, 5), torch.tensor([9, 4])
-    turned, _ = turning(9, steps)
+    layer = TwoWayGru(5, 7, bias).double()
+    both = nn.GRU(5, 7, bias=bias, bidirectional=True).double()
+    for name, weight in layer.onward.named_parameters():
+        both.get_parameter(name).data.copy_(weight)
+        both.get_parameter(f"{name}_reverse").data.copy_(layer.homeward.get_parameter(name))
+    x, steps = torch.rand(9, 2, 5).double(), torch.tensor([9, 4])
+    turned, inside = turning(9, steps)
     found = torch.cat(layer(x, turned), dim=2)
     wanted, _ = pad_packed_sequence(both(pack_padded_sequence(x, steps))[0])
-    for row, count in enumerate(steps):
-        assert torch.allclose(found[:count, row], wanted[:count, row], atol=1e-6)
+    assert torch.allclose(found[inside], wanted[inside], atol=1e-12)
+    with torch.no_grad():
+        assert torch.allclose(torch.cat(layer(x, turned), dim=2)[inside], found[inside], atol=1e-12)
+    weight = torch.rand_like(found) * inside[:, :, None]
+    (found * weight).sum().backward()
+    (wanted * weight).sum().backward()
+    for name, own in layer.onward.named_parameters():
+        for part, way in ((own, name), (layer.homeward.get_parameter(name), f"{name}_reverse")):
+            assert torch.allclose(part.grad, both.get_parameter(way).grad, atol=1e-12), way
 
 
 @pytest.mark.parametrize(("scaling", "layers"), [("clip", [2]), ("bins", [3, 1])])
