@@ -10,6 +10,7 @@ COMMANDS = {
     "networks": "every network that can be trained or exported, with its item in the literature checklist",
     "train": "train a network on corpora",
     "export": "write a trained network as a bundle",
+    "corpus": "make a corpus folder of a published corpus, with partitions of different speakers",
     "resynthesise": "make a corpus of log-mel features audible",
     "features": "a table of features of whole corpora, as CSV, ARFF or Parquet",
     "evaluate": "score a bundle on a corpus",
