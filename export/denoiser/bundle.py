@@ -89,7 +89,7 @@ def load_denoiser_bundle(folder: Path) -> Denoiser:
 
 
 def denoiser_of(folder: Path, device: Device = "cpu", threads: int = 1) -> Callable[[Clip], Clip]:
-    """What takes the noise from one clip, float32 [samples], by the graph of a bundle."""
+    """The function that takes the noise from one clip, float32 [samples], by the graph of a bundle."""
     compute = by_graph(folder / read_card(folder).file_with_role("model"), OUTPUT, device, threads)
     return lambda clip: compute([clip])[0]
 

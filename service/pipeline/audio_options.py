@@ -1,4 +1,4 @@
-"""What a request may ask of the speech pipeline, as plain data."""
+"""Options of a request to the speech pipeline, as plain data."""
 
 from __future__ import annotations
 

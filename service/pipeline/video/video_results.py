@@ -54,7 +54,7 @@ class VideoOptions:
 
     @property
     def sound(self) -> AudioOptions:
-        """What the sound track is asked for with 'audio'."""
+        """Options for the sound track, where 'audio' is asked for."""
         return AudioOptions(self.audio_model, self.audio_version, self.channel, self.track)
 
 
