@@ -9,6 +9,7 @@ BENCHMARKS = (
     "startup",
     "efficiency",
     "memory",
+    "idle",
     "video",
     "faces",
     "expressions",

@@ -349,13 +349,14 @@ class Jobs:
             self._metrics.finished(JobState.FAILED)
 
     def _after_sweep(self) -> None:
-        """Take up jobs whose submission or workflow met an error of the database."""
+        """Take up jobs whose submission or workflow met an error of the database; without jobs, let the engine rest."""
         self._metrics.measure_spool()
         engine = self._engine
         if engine is not None:
             for job in self._ledger.all():
                 if not job.state.is_final and self._clock() - job.created_s > SUBMISSION_S:
                     self._take_up(job, engine)
+            engine.rest(lambda: not self._ledger.unfinished())
 
     def _give_up(self, handle: str) -> None:
         self._stop_job(handle)

@@ -16,7 +16,7 @@ LOOK_S = 0.1
 ARRIVAL_S = 5.0
 """Longest wait for an owner's older job before a newer one starts.
 
-The engine begins jobs about 0.25 s after they are submitted, several at once and in any order.
+The engine begins jobs in threads of their own, after a restart within some seconds, in any order.
 """
 
 

@@ -56,7 +56,7 @@ def serving_jobs(
     known = {"allowances": allowances_of(services.accounts), "metrics": services.metrics}
     jobs = Jobs(settings, plans, room, clock=clock or time.time, **known)
     with (
-        patch("service.jobs.engine.POLL_S", LOOK_S),
+        patch("service.jobs.engine.LISTEN_S", LOOK_S),
         ThreadPoolExecutor(1) as starter,
     ):  # the engine refuses a thread with an event loop, as a browser's driver has
         starter.submit(jobs.start).result()

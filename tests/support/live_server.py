@@ -77,7 +77,7 @@ def serving(settings: Settings, services: Services | None = None) -> Iterator[Li
         port = server.servers[0].sockets[0].getsockname()[1]
         yield LiveServer(port, services, log)
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join()
         root.handlers = handlers
 
