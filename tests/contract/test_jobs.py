@@ -70,6 +70,19 @@ def test_a_job_from_beginning_to_end(server: JobServer, client: httpx.Client) ->
     assert result.content == direct.content
 
 
+def test_a_job_begins_while_the_engine_rests(server: JobServer, client: httpx.Client) -> None:
+    first = submit(client)
+    ended(client, first)
+    engine = server.jobs._engine
+    assert engine is not None
+    wait_until(lambda: not engine._attended)
+    server.jobs._sweeper.sweep()
+    assert not engine._is_awake
+    assert client.get(f"{first}/result").status_code == 200
+    assert ended(client, submit(client))["state"] == "succeeded"
+    assert engine._is_awake
+
+
 @pytest.mark.parametrize("media_type", ["application/json", "text/csv", "image/png", FHIR])
 @pytest.mark.parametrize(("address", "query"), [(AUDIO, ""), (VIDEO, "?include=action_units")])
 def test_results_come_as_the_call_without_a_job_gives_them(client, address, query, media_type) -> None:
