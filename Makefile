@@ -67,7 +67,7 @@ docs: .venv/test
 lock: $(UV)
 	$(UV) pip compile -q $(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(UV) pip compile -q $(LOCK) pyproject.toml -o requirements/online.txt
-	$(UV) pip compile -q $(LOCK) pyproject.toml --extra offline --extra test -c requirements/online.txt -o requirements/test.txt
+	$(UV) pip compile -q $(LOCK) pyproject.toml --extra offline --extra published --extra test --overrides requirements/test-overrides.in -c requirements/online.txt -o requirements/test.txt
 	$(UV) pip compile -q $(LOCK) --no-deps requirements/no-deps.in -o requirements/no-deps.txt
 	$(UV) pip compile -q $(LOCK) pyproject.toml requirements/image-cpu.in --overrides requirements/image-cpu-overrides.in -o requirements/image-cpu.txt
 	$(UV) pip compile -q $(LOCK) pyproject.toml requirements/image-cuda.in -o requirements/image-cuda.txt
@@ -92,7 +92,7 @@ ONLINE := requirements/$(if $(CUDA),image-cuda,online).txt
 	touch $@
 
 .venv/test: .venv/online requirements/test.txt
-	$(INSTALL) --require-hashes -r requirements/test.txt
+	$(INSTALL) --require-hashes --no-deps -r requirements/test.txt
 	touch $@
 
 # Bundles that are made on this machine from files of installed packages.

@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "train a network on corpora",
     "export": "write a trained network as a bundle",
     "corpus": "make a corpus folder of a published corpus, with partitions of different speakers",
+    "import": "write a published speech emotion model as a bundle",
     "resynthesise": "make a corpus of log-mel features audible",
     "features": "a table of features of whole corpora, as CSV, ARFF or Parquet",
     "evaluate": "score a bundle on a corpus",
@@ -24,8 +25,13 @@ COMMANDS = {
     "voice-activity": "make the voice-activity bundle from the installed silero-vad package",
 }
 
-_EXTRA_OF = {"opensmile": "opensmile"} | dict.fromkeys(
-    ("librosa", "pyarrow", "scipy", "sklearn", "soundfile", "timm", "torch", "torchvision"), "offline"
+_MODULE_OF = {"import": "import_published"}
+"""Modules of commands whose name no module can have."""
+
+_EXTRA_OF = (
+    dict.fromkeys(("transformers", "huggingface_hub"), "published")
+    | {"opensmile": "opensmile"}
+    | dict.fromkeys(("librosa", "pyarrow", "scipy", "sklearn", "soundfile", "timm", "torch", "torchvision"), "offline")
 )
 """Packages that the online half does without, and the extra that installs each."""
 
@@ -39,7 +45,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         subparser = subparsers.add_parser(name, help=summary, description=summary)
         # PyTorch takes seconds to import: only the command that is asked for is loaded.
         if wanted == [name]:
-            importlib.import_module(f"export.cli.{name.replace('-', '_')}").configure(subparser)
+            module = _MODULE_OF.get(name, name.replace("-", "_"))
+            importlib.import_module(f"export.cli.{module}").configure(subparser)
     return parser.parse_args(arguments)
 
 

@@ -300,6 +300,14 @@ CATALOGUE = (
         "shares in place of an unnamed weighting; 26 HTK-mel bands; every Na of F13",
     ),
     Entry(
+        "published classifiers",
+        "B15, G5",
+        "wav2vec 2.0, HuBERT, WavLM, data2vec-audio, w2v-BERT and Whisper's encoder with transformers' head for "
+        "classes; waveform in, emotion and embedding out",
+        "emoserve-export import FOLDER",
+        "third-party weights, not at hand here; padding changes no answer, whatever the publisher's program does",
+    ),
+    Entry(
         "research: ten networks",
         "A2, A8–A17",
         "accuracy and UAR of each network whose bundle is there, with one recipe, beside the published figures",

@@ -20,13 +20,12 @@ from export.classifiers.fusion import read_fusion
 from export.classifiers.head import Head, HeadError, read_head
 from export.classifiers.recipe import FusionKind
 from export.cli.common import ExpectedFailure, bundle_card, note, plain_name, plain_version, say
-from export.cli.export_extractor import PARITY_DURATIONS_S
 from export.deep_spectrum.bundle import bundle_of_front_end, write_extractor_bundle
 from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.weights.load import load_weights
 from export.evaluation.verification import BATCH_TOLERANCE, ParityError
-from export.evaluation.voice import synthetic_voice
+from export.evaluation.voice import recordings_or_voice, synthetic_voice
 from service.card import Measurement, read_card
 
 CHECKED_DURATIONS = (0.3, 0.55, 0.8, 0.999, 1.0)
@@ -93,7 +92,7 @@ def make_extractor(head: Head, weights: str, out: Path) -> Path:
     if backbone.kind != "graph" or backbone.network not in EXTRACTORS:
         raise ExpectedFailure(f"the classifier is behind '{backbone.network}', not a Deep Spectrum network")
     about = bundle_of_front_end(backbone.preset, backbone.sample_rate_hz)
-    voices = [synthetic_voice(s, backbone.sample_rate_hz, seed) for seed, s in enumerate(PARITY_DURATIONS_S)]
+    voices = recordings_or_voice(None, backbone.sample_rate_hz)
     try:
         return write_extractor_bundle(load_weights(backbone.network, weights), about, out, voices)
     except (WeightsError, ParityError, ValueError) as error:

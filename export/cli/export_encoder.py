@@ -8,17 +8,14 @@ from pathlib import Path
 
 from export.bundle.card import BundleText
 from export.cli.common import ExpectedFailure, plain_name, plain_version, say
-from export.corpora.audio import Waveform, read_waveform
+from export.corpora.audio import Waveform
 from export.evaluation.verification import ParityError
-from export.evaluation.voice import synthetic_voice
+from export.evaluation.voice import recordings_or_voice
 from export.speech_representations.encoder_bundle import write_ge2e, write_recogniser
 from export.speech_representations.recipe import frozen_encoder
 from export.speech_representations.recogniser.deepspeech import CheckpointError, read_weights
 from export.speech_representations.recogniser.spectrogram import SAMPLE_RATE_HZ
 from service.card import Licence, TrainingData
-
-PARITY_DURATIONS_S = (0.6, 1.9, 3.1)
-"""Durations of the synthetic voice that the graph is checked on where no recordings are named."""
 
 
 def configure_recogniser(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +54,7 @@ def _configure(parser: argparse.ArgumentParser, name: str, write: Write) -> None
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    rate_hz = SAMPLE_RATE_HZ
-    if arguments.audio:
-        recordings = [read_waveform(file, rate_hz) for file in arguments.audio]
-    else:
-        recordings = [synthetic_voice(s, rate_hz, seed) for seed, s in enumerate(PARITY_DURATIONS_S)]
+    recordings = recordings_or_voice(arguments.audio, SAMPLE_RATE_HZ)
     try:
         say(f"bundle: {arguments.write(arguments, recordings)}")
     except (CheckpointError, ParityError) as error:

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from export.cli.common import ExpectedFailure, Subparsers, note, plain_name, plain_version, say
-from export.corpora.audio import read_waveform
 from export.deep_spectrum.bundle import ExtractorBundle, speech_input, write_extractor_bundle
 from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.networks.normalisation import CONVENTIONS, NORMALISATIONS
@@ -14,7 +13,7 @@ from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.plot_choice import PARAMETERS, plot_text
 from export.deep_spectrum.weights.load import PUBLISHER, load_weights
 from export.evaluation.verification import ParityError
-from export.evaluation.voice import synthetic_voice
+from export.evaluation.voice import recordings_or_voice
 from service.card import Licence
 
 PLOT_OPTIONS = {
@@ -33,9 +32,6 @@ PLOT_OPTIONS = {
     "hop_s": ("S", "time between two windows"),
 }
 """Free parameters of a plot: what stands for the value, and what they are."""
-
-PARITY_DURATIONS_S = (0.6, 1.9, 3.1)
-"""Durations of the synthetic voice that the graph is checked on where no recordings are named."""
 
 
 def add_networks(networks: Subparsers) -> None:
@@ -105,10 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         rate_hz = speech_input(about).sample_rate_hz
         weights = load_weights(arguments.network, arguments.weights, arguments.convention, licence)
         note(f"{weights.network}: {weights.source}, trained with '{weights.convention.name}' ({weights.variant})")
-        if arguments.audio:
-            recordings = [read_waveform(file, rate_hz) for file in arguments.audio]
-        else:
-            recordings = [synthetic_voice(s, rate_hz, seed) for seed, s in enumerate(PARITY_DURATIONS_S)]
+        recordings = recordings_or_voice(arguments.audio, rate_hz)
         folder = write_extractor_bundle(weights, about, arguments.out, recordings)
     except (WeightsError, ParityError, ValueError) as error:
         raise ExpectedFailure(str(error)) from error

@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from export.audio_words.verification import is_audio_words_bundle, verify_audio_words_bundle
 from export.classifiers.verification import is_classifier_bundle, verify_classifier_bundle
 from export.cli.common import ExpectedFailure, advance, bundle_card, note, progress_bar, say
-from export.corpora.audio import read_waveform
 from export.deep_spectrum.verification import verify_extractor_bundle
 from export.denoiser.bundle import verify_denoiser_bundle
 from export.emonet.verification import verify_speech_bundle
 from export.evaluation.verification import Clip, Verification
-from export.evaluation.voice import synthetic_voice
+from export.evaluation.voice import recordings_or_voice
+from export.published.folder import PUBLISHED, PublishedError
 from export.speech_representations.encoder_bundle import is_encoder_bundle, verify_encoder_bundle
 from export.speech_representations.verification import is_voice_bundle, verify_voice_bundle
 from service.card import CARD_FILE_NAME, Card, read_card
@@ -45,6 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("models", nargs="*", type=Path, metavar="MODEL", help="bundle folders; all of models/ if none")
     parser.add_argument("--audio", nargs="+", type=Path, metavar="FILE", help="recordings; a synthetic voice if none")
+    parser.add_argument(
+        "--published", type=Path, metavar="FOLDER", help="the publisher's files of imported bundles, to compare with"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON line a bundle")
     parser.set_defaults(run=run)
 
@@ -57,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     cards = {folder: bundle_card(folder) for folder in folders}
     if not arguments.audio:
         note("no --audio given: checking on a synthetic voice")
-    results = []
+    results: list[Verification] = []
     speech = [folder for folder in folders if cards[folder].task in VERIFIERS]
     for folder in folders:
         if folder not in speech:
@@ -66,15 +70,23 @@ def run(arguments: argparse.Namespace) -> int:
             note(f"not checked: {card.name}/{card.version} ({card.task}: {why})")
     with progress_bar("verifying", len(speech)) as bar:
         for folder in speech:
-            results.append(verifier_of(cards[folder])(folder, recordings_for(folder, arguments.audio)))
+            recordings = recordings_for(folder, arguments.audio)
+            try:
+                results.append(verifier_of(cards[folder], arguments.published)(folder, recordings))
+            except PublishedError as error:
+                raise ExpectedFailure(str(error)) from error
             advance(bar)
     for result in results:
         say(json.dumps(result.to_json()) if arguments.json else describe(result))
     return 0 if all(result.passed for result in results) else 1
 
 
-def verifier_of(card: Card) -> Verifier:
+def verifier_of(card: Card, published: Path | None = None) -> Verifier:
     """The comparison for this bundle; classifiers stand behind networks that are verified as bundles of their own."""
+    if PUBLISHED in card.settings:
+        from export.published.bundle import verify_published_bundle  # transformers is behind it
+
+        return partial(verify_published_bundle, source=published)
     if is_audio_words_bundle(card):
         return verify_audio_words_bundle
     if is_voice_bundle(card):
@@ -88,9 +100,7 @@ def recordings_for(folder: Path, audio: list[Path] | None) -> list[Clip]:
     """The recordings named, or a synthetic voice, at the rate of the bundle."""
     speech = read_card(folder).speech
     rate_hz = SAMPLE_RATE_HZ if speech is None else speech.sample_rate_hz
-    if audio:
-        return [read_waveform(file, rate_hz) for file in audio]
-    return [synthetic_voice(s, rate_hz, seed) for seed, s in enumerate(SYNTHETIC_DURATIONS_S)]
+    return recordings_or_voice(audio, rate_hz, SYNTHETIC_DURATIONS_S)
 
 
 def describe(result: Verification) -> str:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from export.corpora.audio import Waveform, read_waveform
+
+DURATIONS_S = (0.6, 1.9, 3.1)
+"""Durations of the synthetic voice that a graph is checked on where no recordings are named."""
+
 VOWEL_FORMANTS_HZ = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480))
 """First three formants of [ɑ], [i], [u] and [ɛ] of male speakers (Peterson & Barney 1952)."""
+
+
+def recordings_or_voice(
+    files: Sequence[Path] | None, sample_rate_hz: int, durations_s: Sequence[float] = DURATIONS_S
+) -> list[Waveform]:
+    """The recordings in ``files``, or a synthetic voice of each duration; float32 [samples] each."""
+    if files:
+        return [read_waveform(file, sample_rate_hz) for file in files]
+    return [synthetic_voice(duration_s, sample_rate_hz, seed) for seed, duration_s in enumerate(durations_s)]
 
 
 def synthetic_voice(duration_s: float, sample_rate_hz: int, seed: int) -> NDArray[np.float32]:
