@@ -1,7 +1,5 @@
 """Package data of the wheel: the bundles of ``models`` and the voice activity bundle."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Run all measurements, or those named."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 

@@ -4,8 +4,6 @@ Both call from this machine, from two addresses, which is what tells owners apar
 one another at a constant rate for as long as the heavy requests are under way; the driver runs on the same cores.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import Counter

@@ -5,8 +5,6 @@ rate whether or not earlier ones were answered. The job's recording is an hour o
 measured in turn, so that the machine's drift falls on both; the driver runs on the same cores.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

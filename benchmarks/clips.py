@@ -1,7 +1,5 @@
 """Recordings to measure with: a synthetic voice as PCM wav, of the lengths that a service gets, and the worst."""
 
-from __future__ import annotations
-
 import functools
 import io
 import struct

@@ -7,8 +7,6 @@ Runtime on a picture that is there already. Weights are those of the folder in `
 ones, which take the same time.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
 import time

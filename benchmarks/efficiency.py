@@ -6,8 +6,6 @@ Both use the same clips on the same machine, in turn, so that the machine's drif
 the same cores and takes its share of them from the service.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -5,8 +5,6 @@ decodes in processes of their own and answers JSON; enough callers wait that it 
 are those of the folder in ``EMOSERVE_SHARED``; without them a synthetic voice and random weights.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import statistics

@@ -5,8 +5,6 @@ Needs ``face_synth`` in the folder of ``EMOSERVE_SHARED``; says so and measures 
 of one expression is compared with every frame of another, and with the face at rest.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -4,8 +4,6 @@ Needs ``pip install mediapipe==1.2.2`` in the environment, ``face_landmarker.tas
 folder of ``EMOSERVE_SHARED``; says so and measures nothing where one of them is missing.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import statistics

@@ -5,8 +5,6 @@ says; for every bundle the largest difference of the device from the CPU; window
 service at a load that it bears; memory of the device. Whoever runs it sends what it printed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import statistics

@@ -1,7 +1,5 @@
 """Variants of a clip as a far-end microphone, a room and a line make them; part of :mod:`benchmarks.robustness`."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterator, Sequence
 

@@ -3,8 +3,6 @@
 A closed loop would slow down with the service and hide its queue (coordinated omission).
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """How a figure is printed."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """Resident memory of the service and its decoders over a thousand varied clips."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 

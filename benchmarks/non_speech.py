@@ -1,7 +1,5 @@
 """Sounds that are no speech, drawn: noises, hums, engines, tones, music, calls of animals and cries of babies."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

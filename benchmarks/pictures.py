@@ -5,8 +5,6 @@ Both start from samples in memory and end with pixels; both run on one thread, i
 so that other programs on the machine matter less.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
 import time

@@ -4,8 +4,6 @@ Prints for each variant the largest and the 95th percentile of the change of a p
 emotion changes, and the unweighted average recall beside that of the clips themselves.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import random

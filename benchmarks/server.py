@@ -1,7 +1,5 @@
 """A service of its own process to measure from outside."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

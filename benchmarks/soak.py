@@ -6,8 +6,6 @@ With ``EMOSERVE_SHARED`` set, videos are the first second of ``media/single_face
 without a face.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import json

@@ -1,7 +1,5 @@
 """Seconds from the start of the process until it is ready, with all bundles of the checkout, at a second start."""
 
-from __future__ import annotations
-
 from statistics import median
 
 from benchmarks.measurement import emit

@@ -4,8 +4,6 @@ The clip is ``media/single_face.mp4`` of the folder in ``EMOSERVE_SHARED`` (640Ã
 played again and again: a face cannot be synthesised well enough to be tracked.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import subprocess

@@ -3,8 +3,6 @@
 Speech is judged as it is, in rooms, and through a wall. The whole pipeline decides, with its voice activity and cues.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ Small files that decode to as much as one request may hold come from two senders
 of decoded sound has room for: some are answered 503.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

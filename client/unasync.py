@@ -3,8 +3,6 @@
 Usage, from the root of the repository: ``python client/unasync.py`` writes ``_sync`` from ``_async``.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

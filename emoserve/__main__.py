@@ -1,7 +1,5 @@
 """The console program ``emoserve``: the commands of the service, and ``setup``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

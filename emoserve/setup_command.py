@@ -1,7 +1,5 @@
 """``emoserve setup``: make the bundles that an installation lacks, from files of their publishers."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import os

@@ -1,7 +1,5 @@
 """``emoserve-export``: train, export and measure networks. Each command is a module of :mod:`export.cli`."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import sys

@@ -1,7 +1,5 @@
 """Every network that can be trained or exported here, with its item in the checklist of reproduced systems."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

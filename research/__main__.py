@@ -1,7 +1,5 @@
 """``python -m research NAME``: the tables of the papers on corpora that are at hand."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import sys

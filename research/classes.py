@@ -1,7 +1,5 @@
 """Classes that an experiment tells apart: all emotions, or two groups of them (D10, D11)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal

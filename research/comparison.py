@@ -1,7 +1,5 @@
 """The ten-network comparison (Table 2 of A) and the fusions (Table 1 of A) on one corpus, by the recipe of A20–A21."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Clean, noisy and denoised recordings of a corpus (D9, D12), made by the program from a seed."""
 
-from __future__ import annotations
-
 import hashlib
 import zlib
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Confusion matrices of an experiment, row-normalised: a Markdown table each, the counts as JSON, and one picture."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Effect of ``denoise=true`` on a speech model's answers, on clean recordings and in noise of known strength."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Deep Spectrum against the other features where training and test condition are the same (D16, D17)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from export.classifiers.answers import by_name

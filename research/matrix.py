@@ -1,7 +1,5 @@
 """The matrix of training and test conditions (D15, Tables 5–9 of D) for one set of features."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Corpora, features, trainings and tables of every experiment."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Figures that the papers print, in per cent (A.6) and as shares (D.6), to be laid beside what is measured."""
 
-from __future__ import annotations
-
 NETWORKS: dict[str, tuple[str, float, float]] = {
     "alexnet": ("A8", 55.18, 52.87),
     "vgg16": ("A9", 51.78, 50.00),

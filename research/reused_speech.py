@@ -1,7 +1,5 @@
 """The systems of Lakomkin et al. (B14–B17) and their protocol (B8–B10, B13): one speaker tests, one validates."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """``python -m research conditions``: training and test in clean, noisy and denoised sound (D6–D16)."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """``python -m research denoise``: speech models with and without the denoiser, clean and in noise."""
 
-from __future__ import annotations
-
 import argparse
 
 from export.classifiers.answers import Predictions

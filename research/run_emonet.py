@@ -1,7 +1,5 @@
 """``python -m research emonet``: baselines from scratch, and transfer from several or single corpora (C5, C19–C29)."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """``python -m research lakomkin``: baselines, reused and progressive systems of Lakomkin et al. (B14–B20)."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Frames that the systems of Lakomkin et al. hear: features of their own, and layers of a frozen encoder."""
 
-from __future__ import annotations
-
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable

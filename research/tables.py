@@ -1,7 +1,5 @@
 """A table of results as Markdown, CSV and JSON, and a matrix of conditions as a picture."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Sequence

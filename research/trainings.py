@@ -1,7 +1,5 @@
 """Trainings of an experiment, each kept on disk once it is whole: an experiment that is started again repeats none."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

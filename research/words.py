@@ -1,7 +1,5 @@
 """Bags of audio words for the matrix of conditions: the codebook of the training condition quantises all (D8, D15)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """The console program ``emoserve``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable, Sequence

@@ -3,8 +3,6 @@
 A bundle is a folder ``<name>/<version>/`` with one or more ``.onnx`` files and ``card.json``.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal, Self
 

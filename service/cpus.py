@@ -4,8 +4,6 @@ A container with a quota of one processor still sees all of the host's. A librar
 makes them wait for one another.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@
 ``GET /v1/flags`` lists this file. An answer holds the flags that apply, in no order of importance.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """Whether the service is alive, ready for work, about to stop, or unable to start."""
 
-from __future__ import annotations
-
 from enum import Enum
 
 from service.problems import Draining, Problem, Unavailable

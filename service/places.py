@@ -1,7 +1,5 @@
 """Folders that are used where no setting names others: those of a checkout, or those of an installed package."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path

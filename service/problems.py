@@ -19,8 +19,6 @@ Problem
 └── Unavailable            503  capacity, start-up, draining; DeadlineExceeded, 504, NoSpace, 507
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar

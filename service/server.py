@@ -1,7 +1,5 @@
 """Run the application with uvicorn: check port, TLS and access first, and stop without losing accepted work."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import math

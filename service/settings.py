@@ -4,8 +4,6 @@
 look like a setting and are none are refused or warned of.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path

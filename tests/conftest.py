@@ -1,7 +1,5 @@
 """Fixtures for all tests: the service on a real socket with a stand-in for models and pipeline."""
 
-from __future__ import annotations
-
 import os
 
 # One thread for this process and all that it starts: tests run side by side, and answers and times vary less.

@@ -1,7 +1,5 @@
 """Good, odd and hostile media files, built as bytes."""
 
-from __future__ import annotations
-
 import io
 import struct
 from fractions import Fraction

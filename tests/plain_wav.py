@@ -1,7 +1,5 @@
 """A wav writer, and a decoder of 16 bit PCM wav for tests of what comes behind decoding."""
 
-from __future__ import annotations
-
 import io
 import wave
 from dataclasses import dataclass

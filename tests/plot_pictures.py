@@ -1,7 +1,5 @@
 """Runs a plot's graph in tests and sets it against what librosa and matplotlib draw."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Recordings that are not part of the project: tests find them here, or skip without them."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -5,8 +5,6 @@ classes are a softmax over fixed multiples of them, arousal is tanh of the mean 
 the mean. A profile is taken away from both numbers, as much as its weight says, before the classes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Attempts of one request: each failure gives the pause before the next attempt, or raises the final error."""
 
-from __future__ import annotations
-
 import httpx
 
 from emoserve_client.connection import failure

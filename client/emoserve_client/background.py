@@ -1,7 +1,5 @@
 """One interface to work that runs beside the caller: a task for asynchronous streams, a thread for blocking ones."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import threading

@@ -1,7 +1,5 @@
 """Every call as data: the request to send, and the function that reads its answer. Nothing here uses a network."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

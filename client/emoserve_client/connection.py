@@ -1,7 +1,5 @@
 """Options that both clients pass to httpx, and the errors made from its failures."""
 
-from __future__ import annotations
-
 import importlib.util
 import ssl
 from typing import Any

@@ -1,7 +1,5 @@
 """Events of uploads and jobs as typed answers. Nothing here uses a network."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar

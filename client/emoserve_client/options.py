@@ -1,7 +1,5 @@
 """Query parameters of the calls; a parameter that is left out has the service's default."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 

@@ -5,8 +5,6 @@ EmoserveError
 └── ServiceUnreachable  the service gave no answer
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Rules for repeating a request: how often, and after how many seconds."""
 
-from __future__ import annotations
-
 import email.utils
 import random
 import time

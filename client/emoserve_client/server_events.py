@@ -3,8 +3,6 @@
 It also keeps a byte order mark and gives events without data. This decoder follows section 9.2.6 of the HTML standard.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

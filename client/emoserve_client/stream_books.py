@@ -5,8 +5,6 @@ therefore keeps what it sent until an answer shows that it was analysed: a windo
 that time, shows that everything before it has arrived.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections import deque

@@ -1,7 +1,5 @@
 """Options with which both clients open a WebSocket, and the errors made from one that is refused or breaks."""
 
-from __future__ import annotations
-
 import ssl
 from dataclasses import dataclass
 from typing import Any

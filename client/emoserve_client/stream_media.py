@@ -1,7 +1,5 @@
 """Messages of a live stream, made from sound and pictures."""
 
-from __future__ import annotations
-
 import json
 import struct
 from collections.abc import Iterator, Mapping

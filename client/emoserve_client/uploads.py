@@ -1,7 +1,5 @@
 """Files of a request: paths, bytes, or open binary files, sent in pieces."""
 
-from __future__ import annotations
-
 import io
 import mimetypes
 import os

@@ -6,8 +6,6 @@ Labels come with a header (2019, or any table with ``arousal`` or ``valence``) o
 arousal, valence, liking).
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

@@ -5,8 +5,6 @@ function (Keras 2.2 defaulted to a piecewise linear one), and one target is trai
 other networks.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -4,8 +4,6 @@ One bundle holds both targets, as files with the roles 'arousal' and 'valence', 
 input, their settings and their licence, and a request always wants both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path

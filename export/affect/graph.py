@@ -5,8 +5,6 @@ Written node by node, so the names that the service relies on (``filter``, ``bia
 tracer's version can change them. The answer is clipped to −1…1 inside the graph.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

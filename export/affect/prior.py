@@ -7,8 +7,6 @@ smoothing over time and the small weights of movement and speech are choices of 
 below. It is a network D (E14), so everything that reads the filter works alike.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

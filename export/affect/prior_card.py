@@ -1,7 +1,5 @@
 """Texts of the affect prior's card."""
 
-from __future__ import annotations
-
 from export.bundle.card import BundleText
 from service.card import Licence, TrainingData
 

@@ -1,7 +1,5 @@
 """Fit units to ratings, one coefficient a unit, and measure the fit on people that it has not seen."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 The authors state no licence, so the table is never part of this project; only what is computed from it is.
 """
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from pathlib import Path

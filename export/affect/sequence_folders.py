@@ -1,7 +1,5 @@
 """A folder of features beside a folder of labels: files of one name are one recording."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

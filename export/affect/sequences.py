@@ -1,7 +1,5 @@
 """Sequences of features with labels, the delay of the annotators, and batches of unequal lengths."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -4,8 +4,6 @@ All take float32 [batch, steps, 37] and answer float32 [batch, steps]. Padding i
 even kernel of 100 reaches from t − 49 to t + 50 (F18).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Train one affect network on one target: full batch, RMSprop, 1 − CCC, best epoch kept (E7 to E10)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path

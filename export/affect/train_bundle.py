@@ -1,7 +1,5 @@
 """Training of affect bundles: folders of features and labels in; both targets, a report and curves out."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Bundles of the bag of audio words: graph of a codebook, parity check, card."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial

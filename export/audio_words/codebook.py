@@ -4,8 +4,6 @@ The weighting is a choice, since D8 names none: counts are divided by frames tim
 the recording does not matter; with ``logarithm`` they become ln(1 + codewords · share), 0.69 for an even bag.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

@@ -7,8 +7,6 @@ pre-emphasis and the coefficients; the rest is chosen. Constant factors and lift
 the descriptors are standardised.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct

@@ -4,8 +4,6 @@ Pre-emphasis, window and Fourier transform are one convolution. The frames meet 
 so memory stays the same however long the recording is; counting is a scatter with addition, which is exact.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whether a bundle of the bag of audio words counts as NumPy in float64 does (D8), with the codebook of its graph."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The card of every bundle that is made here: what a person writes, what follows from the model, and the files."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import platform

@@ -1,7 +1,5 @@
 """Bundles of emotion networks: what EmoNet and the network on GE2E have in common."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

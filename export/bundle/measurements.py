@@ -1,7 +1,5 @@
 """Figures of an evaluation as entries of a model card."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from export.evaluation.report import EmotionReport

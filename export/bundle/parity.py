@@ -1,7 +1,5 @@
 """The graph of a bundle beside what it was made of: how it runs, and how far the two differ."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Writing a bundle so that it is either there and whole, or not there."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import tempfile

@@ -1,7 +1,5 @@
 """Predictions of a classifier or a fusion, recording by recording, and their figures."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

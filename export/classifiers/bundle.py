@@ -1,7 +1,5 @@
 """Bundles of classifiers behind their networks: waveform in, probabilities out."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The combinations of networks that were reported for fusion (A22, A23)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Scaling, balancing and fitting: scikit-learn does the work, plain arrays come out."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Fusion of several networks: one classifier on all features (A22), or the mean of classifiers' answers (A23)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

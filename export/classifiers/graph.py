@@ -5,8 +5,6 @@ scores reach thousands, whose float32 rounding alone would move probabilities by
 some thousand weights, so this costs nothing beside the network in front of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

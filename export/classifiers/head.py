@@ -1,7 +1,5 @@
 """A trained classifier as files: ``head.safetensors`` with the numbers, ``head.json`` with what must be known."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The licence of a classifier: the strictest of its weights and its data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from service.card import Licence, TrainingData

@@ -4,8 +4,6 @@ Every class has a row of weights, two classes too: the scores of the first are t
 turned, and then the rules for many classes give what scikit-learn gives for two.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

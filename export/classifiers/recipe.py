@@ -1,7 +1,5 @@
 """Recipes of three papers: the grid that is searched and how a setting is chosen. Each part can be changed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

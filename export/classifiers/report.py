@@ -1,7 +1,5 @@
 """Text, JSON, answers and pictures of a training."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Selection of a setting of the grid: by UAR on devel (A21, C3), or over folds of speakers (D13)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

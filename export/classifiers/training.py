@@ -1,7 +1,5 @@
 """Training one linear classifier: search, final fit, answers, card."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Whether a bundle's classifier computes what its numbers say: the graph against NumPy on the same embeddings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

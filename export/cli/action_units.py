@@ -1,7 +1,5 @@
 """``emoserve-export action-units``: the action-unit heads, trained on synthetic faces."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``emoserve-export affect-prior``: the affect prior, fitted to a table of human ratings."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

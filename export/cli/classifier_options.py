@@ -1,7 +1,5 @@
 """Options, tables and comparisons that trainings of single classifiers and of fusions share."""
 
-from __future__ import annotations
-
 import argparse
 import warnings
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Arguments, progress bars and expected failures of the offline commands."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

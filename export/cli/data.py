@@ -1,7 +1,5 @@
 """Options for corpora and their licences, shared by the commands on features."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``emoserve-export evaluate``: figures of a bundle on a partition of corpora, with intervals and a rival bundle."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

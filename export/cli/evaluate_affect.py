@@ -1,7 +1,5 @@
 """``emoserve-export evaluate`` for affect bundles: CCC on folders of features and labels."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``emoserve-export evaluate`` for denoisers: the gain in SI-SDR on unseen speakers, noises and rooms."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``emoserve-export evaluate`` for action units: videos beside tables of OpenFace or of human coders."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """``emoserve-export export``: each network's export is a module that adds its own arguments."""
 
-from __future__ import annotations
-
 import argparse
 
 from export.cli import export_classifier, export_denoiser, export_emotion, export_encoder, export_extractor

@@ -1,7 +1,5 @@
 """``emoserve-export export deep-spectrum`` and ``export fusion``: classifiers behind their networks, as one bundle."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import tempfile

@@ -1,7 +1,5 @@
 """``emoserve-export export denoiser``: write the bundle, measure it on test partitions, complete the card."""
 
-from __future__ import annotations
-
 import argparse
 
 from export.bundle.card import BundleText, add_measurements, read_text

@@ -3,8 +3,6 @@
 The weights come from a checkpoint, or from a bundle: what a bundle holds is enough to calibrate and write it anew.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import tempfile

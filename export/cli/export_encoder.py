@@ -1,7 +1,5 @@
 """``emoserve-export export recogniser|ge2e-encoder``: an encoder alone as a bundle of the task 'speech-embedding'."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from pathlib import Path

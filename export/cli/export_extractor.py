@@ -1,7 +1,5 @@
 """``emoserve-export export <network>``: one of the eleven Deep Spectrum extractors as a bundle."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``emoserve-export faces``: the face bundle; needs the online requirements alone."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``emoserve-export features``: a table of features of whole corpora."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import time

@@ -1,7 +1,5 @@
 """``emoserve-export leave-out``: accuracy of networks on the GE2E encoder where they never heard the corpus."""
 
-from __future__ import annotations
-
 import argparse
 
 import torch

@@ -1,7 +1,5 @@
 """``emoserve-export networks``: the catalogue."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from dataclasses import asdict

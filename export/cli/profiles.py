@@ -1,7 +1,5 @@
 """``emoserve-export profiles``: accuracy of a bundle beside profiles, and how well two profiles tell speakers apart."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from dataclasses import asdict

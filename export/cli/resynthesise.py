@@ -1,7 +1,5 @@
 """``emoserve-export resynthesise``: a corpus of log-mel features made audible."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``emoserve-export rivals``: what openSMILE functionals and a linear SVM reach on the same partitions (C3)."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import json

@@ -1,7 +1,5 @@
 """``emoserve-export train``: each network's training is a module that adds its own arguments."""
 
-from __future__ import annotations
-
 import argparse
 
 from export.cli import (

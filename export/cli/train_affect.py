@@ -1,7 +1,5 @@
 """``emoserve-export train shallow-fau``: one-filter CNNs and the AVEC LSTM on action units."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

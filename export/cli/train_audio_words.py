@@ -1,7 +1,5 @@
 """``emoserve-export train bag-of-audio-words``: draw a codebook from training frames and write the bundle (D8)."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

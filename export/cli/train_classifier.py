@@ -1,7 +1,5 @@
 """``emoserve-export train deep-spectrum``: a linear classifier on the features of one network (A19–A21, C3–C4, D13)."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path

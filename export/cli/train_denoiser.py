@@ -1,7 +1,5 @@
 """``emoserve-export train denoiser``: the LSTM denoiser on speech with synthetic noises and rooms."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

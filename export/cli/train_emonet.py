@@ -1,7 +1,5 @@
 """``emoserve-export train emonet``: recipe 'open' or the paper's."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

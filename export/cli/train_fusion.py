@@ -1,7 +1,5 @@
 """``emoserve-export train fusion``: several networks, fused early (A22) or late (A23)."""
 
-from __future__ import annotations
-
 import argparse
 
 from export.classifiers.combinations import COMBINATIONS, choose

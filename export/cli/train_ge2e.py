@@ -1,7 +1,5 @@
 """``emoserve-export train ge2e``: emotions on the layers of the GE2E speaker encoder."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``emoserve-export train recogniser``: characters from recordings with transcripts (B1–B5)."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

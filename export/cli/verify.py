@@ -1,7 +1,5 @@
 """``emoserve-export verify``: exit status 0 only if every bundle computes what its network computes."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """``emoserve-export voice-activity``: the voice-activity bundle from the installed silero-vad package."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

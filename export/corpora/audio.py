@@ -1,7 +1,5 @@
 """Reading recordings into memory, and putting clips of different lengths into one batch."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

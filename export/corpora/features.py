@@ -1,7 +1,5 @@
 """Pictures of whole recordings in memory, for training: 128 mel bands in dB, before any cutting or scaling."""
 
-from __future__ import annotations
-
 import hashlib
 import lzma
 from collections.abc import Callable

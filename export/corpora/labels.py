@@ -1,7 +1,5 @@
 """Emotion names and their places in the plane of arousal and valence (C26)."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Licences of the corpora that the tables are made for, by the name of the corpus's folder."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from export.corpora.tables import Corpus, CorpusError

@@ -1,7 +1,5 @@
 """Recordings to compute features of: a corpus with its table, a plain folder tree, or a tree with a table of labels."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Phase and loudness are invented: the features hold neither. A non-negative spect
 a phase that is consistent with it (fast Griffin-Lim, Perraudin 2013).
 """
 
-from __future__ import annotations
-
 import csv
 import lzma
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Bundles of Deep Spectrum extractors: plot, network, parity check, card."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial

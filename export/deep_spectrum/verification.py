@@ -5,8 +5,6 @@ is given the picture that the graph has drawn. Where matplotlib's picture can be
 compared too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Bundles of trained denoisers: graph, parity check, card, verification."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path

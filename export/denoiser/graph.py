@@ -3,8 +3,6 @@
 Both transforms are convolutions with the same kernels: ONNX Runtime has no CUDA kernel for its STFT operator.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import onnx
 import torch

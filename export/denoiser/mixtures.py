@@ -1,7 +1,5 @@
 """Pairs of disturbed and wanted speech for the denoiser: recordings, synthetic noises and synthetic rooms."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

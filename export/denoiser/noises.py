@@ -5,8 +5,6 @@ Each family is a function of a random generator and a length that gives float32 
 the figures.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np

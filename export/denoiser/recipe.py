@@ -5,8 +5,6 @@ wanted one, which a tight frame makes an upper bound of the error of the wavefor
 compressed magnitudes, which weighs quiet parts more.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -6,8 +6,6 @@ sound follows from volume and distance; nothing is set by hand. One decay holds 
 stands in the way of the direct path.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

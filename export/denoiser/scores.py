@@ -3,8 +3,6 @@
 The speech is real; noises and rooms are made by the program from a seed, so that anyone gets the same mixtures.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass

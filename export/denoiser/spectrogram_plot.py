@@ -1,7 +1,5 @@
 """Spectrograms before and after a denoiser, one picture a corpus."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Corpora put together by levels of arousal or valence: sources to transfer from (C24–C26)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace

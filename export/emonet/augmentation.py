@@ -3,8 +3,6 @@
 CREMA-D comes as features only, so everything happens in the picture. All functions work on a whole batch.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Batches for training: clips drawn over corpora, cut, distorted, scaled and paired with soft targets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

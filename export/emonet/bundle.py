@@ -1,7 +1,5 @@
 """Bundles of trained EmoNets: reading a checkpoint or a bundle, and writing one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

@@ -6,8 +6,6 @@ padding a k×k window of stride s starts (k − s) // 2 cells before the cell th
 reads. Where an odd count of frames moves the windows of a stride of 2, the adapter stays a convolution of its own.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import onnx
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """Recipe 'open': one network, one domain, all corpora in every batch, distorted hard; see the modules it joins."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Recipe 'paper': EmoNet's own training, single corpus or round robin, from scratch or by transfer (C19–C22)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Scoring a network on stored pictures, as the service would: windows of 3 s, answers averaged."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

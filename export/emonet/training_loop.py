@@ -1,7 +1,5 @@
 """The training run of recipe 'open', and reading its checkpoints."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Whether a speech bundle computes what its network computes: three implementations on the same recordings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

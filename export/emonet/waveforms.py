@@ -1,7 +1,5 @@
 """Recordings in memory and random chunks of them, for recipes with a front end of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scoring a bundle on a corpus: the exported graph itself, over windows, as the service runs it."""
 
-from __future__ import annotations
-
 import lzma
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

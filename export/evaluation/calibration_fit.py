@@ -1,7 +1,5 @@
 """Fitting a calibration to what a network says of held-out speech."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

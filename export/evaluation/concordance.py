@@ -1,7 +1,5 @@
 """The concordance correlation coefficient as the AVEC challenges score it (E18, E21)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Plausible labels: the bound is fitted on corpora that the weights never heard, and scored on others."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

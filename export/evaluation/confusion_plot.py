@@ -1,7 +1,5 @@
 """A confusion matrix as a picture."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Figures of classification: unweighted average recall, its bootstrap interval, calibration."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """How often answers are right that were given with some confidence, as a picture (Guo 2017)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

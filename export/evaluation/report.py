@@ -1,7 +1,5 @@
 """Figures of a model card, computed from a bundle's predictions."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 openSMILE is licensed for research; it is an optional extra and nothing of it is served.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

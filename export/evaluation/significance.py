@@ -1,7 +1,5 @@
 """Whether two systems differ: tests on the same recordings, and the marks that papers print (A24, C27, D16)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Verification of a bundle: what its graph computes, against other implementations and against itself in a batch."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A synthetic voice, for checks on machines without recordings: a glottal pulse train through vowel formants."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

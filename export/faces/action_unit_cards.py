@@ -1,7 +1,5 @@
 """Texts and facts of the action-unit bundles."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

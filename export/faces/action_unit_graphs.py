@@ -4,8 +4,6 @@ All arithmetic is inside, so that training and serving cannot differ. The graph 
 which the service subtracts the person's resting level, and absolute, for a face of which no rest is known.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

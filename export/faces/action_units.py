@@ -2,8 +2,6 @@
 and evaluated through the exported graphs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -4,8 +4,6 @@ intervals.
 Frames of one person are not independent, so whole identities are drawn in the bootstrap.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

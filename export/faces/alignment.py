@@ -7,8 +7,6 @@ orientation using unit quaternions'): the rotation is the dominant eigenvector o
 here found by squaring that matrix until only the dominant direction is left.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -3,8 +3,6 @@
 They go into the bundle's card, from where the service reads them.
 """
 
-from __future__ import annotations
-
 from export.bundle.card import Setting
 
 DETECTOR_SIZE_PX = 128

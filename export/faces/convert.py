@@ -1,7 +1,5 @@
 """TFLite graph → nodes of an ONNX graph, with a free batch."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 

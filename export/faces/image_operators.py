@@ -1,7 +1,5 @@
 """TFLite's image operators as ONNX nodes: convolution, pooling, padding and PReLU."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

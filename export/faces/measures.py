@@ -5,8 +5,6 @@ on both sides of the face, so one badly placed point says little. Indices are th
 below 468: both meshes have them.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

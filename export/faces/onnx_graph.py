@@ -1,7 +1,5 @@
 """Writing an ONNX graph node by node, with names and bytes that are the same on every run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path

@@ -6,8 +6,6 @@ older 468-point mesh, without blendshapes. Damaged copies of both are about, so 
 against its sha256.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import urllib.request

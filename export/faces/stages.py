@@ -4,8 +4,6 @@ them.
 Images are float32 [batch, height, width, 3], RGB in 0…1. The batch is free in every graph.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

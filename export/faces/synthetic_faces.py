@@ -5,8 +5,6 @@ blend weight of the shapes that were mixed (AU25: from the gap between the lips)
 are what the face networks made of the renders, so a head learns to undo their faults as well.
 """
 
-from __future__ import annotations
-
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ The files have a fixed batch of 1 as their first axis. Here that axis is free: i
 dropped, and constants that meet it in a concatenation are repeated along it.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from export.faces.tflite import Builtin, Operator, TFLiteError

@@ -5,8 +5,6 @@ Tensors, operators and their options are read, of one subgraph without control f
 Field numbers are those of version 3 of the publisher's schema (``schema.fbs`` of TensorFlow Lite).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from enum import IntEnum

@@ -6,8 +6,6 @@ width]. A value stays in the layout in which it was made until an operator wants
 thereby inserted only where the network itself changes between images and tables.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import Any
 

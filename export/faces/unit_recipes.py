@@ -6,8 +6,6 @@ say that it helps and a real one does not contradict. The choice between a few a
 one real video beside OpenFace's table; no weight was fitted to it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

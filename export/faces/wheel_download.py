@@ -1,7 +1,5 @@
 """Fetching one wheel from the package index with whatever installer there is, without installing it."""
 
-from __future__ import annotations
-
 import importlib.util
 import shutil
 import subprocess

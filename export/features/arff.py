@@ -4,8 +4,6 @@ Names, speakers and partitions are string attributes, the label is nominal, ever
 in single quotes where it holds anything but letters, digits and ``_./-``; a backslash escapes. ``?`` is unknown.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Tables of features as CSV (RFC 4180, UTF-8); numbers in as many digits as bring back the same float32."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Features of whole corpora: one process, one loaded network, a thread a processor, rows in the corpus's order."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

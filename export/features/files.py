@@ -1,7 +1,5 @@
 """Tables of features as files: CSV, ARFF or Parquet, by the suffix of their name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

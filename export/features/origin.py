@@ -1,7 +1,5 @@
 """Origin of features: the network and weights that made them, the data, and the licences."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Tables of features as Parquet: text columns, times as float64, features as float32."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A thin writer of ONNX graphs: nodes are calls, constants are arrays, names are made up."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

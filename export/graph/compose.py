@@ -4,8 +4,6 @@ Every part has inputs and outputs of fixed names, so that parts fit: a front end
 ``picture`` and gives ``embedding``, a classifier takes ``embedding`` and gives ``probabilities``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import onnx

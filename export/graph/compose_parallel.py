@@ -5,8 +5,6 @@ its operator, its attributes and the digests of what it takes; a node whose dige
 again. So nothing need be known of where a front end ends.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

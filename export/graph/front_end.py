@@ -4,8 +4,6 @@ The short-time Fourier transform is a convolution with fixed cosine and sine ker
 CUDA kernel for its STFT operator. Training, evaluation and the exported graph share the numbers of this file.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The front end as ONNX nodes: the same numbers as :class:`export.graph.front_end.FrontEnd`."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from export.graph.builder import BOOL, FLOAT, INT64, GraphBuilder

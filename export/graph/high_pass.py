@@ -12,8 +12,6 @@ continued by reflection, so a constant leaves no step there.
 :func:`write_high_pass` writes the nodes, :func:`high_passed` is the reference by SciPy's polyphase filters.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Mel filter banks as matrices, in the two conventions that the reproduced systems use."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

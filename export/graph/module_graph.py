@@ -4,8 +4,6 @@ Only what frozen image classifiers are made of is known. A batch normalisation r
 into it in float64, which changes nothing but rounding. Sizes are those of one fixed picture; the batch is free.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Mapping
 from typing import Any

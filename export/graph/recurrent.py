@@ -1,7 +1,5 @@
 """PyTorch's LSTM and GRU layers as ONNX nodes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Distortions of whole recordings that a telephone line makes: a room, noise and a codec."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Sequence
 

@@ -3,8 +3,6 @@
 Its file is a pickle. Nothing of it is executed: the file's hash is checked first, and PyTorch reads weights alone.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import zipfile

@@ -4,8 +4,6 @@ An embedding is a mean over time of what layers give (B15), or mean and deviatio
 classifier is trained on it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial

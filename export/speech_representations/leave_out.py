@@ -1,7 +1,5 @@
 """Accuracy on corpora and on speakers that a training left out: each is judged by a network that never heard it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ Profiles are drawn without any label but where a mix of moods is asked for. The 
 folds; a profile for one fold is drawn from the others, so that no recording is in its own profile.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal

@@ -1,7 +1,5 @@
 """Mel spectra of whole corpora in memory: each recording as it is, and some times distorted."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Whether a bundle on the GE2E encoder computes what its network computes: three implementations, one recording."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Targets and losses over one label set that no corpus covers whole."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

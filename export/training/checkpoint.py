@@ -1,7 +1,5 @@
 """A training's folder: its checkpoint, which is there and whole or not there, and its log."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Training curves as a picture."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

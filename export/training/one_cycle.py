@@ -1,7 +1,5 @@
 """Training over one learning-rate cycle: AdamW, clipped gradients, and an exponential average of the weights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One training run in one folder: one learning-rate cycle, weights averaged over steps, resumable."""
 
-from __future__ import annotations
-
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The voice activity bundle, made from the publisher's graph, with the notice of its licence beside it."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Only files are taken. Importing the package would import torch, which is not needed here.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import io

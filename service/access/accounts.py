@@ -1,7 +1,5 @@
 """Use that each owner of credentials has made of their limits; beyond them the answer is 429."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time
@@ -10,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from service.access.caller import ANONYMOUS, Caller
-from service.access.token_bucket import TokenBucket
 from service.pipeline.device.rate import LEAST_RETRY_S, LONGEST_RETRY_S
 from service.problems import RateLimited
 from service.settings import KeyLimits
@@ -26,6 +23,41 @@ JOBS_SHARE = 0.5
 
 LONGEST_INFLOW_S = 2.0
 """Most seconds of its share that a job takes at once, and so the longest wait that it causes a request."""
+
+
+class TokenBucket:
+    """Allowance per minute. A full bucket holds one minute's. Not thread-safe.
+
+    A cost above a whole minute's allowance is permitted when the bucket is full, and leaves a debt; otherwise it could
+    never be permitted. The average holds all the same.
+    """
+
+    def __init__(self, per_minute: float, clock: Callable[[], float]) -> None:
+        self.per_minute = per_minute
+        self._clock = clock
+        self._level = per_minute
+        self._at = clock()
+
+    @property
+    def level(self) -> float:
+        """Rest of the allowance; below 0 is debt."""
+        now = self._clock()
+        self._level = min(self.per_minute, self._level + (now - self._at) * self.per_minute / 60)
+        self._at = now
+        return self._level
+
+    def wait_s(self, amount: float) -> float:
+        """Seconds until ``amount`` may be spent; 0 if now."""
+        return max(min(amount, self.per_minute) - self.level, 0.0) * 60 / self.per_minute
+
+    def spend(self, amount: float) -> None:
+        """Use ``amount``, whether it is there or not; a negative one is given back."""
+        self._level = self.level - amount
+
+    @property
+    def full_in_s(self) -> float:
+        """Seconds until nothing of the allowance is missing."""
+        return self.wait_s(self.per_minute)
 
 
 class LimitedAccount:

@@ -1,7 +1,5 @@
 """Checking an API key, in the same time whatever is wrong with it."""
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """All kinds of credentials that are set up, behind one question."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Credentials of a request, which stand in headers and never in the address."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

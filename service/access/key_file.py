@@ -1,7 +1,5 @@
 """The file of API keys: hashes, never keys. Several may be active, so keys can be rotated."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -1,7 +1,5 @@
 """The page that sends a request, as its browser tells it: the service's own, or one of another site."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit

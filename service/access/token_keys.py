@@ -1,7 +1,5 @@
 """The issuer's public keys: from a file, or fetched by OpenID Connect discovery and kept."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -1,7 +1,5 @@
 """Checking a JSON Web Token: asymmetric signatures only, issuer, audience and expiry required."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """A small file that is read again whenever it has changed."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``/v1/limits``, ``/v1/problems`` and ``/v1/flags``: what a client may send, and the words of answers and errors."""
 
-from __future__ import annotations
-
 import inspect
 
 from fastapi import APIRouter, Request

@@ -1,7 +1,5 @@
 """``/v1/action-units``: parse, call the pipeline, render."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response

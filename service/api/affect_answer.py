@@ -1,7 +1,5 @@
 """Arousal and valence over time as the bytes of the chosen media type. Blocking: runs in a worker thread."""
 
-from __future__ import annotations
-
 from fastapi import Request
 
 from service.api.answers import fhir_version, json_bytes

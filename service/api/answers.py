@@ -1,7 +1,5 @@
 """A result as the bytes of the chosen media type. Blocking: runs in a worker thread."""
 
-from __future__ import annotations
-
 import orjson
 
 from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG

@@ -1,7 +1,5 @@
 """``/v1/audio``: parse, call the pipeline, render."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated

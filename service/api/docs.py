@@ -1,7 +1,5 @@
 """``/openapi.json`` and ``/docs``, which load nothing from outside this service."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 
 from fastapi import APIRouter, Request, Response

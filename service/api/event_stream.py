@@ -4,8 +4,6 @@ What is refused before the first event is an ordinary problem answer with its st
 already, so a failure is an event ``problem`` with the same document, and the last event of all.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Health and metadata of the server (Open Inference Protocol), and its metrics for Prometheus."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 from fastapi import APIRouter, Request, Response

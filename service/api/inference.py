@@ -1,7 +1,5 @@
 """``/v2/models/{model}/infer``: the Open Inference Protocol runs a speech graph on tensors as they are."""
 
-from __future__ import annotations
-
 from fastapi import APIRouter, Request, Response
 
 from service.api.models import newest

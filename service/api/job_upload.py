@@ -1,7 +1,5 @@
 """A job's recording from the request's body into the spool, a megabyte at a time."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """``/v1/jobs``: long recordings, done while nobody waits on the line."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace

@@ -4,8 +4,6 @@ They are the same for everybody and tell nothing, so browsers may keep them: wit
 browser asks whether its copy still holds (RFC 9111, section 5.2.2.4).
 """
 
-from __future__ import annotations
-
 import hashlib
 from html import escape
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """Query parameters, their bounds, and the report of a bad one."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,14 +1,20 @@
 """``/v1/profiles``: what a voice or a face usually is like, made here and kept by the caller."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.openapi.documentation import PROFILE
-from service.api.openapi.profiles import PROFILE_BODY, PROFILE_RESPONSES
+from service.api.openapi.documentation import (
+    FILE,
+    MAKER_PROBLEMS,
+    MEDIA_PROBLEMS,
+    PROBLEM_RESPONSES,
+    PROFILE,
+    PROFILE_PART,
+    Responses,
+    problem_responses,
+)
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
 from service.api.video_parameters import MadeNeutral
@@ -18,11 +24,34 @@ from service.pipeline.device.task import Work
 from service.pipeline.face.neutral import FaceProfile
 from service.pipeline.results import VoiceProfile
 from service.pipeline.video_setup import require_faces
-from service.problems import Unprocessable
-from service.schemas.profile import profile_document, read_face_profile, read_voice_profile
+from service.problems import TooManyFrames, Unprocessable
+from service.schemas.profile import FaceDocument, VoiceDocument, profile_document, read_face_profile, read_voice_profile
 from service.services import services_of
 
 router = APIRouter(tags=["audio"])
+
+PROFILE_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "additionalProperties": False,
+                "properties": {
+                    "file": {"type": "array", "items": FILE, "minItems": 1, "description": "recordings"},
+                    PROFILE: PROFILE_PART,
+                },
+            }
+        }
+    },
+}
+
+PROFILE_RESPONSES: Responses = {
+    200: {"model": VoiceDocument | FaceDocument, "description": "The document, to be kept by the caller."},
+    **PROBLEM_RESPONSES,
+    **problem_responses(*MEDIA_PROBLEMS, TooManyFrames, *MAKER_PROBLEMS),
+}
 
 
 class ProfileQuery(BaseModel):

@@ -1,7 +1,5 @@
 """``/v1/stream``: sound and pictures that are judged while they arrive."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import cast

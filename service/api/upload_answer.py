@@ -1,7 +1,5 @@
 """Steps of every call that takes an upload: capacity, body, work in a thread, answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """Query parameters of the calls that answer with arousal and valence over time."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """``emoserve analyze``: judge recordings in this process."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """``emoserve check`` of what jobs need: a place to write to, and their database."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path

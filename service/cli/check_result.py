@@ -1,7 +1,5 @@
 """Result of one check of ``emoserve check``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """``emoserve health``: ask the service of this machine whether it lives, as a container's health check does."""
 
-from __future__ import annotations
-
 import argparse
 import http.client
 import json

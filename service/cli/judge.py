@@ -1,7 +1,5 @@
 """Flags of what is judged in each file."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path

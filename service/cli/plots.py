@@ -1,7 +1,5 @@
 """Files of the pictures of ``emoserve analyze --plot``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

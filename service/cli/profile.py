@@ -1,7 +1,5 @@
 """``emoserve profile``: what a voice or a face usually is like, to be given to later calls."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The forms in which ``emoserve analyze`` writes answers as they come."""
 
-from __future__ import annotations
-
 from typing import Protocol, TextIO
 
 import orjson

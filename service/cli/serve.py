@@ -1,7 +1,5 @@
 """``emoserve serve``: run the service. ``emoserve openapi``: print the document that it serves."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -1,7 +1,5 @@
 """Flags that replace settings of the environment."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from pathlib import Path

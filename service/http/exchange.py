@@ -1,7 +1,5 @@
 """Facts of one request while it is answered: identity, timings, and the fields of its log line."""
 
-from __future__ import annotations
-
 import re
 import time
 import uuid

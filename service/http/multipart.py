@@ -1,7 +1,5 @@
 """Files and documents out of a multipart/form-data body (RFC 7578), limits applied while it arrives."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol

@@ -1,7 +1,5 @@
 """Choice of the answer's media type by the request's ``Accept`` (RFC 9110, section 12.5.1)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -8,8 +8,6 @@
 - A client that reads nothing of a long answer, or of its events, is not waited for.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import sys

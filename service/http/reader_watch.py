@@ -1,7 +1,5 @@
 """Clients that ask and do not read: their connection is reset, for the kernel would go on offering them the answer."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import struct

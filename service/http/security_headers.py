@@ -1,7 +1,5 @@
 """Headers of every answer for browsers and caches."""
 
-from __future__ import annotations
-
 from types import MappingProxyType
 from typing import Final
 

@@ -4,8 +4,6 @@ A browser sends requests to the user's own machine for any page. Without credent
 from the user's: a page of another site posts a form, or has its own name point to 127.0.0.1 (DNS rebinding).
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import socket

@@ -1,7 +1,5 @@
 """Tensors of the Open Inference Protocol on the wire: JSON, or bytes behind it (the binary tensor data extension)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The request body on its way in: multipart or raw, counted while it arrives, and into memory where it fits."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol

@@ -4,8 +4,6 @@
 - A client that reads nothing cannot keep the connection open after the stream is over.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 

@@ -1,7 +1,5 @@
 """The plan of a long recording's emotion: its length, then its speech segment by segment, then the answer."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -5,8 +5,6 @@ a key, and a chunk's number serves as its nonce. The number and a mark on the la
 that was cut, reordered or swapped with another does not decrypt.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 from collections import OrderedDict

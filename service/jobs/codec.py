@@ -1,7 +1,5 @@
 """Results and checkpoints as bytes: JSON for the structure, NumPy's format for arrays. Decoding executes nothing."""
 
-from __future__ import annotations
-
 import io
 import json
 import struct

@@ -1,7 +1,5 @@
 """Errors of the jobs' database: none of them ends a job. Work waits for the database, and callers are told of it."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 import time

@@ -8,8 +8,6 @@ dbos asks its database several times a second whether there is work, and most of
 runs only while there are jobs therefore (:meth:`JobEngine.rest`), and starts again with the next one.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """The part of a job that looks at pictures: it follows faces and keeps what the head makes of them."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Files of a job: its profile, if any, and of each part records, kept until the job ends, and its newest two states."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Final
 

@@ -4,8 +4,6 @@ Destroying a job's key makes all copies of its files unreadable. Without an oper
 itself: whoever can read both the database and the spool can read recordings in work.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Final
 

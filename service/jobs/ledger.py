@@ -3,8 +3,6 @@
 Each change of state is one statement that matches only permitted states before it, so no lock is needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Each job has its own thread. That thread alone opens and closes what the job hol
 exactly once; other threads may only ask it to stop.
 """
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass, field
 

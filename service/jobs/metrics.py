@@ -1,7 +1,5 @@
 """Metrics of jobs: counts and sizes, nothing about a single job."""
 
-from __future__ import annotations
-
 import contextlib
 
 from sqlalchemy.exc import SQLAlchemyError

@@ -5,8 +5,6 @@ up whatever that id had begun, whether or not the executor still lives. Two serv
 twice or delete each other's files.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Callable

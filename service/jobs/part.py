@@ -1,7 +1,5 @@
 """A part of a job: one pass over the recording, done segment by segment."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 

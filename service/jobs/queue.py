@@ -1,7 +1,5 @@
 """The queue of jobs: a fixed number run at once, owners take turns, and each owner's jobs run oldest first."""
 
-from __future__ import annotations
-
 import itertools
 import threading
 import time

@@ -1,7 +1,5 @@
 """Runs one step of a job: a segment of a part, or the answer. Failures are recorded in the ledger here."""
 
-from __future__ import annotations
-
 import time
 from typing import Final
 

@@ -4,8 +4,6 @@ What is heard and what is said of it is the business of the listening core; here
 its state is written down.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Deletion on schedule: expired results, jobs that took too long, and files that belong to no job."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The plan of a long video: its faces, where somebody speaks, the emotion of its sound if asked, then the answer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Either kind of answer, of a voice or of a face, in the forms that the commands write."""
 
-from __future__ import annotations
-
 import uuid
 
 from service.pipeline.audio_options import AudioOptions

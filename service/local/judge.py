@@ -1,7 +1,5 @@
 """The choice of a pipeline and its options for each file."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Final, Literal
 

@@ -1,7 +1,5 @@
 """Recordings that paths stand for: files as they are named, and the media below folders."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """One check for each parameter of a request, shared by HTTP, streams, jobs and the command line."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence

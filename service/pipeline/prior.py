@@ -4,8 +4,6 @@ A model answers for the prior that it learnt, which its card names. By Bayes' ru
 proportional to probability · other prior / prior of the card.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal

@@ -4,8 +4,6 @@ One :class:`SpeechPipeline` owns the device and every speech session of the proc
 may be called from many threads at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from service.pipeline.audio_options import AudioOptions, EmbeddingOptions

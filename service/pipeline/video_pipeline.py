@@ -4,8 +4,6 @@ One :class:`VideoPipeline` owns the face sessions of the process. Its calls bloc
 at once; frames of different videos share the device threads, one step at a time.
 """
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The JSON answer of ``POST /v1/audio/emotion``: columns made from whole arrays, no object per row."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any

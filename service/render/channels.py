@@ -1,7 +1,5 @@
 """Shared arithmetic of the renderers: means over channels, and arrays as plain numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """CSV answers, RFC 4180 and safe in a spreadsheet: a row for each window of speech, or each step of a video."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterator, Sequence

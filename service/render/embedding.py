@@ -1,7 +1,5 @@
 """The answers of ``POST /v1/audio/embedding``: JSON, whose rows stay arrays, and CSV."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict
 

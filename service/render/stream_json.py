@@ -1,7 +1,5 @@
 """Members of messages about single windows and rows, sent before the whole answer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from service.pipeline.affect.live import AffectRows

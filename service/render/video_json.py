@@ -1,7 +1,5 @@
 """The JSON answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``: columns, no object per step."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Words of the plots and tables about faces: names of action units, notes and facts."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from service.pipeline.video.video_results import VideoAffect

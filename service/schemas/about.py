@@ -1,7 +1,5 @@
 """JSON answers about the service itself: models, limits, problems, health and the Open Inference Protocol."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

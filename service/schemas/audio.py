@@ -1,7 +1,5 @@
 """JSON answers about sound, for the OpenAPI document. Series are columns; null marks what cannot be known."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field

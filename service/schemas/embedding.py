@@ -1,7 +1,5 @@
 """Shapes of the JSON answer of ``POST /v1/audio/embedding``, for the OpenAPI document."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from service.flags import Flag

@@ -1,7 +1,5 @@
 """Requests and answers of the Open Inference Protocol's ``infer``, without what binary tensors hold."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints

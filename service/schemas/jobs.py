@@ -1,7 +1,5 @@
 """Shapes of the JSON answers about jobs, for the OpenAPI document."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

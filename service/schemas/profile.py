@@ -1,7 +1,5 @@
 """The documents of ``POST /v1/profiles``: what a client keeps of a voice or a face and sends along with later calls."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Mapping

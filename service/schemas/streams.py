@@ -1,7 +1,5 @@
 """Messages of the streams, both ways: JSON objects with a ``type``. docs/streaming.md shows them in use."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -1,7 +1,5 @@
 """Shapes of the JSON answers about faces, for the OpenAPI document. Series are columns; null is 'cannot be known'."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from service.flags import Flag

@@ -1,7 +1,5 @@
 """The interface of stream analysers, and the items that they take."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """Analyser of ``/v1/stream/audio``: 16 bit PCM in, a message for each window and, on request, each utterance out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from service.pipeline.device.task import Work

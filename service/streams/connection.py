@@ -1,7 +1,5 @@
 """One WebSocket from opening to close: the first message, then reading and sending at the same time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The state of one stream across connections: media that waits, answers, and the client's position in them."""
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 from collections import deque

@@ -1,7 +1,5 @@
 """Analyser of ``/v1/stream/video``: JPEG pictures or action units in, rows of arousal and valence out."""
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Sequence

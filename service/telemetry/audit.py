@@ -4,8 +4,6 @@ HIPAA 45 CFR 164.312(b) asks for a record that can be examined. One JSON object 
 only ever appended to; keeping it is the operator's part (docs/privacy.md).
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

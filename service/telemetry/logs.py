@@ -1,7 +1,5 @@
 """Structured logs: one JSON object a line, of fields that are named here, never of content."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import traceback

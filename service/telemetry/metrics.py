@@ -1,7 +1,5 @@
 """Prometheus metrics of one application. Base units, no label that a client can choose."""
 
-from __future__ import annotations
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector

@@ -1,7 +1,5 @@
 """``python -m tests.answers record|compare|routes|golden|shares``: record the service's answers, and compare them."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

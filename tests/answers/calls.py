@@ -1,7 +1,5 @@
 """How each kind of case is carried out: HTTP, WebSocket and command line in, a normalised answer out."""
 
-from __future__ import annotations
-
 import json
 import socket
 import struct

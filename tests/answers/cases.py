@@ -1,7 +1,5 @@
 """Tables of requests, messages and commands, each with its input."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from tests.answers.material import is_generated

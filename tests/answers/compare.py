@@ -1,7 +1,5 @@
 """Differences of two recordings: every path at which two JSON trees disagree."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Inputs by name: generated ones, and recordings of the shared material, cut and converted in memory."""
 
-from __future__ import annotations
-
 import functools
 import io
 import os

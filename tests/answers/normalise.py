@@ -1,7 +1,5 @@
 """Answers as JSON trees that are the same for two runs of the same work: no ids, times, hosts and folders."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

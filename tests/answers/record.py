@@ -1,7 +1,5 @@
 """Recording: every case asked of one running service, one JSON file an answer."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

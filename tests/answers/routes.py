@@ -1,7 +1,5 @@
 """Differences of routes within one recording: what a job or a stream says of an input beside what the upload says."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The service as a process of its own, started from this working tree by its command line."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

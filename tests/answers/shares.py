@@ -4,8 +4,6 @@ The right answer follows from how a variant was made of a clip of speech: the cl
 long the file is, and which flags it has. Non-speech has no answer.
 """
 
-from __future__ import annotations
-
 import random
 import tempfile
 from collections.abc import Callable, Iterator

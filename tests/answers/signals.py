@@ -1,7 +1,5 @@
 """Generated inputs: the same bytes on every machine, in lossless formats."""
 
-from __future__ import annotations
-
 import io
 import math
 

@@ -1,7 +1,5 @@
 """The comparison finds what differs, and passes over what may."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The running service answers to generated inputs as recorded; ``python -m tests.answers golden`` records anew."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

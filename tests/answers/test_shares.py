@@ -1,7 +1,5 @@
 """A variant of each kind of input has the flags, times and length that follow from how it was made, on every route."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Machines that lack something, and starts that must fail with one clear line: programs of their own."""
 
-from __future__ import annotations
-
 import os
 import resource
 import signal

@@ -1,8 +1,6 @@
 """Faults inside a running service: decoder killed, device out of memory, device hanging. Real decoder, real
 pipeline, a tiny model, a real socket."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

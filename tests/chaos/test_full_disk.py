@@ -1,7 +1,5 @@
 """Jobs on a disk of their own that is really full."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Jobs outlive their process: killed at any moment, they end with the bytes of an uninterrupted run."""
 
-from __future__ import annotations
-
 import json
 import random
 import time

@@ -1,7 +1,5 @@
 """The service lives within the memory that compose and Kubernetes give it, whatever recordings come at once."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """SIGTERM: readiness goes false first, accepted work finishes, the process leaves with status 0."""
 
-from __future__ import annotations
-
 import json
 import signal
 import socket

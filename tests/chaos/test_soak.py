@@ -1,7 +1,5 @@
 """Thousands of requests, good, bad and abandoned, at one real server: no 500, nothing lost, nothing kept."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """Errors of the jobs' SQLite databases at random statements: no job ends with one, and each has its right result."""
 
-from __future__ import annotations
-
 import random
 import sqlite3
 import time

@@ -1,7 +1,5 @@
 """Ways to use the page, and scripts that question it from inside the browser."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The calls about faces over a real socket: shapes, negotiation, parameters, and what is not prepared."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """``/v1/stream/audio`` over a real socket: the way of a session, its answers, and how it is resumed and ended."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The Python client against a real service with made-up answers, and its package on its own."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import io

@@ -1,7 +1,5 @@
 """The client's live streams against a real service: answers, refusals, back pressure, and connections that break."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

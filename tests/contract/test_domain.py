@@ -1,7 +1,5 @@
 """``domain=`` chooses among the graphs of a model, in uploads, streams, jobs and on the command line alike."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The call for embeddings over a real socket: shapes, negotiation, parameters and problems."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """``text/event-stream`` on the calls that take an upload: order, equality with the JSON answer, failures."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

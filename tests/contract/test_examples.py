@@ -1,7 +1,5 @@
 """The examples of docs/examples run as they stand."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re

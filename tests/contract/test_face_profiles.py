@@ -1,7 +1,5 @@
 """``/v1/profiles?kind=face`` and the calls that take its documents, with the project's own models on a real face."""
 
-from __future__ import annotations
-
 import io
 import json
 import struct

@@ -1,7 +1,5 @@
 """Requests under foreign names and from other sites' pages, as bytes on the socket."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator
 

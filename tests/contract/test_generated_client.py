@@ -1,7 +1,5 @@
 """The OpenAPI document is good enough to generate a client from, and that client works."""
 
-from __future__ import annotations
-
 import importlib
 import io
 import json

@@ -1,7 +1,5 @@
 """``emoserve health`` against running services: plain, under TLS, with client certificates, and against none."""
 
-from __future__ import annotations
-
 import socket
 from pathlib import Path
 

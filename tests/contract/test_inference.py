@@ -1,7 +1,5 @@
 """``/v2/models/{model}/infer`` on a real socket: with Triton's own client, and with requests that cannot be."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

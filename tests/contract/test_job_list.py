@@ -1,7 +1,5 @@
 """``GET /v1/jobs``: the caller's own jobs, newest first, page by page, where the operator allows it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

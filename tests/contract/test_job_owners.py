@@ -1,7 +1,5 @@
 """Jobs of several owners: nobody sees another's, and each has limits of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

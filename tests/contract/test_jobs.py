@@ -1,7 +1,5 @@
 """``/v1/jobs``: every call, every state, every refusal, on a real socket with a real engine."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

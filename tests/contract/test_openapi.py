@@ -1,7 +1,5 @@
 """The OpenAPI document: complete, consistent, and the same as what the service does."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

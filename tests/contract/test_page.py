@@ -1,7 +1,5 @@
 """The web page in a real browser, against a real server."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The web page as those use it who see little, hear nothing, use no mouse or a narrow screen: WCAG 2.2, by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

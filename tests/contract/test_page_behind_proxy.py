@@ -1,7 +1,5 @@
 """The web page and the reference below a path of a proxy, in a real browser: nothing is asked for beside the path."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

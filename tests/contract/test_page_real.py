@@ -1,7 +1,5 @@
 """The web page in a real browser, with this project's models behind it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

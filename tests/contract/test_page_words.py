@@ -1,7 +1,5 @@
 """Words of the web page where a glance could mislead."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

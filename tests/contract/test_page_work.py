@@ -1,7 +1,5 @@
 """The web page while work goes on: windows as they come, jobs, and what can go wrong on the way."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

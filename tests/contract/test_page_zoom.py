@@ -1,7 +1,5 @@
 """Curves of a long recording can be looked at in parts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

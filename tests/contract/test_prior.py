@@ -1,7 +1,5 @@
 """``prior=`` on a real socket: every form of the answer says what was used, and bad ones are refused."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """``/v1/profiles`` and the calls that take its documents, on a real socket with the tiny models."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Parameters and recordings that are refused, in the same way at every address that takes an upload."""
 
-from __future__ import annotations
-
 import httpx
 import pytest
 

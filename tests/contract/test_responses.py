@@ -1,7 +1,5 @@
 """Shapes, headers and negotiation of every address, over a real socket."""
 
-from __future__ import annotations
-
 import re
 
 import httpx

@@ -5,8 +5,6 @@ them on again), credentials are required (so that ignoring them would be found),
 examples, coverage of each constraint, fuzzing, and chains of calls.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

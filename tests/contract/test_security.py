@@ -1,7 +1,5 @@
 """Security headers on every answer, TLS on a real socket, and what the OpenAPI document says of credentials."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import ssl

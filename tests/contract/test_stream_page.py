@@ -1,7 +1,5 @@
 """The example page with microphone and camera, in a real browser with false devices."""
 
-from __future__ import annotations
-
 import functools
 import re
 import threading

@@ -1,7 +1,5 @@
 """The client over TLS, and through a reverse proxy with a path of its own, as docs/operations.md says."""
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Iterator
 from pathlib import Path

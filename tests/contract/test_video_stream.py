@@ -1,7 +1,5 @@
 """``/v1/stream/video`` on a real socket with the project's own models: action units, pictures, and neither."""
 
-from __future__ import annotations
-
 import io
 import json
 import struct

@@ -3,8 +3,6 @@
 What is found is written beside the folder that is given as third argument, as ``crash-…``; put it into the corpus.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 import tempfile

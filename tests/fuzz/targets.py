@@ -4,8 +4,6 @@ A target is a function here and a folder of the same name in ``corpus``, replaye
 ``make fuzz SECONDS=120`` searches for more with atheris.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The committed corpus through every target: seeds of our own making, and whatever fuzzing has found."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

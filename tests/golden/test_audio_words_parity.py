@@ -1,7 +1,5 @@
 """The bag of audio words on real speech: the graph against librosa's mel bank and SciPy's transforms in float64."""
 
-from __future__ import annotations
-
 import librosa
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Published weights: our SqueezeNet and MobileNetV2 answer as the publishers' own files do (A15, A16)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Human speech through the whole service: containers, speakers, answers of every kind."""
 
-from __future__ import annotations
-
 import csv
 import io
 

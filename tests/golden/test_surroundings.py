@@ -1,7 +1,5 @@
 """Surroundings and storage of a voice change no probability by more than a twentieth: real clips."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

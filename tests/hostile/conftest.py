@@ -1,7 +1,5 @@
 """Descriptors, threads and memory of this process, which is also the server's: the same after a table as before."""
 
-from __future__ import annotations
-
 import gc
 import threading
 from collections.abc import Iterator

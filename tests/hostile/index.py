@@ -1,7 +1,5 @@
 """Index of the tests that hold each hostile row: ``python -m tests.hostile.index`` prints it as a document."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import sys

@@ -1,7 +1,5 @@
 """Inputs of the hostile table of jobs: ids, keys, event ids and bodies that cannot be."""
 
-from __future__ import annotations
-
 from tests.support.raw_http import END, FORM, part
 
 IDS = {

@@ -4,8 +4,6 @@ The numbers never change, so that tests, documents and reports can name a row. A
 with its marker, and ``python -m tests.hostile.index > docs/hostile_inputs.md``.
 """
 
-from __future__ import annotations
-
 ROWS: dict[int, tuple[str, str]] = {
     1: ("POST without a body, or an empty one", "400 `body_missing`"),
     2: ("multipart without a boundary", "400 `multipart_invalid`"),

@@ -1,7 +1,5 @@
 """Rows 37 to 39 of the table of hostile inputs: credentials that are missing, wrong, stale, misplaced or too weak."""
 
-from __future__ import annotations
-
 import base64
 import json
 import time

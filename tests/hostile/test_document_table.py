@@ -1,7 +1,5 @@
 """Documents that are none, as parts of uploads and as members of a stream's config."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """One sender's heavy work: nobody else waits until it is done. Senders without keys are told apart by address."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from pathlib import Path

@@ -4,8 +4,6 @@ The numbers are those of the project's table of hostile inputs. Rows 31 and 32 s
 here parameters are query parameters, so their counterparts are rows with bad queries.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import time

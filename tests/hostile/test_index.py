@@ -1,7 +1,5 @@
 """Every row has a test, every marker names a row, and the document says so."""
 
-from __future__ import annotations
-
 from tests.hostile.index import collect, document
 from tests.hostile.rows import CHAOS, JOBS, ROWS, STREAMS
 from tests.shared_material import ROOT

@@ -1,7 +1,5 @@
 """Hostile jobs: ids, keys and event ids that cannot be, uploads that break off, and many clients at one job."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

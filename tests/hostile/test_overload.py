@@ -1,7 +1,5 @@
 """Rows 77 and 78: too many uploads at once, clients that leave, work that takes too long."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import socket

@@ -1,7 +1,5 @@
 """Hostile media over a real socket against the whole service: decoder, model and renderers."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import socket

@@ -1,7 +1,5 @@
 """Bodies that come so slowly that they would keep every place: a least rate, and a share of one address."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import threading

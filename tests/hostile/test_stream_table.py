@@ -1,7 +1,5 @@
 """Hostile streams that need more than one message: strangers, floods, readers that do not read, and fifty at once."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import json

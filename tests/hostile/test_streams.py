@@ -1,7 +1,5 @@
 """Streams that are not what they should be: each ends with a code that says so, and the service goes on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import suppress

@@ -3,8 +3,6 @@
 Row numbers are those of the table of hostile inputs that the service was designed against.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 

@@ -1,7 +1,5 @@
 """Nothing of an upload is told to anyone: not in logs, errors, headers or metrics, and nothing on disk."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """A job's recording is never readable on disk, and gone when the job has ended."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """An expired job leaves nothing: the clock is moved, and every place is looked at."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 import time

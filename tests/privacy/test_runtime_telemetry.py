@@ -1,7 +1,5 @@
 """ONNX Runtime keeps no events of what it ran, which it would send to its maker."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Nothing of a stream is told to anyone: not in logs, audit, metrics, traces, errors or closes, and nothing on disk."""
 
-from __future__ import annotations
-
 import json
 import struct
 import tempfile

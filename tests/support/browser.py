@@ -1,7 +1,5 @@
 """A real browser without a window, and what it must never do while it shows the page."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """An authority that lives for one test, and certificates that it has signed."""
 
-from __future__ import annotations
-
 import ipaddress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

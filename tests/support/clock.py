@@ -1,7 +1,5 @@
 """A clock that tests move."""
 
-from __future__ import annotations
-
 
 class Clock:
     """Seconds that go on only when a test says so."""

@@ -1,7 +1,5 @@
 """A collector of traces: takes OTLP over HTTP and keeps it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ the calls to try; all of them if none is named.
 It prints a JSON object: by call, the name of the signal that ended the process, or the errno (0: it was not refused).
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import json

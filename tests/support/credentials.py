@@ -1,7 +1,5 @@
 """Keys and tokens for tests, with an issuer of their own."""
 
-from __future__ import annotations
-
 import base64
 import json
 import time

@@ -1,7 +1,5 @@
 """Snippets of the documents that people paste."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Usage: ``python -m tests.support.drain_program READY_GRACE_S DRAIN_S``; prints its address when it is ready.
 """
 
-from __future__ import annotations
-
 import sys
 
 from service.server import serve

@@ -1,7 +1,5 @@
 """Answers of the video pipeline that look like real ones, with everything that can be missing."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Answers of the speech pipeline that look like real ones, with everything that can be missing."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from service.pipeline.results import (

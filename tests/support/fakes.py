@@ -3,8 +3,6 @@
 The examples that they answer with are in example_results and example_affect.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence

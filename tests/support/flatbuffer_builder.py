@@ -1,7 +1,5 @@
 """Writing small FlatBuffers by hand, and TFLite files of one operator with them."""
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass, field
 

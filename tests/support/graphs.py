@@ -1,7 +1,5 @@
 """Graphs that tests build and run."""
 
-from __future__ import annotations
-
 import numpy as np
 import onnxruntime
 

@@ -1,7 +1,5 @@
 """Markers for tables of hostile rows, and the addresses that such rows are sent to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The whole service as a program of its own, to be killed and started again over the same state folder."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

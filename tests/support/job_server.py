@@ -1,7 +1,5 @@
 """A server that takes jobs: real database, spool and engine, and recordings whose first bytes say what happens."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The service on a real socket, in a thread."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

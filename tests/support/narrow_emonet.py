@@ -1,7 +1,5 @@
 """EmoNet with an eighth of its channels: what a test of a training needs no more of."""
 
-from __future__ import annotations
-
 import pytest
 
 from export.emonet import network

@@ -1,7 +1,5 @@
 """Waiting in tests: for a condition, and for how long before a test counts as hung."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Reads what is drawn on plots."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Files whose tracks begin when a test says so, and where their sounds are heard."""
 
-from __future__ import annotations
-
 import io
 from fractions import Fraction
 

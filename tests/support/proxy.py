@@ -1,7 +1,5 @@
 """A small reverse proxy: rewrites the head of each request as common ones do, and passes on everything else."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 import threading

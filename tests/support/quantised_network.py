@@ -4,8 +4,6 @@ Real numbers between the roundings stand for the 32-bit sums of an integer engin
 engine's by one step of a tensor's scale here and there.
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

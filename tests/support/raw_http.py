@@ -1,7 +1,5 @@
 """Requests as bytes, such as no client would send: forms, chunks, lengths that are not true."""
 
-from __future__ import annotations
-
 EMOTION = b"POST /v1/audio/emotion HTTP/1.1\r\nHost: localhost\r\n"
 WAV_TYPE = b"Content-Type: audio/wav\r\n"
 FORM = {"content-type": "multipart/form-data; boundary=limit0"}

@@ -1,7 +1,5 @@
 """Parameters that contradict one another, which no schema can say. Such requests have tests of their own."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The members of what segments of jobs write down, so that no change of them goes without another ``SHAPE``."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """``text/event-stream`` as tests read it."""
 
-from __future__ import annotations
-
 import re
 
 EVENTS = {"accept": "text/event-stream"}

@@ -1,7 +1,5 @@
 """A corpus of synthetic voices on disk, small enough to train on within seconds."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

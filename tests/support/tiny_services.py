@@ -1,7 +1,5 @@
 """Services on a real socket: with tiny models whose answers are known, and with this project's own models."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Messages of a video stream's client: pictures, and action units of a made-up face."""
 
-from __future__ import annotations
-
 import io
 import struct
 

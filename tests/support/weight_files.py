@@ -1,7 +1,5 @@
 """Files of weights as other programs write them, made from arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

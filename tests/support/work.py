@@ -1,7 +1,5 @@
 """Units of work for tests that call a pipeline themselves."""
 
-from __future__ import annotations
-
 from service.pipeline.device.task import Work
 
 

@@ -3,8 +3,6 @@
 Background work of the stream reads the answers. It opens a new connection when one breaks, and resumes the session.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType

@@ -4,8 +4,6 @@
 Background work of the stream reads the answers. It opens a new connection when one breaks, and resumes the session.
 """
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Iterator, Mapping

@@ -3,8 +3,6 @@
 Not torchvision's network of that name, which has one tower, other widths, no response normalisation and other weights.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """The cut of each family of publisher's networks, from a normalised picture to the embedding."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

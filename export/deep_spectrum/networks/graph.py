@@ -1,7 +1,5 @@
 """An extractor as an ONNX graph: ``picture`` in, ``embedding`` out."""
 
-from __future__ import annotations
-
 import onnx
 
 from export.deep_spectrum.networks.layers import LONGEST, WeightsError, numbers_of

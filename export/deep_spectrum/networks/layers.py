@@ -1,7 +1,5 @@
 """Any layer of a publisher's network as the place where features are read, by its name in PyTorch (A7, F22)."""
 
-from __future__ import annotations
-
 import difflib
 import math
 from typing import Any

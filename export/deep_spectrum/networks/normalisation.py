@@ -7,8 +7,6 @@ mean of its VGG networks and mean and deviation of AlexNet (F15, D3): the preset
 steps of whatever convention the weights have, ``keras`` leaves out nothing, as Keras' own preprocessing.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The eleven extractors as a table: layer, length, picture size and what the toolkit does to its pictures (A.3, D)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from export.deep_spectrum.networks.normalisation import CONVENTIONS, Convention, Omission

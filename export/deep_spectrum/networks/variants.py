@@ -5,8 +5,6 @@ not on both sides; ResNet50 of Keras strides in the first convolution of a block
 in the shapes of the weights tells them apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Weights of one network with all that has to be known of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

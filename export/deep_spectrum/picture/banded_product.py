@@ -3,8 +3,6 @@
 A whole product would multiply mostly by zero. Rows are taken in blocks, each with only the columns that it needs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

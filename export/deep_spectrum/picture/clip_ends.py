@@ -1,7 +1,5 @@
 """Beginning and end of a clip, as ONNX nodes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """matplotlib's colour maps as tables of 256 colours."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import matplotlib

@@ -9,8 +9,6 @@ by half, both halves are the same blocks of the signal, one apart. In long frame
 d and subtracted for odd d too, which halves the products of the second.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import gcd
 from typing import Literal

@@ -5,8 +5,6 @@ once, and columns and rows of pixels are laid out after them. Nothing of a clip 
 with.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import onnx
 from numpy.typing import NDArray

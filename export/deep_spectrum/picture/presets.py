@@ -1,7 +1,5 @@
 """The spectrogram plots of the Deep Spectrum systems, as parameters: what is computed and how it is drawn."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Pillow's bicubic resizing of 8-bit pictures as two matrix products with rounding after each."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Selection of the frames that are computed further, as ONNX nodes: no more than exist or are seen."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

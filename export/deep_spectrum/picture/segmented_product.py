@@ -4,8 +4,6 @@ The bins are cut into segments of one width. Each is multiplied with the few ban
 has in several segments is added up.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import reduce
 

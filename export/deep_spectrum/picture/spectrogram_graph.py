@@ -1,7 +1,5 @@
 """Values of a plot, as ONNX nodes: from the waveform to one value for each frame and row."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

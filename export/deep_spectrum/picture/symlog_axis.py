@@ -1,7 +1,5 @@
 """The row of a spectrogram seen at each row of pixels: librosa's mel axis as matplotlib draws it (F2)."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """The frame seen at each column of pixels, as ONNX nodes: librosa's time axis as matplotlib draws it."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto

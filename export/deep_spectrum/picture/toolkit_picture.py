@@ -4,8 +4,6 @@ It shares no line with the graphs that are checked against it. It follows the de
 (A4–A7, D1–D3, F1–F3, F16), not its code.
 """
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

@@ -7,8 +7,6 @@ name, 1 or formerly 4, and its blobs, 7 or formerly 6; of a blob its shape, 7, o
 height, width), and its values as floats, 5, or doubles, 8.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Weights of any source: the publisher's, a file of any known kind, or seeded random ones."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Shapes do not tell strides, paddings or the order of a flattened map. So the fil
 weights answer the same picture, and the file is refused if they differ; TensorFlow's arithmetic is tried too.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The weighted layers of an ONNX graph in the order of its nodes, whoever wrote it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

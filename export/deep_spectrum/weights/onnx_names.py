@@ -4,8 +4,6 @@ Files that were written for speed have batch normalisation folded into the convo
 bias of the folded convolution and is otherwise the identity, so that the same network takes folded and unfolded files.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

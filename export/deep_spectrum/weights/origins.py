@@ -1,7 +1,5 @@
 """Files whose origin is known by their digest: normalisation of their training and licence."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from service.card import Licence

@@ -1,7 +1,5 @@
 """Fetching the publisher's weights: torchvision's, and timm's for Xception."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from urllib.parse import urlparse
 

@@ -4,8 +4,6 @@ Only MobileNetV2 is published in this form. Its layers come in the order in whic
 class 0 for the background. The integers are taken back to real numbers; that they were rounded cannot be undone.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

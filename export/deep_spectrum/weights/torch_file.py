@@ -1,7 +1,5 @@
 """Weights in PyTorch's own files and in safetensors files."""
 
-from __future__ import annotations
-
 import pickle
 import re
 from pathlib import Path

@@ -4,8 +4,6 @@ Nothing of the file is executed. Conventions of that program that could not be c
 hand, are those of B5.
 """
 
-from __future__ import annotations
-
 import pickle
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The recogniser's layers as one ONNX graph: waveform and lengths in, their means over time out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -3,8 +3,6 @@
 Frame k is centred on sample 160·k, with zeros outside the clip. Everything of a clip is computed from the clip alone.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Final, Literal
 

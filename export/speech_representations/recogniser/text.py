@@ -1,7 +1,5 @@
 """Characters of a recogniser: its alphabet, the answer without a language model, and the character error rate."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

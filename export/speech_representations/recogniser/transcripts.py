@@ -1,7 +1,5 @@
 """Recordings with transcripts: a table, and their magnitudes in memory."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 from collections.abc import Callable, Sequence

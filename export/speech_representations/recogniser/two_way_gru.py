@@ -5,8 +5,6 @@ of the time. :class:`_Recurrence` does both directions at once, keeps what the d
 derivatives of the weights in one product over all steps.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

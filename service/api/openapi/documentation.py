@@ -1,7 +1,5 @@
 """Parts of the OpenAPI document that signatures do not give: bodies, media types, problems, examples."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

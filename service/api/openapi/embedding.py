@@ -1,7 +1,5 @@
 """OpenAPI texts of the call for embeddings."""
 
-from __future__ import annotations
-
 from service.api.openapi.documentation import (
     EXAMPLE_REQUEST_ID,
     MEDIA_PROBLEMS,

@@ -1,7 +1,5 @@
 """OpenAPI texts of the Open Inference Protocol's ``infer``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from service.api.openapi.documentation import BINARY, PROBLEM_RESPONSES, Responses, problem_responses

@@ -1,7 +1,5 @@
 """OpenAPI texts of the calls about jobs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from service.api.openapi.documentation import (

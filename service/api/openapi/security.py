@@ -1,7 +1,5 @@
 """OpenAPI texts of credentials: schemes, scopes, and the refusals 401, 403 and 429."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from service.access.caller import OPEN_PREFIX, required_scope

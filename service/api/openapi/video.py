@@ -1,7 +1,5 @@
 """OpenAPI texts of the calls about faces."""
 
-from __future__ import annotations
-
 from service.api.openapi.documentation import (
     BINARY,
     EVENT_STREAM,

@@ -6,8 +6,6 @@ Keras' SAME padding, t − 49 … t + 50 (F18), so an answer needs 5.0 s of the 
 cells add up to y before it is clipped to −1…1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final

@@ -5,8 +5,6 @@ confidence comes first, then the 17 action units, as in the AVEC tables. The pla
 of this project: no public file holds all 37 columns.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from service.pipeline.face.unit_scale import ACTION_UNITS

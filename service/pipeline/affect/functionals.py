@@ -6,8 +6,6 @@ count with the zeros that the tool wrote for them, as in those scripts (E5); ``t
 happened.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The affect model: arousal and valence at 10 Hz out of the 37 columns, and which column at which lag moved them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Decoding of uploads to samples and frames, done in confined processes (see worker.py)."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import math

@@ -1,7 +1,5 @@
 """Messages of decoder processes, read with care: the last of a job, and the announcement of samples."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -4,8 +4,6 @@ Containers, streams, packets and frames are PyAV's; :mod:`service.pipeline.decod
 them in.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import struct

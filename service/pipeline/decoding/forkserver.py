@@ -4,8 +4,6 @@ The one of ``multiprocessing`` passes its environment on, imports the main modul
 with other code; this one starts from an empty environment.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import os

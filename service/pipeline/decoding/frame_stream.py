@@ -1,7 +1,5 @@
 """Receiving the frames of a video: one at a time, never collected."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace

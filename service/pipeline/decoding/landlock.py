@@ -3,8 +3,6 @@
 It is three system calls; the bindings that are in use (landlock 1.0.0.dev5) know neither ports nor processes.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 from typing import Final

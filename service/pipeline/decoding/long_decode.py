@@ -1,7 +1,5 @@
 """Decoding of recordings too long for memory: from a source of bytes, piece by piece."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any

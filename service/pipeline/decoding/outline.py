@@ -1,7 +1,5 @@
 """The outline of a long file: its headers at their places in otherwise empty memory, enough to detect its kind."""
 
-from __future__ import annotations
-
 import mmap
 import struct
 from typing import Final

@@ -1,7 +1,5 @@
 """A callback turned into an iterator: a producer runs in a thread, and its items are taken one by one."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Callable

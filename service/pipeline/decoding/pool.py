@@ -1,7 +1,5 @@
 """A pool of warm decoder processes: each runs one job at a time, and is replaced when it dies or ages."""
 
-from __future__ import annotations
-
 import queue
 import socket
 import threading

@@ -3,8 +3,6 @@
 The service does not trust the decoder's side: it unpickles nothing and checks every length.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import struct

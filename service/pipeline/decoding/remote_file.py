@@ -3,8 +3,6 @@
 A process that can open nothing can thus decode recordings larger than memory from encrypted storage.
 """
 
-from __future__ import annotations
-
 import io
 from typing import Any, BinaryIO, Final, Protocol, cast
 

@@ -1,7 +1,5 @@
 """Decoded sound on its way into a request: collected in place, within a budget that all requests share."""
 
-from __future__ import annotations
-
 import mmap
 import threading
 import time

@@ -3,8 +3,6 @@
 No number in a file is trusted: limits are checked against the samples and frames as they are decoded.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, Final, Literal

@@ -4,8 +4,6 @@ its last release in 2021 and does not load without libseccomp, and the ones that
 The filter is a list: what is not on it ends the process. It knows x86_64 and aarch64.
 """
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import mmap

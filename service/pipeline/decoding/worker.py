@@ -4,8 +4,6 @@ A decoder that a hostile file takes over has its own memory, one connection to t
 service ends it.
 """
 
-from __future__ import annotations
-
 import io
 import socket
 from collections.abc import Callable

@@ -4,8 +4,6 @@ The account travels in the request's context, across threads, and not in signatu
 it.
 """
 
-from __future__ import annotations
-
 import contextvars
 from collections.abc import Iterator
 from contextlib import contextmanager

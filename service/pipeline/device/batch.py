@@ -8,8 +8,6 @@ On a CPU each call has one thread, and ``threads`` device threads call at once: 
 more; a recurrent network took six tenths of the time a window (measured). On a GPU one thread runs batches.
 """
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import time

@@ -1,7 +1,5 @@
 """Calls on the device: batches of units with their timings, and single functions for steps of a video."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 

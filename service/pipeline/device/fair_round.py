@@ -1,7 +1,5 @@
 """Fair turns: parties take turns, and the members of each party take turns within it."""
 
-from __future__ import annotations
-
 from collections import OrderedDict, deque
 from collections.abc import Container, Iterator
 from typing import Generic, TypeVar

@@ -4,8 +4,6 @@ Within one video each frame depends on the face found in the frame before, so on
 a batch. On a CPU a batch gains nothing, and every call goes straight to the session.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Rate of finished work, and the retry times estimated from it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -6,8 +6,6 @@ imports onnxruntime: version 1.31 stores events, error messages included, in the
 collect, unless that is switched off before the library is loaded.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import functools

@@ -5,8 +5,6 @@ Only the confidence, the 17 intensities, the time or the frame, and, where prese
 Time counts from the first row of the table. Rows in which the tool lost the face may leave their numbers out.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Final, Literal

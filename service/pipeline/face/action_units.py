@@ -1,7 +1,5 @@
 """The 17 action units in 0…5 out of a face's points: the person's resting level is subtracted, 3 frames averaged."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The graphs of a face bundle: pictures in, faces and points out. No memory of the frames before."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The request's ``neutral``: when a person's resting face is seen."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

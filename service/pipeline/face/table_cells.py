@@ -1,7 +1,5 @@
 """The cells of a table as numbers: comma, semicolon or tab between them, decimal point or decimal comma."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

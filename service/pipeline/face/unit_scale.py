@@ -1,7 +1,5 @@
 """The 17 action units, in one place: their names, their order and the scale of their intensities."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Action units of a face that is still being watched: as in a whole video, frame after frame."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

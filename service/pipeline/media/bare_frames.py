@@ -4,8 +4,6 @@ MPEG audio of layers II and III (ISO 11172-3, 13818-3), AAC in ADTS (ISO 13818-7
 functions over bytes.
 """
 
-from __future__ import annotations
-
 from typing import Final, Literal
 
 from service.problems import MediaTruncated

@@ -1,7 +1,5 @@
 """The box structure of MP4 and QuickTime files, read without trust in it. Pure functions over bytes."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from typing import Final

@@ -1,7 +1,5 @@
 """Choice of the channels of a recording, their names, and the loss of a mix."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final, Literal
 

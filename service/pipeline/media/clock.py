@@ -4,8 +4,6 @@ Second 0 is the beginning of the file's earliest track, as mpv and VLC count: a 
 begins at 0, and sound that starts later than the picture starts late. Time that has no sound is silence.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -9,8 +9,6 @@ the format whitelist refuses; the others have none. Left out because they open f
 needs them: ``rf64``, ``w64``, RIFX, and hundreds of formats of games and old systems.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 PCM_IN_WAV: Final[dict[tuple[int, int], str]] = {

@@ -1,7 +1,5 @@
 """Clipping in the recording itself: samples that stay at full scale, in the numbers that the file holds."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import numpy as np

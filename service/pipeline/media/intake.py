@@ -1,7 +1,5 @@
 """Detection of the container from the content alone, never from a name or ``Content-Type``."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass

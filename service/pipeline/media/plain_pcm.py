@@ -1,7 +1,5 @@
 """Reading of plain PCM with NumPy: 3 s take 0.02 ms, with FFmpeg 2.8 ms (measured)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, BinaryIO, Final
 

@@ -1,7 +1,5 @@
 """Conversion of decoded samples of any type to float32 at one rate, block by block in bounded memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final

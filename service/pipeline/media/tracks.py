@@ -1,7 +1,5 @@
 """The tracks of a file: which one is judged, when each begins and ends, and what is told of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final

@@ -1,7 +1,5 @@
 """Frames of a video as the decoder emits them: their times, sizes and rate."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from dataclasses import dataclass

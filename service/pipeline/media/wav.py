@@ -1,7 +1,5 @@
 """The RIFF/WAVE header, read without trust in its numbers. Pure functions over bytes."""
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass, replace
 from typing import Final

@@ -6,8 +6,6 @@ where two of them overlap, the one fades into the other along a straight line, w
 on. Each chunk is denoised for itself, so a recording that arrives in blocks gets the samples of one that comes whole.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ A bundle of the task 'speech-embedding' is made for it: Deep Spectrum features, 
 a plot of the spectrogram (A7). A speech emotion graph may give an embedding with its probabilities.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np

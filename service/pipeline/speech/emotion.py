@@ -1,7 +1,5 @@
 """Emotion of an upload: its channels are listened to, and the windows that hold speech run through the model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

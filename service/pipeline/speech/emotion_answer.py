@@ -1,7 +1,5 @@
 """The answer for a recording, made of what is known of its windows, whichever way it was listened to."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Graphs that take the waveform, run on tensors as they come: no decoding, no windows, no voice activity."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 

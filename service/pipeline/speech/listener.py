@@ -4,8 +4,6 @@ Uploads, streams and jobs all listen through it. An upload is one block, a strea
 between which everything that is known is written down. What is heard does not depend on the cuts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ The sound goes through the same listening core as that of an upload, so a stream
 window. A stream alone cannot know whether all of it will be silence, nor how many windows will come.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Loading every speech graph of the registry, side by side: readiness waits for them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

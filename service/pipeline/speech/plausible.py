@@ -1,7 +1,5 @@
 """Plausible emotions: the smallest set of labels that holds the right one in a stated share of recordings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -2,8 +2,6 @@
 where the pieces were cut. Both can be written down between two pieces and taken up again.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An upload's channels as they are judged: decoded, and denoised where that was asked for."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass

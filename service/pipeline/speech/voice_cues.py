@@ -7,8 +7,6 @@ benchmarks.voice_cues`` on the strongly acted clips of RAVDESS, on speech of fiv
 hums, tones, music and cries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Final
 

@@ -6,8 +6,6 @@ rows are not final: pictures without one give way to another track. Frames that 
 them are averaged in the end have no final rows either.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

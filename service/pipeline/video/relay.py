@@ -1,7 +1,5 @@
 """A worker thread behind a short queue: it handles items in order while the thread that puts them goes on."""
 
-from __future__ import annotations
-
 import contextvars
 import threading
 from collections import deque

@@ -1,7 +1,5 @@
 """Watching an upload: frames are received, faces followed and features noted at the same time, in three threads."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from dataclasses import replace

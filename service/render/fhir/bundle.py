@@ -4,8 +4,6 @@ Resources are built as documents and validated by fhir.resources, which rejects 
 Its import takes a third of a second, so it happens with the first FHIR answer.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime

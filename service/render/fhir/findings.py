@@ -1,7 +1,5 @@
 """Findings: results of sound and video in one form, as series, values and models."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Observations, devices and provenance as documents; :mod:`.bundle` validates them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How answers of the client are read from documents of older and newer services."""
 
-from __future__ import annotations
-
 import pytest
 from emoserve_client import Media, StreamClosed, Window
 from emoserve_client.common_answers import members

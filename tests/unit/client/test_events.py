@@ -1,7 +1,5 @@
 """The client reads events that are cut anywhere, of unknown kinds, refused, broken off, and resumed."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -1,7 +1,5 @@
 """The blocking half of the client is what the asynchronous half gives, and holds nothing asynchronous."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """When the client tries again: Retry-After, broken connections, limits, and what can be sent only once."""
 
-from __future__ import annotations
-
 import email.utils
 import io
 import time

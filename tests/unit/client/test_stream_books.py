@@ -1,7 +1,5 @@
 """The client's books of a live stream, and what it sends again when a connection broke."""
 
-from __future__ import annotations
-
 import json
 import ssl
 

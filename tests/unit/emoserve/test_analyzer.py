@@ -1,7 +1,5 @@
 """Files, arrays, tables and folders through the Python interface: what the service would answer, and its errors."""
 
-from __future__ import annotations
-
 import pickle
 import shutil
 import subprocess

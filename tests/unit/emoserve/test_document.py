@@ -1,7 +1,5 @@
 """The document of the Python interface runs as it stands, piece by piece, on this project's models."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Users' mistakes: the commands answer with one line that names the cause, and an exit status, never a trace."""
 
-from __future__ import annotations
-
 import csv
 import json
 import subprocess

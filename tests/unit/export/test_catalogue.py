@@ -1,7 +1,5 @@
 """The catalogue names every system of the checklist, and commands that are there."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The files in deploy/ fit the service: metric names, settings, probes; and promtool takes the rules."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -1,7 +1,5 @@
 """The documentation builds as a site whose links all lead somewhere and which loads nothing from elsewhere."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Statements about licence, third parties and authors agree with one another."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Every literature code that the project uses is explained in docs/literature.md."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The wheel by itself: in an environment of its own and a folder with nothing in it."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Docstrings say what a thing is: none begins with a word that puts the thing off."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

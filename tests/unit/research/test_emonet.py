@@ -1,7 +1,5 @@
 """The sweep of EmoNet's tables in miniature: every training runs once, and a second start trains nothing."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

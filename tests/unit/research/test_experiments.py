@@ -1,7 +1,5 @@
 """The experiments of the Deep Spectrum papers, end to end on a small corpus with small networks."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The systems of Lakomkin et al.: what they hear, whom they never hear, and the table by its command."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

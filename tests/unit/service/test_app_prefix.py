@@ -1,7 +1,5 @@
 """The path below which a proxy offers the service."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Processors within the quota of the control group, over trees of files as kernels make them."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

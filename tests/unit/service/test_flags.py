@@ -1,7 +1,5 @@
 """Flags: one list, and everybody who shows them says the same."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Weights under a research licence, from training to refusal: the commercial policy serves nothing of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

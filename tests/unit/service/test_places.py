@@ -1,7 +1,5 @@
 """Default folders of a checkout and of an installed package."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

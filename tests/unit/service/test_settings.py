@@ -1,7 +1,5 @@
 """Mistakes in the environment are told in one line before anything is served."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

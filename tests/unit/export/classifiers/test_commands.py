@@ -1,7 +1,5 @@
 """The commands alone take corpora to bundles that the service loads."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from types import SimpleNamespace

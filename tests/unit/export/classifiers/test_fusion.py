@@ -1,7 +1,5 @@
 """Fusions: aligned tables, named combinations, and graphs that give what is computed apart."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Linear classifiers: scikit-learn's probabilities by our rules and graphs, selection, balancing, refusals."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The extractors' bundles: exported, carded and verified by the commands, behind a small stand-in for the plot."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys

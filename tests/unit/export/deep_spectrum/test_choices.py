@@ -1,7 +1,5 @@
 """Free choice of plot and layer: stated in one text that comes back, drawn and cut as it says, and verified."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Each extractor with seeded random weights: its graph computes what its PyTorch network computes (A8–A17, D4)."""
 
-from __future__ import annotations
-
 import gc
 import warnings
 

@@ -1,7 +1,5 @@
 """Weights of every kind of file become the same tensors, and wrong files are named by their first mismatch."""
 
-from __future__ import annotations
-
 import hashlib
 import urllib.error
 

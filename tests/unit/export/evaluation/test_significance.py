@@ -1,7 +1,5 @@
 """Tests of significance against values computed by hand and by SciPy."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.stats import chi2, norm

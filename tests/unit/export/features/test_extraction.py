@@ -1,7 +1,5 @@
 """Features of corpora: rows, times, labels, and what is refused or left out."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

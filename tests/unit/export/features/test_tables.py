@@ -1,7 +1,5 @@
 """Tables of features come back as they were written, in every format."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Graphs behind one another compute what they compute one after another."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

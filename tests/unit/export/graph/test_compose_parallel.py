@@ -1,7 +1,5 @@
 """Graphs side by side compute what each computes alone, and what they share is there once."""
 
-from __future__ import annotations
-
 import numpy as np
 import onnx
 import pytest

@@ -1,7 +1,5 @@
 """Rules from PyTorch's layers to ONNX that single networks use, each against PyTorch."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,12 +1,9 @@
 """Limits of one owner: what is counted, when it is refused, and that Retry-After is true."""
 
-from __future__ import annotations
-
 import pytest
 
-from service.access.accounts import MAX_IDLE_ACCOUNTS, Accounts, LimitedAccount
+from service.access.accounts import MAX_IDLE_ACCOUNTS, Accounts, LimitedAccount, TokenBucket
 from service.access.caller import ANONYMOUS, Caller
-from service.access.token_bucket import TokenBucket
 from service.pipeline.device.account import charged_to
 from service.pipeline.device.admit import Admission
 from service.problems import CapacityExceeded, RateLimited

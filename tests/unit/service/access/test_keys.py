@@ -1,7 +1,5 @@
 """API keys: made once, stored as hashes, compared in constant time, rotated without a restart."""
 
-from __future__ import annotations
-
 import json
 import logging
 import stat

@@ -1,7 +1,5 @@
 """Who takes turns with whom where there are no keys."""
 
-from __future__ import annotations
-
 import pytest
 
 from service.access.caller import ANONYMOUS, Caller, sender_of, set_caller

@@ -1,7 +1,5 @@
 """JSON Web Tokens: what must be in them, which signatures count, and where the keys come from."""
 
-from __future__ import annotations
-
 import json
 import os
 import threading

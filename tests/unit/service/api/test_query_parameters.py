@@ -1,7 +1,5 @@
 """The bounds of every query parameter: what lies beyond one is refused and pointed at, what lies on it is taken."""
 
-from __future__ import annotations
-
 import pytest
 from fastapi import Request
 from pydantic import BaseModel, ValidationError

@@ -1,7 +1,5 @@
 """``emoserve analyze --embedding`` and ``--denoise``, with stand-ins for the models; ``check`` with real tiny ones."""
 
-from __future__ import annotations
-
 import csv
 import sys
 from pathlib import Path

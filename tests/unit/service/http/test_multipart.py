@@ -1,7 +1,5 @@
 """The multipart reader: every limit, every broken framing, and the same answer however the body is cut."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """``Accept``: quality, specificity, order, and what is malformed."""
 
-from __future__ import annotations
-
 import pytest
 
 from service.http.negotiation import CSV, JSON, PNG, choose_fhir_version, choose_media_type

@@ -1,7 +1,5 @@
 """Bodies of the Open Inference Protocol: what the contract tests cannot send, and the way back."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

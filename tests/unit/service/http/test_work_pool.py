@@ -1,7 +1,5 @@
 """The work pool and the memory for uploads."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 

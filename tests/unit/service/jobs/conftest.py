@@ -1,7 +1,5 @@
 """A job whose way can be disturbed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

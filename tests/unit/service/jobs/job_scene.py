@@ -1,7 +1,5 @@
 """One job on its way, at whose every line something can happen."""
 
-from __future__ import annotations
-
 import sys
 import threading
 from collections.abc import Callable

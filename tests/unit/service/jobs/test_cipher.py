@@ -1,7 +1,5 @@
 """Encrypted files: what is written is read, from anywhere, and nothing else is."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Results and checkpoints survive being written down, to the last bit."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import fields, is_dataclass, replace
 

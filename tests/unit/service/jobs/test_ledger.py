@@ -1,7 +1,5 @@
 """The table of jobs: states go one way only, keys go with them."""
 
-from __future__ import annotations
-
 import logging
 import math
 import sqlite3

@@ -1,7 +1,5 @@
 """A long recording in segments gives what it gives in one piece, interrupted or not."""
 
-from __future__ import annotations
-
 import threading
 import time
 

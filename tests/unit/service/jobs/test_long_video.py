@@ -1,7 +1,5 @@
 """A long video in segments gives what it gives in one piece, with the publisher's face networks on a real face."""
 
-from __future__ import annotations
-
 import functools
 import io
 

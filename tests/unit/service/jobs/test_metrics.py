@@ -1,7 +1,5 @@
 """Metrics of jobs: counts with every change, sizes of files only when asked."""
 
-from __future__ import annotations
-
 from unittest.mock import create_autospec
 
 import pytest

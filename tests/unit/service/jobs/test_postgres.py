@@ -1,7 +1,5 @@
 """Jobs in PostgreSQL: the same ledger and engine, and a job that goes on after a kill."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

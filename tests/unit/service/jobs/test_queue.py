@@ -1,7 +1,5 @@
 """The order in which jobs run, and what a job waits for."""
 
-from __future__ import annotations
-
 import itertools
 import sys
 import threading

@@ -1,7 +1,5 @@
 """A job is cancelled, abandoned or broken at every line of the way that it goes: nothing it held is ever kept."""
 
-from __future__ import annotations
-
 import itertools
 import random
 import sqlite3

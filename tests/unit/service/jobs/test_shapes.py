@@ -1,7 +1,5 @@
 """Records that another release wrote in another shape are worked for again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """Folders of jobs: whole files or none, room that is left, nothing left behind."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """The check of each parameter, which HTTP, streams, jobs and the command line share."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

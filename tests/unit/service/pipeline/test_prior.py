@@ -1,7 +1,5 @@
 """Priors of the classes: Bayes' rule, what is refused, and one answer whichever way a recording is heard."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Drawn variants of tables of action units: each answer is checked by arithmetic from how its table was made."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """FHIR bundles say what the JSON answers say, and both releases take them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

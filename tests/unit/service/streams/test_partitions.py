@@ -1,7 +1,5 @@
 """The rows of a stream of faces do not depend on how it was cut, nor on the jitter of its times."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings

@@ -1,7 +1,5 @@
 """Buffers of one stream: bounds of what waits, of what was answered, and its account."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """Which sessions count, and until when."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import ExitStack
 

@@ -1,7 +1,5 @@
 """The audit log: one line a request, appended, and what happens when it cannot be written."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

@@ -1,7 +1,5 @@
 """Metrics by their names, logs without content."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

@@ -1,7 +1,5 @@
 """Traces: a span a request and a stage, at the right times, joined to the caller's, of allowed words alone."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

@@ -1,7 +1,5 @@
 """The recogniser: clips do not touch one another, and PyTorch's packed sequences, librosa and the graph agree."""
 
-from __future__ import annotations
-
 import librosa
 import numpy as np
 import pytest

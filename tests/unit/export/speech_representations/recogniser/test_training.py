@@ -1,7 +1,5 @@
 """Characters, transcripts, and the training by its command."""
 
-from __future__ import annotations
-
 import csv
 import json
 

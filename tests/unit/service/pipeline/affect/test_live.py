@@ -1,7 +1,5 @@
 """Frames that arrive piece by piece get the rows of a whole recording."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Decoded sound is bounded: what requests hold together, and what the worst files cost."""
 
-from __future__ import annotations
-
 import gc
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A confined process tries what an attacker would, as root and as 10001, with all layers and with all but seccomp."""
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import json

@@ -1,7 +1,5 @@
 """Decoder processes: what they may do, and what becomes of them and of their jobs."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

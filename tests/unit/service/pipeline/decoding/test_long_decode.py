@@ -1,7 +1,5 @@
 """Decoding from a source of bytes: the samples and frames of an upload, in pieces, and no trust in who asks."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

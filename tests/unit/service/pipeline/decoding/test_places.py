@@ -1,7 +1,5 @@
 """Places at the decoders: owners take turns, long work gives way, and short work never waits for it."""
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import ThreadPoolExecutor
 

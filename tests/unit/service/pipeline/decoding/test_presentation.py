@@ -1,7 +1,5 @@
 """One clock for sound and pictures: late starts, gaps and ends of drawn files, checked by how each was made."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 

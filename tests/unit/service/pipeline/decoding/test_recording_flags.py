@@ -1,7 +1,5 @@
 """Flags of a recording: clipping, ends that are missing, data left out, mixes that cancel. Drawn files."""
 
-from __future__ import annotations
-
 import random
 
 import numpy as np

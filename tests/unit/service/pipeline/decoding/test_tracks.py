@@ -1,7 +1,5 @@
 """Choice of the track: drawn orders of silent, speaking, marked and unknown tracks."""
 
-from __future__ import annotations
-
 import random
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Turns of accounts, and that the queues take them."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 

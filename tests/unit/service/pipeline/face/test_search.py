@@ -1,7 +1,5 @@
 """Small faces, turned faces and still ones, drawn at places that are known, with the publisher's networks."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Positions of blocks of sound, whatever their time stamps say."""
 
-from __future__ import annotations
-
 import pytest
 
 from service.pipeline.media.clock import SoundClock

@@ -1,7 +1,5 @@
 """Recognition of sound: every container on the list, tags and padding before bare frames; refusals that tell."""
 
-from __future__ import annotations
-
 import random
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Rows of a timeline are told in their order, each as soon as it is judged."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Silence and outline, measured in blocks, are those of the whole."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

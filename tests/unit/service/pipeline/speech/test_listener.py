@@ -1,7 +1,5 @@
 """The same recording as an upload, as a stream and as a job, cut anywhere, gives the same answer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import cast
 

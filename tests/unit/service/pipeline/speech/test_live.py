@@ -1,7 +1,5 @@
 """Properties of streams alone: windows that come at once, little memory, and limits of their own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Profiles: their arithmetic, and one answer whichever way a recording is heard with one."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

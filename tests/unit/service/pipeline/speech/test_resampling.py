@@ -1,7 +1,5 @@
 """Resampling by stretches gives what the whole gives, wherever it is cut and whenever it is written down."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import soxr

@@ -1,7 +1,5 @@
 """Utterances: what joins, what is left out, which clips the model hears; the same wherever the sound is cut."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import cast

@@ -1,7 +1,5 @@
 """Cues of voice: what is no speech stays without an answer, very high voices get one, cuts change nothing."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Iterator
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The speaker turn as it is told: nothing where the file has no sound."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Pictures that arrive one by one: the face that was asked for, smoothed to the end, after its neutral stretch."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from types import SimpleNamespace
