@@ -11,6 +11,7 @@ import wave
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ import orjson
 
 from service.cli.check_faces import face_checks
 from service.cli.check_jobs import job_checks
-from service.cli.check_result import Check, attempt
+from service.cli.check_result import Check, attempt, tried
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.local.engine import PATIENCE_S
 from service.local.sources import printable
@@ -71,8 +72,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
             yield from _bundle_checks(registry, settings)
         decoder, problem = attempt(lambda: _start_decoder(settings, stack))
         if decoder is not None:
-            detail, problem = attempt(lambda: _decode_probe(decoder))
-            yield Check("sandbox", ok=detail is not None, detail=detail or problem)
+            yield tried("sandbox", lambda: _decode_probe(decoder))
         else:
             yield Check("sandbox", ok=False, detail=problem)
         if registry is None or decoder is None:
@@ -84,11 +84,9 @@ def run_checks(settings: Settings) -> Iterator[Check]:
             return
         yield Check("provider", ok=True, detail=f"{pipeline.provider} (device={settings.device}){_fallback(settings)}")
         for bundle in _speech_bundles(registry):
-            detail, problem = attempt(lambda bundle=bundle: _judge_probe(pipeline, bundle))  # type: ignore[misc]
-            yield Check(f"model {_name(bundle)}", ok=detail is not None, detail=detail or problem)
+            yield tried(f"model {_name(bundle)}", partial(_judge_probe, pipeline, bundle))
         for bundle in registry.of_task("speech-embedding"):
-            detail, problem = attempt(lambda bundle=bundle: _embed_probe(pipeline, bundle))  # type: ignore[misc]
-            yield Check(f"model {_name(bundle)}", ok=detail is not None, detail=detail or problem)
+            yield tried(f"model {_name(bundle)}", partial(_embed_probe, pipeline, bundle))
         yield from face_checks(settings, registry, decoder, pipeline, stack)
 
 
@@ -155,9 +153,9 @@ def _start_pipeline(settings: Settings, registry: Registry, decoder: Decoder, st
 
 
 def _judge_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
-    card = bundle.card
     began_s = time.monotonic()
-    result = pipeline.analyse(probe_wav(), AudioOptions(model=card.name, version=card.version), Work.within(PATIENCE_S))
+    asked = AudioOptions(bundle.card.name, bundle.card.version)
+    result = pipeline.analyse(probe_wav(), asked, Work.within(PATIENCE_S))
     took_ms = 1000 * (time.monotonic() - began_s)
     if result.model.sha256 != bundle.sha256:
         raise ValueError("other weights answered")
@@ -170,11 +168,9 @@ def _judge_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
 
 
 def _embed_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
-    card = bundle.card
     began_s = time.monotonic()
-    result = pipeline.embed(
-        probe_wav(), EmbeddingOptions(model=card.name, version=card.version), Work.within(PATIENCE_S)
-    )
+    asked = EmbeddingOptions(bundle.card.name, bundle.card.version)
+    result = pipeline.embed(probe_wav(), asked, Work.within(PATIENCE_S))
     took_ms = 1000 * (time.monotonic() - began_s)
     if result.model.sha256 != bundle.sha256:
         raise ValueError("other weights answered")

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from service.cli.check_result import Check, attempt
+from service.cli.check_result import Check, tried
 from service.settings import Settings
 
 
@@ -13,8 +13,7 @@ def job_checks(settings: Settings) -> Iterator[Check]:
     if not settings.jobs:
         yield Check("jobs", ok=True, detail="switched off")
         return
-    detail, problem = attempt(lambda: _try(settings))
-    yield Check("jobs", ok=detail is not None, detail=detail or problem)
+    yield tried("jobs", lambda: _try(settings))
 
 
 def _try(settings: Settings) -> str:

@@ -19,6 +19,12 @@ class Check:
     detail: str
 
 
+def tried(name: str, action: Callable[[], str]) -> Check:
+    """The check ``name``, whose detail is what ``action`` returns, or the reason why it failed."""
+    detail, problem = attempt(action)
+    return Check(name, ok=detail is not None, detail=detail or problem)
+
+
 def attempt(action: Callable[[], Made]) -> tuple[Made | None, str]:
     """The result of ``action``, or None and the reason: whatever goes wrong is what a check is for."""
     try:

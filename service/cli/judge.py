@@ -5,10 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from service.cli.profile import read_profile_file
-from service.cli.terminal import UsageError
+from service.cli.terminal import UsageError, usage_errors
 from service.local.judge import MODES, Choices
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.face.neutral import STRETCH, FaceProfile
@@ -105,22 +103,16 @@ def _face_options(arguments: argparse.Namespace) -> tuple[VideoOptions, TableOpt
         "model": arguments.affect_model,
         "version": arguments.affect_version,
     }
-    try:
+    voice = (
+        {"audio_model": arguments.model, "audio_version": arguments.model_version}
+        if "audio" in {part.strip() for part in arguments.include.split(",")}
+        else {}
+    )
+    tracks = {"track": arguments.track, "picture_track": arguments.picture_track}
+    with usage_errors():
         table = TableQuery(fps=arguments.fps, **common)
-        voice = (
-            {"audio_model": arguments.model, "audio_version": arguments.model_version}
-            if "audio" in {part.strip() for part in arguments.include.split(",")}
-            else {}
-        )
-        tracks = {"track": arguments.track, "picture_track": arguments.picture_track}
         resting = _resting(arguments.neutral)
         neutral = arguments.neutral if resting is None else "document"
         video = VideoQuery(neutral=neutral, channel=arguments.channel, **tracks, **common, **voice)
-        return replace(
-            video.options(), resting=resting
-        ), table.options() if arguments.mode == "table" else TableOptions()
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--{first['loc'][0]}: {first['msg']}") from error
-    except Unprocessable as problem:
-        raise UsageError(problem.detail) from problem
+        options = replace(video.options(), resting=resting)
+        return options, table.options() if arguments.mode == "table" else TableOptions()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.cli.table_parts import plain_table
 from service.cli.terminal import UsageError, console_for, say
 from service.settings import KeyLimits, Settings
 
@@ -75,14 +76,9 @@ def _new(arguments: argparse.Namespace, path: Path) -> int:
 
 
 def _list(arguments: argparse.Namespace, path: Path) -> int:  # noqa: ARG001 - all actions are called alike
-    from rich import box
-    from rich.table import Table
-
     from service.access.key_file import parse_key_file
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in ("id", "owner", "state", "scopes", "created", "limits"):
-        table.add_column(heading, overflow="fold")
+    table = plain_table("id", "owner", "state", "scopes", "created", "limits")
     now = datetime.now(UTC)
     for entry in parse_key_file(path.read_bytes()).keys:
         limits = {} if entry.limits is None else entry.limits.model_dump(exclude_none=True)

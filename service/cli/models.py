@@ -10,6 +10,7 @@ import orjson
 
 from service.card import Measurement, Task
 from service.cli.settings_flags import add_model_flags, settings_from
+from service.cli.table_parts import plain_table
 from service.cli.terminal import console_for
 from service.problems import ModelNotFound
 
@@ -60,13 +61,7 @@ def _document(registry: Registry) -> str:
 
 
 def _print_table(registry: Registry) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("")
-    for heading in ("model", "version", "task", "licence", "measured"):
-        table.add_column(heading, overflow="fold")
+    table = plain_table("", "model", "version", "task", "licence", "measured")
     for bundle in registry.bundles:
         card = bundle.card
         licence = card.licence.spdx + ("" if card.licence.commercial_use else " (not commercial)")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.cli.settings_flags import add_model_flags, settings_from
-from service.cli.terminal import UsageError, failure_line, say
+from service.cli.terminal import UsageError, failure_line, say, usage_errors
 from service.local.engine import PATIENCE_S, running_engine
 from service.local.sources import VIDEO_SUFFIXES, FileError, find_sources
 from service.pipeline.audio_options import AudioOptions
@@ -15,7 +15,7 @@ from service.pipeline.device.task import Work
 from service.pipeline.face.neutral import FaceProfile
 from service.pipeline.results import VoiceProfile
 from service.pipeline.video_setup import require_faces
-from service.problems import Problem, ProfileInvalid, ProfileMismatch, Unprocessable
+from service.problems import Problem, ProfileInvalid, ProfileMismatch
 
 Profile = TypeVar("Profile")
 
@@ -109,17 +109,10 @@ def _check(arguments: argparse.Namespace) -> str:
     Raises:
         UsageError: there is one.
     """
-    from pydantic import ValidationError
-
     from service.api.profiles import ProfileQuery
 
     given = {"model": arguments.model, "version": arguments.model_version, "neutral": arguments.neutral}
-    try:
+    with usage_errors():
         query = ProfileQuery(kind=arguments.kind, **given)
         query.check()
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--{first['loc'][0]}: {first['msg']}") from error
-    except Unprocessable as problem:
-        raise UsageError(problem.detail) from problem
     return query.neutral or "median"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from service.local.sources import printable
-from service.problems import Problem
+from service.problems import Problem, Unprocessable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +21,20 @@ PLAIN_WIDTH = 10_000
 
 class UsageError(Exception):
     """Arguments that do not go together; exit status 2."""
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Refuse flags that the service would refuse as parameters, by :class:`UsageError`."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{first['loc'][0]}: {first['msg']}") from error
+    except Unprocessable as problem:
+        raise UsageError(problem.detail) from problem
 
 
 def say(text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,17 +49,12 @@ def running_engine(settings: Settings, decoders: int = 1) -> Iterator[LocalEngin
     registry = Registry.load(settings)
     decoder = Decoder(settings.limits, decoders, is_strict=settings.sandbox == "strict")
     decoder.start()
-    try:
+    with ExitStack() as stack:
+        stack.callback(decoder.close)
         pipeline = SpeechPipeline(settings, registry, decoder)
-        try:
-            pipeline.warm_up()
-            affect = load_affect(settings, registry, decoder, pipeline)
-            try:
-                yield LocalEngine(registry, pipeline, affect)
-            finally:
-                if affect is not None:
-                    affect.close()
-        finally:
-            pipeline.close()
-    finally:
-        decoder.close()
+        stack.callback(pipeline.close)
+        pipeline.warm_up()
+        affect = load_affect(settings, registry, decoder, pipeline)
+        if affect is not None:
+            stack.callback(affect.close)
+        yield LocalEngine(registry, pipeline, affect)

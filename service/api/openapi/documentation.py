@@ -6,51 +6,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from service import problems
 from service.http.negotiation import CSV, EVENTS, FHIR, PNG
 from service.http.problem_response import MEDIA_TYPE, problem_document
 from service.pipeline.media.containers import TITLES
-from service.problems import (
-    BodyMissing,
-    BodyTimeout,
-    CapacityExceeded,
-    CodecUnsupported,
-    ContainerUnsupported,
-    ContentEncodingUnsupported,
-    DeadlineExceeded,
-    DecoderUnavailable,
-    DenoiserUnavailable,
-    Draining,
-    FieldMissing,
-    FieldNotFile,
-    FieldTooLarge,
-    FilenameInvalid,
-    FrameTooLarge,
-    HeadersTooLarge,
-    InferenceUnavailable,
-    InternalError,
-    Malformed,
-    MediaInvalid,
-    MediaTooLong,
-    MethodNotAllowed,
-    ModelNotFound,
-    MultipartInvalid,
-    MultipartTruncated,
-    NotAcceptable,
-    NotFound,
-    Problem,
-    ProfileInvalid,
-    ProfileMismatch,
-    ProfileTooLittleFace,
-    ProfileTooLittleSpeech,
-    TooLarge,
-    TooManyChannels,
-    TooManyFields,
-    TooManyFiles,
-    Unavailable,
-    Unprocessable,
-    UnsupportedContentType,
-    all_problems,
-)
 from service.schemas.about import ProblemDocument
 from service.schemas.audio import AudioEmotionAnswer
 from service.schemas.inference import InferRequest
@@ -166,7 +125,7 @@ VOICE_BODY = with_profile_part(UPLOAD_BODY, PROFILE)
 FACE_BODY = with_profile_part(UPLOAD_BODY, NEUTRAL)
 
 
-def problem_responses(*kinds: type[Problem]) -> Responses:
+def problem_responses(*kinds: type[problems.Problem]) -> Responses:
     """OpenAPI responses for ``kinds``, grouped by status, with an example of each."""
     responses: Responses = {}
     for kind in kinds:
@@ -185,51 +144,51 @@ def _problem_response(description: str) -> dict[str, Any]:
 
 PROBLEM_RESPONSES: Responses = {
     "default": _problem_response("Any other error."),
-    **problem_responses(MethodNotAllowed, HeadersTooLarge, InternalError),
+    **problem_responses(problems.MethodNotAllowed, problems.HeadersTooLarge, problems.InternalError),
 }
 
-UPLOAD_PROBLEMS: tuple[type[Problem], ...] = (
-    Malformed,
-    BodyMissing,
-    MultipartInvalid,
-    MultipartTruncated,
-    FieldNotFile,
-    FieldMissing,
-    TooManyFiles,
-    TooManyFields,
-    FieldTooLarge,
-    FilenameInvalid,
-    ModelNotFound,
-    NotAcceptable,
-    BodyTimeout,
-    TooLarge,
-    UnsupportedContentType,
-    ContentEncodingUnsupported,
-    Unprocessable,
-    Unavailable,
-    CapacityExceeded,
-    Draining,
-    InferenceUnavailable,
-    DeadlineExceeded,
+UPLOAD_PROBLEMS: tuple[type[problems.Problem], ...] = (
+    problems.Malformed,
+    problems.BodyMissing,
+    problems.MultipartInvalid,
+    problems.MultipartTruncated,
+    problems.FieldNotFile,
+    problems.FieldMissing,
+    problems.TooManyFiles,
+    problems.TooManyFields,
+    problems.FieldTooLarge,
+    problems.FilenameInvalid,
+    problems.ModelNotFound,
+    problems.NotAcceptable,
+    problems.BodyTimeout,
+    problems.TooLarge,
+    problems.UnsupportedContentType,
+    problems.ContentEncodingUnsupported,
+    problems.Unprocessable,
+    problems.Unavailable,
+    problems.CapacityExceeded,
+    problems.Draining,
+    problems.InferenceUnavailable,
+    problems.DeadlineExceeded,
 )
 """Refusals of every call that takes a file."""
 
-MEDIA_PROBLEMS: tuple[type[Problem], ...] = (
+MEDIA_PROBLEMS: tuple[type[problems.Problem], ...] = (
     *UPLOAD_PROBLEMS,
-    MediaTooLong,
-    TooManyChannels,
-    FrameTooLarge,
-    ContainerUnsupported,
-    CodecUnsupported,
-    *(kind for kind in all_problems() if issubclass(kind, MediaInvalid)),
-    DecoderUnavailable,
+    problems.MediaTooLong,
+    problems.TooManyChannels,
+    problems.FrameTooLarge,
+    problems.ContainerUnsupported,
+    problems.CodecUnsupported,
+    *(kind for kind in problems.all_problems() if issubclass(kind, problems.MediaInvalid)),
+    problems.DecoderUnavailable,
 )
 """Refusals of every call that takes a recording."""
 
-PROFILE_PROBLEMS = (ProfileInvalid, ProfileMismatch)
+PROFILE_PROBLEMS = (problems.ProfileInvalid, problems.ProfileMismatch)
 """Refusals of every call that takes a profile."""
-VOICE_PROBLEMS = (*PROFILE_PROBLEMS, ProfileTooLittleSpeech)
-MAKER_PROBLEMS = (*VOICE_PROBLEMS, ProfileTooLittleFace)
+VOICE_PROBLEMS = (*PROFILE_PROBLEMS, problems.ProfileTooLittleSpeech)
+MAKER_PROBLEMS = (*VOICE_PROBLEMS, problems.ProfileTooLittleFace)
 
 AUDIO_RESPONSES: Responses = {
     200: {
@@ -244,10 +203,10 @@ AUDIO_RESPONSES: Responses = {
         },
     },
     **PROBLEM_RESPONSES,
-    **problem_responses(*MEDIA_PROBLEMS, DenoiserUnavailable, *VOICE_PROBLEMS),
+    **problem_responses(*MEDIA_PROBLEMS, problems.DenoiserUnavailable, *VOICE_PROBLEMS),
 }
 
-NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(NotFound, ModelNotFound)
+NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(problems.NotFound, problems.ModelNotFound)
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
