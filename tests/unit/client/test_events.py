@@ -148,10 +148,14 @@ def test_after_the_first_event_there_is_no_second_request(ask: Ask, pauses: list
     assert (len(script.requests), pauses) == (1, [])
 
 
-def test_a_refusal_is_a_problem(ask: Ask) -> None:
+@pytest.mark.parametrize(
+    ("status", "code", "call"),
+    [(422, "config_invalid", ("audio_emotion_events", b"x")), (404, "job_not_found", ("job_events", "j"))],
+)
+def test_a_refusal_is_a_problem(ask: Ask, status: int, code: str, call: tuple[str, object]) -> None:
     with pytest.raises(Problem) as caught:
-        ask(Script(httpx.Response(422, json={"code": "config_invalid"})), "audio_emotion_events", b"x", into=[])
-    assert caught.value.code == "config_invalid"
+        ask(Script(httpx.Response(status, json={"code": code})), *call, into=[])
+    assert caught.value.code == code
 
 
 GREETING = b": job\nretry: 1500\n\n"
@@ -212,9 +216,3 @@ def test_a_job_that_is_alive_is_not_given_up(ask: Ask) -> None:
     quiet = [events(GREETING, b": ping\n\n") for _ in range(9)]  # a proxy that ends long responses
     (job,) = ask(Script(*quiet, events(GREETING, state("failed"))), "job_events", "j", into=[])
     assert job.state is JobState.FAILED
-
-
-def test_a_job_that_is_not_there(ask: Ask) -> None:
-    with pytest.raises(Problem) as caught:
-        ask(Script(httpx.Response(404, json={"code": "job_not_found"})), "job_events", "j", into=[])
-    assert caught.value.code == "job_not_found"

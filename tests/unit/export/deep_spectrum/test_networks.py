@@ -12,6 +12,7 @@ from export.deep_spectrum.networks.network import EmbeddingNetwork
 from export.deep_spectrum.networks.normalisation import CONVENTIONS, omissions
 from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.weights.load import load_weights
+from export.graph.module_graph import trace
 from service.pipeline.device.session import Session
 
 DIMENSIONS = {
@@ -39,8 +40,8 @@ def relative(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).max() / np.abs(other).max())
 
 
-DEEPER = {"vgg19", "densenet169", "densenet201"}
-"""More layers of the kinds that vgg16 and densenet121 have, and hundreds of megabytes of them."""
+DEEPER = {"vgg16", "vgg19", "densenet169", "densenet201"}
+"""More layers of the kinds that alexnet and densenet121 have, and hundreds of megabytes of them."""
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,14 @@ def test_graph_computes_what_pytorch_computes(name, tmp_path):
     assert relative(alone, together[1:]) <= 1e-5
     assert (together.min() >= 0) == extractor.after_relu
     assert relative(together[:1], together[1:]) > 1e-3  # the picture matters
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg19"])
+def test_a_vgg_is_cut_behind_the_relu_of_its_second_dense_layer(name):
+    """All that distinguishes its way from AlexNet's, whose numbers are compared; its own are with the deeper ones."""
+    layers = [node.target for node in trace(EmbeddingNetwork(name)).graph.nodes if node.op == "call_module"]
+    assert layers[-3:] == ["network.classifier.2", "network.classifier.3", "network.classifier.4"]
+    assert isinstance(EmbeddingNetwork(name).network.classifier[4], torch.nn.ReLU)
 
 
 def test_the_table_is_complete():

@@ -24,25 +24,18 @@ def archive(**members: bytes) -> bytes:
     return opened.getvalue()
 
 
-def test_a_file_with_another_hash_is_refused_with_both_hashes() -> None:
-    with pytest.raises(FaceSourceError, match=f"expected {sources.TASK_SHA256}"):
-        from_task(archive(model=b"no"))
-
-
-@pytest.mark.parametrize("data", [b"", b"not an archive", archive()[:-3]])
-def test_a_wheel_that_is_no_archive_is_refused(data: bytes) -> None:
-    with pytest.raises(FaceSourceError, match="archive"):
-        from_wheel(data)
-
-
-def test_a_wheel_without_the_networks_is_refused() -> None:
-    with pytest.raises(FaceSourceError, match="holds no mediapipe/modules"):
-        from_wheel(archive(other=b""))
-
-
-def test_a_wheel_with_another_network_is_refused() -> None:
-    with pytest.raises(FaceSourceError, match="sha256"):
-        from_wheel(archive(**{member.name: b"changed" for member in WHEEL_MEMBERS.values()}))
+@pytest.mark.parametrize(
+    ("read", "data", "reason"),
+    [
+        (from_task, archive(model=b"no"), f"expected {sources.TASK_SHA256}"),
+        *((from_wheel, data, "archive") for data in (b"", b"not an archive", archive()[:-3])),
+        (from_wheel, archive(other=b""), "holds no mediapipe/modules"),
+        (from_wheel, archive(**{member.name: b"changed" for member in WHEEL_MEMBERS.values()}), "sha256"),
+    ],
+)
+def test_files_that_are_not_the_published_ones_are_refused(read, data: bytes, reason: str) -> None:
+    with pytest.raises(FaceSourceError, match=reason):
+        read(data)
 
 
 def test_an_oversized_network_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
