@@ -1,39 +1,69 @@
 """``emoserve analyze``: judge recordings in this process."""
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from service.cli.embeddings import EmbeddingFile, add_embedding_flags, check_embedding_flags, embedding_file
 from service.cli.judge import add_face_flags, choices_from
+from service.cli.parts import PartsReport
 from service.cli.plots import Plots
 from service.cli.progress import FileProgress, progress_bar
 from service.cli.reports import Report, report_for
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import UsageError, failure_line, say
 from service.local.answers import Answer
-from service.local.engine import PATIENCE_S, LocalEngine, running_engine
-from service.local.judge import Choices, judge
-from service.local.sources import FileError, Source, find_sources
-from service.pipeline.device.task import Work
+from service.local.engine import LocalEngine, running_engine
+from service.local.many import Judged, answers
+from service.local.sources import STANDARD_INPUT, FileError, Source, find_sources
 
 _LONG_WORK_BYTES = 4 * 1024**2
+
+_NOT_OF_ANSWERS: Final = frozenset(
+    {
+        "paths",
+        "files_from",
+        "workers",
+        "form",
+        "output",
+        "resume",
+        "plot",
+        "dark",
+        "embedding",
+        "threads",
+        "run",
+        "command",
+    }
+)
+"""Flags on which no answer depends."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this command."""
-    parser.add_argument("paths", nargs="+", metavar="FILE|FOLDER", help="recordings; '-' is standard input")
+    parser.add_argument("paths", nargs="*", metavar="FILE|FOLDER", help="recordings; '-' is standard input")
+    parser.add_argument("--files-from", metavar="LIST", help="more recordings, one path a line; '-' is standard input")
+    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="recordings judged at once")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="form", action="store_const", const="json", help="JSON, one line a file")
     form.add_argument(
         "--csv", dest="form", action="store_const", const="csv", help="CSV, one row a window or utterance"
     )
+    form.add_argument(
+        "--format",
+        dest="form",
+        type=lambda name: "json" if name == "jsonl" else name,
+        choices=["table", "json", "csv", "parquet"],
+        metavar="{table,jsonl,csv,parquet}",
+        help="'parquet' writes parts into the folder --output, one row a recording, or as --timeline or --segments say",
+    )
     parser.set_defaults(form="table")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there instead of standard output")
+    parser.add_argument("--resume", action="store_true", help="go on with the parts in --output: nothing is done twice")
     parser.add_argument(
         "--plot",
         metavar="OUT.png",
@@ -78,9 +108,16 @@ def run(arguments: argparse.Namespace) -> int:
     choices = choices_from(arguments)
     if arguments.voice_activity and arguments.form == "csv" and not arguments.plot:
         raise UsageError("--voice-activity has no place in --csv: choose --json or --plot")
+    if arguments.form == "parquet" and arguments.output is None:
+        raise UsageError("--format parquet writes a folder: name it with --output")
+    if arguments.resume and arguments.form != "parquet":
+        raise UsageError("--resume goes on with the parts of --format parquet")
     failures: list[tuple[str, str]] = []
-    sources = find_sources(arguments.paths, lambda name, reason: failures.append((name, reason)), choices.suffixes)
-    several = len(arguments.paths) > 1 or len(sources) > 1
+    paths = [*arguments.paths, *_listed(arguments.files_from)]
+    if not paths:
+        raise UsageError("name recordings or folders, or a list of them with --files-from")
+    sources = find_sources(paths, lambda name, reason: failures.append((name, reason)), choices.suffixes)
+    several = len(paths) > 1 or len(sources) > 1
     plots = (
         Plots(arguments.plot, sources, dark=arguments.dark, audio=choices.audio, include=choices.include)
         if arguments.plot and sources
@@ -92,16 +129,23 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"{name}: {reason}")
     if not sources:
         return 1
-    with (
-        running_engine(settings) as engine,
-        _opened(arguments.output) as stream,
-        embedding_file(arguments, several=several) as embeddings,
-    ):
-        shown = replace(choices.audio, timeline=arguments.timeline)
-        report = report_for(arguments.form, stream, several=several, audio=shown, include=choices.include)
+    shown = replace(choices.audio, timeline=arguments.timeline)
+    with ExitStack() as opened:
+        engine = opened.enter_context(running_engine(settings, decoders=arguments.workers))
+        report: Report
+        if arguments.form == "parquet":
+            report = PartsReport(arguments.output, shown, _made_with(arguments, engine), resume=arguments.resume)
+            sources = [source for source in sources if source.name not in report.done]
+        else:
+            stream = opened.enter_context(_opened(arguments.output))
+            report = report_for(arguments.form, stream, several=several, audio=shown, include=choices.include)
+        embeddings = opened.enter_context(embedding_file(arguments, several=several))
         try:
-            with progress_bar(sources, enabled=_progress_wanted(arguments, sources)) as progress:
-                failed = _analyse_all(engine, choices, sources, report, plots, embeddings, progress)
+            with progress_bar(
+                sources, enabled=_progress_wanted(arguments, sources), lines=arguments.form == "parquet"
+            ) as progress:
+                judged = answers(engine, choices, sources, arguments.workers, progress)
+                failed = _analyse_all(engine, judged, report, plots, embeddings, progress)
         finally:
             report.close()  # after the bar has gone, and on Ctrl-C with what is done
     return 1 if failures or failed else 0
@@ -109,32 +153,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _analyse_all(
     engine: LocalEngine,
-    choices: Choices,
-    sources: Sequence[Source],
+    judged: Iterator[Judged],
     report: Report,
     plots: Plots | None,
     embeddings: EmbeddingFile | None,
     progress: FileProgress,
 ) -> int:
-    """Judge one recording after the other; returns how many failed."""
+    """Report one recording after the other; returns how many failed."""
     failed = 0
-    for source in sources:
-        progress.begin(source)
+    for one in judged:
         try:
-            result = judge(engine, source, choices, Work.within(PATIENCE_S, progress=progress.update))
+            result = one.answer()
             if plots is not None:
-                plots.draw(source, result)
+                plots.draw(one.source, result)
             if embeddings is not None:
-                embeddings.add(engine, source)
+                embeddings.add(engine, one.source)
         except Exception as error:
             reason = failure_line(error)
             if reason is None:
                 raise
             failed += 1
-            progress.say(f"{source.name}: {reason}")
+            if isinstance(report, PartsReport):
+                report.fail(one.source, reason)
+            progress.say(f"{one.source.name}: {reason}")
         else:
-            failed += not _reported(report, source, result, progress)
-        progress.end(source)
+            failed += not _reported(report, one.source, result, progress)
+        progress.end(one.source)
     return failed
 
 
@@ -146,6 +190,28 @@ def _reported(report: Report, source: Source, result: Answer, progress: FileProg
         progress.say(f"{source.name}: {error}")
         return False
     return True
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _listed(named: str | None) -> list[str]:
+    """Paths of a list, one a line; empty lines are passed over."""
+    if named is None:
+        return []
+    text = sys.stdin.read() if named == STANDARD_INPUT else Path(named).read_text("utf-8", "surrogateescape")
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _made_with(arguments: argparse.Namespace, engine: LocalEngine) -> str:
+    """All that an answer depends on: the flags and the bundles."""
+    flags = {name: value for name, value in vars(arguments).items() if name not in _NOT_OF_ANSWERS}
+    bundles = sorted(f"{bundle.card.name}/{bundle.card.version}@{bundle.sha256}" for bundle in engine.registry.bundles)
+    return json.dumps({"flags": flags, "bundles": bundles}, default=str, sort_keys=True)
 
 
 def _spare_sources(sources: Sequence[Source], targets: Sequence[Path | None]) -> None:

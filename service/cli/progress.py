@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from service.cli.terminal import say
 from service.local.sources import Source, printable
+from service.render.plot_style import clock
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+
+LINES_S = 10.0
+"""Seconds from one line of progress to the next, where there is no terminal."""
 
 
 class FileProgress:
@@ -53,11 +59,33 @@ class _Bar(FileProgress):
         self._progress.console.print(text, soft_wrap=True)
 
 
+class _Lines(FileProgress):
+    """A line now and then, for logs."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+        self._began_at = self._told_at = time.monotonic()
+
+    def end(self, source: Source) -> None:  # noqa: ARG002
+        self._done += 1
+        now = time.monotonic()
+        if now - self._told_at >= LINES_S or self._done == self._total:
+            self._told_at = now
+            rate = self._done / max(now - self._began_at, 1e-3)
+            left = clock((self._total - self._done) / rate)
+            self.say(f"{self._done} of {self._total} recordings, {rate:.1f} a second, {left} left")
+
+
 @contextmanager
-def progress_bar(sources: Sequence[Source], *, enabled: bool) -> Iterator[FileProgress]:
-    """Show a bar while the block runs, which vanishes at its end; nothing where not ``enabled``."""
+def progress_bar(sources: Sequence[Source], *, enabled: bool, lines: bool = False) -> Iterator[FileProgress]:
+    """Show a bar while the block runs, which vanishes at its end.
+
+    Args:
+        enabled: whether there is a bar.
+        lines: whether lines are written where there is none; nothing is shown without either.
+    """
     if not enabled:
-        yield FileProgress()
+        yield _Lines(len(sources)) if lines else FileProgress()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn

@@ -205,7 +205,15 @@ def test_flags_that_do_not_go_together(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--json", "--csv", "x"], ["--channel", "middle", "x"], ["--hop-s", "x", "y"]]
+    "arguments",
+    [
+        ["--json", "--csv", "x"],
+        ["--json", "--format", "csv", "x"],
+        ["--format", "wav", "x"],
+        ["--workers", "0", "x"],
+        ["--channel", "middle", "x"],
+        ["--hop-s", "x", "y"],
+    ],
 )
 def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
