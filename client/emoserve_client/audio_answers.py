@@ -1,15 +1,14 @@
 """Answers about sound."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
-from emoserve_client.common_answers import AnsweringModel, Column, Document, Media, members
+from emoserve_client.common_answers import AnsweringModel, Column, Document, Media, Record, members
 
 
 @dataclass(frozen=True)
-class AudioTimeline:
+class AudioTimeline(Record):
     """Columns with one value for each window; times in seconds, arousal and valence in −1…1, speech 0…1.
 
     ``confidence`` is the amount of voice, 0…1: how much there was to judge, not how right it is.
@@ -26,14 +25,9 @@ class AudioTimeline:
     confidence: Column | None
     plausible: Sequence[Sequence[str] | None] | None
 
-    @classmethod
-    def read(cls, raw: Document) -> AudioTimeline:
-        """Read a JSON document."""
-        return cls(**members(cls, raw))
-
 
 @dataclass(frozen=True)
-class Segments:
+class Segments(Record):
     """Columns with one value for each utterance, as :class:`AudioTimeline`; ``speech_level_db`` is re full scale."""
 
     start_s: Sequence[float]
@@ -47,28 +41,18 @@ class Segments:
     confidence: Sequence[float]
     plausible: Sequence[Sequence[str] | None] | None
 
-    @classmethod
-    def read(cls, raw: Document) -> Segments:
-        """Read a JSON document."""
-        return cls(**members(cls, raw))
-
 
 @dataclass(frozen=True)
-class VoiceActivity:
+class VoiceActivity(Record):
     """Probability of speech for each step of ``hop_s`` seconds, from ``start_s`` on."""
 
     start_s: float
     hop_s: float
     probability: Sequence[float]
 
-    @classmethod
-    def read(cls, raw: Document) -> VoiceActivity:
-        """Read a JSON document."""
-        return cls(**members(cls, raw))
-
 
 @dataclass(frozen=True)
-class ChannelEmotion:
+class ChannelEmotion(Record):
     """Emotion of a recording or of one of its channels; None where nobody speaks."""
 
     channel: str | None
@@ -84,10 +68,14 @@ class ChannelEmotion:
     flags: Sequence[str]
 
     @classmethod
-    def read(cls, raw: Document) -> ChannelEmotion:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
-        kinds = {"timeline": AudioTimeline.read, "segments": Segments.read, "voice_activity": VoiceActivity.read}
-        read = {name: None if raw.get(name) is None else kind(raw[name]) for name, kind in kinds.items()}
+        kinds: dict[str, type[Record]] = {
+            "timeline": AudioTimeline,
+            "segments": Segments,
+            "voice_activity": VoiceActivity,
+        }
+        read = {name: kind.read_if_there(raw.get(name)) for name, kind in kinds.items()}
         return cls(**members(cls, raw, **read, flags=tuple(raw["flags"])))
 
 
@@ -104,7 +92,7 @@ class AudioEmotion(ChannelEmotion):
     raw: Document = field(repr=False)
 
     @classmethod
-    def read(cls, raw: Document) -> AudioEmotion:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
         read = {
             **ChannelEmotion.read(raw).__dict__,
@@ -126,7 +114,7 @@ class AudioEmotion(ChannelEmotion):
 
 
 @dataclass(frozen=True)
-class AudioEmbedding:
+class AudioEmbedding(Record):
     """Answer of ``POST /v1/audio/embedding``: ``dimensions`` numbers for each window, None for a silent one."""
 
     request_id: str
@@ -140,7 +128,7 @@ class AudioEmbedding:
     raw: Document = field(repr=False)
 
     @classmethod
-    def read(cls, raw: Document) -> AudioEmbedding:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
         read = {
             "media": Media.read(raw["media"]),

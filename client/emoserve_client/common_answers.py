@@ -1,10 +1,8 @@
 """Parts that several answers share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 Document = Mapping[str, Any]
 Column = Sequence[float | None]
@@ -27,7 +25,22 @@ def members(record: type[Any], raw: Document, **read: object) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Media:
+class Record:
+    """A part of an answer, read from JSON."""
+
+    @classmethod
+    def read(cls, raw: Document) -> Self:
+        """Read a JSON document; members that are not known are passed over."""
+        return cls(**members(cls, raw))
+
+    @classmethod
+    def read_if_there(cls, raw: Document | None) -> Self | None:
+        """Read a JSON document; None stays None."""
+        return None if raw is None else cls.read(raw)
+
+
+@dataclass(frozen=True)
+class Media(Record):
     """Properties of the file before any conversion; None where they do not apply."""
 
     duration_s: float
@@ -39,14 +52,9 @@ class Media:
     width: int | None
     height: int | None
 
-    @classmethod
-    def read(cls, raw: Document) -> Media:
-        """Read a JSON document."""
-        return cls(**members(cls, raw))
-
 
 @dataclass(frozen=True)
-class AnsweringModel:
+class AnsweringModel(Record):
     """Model whose weights gave the answer."""
 
     name: str
@@ -54,8 +62,3 @@ class AnsweringModel:
     sha256: str
     licence: str
     provider: str | None
-
-    @classmethod
-    def read(cls, raw: Document) -> AnsweringModel:
-        """Read a JSON document."""
-        return cls(**members(cls, raw))

@@ -1,27 +1,26 @@
 """Parts of an answer that uploads, jobs and streams give early: progress, windows, utterances, rows of a face."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
-from emoserve_client.common_answers import Column, Document, members
+from emoserve_client.common_answers import Column, Document, Record, members
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Record):
     """Share of the work that is done, 0…1; it never falls."""
 
     progress: float
 
     @classmethod
-    def read(cls, raw: Document) -> Progress:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
         return cls(float(raw["progress"]))
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(Record):
     """Emotion of one window of sound.
 
     Attributes:
@@ -48,14 +47,9 @@ class Window:
     plausible: Sequence[str] | None
     raw: Document = field(repr=False)
 
-    @classmethod
-    def read(cls, raw: Document) -> Window:
-        """Read a JSON document."""
-        return cls(**members(cls, raw))
-
 
 @dataclass(frozen=True)
-class Segment:
+class Segment(Record):
     """Emotion of one utterance of a live stream with ``segments=True``, told when it has ended.
 
     Attributes:
@@ -82,14 +76,9 @@ class Segment:
     plausible: Sequence[str] | None
     raw: Document = field(repr=False)
 
-    @classmethod
-    def read(cls, raw: Document) -> Segment:
-        """Read a JSON document."""
-        return cls(**members(cls, raw))
-
 
 @dataclass(frozen=True)
-class AffectRows:
+class AffectRows(Record):
     """Consecutive rows of a face's timeline as columns; None where no face is known.
 
     Attributes:
@@ -107,7 +96,7 @@ class AffectRows:
     raw: Document = field(repr=False)
 
     @classmethod
-    def read(cls, raw: Document) -> AffectRows:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document: an upload says 'final', a live stream 'provisional'."""
         is_final = bool(raw["final"]) if "final" in raw else not raw["provisional"]
         return cls(**members(cls, raw, is_final=is_final))

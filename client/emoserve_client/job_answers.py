@@ -1,12 +1,11 @@
 """Answers about jobs, which judge long recordings in the background."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
-from emoserve_client.common_answers import Document
+from emoserve_client.common_answers import Document, Record
 
 
 class JobState(StrEnum):
@@ -26,7 +25,7 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Record):
     """State and progress of a job.
 
     Attributes:
@@ -41,13 +40,13 @@ class Job:
     raw: Document = field(repr=False)
 
     @classmethod
-    def read(cls, raw: Document) -> Job:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
         return cls(raw["id"], JobState(raw["state"]), float(raw.get("progress") or 0.0), raw.get("problem"), raw)
 
 
 @dataclass(frozen=True)
-class JobPage:
+class JobPage(Record):
     """Some jobs of the caller, newest first; ``next_cursor`` asks for those that follow, None where there are none."""
 
     jobs: Sequence[Job]
@@ -55,6 +54,6 @@ class JobPage:
     raw: Document = field(repr=False)
 
     @classmethod
-    def read(cls, raw: Document) -> JobPage:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
         return cls(tuple(Job.read(job) for job in raw["jobs"]), raw["next_cursor"], raw)

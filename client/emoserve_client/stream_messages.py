@@ -1,16 +1,15 @@
 """Messages of a live stream besides its answers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from emoserve_client.audio_answers import ChannelEmotion
-from emoserve_client.common_answers import AnsweringModel, Document, members
+from emoserve_client.common_answers import AnsweringModel, Document, Record, members
 
 
 @dataclass(frozen=True)
-class StreamLimits:
+class StreamLimits(Record):
     """Limits of a session.
 
     Attributes:
@@ -31,14 +30,9 @@ class StreamLimits:
     session_s: float
     resume_s: float
 
-    @classmethod
-    def read(cls, raw: Document) -> StreamLimits:
-        """Read a JSON document; unknown limits are skipped."""
-        return cls(**members(cls, raw))
-
 
 @dataclass(frozen=True)
-class AudioStreamCreated:
+class AudioStreamCreated(Record):
     """First message of a stream of sound. ``id`` is a secret: with it and the same credentials anyone may resume."""
 
     id: str = field(repr=False)
@@ -52,7 +46,7 @@ class AudioStreamCreated:
     raw: Document = field(repr=False)
 
     @classmethod
-    def read(cls, raw: Document) -> AudioStreamCreated:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
         read = {
             "model": AnsweringModel.read(raw["model"]),
@@ -63,7 +57,7 @@ class AudioStreamCreated:
 
 
 @dataclass(frozen=True)
-class VideoStreamCreated:
+class VideoStreamCreated(Record):
     """First message of a stream of a face.
 
     Attributes:
@@ -85,14 +79,14 @@ class VideoStreamCreated:
     raw: Document = field(repr=False)
 
     @classmethod
-    def read(cls, raw: Document) -> VideoStreamCreated:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
         models = {part: AnsweringModel.read(model) for part, model in raw["models"].items()}
         return cls(**members(cls, raw, models=models, limits=StreamLimits.read(raw["limits"])))
 
 
 @dataclass(frozen=True)
-class StreamClosed:
+class StreamClosed(Record):
     """Last message of a stream: reason of its end, seconds of media analysed, and number of answers.
 
     ``answer`` is that for the whole of a stream of sound.
@@ -105,7 +99,6 @@ class StreamClosed:
     raw: Document = field(repr=False)
 
     @classmethod
-    def read(cls, raw: Document) -> StreamClosed:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
-        answer = raw.get("answer")
-        return cls(**members(cls, raw, answer=None if answer is None else ChannelEmotion.read(answer)))
+        return cls(**members(cls, raw, answer=ChannelEmotion.read_if_there(raw.get("answer"))))

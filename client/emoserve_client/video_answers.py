@@ -1,15 +1,14 @@
 """Answers about faces."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
-from emoserve_client.common_answers import AnsweringModel, Column, Document, Media, members
+from emoserve_client.common_answers import AnsweringModel, Column, Document, Media, Record, members
 
 
 @dataclass(frozen=True)
-class AffectTimeline:
+class AffectTimeline(Record):
     """Columns with ten values a second; None where no face is known."""
 
     time_s: Sequence[float]
@@ -17,11 +16,6 @@ class AffectTimeline:
     valence: Column
     face_confidence: Column
     speech: Column | None
-
-    @classmethod
-    def read(cls, raw: Document) -> AffectTimeline:
-        """Read a JSON document."""
-        return cls(**members(cls, raw))
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Attribution:
+class Attribution(Record):
     """Share of each feature in the answer: rows are ``features``, columns ``lags_s`` (seconds from the answer)."""
 
     features: Sequence[str]
@@ -45,14 +39,9 @@ class Attribution:
     arousal_by_feature: Sequence[float]
     valence_by_feature: Sequence[float]
 
-    @classmethod
-    def read(cls, raw: Document) -> Attribution:
-        """Read a JSON document."""
-        return cls(**members(cls, raw))
-
 
 @dataclass(frozen=True)
-class Neutral:
+class Neutral(Record):
     """The resting face that was subtracted.
 
     ``source`` is 'median', 'stretch', 'document', or 'none', also where too little of the face was seen. It is that of
@@ -64,14 +53,9 @@ class Neutral:
     end_s: float | None
     frames: int
 
-    @classmethod
-    def read(cls, raw: Document) -> Neutral:
-        """Read a JSON document."""
-        return cls(**members(cls, raw))
-
 
 @dataclass(frozen=True)
-class Face:
+class Face(Record):
     """One of several faces; ``start_s`` and ``end_s`` are the first and the last frame that show it, seconds."""
 
     face: int
@@ -86,19 +70,14 @@ class Face:
     neutral: Neutral | None
 
     @classmethod
-    def read(cls, raw: Document) -> Face:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
         read = {
             "timeline": AffectTimeline.read(raw["timeline"]),
             "summary": _summaries(raw),
-            "neutral": _neutral(raw),
+            "neutral": Neutral.read_if_there(raw.get("neutral")),
         }
         return cls(**members(cls, raw, **read))
-
-
-def _neutral(raw: Document) -> Neutral | None:
-    neutral = raw.get("neutral")
-    return None if neutral is None else Neutral.read(neutral)
 
 
 def _summaries(raw: Document) -> dict[str, Summary | None]:
@@ -106,7 +85,7 @@ def _summaries(raw: Document) -> dict[str, Summary | None]:
 
 
 @dataclass(frozen=True)
-class VideoAffect:
+class VideoAffect(Record):
     """Answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``.
 
     ``action_units``, ``attribution``, ``audio``, ``boxes`` and ``frame_units`` are None unless ``include`` asks for
@@ -134,18 +113,17 @@ class VideoAffect:
     raw: Document = field(repr=False)
 
     @classmethod
-    def read(cls, raw: Document) -> VideoAffect:
+    def read(cls, raw: Document) -> Self:
         """Read a JSON document."""
-        attribution = raw.get("attribution")
         read = {
             "media": Media.read(raw["media"]),
             "models": {part: AnsweringModel.read(model) for part, model in raw["models"].items()},
             "timeline": AffectTimeline.read(raw["timeline"]),
             "summary": _summaries(raw),
-            "neutral": _neutral(raw),
+            "neutral": Neutral.read_if_there(raw.get("neutral")),
             "flag_spans": tuple(raw.get("flag_spans") or ()),
             "faces": tuple(Face.read(face) for face in raw.get("faces") or ()),
-            "attribution": None if attribution is None else Attribution.read(attribution),
+            "attribution": Attribution.read_if_there(raw.get("attribution")),
             "flags": tuple(raw["flags"]),
         }
         return cls(**members(cls, raw, **read))
