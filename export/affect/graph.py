@@ -10,52 +10,34 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from export.affect.avec_lstm import AvecLstm
 from export.affect.shallow_cnn import COLUMN_COUNT, ConvolutionStack, OneFilter, same_padding
+from export.graph.builder import FLOAT, GraphBuilder
 
 OPSET = 17
 IR_VERSION = 8  # the oldest that holds opset 17, so older runtimes read the file too
 LIMIT = 1.0
 
 
-class _Graph:
-    """Nodes and initializers under construction; ``signal`` is the name of the last node's output."""
+class _Graph(GraphBuilder):
+    """A graph under construction; ``signal`` is the name of the last node's output."""
 
     def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
-        self.signal = "features"
+        super().__init__("affect", OPSET, IR_VERSION)
+        self.signal = self.input("features", FLOAT, ["batch", "steps", COLUMN_COUNT])
 
-    def constant(self, name: str, values: NDArray[np.generic] | np.generic) -> str:
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> None:  # noqa: ANN401 - as ONNX takes them
-        """Append a node that takes the signal and ``inputs``."""
-        name = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, [self.signal, *inputs], [name], **attributes))
-        self.signal = name
+    def then(self, operator: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401 - as ONNX takes them
+        """Append a node that takes the signal and ``inputs``; returns its output, the new signal."""
+        self.signal = self.add(operator, self.signal, *inputs, **attributes)
+        return self.signal
 
     def finish(self) -> onnx.ModelProto:
-        low = self.constant("low", np.float32(-LIMIT))
-        high = self.constant("high", np.float32(LIMIT))
-        self.add("Clip", low, high, output="affect")
-        graph = helper.make_graph(
-            self.nodes,
-            "affect",
-            [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", "steps", COLUMN_COUNT])],
-            [helper.make_tensor_value_info("affect", TensorProto.FLOAT, ["batch", "steps"])],
-            self.initializers,
-        )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="emoserve-export"
-        )
-        model.ir_version = IR_VERSION
-        onnx.checker.check_model(model, full_check=True)
-        return model
+        """The checked model."""
+        self.then("Clip", self.floats(-LIMIT), self.floats(LIMIT))
+        self.output("affect", self.signal, FLOAT, ["batch", "steps"])
+        return self.model("emoserve-export", {})
 
 
 def affect_graph(network: nn.Module) -> onnx.ModelProto:
@@ -77,57 +59,51 @@ def affect_graph(network: nn.Module) -> onnx.ModelProto:
 def one_filter_graph(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> onnx.ModelProto:
     """Networks C, D and E; float32 weights [1, 37, kernel] and bias [1] are called ``filter`` and ``bias``."""
     graph = _Graph()
-    graph.add("Transpose", perm=[0, 2, 1])
-    names = (graph.constant("filter", weights.astype(np.float32)), graph.constant("bias", bias.astype(np.float32)))
-    graph.add("Conv", *names, pads=list(same_padding(weights.shape[-1])))
-    graph.add("Squeeze", graph.constant("channel", np.array([1], np.int64)))
+    graph.then("Transpose", perm=[0, 2, 1])
+    names = (graph.constant(weights.astype(np.float32), "filter"), graph.constant(bias.astype(np.float32), "bias"))
+    graph.then("Conv", *names, pads=list(same_padding(weights.shape[-1])))
+    graph.then("Squeeze", graph.integers([1]))
     return graph.finish()
 
 
 def _stack_graph(network: ConvolutionStack) -> onnx.ModelProto:
     graph = _Graph()
-    graph.add("Transpose", perm=[0, 2, 1])
-    for index, layer in enumerate(network.convolutions):
-        weights = graph.constant(f"weights_{index}", _values(layer.weight))
-        bias = graph.constant(
-            f"bias_{index}", _values(layer.bias) if layer.bias is not None else np.zeros(layer.out_channels, np.float32)
-        )
-        graph.add("Conv", weights, bias, pads=list(same_padding(layer.kernel_size[0])))
-        graph.add("Relu")
+    graph.then("Transpose", perm=[0, 2, 1])
+    for layer in network.convolutions:
+        weights = graph.floats(_values(layer.weight))
+        bias = graph.floats(_values(layer.bias) if layer.bias is not None else np.zeros(layer.out_channels, np.float32))
+        graph.then("Conv", weights, bias, pads=list(same_padding(layer.kernel_size[0])))
+        graph.then("Relu")
     # A dense layer on each step is a convolution of length 1.
-    dense = graph.constant("dense_weights", _values(network.dense.weight)[:, :, None])
-    graph.add("Conv", dense, graph.constant("dense_bias", _values(network.dense.bias)))
-    graph.add("Squeeze", graph.constant("channel", np.array([1], np.int64)))
+    dense = graph.floats(_values(network.dense.weight)[:, :, None])
+    graph.then("Conv", dense, graph.floats(_values(network.dense.bias)))
+    graph.then("Squeeze", graph.integers([1]))
     return graph.finish()
 
 
 def _lstm_graph(network: AvecLstm) -> onnx.ModelProto:
     graph = _Graph()
-    axes = graph.constant("axis_last", np.array([-1], np.int64))
-    graph.add("Abs")
-    graph.add("ReduceMax", axes=[-1], keepdims=1)
-    graph.add("Greater", graph.constant("nothing", np.float32(0.0)), output="real")
-    graph.signal = "features"
-    graph.add("Sub", graph.constant("mean", _values(network.mean)))
-    graph.add("Div", graph.constant("deviation", _values(network.deviation)), output="standardised")
-    graph.signal = "real"
-    graph.add("Where", "standardised", graph.constant("padding", np.float32(0.0)))
-    graph.add("Transpose", perm=[1, 0, 2])
-    for index, layer in enumerate(network.layers):
+    graph.then("Sub", graph.floats(_values(network.mean)))
+    standardised = graph.then("Div", graph.floats(_values(network.deviation)))
+    largest = graph.add("ReduceMax", graph.add("Abs", "features"), axes=[-1], keepdims=1)
+    graph.signal = graph.add("Greater", largest, graph.floats(0.0))
+    graph.then("Where", standardised, graph.floats(0.0))
+    graph.then("Transpose", perm=[1, 0, 2])
+    for layer in network.layers:
         assert isinstance(layer, nn.LSTM)
         inward, recurrent, *biases = (_gates(_values(weights)) for weights in layer.all_weights[0])
-        graph.add(
+        graph.then(
             "LSTM",
-            graph.constant(f"inward_{index}", inward[None]),
-            graph.constant(f"recurrent_{index}", recurrent[None]),
-            graph.constant(f"bias_{index}", np.concatenate(biases)[None]),
+            graph.floats(inward[None]),
+            graph.floats(recurrent[None]),
+            graph.floats(np.concatenate(biases)[None]),
             hidden_size=layer.hidden_size,
         )
-        graph.add("Squeeze", graph.constant(f"direction_{index}", np.array([1], np.int64)))
-    graph.add("Transpose", perm=[1, 0, 2])
-    graph.add("MatMul", graph.constant("dense_weights", _values(network.dense.weight).T))
-    graph.add("Add", graph.constant("dense_bias", _values(network.dense.bias)))
-    graph.add("Squeeze", axes)
+        graph.then("Squeeze", graph.integers([1]))
+    graph.then("Transpose", perm=[1, 0, 2])
+    graph.then("MatMul", graph.floats(_values(network.dense.weight).T))
+    graph.then("Add", graph.floats(_values(network.dense.bias)))
+    graph.then("Squeeze", graph.integers([-1]))
     return graph.finish()
 
 

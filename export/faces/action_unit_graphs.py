@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from export.faces.alignment import align
 from export.faces.constants import BLENDSHAPES
 from export.faces.measures import MEASURES, write_measures
-from export.faces.onnx_graph import BATCH, GraphWriter
+from export.faces.onnx_graph import BATCH, PRODUCER, face_graph
+from export.graph.builder import FLOAT, GraphBuilder
 
 # The 17 action units whose intensity OpenFace estimates, in its order.
 ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
@@ -48,10 +49,10 @@ def features_graph(reference: NDArray[np.float64], with_blendshapes: bool) -> on
     ``with_blendshapes``, ``blendshapes`` [batch, 52]. Output ``features`` [batch, width]: the mesh aligned to
     ``reference`` [points, 3], the measures, the blendshapes but '_neutral', and their logits.
     """
-    writer = GraphWriter()
+    writer = face_graph("action_unit_features")
     features = _features(writer, reference, with_blendshapes)
-    writer.output("features", features, [BATCH, features_width(len(reference), with_blendshapes)])
-    return writer.model("action_unit_features", "aligned face mesh, measures and blendshapes", {})
+    writer.output("features", features, FLOAT, [BATCH, features_width(len(reference), with_blendshapes)])
+    return writer.model(PRODUCER, {}, "aligned face mesh, measures and blendshapes")
 
 
 def units_graph(
@@ -61,31 +62,31 @@ def units_graph(
 
     Inputs as those of :func:`features_graph`. Outputs ``relative`` and ``absolute`` [batch, 17], not limited to 0…5.
     """
-    writer = GraphWriter()
+    writer = face_graph("action_units")
     features = _features(writer, reference, with_blendshapes)
     for name, linear in (("relative", relative), ("absolute", absolute)):
-        units = writer.node("Gemm", features, writer.floats(linear.weights), writer.floats(linear.bias))
-        writer.output(name, units, [BATCH, len(ACTION_UNITS)])
-    return writer.model("action_units", "action units of a face mesh", {})
+        units = writer.add("Gemm", features, writer.floats(linear.weights), writer.floats(linear.bias))
+        writer.output(name, units, FLOAT, [BATCH, len(ACTION_UNITS)])
+    return writer.model(PRODUCER, {}, "action units of a face mesh")
 
 
-def _features(writer: GraphWriter, reference: NDArray[np.float64], with_blendshapes: bool) -> str:
+def _features(writer: GraphBuilder, reference: NDArray[np.float64], with_blendshapes: bool) -> str:
     points = len(reference)
-    landmarks = writer.input("landmarks", [BATCH, points, 3])
+    landmarks = writer.input("landmarks", FLOAT, [BATCH, points, 3])
     aligned = align(writer, landmarks, reference)
     parts = [
-        writer.node("Reshape", aligned, writer.integers([0, 3 * points])),
+        writer.add("Reshape", aligned, writer.integers([0, 3 * points])),
         write_measures(writer, aligned, points),
     ]
     if with_blendshapes:
-        blendshapes = writer.input("blendshapes", [BATCH, len(BLENDSHAPES)])
+        blendshapes = writer.input("blendshapes", FLOAT, [BATCH, len(BLENDSHAPES)])
         begin, end, axis = writer.integers([1]), writer.integers([len(BLENDSHAPES)]), writer.integers([1])
-        used = writer.node("Slice", blendshapes, begin, end, axis)
+        used = writer.add("Slice", blendshapes, begin, end, axis)
         parts += [used, _logits(writer, used)]
-    return writer.node("Concat", *parts, axis=1)
+    return writer.add("Concat", *parts, axis=1)
 
 
-def _logits(writer: GraphWriter, shapes: str) -> str:
-    bounded = writer.node("Clip", shapes, writer.floats(BLENDSHAPE_CLIP), writer.floats(1 - BLENDSHAPE_CLIP))
-    odds = writer.node("Div", bounded, writer.node("Sub", writer.floats(1), bounded))
-    return writer.node("Log", odds)
+def _logits(writer: GraphBuilder, shapes: str) -> str:
+    bounded = writer.add("Clip", shapes, writer.floats(BLENDSHAPE_CLIP), writer.floats(1 - BLENDSHAPE_CLIP))
+    odds = writer.add("Div", bounded, writer.add("Sub", writer.floats(1), bounded))
+    return writer.add("Log", odds)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.faces.constants import EYE_OUTER_CORNERS
-from export.faces.onnx_graph import GraphWriter
+from export.graph.builder import GraphBuilder
 
 # Points that expressions move least: nose bridge, forehead, temples, sides of the face, corners of the eyes.
 RIGID_POINTS = (168, 6, 197, 195, 127, 356, 10, 151, 9, 234, 454, 162, 389, 33, 263, 133, 362)
@@ -49,7 +49,7 @@ def _onto(shape: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray
     return aligned
 
 
-def align(writer: GraphWriter, landmarks: str, reference: NDArray[np.float64]) -> str:
+def align(writer: GraphBuilder, landmarks: str, reference: NDArray[np.float64]) -> str:
     """Value [batch, points, 3]: ``landmarks`` of that shape after the best similarity to ``reference``
     [points, 3].
 
@@ -59,41 +59,41 @@ def align(writer: GraphWriter, landmarks: str, reference: NDArray[np.float64]) -
     target = target - target.mean(0)
     target_norm = float(np.linalg.norm(target))
 
-    rigid = writer.node("Gather", landmarks, writer.integers(RIGID_POINTS), axis=1)
-    centre = writer.node("ReduceMean", rigid, axes=[1], keepdims=1)
-    source = writer.node("Sub", rigid, centre)
-    squares = writer.node("Mul", source, source)
-    source_norm = writer.node("Sqrt", writer.node("ReduceSum", squares, writer.integers([1, 2]), keepdims=1))
-    unit = writer.node("Div", source, source_norm)
-    correlation = writer.node(
-        "MatMul", writer.node("Transpose", unit, perm=[0, 2, 1]), writer.floats(target / target_norm)
+    rigid = writer.add("Gather", landmarks, writer.integers(RIGID_POINTS), axis=1)
+    centre = writer.add("ReduceMean", rigid, axes=[1], keepdims=1)
+    source = writer.add("Sub", rigid, centre)
+    squares = writer.add("Mul", source, source)
+    source_norm = writer.add("Sqrt", writer.add("ReduceSum", squares, writer.integers([1, 2]), keepdims=1))
+    unit = writer.add("Div", source, source_norm)
+    correlation = writer.add(
+        "MatMul", writer.add("Transpose", unit, perm=[0, 2, 1]), writer.floats(target / target_norm)
     )
     rotation = _rotation(writer, correlation)
-    overlap = writer.node("Mul", rotation, correlation)
-    scale = writer.node("ReduceSum", overlap, writer.integers([1, 2]), keepdims=1)
-    scale = writer.node("Div", writer.node("Mul", scale, writer.floats(target_norm)), source_norm)
-    turned = writer.node("MatMul", writer.node("Sub", landmarks, centre), rotation)
-    return writer.node("Mul", turned, scale)
+    overlap = writer.add("Mul", rotation, correlation)
+    scale = writer.add("ReduceSum", overlap, writer.integers([1, 2]), keepdims=1)
+    scale = writer.add("Div", writer.add("Mul", scale, writer.floats(target_norm)), source_norm)
+    turned = writer.add("MatMul", writer.add("Sub", landmarks, centre), rotation)
+    return writer.add("Mul", turned, scale)
 
 
-def _rotation(writer: GraphWriter, correlation: str) -> str:
+def _rotation(writer: GraphBuilder, correlation: str) -> str:
     """Rotation [batch, 3, 3], applied to rows from the right, that maximises its product with
     ``correlation``.
     """
-    flat = writer.node("Reshape", correlation, writer.integers([0, 9]))
+    flat = writer.add("Reshape", correlation, writer.integers([0, 9]))
     square = writer.integers([0, 4, 4])
-    symmetric = writer.node("Reshape", writer.node("MatMul", flat, writer.floats(_horn_matrix())), square)
+    symmetric = writer.add("Reshape", writer.add("MatMul", flat, writer.floats(_horn_matrix())), square)
     # Both point sets have norm 1, so no eigenvalue is below −1 and the sum has none below 0.
-    power = writer.node("Add", symmetric, writer.floats(np.eye(4)))
+    power = writer.add("Add", symmetric, writer.floats(np.eye(4)))
     for _ in range(SQUARINGS):
-        product = writer.node("MatMul", power, power)
-        diagonal = writer.node("Mul", product, writer.floats(np.eye(4)))
-        trace = writer.node("ReduceSum", diagonal, writer.integers([1, 2]), keepdims=1)
-        power = writer.node("Div", product, trace)
+        product = writer.add("MatMul", power, power)
+        diagonal = writer.add("Mul", product, writer.floats(np.eye(4)))
+        trace = writer.add("ReduceSum", diagonal, writer.integers([1, 2]), keepdims=1)
+        power = writer.add("Div", product, trace)
     # Now the outer product of the unit quaternion with itself, in which the rotation is linear.
-    quaternions = writer.node("Reshape", power, writer.integers([0, 16]))
-    rotation = writer.node("MatMul", quaternions, writer.floats(_rotation_matrix()))
-    return writer.node("Reshape", rotation, writer.integers([0, 3, 3]))
+    quaternions = writer.add("Reshape", power, writer.integers([0, 16]))
+    rotation = writer.add("MatMul", quaternions, writer.floats(_rotation_matrix()))
+    return writer.add("Reshape", rotation, writer.integers([0, 3, 3]))
 
 
 def _horn_matrix() -> NDArray[np.float64]:

@@ -71,7 +71,7 @@ def write(translation: Translation, block: Sequence[Operator]) -> None:
     slope = prelu_slope(translation, bend).reshape(-1, 1, 1, 1)
     kernel, bias = (translation.constant(tensor) for tensor in narrow.inputs[1:])
     kernel = kernel.transpose(TO_CHANNELS_FIRST)
-    value = writer.node(
+    value = writer.add(
         "Conv",
         translation.value(narrow.inputs[0], Layout.CHANNELS_FIRST),
         writer.floats(np.concatenate([kernel, -kernel])),
@@ -81,9 +81,9 @@ def write(translation: Translation, block: Sequence[Operator]) -> None:
     kernel, bias = (translation.constant(tensor) for tensor in depthwise.inputs[1:])
     kernel = kernel.transpose(3, 0, 1, 2)
     size = list(kernel.shape[2:])
-    value = writer.node(
+    value = writer.add(
         "Conv",
-        writer.node("Relu", value),
+        writer.add("Relu", value),
         writer.floats(np.concatenate([kernel, -slope * kernel])),
         writer.floats(np.concatenate([bias, np.zeros_like(bias)])),
         kernel_shape=size,
@@ -93,5 +93,5 @@ def write(translation: Translation, block: Sequence[Operator]) -> None:
     kernel, bias = (translation.constant(tensor) for tensor in wide.inputs[1:])
     kernel = kernel.transpose(TO_CHANNELS_FIRST)
     twice = np.concatenate([kernel, kernel], axis=1)
-    value = writer.node("Conv", value, writer.floats(twice), writer.floats(bias), kernel_shape=[1, 1])
+    value = writer.add("Conv", value, writer.floats(twice), writer.floats(bias), kernel_shape=[1, 1])
     translation.finish(wide, value, Layout.CHANNELS_FIRST)

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from export.faces import bottleneck, image_operators, tensor_operators
-from export.faces.onnx_graph import GraphWriter
 from export.faces.tflite import Builtin, Graph, Operator, TFLiteError
 from export.faces.translation import Translation
+from export.graph.builder import GraphBuilder
 
 Rule = Callable[[Translation, Operator], None]
 
@@ -36,7 +36,7 @@ RULES: dict[Builtin, Rule] = {
 }
 
 
-def translate(graph: Graph, writer: GraphWriter, inputs: list[str]) -> list[str]:
+def translate(graph: Graph, writer: GraphBuilder, inputs: list[str]) -> list[str]:
     """Write ``graph`` into ``writer``, fed with the values ``inputs`` (channels last, batch first).
 
     Returns:

@@ -24,11 +24,11 @@ def convolution(translation: Translation, operator: Operator) -> None:
     pointwise = kernel.shape[1:3] == (1, 1) and strides == [1, 1]
     if pointwise and not translation.is_channels_first(operator.inputs[0]):
         writer = translation.writer
-        product = writer.node(
+        product = writer.add(
             "MatMul", translation.value(operator.inputs[0]), writer.constant(kernel.reshape(kernel.shape[0], -1).T)
         )
         bias = _bias(translation, operator)
-        value = writer.node("Add", product, bias) if bias else product
+        value = writer.add("Add", product, bias) if bias else product
         translation.finish(operator, value, Layout.CHANNELS_LAST, activation)
         return
     channels = translation.shape(operator.inputs[0])[3]
@@ -64,7 +64,7 @@ def _convolve(
     inputs = [translation.value(operator.inputs[0], Layout.CHANNELS_FIRST), translation.writer.constant(kernel)]
     bias = _bias(translation, operator)
     size = list(kernel.shape[2:])
-    value = translation.writer.node(
+    value = translation.writer.add(
         "Conv", *inputs, *([bias] if bias else []), kernel_shape=size, strides=strides, dilations=dilations,
         group=groups, pads=padding(translation, operator, size, strides, dilations),
     )  # fmt: skip
@@ -101,7 +101,7 @@ def max_pool(translation: Translation, operator: Operator) -> None:
     """MAX_POOL_2D. Options: 0 padding, 1 and 2 stride and 3 and 4 size (each width, height), 5 activation."""
     strides = [operator.option(2, "i"), operator.option(1, "i")]
     size = [operator.option(4, "i"), operator.option(3, "i")]
-    value = translation.writer.node(
+    value = translation.writer.add(
         "MaxPool", translation.value(operator.inputs[0], Layout.CHANNELS_FIRST), kernel_shape=size,
         strides=strides, pads=padding(translation, operator, size, strides, [1, 1]),
     )  # fmt: skip
@@ -119,8 +119,8 @@ def parametric_relu(translation: Translation, operator: Operator) -> None:
     slope = prelu_slope(translation, operator)
     writer = translation.writer
     value = translation.value(operator.inputs[0], Layout.CHANNELS_FIRST)
-    negative = writer.node("Relu", writer.node("Mul", value, writer.floats(np.full_like(slope, -1))))
-    bent = writer.node("Add", writer.node("Mul", negative, writer.floats(1 - slope)), value)
+    negative = writer.add("Relu", writer.add("Mul", value, writer.floats(np.full_like(slope, -1))))
+    bent = writer.add("Add", writer.add("Mul", negative, writer.floats(1 - slope)), value)
     translation.finish(operator, bent, Layout.CHANNELS_FIRST)
 
 
@@ -146,8 +146,8 @@ def pad(translation: Translation, operator: Operator) -> None:
         channels = int(translation.shape(operator.inputs[0])[-1])
         identity = np.pad(np.eye(channels, dtype=np.float32), (tuple(amounts[1]), (0, 0)))
         value = translation.value(operator.inputs[0], layout)
-        padded = writer.node("Conv", value, writer.floats(identity[:, :, None, None]))
+        padded = writer.add("Conv", value, writer.floats(identity[:, :, None, None]))
         translation.finish(operator, padded, layout)
         return
     pads = writer.integers(np.concatenate([amounts[:, 0], amounts[:, 1]]))
-    translation.finish(operator, writer.node("Pad", translation.value(operator.inputs[0], layout), pads), layout)
+    translation.finish(operator, writer.add("Pad", translation.value(operator.inputs[0], layout), pads), layout)

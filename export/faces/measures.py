@@ -8,7 +8,7 @@ below 468: both meshes have them.
 import numpy as np
 from numpy.typing import NDArray
 
-from export.faces.onnx_graph import GraphWriter
+from export.graph.builder import GraphBuilder
 
 EYE_CORNERS = (33, 133, 362, 263)
 UPPER_LIDS, LOWER_LIDS = (160, 159, 158, 387, 386, 385), (144, 145, 153, 373, 374, 380)
@@ -56,27 +56,27 @@ MEASURES = (*DIFFERENCES, *LENGTHS, *RATIOS)
 """Names of the measures, in the order of the graph's columns."""
 
 
-def write_measures(writer: GraphWriter, aligned: str, points: int) -> str:
+def write_measures(writer: GraphBuilder, aligned: str, points: int) -> str:
     """Value [batch, measures] of the aligned mesh ``aligned`` [batch, points, 3]."""
-    flat = writer.node("Reshape", aligned, writer.integers([0, 3 * points]))
-    differences = writer.node("MatMul", flat, writer.floats(_difference_weights(points)))
+    flat = writer.add("Reshape", aligned, writer.integers([0, 3 * points]))
+    differences = writer.add("MatMul", flat, writer.floats(_difference_weights(points)))
     pairs = [pair for group in LENGTHS.values() for pair in group]
-    ends = [writer.node("Gather", aligned, writer.integers(column), axis=1) for column in zip(*pairs, strict=True)]
-    apart = writer.node("Sub", *ends)
-    squares = writer.node("ReduceSum", writer.node("Mul", apart, apart), writer.integers([2]), keepdims=0)
-    lengths = writer.node("MatMul", writer.node("Sqrt", squares), writer.floats(_length_weights()))
-    simple = writer.node("Concat", differences, lengths, axis=1)
+    ends = [writer.add("Gather", aligned, writer.integers(column), axis=1) for column in zip(*pairs, strict=True)]
+    apart = writer.add("Sub", *ends)
+    squares = writer.add("ReduceSum", writer.add("Mul", apart, apart), writer.integers([2]), keepdims=0)
+    lengths = writer.add("MatMul", writer.add("Sqrt", squares), writer.floats(_length_weights()))
+    simple = writer.add("Concat", differences, lengths, axis=1)
     names = (*DIFFERENCES, *LENGTHS)
     parts = [
-        writer.node("Gather", simple, writer.integers([names.index(pair[part]) for pair in RATIOS.values()]), axis=1)
+        writer.add("Gather", simple, writer.integers([names.index(pair[part]) for pair in RATIOS.values()]), axis=1)
         for part in (0, 1)
     ]
-    ratios = writer.node("Div", *parts)
+    ratios = writer.add("Div", *parts)
     begin, end, axis = (writer.integers([value]) for value in (0, 1, 1))
-    opening = writer.node("Slice", ratios, begin, end, axis)
-    opening = writer.node("Log", writer.node("Max", opening, writer.floats(SMALLEST_RATIO)))
-    others = writer.node("Slice", ratios, end, writer.integers([len(RATIOS)]), axis)
-    return writer.node("Concat", simple, opening, others, axis=1)
+    opening = writer.add("Slice", ratios, begin, end, axis)
+    opening = writer.add("Log", writer.add("Max", opening, writer.floats(SMALLEST_RATIO)))
+    others = writer.add("Slice", ratios, end, writer.integers([len(RATIOS)]), axis)
+    return writer.add("Concat", simple, opening, others, axis=1)
 
 
 def _difference_weights(points: int) -> NDArray[np.float64]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from export.faces import constants
 from export.faces.convert import translate
-from export.faces.onnx_graph import BATCH, GraphWriter
+from export.faces.onnx_graph import BATCH, PRODUCER, face_graph
 from export.faces.tflite import TFLiteError, read_graph
+from export.graph.builder import FLOAT, GraphBuilder
 
 
 def detector_anchors() -> NDArray[np.float32]:
@@ -46,35 +47,35 @@ def detector(data: bytes, metadata: dict[str, str]) -> onnx.ModelProto:
     shapes = [graph.tensors[tensor].shape for tensor in graph.outputs]
     if shapes != [(1, count, 4 + 2 * points), (1, count, 1)]:
         raise TFLiteError(f"the detector's outputs have the shapes {shapes}")
-    writer = GraphWriter()
-    image = writer.input("image", [BATCH, size, size, 3])
-    centred = writer.node("Sub", writer.node("Mul", image, writer.floats(2)), writer.floats(1))
+    writer = face_graph("face_detector")
+    image = writer.input("image", FLOAT, [BATCH, size, size, 3])
+    centred = writer.add("Sub", writer.add("Mul", image, writer.floats(2)), writer.floats(1))
     regression, logits = translate(graph, writer, [centred])
 
     clip = constants.DETECTOR_SCORE_CLIP
-    clipped = writer.node("Clip", logits, writer.floats(-clip), writer.floats(clip))
-    scores = writer.node("Squeeze", writer.node("Sigmoid", clipped), writer.integers([2]))
+    clipped = writer.add("Clip", logits, writer.floats(-clip), writer.floats(clip))
+    scores = writer.add("Squeeze", writer.add("Sigmoid", clipped), writer.integers([2]))
     # 16 numbers an anchor, in pixels: centre relative to the anchor, size, then the keypoints relative to the
     # anchor.
-    offsets = writer.node("Div", regression, writer.floats(size))
+    offsets = writer.add("Div", regression, writer.floats(size))
     offset, extent, marks = _split(writer, offsets, [2, 2, 2 * points])
-    centre = writer.node("Add", offset, writer.floats(anchors))
-    half = writer.node("Mul", extent, writer.floats(0.5))
-    corners = [writer.node("Sub", centre, half), writer.node("Add", centre, half)]
-    pairs = writer.node("Reshape", marks, writer.integers([0, count, points, 2]))
-    keypoints = writer.node("Add", pairs, writer.floats(anchors[:, np.newaxis]))
-    writer.output("scores", scores, [BATCH, count])
-    writer.output("boxes", writer.node("Concat", *corners, axis=2), [BATCH, count, 4])
-    writer.output("keypoints", keypoints, [BATCH, count, points, 2])
-    return writer.model("face_detector", "short-range face detector", metadata)
+    centre = writer.add("Add", offset, writer.floats(anchors))
+    half = writer.add("Mul", extent, writer.floats(0.5))
+    corners = [writer.add("Sub", centre, half), writer.add("Add", centre, half)]
+    pairs = writer.add("Reshape", marks, writer.integers([0, count, points, 2]))
+    keypoints = writer.add("Add", pairs, writer.floats(anchors[:, np.newaxis]))
+    writer.output("scores", scores, FLOAT, [BATCH, count])
+    writer.output("boxes", writer.add("Concat", *corners, axis=2), FLOAT, [BATCH, count, 4])
+    writer.output("keypoints", keypoints, FLOAT, [BATCH, count, points, 2])
+    return writer.model(PRODUCER, metadata, "short-range face detector")
 
 
-def _split(writer: GraphWriter, value: str, widths: list[int]) -> list[str]:
+def _split(writer: GraphBuilder, value: str, widths: list[int]) -> list[str]:
     """Consecutive slices of the last of three axes."""
     edges = np.concatenate([[0], np.cumsum(widths)])
     axis = writer.integers([2])
     return [
-        writer.node("Slice", value, writer.integers([begin]), writer.integers([end]), axis)
+        writer.add("Slice", value, writer.integers([begin]), writer.integers([end]), axis)
         for begin, end in pairwise(edges)
     ]
 
@@ -93,14 +94,14 @@ def mesh(data: bytes, size_px: int, points: int, metadata: dict[str, str]) -> on
     shapes = [graph.tensors[tensor].shape for tensor in graph.outputs[:2]]
     if shapes != [(1, 1, 1, 3 * points), (1, 1, 1, 1)]:
         raise TFLiteError(f"the mesh's outputs have the shapes {shapes}")
-    writer = GraphWriter()
-    image = writer.input("image", [BATCH, size_px, size_px, 3])
+    writer = face_graph(f"face_mesh_{points}")
+    image = writer.input("image", FLOAT, [BATCH, size_px, size_px, 3])
     coordinates, logit, *_ = translate(graph, writer, [image])
-    landmarks = writer.node("Reshape", coordinates, writer.integers([0, points, 3]))
-    presence = writer.node("Squeeze", writer.node("Sigmoid", logit), writer.integers([1, 2, 3]))
-    writer.output("landmarks", landmarks, [BATCH, points, 3])
-    writer.output("presence", presence, [BATCH])
-    return writer.model(f"face_mesh_{points}", f"face mesh of {points} points", metadata)
+    landmarks = writer.add("Reshape", coordinates, writer.integers([0, points, 3]))
+    presence = writer.add("Squeeze", writer.add("Sigmoid", logit), writer.integers([1, 2, 3]))
+    writer.output("landmarks", landmarks, FLOAT, [BATCH, points, 3])
+    writer.output("presence", presence, FLOAT, [BATCH])
+    return writer.model(PRODUCER, metadata, f"face mesh of {points} points")
 
 
 def blendshapes(data: bytes, points: int, metadata: dict[str, str]) -> onnx.ModelProto:
@@ -117,10 +118,10 @@ def blendshapes(data: bytes, points: int, metadata: dict[str, str]) -> onnx.Mode
     subset, names = constants.BLENDSHAPE_POINTS, constants.BLENDSHAPES
     if graph.tensors[graph.inputs[0]].shape != (1, len(subset), 2):
         raise TFLiteError("the blendshape network takes another number of points")
-    writer = GraphWriter()
-    landmarks = writer.input("landmarks", [BATCH, points, 3])
-    chosen = writer.node("Gather", landmarks, writer.integers(subset), axis=1)
-    plane = writer.node("Slice", chosen, writer.integers([0]), writer.integers([2]), writer.integers([2]))
+    writer = face_graph("face_blendshapes")
+    landmarks = writer.input("landmarks", FLOAT, [BATCH, points, 3])
+    chosen = writer.add("Gather", landmarks, writer.integers(subset), axis=1)
+    plane = writer.add("Slice", chosen, writer.integers([0]), writer.integers([2]), writer.integers([2]))
     (scores,) = translate(graph, writer, [plane])
-    writer.output("blendshapes", scores, [BATCH, len(names)])
-    return writer.model("face_blendshapes", "blendshape coefficients of a face mesh", metadata)
+    writer.output("blendshapes", scores, FLOAT, [BATCH, len(names)])
+    return writer.model(PRODUCER, metadata, "blendshape coefficients of a face mesh")

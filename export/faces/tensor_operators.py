@@ -25,22 +25,22 @@ def dequantize(translation: Translation, operator: Operator) -> None:
 def unary(translation: Translation, operator: Operator) -> None:
     """RELU, LOGISTIC, NEG, SQRT."""
     layout = translation.common_layout(operator.inputs)
-    value = translation.writer.node(UNARY[operator.code], translation.value(operator.inputs[0], layout))
+    value = translation.writer.add(UNARY[operator.code], translation.value(operator.inputs[0], layout))
     translation.finish(operator, value, layout)
 
 
 def reciprocal_square_root(translation: Translation, operator: Operator) -> None:
     """RSQRT: 1/√x."""
     layout = translation.common_layout(operator.inputs)
-    root = translation.writer.node("Sqrt", translation.value(operator.inputs[0], layout))
-    translation.finish(operator, translation.writer.node("Reciprocal", root), layout)
+    root = translation.writer.add("Sqrt", translation.value(operator.inputs[0], layout))
+    translation.finish(operator, translation.writer.add("Reciprocal", root), layout)
 
 
 def binary(translation: Translation, operator: Operator) -> None:
     """ADD, MUL, SUB, DIV with broadcasting. Option 0: activation."""
     layout = translation.common_layout(operator.inputs)
     left, right = (translation.value(tensor, layout) for tensor in operator.inputs)
-    value = translation.writer.node(BINARY[operator.code], left, right)
+    value = translation.writer.add(BINARY[operator.code], left, right)
     translation.finish(operator, value, layout, operator.option(0, "b"))
 
 
@@ -48,14 +48,14 @@ def squared_difference(translation: Translation, operator: Operator) -> None:
     """SQUARED_DIFFERENCE: (a − b)²."""
     layout = translation.common_layout(operator.inputs)
     left, right = (translation.value(tensor, layout) for tensor in operator.inputs)
-    difference = translation.writer.node("Sub", left, right)
-    translation.finish(operator, translation.writer.node("Mul", difference, difference), layout)
+    difference = translation.writer.add("Sub", left, right)
+    translation.finish(operator, translation.writer.add("Mul", difference, difference), layout)
 
 
 def reduce_mean(translation: Translation, operator: Operator) -> None:
     """MEAN over the axes of input 1. Option 0: keep the axes."""
     axes = _reduced_axes(translation, operator)
-    value = translation.writer.node(
+    value = translation.writer.add(
         "ReduceMean", translation.value(operator.inputs[0]), axes=axes, keepdims=operator.option(0, "B")
     )
     translation.finish(operator, value, Layout.CHANNELS_LAST)
@@ -64,7 +64,7 @@ def reduce_mean(translation: Translation, operator: Operator) -> None:
 def reduce_sum(translation: Translation, operator: Operator) -> None:
     """SUM over the axes of input 1. Option 0: keep the axes. (Opset 17 has the axes of sums as an input.)"""
     axes = translation.writer.integers(_reduced_axes(translation, operator))
-    value = translation.writer.node(
+    value = translation.writer.add(
         "ReduceSum", translation.value(operator.inputs[0]), axes, keepdims=operator.option(0, "B")
     )
     translation.finish(operator, value, Layout.CHANNELS_LAST)
@@ -89,15 +89,15 @@ def concatenation(translation: Translation, operator: Operator) -> None:
     layout = translation.common_layout(operator.inputs)
     values = [translation.value(tensor, layout) for tensor in operator.inputs]
     if len(variable) < len(values):
-        shape = writer.node("Shape", translation.value(variable[0], layout), start=0, end=1)
-        target = writer.node("Concat", shape, writer.integers([1] * (rank - 1)), axis=0)
+        shape = writer.add("Shape", translation.value(variable[0], layout), start=0, end=1)
+        target = writer.add("Concat", shape, writer.integers([1] * (rank - 1)), axis=0)
         values = [
-            writer.node("Expand", value, target) if translation.is_constant(tensor) else value
+            writer.add("Expand", value, target) if translation.is_constant(tensor) else value
             for tensor, value in zip(operator.inputs, values, strict=True)
         ]
     if layout is Layout.CHANNELS_FIRST:
         axis = TO_CHANNELS_FIRST.index(axis)
-    translation.finish(operator, writer.node("Concat", *values, axis=axis), layout, operator.option(1, "b"))
+    translation.finish(operator, writer.add("Concat", *values, axis=axis), layout, operator.option(1, "b"))
 
 
 def reshape(translation: Translation, operator: Operator) -> None:
@@ -106,7 +106,7 @@ def reshape(translation: Translation, operator: Operator) -> None:
     if source[:1] != (1,) or target[:1] != (1,):
         raise TFLiteError("a reshape that moves the batch is not supported")
     shape = translation.writer.integers([0, *target[1:]])
-    value = translation.writer.node("Reshape", translation.value(operator.inputs[0]), shape)
+    value = translation.writer.add("Reshape", translation.value(operator.inputs[0]), shape)
     translation.finish(operator, value, Layout.CHANNELS_LAST)
 
 
@@ -115,7 +115,7 @@ def transpose(translation: Translation, operator: Operator) -> None:
     order = [int(axis) for axis in translation.constant(operator.inputs[1])]
     if order[0] != 0:
         raise TFLiteError("a transpose that moves the batch is not supported")
-    value = translation.writer.node("Transpose", translation.value(operator.inputs[0]), perm=order)
+    value = translation.writer.add("Transpose", translation.value(operator.inputs[0]), perm=order)
     translation.finish(operator, value, Layout.CHANNELS_LAST)
 
 
@@ -144,10 +144,10 @@ def strided_slice(translation: Translation, operator: Operator) -> None:
             end[axis] = begin[axis] + 1 if begin[axis] != -1 else LAST_INDEX
     end[0] = LAST_INDEX
     writer = translation.writer
-    value = writer.node(
+    value = writer.add(
         "Slice", translation.value(operator.inputs[0]), writer.integers(begin), writer.integers(end),
         writer.integers(axes), writer.integers(stride),
     )  # fmt: skip
     if dropped:
-        value = writer.node("Squeeze", value, writer.integers(dropped))
+        value = writer.add("Squeeze", value, writer.integers(dropped))
     translation.finish(operator, value, Layout.CHANNELS_LAST)

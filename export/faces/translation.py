@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.faces.onnx_graph import GraphWriter
 from export.faces.tflite import Graph, Operator, TFLiteError
+from export.graph.builder import GraphBuilder
 
 IMAGE_RANK = 4
 TO_CHANNELS_FIRST = (0, 3, 1, 2)
@@ -30,7 +30,7 @@ class Layout(Enum):
 class Translation:
     """The values made so far while ``graph`` is written into ``writer``."""
 
-    def __init__(self, graph: Graph, writer: GraphWriter) -> None:
+    def __init__(self, graph: Graph, writer: GraphBuilder) -> None:
         self.graph = graph
         self.writer = writer
         self._values: dict[tuple[int, Layout], str] = {}
@@ -84,7 +84,7 @@ class Translation:
             source, order = (tensor, Layout.CHANNELS_FIRST), TO_CHANNELS_LAST
         if source not in self._values:
             raise TFLiteError(f"tensor {self.graph.tensors[tensor].name!r} is used before it is computed")
-        return self.writer.node("Transpose", self._values[source], perm=list(order))
+        return self.writer.add("Transpose", self._values[source], perm=list(order))
 
     def set_value(self, tensor: int, name: str, layout: Layout = Layout.CHANNELS_LAST) -> None:
         """Record that the ONNX value ``name`` stands for ``tensor``."""
@@ -98,7 +98,7 @@ class Translation:
         """
         if activation not in (0, 1):
             raise TFLiteError(f"the fused activation {activation} of {operator.code.name} is not supported")
-        self.set_value(operator.outputs[0], self.writer.node("Relu", value) if activation else value, layout)
+        self.set_value(operator.outputs[0], self.writer.add("Relu", value) if activation else value, layout)
 
     def common_layout(self, tensors: tuple[int, ...]) -> Layout:
         """Layout in which an elementwise operator can take all ``tensors`` with the fewest transposes."""

@@ -13,12 +13,14 @@ IR_VERSION = 10
 
 
 class GraphBuilder:
-    """Collects nodes and constants; :meth:`model` makes the file."""
+    """Collects nodes and constants; :meth:`model` makes the file. Equal constants without a name are stored once."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, opset: int = OPSET, ir_version: int = IR_VERSION) -> None:
         self._name = name
+        self._versions = opset, ir_version
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
+        self._unnamed: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._parameters: dict[str, NDArray[np.float32]] = {}
@@ -48,9 +50,19 @@ class GraphBuilder:
             array = np.asarray(value)
         else:
             array = np.array(value, dtype=np.int64)
-        name = name or f"constant_{len(self._constants)}"
+        if name is None:
+            key = (array.dtype.str, array.shape, array.tobytes())
+            name = self._unnamed.setdefault(key, f"constant_{len(self._constants)}")
         self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
         return name
+
+    def floats(self, values: Any) -> str:  # noqa: ANN401 - any array-like
+        """Add a float32 constant."""
+        return self.constant(np.asarray(values, np.float32))
+
+    def integers(self, values: Any) -> str:  # noqa: ANN401 - any array-like
+        """Add an int64 constant."""
+        return self.constant(np.asarray(values, np.int64))
 
     def parameter(self, name: str, value: NDArray[np.float32]) -> str:
         """Add a large constant under ``name``: it is checked by its shape alone and copied only once."""
@@ -82,17 +94,24 @@ class GraphBuilder:
         self._nodes.append(helper.make_node("Split", [value], outputs, axis=axis, num_outputs=parts))
         return outputs
 
-    def model(self, producer: str, metadata: dict[str, str]) -> onnx.ModelProto:
-        """Finish and check the model."""
+    def model(self, producer: str, metadata: dict[str, str], description: str = "") -> onnx.ModelProto:
+        """Finish and check the model.
+
+        Raises:
+            onnx.checker.ValidationError, onnx.shape_inference.InferenceError: the graph is not valid ONNX.
+        """
+        opset, ir_version = self._versions
         shapes = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape)
             for name, value in self._parameters.items()
         ]
         inputs = [*self._inputs, *shapes]
         values = [*self._constants.values(), *self._defaults.values()]
-        graph = helper.make_graph(self._nodes, self._name, inputs, self._outputs, values, value_info=self._shapes)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=producer)
-        model.ir_version = IR_VERSION
+        graph = helper.make_graph(
+            self._nodes, self._name, inputs, self._outputs, values, description, value_info=self._shapes
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name=producer)
+        model.ir_version = ir_version
         helper.set_model_props(model, metadata)
         onnx.checker.check_model(model, full_check=True)
         del model.graph.input[len(self._inputs) :]

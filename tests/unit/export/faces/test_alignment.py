@@ -3,7 +3,8 @@ import onnxruntime
 import pytest
 
 from export.faces.alignment import RIGID_POINTS, align, reference_face
-from export.faces.onnx_graph import BATCH, GraphWriter
+from export.faces.onnx_graph import BATCH, PRODUCER, face_graph
+from export.graph.builder import FLOAT
 
 POINTS = 478
 
@@ -19,11 +20,11 @@ def face_like(generator: np.random.Generator) -> np.ndarray:
 
 
 def aligned(landmarks: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    writer = GraphWriter()
-    value = align(writer, writer.input("landmarks", [BATCH, POINTS, 3]), reference)
-    writer.output("aligned", value, [BATCH, POINTS, 3])
+    writer = face_graph("alignment")
+    value = align(writer, writer.input("landmarks", FLOAT, [BATCH, POINTS, 3]), reference)
+    writer.output("aligned", value, FLOAT, [BATCH, POINTS, 3])
     session = onnxruntime.InferenceSession(
-        writer.model("alignment", "", {}).SerializeToString(), providers=["CPUExecutionProvider"]
+        writer.model(PRODUCER, {}).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     return session.run(None, {"landmarks": landmarks.astype(np.float32)})[0]
 

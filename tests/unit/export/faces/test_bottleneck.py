@@ -9,8 +9,9 @@ import pytest
 
 from export.faces import bottleneck
 from export.faces.convert import translate
-from export.faces.onnx_graph import BATCH, GraphWriter
+from export.faces.onnx_graph import BATCH, PRODUCER, face_graph
 from export.faces.tflite import Builtin, Graph, Operator, Tensor
+from export.graph.builder import FLOAT
 
 WIDTH, NARROW, SIZE = 5, 4, 6
 
@@ -52,10 +53,10 @@ def plain(graph: Graph, x: np.ndarray) -> np.ndarray:
 
 def test_a_narrow_block_gives_what_its_steps_give() -> None:
     graph = block()
-    writer = GraphWriter()
-    (result,) = translate(graph, writer, [writer.input("x", [BATCH, SIZE, SIZE, WIDTH])])
-    writer.output("y", result, [BATCH, SIZE, SIZE, WIDTH])
-    model = writer.model("block", "", {})
+    writer = face_graph("block")
+    (result,) = translate(graph, writer, [writer.input("x", FLOAT, [BATCH, SIZE, SIZE, WIDTH])])
+    writer.output("y", result, FLOAT, [BATCH, SIZE, SIZE, WIDTH])
+    model = writer.model(PRODUCER, {})
     assert [node.op_type for node in model.graph.node if node.op_type in ("Conv", "Relu", "Mul", "Add")] == [
         "Conv", "Relu", "Conv", "Conv",
     ]  # fmt: skip

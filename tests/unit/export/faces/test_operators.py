@@ -5,8 +5,9 @@ import onnxruntime
 import pytest
 
 from export.faces.convert import RULES, translate
-from export.faces.onnx_graph import BATCH, GraphWriter
+from export.faces.onnx_graph import BATCH, PRODUCER, face_graph
 from export.faces.tflite import Builtin, TFLiteError, read_graph
+from export.graph.builder import FLOAT
 from tests.support.flatbuffer_builder import Scalar, TinyGraph
 
 BATCH_SIZE = 2
@@ -18,16 +19,16 @@ def values(*shape: int) -> np.ndarray:
 
 
 def run(graph: TinyGraph, *inputs: np.ndarray) -> np.ndarray:
-    writer = GraphWriter()
+    writer = face_graph("tiny")
     parsed = read_graph(graph.data())
     names = []
     for number in parsed.inputs:
-        names.append(writer.input(f"x{number}", [BATCH, *parsed.tensors[number].shape[1:]]))
+        names.append(writer.input(f"x{number}", FLOAT, [BATCH, *parsed.tensors[number].shape[1:]]))
     (result,) = translate(parsed, writer, names)
     kept = graph.output[1:] if graph.output[:1] == (1,) else graph.output
-    writer.output("y", result, [BATCH, *kept])
+    writer.output("y", result, FLOAT, [BATCH, *kept])
     session = onnxruntime.InferenceSession(
-        writer.model("tiny", "", {}).SerializeToString(), providers=["CPUExecutionProvider"]
+        writer.model(PRODUCER, {}).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     return session.run(["y"], dict(zip(names, inputs, strict=True)))[0]
 
@@ -211,10 +212,10 @@ def test_dequantize_is_done_at_conversion() -> None:
     # The constant becomes the result's value; nothing else runs.
     weights = np.linspace(-1, 1, 4, dtype=np.float16).reshape(1, 4)
     parsed = read_graph(TinyGraph(Builtin.DEQUANTIZE, [weights], (1, 4)).data())
-    writer = GraphWriter()
-    writer.output("y", translate(parsed, writer, [])[0], [1, 4])
+    writer = face_graph("tiny")
+    writer.output("y", translate(parsed, writer, [])[0], FLOAT, [1, 4])
     session = onnxruntime.InferenceSession(
-        writer.model("tiny", "", {}).SerializeToString(), providers=["CPUExecutionProvider"]
+        writer.model(PRODUCER, {}).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     np.testing.assert_array_equal(session.run(None, {})[0], weights.astype(np.float32))
 
@@ -244,7 +245,7 @@ def test_every_operator_has_a_rule() -> None:
 )
 def test_what_cannot_be_translated_is_refused(graph: TinyGraph, reason: str) -> None:
     parsed = read_graph(graph.data())
-    writer = GraphWriter()
-    names = [writer.input(f"x{number}", [BATCH, 2]) for number in parsed.inputs]
+    writer = face_graph("tiny")
+    names = [writer.input(f"x{number}", FLOAT, [BATCH, 2]) for number in parsed.inputs]
     with pytest.raises(TFLiteError, match=reason):
         translate(parsed, writer, names)
