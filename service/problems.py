@@ -1,8 +1,9 @@
 """Every error that a client can be told, as one tree.
 
 A problem is rendered as RFC 9457 ``application/problem+json`` and carries a code that never changes its meaning.
-``GET /v1/problems`` lists the classes of this file that have a code of their own. Three more classes lie beside what
-raises them and share the code of their parent: ``ParameterErrors``, ``FacesNotPrepared``, ``AffectNotPrepared``.
+``GET /v1/problems`` lists the classes of this file that have a code of their own. Four more classes lie beside what
+raises them and share the code of their parent: ``ParameterErrors``, ``FacesNotPrepared``, ``AffectNotPrepared``,
+``BudgetSpent``.
 
 Problem
 ├── Malformed              400  the HTTP message itself is broken

@@ -13,9 +13,11 @@ from typing import Any, Final
 from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.decoding.decoder_messages import file_end_of, flags_of, picture_media, sound_media, spans_of
 from service.pipeline.decoding.frame_stream import FrameReceiver, HandlerFailedError, OnFrame, VideoSummary
+from service.pipeline.decoding.pace import Paces
 from service.pipeline.decoding.places import Places
 from service.pipeline.decoding.pool import PATIENT_SHARE, TOO_SLOW, OnMessage, WorkerDiedError, WorkerPool
-from service.pipeline.decoding.sample_buffer import DecodedBudget, SampleBuffer
+from service.pipeline.decoding.protocol import Channel
+from service.pipeline.decoding.sample_buffer import BudgetSpent, DecodedBudget, SampleBuffer
 from service.pipeline.media.channels import PickedChannels
 from service.pipeline.media.containers import VIDEO_CODECS
 from service.pipeline.media.intake import Container, sniff
@@ -24,7 +26,6 @@ from service.pipeline.media.video_frames import VideoJob
 from service.pipeline.options import check_range
 from service.pipeline.results import FlagSpan, FloatArray, MediaInfo
 from service.problems import (
-    CapacityExceeded,
     ContainerUnsupported,
     DeadlineExceeded,
     DecoderUnavailable,
@@ -93,6 +94,7 @@ class Decoder:
         self._crashers = _KnownCrashers()
         self.budget = DecodedBudget(limits.max_decoded_bytes)
         self._large = Places(1)  # at the budget, for sound that did not fit into it
+        self._paces = Paces()
         self._pool = WorkerPool(
             workers,
             limits.decode_memory_bytes,
@@ -136,12 +138,16 @@ class Decoder:
         channel: PickedChannels | None = None,
         track: int | None = None,
         cancel: threading.Event | None = None,
+        ends_at: float = math.inf,
+        expect: Callable[[float], None] = lambda _: None,
     ) -> DecodedAudio:
         """Decode the sound of an upload, whole or from ``start_s`` to ``end_s`` (seconds).
 
         An ``end_s`` behind the end of the recording means its end. Without ``channel`` every channel comes out; without
         ``track`` the one marked default unless it is silent, else the first that is not. Whoever sets ``cancel`` wants
-        nothing any more.
+        nothing any more. What will not be done before ``ends_at``, by :func:`time.monotonic`, is refused early.
+        ``expect`` is told how many seconds a long recording's header promises of the range, before they are decoded;
+        what it raises is raised here.
 
         Raises:
             Cancelled: ``cancel`` was set.
@@ -154,7 +160,7 @@ class Decoder:
             self._crashers.refuse(view)
             container = sniff(view)
             job = replace(self._job(container, target_rate_hz, start_s, end_s), channel=channel, track=track)
-            return self._decode(view, job, cancel)
+            return self._decode(view, job, cancel, ends_at, expect)
         except Problem as problem:
             self._on_event("failure", problem.code)
             raise
@@ -182,7 +188,13 @@ class Decoder:
                 raise NoVideoStream
             job = replace(self._video_job(container), picture_track=picture_track)
             receiver = FrameReceiver(self._limits, on_frame)
-            facts = self._run("video", asdict(job), view, receiver.receive, timeout_s, is_long=True)
+            with self._paces.follow(time.monotonic() + timeout_s, "video-affect") as reach:
+
+                def receive(message: dict[str, Any], channel: Channel) -> None:
+                    receiver.receive(message, channel)
+                    reach(float(message["share"]))
+
+                facts = self._run("video", asdict(job), view, receive, timeout_s, is_long=True)
         except HandlerFailedError as failure:
             raise failure.__cause__ or failure from None
         except Problem as problem:
@@ -255,29 +267,62 @@ class Decoder:
             wav=None if container.wav is None else asdict(container.wav),
         )
 
-    def _decode(self, view: memoryview, job: AudioJob, cancel: threading.Event | None) -> DecodedAudio:
+    def _decode(
+        self,
+        view: memoryview,
+        job: AudioJob,
+        cancel: threading.Event | None,
+        ends_at: float,
+        expect: Callable[[float], None],
+    ) -> DecodedAudio:
         """Decode; sound for which there is no room beside others' is given up, and begun again in its turn."""
         most = math.ceil((self._limits.max_duration_s + 1) * job.target_rate_hz)
         patience_s = PATIENT_SHARE * self._limits.deadline_s
-        ends_at: float | None = None
+        waits_until: float | None = None
         with contextlib.ExitStack() as turn:
             while True:
                 buffer = SampleBuffer(self._limits.max_channels, most, self.budget)
                 try:
-                    facts = self._run(
-                        "audio", asdict(job), view, buffer.receive, on_restart=buffer.restart, cancel=cancel
-                    )
+                    facts = self._fill(buffer, view, job, cancel, ends_at, expect)
                     break
-                except CapacityExceeded:
+                except BudgetSpent:
                     needed_bytes = min(buffer.wanted_bytes, self.budget.most_bytes)
                 del buffer  # its bytes are free again
-                if ends_at is None:
+                if waits_until is None:
                     turn.enter_context(self._large.hold(patience_s, cancel))
-                    ends_at = time.monotonic() + patience_s
-                self.budget.wait_for(needed_bytes, ends_at, cancel)
+                    waits_until = time.monotonic() + patience_s
+                self.budget.wait_for(needed_bytes, waits_until, cancel)
         media = sound_media(facts, job.container)
         names = tuple(str(name) for name in facts["names"])
         return DecodedAudio(buffer.finish(), media, flags_of(facts), spans_of(facts), names)
+
+    def _fill(
+        self,
+        buffer: SampleBuffer,
+        view: memoryview,
+        job: AudioJob,
+        cancel: threading.Event | None,
+        ends_at: float,
+        expect: Callable[[float], None],
+    ) -> dict[str, Any]:
+        """Decode into ``buffer``; arguments as of :meth:`audio`."""
+        promised_s = 0.0
+
+        def restart(claimed_s: float) -> None:
+            nonlocal promised_s
+            buffer.restart()
+            last_s = min(claimed_s, self._limits.max_duration_s, math.inf if job.end_s is None else job.end_s)
+            promised_s = max(last_s - (job.start_s or 0.0), 0.0)
+            expect(promised_s)
+
+        with self._paces.follow(ends_at, "audio-emotion") as reach:
+
+            def receive(message: dict[str, Any], channel: Channel) -> None:
+                buffer.receive(message, channel)
+                if promised_s:
+                    reach(buffer.samples / (promised_s * job.target_rate_hz))
+
+            return self._run("audio", asdict(job), view, receive, on_restart=restart, cancel=cancel)
 
     def _run(
         self,

@@ -20,6 +20,12 @@ def announced_samples(message: dict[str, Any], max_channels: int, max_samples: i
     return channels, samples
 
 
+def claimed_length_of(message: dict[str, Any]) -> float:
+    """Seconds that the header of an outgrown job's file claims; 0 if that is not known."""
+    claimed_s = message.get("claimed_s")
+    return claimed_s if isinstance(claimed_s, float) and 0.0 < claimed_s < math.inf else 0.0
+
+
 def sound_media(facts: dict[str, Any], container: str) -> MediaInfo:
     """Facts about a sound track, from the last message."""
     return MediaInfo(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from service.pipeline.decoding.confinement import Confinement
+from service.pipeline.decoding.decoder_messages import claimed_length_of
 from service.pipeline.decoding.forkserver import ForkServer
 from service.pipeline.decoding.places import Place, Places
 from service.pipeline.decoding.protocol import BEGUN, OUTGROWN, Channel
@@ -41,7 +42,15 @@ OnMessage = Callable[[dict[str, Any], Channel], None]
 
 
 class _OutgrownError(Exception):
-    """Work turned out to be too long for a place for short work."""
+    """Work turned out to be too long for a place for short work.
+
+    Args:
+        claimed_s: seconds that the file's header claims, 0 if that is not known.
+    """
+
+    def __init__(self, claimed_s: float = 0.0) -> None:
+        super().__init__(claimed_s)
+        self.claimed_s = claimed_s
 
 
 class WorkerDiedError(Exception):
@@ -173,7 +182,7 @@ class WorkerPool:
         *,
         total_timeout_s: float | None = None,
         remote_bytes: int | None = None,
-        on_restart: Callable[[], None] | None = None,
+        on_restart: Callable[[float], None] | None = None,
         is_long: bool = False,
         cancel: threading.Event | None = None,
     ) -> dict[str, Any]:
@@ -188,8 +197,9 @@ class WorkerPool:
                 then holds for each message alone.
             remote_bytes: size of a file that the process reads by messages (see remote_file.py), answered by
                 ``on_message``; ``data`` is empty then.
-            on_restart: called when the job begins again as long work, after messages may have come; without it a job
-                that is not long may take its time in a place for short work.
+            on_restart: called when the job begins again as long work, after messages may have come, with the seconds
+                that its header claims, 0 if that is not known; without it a job that is not long may take its time in
+                a place for short work.
             is_long: whether the job takes a place for long work at once.
             cancel: set by someone else to give up.
 
@@ -220,8 +230,8 @@ class WorkerPool:
                 )
                 with self._short.hold(self._patience_s, cancel):
                     return self._twice(brief)
-            except _OutgrownError:
-                on_restart()
+            except _OutgrownError as outgrown:
+                on_restart(outgrown.claimed_s)
         with self._begun.hold(self._patience_s, cancel), self._long.hold(self._patience_s, cancel) as place:
             if total_timeout_s is None:  # other work takes its part of the processor
                 talk = replace(talk, total_s=max(total_s, self._deadline_s))
@@ -256,7 +266,7 @@ class WorkerPool:
         finally:
             self._give_back(worker, retire)
         if last.get("type") == OUTGROWN and talk.brief_s is not None:
-            raise _OutgrownError
+            raise _OutgrownError(claimed_length_of(last))
         if last.get("type") == "problem":
             raise _problem(last)
         return last

@@ -15,7 +15,7 @@ BEGUN: Final = "begun"
 """Type of a decoder's first message in a job: it has the file and begins to read it."""
 
 OUTGROWN: Final = "outgrown"
-"""Type of a decoder's last message in a job that has more samples than it was told to take."""
+"""Type of a decoder's last message in a job that has more samples than it was told to take; with ``claimed_s``."""
 
 _LENGTH: Final = struct.Struct("<I")
 

@@ -23,6 +23,10 @@ RETRY_AFTER_S: Final = 5.0
 _MAP_NORESERVE: Final = 0x4000  # linux/mman.h; Python names it from 3.13 on
 
 
+class BudgetSpent(CapacityExceeded):
+    """Other requests hold too much decoded sound at present."""
+
+
 class DecodedBudget:
     """Bytes of decoded sound that all requests together may hold. Thread-safe.
 
@@ -48,7 +52,7 @@ class DecodedBudget:
 
         Raises:
             MediaTooLong: no budget of this size could hold the recording.
-            CapacityExceeded: other requests hold too much at present.
+            BudgetSpent: other requests hold too much at present.
         """
         if held + size > self.most_bytes:
             raise MediaTooLong(
@@ -57,7 +61,7 @@ class DecodedBudget:
             )
         with self._lock:
             if not self._fits(size, owner):
-                raise CapacityExceeded(retry_after_s=RETRY_AFTER_S)
+                raise BudgetSpent(retry_after_s=RETRY_AFTER_S)
             self._used_bytes += size
             self._holdings.add(owner, size)
 
@@ -65,7 +69,7 @@ class DecodedBudget:
         """Wait until ``size`` bytes fit, on the current account; they are not taken.
 
         Raises:
-            CapacityExceeded: they did not fit before ``ends_at``, by :func:`time.monotonic`.
+            BudgetSpent: they did not fit before ``ends_at``, by :func:`time.monotonic`.
             Cancelled: ``cancel`` was set.
         """
         owner = current_account().name
@@ -74,7 +78,7 @@ class DecodedBudget:
                 if cancel is not None and cancel.is_set():
                     raise Cancelled
                 if time.monotonic() >= ends_at:
-                    raise CapacityExceeded(retry_after_s=RETRY_AFTER_S)
+                    raise BudgetSpent(retry_after_s=RETRY_AFTER_S)
                 self._lock.wait(WAKE_S)
 
     def _fits(self, size: int, owner: str) -> bool:
@@ -96,7 +100,7 @@ def budgeted_samples(budget: DecodedBudget, channels: int, samples: int, *, besi
         beside_bytes: what the same request already holds.
 
     Raises:
-        MediaTooLong, CapacityExceeded: as of :meth:`DecodedBudget.take`.
+        MediaTooLong, BudgetSpent: as of :meth:`DecodedBudget.take`.
     """
     size, owner = 4 * channels * samples, current_account().name
     budget.take(size, beside_bytes, owner)
@@ -146,7 +150,7 @@ class SampleBuffer:
 
         Raises:
             ValueError: the message is invalid, so its sender has to be ended.
-            MediaTooLong, CapacityExceeded: the budget is spent.
+            MediaTooLong, BudgetSpent: the budget is spent.
         """
         channels, samples = announced_samples(message, self._max_channels, self._max_samples - self._length)
         if self._array is None:
@@ -161,6 +165,11 @@ class SampleBuffer:
         for row in self._array:
             channel.receive_into(row[self._length : stop].view(np.uint8).data)
         self._length = stop
+
+    @property
+    def samples(self) -> int:
+        """Samples of each channel that have arrived."""
+        return self._length
 
     def restart(self) -> None:
         """Begin again, and hold nothing until then: the same samples are about to come."""

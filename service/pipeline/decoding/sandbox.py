@@ -109,7 +109,7 @@ def decode_any(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, object]
     with _open(upload, job.demuxer, job.audio_codecs) as container:
         tracks = _tracks(container, job.audio_codecs, job.max_streams, job.demuxer)
         claims_too_long = claimed_s(container) > job.max_duration_s
-        job.refuse_if_outgrown(claimed_samples(container))
+        job.refuse_if_outgrown(claimed_samples(container), claimed_s(container))
     sound = [track for track in tracks if track.about.kind == SOUND]
     if not sound:
         raise NoAudioStream

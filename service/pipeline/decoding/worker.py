@@ -67,8 +67,8 @@ def _answer(header: dict[str, Any], upload: BinaryIO, reply: Reply) -> dict[str,
         return {"type": "done", **result}
     except Problem as problem:
         return {"type": "problem", "code": problem.code, "detail": problem.detail, "pointer": problem.pointer}
-    except OutgrownError:
-        return {"type": OUTGROWN}
+    except OutgrownError as outgrown:
+        return {"type": OUTGROWN, "claimed_s": outgrown.claimed_s}
     except MemoryError:
         detail = "The recording needs more memory than its decoder may have."
         return {"type": "problem", "code": MediaInvalid.code, "detail": detail, "retire": True}

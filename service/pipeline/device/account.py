@@ -29,7 +29,11 @@ class Holdings:
 
     def fits(self, name: str, more: float) -> bool:
         """Whether the account ``name`` may hold ``more`` than it does."""
-        return self._held.get(name, 0.0) + more <= self.most
+        return self.excess(name, more) <= 0.0
+
+    def excess(self, name: str, more: float) -> float:
+        """How much more than its share the account ``name`` would hold with ``more``; negative where it fits."""
+        return self._held.get(name, 0.0) + more - self.most
 
     def add(self, name: str, amount: float) -> None:
         """Note that the account ``name`` holds ``amount`` more, or less where it is negative."""

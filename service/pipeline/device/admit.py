@@ -176,7 +176,7 @@ class Admission:
             grown_s = seconds - hold.seconds
             full = self._held_s + grown_s > self.capacity_s or not self._holdings.fits(hold.owner, grown_s)
             if grown_s > 0 and self._holds > 1 and full:
-                raise self._full(grown_s)
+                raise self._full(grown_s, hold.owner)
             self._held_s += grown_s
             self._holdings.add(hold.owner, grown_s)
             hold.seconds = seconds
@@ -206,10 +206,10 @@ class Admission:
         taken_s = self._held_s + self._reserved_s
         full = taken_s >= self.capacity_s if seconds == 0 else taken_s + seconds > self.capacity_s
         if (self._holds or self._reserved_s) and (full or not self._holdings.fits(account.name, seconds)):
-            raise self._full(seconds)
+            raise self._full(seconds, account.name)
 
-    def _full(self, seconds: float) -> CapacityExceeded:
+    def _full(self, seconds: float, owner: str) -> CapacityExceeded:
         """The refusal; its ``retry_after_s`` is the time to work off the excess at the recent rate."""
         self._finished.pass_time(busy=True)
-        excess_s = max(self._held_s + seconds - self.capacity_s, 0.0)
+        excess_s = max(self._held_s + seconds - self.capacity_s, self._holdings.excess(owner, seconds))
         return CapacityExceeded(retry_after_s=self._finished.retry_after_s(excess_s, unknown_s=LONGEST_RETRY_S))

@@ -47,7 +47,7 @@ def read_plain_pcm(
     sink = SampleSink(job, layout.sample_rate_hz, layout.channels, layout.codec, emit)
     if frames > job.max_duration_s * layout.sample_rate_hz:
         raise MediaTooLong
-    job.refuse_if_outgrown(frames * layout.channels)
+    job.refuse_if_outgrown(frames * layout.channels, frames / layout.sample_rate_hz)
     for start, size in ((layout.data_start, layout.data_bytes), *layout.joined):
         upload.seek(start)
         for first in range(0, size, BLOCK_FRAMES * layout.frame_bytes):

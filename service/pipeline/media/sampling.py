@@ -58,18 +58,26 @@ class AudioJob:
     wav: dict[str, Any] | None = None
     most_samples: int | None = None
 
-    def refuse_if_outgrown(self, samples: float) -> None:
+    def refuse_if_outgrown(self, samples: float, claimed_s: float = 0.0) -> None:
         """Stop where ``samples`` of all channels, claimed or counted, are more than this job may go through.
 
         Raises:
-            OutgrownError
+            OutgrownError: with ``claimed_s``.
         """
         if self.most_samples is not None and samples > self.most_samples:
-            raise OutgrownError
+            raise OutgrownError(claimed_s)
 
 
 class OutgrownError(Exception):
-    """A recording has more samples than its job may go through."""
+    """A recording has more samples than its job may go through.
+
+    Args:
+        claimed_s: seconds that its header claims, 0 if none.
+    """
+
+    def __init__(self, claimed_s: float) -> None:
+        super().__init__(claimed_s)
+        self.claimed_s = claimed_s
 
 
 class SampleSink:

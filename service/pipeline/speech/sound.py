@@ -1,6 +1,7 @@
 """An upload's channels as they are judged: decoded, and denoised where that was asked for."""
 
 import functools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ from service.problems import DenoiserUnavailable
 
 DENOISING_SHARE = 0.5
 """Part of the progress that denoising makes up where it is asked for."""
+
+DECODING_SHARE = 0.75
+"""Share of the time until the deadline that decoding may take; the rest is for the models."""
 
 BLOCK_S = 60.0
 """Sound goes through the denoiser in blocks of this length, so that no further copy of all of it is made."""
@@ -81,7 +85,7 @@ class SoundSource:
             options: the request's parameters, checked by :meth:`check`.
             rate_hz: rate that the samples shall have. A denoiser of another rate gets its own, and what it
                 gives is resampled.
-            hold: set to the recording's true length.
+            hold: set to the length that a long recording's header promises, then to the true one.
             work: the request.
 
         Returns:
@@ -102,6 +106,8 @@ class SoundSource:
                 channel=options.channel,
                 track=options.track,
                 cancel=work.cancel,
+                ends_at=time.monotonic() + DECODING_SHARE * (work.deadline - time.monotonic()),
+                expect=lambda promised_s: hold.resize(max(hold.seconds, promised_s)),
             )
         hold.resize(decoded.samples.shape[-1] / decoded_hz)
         channels = [NamedChannel(*named) for named in zip(decoded.names, decoded.samples, strict=True)]

@@ -63,7 +63,8 @@ def test_retry_after_follows_the_rate_of_finished_work():
     clock.now += 1000.0  # idle time is no evidence of slowness
     with admission.hold(90.0), pytest.raises(CapacityExceeded) as caught:
         admission._admit(30.0, Unlimited())
-    assert caught.value.retry_after_s == pytest.approx(20.0 / 10.0, rel=0.1)
+    over_s = 90.0 + 30.0 - SHARE_OF_ONE * 100.0
+    assert caught.value.retry_after_s == pytest.approx(over_s / 10.0, rel=0.1)
 
 
 def test_the_rate_is_that_of_the_last_half_minute_of_work():
