@@ -20,6 +20,7 @@ COMMANDS = {
     "faces": "make the face bundle from the publisher's file, or from the package index",
     "action-units": "train the action-unit heads on synthetic faces, evaluate and export them",
     "affect-prior": "fit the affect prior to a table of human ratings",
+    "triton": "a model repository of Triton Inference Server out of speech bundles",
     "voice-activity": "make the voice-activity bundle from the installed silero-vad package",
 }
 
