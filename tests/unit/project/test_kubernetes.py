@@ -1,0 +1,167 @@
+"""The manifests as kustomize renders them: valid by the schemas of Kubernetes, and fit for the service."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import subprocess
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from service.settings import LEAST_SECRET_CHARACTERS, Limits, Settings
+from tests.shared_material import ROOT
+
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+OVERLAYS = ("gpu", "jobs", "monitoring", "ingress", "tls")
+PLACES = ("base", *(f"overlays/{name}" for name in OVERLAYS))
+VERSIONS = ("1.30.0", kubernetes_validate.latest_version())
+OF_OPERATORS = {"ServiceMonitor", "PrometheusRule"}
+"""Kinds that Kubernetes itself does not know."""
+
+pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+
+
+@functools.cache
+def rendered(place: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Manifests by kind and name."""
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(KUBERNETES / place)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    manifests = list(yaml.safe_load_all(done.stdout))
+    found = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in manifests}
+    assert len(found) == len(manifests)
+    return found
+
+
+def pod(place: str) -> dict[str, Any]:
+    return rendered(place)["Deployment", "emoserve"]["spec"]["template"]["spec"]
+
+
+def environment(place: str) -> dict[str, dict[str, Any]]:
+    (container,) = pod(place)["containers"]
+    return {entry["name"]: entry for entry in container["env"]}
+
+
+def test_every_overlay_is_tried() -> None:
+    assert {folder.name for folder in (KUBERNETES / "overlays").iterdir()} == set(OVERLAYS)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("place", PLACES)
+def test_manifests_are_valid(place: str, version: str) -> None:
+    for (kind, _), manifest in rendered(place).items():
+        if kind not in OF_OPERATORS:
+            kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_settings_exist_and_can_be_used(place: str) -> None:
+    known = {f"EMOSERVE_{name.upper()}" for name in Settings.model_fields}
+    known |= {f"EMOSERVE_LIMITS__{name.upper()}" for name in Limits.model_fields}
+    entries = environment(place)
+    assert entries.keys() <= known
+    values = {name: entry["value"] for name, entry in entries.items() if "value" in entry}
+    assert all(isinstance(value, str) for value in values.values())
+    assert "emoserve" in json.loads(values["EMOSERVE_ALLOWED_HOSTS"])
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_pods_meet_the_policy_of_their_namespace(place: str) -> None:
+    found = rendered(place)
+    labels = found["Namespace", "emoserve"]["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    for (kind, name), manifest in found.items():
+        if kind != "Namespace":
+            assert manifest["metadata"]["namespace"] == "emoserve", name
+        if kind in ("Deployment", "StatefulSet"):
+            spec = manifest["spec"]["template"]["spec"]
+            assert spec["securityContext"]["runAsNonRoot"] is True
+            assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+            for container in spec["containers"]:
+                assert container["securityContext"]["allowPrivilegeEscalation"] is False
+                assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+                assert ":" in container["image"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_volumes_and_mounts_belong_together(place: str) -> None:
+    spec = pod(place)
+    (container,) = spec["containers"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
+
+
+def test_gpu_pods_ask_for_one_and_get_its_image() -> None:
+    (container,) = pod("overlays/gpu")["containers"]
+    assert container["image"] == "emoserve:cuda"
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert environment("overlays/gpu")["EMOSERVE_DEVICE"]["value"] == "cuda"
+
+
+@pytest.mark.parametrize("place", ["overlays/gpu", "overlays/jobs"])
+def test_what_is_there_once_is_not_scaled(place: str) -> None:
+    scaler = rendered(place)["HorizontalPodAutoscaler", "emoserve"]["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (1, 1)
+    assert rendered(place)["Deployment", "emoserve"]["spec"]["replicas"] == 1
+
+
+def test_jobs_find_their_secrets_their_spool_and_their_database() -> None:
+    found, entries = rendered("overlays/jobs"), environment("overlays/jobs")
+    example = yaml.safe_load((KUBERNETES / "overlays" / "jobs" / "secrets.example.yaml").read_text())
+    assert entries["EMOSERVE_JOBS"]["value"] == "true"
+    database = found["StatefulSet", "emoserve-postgres"]["spec"]["template"]["spec"]["containers"][0]
+    asked = [
+        entry["valueFrom"]["secretKeyRef"] for entry in (*entries.values(), *database["env"]) if "valueFrom" in entry
+    ]
+    assert {one["name"] for one in asked} == {example["metadata"]["name"]}
+    assert {one["key"] for one in asked} == example["stringData"].keys()
+    settings = Settings(
+        jobs_database_url=example["stringData"]["database-url"], spool_key="x" * LEAST_SECRET_CHARACTERS
+    )  # refuses an address that is not one of PostgreSQL
+    assert settings.jobs_database_url is not None
+    host = settings.jobs_database_url.get_secret_value().partition("@")[2].partition("/")[0]
+    assert ("Service", host) in found
+    claims = {
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod("overlays/jobs")["volumes"]
+        if "persistentVolumeClaim" in volume
+    }
+    assert claims == {"emoserve-spool"}
+    assert found["PersistentVolumeClaim", "emoserve-spool"]["spec"]["accessModes"] == ["ReadWriteMany"]
+    (to_database, _) = found["NetworkPolicy", "emoserve"]["spec"]["egress"]
+    label = found["StatefulSet", "emoserve-postgres"]["spec"]["template"]["metadata"]["labels"]
+    assert to_database["to"][0]["podSelector"]["matchLabels"] == label
+
+
+def test_rules_of_the_operator_are_the_rules() -> None:
+    found = rendered("overlays/monitoring")
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+    assert found["PrometheusRule", "emoserve"]["spec"] == rules
+    monitor, service = found["ServiceMonitor", "emoserve"]["spec"], found["Service", "emoserve"]
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert service["metadata"]["labels"][monitor["jobLabel"]] == "emoserve"  # the job of the alerts
+    assert monitor["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_the_ingress_keeps_a_client_at_its_pod_and_waits_for_answers() -> None:
+    found = rendered("overlays/ingress")
+    ingress = found["Ingress", "emoserve"]
+    notes = {name.rpartition("/")[2]: value for name, value in ingress["metadata"]["annotations"].items()}
+    assert notes["affinity"] == "cookie"
+    assert notes["proxy-buffering"] == notes["proxy-request-buffering"] == "off"
+    assert float(notes["proxy-read-timeout"]) > Limits().deadline_s
+    hosts = json.loads(environment("overlays/ingress")["EMOSERVE_ALLOWED_HOSTS"]["value"])
+    assert {rule["host"] for rule in ingress["spec"]["rules"]} <= set(hosts)
+
+
+def test_probes_ask_over_tls_where_the_pod_speaks_it() -> None:
+    (container,) = pod("overlays/tls")["containers"]
+    probes = [container[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")]
+    assert {probe["scheme"] for probe in probes} == {"HTTPS"}
+    (secret,) = (mount for mount in container["volumeMounts"] if mount["name"] == "tls")
+    for name in ("EMOSERVE_SSL_CERTFILE", "EMOSERVE_SSL_KEYFILE"):
+        assert environment("overlays/tls")[name]["value"].startswith(secret["mountPath"])
