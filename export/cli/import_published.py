@@ -4,27 +4,50 @@ from __future__ import annotations
 
 import argparse
 import re
+import resource
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from export.bundle.card import BundleText
 from export.cli.common import ExpectedFailure, note, plain_name, plain_version, say
 from export.evaluation.verification import ParityError
-from export.evaluation.voice import recordings_or_voice
-from export.published.bundle import Origin, write_published
-from export.published.folder import PublishedError, PublishedFolder
-from export.published.labels import mapped_labels
+from export.evaluation.voice import recordings_or_voice, synthetic_voice
+from export.published.audonnx_folder import AudonnxFolder, is_audonnx
+from export.published.bundle import Origin, Source, write_published
+from export.published.folder import PublishedError, PublishedFolder, files_sha256, licence_text
+from export.published.hub import NAME, fetch
 from export.published.licence import hub_identifier, licence_of
 from export.published.reading import checked
+from service.card import Card, Licence
+from service.pipeline.device.session import Session
+from service.settings import Settings
+
+TIMED_S = 5.0
+"""Length of the clip whose time on one thread is told."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("source", metavar="FOLDER", help="the publisher's files")
-    parser.add_argument("--name", type=plain_name, help="of the bundle (default: the folder's)")
+    parser.add_argument(
+        "source", metavar="NAME|FOLDER", help="owner/model of the hub, or a folder with the publisher's files"
+    )
+    parser.add_argument("--revision", metavar="COMMIT", help="commit, tag or branch of the hub (default: the newest)")
+    parser.add_argument("--accept-licence", metavar="ID", help="the hub's licence that you have read and accept")
+    parser.add_argument(
+        "--downloads", type=Path, default=Path("var/published"), metavar="DIR", help="where files of the hub are kept"
+    )
+    parser.add_argument("--name", type=plain_name, help="of the bundle (default: the publisher's)")
     parser.add_argument("--version", type=plain_version, default="1", help="version of the bundle")
     parser.add_argument("--labels", type=_labels, metavar="A,B,…", help="names of the classes, in the model's order")
     parser.add_argument("--licence", metavar="SPDX", help="licence of the weights, where the publisher names none")
     parser.add_argument("--commercial-use", action="store_true", help="--licence permits commercial use")
+    parser.add_argument(
+        "--sample-rate-hz", type=int, default=16_000, metavar="N", help="of an audonnx folder, which does not tell it"
+    )
     parser.add_argument("--audio", nargs="+", type=Path, metavar="FILE", help="recordings for the check of the graph")
     parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
     parser.set_defaults(run=run)
@@ -33,38 +56,101 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Import."""
     try:
-        say(f"bundle: {_import(arguments)}")
+        folder, origin, licence = _found(arguments)
+        source = read_source(folder, arguments.labels, arguments.sample_rate_hz)
+        text = _text(arguments, source, origin, licence)
+        note(f"{origin.name}: {source.title}; {', '.join(source.published_labels)}; licence {licence.spdx}")
+        recordings = recordings_or_voice(arguments.audio, source.sample_rate_hz)
+        written = write_published(source, text, origin, arguments.out, recordings)
     except (PublishedError, ParityError) as error:
         raise ExpectedFailure(str(error)) from error
+    note(_cost(written, source))
+    say(f"bundle: {written}")
     return 0
 
 
-def _import(arguments: argparse.Namespace) -> Path:
-    folder = PublishedFolder(Path(arguments.source))
-    published = checked(folder)
-    labels = mapped_labels(folder.labels, arguments.labels)
-    called = folder.path.resolve().name
-    licence = licence_of(
-        hub_identifier(folder.path), arguments.licence, called, permits_commerce=arguments.commercial_use
-    )
-    text = BundleText(
-        name=arguments.name or _bundle_name(called),
+def read_source(folder: Path, labels: list[str] | None, sample_rate_hz: int) -> Source:
+    """A folder of any kind, checked.
+
+    Raises:
+        PublishedError: it cannot be imported.
+    """
+    if is_audonnx(folder):
+        return AudonnxFolder(folder, sample_rate_hz).source(labels, synthetic_voice(1.0, sample_rate_hz, seed=0))
+    return checked(PublishedFolder(folder)).source(labels)
+
+
+def read_again(folder: Path, card: Card) -> Source:
+    """The source of a bundle that was imported from ``folder``; raises as :func:`read_source`."""
+    assert card.speech is not None
+    return read_source(folder, list(card.labels) or None, card.speech.sample_rate_hz)
+
+
+def _found(arguments: argparse.Namespace) -> tuple[Path, Origin, Licence]:
+    """The folder, fetched where it is on the hub, where it comes from, and its licence."""
+    name, folder, revision = str(arguments.source), Path(arguments.source), ""
+
+    def licence(identifier: str) -> Licence:
+        found = licence_of(identifier, arguments.licence, name, permits_commerce=arguments.commercial_use)
+        if not found.commercial_use and Settings().licence_policy == "commercial":
+            raise PublishedError(f"{name}: {found.spdx} forbids commercial use and the licence policy is 'commercial'")
+        return found
+
+    if not folder.exists() and NAME.fullmatch(name):
+        fetched = fetch(
+            name, arguments.revision, arguments.downloads, _consent(name, arguments.accept_licence, licence)
+        )
+        folder, revision = fetched.folder, fetched.revision
+    elif not folder.is_dir():
+        raise PublishedError(f"{folder}: no such folder")
+    else:
+        name = folder.resolve().name
+    origin = Origin(name, revision, files_sha256(folder), licence_text(folder))
+    return folder, origin, licence(hub_identifier(folder))
+
+
+def _consent(name: str, accepted: str | None, licence: Callable[[str], Licence]) -> Callable[[str, str], None]:
+    """Shows a licence and asks for consent; on no terminal ``accepted`` must name it."""
+
+    def ask(identifier: str, text: str) -> None:
+        spdx = licence(identifier).spdx
+        note(text or f"{name} names the licence {identifier or spdx}: https://huggingface.co/{name}")
+        if accepted is not None and accepted.lower() in (identifier.lower(), spdx.lower()):
+            return
+        if accepted is None and sys.stdin.isatty() and input(f"Accept {spdx} and download? [y/N] ").lower() == "y":
+            return
+        raise PublishedError(f"{name}: not downloaded; say --accept-licence {identifier or spdx} once you accept it")
+
+    return ask
+
+
+def _text(arguments: argparse.Namespace, source: Source, origin: Origin, licence: Licence) -> BundleText:
+    return BundleText(
+        name=arguments.name or _bundle_name(origin.name),
         version=arguments.version,
-        title=f"{called} ({published.title})",
+        title=f"{origin.name} ({source.title})",
         description=(
-            f"{published.family.title} with the publisher's head, from samples to answers as the publisher's program "
-            "computes them; nothing was trained here."
+            f"{source.title}, from samples to answers as the publisher's program computes them; not trained here."
         ),
         licence=licence,
         known_limits=(
             "How well it does, and on whom, is for its publisher to say: nothing was measured here.",
-            "Its probabilities are not calibrated here, and it names no plausible emotions.",
+            "Its answers are not calibrated here, and it names no plausible emotions.",
         ),
     )
-    note(f"{called}: {published.title}; classes {', '.join(labels)}; licence {licence.spdx}")
-    recordings = recordings_or_voice(arguments.audio, folder.sample_rate_hz)
-    origin = Origin(called, files=folder.sha256_of_files, licence_text=folder.licence_text())
-    return write_published(published, labels, text, origin, arguments.out, recordings)
+
+
+def _cost(bundle: Path, source: Source) -> str:
+    """Time of one clip on one thread, and the memory that the import took."""
+    session = Session(bundle / "model.onnx", device="cpu", threads=1)
+    clip = synthetic_voice(TIMED_S, source.sample_rate_hz, seed=0)
+    inputs = {"waveform": clip[None], "lengths": np.array([len(clip)])}
+    session.run(inputs, session.output_names)
+    started = time.perf_counter()
+    session.run(inputs, session.output_names)
+    clip_ms = 1e3 * (time.perf_counter() - started)
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return f"{TIMED_S:g} s of sound on one thread: {clip_ms:.0f} ms; the import took {peak_gb:.1f} GB of memory at most"
 
 
 def _labels(text: str) -> list[str]:
@@ -75,7 +161,7 @@ def _labels(text: str) -> list[str]:
 
 
 def _bundle_name(called: str) -> str:
-    name = re.sub(r"[^a-z0-9._-]+", "-", called.lower()).strip("-._")[:64]
+    name = re.sub(r"[^a-z0-9._-]+", "-", called.rpartition("/")[2].lower()).strip("-._")[:64]
     if not name:
         raise PublishedError(f"'{called}' makes no name of a bundle: choose one with --name")
     return name

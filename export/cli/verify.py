@@ -82,9 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
 def verifier_of(card: Card, published: Path | None = None) -> Verifier:
     """The comparison for this bundle; classifiers stand behind networks that are verified as bundles of their own."""
     if PUBLISHED in card.settings:
-        from export.published.bundle import verify_published_bundle  # transformers is behind it
+        from export.cli.import_published import read_again  # transformers is behind it
+        from export.published.bundle import verify_published_bundle
 
-        return partial(verify_published_bundle, source=published)
+        return partial(verify_published_bundle, read=partial(read_again, published) if published else None)
     if is_audio_words_bundle(card):
         return verify_audio_words_bundle
     if is_voice_bundle(card):

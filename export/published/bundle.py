@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import transformers
+import onnx
 from numpy.typing import NDArray
 
 from export.bundle.card import SPEECH_EMOTION_USE, BundleFacts, BundleText, Setting, build_card
@@ -24,10 +24,8 @@ from export.evaluation.verification import (
     refuse_difference,
     verification,
 )
-from export.published.folder import PUBLISHED, PublishedError, PublishedFolder
-from export.published.network import published_model
-from export.published.reading import Published, checked
-from service.card import Member, Parity, SpeechInput, read_card
+from export.published.folder import PUBLISHED, PublishedError
+from service.card import Card, Member, Parity, SpeechInput, read_card
 from service.pipeline.device.session import Session
 
 GRAPH_FILE_NAME = "model.onnx"
@@ -38,6 +36,8 @@ WINDOW_S, HOP_S, MAX_LENGTH_S = 6.0, 3.0, 30.0
 """Utterances of the corpora that published models learn from last some 3 to 11 s; Whisper hears 30 s."""
 
 Answers = Mapping[str, NDArray[np.float32]]
+Program = Callable[[Clip], Answers]
+"""The publisher's program on one clip: answers by output, float32 [1, …]."""
 
 
 @dataclass(frozen=True)
@@ -57,48 +57,79 @@ class Origin:
     licence_text: str = ""
 
 
-def write_published(
-    published: Published, labels: Sequence[str], text: BundleText, origin: Origin, out: Path, recordings: Sequence[Clip]
-) -> Path:
+@dataclass(frozen=True)
+class Source:
+    """A published model that was checked and can be written.
+
+    Attributes:
+        title: encoder and kind of answers, for people.
+        network: of the card's member.
+        preset: name of the front end.
+        sample_rate_hz: that it hears.
+        shortest_samples: fewest samples of a clip.
+        published_labels: the publisher's names of its outputs.
+        labels: our names of its classes; none where it has dimensions alone.
+        weights_sha256: of its file of weights.
+        make_graph: makes the graph; takes strings to be kept inside the file.
+        answers: the publisher's program on one clip.
+        program: name and version of that program.
+        made_with: packages whose versions the card tells.
+    """
+
+    title: str
+    network: str
+    preset: str
+    sample_rate_hz: int
+    shortest_samples: int
+    published_labels: Sequence[str]
+    labels: Sequence[str]
+    weights_sha256: str
+    make_graph: Callable[[Mapping[str, str]], onnx.ModelProto]
+    answers: Program
+    program: str
+    made_with: Sequence[str]
+
+
+def write_published(source: Source, text: BundleText, origin: Origin, out: Path, recordings: Sequence[Clip]) -> Path:
     """Write ``out/<name>/<version>/``.
 
     Args:
-        labels: our names of its classes.
         recordings: at the model's rate; the graph is compared with the publisher's program on them.
 
     Raises:
         PublishedError: its weights are of another network.
         ParityError: graph and program differ, or an answer depends on its batch; nothing is left behind.
     """
-    rate_hz, shortest = published.folder.sample_rate_hz, published.family.shortest_samples
     speech = SpeechInput(
-        sample_rate_hz=rate_hz,
+        sample_rate_hz=source.sample_rate_hz,
         window_s=WINDOW_S,
         hop_s=HOP_S,
-        min_length_s=shortest / rate_hz,
+        min_length_s=source.shortest_samples / source.sample_rate_hz,
         max_length_s=MAX_LENGTH_S,
-        preset=f"{PUBLISHED}-{published.folder.config['model_type']}",
+        preset=source.preset,
     )
-    model = published_model(published.network(), rate_hz, text.metadata)
+    model = source.make_graph(text.metadata)
     graph = model.SerializeToString()
     del model
     clips = clips_of(speech, recordings)
-    difference, batch_difference = _differences(Session(graph, device="cpu", threads=1), published, clips)
+    session = Session(graph, device="cpu", threads=1)
+    difference, batch_difference = _differences(session, source.answers, clips)
     refuse_difference(text.name, difference, TOLERANCE, "the publisher's program")
     refuse_difference(text.name, batch_difference, BATCH_TOLERANCE, "itself in a batch")
+    embedding = next((tensor for tensor in session.signature.outputs if tensor.name == "embedding"), None)
     member = Member(
-        network=published.family.title,
-        weights_sha256=published.folder.sha256_of_weights,
+        network=source.network,
+        weights_sha256=source.weights_sha256,
         weights_source=f"{origin.name}@{origin.revision}" if origin.revision else origin.name,
         licence=text.licence,
-        dimensions=int(published.folder.config.get("hidden_size") or published.folder.config["d_model"]),
+        dimensions=None if embedding is None else embedding.shape[1],
     )
     settings: dict[str, Setting] = {
-        PUBLISHED: published.title,
+        PUBLISHED: source.title,
         "source": origin.name,
         "revision": origin.revision,
         "files": [f"{digest}  {name}" for name, digest in origin.files.items()],
-        "published_labels": published.folder.labels,
+        "published_labels": list(source.published_labels),
         "licence_text": origin.licence_text,
     }
     facts = BundleFacts(
@@ -106,45 +137,47 @@ def write_published(
         intended_use=SPEECH_EMOTION_USE,
         speech=speech,
         settings=settings,
-        labels=labels,
+        labels=source.labels,
         members=[member],
         parity=Parity(
             tolerance=TOLERANCE,
             largest_difference=difference,
-            against=f"transformers {transformers.__version__} on {len(clips)} recordings, each alone",
+            against=f"{source.program} on {len(clips)} recordings, each alone",
         ),
-        made_with=("torch", "transformers"),
+        made_with=source.made_with,
         source=member.weights_source,
     )
     return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, partial(build_card, text, facts))
 
 
-def verify_published_bundle(folder: Path, recordings: Sequence[Clip], source: Path | None = None) -> Verification:
+def verify_published_bundle(
+    folder: Path, recordings: Sequence[Clip], read: Callable[[Card], Source] | None = None
+) -> Verification:
     """Compare a bundle's graph with itself in a batch, and with the publisher's program.
 
     Args:
-        source: folder of the publisher's files; None where they are not at hand.
+        read: reads the publisher's files; None where they are not at hand.
 
     Raises:
-        PublishedError: ``source`` cannot be read, or holds other weights than those of the bundle.
+        PublishedError: these files cannot be read, or hold other weights than those of the bundle.
     """
     card = read_card(folder)
     assert card.speech is not None
     clips = clips_of(card.speech, recordings)
     session = Session(folder / card.file_with_role("model"), device="cpu", threads=1)
-    published = None if source is None else checked(PublishedFolder(source))
-    if published is not None and published.folder.sha256_of_weights != card.members[0].weights_sha256:
-        raise PublishedError(f"{published.folder.weights}: not the weights that {card.name} {card.version} is made of")
-    difference, batch_difference = _differences(session, published, clips)
+    source = None if read is None else read(card)
+    if source is not None and source.weights_sha256 != card.members[0].weights_sha256:
+        raise PublishedError(f"these are not the weights that {card.name} {card.version} is made of")
+    difference, batch_difference = _differences(session, None if source is None else source.answers, clips)
     return verification(
         card,
         len(clips),
-        difference_check("transformers", difference if published else None, TOLERANCE),
+        difference_check("published", difference if source else None, TOLERANCE),
         batch_check(batch_difference),
     )
 
 
-def _differences(session: Session, published: Published | None, clips: Sequence[Clip]) -> tuple[float, float]:
+def _differences(session: Session, program: Program | None, clips: Sequence[Clip]) -> tuple[float, float]:
     """Largest differences of an output: from the publisher's program, each clip alone, and between alone and batch."""
     names = session.output_names
 
@@ -153,16 +186,16 @@ def _differences(session: Session, published: Published | None, clips: Sequence[
         return session.run({"waveform": waveform, "lengths": lengths}, names)
 
     together = run(clips)
-    program, batch = 0.0, 0.0
+    difference, batch = 0.0, 0.0
     for number, clip in enumerate(clips):
         alone = run([clip])
         batch = max(batch, *(_difference(together[name][number], alone[name][0]) for name in names))
-        if published is not None:
-            answers = published.answers(clip)
-            program = max(program, *(_difference(alone[name], answers[name]) for name in names))
-    return program, batch
+        if program is not None:
+            answers = program(clip)
+            difference = max(difference, *(_difference(alone[name], answers[name]) for name in answers))
+    return difference, batch
 
 
 def _difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
     """Largest difference of a number, in units of the largest one wanted where that is above 1."""
-    return float(np.abs(found - wanted).max() / max(1.0, float(np.abs(wanted).max())))
+    return float(np.abs(found - wanted).max(initial=0.0) / max(1.0, float(np.abs(wanted).max(initial=0.0))))

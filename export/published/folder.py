@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import pickle
 import struct
 from dataclasses import dataclass
@@ -113,7 +112,7 @@ class PublishedFolder:
         """
         if self.weights.name == SAFETENSORS:
             return _safetensors_shapes(self.weights)
-        self._refuse_what_does_not_fit(self.weights.stat().st_size)
+        refuse_large(self.weights, self.weights.stat().st_size)
         import torch  # slow to import
 
         try:
@@ -125,35 +124,10 @@ class PublishedFolder:
             raise PublishedError(f"{self.weights}: not a file of tensors alone")
         return {name: tuple(value.shape) for name, value in state.items()}
 
-    def check_size(self) -> None:
-        """Refuse weights that do not fit.
-
-        Raises:
-            PublishedError: into memory, or into one ONNX file.
-        """
-        self._refuse_what_does_not_fit(4 * sum(map(math.prod, self.shapes.values())))
-
     @cached_property
-    def sha256_of_files(self) -> dict[str, str]:
-        """Hex digest of every file at the top of the folder, by name."""
-        found = {}
-        for path in sorted(self.path.iterdir()):
-            if path.is_file():
-                with path.open("rb") as stream:
-                    found[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-        return found
-
-    @property
     def sha256_of_weights(self) -> str:
         """Hex digest of the file of weights."""
-        return self.sha256_of_files[self.weights.name]
-
-    def licence_text(self) -> str:
-        """The licence as the publisher put it beside the weights; empty where there is none."""
-        for name in LICENCE_FILES:
-            if (self.path / name).is_file():
-                return (self.path / name).read_text(encoding="utf-8", errors="replace")
-        return ""
+        return sha256_of(self.weights)
 
     def _document(self, name: str, what: str) -> dict[str, Any]:
         file = self.path / name
@@ -167,18 +141,41 @@ class PublishedFolder:
             raise PublishedError(f"{file}: not a JSON object")
         return found
 
-    def _refuse_what_does_not_fit(self, size_bytes: int) -> None:
-        if size_bytes > MAX_GRAPH_BYTES:
-            raise PublishedError(
-                f"{self.weights}: {size_bytes / 1e9:.1f} GB of weights in fp32, "
-                f"an ONNX file holds {MAX_GRAPH_BYTES / 1e9:.0f}"
-            )
-        free_bytes = available_memory_bytes()
-        if COPIES * size_bytes > free_bytes:
-            raise PublishedError(
-                f"{self.weights}: the import takes about {COPIES * size_bytes / 1e9:.1f} GB of memory, "
-                f"{free_bytes / 1e9:.1f} GB are free"
-            )
+
+def refuse_large(file: Path, size_bytes: int) -> None:
+    """Refuse weights that do not fit.
+
+    Raises:
+        PublishedError: into one ONNX file, or into memory.
+    """
+    if size_bytes > MAX_GRAPH_BYTES:
+        raise PublishedError(
+            f"{file}: {size_bytes / 1e9:.1f} GB of weights in fp32, an ONNX file holds {MAX_GRAPH_BYTES / 1e9:.0f}"
+        )
+    needed_bytes, free_bytes = COPIES * size_bytes, available_memory_bytes()
+    if needed_bytes > free_bytes:
+        raise PublishedError(
+            f"{file}: the import takes about {needed_bytes / 1e9:.1f} GB of memory, {free_bytes / 1e9:.1f} GB are free"
+        )
+
+
+def sha256_of(file: Path) -> str:
+    """Hex digest of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def files_sha256(folder: Path) -> dict[str, str]:
+    """Hex digest of every file at the top of a folder, by name."""
+    return {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def licence_text(folder: Path) -> str:
+    """The licence as the publisher put it beside the weights; empty where there is none."""
+    for name in LICENCE_FILES:
+        if (folder / name).is_file():
+            return (folder / name).read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def _safetensors_shapes(file: Path) -> dict[str, tuple[int, ...]]:

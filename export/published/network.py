@@ -58,10 +58,14 @@ class DimensionHead(nn.Module):
         self.dense, self.output, self._names = dense, output, names
 
     def forward(self, states: States) -> dict[str, Tensor]:
-        """Arousal, dominance and valence float32 [batch] and the mean of the last state float32 [batch, width]."""
+        """Arousal, dominance and valence float32 [batch], and the mean of the last state float32 [batch, width].
+
+        ``probabilities``, which the graph of every speech bundle has, is float32 [batch, 0].
+        """
         embedding = over_time(states.last, states.steps)
         values = torch.clamp(2.0 * self.output(torch.tanh(self.dense(embedding))) - 1.0, -1.0, 1.0)
-        return {name: values[:, place] for place, name in enumerate(self._names)} | {"embedding": embedding}
+        found = {name: values[:, place] for place, name in enumerate(self._names)}
+        return {"probabilities": values[:, :0], **found, "embedding": embedding}
 
 
 def over_time(states: Tensor, steps: Tensor) -> Tensor:

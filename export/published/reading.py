@@ -6,6 +6,7 @@ dimensional head on wav2vec 2.0, whose class transformers does not have.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +20,20 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from export.evaluation.verification import Clip
+from export.published.bundle import Source
 from export.published.encoders import ConformerEncoder, WaveEncoder, WhisperEncoder
-from export.published.folder import CONFIG, FRONT_END, SAFETENSORS, PublishedError, PublishedFolder
+from export.published.folder import (
+    CONFIG,
+    FRONT_END,
+    PUBLISHED,
+    SAFETENSORS,
+    PublishedError,
+    PublishedFolder,
+    refuse_large,
+)
 from export.published.front_ends import FilterBank, LogMel, Normalised
-from export.published.network import DIMENSIONS, ClassHead, DimensionHead, PublishedNetwork
+from export.published.labels import mapped_labels
+from export.published.network import DIMENSIONS, ClassHead, DimensionHead, PublishedNetwork, published_model
 
 
 @dataclass(frozen=True)
@@ -165,6 +176,33 @@ class Published:
         kept = states if mask is None or mask.shape[1] != states.shape[1] else states[:, mask[0].bool()]
         return {name: value.numpy() for name, value in {**found, "embedding": kept.mean(1)}.items()}
 
+    def source(self, chosen: Sequence[str] | None) -> Source:
+        """The model as it is written.
+
+        Args:
+            chosen: names of the classes; None for ours of the publisher's.
+
+        Raises:
+            PublishedError: a class has no name here, or the model has no classes to be named.
+        """
+        folder = self.folder
+        if self.is_dimensional and chosen is not None:
+            raise PublishedError("--labels names classes, and this model has none")
+        return Source(
+            title=self.title,
+            network=self.family.title,
+            preset=f"{PUBLISHED}-{folder.config['model_type']}",
+            sample_rate_hz=folder.sample_rate_hz,
+            shortest_samples=self.family.shortest_samples,
+            published_labels=folder.labels,
+            labels=[] if self.is_dimensional else mapped_labels(folder.labels, chosen),
+            weights_sha256=folder.sha256_of_weights,
+            make_graph=lambda metadata: published_model(self.network(), folder.sample_rate_hz, metadata),
+            answers=self.answers,
+            program=f"transformers {transformers.__version__}",
+            made_with=("torch", "transformers"),
+        )
+
     def _front_end(self) -> nn.Module:
         extractor, settings = self.extractor, self.folder.front_end
         if isinstance(extractor, transformers.WhisperFeatureExtractor):
@@ -199,6 +237,10 @@ def checked(folder: PublishedFolder) -> Published:
         raise PublishedError(f"{folder.path / CONFIG}: add_adapter is set, which this import does not know")
     shapes = folder.shapes
     is_dimensional = kind == WAV2VEC_TYPE and set(DIMENSION_HEAD) <= set(shapes)
+    for name in DIMENSION_HEAD if is_dimensional else ():
+        bias = name.replace(".weight", ".bias")
+        if shapes.get(bias) != shapes[name][:1]:
+            raise PublishedError(f"{folder.weights}: lacks {bias} of the size of {name}")
     if not is_dimensional and not set(HEAD) <= set(shapes):
         raise PublishedError(
             f"{folder.weights}: no classifier, {' and '.join(HEAD)} are missing: an encoder alone, or another network"
@@ -212,7 +254,7 @@ def checked(folder: PublishedFolder) -> Published:
         )
     if is_dimensional and sorted(folder.labels) != sorted(DIMENSIONS):
         raise PublishedError(f"{folder.path / CONFIG}: outputs {', '.join(folder.labels)}, not {', '.join(DIMENSIONS)}")
-    folder.check_size()
+    refuse_large(folder.weights, 4 * sum(map(math.prod, shapes.values())))
     return Published(folder, family, is_dimensional)
 
 
@@ -224,8 +266,3 @@ def _check_front_end(folder: PublishedFolder, family: Family) -> None:
     _ = folder.sample_rate_hz
     if int(settings.get("feature_size", 1)) != 1 and family.front_end == "Wav2Vec2FeatureExtractor":
         raise PublishedError(f"{folder.path / FRONT_END}: feature_size is {settings['feature_size']}, not 1")
-
-
-def class_names(published: Published) -> Sequence[str]:
-    """The publisher's names of the classes; none of a dimensional model."""
-    return () if published.is_dimensional else published.folder.labels

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
+import audonnx
 import torch
 import transformers
 from torch import nn
@@ -72,6 +74,90 @@ def write_published(folder: Path, network: str, labels: tuple[str, ...] = CLASSE
     extractor = getattr(transformers, _EXTRACTORS.get(network, "Wav2Vec2FeatureExtractor"))
     extractor(**front_end).save_pretrained(folder)
     (folder / "README.md").write_text(f"---\nlicense: {licence}\n---\nA random network.\n")
+    return folder
+
+
+class RegressionHead(nn.Module):
+    """The head as audEERING's model card prints it."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.dropout = nn.Dropout(config.final_dropout)
+        self.out_proj = nn.Linear(config.hidden_size, config.num_labels)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        x = self.dropout(features)
+        x = torch.tanh(self.dense(x))
+        return self.out_proj(self.dropout(x))
+
+
+class EmotionModel(transformers.Wav2Vec2PreTrainedModel):
+    """The model as audEERING's model card prints it."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.config = config
+        self.wav2vec2 = transformers.Wav2Vec2Model(config)
+        self.classifier = RegressionHead(config)
+        self.post_init()
+
+    def forward(self, input_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        hidden_states = torch.mean(self.wav2vec2(input_values)[0], dim=1)
+        return hidden_states, self.classifier(hidden_states)
+
+
+DIMENSIONS = ("arousal", "dominance", "valence")
+
+
+def write_dimensional(folder: Path) -> Path:
+    """Write a random model of audEERING's class into ``folder``; returns it."""
+    names = dict(enumerate(DIMENSIONS))
+    config = transformers.Wav2Vec2Config(**_WAVE, **_LARGE, id2label=names, label2id={v: k for k, v in names.items()})
+    torch.manual_seed(0)
+    model = lively(EmotionModel(config))
+    with torch.no_grad():
+        model.classifier.out_proj.bias.fill_(0.5)  # answers lie around the middle of 0 … 1
+        model.classifier.out_proj.weight.mul_(0.3)
+    model.save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+    (folder / "README.md").write_text("---\nlicense: cc-by-nc-sa-4.0\n---\n")
+    (folder / "LICENSE").write_text("Not for commerce.")
+    return folder
+
+
+class Raw(nn.Module):
+    """A small network on one signal: two convolutions, their mean over time, and a dense layer on it."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv1d(1, 8, 40, 20), nn.Conv1d(8, 12, 5, 3)
+        self.last = nn.Linear(12, outputs)
+
+    def forward(self, signal: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        states = torch.tanh(self.second(torch.tanh(5 * self.first(signal[:, None])))).mean(2)
+        return states, self.last(states)
+
+
+def write_audonnx(folder: Path, labels: tuple[str, ...] = DIMENSIONS, operators: int = 14) -> Path:
+    """Write a random model into ``folder`` with audonnx's own package; returns the folder."""
+    torch.manual_seed(0)
+    network = lively(Raw(len(labels))).eval()
+    folder.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.randn(1, 8000),),
+            folder / "model.onnx",
+            dynamo=False,
+            input_names=["signal"],
+            output_names=["hidden_states", "logits"],
+            dynamic_axes={"signal": {1: "time"}},
+            opset_version=operators,
+        )
+    names = {"logits": list(labels)}
+    audonnx.Model(str(folder / "model.onnx"), labels=names).to_yaml(str(folder / "model.yaml"))
     return folder
 
 
