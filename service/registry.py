@@ -184,9 +184,8 @@ def _check_speech(card: Card, folder: Path) -> None:
     name = names.get(card.task)
     if name is None:
         return
-    if card.speech is None or (card.task == SPEECH_EMOTION and not card.labels):
-        needs = "'speech' and 'labels'" if card.task == SPEECH_EMOTION else "'speech'"
-        raise _wrong(folder, f"a {name}'s card needs {needs}")
+    if card.speech is None:
+        raise _wrong(folder, f"a {name}'s card needs 'speech'")
     if not card.speech.min_length_s <= card.speech.window_s <= card.speech.max_length_s:
         raise _wrong(folder, "window_s is not between min_length_s and max_length_s")
     if card.task == DENOISER and card.speech.hop_s > card.speech.window_s:

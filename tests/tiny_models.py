@@ -45,7 +45,12 @@ def expected_embedding(samples: np.ndarray) -> np.ndarray:
 
 
 def speech_model(
-    classes: int = 2, *, dimensions: bool = True, embedding: bool = True, probabilities: bool = True
+    classes: int = 2,
+    *,
+    dimensions: bool = True,
+    embedding: bool = True,
+    probabilities: bool = True,
+    dominance: bool | None = None,
 ) -> bytes:
     """An ONNX model with the inputs and outputs of a speech bundle."""
     nodes = [
@@ -69,6 +74,8 @@ def speech_model(
         _node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
     outputs = [_value("probabilities", ["batch", classes])] if probabilities else []
+    if not classes:  # there is no softmax over none
+        nodes[-1] = _node("Identity", ["logits"], ["probabilities"])
     if dimensions:
         nodes += [
             _node("Squeeze", ["mean_square", "last"], ["loudness"]),
@@ -77,6 +84,9 @@ def speech_model(
             _node("Tanh", ["offset"], ["valence"]),
         ]
         outputs += [_value("arousal", ["batch"]), _value("valence", ["batch"])]
+    if dominance or (dominance is None and not classes):  # minus valence
+        nodes.append(_node("Neg", ["valence"], ["dominance"]))
+        outputs.append(_value("dominance", ["batch"]))
     if embedding:
         outputs += [_value("embedding", ["batch", 2])]
     if probabilities:

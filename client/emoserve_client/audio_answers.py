@@ -21,6 +21,7 @@ class AudioTimeline(Record):
     probabilities: Mapping[str, Column]
     arousal: Column | None
     valence: Column | None
+    dominance: Column | None
     speech: Column | None
     confidence: Column | None
     plausible: Sequence[Sequence[str] | None] | None
@@ -36,6 +37,7 @@ class Segments(Record):
     probabilities: Mapping[str, Column]
     arousal: Column | None
     valence: Column | None
+    dominance: Column | None
     speech: Sequence[float]
     speech_level_db: Column
     confidence: Sequence[float]
@@ -62,6 +64,7 @@ class ChannelEmotion(Record):
     plausible: Sequence[str] | None
     arousal: float | None
     valence: float | None
+    dominance: float | None
     timeline: AudioTimeline | None
     segments: Segments | None
     voice_activity: VoiceActivity | None

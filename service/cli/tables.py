@@ -118,7 +118,7 @@ def _bar_lines(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[str
     if channel.probabilities is None:
         yield "  no speech found"
     else:
-        width = max(map(len, labels))
+        width = max(map(len, labels), default=0)
         for label, share in zip(labels, channel.probabilities.tolist(), strict=True):
             filled = round(share * BAR_CHARACTERS)
             bar = "█" * filled + "·" * (BAR_CHARACTERS - filled)
@@ -137,7 +137,12 @@ def _row_table(timeline: Timeline | Segments, labels: tuple[str, ...]) -> Table:
     nothing: list[float | None] = [None] * len(timeline.start_s)
     columns = [
         nothing if values is None else plain_values(values, 6)
-        for values in (timeline.probabilities.max(axis=1), timeline.arousal, timeline.valence, timeline.speech)
+        for values in (
+            timeline.probabilities.max(axis=1) if labels else None,
+            timeline.arousal,
+            timeline.valence,
+            timeline.speech,
+        )
     ]
     emotions = top_labels(timeline.probabilities, labels)
     times = zip(timeline.start_s.tolist(), timeline.end_s.tolist(), strict=True)

@@ -69,6 +69,8 @@ def prior_for(text: str | None, card: Card) -> Prior | None:
     asked = read_prior(text)
     if asked is None:
         return None
+    if not card.labels:
+        raise _refused("This model has no classes that could have a prior.")
     labels, own = card.labels, own_prior(card)
     if asked == UNIFORM:
         wanted = np.full(len(labels), 1 / len(labels))

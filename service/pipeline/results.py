@@ -142,8 +142,8 @@ class Timeline:
 
     Attributes:
         start_s, end_s: float64 [windows], seconds from the beginning of the recording.
-        probabilities: float32 [windows, classes].
-        arousal, valence: float32 [windows] in −1…1, or None where the model has no such output.
+        probabilities: float32 [windows, classes]; a model of dimensions alone has no classes.
+        arousal, valence, dominance: float32 [windows] in −1…1, or None where the model has no such output.
         speech: float32 [windows], share of each window that is speech, 0…1, or None without voice activity.
         confidence: float32 [windows], amount of voice in each, 0…1: seconds over the card's ``enough_speech_s``; None
             without voice activity.
@@ -158,6 +158,7 @@ class Timeline:
     speech: FloatArray | None
     confidence: FloatArray | None = None
     plausible: Sequence[Plausible] | None = None
+    dominance: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Segments:
     Attributes:
         start_s, end_s: float64, seconds from the beginning of the recording; from the first to the last step of voice.
         probabilities: float32 [segments, classes].
-        arousal, valence: float32 in −1…1, or None where the model has no such output.
+        arousal, valence, dominance: float32 in −1…1, or None where the model has no such output.
         speech: float32, share of each that is voice, 0…1.
         speech_level_db: float32, RMS over its steps of voice, dB below full scale.
         confidence, plausible: one entry an utterance, as in :class:`Timeline`.
@@ -184,6 +185,7 @@ class Segments:
     confidence: FloatArray
     uncertain: NDArray[np.bool_]
     plausible: Sequence[Plausible] | None = None
+    dominance: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.start_s)
@@ -253,7 +255,7 @@ class ChannelEmotion:
         probabilities: float32 [classes], or None where there is no speech to judge.
         emotion: most probable label, or None.
         plausible: plausible labels, or None.
-        arousal, valence: −1…1, or None.
+        arousal, valence, dominance: −1…1, or None.
         flags: such as 'silent', 'clipped', 'no_speech'.
         segments: the utterances that the answer is made of; None without voice activity.
         voice_activity: step by step, or None.
@@ -269,6 +271,7 @@ class ChannelEmotion:
     segments: Segments | None = None
     voice_activity: VoiceTrace | None = None
     plausible: Plausible = None
+    dominance: float | None = None
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ def audio_emotion_json(
     Returns:
         A tree of dict, list, str, float, int and None; NaN becomes None. ``probabilities`` and ``emotion`` are None
         without speech; ``arousal`` and ``valence`` also where the model has no such output, and then their timeline
-        column is None. Where each channel was requested there is ``channels``, and the top-level values are means over
-        the channels with speech, window by window in the timeline.
+        column is None. ``dominance`` is there only where the model has it. Where each channel was requested there is
+        ``channels``, and the top-level values are means over the channels with speech, window by window in the rows.
     """
     merged = merged_channel(result)
 
@@ -138,6 +138,8 @@ def channel_members(
         "arousal": plain_number(channel.arousal),
         "valence": plain_number(channel.valence),
     }
+    if channel.timeline.dominance is not None:
+        answer["dominance"] = plain_number(channel.dominance)
     if timeline:
         answer["timeline"] = _columns(channel.timeline, labels)
     if segments:
@@ -162,6 +164,7 @@ def _columns(rows: Timeline | Segments, labels: tuple[str, ...]) -> dict[str, An
         return None if values is None else plain_values(values, PROBABILITY_DECIMALS)
 
     shares = {label: column(rows.probabilities[:, index]) for index, label in enumerate(labels)}
+    dominance = {} if rows.dominance is None else {"dominance": column(rows.dominance)}
     return {
         "start_s": plain_values(rows.start_s, SECONDS_DECIMALS),
         "end_s": plain_values(rows.end_s, SECONDS_DECIMALS),
@@ -171,6 +174,7 @@ def _columns(rows: Timeline | Segments, labels: tuple[str, ...]) -> dict[str, An
         "speech": column(rows.speech),
         "confidence": column(rows.confidence),
         "plausible": plausible_column(rows.plausible),
+        **dominance,
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import AudioEmbedding, AudioEmotion, ChannelEmotion, FloatArray, Timeline, VoiceTrace
-from service.pipeline.speech.plausible import plausible_labels, plausible_set
+from service.pipeline.speech.plausible import most_probable, plausible_labels, plausible_set
 
 
 def has_channel_list(result: AudioEmotion | AudioEmbedding) -> bool:
@@ -18,7 +18,7 @@ def has_channel_list(result: AudioEmotion | AudioEmbedding) -> bool:
 def merged_channel(result: AudioEmotion) -> ChannelEmotion:
     """The result for the whole recording.
 
-    A single channel is returned unchanged. For several, probabilities, arousal and valence are means over the channels
+    A single channel is returned unchanged. For several, probabilities and dimensions are means over the channels
     with speech, for the recording and for each window; ``speech``, ``confidence`` and voice activity are the largest of
     any channel; ``flags`` are those of all channels, plausible labels those of the means. Segments are each channel's
     own.
@@ -32,9 +32,10 @@ def merged_channel(result: AudioEmotion) -> ChannelEmotion:
     return ChannelEmotion(
         channel="mean",
         probabilities=probabilities,
-        emotion=None if probabilities is None else result.labels[int(np.argmax(probabilities))],
+        emotion=most_probable(probabilities, result.labels),
         arousal=_mean_known([channel.arousal for channel in channels]),
         valence=_mean_known([channel.valence for channel in channels]),
+        dominance=_mean_known([channel.dominance for channel in channels]),
         timeline=replace(timeline, plausible=plausible_labels(timeline.probabilities, result.labels, result.doubt)),
         plausible=plausible_set(probabilities, result.labels, result.doubt),
         flags=tuple(dict.fromkeys(flag for channel in channels for flag in channel.flags)),
@@ -53,7 +54,9 @@ def plain_values(values: NDArray[np.floating], decimals: int) -> list[float | No
 
 
 def top_labels(probabilities: FloatArray, labels: Sequence[str]) -> list[str | None]:
-    """Most probable label for each row of float32 [windows, classes]; None for a row with NaN."""
+    """Most probable label for each row of float32 [windows, classes]; None for a row with NaN, or without classes."""
+    if not labels:
+        return [None] * len(probabilities)
     known = ~np.isnan(probabilities.sum(axis=1))
     best = np.argmax(np.where(known[:, None], probabilities, 0.0), axis=1)
     return [labels[index] if there else None for index, there in zip(best.tolist(), known.tolist(), strict=True)]
@@ -73,6 +76,7 @@ def _merged_timeline(timelines: Sequence[Timeline]) -> Timeline:
         probabilities=_mean_of_rows([timeline.probabilities for timeline in timelines]),
         arousal=_optional_mean([timeline.arousal for timeline in timelines]),
         valence=_optional_mean([timeline.valence for timeline in timelines]),
+        dominance=_optional_mean([timeline.dominance for timeline in timelines]),
         speech=_largest([timeline.speech for timeline in timelines]),
         confidence=_largest([timeline.confidence for timeline in timelines]),
     )

@@ -60,7 +60,7 @@ class _EmotionPage(Page):
         self.segments = segments and any(channel.segments is not None for channel in result.channels)
         self.voice_activity = voice_activity
         self.timelines = [self._rows(channel) for channel in result.channels]
-        longest = max(map(len, result.labels))
+        longest = max(map(len, result.labels), default=0)
         self.over_time = self.segments or len(result.channels[0].timeline.start_s) > 1
         self.with_affect = any(
             channel.arousal is not None or channel.valence is not None or channel.timeline.arousal is not None
@@ -112,10 +112,11 @@ class _EmotionPage(Page):
             draw_activity(self.panel(_SPEECH, shared), channel.voice_activity, self.style)
         elif channel.timeline.speech is not None:
             draw_speech(self.panel(_SPEECH, shared), pooled(channel.timeline), self.style)
-        lanes = self.panel(_LANE * len(self.result.labels), shared)
-        draw_lanes(lanes, channel, timeline, self.result.labels, self.style)
-        if not self.with_affect:
-            return lanes
+        if self.result.labels:
+            lanes = self.panel(_LANE * len(self.result.labels), shared)
+            draw_lanes(lanes, channel, timeline, self.result.labels, self.style)
+            if not self.with_affect:
+                return lanes
         affect = self.panel(_AFFECT, shared)
         draw_affect(affect, channel, timeline, self.style)
         return affect
@@ -123,6 +124,11 @@ class _EmotionPage(Page):
     def _window(self, channel: ChannelEmotion) -> Axes:
         top = self._heading(channel)
         height = max(_BAR * len(self.result.labels), 1.6)
+        if not self.result.labels:
+            gauges = self.axes(self.cursor, height)
+            draw_gauges(gauges, channel, self.style)
+            self.cursor += height + _CLOCK
+            return gauges
         if self.with_affect:
             left = PAGE_INCHES - RIGHT - _GAUGE
             bars = self.axes(self.cursor, height, right=RIGHT + _GAUGE + _GAUGE_GAP)
@@ -137,9 +143,9 @@ class _EmotionPage(Page):
     def _header(self, title: str) -> None:
         merged = merged_channel(self.result)
         facts = [clock(self.result.media.duration_s, 1 if self.result.media.duration_s < 60 else 0)]
-        if merged.emotion is None or merged.probabilities is None:
+        if merged.probabilities is None:
             facts.append("no speech found")
-        else:
+        elif merged.emotion is not None:
             share = float(merged.probabilities[self.result.labels.index(merged.emotion)])
             facts.append(f"most probable over the whole recording: {merged.emotion}, {percent(share)}")
         facts += [

@@ -92,12 +92,19 @@ def cell_edges_s(timeline: Timeline) -> NDArray[np.float64]:
 
 def unknown_spans_s(timeline: Timeline) -> list[tuple[float, float]]:
     """Start and end in seconds of each run of unknown windows."""
-    unknown = ~np.isfinite(timeline.probabilities).all(axis=1)
+    unknown = ~known_rows(timeline)
     steps = np.diff(np.concatenate([[0], unknown.astype(np.int8), [0]]))
     edges_s = cell_edges_s(timeline)
     return list(
         zip(edges_s[np.flatnonzero(steps == 1)].tolist(), edges_s[np.flatnonzero(steps == -1)].tolist(), strict=True)
     )
+
+
+def known_rows(timeline: Timeline) -> NDArray[np.bool_]:
+    """Rows that were judged, bool [windows]; without classes those with arousal."""
+    if timeline.probabilities.shape[1] or timeline.arousal is None:
+        return np.asarray(np.isfinite(timeline.probabilities).all(axis=1))
+    return np.isfinite(timeline.arousal)
 
 
 def draw_waveform(axes: Axes, envelope: FloatArray, span_s: tuple[float, float], style: Style) -> None:
@@ -167,7 +174,7 @@ def draw_lanes(axes: Axes, channel: ChannelEmotion, timeline: Timeline, labels: 
     axes.set_ylim(0, len(labels))
     shade_unknown(axes, timeline, style, written="no speech")
     edges_s = cell_edges_s(timeline)
-    known = np.isfinite(timeline.probabilities).all(axis=1)
+    known = known_rows(timeline)
     leader = np.where(known, np.argmax(np.nan_to_num(timeline.probabilities), axis=1), -1)
     for index in range(len(labels)):
         floor = float(len(labels) - 1 - index)
@@ -188,7 +195,7 @@ def _fade(axes: Axes, timeline: Timeline, style: Style) -> None:
     """Veil the rows that hold little voice: the less, the paler."""
     if timeline.confidence is None:
         return
-    known = np.isfinite(timeline.probabilities).all(axis=1) & np.isfinite(timeline.confidence)
+    known = known_rows(timeline) & np.isfinite(timeline.confidence)
     veil = np.where(known, (1 - _FAINTEST) * (1 - np.clip(timeline.confidence, 0, 1)), 0)
     if not veil.any():
         return

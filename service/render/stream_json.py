@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from service.pipeline.affect.live import AffectRows
 from service.pipeline.results import JudgedSegment, JudgedWindow
+from service.pipeline.speech.plausible import most_probable
 from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, plain_number, segments_columns
 from service.render.channels import plain_values
 
@@ -17,7 +18,7 @@ def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, obj
         "start_s": round(window.start_s, SECONDS_DECIMALS),
         "end_s": round(window.end_s, SECONDS_DECIMALS),
         "probabilities": None if shares is None else dict(zip(labels, shares, strict=True)),
-        "emotion": None if known is None else labels[int(known.argmax())],
+        "emotion": most_probable(known, labels),
         "arousal": plain_number(window.arousal),
         "valence": plain_number(window.valence),
         "speech": plain_number(window.speech),

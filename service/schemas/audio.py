@@ -68,6 +68,7 @@ class AudioTimeline(Answer):
     probabilities: dict[str, Column] = Field(description="a column for each label", examples=[{"anger": [0.91]}])
     arousal: Column | None = Field(None, description="−1…1", examples=[[0.7]])
     valence: Column | None = Field(None, description="−1…1", examples=[[-0.5]])
+    dominance: Column | None = Field(None, description="−1…1; only of models that have it")
     speech: Column | None = Field(None, description="share of the window that is speech, 0…1", examples=[[0.98]])
     confidence: Column | None = Field(
         None,
@@ -88,6 +89,7 @@ class Segments(Answer):
     probabilities: dict[str, Column] = Field(description="a column for each label", examples=[{"anger": [0.91]}])
     arousal: Column | None = Field(None, description="−1…1", examples=[[0.7]])
     valence: Column | None = Field(None, description="−1…1", examples=[[-0.5]])
+    dominance: Column | None = Field(None, description="−1…1; only of models that have it")
     speech: list[float] = Field(description="share of the utterance that is voice, 0…1", examples=[[0.94]])
     speech_level_db: Column = Field(description="RMS while there is voice, dB re full scale", examples=[[-23.1]])
     confidence: list[float] = Field(
@@ -110,17 +112,21 @@ class AudioJudgement(Answer):
     """Judgement of a recording, or of one of its channels."""
 
     probabilities: list[float] | None = Field(
-        description="one for each label; null where there is nothing to judge", examples=[[0.91, 0.09]]
+        description="one for each label; null where there is nothing to judge; empty of a model without classes",
+        examples=[[0.91, 0.09]],
     )
     by_label: dict[str, float] | None = Field(
         None, description="the same by label", examples=[{"anger": 0.91, "neutral": 0.09}]
     )
-    emotion: str | None = Field(description="the most probable label", examples=["anger"])
+    emotion: str | None = Field(
+        description="the most probable label; null without speech or classes", examples=["anger"]
+    )
     plausible: list[str] | None = Field(
         None, description="labels that hold the right one at `coverage`, the most probable first", examples=[["anger"]]
     )
     arousal: float | None = Field(description="−1…1; null where the model has none", examples=[0.7])
     valence: float | None = Field(description="−1…1; null where the model has none", examples=[-0.5])
+    dominance: float | None = Field(None, description="−1…1; only of models that have it")
     timeline: AudioTimeline | None = Field(None, description="with timeline=true")
     segments: Segments | None = Field(
         None, description="with segments=true; with channel=each in the entries of channels alone"

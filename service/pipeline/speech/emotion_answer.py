@@ -25,7 +25,7 @@ from service.pipeline.results import (
 from service.pipeline.speech.extent import joined_outline
 from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, HeardWindows, judged_rows
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
-from service.pipeline.speech.plausible import plausible_labels, plausible_set
+from service.pipeline.speech.plausible import most_probable, plausible_labels, plausible_set
 from service.pipeline.speech.segments import UtteranceParts, segments_of
 from service.pipeline.speech.utterances import Utterances
 from service.pipeline.speech.windows import Windows
@@ -198,7 +198,7 @@ def uncertain_spans(channel: ChannelEmotion) -> list[FlagSpan]:
 def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionModel) -> ChannelEmotion:
     """The answer for one channel.
 
-    Probabilities, arousal and valence of the whole are means over the judged utterances, each counting as much as it
+    Probabilities and dimensions of the whole are means over the judged utterances, each counting as much as it
     holds voice; without voice activity over the judged windows. Rows that were not judged are NaN. Without any judged
     row nothing is known: the answer is None, flagged 'no_speech'.
     """
@@ -213,9 +213,9 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
     whole, weights = answers, shares[judged].astype(np.float64)
     if step_s is not None:
         segments = segments_of(utterances, channel.parts, model, sound.offset_s, sound.least_share)
-        is_judged = ~np.isnan(segments.probabilities[:, 0])
-        weights = utterances.voice_s[is_judged]
         columns = {name: getattr(segments, name) for name in model.outputs}
+        is_judged = ~np.isnan(columns["arousal"] if not labels else segments.probabilities[:, 0])
+        weights = utterances.voice_s[is_judged]
         whole = {name: values[is_judged] for name, values in columns.items() if values is not None}
     has_any = weights.size > 0
     means = {name: np.average(values, axis=0, weights=weights) for name, values in whole.items()} if has_any else {}
@@ -242,15 +242,17 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
     return ChannelEmotion(
         channel=channel.name,
         probabilities=probabilities,
-        emotion=None if probabilities is None else labels[int(probabilities.argmax())],
+        emotion=most_probable(probabilities, labels),
         arousal=float(means["arousal"]) if "arousal" in means else None,
         valence=float(means["valence"]) if "valence" in means else None,
+        dominance=float(means["dominance"]) if "dominance" in means else None,
         timeline=Timeline(
             start_s=windows.start_s + sound.offset_s,
             end_s=windows.end_s + sound.offset_s,
             probabilities=table,
             arousal=column("arousal"),
             valence=column("valence"),
+            dominance=column("dominance"),
             speech=shares if sound.has_voice else None,
             confidence=row_confidence(shares, windows, model) if sound.has_voice else None,
             plausible=plausible_labels(table, labels, doubt),

@@ -178,7 +178,9 @@ class OutputsRunner:
 
 
 class EmotionModel(SpeechModel):
-    """A bundle of the task 'speech-emotion': 'probabilities' [classes]; 'arousal', 'valence' [] where there are.
+    """A bundle of the task 'speech-emotion': 'probabilities' [classes], and dimensions [] where there are.
+
+    These are 'arousal', 'valence' and 'dominance'. A model that has no classes has the first two.
 
     Args:
         bundle, session, max_batch, on_padding: see :class:`SpeechModel`.
@@ -187,7 +189,7 @@ class EmotionModel(SpeechModel):
     """
 
     REQUIRED = ("probabilities",)
-    OPTIONAL = ("arousal", "valence")
+    OPTIONAL = ("arousal", "valence", "dominance")
 
     def __init__(
         self,
@@ -241,10 +243,12 @@ class EmotionModel(SpeechModel):
         return None if told is None else DoubtBound(told.coverage, told.least_probability)
 
     def check(self, answer: WindowAnswer) -> None:
-        """See :meth:`SpeechModel.check`: as many classes as labels."""
+        """See :meth:`SpeechModel.check`: as many classes as labels, and something to answer."""
         classes, labels = answer["probabilities"].size, len(self.bundle.card.labels)
         if classes != labels:
             raise self.error(f"{classes} classes, but {labels} labels")
+        if not classes and not {"arousal", "valence"} <= set(self.outputs):
+            raise self.error("no classes, and no arousal and valence either")
 
 
 class ProfiledRunner:

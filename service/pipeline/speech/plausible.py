@@ -1,4 +1,4 @@
-"""Plausible emotions: the smallest set of labels that holds the right one in a stated share of recordings."""
+"""Most probable and plausible emotions; these are the smallest set that has the right one in a share of recordings."""
 
 from collections.abc import Sequence
 
@@ -40,3 +40,8 @@ def plausible_set(probabilities: FloatArray | None, labels: Sequence[str], doubt
     """The plausible labels of one judgement, float32 [classes]; None where nothing is known or told."""
     sets = None if probabilities is None else plausible_labels(probabilities[None], labels, doubt)
     return sets[0] if sets else None
+
+
+def most_probable(probabilities: FloatArray | None, labels: Sequence[str]) -> str | None:
+    """The most probable label of one judgement, float32 [classes]; None without classes or knowledge."""
+    return None if probabilities is None or not labels else labels[int(probabilities.argmax())]

@@ -74,6 +74,7 @@ def segments_of(
         probabilities=probabilities,
         arousal=column("arousal") if "arousal" in model.outputs else None,
         valence=column("valence") if "valence" in model.outputs else None,
+        dominance=column("dominance") if "dominance" in model.outputs else None,
         speech=utterances.speech,
         speech_level_db=level_db.astype(np.float32),
         confidence=np.minimum(utterances.voice_s / model.speech.enough_speech_s, 1.0).astype(np.float32),

@@ -12,10 +12,11 @@ const MOST_TIMES = 4; // of one flag
 
 /** Of a voice, or of the sound track of a video. */
 export function voiceSummary({ labels, probabilities, emotion, arousal, valence, segments, plausible }, lead = "Sounds most like") {
-  if (!emotion || !probabilities) return element("div", { class: "verdict" }, element("p", { class: "big" }, "Nothing to judge"));
+  if (!probabilities) return element("div", { class: "verdict" }, element("p", { class: "big" }, "Nothing to judge"));
   const order = labels.map((_, index) => index).sort((one, other) => probabilities[other] - probabilities[one]);
-  return element("div", { class: "verdict" }, ...headline(emotion, probabilities[labels.indexOf(emotion)], lead, plausible ?? []), evidence(segments),
-    element("ul", { class: "bars", "aria-label": "Probabilities" }, order.map((index) => bar(capital(labels[index]), probabilities[index], classColour(index)))),
+  const classes = emotion ? headline(emotion, probabilities[labels.indexOf(emotion)], lead, plausible ?? []) : []; // a model of dimensions has none
+  return element("div", { class: "verdict" }, ...classes, evidence(segments),
+    emotion ? element("ul", { class: "bars", "aria-label": "Probabilities" }, order.map((index) => bar(capital(labels[index]), probabilities[index], classColour(index)))) : null,
     arousal === null && valence === null ? null : element("div", { class: "scales" },
       affectScale("Arousal", "calm", "excited", arousal, "arousal"), affectScale("Valence", "negative", "positive", valence, "valence")));
 }

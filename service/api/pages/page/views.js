@@ -76,7 +76,7 @@ export function faceView(answer, outline, playhead, downloads, face, onFace) {
   if (audio?.model) models.push({ role: "Voice model", model: audio.model });
   const own = isFirst ? answer.flags : [...judged.flags, ...answer.flags.filter((flag) => !["face_lost", "no_neutral", "neutral_smiles"].includes(flag))];
   const flags = [...new Set([...own, ...(audio?.flags ?? [])])].filter((flag) => !isTable || flag !== "no_audio");
-  const summary = [noticeList(flags), faceSummary(judged), audio?.emotion ? voiceSummary(audio, "The voice sounds most like") : null, flagList(otherFlags(flags), judged.flag_spans), factList(media, models, answer.trained, judged.neutral)];
+  const summary = [noticeList(flags), faceSummary(judged), audio?.probabilities ? voiceSummary(audio, "The voice sounds most like") : null, flagList(otherFlags(flags), judged.flag_spans), factList(media, models, answer.trained, judged.neutral)];
   const charts = [
     faceCurves(timeline, shared),
     confidenceCurve(timeline, shared),
@@ -84,7 +84,7 @@ export function faceView(answer, outline, playhead, downloads, face, onFace) {
     isFirst && answer.attribution ? attributionMap({ attribution: answer.attribution }) : null,
     outline ? outlineChart({ outline, duration, playhead }) : null,
     answer.timeline.speech?.some((value) => value !== null) ? speechCurve(answer.timeline, shared) : null,
-    ...(audio?.emotion && audio.timeline ? voiceCharts({ ...audio, timeline: { ...audio.timeline, speech: null } }, audio.labels, { ...shared, moments: windowsOf(audio.timeline, [audio]) }) : []),
+    ...(audio?.probabilities && audio.timeline ? voiceCharts({ ...audio, timeline: { ...audio.timeline, speech: null } }, audio.labels, { ...shared, moments: windowsOf(audio.timeline, [audio]) }) : []),
   ];
   const view = gather(summary, charts);
   view.charts.unshift(...[downloads, zoomChoice(playhead, duration)].filter(Boolean));
@@ -92,13 +92,13 @@ export function faceView(answer, outline, playhead, downloads, face, onFace) {
   return view;
 }
 
-function voiceCharts({ timeline, segments, voice_activity: activity, emotion }, labels, shared) {
+function voiceCharts({ timeline, segments, voice_activity: activity, probabilities }, labels, shared) {
   const classesOf = (rows) => labels.map((label, index) => ({ label: capital(label), colourName: classColour(index), values: rows.probabilities[label] }));
-  const isJudged = emotion !== null; // undefined before the end
+  const isJudged = probabilities !== null; // undefined before the end
   const classes = isJudged ? classesOf(timeline) : [];
   const affect = isJudged ? affectSeries(timeline) : [];
   return [
-    isJudged && segments?.start_s.length ? segmentChart({ ...shared, segments, series: classesOf(segments) }) : null,
+    classes.length && segments?.start_s.length ? segmentChart({ ...shared, segments, series: classesOf(segments) }) : null,
     classes.length ? probabilityChart({ ...shared, title: "Emotion of the voice", series: classes }) : null,
     affect.length ? affectChart({ ...shared, title: "Arousal and valence of the voice", series: affect }) : null,
     activity ? activityCurve(activity, shared) : timeline.speech ? speechCurve(timeline, shared) : null,

@@ -1,0 +1,120 @@
+"""A model of arousal, dominance and valence alone: every kind of answer tells these, and no emotion."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from emoserve_client import Emoserve
+
+from emoserve.__main__ import main
+from service.jobs.spool import Spool
+from service.pipeline.audio_options import AudioOptions
+from service.registry import BundleError
+from tests.plain_wav import tone, wav
+from tests.support.live_server import LiveServer, small_settings
+from tests.support.long_recordings import run_job
+from tests.support.stream_client import StreamClient
+from tests.support.tiny_services import pcm, serving_tiny, tiny_services
+from tests.tiny_models import speech_model, write_speech_bundle, write_voice_bundle
+from tests.unit.service.jobs.test_long_audio import Built
+
+SOUND = (tone(2.3, amplitude=0.6) + 0.3).astype(np.float32)
+AROUSAL, VALENCE = np.tanh(np.mean(SOUND**2)), np.tanh(np.mean(SOUND))
+EMOTION = "/v1/audio/emotion"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_speech_bundle(folder, "plane", labels=(), max_length_s=10.0)
+    write_voice_bundle(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(models: Path) -> Iterator[LiveServer]:
+    with serving_tiny(models, threads=2) as server:
+        yield server
+
+
+def ask(server: LiveServer, accept: str = "application/json", **query: str) -> httpx.Response:
+    headers = {"Content-Type": "audio/wav", "Accept": accept}
+    return httpx.post(f"{server.url}{EMOTION}", params=query, content=wav(SOUND), headers=headers)
+
+
+def test_an_answer_has_dimensions_and_no_emotion(server: LiveServer) -> None:
+    answer = ask(server, timeline="true", segments="true", channel="each").json()
+    assert (answer["labels"], answer["probabilities"], answer["by_label"], answer["emotion"]) == ([], [], {}, None)
+    told = [answer[name] for name in ("arousal", "valence", "dominance")]
+    assert told == pytest.approx([AROUSAL, VALENCE, -VALENCE], abs=0.02)
+    assert answer["channels"][0]["dominance"] == answer["dominance"]
+    for rows in (answer["timeline"], answer["channels"][0]["segments"]):
+        assert rows["probabilities"] == {}
+        known = [value for value in rows["dominance"] if value is not None]
+        assert known == pytest.approx([-value for value in rows["valence"] if value is not None], abs=1e-6)
+        assert known
+    assert answer["flags"] == []
+
+
+def test_silence_has_no_dimensions(server: LiveServer) -> None:
+    answer = httpx.post(f"{server.url}{EMOTION}", content=wav(0 * SOUND), headers={"Content-Type": "audio/wav"}).json()
+    assert (answer["probabilities"], answer["arousal"], answer["dominance"]) == (None, None, None)
+    assert "no_speech" in answer["flags"]
+
+
+def test_every_form_is_there(server: LiveServer) -> None:
+    rows = list(csv.DictReader(io.StringIO(ask(server, "text/csv", timeline="true").text)))
+    assert {row["emotion"] for row in rows} == {""}
+    assert max(float(row["arousal"] or -1) for row in rows) == pytest.approx(AROUSAL, abs=0.05)
+    for query in ({}, {"timeline": "true"}, {"segments": "true"}, {"window_s": "3"}):
+        assert ask(server, "image/png", **query).content.startswith(b"\x89PNG")
+    observation = ask(server, "application/fhir+json")
+    assert observation.status_code == 200
+    assert "arousal" in observation.text
+    assert "Probability of" not in observation.text
+    *_, last = [line for line in ask(server, "text/event-stream").text.splitlines() if line.startswith("data: ")]
+    assert json.loads(last.removeprefix("data: "))["dominance"] == pytest.approx(-VALENCE, abs=0.02)
+
+
+def test_a_prior_needs_classes(server: LiveServer) -> None:
+    problem = ask(server, prior="uniform").json()
+    assert (problem["status"], problem["errors"][0]["pointer"]) == (422, "/prior")
+
+
+def test_streams_jobs_client_and_program_tell_the_same(
+    server: LiveServer, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with StreamClient(server) as client:
+        client.begin(segments=True)
+        client.send(pcm(SOUND))
+        *windows, closed = client.end()
+    assert closed["answer"]["dominance"] == pytest.approx(-VALENCE, abs=0.02)
+    assert {window["emotion"] for window in windows if window["type"] == "window"} == {None}
+    built = Built(models)
+    try:
+        answer, _ = run_job(built.plans, AudioOptions(), wav(SOUND), Spool(tmp_path / "spool"))
+    finally:
+        built.close()
+    assert answer.channels[0].dominance == pytest.approx(-VALENCE, abs=0.02)
+    with Emoserve(server.url) as client:
+        assert client.audio_emotion(wav(SOUND)).dominance == pytest.approx(-VALENCE, abs=0.02)
+    (tmp_path / "tone.wav").write_bytes(wav(SOUND))
+    monkeypatch.setenv("EMOSERVE_MODEL_DIRS", json.dumps([str(models)]))
+    monkeypatch.setenv("EMOSERVE_DEVICE", "cpu")
+    for more in ([], ["--timeline"], ["--segments"], ["--json"], ["--csv"]):
+        assert main(["analyze", str(tmp_path / "tone.wav"), *more]) == 0, more
+        assert "+0.2" in (told := capsys.readouterr().out) or "0.2" in told
+
+
+def test_a_model_without_classes_needs_arousal_and_valence(tmp_path: Path) -> None:
+    write_speech_bundle(tmp_path, "nothing", labels=(), model=speech_model(0, dimensions=False, dominance=False))
+    services = tiny_services(small_settings(model_dirs=[tmp_path], device="cpu"))
+    with pytest.raises(BundleError, match="no classes, and no arousal and valence either"):
+        services.loaded.pipeline.warm_up()
