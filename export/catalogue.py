@@ -302,8 +302,22 @@ CATALOGUE = (
         "B15, G5",
         "wav2vec 2.0, HuBERT, WavLM, data2vec-audio, w2v-BERT and Whisper's encoder with transformers' head for "
         "classes; waveform in, emotion and embedding out",
-        "emoserve-export import FOLDER",
+        "emoserve-export import NAME|FOLDER",
         "third-party weights, not at hand here; padding changes no answer, whatever the publisher's program does",
+    ),
+    Entry(
+        "published dimensions",
+        "B15, G5",
+        "audEERING's wav2vec 2.0 with mean pooling and two dense layers; arousal, dominance, valence, embedding out",
+        "emoserve-export import NAME|FOLDER",
+        "third-party weights, not at hand here; 0 … 1 is given as -1 … 1",
+    ),
+    Entry(
+        "audonnx folders",
+        "G5",
+        "any graph that takes one signal, with its labels; run clip by clip inside a loop",
+        "emoserve-export import FOLDER --licence SPDX",
+        "third-party weights, not at hand here; no transforms such as openSMILE",
     ),
     Entry(
         "research: ten networks",

@@ -78,12 +78,16 @@ def run(arguments: argparse.Namespace) -> int:
         return evaluate_denoiser.run(arguments)
     if arguments.partition == "all" or arguments.fps is not None or arguments.delay_s is not None:
         raise ExpectedFailure("--partition all and --delay-s are for affect bundles, --fps for those and action units")
+    card = bundle_card(arguments.model)
     for corpus in read_corpora(arguments.corpus):
         part = corpus.partition(arguments.partition)
         if not part.utterances:
             raise ExpectedFailure(f"{corpus.name} has no partition '{arguments.partition}'")
+        if not set(card.labels) & set(corpus.labels):
+            known = ", ".join(card.labels) or "it answers dimensions alone"
+            raise ExpectedFailure(f"{corpus.name} has none of the classes of {card.name}: {known}")
         figures, correct = evaluate(arguments.model, part, arguments.partition, arguments.domain)
-        line: dict[str, object] = {"model": read_card(arguments.model).name, **figures.to_json()}
+        line: dict[str, object] = {"model": card.name, **figures.to_json()}
         if arguments.against:
             rival, rival_correct = evaluate(arguments.against, part, arguments.partition)
             line["against"] = compare(figures, correct, rival, rival_correct)

@@ -14,6 +14,7 @@ from export.evaluation.voice import synthetic_voice
 from service.card import read_card
 from service.pipeline.device.session import Session
 from tests.support.published import DIMENSIONS, EmotionModel, change, write_audonnx, write_dimensional
+from tests.support.small_corpus import write_small_corpus
 
 RATE_HZ = 16_000
 
@@ -172,3 +173,11 @@ def test_labels_are_not_for_dimensions(tmp_path, capsys):
     folder = write_dimensional(tmp_path / "msp-dim")
     assert run_import(folder, tmp_path / "models", "--labels", "anger,neutral,joy") == 1
     assert "this model has none" in capsys.readouterr().err
+
+
+def test_a_corpus_of_classes_does_not_score_dimensions(raw, tmp_path, capsys):
+    assert run_import(raw, tmp_path / "models", "--licence", "MIT") == 0
+    corpus = write_small_corpus(tmp_path / "small", 1)
+    words = ["evaluate", str(tmp_path / "models/raw/1"), "--corpus", str(corpus), "--partition", "test"]
+    assert main(words) == 1
+    assert "none of the classes of raw: it answers dimensions alone" in capsys.readouterr().err
