@@ -106,6 +106,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         max_header_bytes=settings.limits.max_header_bytes,
         is_secure=settings.ssl_certfile is not None,
     )
+    app.add_middleware(ModelsHeld, services=services)
     if settings.root_path:
         app.add_middleware(Prefix, prefix=settings.root_path, addresses=[route.path for route in routes])
     for module in _ROUTERS:
@@ -186,6 +187,22 @@ def cross_origin_rules(origins: Sequence[str]) -> dict[str, Any]:
         "expose_headers": list(_ANSWER_HEADERS),
         "allow_credentials": False,
     }
+
+
+class ModelsHeld:
+    """ASGI middleware: models that a request or stream began with stay open until it ends."""
+
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self._app = app
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request or WebSocket; the application's own life passes through."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        with self._services.models_held():
+            await self._app(scope, receive, send)
 
 
 class Prefix:

@@ -31,6 +31,11 @@ def state_folder(root: Path = ROOT) -> Path:
     return Path("var/state") if is_checkout(root) else _of_user("XDG_STATE_HOME", ".local/state")
 
 
+def process_file(state: Path, port: int) -> Path:
+    """File that the service on ``port`` holds locked while it runs, with the number of its process."""
+    return state / f"serve-{port}.pid"
+
+
 def newest_bundle(name: str, folders: Iterable[Path]) -> Path | None:
     """The last version of the bundle ``name`` in the last of ``folders`` that has one, unchecked.
 

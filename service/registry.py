@@ -76,7 +76,8 @@ class Registry:
     Attributes:
         bundles: in the order of name and version.
         withheld: what the licence policy forbids.
-        default_model: ``settings.default_model``.
+        default_model: name or ``name:version`` of the speech model that answers where a request names none: the pinned
+            one, or ``settings.default_model``.
     """
 
     bundles: tuple[Bundle, ...]
@@ -84,8 +85,12 @@ class Registry:
     default_model: str | None = None
 
     @classmethod
-    def load(cls, settings: Settings) -> Registry:
+    def load(cls, settings: Settings, *, pin: bool = True) -> Registry:
         """Find and check every bundle below ``settings.model_dirs``; a folder that is missing is passed over.
+
+        Args:
+            settings: where bundles are, which may be loaded, and the default.
+            pin: whether a pinned model goes before ``settings.default_model``.
 
         Raises:
             BundleError: a bundle is wrong, or the default model is not among those found.
@@ -98,7 +103,7 @@ class Registry:
         registry = cls(
             bundles=tuple(bundle for bundle in found if bundle not in withheld),
             withheld=tuple(_withheld(bundle.card) for bundle in withheld),
-            default_model=settings.default_model,
+            default_model=(pinned_model(settings) if pin else None) or settings.default_model,
         )
         registry._check_default()
         return registry
@@ -116,8 +121,9 @@ class Registry:
                 names the licence then.
         """
         candidates = self.of_task(task)
-        if name is None and task == SPEECH_EMOTION:
-            name = self.default_model
+        if name is None and task == SPEECH_EMOTION and self.default_model:
+            name, _, pinned = self.default_model.partition(":")
+            version = version or pinned or None
         if name is None and candidates:
             name = max(candidates, key=lambda bundle: bundle.card.priority).card.name
         matches = [
@@ -143,11 +149,28 @@ class Registry:
         return tuple(bundle for bundle in self.bundles if bundle.card.task == task)
 
     def _check_default(self) -> None:
-        name = self.default_model
-        if name is None or any(bundle.card.name == name for bundle in self.of_task(SPEECH_EMOTION)):
+        if self.default_model is None:
             return
-        reasons = [entry.reason for entry in self.withheld if entry.name == name]
-        raise BundleError(f"default model '{name}': {reasons[0] if reasons else 'no such speech model was found'}")
+        try:
+            self.find()
+        except ModelNotFound as error:
+            name = self.default_model.partition(":")[0]
+            reasons = [entry.reason for entry in self.withheld if entry.name == name]
+            cause = reasons[0] if reasons else "no such speech model was found"
+            raise BundleError(f"default model '{self.default_model}': {cause}") from error
+
+
+def pin_file(settings: Settings) -> Path:
+    """File that holds the pinned default model."""
+    return settings.state_dir / "default_model"
+
+
+def pinned_model(settings: Settings) -> str | None:
+    """The default model that ``emoserve models pin`` has set, as ``name`` or ``name:version``; None without a pin."""
+    try:
+        return pin_file(settings).read_text("utf-8").strip() or None
+    except FileNotFoundError:
+        return None
 
 
 def _bundle_folders(root: Path) -> Iterator[Path]:

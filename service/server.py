@@ -1,16 +1,19 @@
 """Run the application with uvicorn: check port, TLS and access first, and stop without losing accepted work."""
 
 import asyncio
+import fcntl
 import logging
 import math
 import os
+import signal
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 import uvicorn
 
@@ -20,6 +23,7 @@ from service.health import Phase
 from service.http.protocol import bounded_protocol
 from service.http.websocket import StreamProtocol
 from service.pipeline.decoding.confinement import forbid_core_dumps
+from service.places import process_file
 from service.problems import Problem
 from service.services import Services
 from service.settings import Settings, unread_names
@@ -87,6 +91,11 @@ class DrainingServer(uvicorn.Server):
         self._drain_began_s = time.monotonic()
         self._look_now()
 
+    def reload(self) -> None:
+        """SIGHUP: load the bundles anew while requests go on; nothing while the service starts or stops."""
+        if self._services.health.phase is Phase.READY:
+            threading.Thread(target=self._services.reload, name="reload", daemon=True).start()
+
     def stop(self) -> None:
         """Close the socket now and wait for accepted work. For any thread."""
         self.should_exit = True
@@ -95,11 +104,31 @@ class DrainingServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """Look after the phases, seldom while none is about to change: a look takes 0.2 ms of processor time."""
         self._loop = asyncio.get_running_loop()
+        held = self._take_signals(self._loop)
         while not await self.on_tick(UVICORN_TICKS):
             is_quiet = self._services.health.phase is Phase.READY and self._on_ready is None
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), QUIET_LOOK_S if is_quiet else LOOK_S)
             self._look.clear()
+        if held is not None:
+            held.close()
+
+    def _take_signals(self, loop: asyncio.AbstractEventLoop) -> IO[bytes] | None:
+        """Take SIGHUP, and the locked file by which ``emoserve models reload`` finds this process.
+
+        None outside the main thread, which gets no signals, and where the file cannot be written.
+        """
+        state = self._services.settings.state_dir
+        try:
+            loop.add_signal_handler(signal.SIGHUP, self.reload)
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            port = self.servers[0].sockets[0].getsockname()[1]
+            file = process_file(state, port).open("wb", buffering=0)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.write(b"%d\n" % os.getpid())
+        except (OSError, RuntimeError, ValueError):
+            return None
+        return file
 
     def _look_now(self) -> None:
         if self._loop is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import Request
@@ -13,7 +15,7 @@ from service.access.authenticator import Authenticator
 from service.health import Health
 from service.http.work_pool import UploadMemory, WorkPool
 from service.jobs.place import JobPlace
-from service.pipeline.video_setup import load_affect
+from service.loaded import Loaded, LoadedInUse, load, load_beside
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
 from service.streams.sessions import StreamSessions
@@ -24,24 +26,6 @@ from service.telemetry.tracing import make_tracer
 
 if TYPE_CHECKING:
     from service.jobs.jobs import Jobs
-    from service.pipeline.decoding.decode import Decoder
-    from service.pipeline.speech_pipeline import SpeechPipeline
-    from service.pipeline.video_pipeline import VideoPipeline
-    from service.registry import Registry
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """Models and pipelines, which take time to load; ``affect`` is None where there is no affect bundle.
-
-    ``fallback`` tells why the CPU runs although a GPU is there.
-    """
-
-    registry: Registry
-    decoder: Decoder
-    pipeline: SpeechPipeline
-    affect: VideoPipeline | None = None
-    fallback: str | None = None
 
 
 class Services:
@@ -50,6 +34,10 @@ class Services:
     Args:
         settings: how to run.
         loaded: models that are ready already; None means that :meth:`start` loads them.
+
+    Attributes:
+        reloads: attempts to load the bundles anew.
+        reload_problem: why the last attempt failed; None where it did not.
     """
 
     def __init__(self, settings: Settings, loaded: Loaded | None = None) -> None:
@@ -71,7 +59,10 @@ class Services:
         self.metrics.jobs_available.set_function(self._job_place.availability)
         self.streams = StreamSessions(settings.limits.stream_resume_s)
         self.metrics.stream_sessions.set_function(lambda: len(self.streams))
-        self._loaded = loaded
+        self._models = LoadedInUse(loaded)
+        self._reloading = threading.Lock()
+        self.reloads = 0
+        self.reload_problem: str | None = None
         if loaded is not None:
             self._announce(loaded)
 
@@ -82,14 +73,20 @@ class Services:
         Raises:
             Unavailable: they are not loaded yet.
         """
-        if self._loaded is None:
+        if self._models.current is None:
             raise self.health.readiness_problem() or Unavailable()
-        return self._loaded
+        return self._models.current
+
+    @contextmanager
+    def models_held(self) -> Iterator[None]:
+        """Keep the present models open for the length of a request or stream, whatever replaces them."""
+        with self._models.held():
+            yield
 
     @property
     def needs_start(self) -> bool:
         """Whether :meth:`start` is still to be called."""
-        return self._loaded is None
+        return self._models.current is None
 
     def start(self) -> None:
         """Load and warm everything up. Blocks for as long as that takes.
@@ -97,8 +94,31 @@ class Services:
         Raises:
             Exception: whatever keeps the service from running; its text is one line for the operator.
         """
-        self._loaded = load(self.settings, self.metrics)
-        self._announce(self._loaded)
+        self._models.replace(load(self.settings, self.metrics))
+        self._announce(self.loaded)
+
+    def reload(self) -> None:
+        """Load the bundles anew beside those in use, try them, and let them take over; those in use stay on failure.
+
+        Blocks until nothing uses the old ones any more. Jobs are taken up again with the new ones. What prevents it
+        is logged and kept in :attr:`reload_problem`.
+        """
+        with self._reloading:
+            try:
+                loaded = load_beside(self.settings, self.metrics, self.loaded)
+            except Exception as error:
+                reason = " ".join(str(error).split())
+                service_logger.error("the models in use stay", extra={"fields": {"reason": reason}})
+                self.reload_problem = reason
+                self.reloads += 1
+                return
+            retire = self._models.replace(loaded)
+            self._announce(loaded)
+            self.reload_problem = None
+            self.reloads += 1
+            service_logger.info("models taken over", extra={"fields": {"models": len(loaded.registry.bundles)}})
+            self._job_place.reopen(loaded.pipeline, loaded.affect)
+            retire()
 
     def prepare_access(self) -> None:
         """Read the credentials and open the audit log, so that a mistake in them is told before anybody is served.
@@ -125,11 +145,12 @@ class Services:
     def readiness_problem(self) -> Problem | None:
         """Why the service should get no traffic, or None: phase, models, decoder, device."""
         problem = self.health.readiness_problem()
-        if problem is not None or self._loaded is None:
+        loaded = self._models.current
+        if problem is not None or loaded is None:
             return problem
-        if not self._loaded.decoder.worker_pids():
+        if not loaded.decoder.worker_pids():
             return DecoderUnavailable(retry_after_s=1.0)
-        if self._loaded.pipeline.stalled():
+        if loaded.pipeline.stalled():
             return InferenceUnavailable(retry_after_s=1.0)
         return None
 
@@ -150,13 +171,12 @@ class Services:
         self.audit.close()
         self.tracer.close()
         self._job_place.close()
-        if self._loaded is not None:
-            if self._loaded.affect is not None:
-                self._loaded.affect.close()
-            self._loaded.pipeline.close()
-            self._loaded.decoder.close()
+        if self._models.current is not None:
+            self._models.current.close()
+            self._models.current.decoder.close()
 
     def _announce(self, loaded: Loaded) -> None:
+        self.metrics.model_info.clear()
         for bundle in loaded.registry.bundles:
             self.metrics.model_info.labels(
                 bundle.card.name, bundle.card.version, bundle.sha256, loaded.pipeline.provider
@@ -166,39 +186,6 @@ class Services:
         self.metrics.queue_audio_seconds.set_function(lambda: loaded.pipeline.admission.held_s)
         self.metrics.gpu_memory_bytes.set_function(loaded.pipeline.gpu_memory_bytes)
         self.health.started()
-
-
-def load(settings: Settings, metrics: Metrics) -> Loaded:
-    """Build registry, decoder and pipeline, and warm the pipeline up.
-
-    Raises:
-        Exception: as of :meth:`Services.start`.
-    """
-    from service.pipeline.decoding.decode import Decoder
-    from service.pipeline.device.session import why_fallen_back
-    from service.pipeline.speech_pipeline import SpeechPipeline
-    from service.registry import BundleError, Registry
-
-    registry = Registry.load(settings)
-    if not registry.bundles:
-        raise BundleError(f"there is no model that may be served in {', '.join(map(str, settings.model_dirs))}")
-    is_strict = settings.sandbox == "strict"
-    decoder = Decoder(settings.limits, settings.decode_workers, metrics.decoder_event, is_strict=is_strict)
-    decoder.start()
-    if decoder.confinement.missing:
-        fields = {"missing": list(decoder.confinement.missing)}
-        service_logger.warning("decoders are confined less than they could be", extra={"fields": fields})
-    try:
-        pipeline = SpeechPipeline(settings, registry, decoder, observe=metrics.observe_pipeline)
-        pipeline.warm_up()
-        affect = load_affect(settings, registry, decoder, pipeline, metrics.observe_pipeline)
-    except BaseException:
-        decoder.close()
-        raise
-    fallback = why_fallen_back(settings.device)
-    if fallback is not None:
-        service_logger.warning("the GPU is not used", extra={"fields": {"reason": fallback}})
-    return Loaded(registry, decoder, pipeline, affect, fallback)
 
 
 def services_of(request: Request) -> Services:

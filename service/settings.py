@@ -118,7 +118,10 @@ class Settings(BaseSettings):
         default_factory=_model_folders,
         description="folders of model bundles; later ones hold what was prepared on this machine",
     )
-    default_model: str | None = Field(None, description="speech model used when a request names none")
+    default_model: str | None = Field(
+        None,
+        description="NAME or NAME:VERSION of the speech model used when a request names none; a pinned one goes before",
+    )
     licence_policy: Literal["any", "commercial"] = Field(
         "any", description="'commercial' loads no weights whose licence forbids commercial use"
     )

@@ -40,7 +40,14 @@ async def ready(request: Request) -> Ready:
         raise problem
     loaded = services.loaded
     sandbox = Sandbox(**asdict(loaded.decoder.confinement))
-    return Ready(ready=True, provider=loaded.pipeline.provider, fallback=loaded.fallback, sandbox=sandbox)
+    return Ready(
+        ready=True,
+        provider=loaded.pipeline.provider,
+        fallback=loaded.fallback,
+        sandbox=sandbox,
+        reloads=services.reloads,
+        reload_problem=services.reload_problem,
+    )
 
 
 @router.get(

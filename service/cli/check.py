@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 import time
-import wave
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -23,20 +21,15 @@ from service.cli.check_result import Check, attempt, tried
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.local.engine import PATIENCE_S
 from service.local.sources import printable
-from service.pipeline.audio_options import AudioOptions, EmbeddingOptions
+from service.pipeline.audio_options import EmbeddingOptions
 from service.pipeline.device.task import Work
-from service.pipeline.results import FloatArray
+from service.probe import PROBE_RATE_HZ, judge_probe, probe_samples, probe_wav
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.pipeline.decoding.decode import Decoder
     from service.pipeline.speech_pipeline import SpeechPipeline
     from service.registry import Bundle, Registry
-
-PROBE_RATE_HZ = 16_000
-PROBE_S = 3.0
-_PITCH_HZ = 120.0
-_SYLLABLES_HZ = 4.0  # the strongest modulation of speech
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -154,16 +147,11 @@ def _start_pipeline(settings: Settings, registry: Registry, decoder: Decoder, st
 
 def _judge_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
     began_s = time.monotonic()
-    asked = AudioOptions(bundle.card.name, bundle.card.version)
-    result = pipeline.analyse(probe_wav(), asked, Work.within(PATIENCE_S))
+    result = judge_probe(pipeline, bundle, PATIENCE_S)
     took_ms = 1000 * (time.monotonic() - began_s)
-    if result.model.sha256 != bundle.sha256:
-        raise ValueError("other weights answered")
     probabilities = result.channels[0].probabilities
     if probabilities is None:
         return f"ran; found no speech in {result.media.duration_s:g} s of tone in {took_ms:.0f} ms"
-    if not np.isfinite(probabilities).all() or abs(float(probabilities.sum()) - 1) > 1e-3:
-        raise ValueError("the probabilities do not sum to 1")
     return f"ran; {len(probabilities)} probabilities for {result.media.duration_s:g} s in {took_ms:.0f} ms"
 
 
@@ -182,22 +170,3 @@ def _embed_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
 
 def _name(bundle: Bundle) -> str:
     return f"{bundle.card.name}/{bundle.card.version}"
-
-
-def probe_samples() -> FloatArray:
-    """Three seconds of a buzz with a voice's pitch and rhythm, on the grid of 16-bit samples: float32 [n]."""
-    times_s = np.arange(round(PROBE_S * PROBE_RATE_HZ)) / PROBE_RATE_HZ
-    buzz = sum(np.sin(2 * np.pi * _PITCH_HZ * harmonic * times_s) / harmonic for harmonic in range(1, 20))
-    loudness = 0.5 - 0.5 * np.cos(2 * np.pi * _SYLLABLES_HZ * times_s)
-    return (np.round(0.2 * buzz * loudness * 32768) / 32768).astype(np.float32)
-
-
-def probe_wav() -> bytes:
-    """The samples of :func:`probe_samples` as a mono wav file."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(PROBE_RATE_HZ)
-        writer.writeframes((probe_samples() * 32768).astype("<i2").tobytes())
-    return buffer.getvalue()

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import sys
+from typing import Any
 
 from service.cli.settings_flags import settings_from
 from service.settings import Settings
@@ -32,6 +33,30 @@ def run(arguments: argparse.Namespace) -> int:
 
 def ask(settings: Settings, path: str, timeout_s: float) -> tuple[bool, str]:
     """Whether the service of ``settings`` answers ``path`` with 200, and its answer in one line."""
+    try:
+        status, document = answer_of(settings, path, timeout_s)
+    except _WantsCertificate:
+        # The handshake is done, and it wants a certificate that its own machine need not have: it lives.
+        return path.endswith("/live"), "it lives, and asks for a client certificate of its authorities"
+    except NoAnswer as error:
+        return False, str(error)
+    return status == 200, str(document.get("detail", path.rpartition("/")[2]))
+
+
+class NoAnswer(Exception):
+    """The service does not answer; the text says where it was asked, and what happened."""
+
+
+class _WantsCertificate(NoAnswer):
+    """It answered as far as TLS goes."""
+
+
+def answer_of(settings: Settings, path: str, timeout_s: float) -> tuple[int, dict[str, Any]]:
+    """Status and JSON document that the service of ``settings`` answers ``path`` with.
+
+    Raises:
+        NoAnswer: it answers nothing, or no JSON.
+    """
     host = _EVERYWHERE.get(settings.host, settings.host)
     connection: http.client.HTTPConnection
     if settings.ssl_certfile is None:
@@ -44,15 +69,13 @@ def ask(settings: Settings, path: str, timeout_s: float) -> tuple[bool, str]:
         is_connected = True
         connection.request("GET", path)
         answer = connection.getresponse()
-        document = json.loads(answer.read())
+        return answer.status, json.loads(answer.read())
     except (OSError, ValueError, http.client.HTTPException) as error:
         if is_connected and settings.ssl_ca_certs is not None and isinstance(error, ssl.SSLError | ConnectionError):
-            # The handshake is done, and it wants a certificate that its own machine need not have: it lives.
-            return path.endswith("/live"), "it lives, and asks for a client certificate of its authorities"
-        return False, f"no answer from {host}:{settings.port}: {_words(error)}"
+            raise _WantsCertificate from error
+        raise NoAnswer(f"no answer from {host}:{settings.port}: {_words(error)}") from error
     finally:
         connection.close()
-    return answer.status == 200, str(document.get("detail", path.rpartition("/")[2]))
 
 
 def _context(settings: Settings) -> ssl.SSLContext:

@@ -1,20 +1,29 @@
-"""``emoserve models``: what bundles there are and how good they are."""
+"""``emoserve models``: the bundles and how good they are; ``pin`` chooses the default, ``reload`` takes up new ones."""
 
 from __future__ import annotations
 
 import argparse
+import fcntl
+import os
+import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import orjson
 
 from service.card import Measurement, Task
+from service.cli.health import NoAnswer, answer_of
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.table_parts import plain_table
-from service.cli.terminal import console_for
+from service.cli.terminal import UsageError, console_for, say
+from service.places import process_file
 from service.problems import ModelNotFound
+from service.settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.registry import Bundle, Registry
 
 _SHORT_NAMES = {
@@ -24,15 +33,44 @@ _SHORT_NAMES = {
 }
 
 
+_READY = "/v2/health/ready"
+_ANSWER_S = 10.0
+_LOOK_S = 0.1
+
+RELOAD_S = 300.0
+"""Longest wait for a running service to load its models anew."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this command."""
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=["list", "pin", "reload"],
+        default="list",
+        help="'pin' sets or tells the speech model of requests that name none; 'reload' has the running service load "
+        "the bundles anew, while it answers",
+    )
+    parser.add_argument(
+        "model", nargs="?", metavar="NAME[:VERSION]|none", help="for 'pin': the model, or no pin at all"
+    )
     parser.add_argument("--json", action="store_true", help="whole model cards as JSON")
     add_model_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a table, or all cards; returns the exit status: 1 where there is no model at all."""
+    """Carry out the action; returns the exit status: 1 where there is no model at all, or it could not be done.
+
+    Raises:
+        UsageError: arguments that do not go together.
+    """
     settings = settings_from(arguments)
+    if arguments.model is not None and arguments.action != "pin":
+        raise UsageError(f"'models {arguments.action}' takes no model")
+    if arguments.action == "pin":
+        return _pin(settings, arguments.model)
+    if arguments.action == "reload":
+        return _reload(settings)
     from service.registry import Registry
 
     registry = Registry.load(settings)
@@ -41,6 +79,69 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print_table(registry)
     return 0 if registry.bundles else 1
+
+
+def _pin(settings: Settings, model: str | None) -> int:
+    """Set, remove or tell the pin."""
+    from service.registry import Registry, pin_file, pinned_model
+
+    if model is None:
+        sys.stdout.write(f"{pinned_model(settings) or 'no model is pinned'}\n")
+        return 0
+    file = pin_file(settings)
+    if model == "none":
+        file.unlink(missing_ok=True)
+        sys.stdout.write("no model is pinned\n")
+        return 0
+    name, _, version = model.partition(":")
+    try:
+        Registry.load(settings, pin=False).find(name, version or None)
+    except ModelNotFound as problem:
+        raise UsageError(f"{model}: {problem.detail}") from problem
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(f"{model}\n", "utf-8")
+    unfinished.replace(file)
+    sys.stdout.write(f"{model} is pinned; a running service takes it up with 'emoserve models reload'\n")
+    return 0
+
+
+def _reload(settings: Settings) -> int:
+    """Send SIGHUP to the service of these settings, and wait for what comes of it."""
+    file = process_file(settings.state_dir, settings.port)
+    process = _running(file)
+    if process is None:
+        say(f"no service runs on port {settings.port} with the state folder {settings.state_dir}")
+        return 1
+    try:
+        _, before = answer_of(settings, _READY, _ANSWER_S)
+        os.kill(process, signal.SIGHUP)
+        until_s = time.monotonic() + RELOAD_S
+        while time.monotonic() < until_s:
+            time.sleep(_LOOK_S)
+            _, now = answer_of(settings, _READY, _ANSWER_S)
+            if now.get("reloads", 0) > before.get("reloads", 0):
+                problem = now.get("reload_problem")
+                sys.stdout.write("the models are taken over\n" if problem is None else f"refused: {problem}\n")
+                return 0 if problem is None else 1
+    except (NoAnswer, OSError) as error:
+        say(str(error))
+        return 1
+    say(f"the service has not loaded its models within {RELOAD_S:g} s; its log says more")
+    return 1
+
+
+def _running(file: Path) -> int | None:
+    """The process that holds ``file`` locked; None where none does."""
+    try:
+        with file.open() as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(held.read())
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def _document(registry: Registry) -> str:

@@ -84,6 +84,15 @@ class JobPlace:
             self._keeper.join()
         self._leave()
 
+    def reopen(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
+        """Close the jobs and open them with other pipelines; unfinished ones are continued. Nothing where none are."""
+        if self._keeper is None:
+            return
+        self.close()
+        self._closing.clear()
+        self._obstacle = None
+        self.open(speech, affect)
+
     def _keep(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
         """The keeper thread: lock, open, watch the locks, and begin again when one is lost."""
         from sqlalchemy.exc import SQLAlchemyError

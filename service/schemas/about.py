@@ -144,6 +144,10 @@ class Ready(Answer):
     provider: str = Field(description="what runs the models", examples=["CUDAExecutionProvider"])
     fallback: str | None = Field(None, description="why the CPU runs although a GPU is there; null where it does not")
     sandbox: Sandbox
+    reloads: int = Field(0, description="attempts to load the models anew since the start")
+    reload_problem: str | None = Field(
+        None, description="why the last attempt failed, and the models before it stayed; null where it did not"
+    )
 
 
 class ServerMetadata(Answer):

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from service.services import Loaded, Services
+from service.loaded import Loaded
+from service.services import Services
 from tests.shared_material import ROOT
 from tests.support.fakes import FakeDecoder, FakePipeline, FakeRegistry
 from tests.support.live_server import connected, read_answers, serving, small_settings

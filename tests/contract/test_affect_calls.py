@@ -10,10 +10,11 @@ import pytest
 from fhir.resources.bundle import Bundle
 from PIL import Image
 
+from service.loaded import Loaded
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.schemas.video import VideoAffectAnswer
-from service.services import Loaded, Services
+from service.services import Services
 from tests.support.fakes import FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline
 from tests.support.live_server import LiveServer, serving, small_settings
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.services import Loaded, Services
+from service.loaded import Loaded
+from service.services import Services
 from service.settings import Settings
 from tests.plain_wav import tone, wav
 from tests.support.documents import DOCUMENTS, ROOT, blocks, blocks_of, curl_commands

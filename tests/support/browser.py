@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from service.services import Loaded, Services
+from service.loaded import Loaded
+from service.services import Services
 from service.settings import Settings
 from tests.support.fakes import FakeBundle, FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline, fake_card
 from tests.support.patience import HANG_S

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from service.card import Card, FileEntry, Licence, Member, SpeechInput, Task
+from service.loaded import Loaded
 from service.pipeline.audio_options import AudioOptions, EmbeddingOptions
 from service.pipeline.decoding.confinement import Confinement
 from service.pipeline.device.session import Signature, Tensor
@@ -31,7 +32,7 @@ from service.problems import (
     Problem,
 )
 from service.registry import BundleError
-from service.services import Loaded, Services
+from service.services import Services
 from service.settings import Settings
 from tests.support.example_affect import example_affect
 from tests.support.example_results import LABELS, PROVIDER, SHA256, example_result, fake_embedding, fake_result
@@ -294,7 +295,7 @@ class FakeEngine:
     settings: Settings | None = None
     opened: set[str] = field(default_factory=set)
 
-    def load(self, settings: Settings) -> FakeRegistry:
+    def load(self, settings: Settings, *, pin: bool = True) -> FakeRegistry:
         self.settings = settings
         if self.bundle_error:
             raise BundleError(self.bundle_error)

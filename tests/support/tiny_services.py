@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.loaded import Loaded
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.registry import Registry
-from service.services import Loaded, Services
+from service.services import Services
 from service.settings import Settings
 from tests.plain_wav import PlainDecoder
 from tests.shared_material import ROOT

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from service.__main__ import main
+from service.loaded import load
 from service.registry import BundleError
 from service.server import transport_security, warn_of_unread
-from service.services import load
 from service.settings import OF_OTHERS, EnvironmentInvalid, Settings, check_environment, known_names
 from service.telemetry.metrics import Metrics
 from tests.support.certificates import Authority

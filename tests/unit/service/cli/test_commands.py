@@ -9,8 +9,8 @@ import pytest
 from service import __version__
 from service.__main__ import main
 from service.card import Licence, Measurement
-from service.cli.check import PROBE_RATE_HZ, probe_samples
 from service.cli.serve import announce
+from service.probe import PROBE_RATE_HZ, probe_samples
 from tests.support.example_results import example_result
 from tests.support.fakes import FakeBundle, FakeEngine, FakeWithheld, face_bundles, fake_card
 
