@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
 
 from service import __version__
 from service.api import (
@@ -86,7 +87,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         },
     )
     app.state.services = services
-    routes = [route for module in _ROUTERS for route in module.router.routes]
+    routes = _all_routes()
     app.add_middleware(
         Guard,
         site=Site(settings),
@@ -113,6 +114,10 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         app.include_router(module.router)
     app.openapi = _cached_openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _all_routes() -> list[Any]:
+    return [route for module in _ROUTERS for route in module.router.routes]
 
 
 @asynccontextmanager
@@ -173,8 +178,10 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kinds: dict[int, Callable[[], Problem]] = {404: NotFound, 405: MethodNotAllowed, 400: Malformed}
     headers = dict(error.headers or {})
-    if "Allow" in headers and "GET" in headers["Allow"] and "HEAD" not in headers["Allow"]:
-        headers["Allow"] += ", HEAD"
+    if "Allow" in headers:  # the framework names the methods of one route alone
+        routes = [route for route in _all_routes() if route.matches(request.scope)[0] is not Match.NONE]
+        methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
+        headers["Allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
     return _answer(request, kinds.get(error.status_code, InternalError)(), headers)
 
 

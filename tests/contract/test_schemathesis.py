@@ -1,8 +1,9 @@
 """Schemathesis generates requests from the OpenAPI document, right and wrong ones, and holds every answer against it.
 
 All of its checks are on, but for those that schemathesis.toml switches off for a call (``--checks all`` would switch
-them on again), credentials are required (so that ignoring them would be found), and all phases run:
-examples, coverage of each constraint, fuzzing, and chains of calls.
+them on again). Credentials are required (so that ignoring them would be found), and are drawn by no case: beside the
+key that every request has, they would be refused before the rest is looked at. Its phases are the coverage of each
+constraint, fuzzing, and chains of calls.
 """
 
 import os
@@ -36,7 +37,7 @@ def run(live: LiveServer, key: str, folder: Path, *options: str) -> None:
         str(ROOT / "tests/contract/schemathesis.toml"),
     ]
     command += ["run", f"{live.url}/openapi.json", "--header", f"X-API-Key:{key}", "--no-color"]
-    command += ["--phases", "examples,coverage,fuzzing,stateful", "--warnings", "off", *options]
+    command += ["--phases", "coverage,fuzzing,stateful", "--warnings", "off", *options]
     command += ["--suppress-health-check", "filter_too_much"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -55,7 +56,7 @@ def key(tmp_path: Path) -> str:
 def test_every_answer_is_as_documented(tmp_path: Path, key: str) -> None:
     """With models that take any bytes, so that every shape of success is seen too."""
     with serving_any_bytes(tmp_path) as live:
-        run(live, key, tmp_path, "--max-examples", "10", "--seed", "1")
+        run(live, key, tmp_path, "--max-examples", "5", "--seed", "1")
 
 
 @contextmanager
