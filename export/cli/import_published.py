@@ -56,8 +56,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Import."""
     try:
-        folder, origin, licence = _found(arguments)
+        folder, name, revision, licence = _found(arguments)
         source = read_source(folder, arguments.labels, arguments.sample_rate_hz)
+        origin = Origin(name, revision, files_sha256(folder), licence_text(folder))
         text = _text(arguments, source, origin, licence)
         note(f"{origin.name}: {source.title}; {', '.join(source.published_labels)}; licence {licence.spdx}")
         recordings = recordings_or_voice(arguments.audio, source.sample_rate_hz)
@@ -86,8 +87,8 @@ def read_again(folder: Path, card: Card) -> Source:
     return read_source(folder, list(card.labels) or None, card.speech.sample_rate_hz)
 
 
-def _found(arguments: argparse.Namespace) -> tuple[Path, Origin, Licence]:
-    """The folder, fetched where it is on the hub, where it comes from, and its licence."""
+def _found(arguments: argparse.Namespace) -> tuple[Path, str, str, Licence]:
+    """The folder, fetched where it is on the hub; the model's name, its commit on the hub, and its licence."""
     name, folder, revision = str(arguments.source), Path(arguments.source), ""
 
     def licence(identifier: str) -> Licence:
@@ -105,8 +106,7 @@ def _found(arguments: argparse.Namespace) -> tuple[Path, Origin, Licence]:
         raise PublishedError(f"{folder}: no such folder")
     else:
         name = folder.resolve().name
-    origin = Origin(name, revision, files_sha256(folder), licence_text(folder))
-    return folder, origin, licence(hub_identifier(folder))
+    return folder, name, revision, licence(hub_identifier(folder))
 
 
 def _consent(name: str, accepted: str | None, licence: Callable[[str], Licence]) -> Callable[[str, str], None]:

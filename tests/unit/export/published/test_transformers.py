@@ -198,12 +198,12 @@ def test_a_bundle_is_verified_with_the_files_that_it_was_made_of(base, folder, t
     assert run_import(folder, tmp_path / "models") == 0
     verify = ["verify", str(tmp_path / "models/tiny-er/1")]
     assert main([*verify, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["transformers_difference"] is None
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["published_difference"] is None
     assert main([*verify, "--json", "--published", str(folder)]) == 0
-    assert 0.0 < json.loads(capsys.readouterr().out)["transformers_difference"] < 1e-4
+    assert 0.0 < json.loads(capsys.readouterr().out)["published_difference"] < 1e-4
     other_weights_of_the_same(folder)
     assert main([*verify, "--published", str(folder)]) == 1
-    assert "not the weights that tiny-er 1 is made of" in capsys.readouterr().err
+    assert "these are not the weights that tiny-er 1 is made of" in capsys.readouterr().err
 
 
 def other_weights_of_the_same(folder):
