@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,13 +55,13 @@ class Look:
 
 
 def look(pid: int) -> Look:
-    """Look at a process and its children."""
-    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    return Look(
-        round(resident_mebibytes(pid), 1),
-        sum(one.num_fds() for one in family),
-        sum(one.num_threads() for one in family),
-    )
+    """Look at a process and its children; one that ends meanwhile counts no more."""
+    descriptors = threads = 0
+    for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            own = one.num_fds(), one.num_threads()
+            descriptors, threads = descriptors + own[0], threads + own[1]
+    return Look(round(resident_mebibytes(pid), 1), descriptors, threads)
 
 
 class Soak:

@@ -71,7 +71,7 @@ def test_soak(speech_models: Path) -> None:
         assert httpx.get(f"{live.url}/v2/health/ready").status_code == 200
 
 
-WARM_UP, OF_EACH_KIND = 8, 12
+WARM_UP, OF_EACH_KIND = 8, 6
 SPARE_THREADS = 4
 """Threads that pools of fixed size may still start; a kind that leaves one behind leaves :data:`OF_EACH_KIND`."""
 
