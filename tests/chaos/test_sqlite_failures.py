@@ -11,10 +11,10 @@ import httpx
 import pytest
 import sqlalchemy as sql
 
-from service.services import Services
 from tests.chaos.test_jobs_survive import MANY, recording
-from tests.support.live_server import LiveServer, serving, small_settings
+from tests.support.live_server import LiveServer, small_settings
 from tests.support.patience import wait_until
+from tests.support.tiny_services import serving_with_jobs
 
 ERRORS = {
     sqlite3.SQLITE_BUSY: "database is locked",
@@ -61,11 +61,7 @@ def live(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     settings = small_settings(
         jobs=True, state_dir=tmp_path / "state", model_dirs=[tiny_models], device="cpu", threads=2, job_segment_s=4.0
     )
-    services = Services(settings)
-    services.start()
-    services.start_jobs()
-    wait_until(lambda: services._job_place.availability())
-    with serving(settings, services) as live:
+    with serving_with_jobs(settings) as live:
         yield live
 
 

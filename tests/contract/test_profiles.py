@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from service.services import Services
 from tests.conftest import MakeClient
 from tests.plain_wav import wav
-from tests.support.live_server import LiveServer, serving, small_settings
+from tests.support.live_server import LiveServer, small_settings
 from tests.support.patience import wait_until
+from tests.support.tiny_services import serving_with_jobs
 from tests.tiny_models import TINY_ENCODER, write_speech_bundle, write_voice_bundle
 from tests.unit.service.pipeline.speech.test_profile import talk
 
@@ -30,11 +30,7 @@ def profiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     settings = small_settings(
         jobs=True, state_dir=folder / "state", model_dirs=[folder], device="cpu", threads=2, max_job_body_bytes=10**6
     )
-    services = Services(settings)
-    services.start()
-    services.start_jobs()
-    wait_until(lambda: services._job_place.availability())
-    with serving(settings, services) as server:
+    with serving_with_jobs(settings) as server:
         yield server
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from service.services import Services
 from tests.shared_material import ROOT
 from tests.support.credentials import add_key
 from tests.support.job_server import serving_jobs
-from tests.support.live_server import LiveServer, serving, small_settings
+from tests.support.live_server import LiveServer, small_settings
+from tests.support.tiny_services import serving_with_jobs
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 
 MIN_HOP_S = 5e-324
@@ -82,10 +82,7 @@ def tiny(tmp_path: Path, key: str) -> Iterator[LiveServer]:
         state_dir=tmp_path / "state",
         max_jobs=1000,
     )
-    services = Services(settings)
-    services.start()
-    services.start_jobs()
-    with serving(settings, services) as live:
+    with serving_with_jobs(settings) as live:
         yield live
 
 

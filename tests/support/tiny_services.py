@@ -57,7 +57,13 @@ def serving_project_jobs(state_dir: Path, **changes: object) -> Iterator[LiveSer
     """The same with jobs, which take up to 10 MB."""
     folders = [ROOT / "models", ROOT / "var/models"]
     jobs = {"jobs": True, "state_dir": state_dir, "max_job_body_bytes": 10**7}
-    settings = small_settings(**{"model_dirs": folders, "device": "cpu"} | jobs | changes)
+    with serving_with_jobs(small_settings(**{"model_dirs": folders, "device": "cpu"} | jobs | changes)) as server:
+        yield server
+
+
+@contextmanager
+def serving_with_jobs(settings: Settings) -> Iterator[LiveServer]:
+    """The whole service when its jobs are open."""
     services = Services(settings)
     services.start()
     services.start_jobs()

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -154,16 +154,13 @@ class Decoder:
             Problem: the file cannot be decoded (413, 415, 422), the range is invalid (422, with a pointer), or the
                 decoder failed (503, 504).
         """
-        try:
+        with self._failures_told():
             check_range(start_s, end_s)
             view = memoryview(data).cast("B")
             self._crashers.refuse(view)
             container = sniff(view)
             job = replace(self._job(container, target_rate_hz, start_s, end_s), channel=channel, track=track)
             return self._decode(view, job, cancel, ends_at, expect)
-        except Problem as problem:
-            self._on_event("failure", problem.code)
-            raise
 
     def video(
         self, data: bytes | memoryview, on_frame: OnFrame, *, timeout_s: float, picture_track: int | None = None
@@ -180,7 +177,7 @@ class Decoder:
         Raises:
             Problem: the file cannot be decoded (413, 415, 422), or the decoder failed (503, 504).
         """
-        try:
+        with self._failures_told():
             view = memoryview(data).cast("B")
             self._crashers.refuse(view)
             container = sniff(view)
@@ -195,11 +192,6 @@ class Decoder:
                     reach(float(message["share"]))
 
                 facts = self._run("video", asdict(job), view, receive, timeout_s, is_long=True)
-        except HandlerFailedError as failure:
-            raise failure.__cause__ or failure from None
-        except Problem as problem:
-            self._on_event("failure", problem.code)
-            raise
         end_s = min(file_end_of(facts), self._limits.max_duration_s)
         return VideoSummary(picture_media(facts, job.container), receiver.frames, flags_of(facts), end_s)
 
@@ -215,7 +207,7 @@ class Decoder:
             ContainerUnsupported: a picture is no JPEG.
             Problem: a picture cannot be decoded, or the decoder failed.
         """
-        try:
+        with self._failures_told():
             if not all(content.startswith(JPEG_BEGINNING) for _, content in frames):
                 raise ContainerUnsupported("A picture is no JPEG.")
             view = memoryview(b"".join(content for _, content in frames))
@@ -227,6 +219,12 @@ class Decoder:
             }
             receiver = FrameReceiver(self._limits, on_frame)
             self._run("pictures", arguments, view, receiver.receive, timeout_s)
+
+    @contextlib.contextmanager
+    def _failures_told(self) -> Iterator[None]:
+        """Count the problem that ends a ``with`` block; what a caller's own function raised is raised as it was."""
+        try:
+            yield
         except HandlerFailedError as failure:
             raise failure.__cause__ or failure from None
         except Problem as problem:
