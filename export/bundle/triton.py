@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from export.bundle.write import TENSORS_ROLE
 from service.card import CARD_FILE_NAME, Card, read_card
 from service.pipeline.device.session import Session, Tensor
 
@@ -51,6 +52,9 @@ def write_triton_model(bundle: Path, repository: Path, *, max_batch: int, queue_
     version = folder / (card.version if card.version.isdigit() and int(card.version) else FIRST_VERSION)
     version.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(graph, version / GRAPH_FILE_NAME)
+    for name, entry in card.files.items():
+        if entry.role == TENSORS_ROLE:
+            shutil.copyfile(bundle / name, version / name)
     shutil.copyfile(bundle / CARD_FILE_NAME, version / CARD_FILE_NAME)
     labels = card.domains[next(iter(card.domains))] if card.domains else card.labels
     if labels:
@@ -75,7 +79,12 @@ def _config(
         'backend: "onnxruntime"',
         f"max_batch_size: {max_batch}",
         *(line for tensor in inputs for line in _tensor("input", tensor)),
-        *(line for tensor in outputs for line in _tensor("output", tensor, has_labels and tensor.name == LABELLED)),
+        *(
+            line
+            for tensor in outputs
+            if 0 not in tensor.shape  # of a model without classes: Triton knows no empty tensors
+            for line in _tensor("output", tensor, has_labels and tensor.name == LABELLED)
+        ),
         f"dynamic_batching {{ max_queue_delay_microseconds: {queue_delay_us} }}",
     ]
 

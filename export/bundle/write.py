@@ -10,6 +10,9 @@ from pathlib import Path
 
 from service.card import CARD_FILE_NAME, Card, FileEntry, read_card, write_card
 
+TENSORS_ROLE = "tensors"
+"""Role of a file that holds tensors of the graph beside it, for graphs that are too large for one ONNX file."""
+
 
 @dataclass(frozen=True)
 class Content:

@@ -242,7 +242,6 @@ class AudonnxFolder:
         made = helper.make_model(whole, opset_imports=list(model.opset_import), producer_name="emoserve-export")
         made.ir_version = max(model.ir_version, 8)
         helper.set_model_props(made, dict(metadata))
-        onnx.checker.check_model(made)
         return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from export.bundle.card import SPEECH_EMOTION_USE, BundleFacts, BundleText, Setting, build_card
-from export.bundle.write import Content, write_bundle
+from export.bundle.write import TENSORS_ROLE, Content, write_bundle
 from export.corpora.audio import stack
 from export.evaluation.verification import (
     BATCH_TOLERANCE,
@@ -28,7 +29,10 @@ from export.published.folder import PUBLISHED, PublishedError
 from service.card import Card, Member, Parity, SpeechInput, read_card
 from service.pipeline.device.session import Session
 
-GRAPH_FILE_NAME = "model.onnx"
+GRAPH_FILE_NAME, TENSORS_FILE_NAME = "model.onnx", "model.tensors"
+MAX_GRAPH_BYTES = 2_000_000_000
+"""Most bytes of tensors in one ONNX file: it is one protocol buffer, which holds 2 GiB."""
+
 TOLERANCE = 1e-4
 """Largest difference from the publisher's program, in units of the largest number wanted where that is above 1."""
 
@@ -108,14 +112,37 @@ def write_published(source: Source, text: BundleText, origin: Origin, out: Path,
         max_length_s=MAX_LENGTH_S,
         preset=source.preset,
     )
-    model = source.make_graph(text.metadata)
-    graph = model.SerializeToString()
-    del model
     clips = clips_of(speech, recordings)
-    session = Session(graph, device="cpu", threads=1)
-    difference, batch_difference = _differences(session, source.answers, clips)
-    refuse_difference(text.name, difference, TOLERANCE, "the publisher's program")
-    refuse_difference(text.name, batch_difference, BATCH_TOLERANCE, "itself in a batch")
+    with tempfile.TemporaryDirectory() as scratch:
+        contents = _save(source.make_graph(text.metadata), Path(scratch))
+        session = Session(Path(scratch) / GRAPH_FILE_NAME, device="cpu", threads=1)
+        difference, batch_difference = _differences(session, source.answers, clips)
+        refuse_difference(text.name, difference, TOLERANCE, "the publisher's program")
+        refuse_difference(text.name, batch_difference, BATCH_TOLERANCE, "itself in a batch")
+        facts = _facts(source, text, origin, speech, session, difference, len(clips))
+        return write_bundle(out, contents, partial(build_card, text, facts))
+
+
+def _save(model: onnx.ModelProto, folder: Path) -> dict[str, Content]:
+    """Save a graph, with its tensors in a file beside it where one file cannot hold it; the files of the bundle."""
+    contents = {GRAPH_FILE_NAME: Content(folder / GRAPH_FILE_NAME)}
+    is_large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MAX_GRAPH_BYTES
+    if is_large:
+        contents[TENSORS_FILE_NAME] = Content(folder / TENSORS_FILE_NAME, TENSORS_ROLE)
+    onnx.save_model(model, folder / GRAPH_FILE_NAME, save_as_external_data=is_large, location=TENSORS_FILE_NAME)
+    onnx.checker.check_model(str(folder / GRAPH_FILE_NAME))
+    return contents
+
+
+def _facts(
+    source: Source,
+    text: BundleText,
+    origin: Origin,
+    speech: SpeechInput,
+    session: Session,
+    difference: float,
+    recordings: int,
+) -> BundleFacts:
     embedding = next((tensor for tensor in session.signature.outputs if tensor.name == "embedding"), None)
     member = Member(
         network=source.network,
@@ -132,7 +159,7 @@ def write_published(source: Source, text: BundleText, origin: Origin, out: Path,
         "published_labels": list(source.published_labels),
         "licence_text": origin.licence_text,
     }
-    facts = BundleFacts(
+    return BundleFacts(
         task="speech-emotion",
         intended_use=SPEECH_EMOTION_USE,
         speech=speech,
@@ -142,12 +169,11 @@ def write_published(source: Source, text: BundleText, origin: Origin, out: Path,
         parity=Parity(
             tolerance=TOLERANCE,
             largest_difference=difference,
-            against=f"{source.program} on {len(clips)} recordings, each alone",
+            against=f"{source.program} on {recordings} recordings, each alone",
         ),
         made_with=source.made_with,
         source=member.weights_source,
     )
-    return write_bundle(out, {GRAPH_FILE_NAME: Content(graph)}, partial(build_card, text, facts))
 
 
 def verify_published_bundle(

@@ -21,9 +21,6 @@ LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENCE.txt
 PUBLISHED = "published"
 """Setting of a bundle's card that tells what was imported."""
 
-MAX_GRAPH_BYTES = 2_000_000_000
-"""Largest graph: an ONNX file is one protocol buffer, which holds 2 GiB."""
-
 COPIES = 5
 """Times that weights lie in memory at most while a graph is made and compared (peak of wav2vec 2.0 base: 4.4)."""
 
@@ -143,15 +140,11 @@ class PublishedFolder:
 
 
 def refuse_large(file: Path, size_bytes: int) -> None:
-    """Refuse weights that do not fit.
+    """Refuse weights that do not fit into memory.
 
     Raises:
-        PublishedError: into one ONNX file, or into memory.
+        PublishedError: they do not.
     """
-    if size_bytes > MAX_GRAPH_BYTES:
-        raise PublishedError(
-            f"{file}: {size_bytes / 1e9:.1f} GB of weights in fp32, an ONNX file holds {MAX_GRAPH_BYTES / 1e9:.0f}"
-        )
     needed_bytes, free_bytes = COPIES * size_bytes, available_memory_bytes()
     if needed_bytes > free_bytes:
         raise PublishedError(

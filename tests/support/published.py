@@ -60,18 +60,28 @@ NETWORKS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
 }
 """Class, config, its values, and values of the feature extractor."""
 
+FULL_SIZE = {
+    "full-wav2vec2-base": ("Wav2Vec2ForSequenceClassification", "Wav2Vec2Config", {}, {}),
+    "full-hubert-base": ("HubertForSequenceClassification", "HubertConfig", {}, {}),
+    "full-wavlm-base": ("WavLMForSequenceClassification", "WavLMConfig", {}, {}),
+    "full-data2vec-audio": ("Data2VecAudioForSequenceClassification", "Data2VecAudioConfig", {}, {}),
+    "full-whisper": ("WhisperForAudioClassification", "WhisperConfig", {}, {}),
+    "full-w2v-bert": ("Wav2Vec2BertForSequenceClassification", "Wav2Vec2BertConfig", {}, {}),
+}
+"""The sizes that are published, which the configs of transformers have by themselves."""
+
 _EXTRACTORS = {"w2v-bert": "SeamlessM4TFeatureExtractor", "whisper": "WhisperFeatureExtractor"}
 
 
 def write_published(folder: Path, network: str, labels: tuple[str, ...] = CLASSES, licence: str = "apache-2.0") -> Path:
-    """Write one of :data:`NETWORKS` with random weights into ``folder``; returns it."""
-    name, config_name, values, front_end = NETWORKS[network]
+    """Write one of :data:`NETWORKS` or :data:`FULL_SIZE` with random weights into ``folder``; returns it."""
+    name, config_name, values, front_end = (NETWORKS | FULL_SIZE)[network]
     names = dict(enumerate(labels))
     config = getattr(transformers, config_name)(**values, id2label=names, label2id={v: k for k, v in names.items()})
     torch.manual_seed(0)
     model = lively(getattr(transformers, name)(config))
     model.save_pretrained(folder)
-    extractor = getattr(transformers, _EXTRACTORS.get(network, "Wav2Vec2FeatureExtractor"))
+    extractor = getattr(transformers, _EXTRACTORS.get(network.removeprefix("full-"), "Wav2Vec2FeatureExtractor"))
     extractor(**front_end).save_pretrained(folder)
     (folder / "README.md").write_text(f"---\nlicense: {licence}\n---\nA random network.\n")
     return folder
@@ -110,10 +120,16 @@ class EmotionModel(transformers.Wav2Vec2PreTrainedModel):
 DIMENSIONS = ("arousal", "dominance", "valence")
 
 
-def write_dimensional(folder: Path) -> Path:
+PUBLISHED_SIZE = {"hidden_size": 1024, "num_hidden_layers": 12, "num_attention_heads": 16, "intermediate_size": 4096}
+"""audEERING's model on wav2vec 2.0 large, cut to 12 layers."""
+
+
+def write_dimensional(folder: Path, size: dict[str, Any] | None = None) -> Path:
     """Write a random model of audEERING's class into ``folder``; returns it."""
     names = dict(enumerate(DIMENSIONS))
-    config = transformers.Wav2Vec2Config(**_WAVE, **_LARGE, id2label=names, label2id={v: k for k, v in names.items()})
+    config = transformers.Wav2Vec2Config(
+        **(size or _WAVE), **_LARGE, id2label=names, label2id={v: k for k, v in names.items()}
+    )
     torch.manual_seed(0)
     model = lively(EmotionModel(config))
     with torch.no_grad():
