@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from export.evaluation.confusion_plot import draw_confusion
 from export.evaluation.report import EmotionReport, report
 from export.evaluation.significance import mcnemar, proportion_z_test
 from service.card import read_card
+from service.pipeline.prior import prior_for
+from service.problems import Unprocessable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +48,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--domain",
         metavar="NAME",
         help="of a speech model that has several; default: that of the corpus's name, or the first",
+    )
+    parser.add_argument(
+        "--prior",
+        metavar="HOW",
+        help="answers of a speech model under another prior: uniform, or LABEL:P,… as requests say",
     )
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write a confusion matrix for each corpus")
     parser.add_argument(
@@ -86,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not set(card.labels) & set(corpus.labels):
             known = ", ".join(card.labels) or "it answers dimensions alone"
             raise ExpectedFailure(f"{corpus.name} has none of the classes of {card.name}: {known}")
-        figures, correct = evaluate(arguments.model, part, arguments.partition, arguments.domain)
+        figures, correct = evaluate(arguments.model, part, arguments.partition, arguments.domain, arguments.prior)
         line: dict[str, object] = {"model": card.name, **figures.to_json()}
         if arguments.against:
             rival, rival_correct = evaluate(arguments.against, part, arguments.partition)
@@ -98,13 +106,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(
-    bundle: Path, corpus: Corpus, partition: str, domain: str | None = None
+    bundle: Path, corpus: Corpus, partition: str, domain: str | None = None, prior: str | None = None
 ) -> tuple[EmotionReport, np.ndarray]:
-    """Figures of ``bundle`` on an already selected partition."""
+    """Figures of ``bundle`` on an already selected partition, under a prior as requests name it.
+
+    Raises:
+        ExpectedFailure: the prior does not fit the model.
+    """
+    try:
+        other = prior_for(prior, read_card(bundle))
+    except Unprocessable as problem:
+        raise ExpectedFailure(f"--{problem.detail}") from problem
     with progress_bar(f"{read_card(bundle).name} on {corpus.name}", len(corpus.utterances)) as bar:
         answers = answer_corpus(bundle, corpus, available_threads(), advance_by(bar), domain)
     if not np.isfinite(answers.probabilities).all():
         note(f"{bundle}: some probabilities are not finite")
+    if other is not None:
+        posterior = other.posterior({"probabilities": answers.probabilities})
+        answers = replace(answers, probabilities=posterior["probabilities"])
     return report(answers, corpus, partition, read_card(bundle).doubt)
 
 

@@ -122,6 +122,28 @@ def test_bundles_that_cannot_be_exported_again_are_refused(trained, damage, caus
     assert not (trained / "never").exists()
 
 
+def test_evaluate_answers_under_another_prior(trained, capsys):
+    bundle = str(trained / "models/small/1")
+    figures = {}
+    for prior in ("", "uniform", "anger:1,sadness:0", "joy:1"):
+        words = [
+            "evaluate",
+            bundle,
+            "--corpus",
+            str(trained / "small"),
+            "--json",
+            *(["--prior", prior] if prior else []),
+        ]
+        status = main(words)
+        output = capsys.readouterr()
+        figures[prior] = json.loads(output.out) if status == 0 else output.err
+    assert figures["uniform"] == figures[""]  # the card tells no other prior
+    confusion = np.array(figures["anger:1,sadness:0"]["confusion"])
+    anger = figures[""]["classes"].index("anger")
+    assert confusion[:, anger].sum() == confusion.sum()
+    assert "a label that this model does not know" in figures["joy:1"]
+
+
 def test_evaluate_prints_json_and_compares(trained, capsys):
     bundle = str(trained / "models/small/1")
     words = ["evaluate", bundle, "--corpus", str(trained / "small"), "--json", "--against", bundle]
