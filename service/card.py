@@ -170,11 +170,7 @@ class Card(_Frozen):
         return self
 
     def file_with_role(self, role: str) -> str:
-        """Name of the bundle's file for ``role``.
-
-        Raises:
-            KeyError: the bundle has none.
-        """
+        """Name of the bundle's file for ``role``. Raises KeyError if the bundle has none."""
         for name, entry in self.files.items():
             if entry.role == role:
                 return name

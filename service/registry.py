@@ -40,11 +40,7 @@ class Bundle:
     folder: Path
 
     def path(self, role: str = "model") -> Path:
-        """The file for ``role``.
-
-        Raises:
-            KeyError: the bundle has none.
-        """
+        """The file for ``role``. Raises KeyError if the bundle has none."""
         return self.folder / self.card.file_with_role(role)
 
     @cached_property

@@ -68,11 +68,7 @@ class Services:
 
     @property
     def loaded(self) -> Loaded:
-        """The models and what runs them.
-
-        Raises:
-            Unavailable: they are not loaded yet.
-        """
+        """The models and what runs them. Raises Unavailable if they are not loaded yet."""
         if self._models.current is None:
             raise self.health.readiness_problem() or Unavailable()
         return self._models.current

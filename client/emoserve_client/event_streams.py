@@ -59,11 +59,7 @@ class UploadEvents(Generic[Answer]):
                 yield _ON_THE_WAY[event.name](document)
 
     def close(self) -> None:
-        """Take the end of the response.
-
-        Raises:
-            ServiceUnreachable: the answer has not come.
-        """
+        """Take the end of the response. Raises ServiceUnreachable if the answer has not come."""
         if not self._is_done:
             raise ServiceUnreachable("the events ended before the answer")
 

@@ -103,11 +103,7 @@ def answer_folder(
 
 
 def setting(card: Card, name: str) -> float:
-    """A number of the card's settings.
-
-    Raises:
-        ValueError: it has none of that name.
-    """
+    """A number of the card's settings. Raises ValueError if it has none of that name."""
     value = card.settings.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"the card of {card.name} has no number '{name}'")

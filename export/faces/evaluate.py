@@ -90,11 +90,7 @@ def unit_reader(bundle: Path, faces: Path) -> Iterator[Callable[[bytes], FaceSer
 
 
 def pairs_in(folder: Path) -> list[tuple[Path, Path]]:
-    """Videos of a folder beside tables of the same name, sorted.
-
-    Raises:
-        ValueError: there are none.
-    """
+    """Videos of a folder beside tables of the same name, sorted. Raises ValueError if there are none."""
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
     found = [(video, video.with_suffix(".csv")) for video in videos if video.with_suffix(".csv").is_file()]
     if not found:

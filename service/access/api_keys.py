@@ -22,11 +22,7 @@ class ApiKeys:
         self._now = now
 
     def load(self) -> None:
-        """Read the file.
-
-        Raises:
-            OSError, FileInvalid: it cannot be used.
-        """
+        """Read the file. Raises OSError or FileInvalid if it cannot be used."""
         self._file.load()
 
     def identify(self, key: str) -> Caller:

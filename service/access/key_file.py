@@ -57,11 +57,7 @@ class KeyFile(BaseModel):
 
 
 def parse_key_file(content: bytes) -> KeyFile:
-    """Read the file's content.
-
-    Raises:
-        FileInvalid: it is no key file, or an id occurs twice.
-    """
+    """Read the file's content. Raises FileInvalid if it is no key file, or an id occurs twice."""
     try:
         keys = KeyFile.model_validate_json(content)
     except ValidationError as error:
@@ -82,11 +78,7 @@ def read_key_file(path: Path) -> KeyFile:
 
 
 def write_key_file(path: Path, keys: KeyFile) -> None:
-    """Replace the file in one step, readable for its owner alone.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Replace the file in one step, readable for its owner alone. Raises OSError if it cannot be written."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

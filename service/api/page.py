@@ -44,11 +44,7 @@ async def icon(request: Request) -> Response:
 
 @router.get("/page/{name}")
 async def page_file(request: Request, name: str) -> Response:
-    """A style, script or picture of the web page.
-
-    Raises:
-        NotFound: there is none of that name.
-    """
+    """A style, script or picture of the web page. Raises NotFound if there is none of that name."""
     media_type = MEDIA_TYPES.get(name.rpartition(".")[2])
     if media_type is None:
         raise NotFound

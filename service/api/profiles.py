@@ -73,11 +73,7 @@ class ProfileQuery(BaseModel):
     )
 
     def check(self) -> None:
-        """Refuse parameters of the other kind.
-
-        Raises:
-            Unprocessable: there is one.
-        """
+        """Refuse parameters of the other kind. Raises Unprocessable if there is one."""
         for name in ("model", "version") if self.kind == "face" else ("neutral",):
             if getattr(self, name) is not None:
                 other = "voice" if self.kind == "face" else "face"

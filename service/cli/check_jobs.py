@@ -28,22 +28,14 @@ def _try(settings: Settings) -> str:
 
 
 def _write_into(folder: Path) -> None:
-    """Write a file that has no name.
-
-    Raises:
-        OSError
-    """
+    """Write a file that has no name. Raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(b"x")
 
 
 def _ask_database(settings: Settings) -> None:
-    """Connect and ask for a number.
-
-    Raises:
-        sqlalchemy.exc.SQLAlchemyError
-    """
+    """Connect and ask for a number. Raises sqlalchemy.exc.SQLAlchemyError."""
     import sqlalchemy as sql
 
     from service.jobs.ledger import postgres_address

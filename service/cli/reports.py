@@ -60,11 +60,7 @@ class CsvReport:
         self._header: list[Cell] | None = None
 
     def add(self, source: Source, result: Answer) -> None:
-        """Write the rows of one file.
-
-        Raises:
-            FileError: they have other columns than those of the first.
-        """
+        """Write the rows of one file. Raises FileError if they have other columns than those of the first."""
         header, rows = csv_table(result, segments=self._segments)
         if self._header is None:
             self._header = header

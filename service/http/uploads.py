@@ -56,11 +56,7 @@ class RawBody:
         self._target.extend(memoryview(chunk))
 
     def finish(self) -> None:
-        """Check that there was anything.
-
-        Raises:
-            BodyMissing: there was not.
-        """
+        """Check that there was anything. Raises BodyMissing if there was not."""
         if self._is_empty:
             raise BodyMissing
 
@@ -160,11 +156,7 @@ async def _pour(request: Request, sink: BodySink, limits: Limits, held: HeldUplo
 
 
 def declared_bytes(request: Request) -> int:
-    """Bytes of the body as the headers say; 0 where they do not.
-
-    Raises:
-        Malformed
-    """
+    """Bytes of the body as the headers say; 0 where they do not. Raises Malformed."""
     content_length = request.headers.get("content-length")
     if content_length is None:
         return 0

@@ -59,11 +59,7 @@ class AudioPlan:
         *,
         in_video: bool = False,
     ) -> Part:
-        """The part ``name``, from ``state`` on.
-
-        Raises:
-            Problem: what was found before forbids it.
-        """
+        """The part ``name``, from ``state`` on. Raises Problem if what was found before forbids it."""
         model, denoiser = self._speech.model_for(options), self._denoiser(options)
         rate_hz = (model if denoiser is None else denoiser).speech.sample_rate_hz
         sound = decoder.sound(
@@ -128,11 +124,7 @@ class AudioPlan:
         return emotion_answer(known, model, {})
 
     def _denoiser(self, options: AudioOptions) -> Denoiser | None:
-        """The denoiser, or None where the options do not ask for it.
-
-        Raises:
-            DenoiserUnavailable
-        """
+        """The denoiser, or None where the options do not ask for it. Raises DenoiserUnavailable."""
         denoiser = self._speech.denoiser if options.denoise else None
         if options.denoise and denoiser is None:
             raise DenoiserUnavailable(pointer="/denoise")

@@ -131,11 +131,7 @@ class EncryptedReader:
         return b"".join(parts)[start - first * CHUNK_BYTES : stop - first * CHUNK_BYTES]
 
     def read_all(self) -> bytes:
-        """The whole content.
-
-        Raises:
-            SpoolDamagedError: it was changed.
-        """
+        """The whole content. Raises SpoolDamagedError if it was changed."""
         return b"".join(self._decrypt(number) for number in range(self._chunks))
 
     def close(self) -> None:

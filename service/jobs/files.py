@@ -18,11 +18,7 @@ def store_profile(spool: JobSpool, profile: VoiceProfile | FaceProfile) -> None:
 
 
 def stored_voice(spool: JobSpool) -> VoiceProfile:
-    """The profile of a voice that was kept.
-
-    Raises:
-        SpoolDamagedError: the file is missing or damaged.
-    """
+    """The profile of a voice that was kept. Raises SpoolDamagedError if the file is missing or damaged."""
     return VoiceProfile(**decode(spool.read(PROFILE)))
 
 
@@ -90,20 +86,12 @@ class PartFiles:
             number += 1
 
     def record(self, number: int) -> dict[str, Any]:
-        """The record of segment ``number``.
-
-        Raises:
-            SpoolDamagedError: the file is missing or damaged.
-        """
+        """The record of segment ``number``. Raises SpoolDamagedError if the file is missing or damaged."""
         record: dict[str, Any] = decode(self._spool.read(f"{self._part}-{number}"))
         return record
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The records of all segments in order.
-
-        Raises:
-            SpoolDamagedError: a file is damaged.
-        """
+        """The records of all segments in order. Raises SpoolDamagedError if a file is damaged."""
         number = 0
         while self._spool.has(f"{self._part}-{number}"):
             yield self.record(number)

@@ -229,11 +229,7 @@ class Jobs:
 
     @database_told()
     def find(self, job_id: str, caller: str) -> Job:
-        """The caller's job with this id.
-
-        Raises:
-            JobNotFound: there is none.
-        """
+        """The caller's job with this id. Raises JobNotFound if there is none."""
         job = self._ledger.find(handle_of(job_id)) if is_job_id(job_id) else None
         if job is None or job.caller != caller:
             raise JobNotFound

@@ -71,11 +71,7 @@ class Ledger:
         self._engine.dispose()
 
     def add(self, job: Job) -> None:
-        """Add a new job.
-
-        Raises:
-            IdempotencyTakenError: another job has its idempotency key.
-        """
+        """Add a new job. Raises IdempotencyTakenError if another job has its idempotency key."""
         values = {column.name: getattr(job, column.name) for column in JOBS.columns if column.name != "options"}
         values |= {"state": job.state.value, "options": options_text(job.options)}
         values["key_limits"] = None if job.key_limits is None else job.key_limits.model_dump_json()

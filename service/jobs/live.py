@@ -60,11 +60,7 @@ class LiveJobs:
         return len(self._jobs)
 
     def enter(self, handle: str) -> LiveJob:
-        """The job's entry, made empty on the first call.
-
-        Raises:
-            Abandoned: the service stops.
-        """
+        """The job's entry, made empty on the first call. Raises Abandoned if the service stops."""
         with self._changed:
             if self.stopping.is_set():
                 raise Abandoned

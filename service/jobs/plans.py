@@ -44,19 +44,11 @@ class JobPlans:
         self._decoder = decoder
 
     def start(self) -> None:
-        """Start the decoder processes.
-
-        Raises:
-            DecoderUnavailable: they cannot be started.
-        """
+        """Start the decoder processes. Raises DecoderUnavailable if they cannot be started."""
         self._decoder.start()
 
     def check(self, options: JobOptions) -> None:
-        """Refuse options that suit no recording.
-
-        Raises:
-            Problem: the options cannot be used.
-        """
+        """Refuse options that suit no recording. Raises Problem if the options cannot be used."""
         if isinstance(options, AudioOptions):
             self._audio.check(options)
         else:

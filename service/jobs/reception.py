@@ -82,11 +82,7 @@ class Reception:
         return self._digest.hexdigest()
 
     def flush(self) -> None:
-        """Encrypt and write the collected bytes.
-
-        Raises:
-            NoSpace: the disk is full.
-        """
+        """Encrypt and write the collected bytes. Raises NoSpace if the disk is full."""
         waiting, self._waiting = self._waiting, bytearray()
         self._digest.update(waiting)
         self._spool.check_space(len(waiting))

@@ -38,11 +38,7 @@ class Spool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def check_space(self, size_bytes: int) -> None:
-        """Check that ``size_bytes`` more fit on the disk.
-
-        Raises:
-            NoSpace: they do not.
-        """
+        """Check that ``size_bytes`` more fit on the disk. Raises NoSpace if they do not."""
         if shutil.disk_usage(self._folder).free < size_bytes + RESERVE_BYTES:
             raise NoSpace
 
@@ -51,11 +47,7 @@ class Spool:
         return JobSpool(self._folder / handle, key)
 
     def create_job(self, handle: str, key: bytes) -> JobSpool:
-        """Make the folder of a new job.
-
-        Raises:
-            NoSpace: the disk is full.
-        """
+        """Make the folder of a new job. Raises NoSpace if the disk is full."""
         with no_space():
             (self._folder / handle).mkdir(mode=0o700)
         return self.open_job(handle, key)
@@ -119,28 +111,16 @@ class JobSpool:
         self._key = key
 
     def write_upload(self) -> EncryptedWriter:
-        """Open the file of the upload for writing.
-
-        Raises:
-            NoSpace: the disk is full.
-        """
+        """Open the file of the upload for writing. Raises NoSpace if the disk is full."""
         with no_space():
             return EncryptedWriter(self._folder / UPLOAD, self._key)
 
     def open(self, name: str) -> EncryptedReader:
-        """Open a file for reading.
-
-        Raises:
-            SpoolDamagedError: it is missing or damaged.
-        """
+        """Open a file for reading. Raises SpoolDamagedError if it is missing or damaged."""
         return EncryptedReader(self._folder / name, self._key)
 
     def read(self, name: str) -> bytes:
-        """The whole content of a file.
-
-        Raises:
-            SpoolDamagedError: it is missing or damaged.
-        """
+        """The whole content of a file. Raises SpoolDamagedError if it is missing or damaged."""
         with self.open(name) as reader:
             return reader.read_all()
 

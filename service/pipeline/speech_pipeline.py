@@ -74,11 +74,7 @@ class SpeechPipeline:
         self._sounds = SoundSource(decoder, self._models.denoiser, self._device)
 
     def warm_up(self) -> None:
-        """Run every model once.
-
-        Raises:
-            BundleError: a graph fails, or gives what its card does not say.
-        """
+        """Run every model once. Raises BundleError if a graph fails, or gives what its card does not say."""
         self._models.warm_up()
 
     def analyse(

@@ -112,11 +112,7 @@ class VideoPipeline:
         return self.faces is not None and self.units is not None
 
     def warm_up(self) -> None:
-        """Run every graph once.
-
-        Raises:
-            BundleError: one fails.
-        """
+        """Run every graph once. Raises BundleError if one fails."""
         empty = AffectFeatures(np.zeros(2), np.zeros((2, len(COLUMNS)), np.float32), np.ones(2), np.zeros((0, 2)))
         try:
             for model in self._affect.values():

@@ -33,11 +33,7 @@ class AffectNotPrepared(Unavailable):
 
 
 def require_affect(affect: VideoPipeline | None) -> VideoPipeline:
-    """``affect``, for tables of action units.
-
-    Raises:
-        AffectNotPrepared: there is none.
-    """
+    """``affect``, for tables of action units. Raises AffectNotPrepared if there is none."""
     if affect is None:
         raise AffectNotPrepared
     return affect

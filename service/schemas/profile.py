@@ -36,11 +36,7 @@ class VoiceDocument(_Document):
     deviation: str = Field(description="float16 [dimensions], little-endian, as base64", examples=["ADgAOA=="])
 
     def profile(self, pointer: str) -> VoiceProfile:
-        """The profile in it.
-
-        Raises:
-            ProfileInvalid: its numbers cannot be read; with ``pointer``.
-        """
+        """The profile in it. Raises ProfileInvalid if its numbers cannot be read; with ``pointer``."""
         halves = [_numbers(text, self.dimensions, pointer) for text in (self.mean, self.deviation)]
         return VoiceProfile(self.encoder_sha256, self.clips, self.speech_s, np.concatenate(halves))
 
@@ -54,11 +50,7 @@ class FaceDocument(_Document):
     mean: str = Field(description="float16 [17], little-endian, as base64", examples=["AAAAPA=="])
 
     def profile(self, pointer: str) -> FaceProfile:
-        """The profile in it.
-
-        Raises:
-            ProfileInvalid: its numbers cannot be read; with ``pointer``.
-        """
+        """The profile in it. Raises ProfileInvalid if its numbers cannot be read; with ``pointer``."""
         return FaceProfile(self.encoder_sha256, self.frames, self.mesh, _numbers(self.mean, len(ACTION_UNITS), pointer))
 
 

@@ -55,11 +55,7 @@ class StreamAnalyser(Protocol):
         """The first message to the client."""
 
     def read(self, message: bytes | ClientMessage) -> Item:
-        """Check one message of media.
-
-        Raises:
-            Problem: the message is not what the stream expects.
-        """
+        """Check one message of media. Raises Problem if the message is not what the stream expects."""
 
     def process(self, items: Sequence[Item], work: Work) -> list[ServerMessage]:
         """Analyse ``items``, and return the answers that they complete.

@@ -32,11 +32,7 @@ class StreamSessions:
         return len(self._attached) + len(self._detached)
 
     def check(self) -> None:
-        """Check that new sessions are taken.
-
-        Raises:
-            Draining: the service is about to stop.
-        """
+        """Check that new sessions are taken. Raises Draining if the service is about to stop."""
         if self._is_draining:
             raise Draining(retry_after_s=1.0)
 

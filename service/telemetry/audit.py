@@ -83,11 +83,7 @@ class AuditLog:
         self._is_broken = False
 
     def open(self) -> None:
-        """Open the file before the first line.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Open the file before the first line. Raises OSError if it cannot be written."""
         if self._path is not None and self._path != STANDARD_OUTPUT:
             with self._lock:
                 self._reopen_if_moved()

@@ -51,11 +51,7 @@ class AsyncLiveStream(Generic[Created, Answer]):
 
     @property
     def created(self) -> Created:
-        """First message of the service.
-
-        Raises:
-            RuntimeError: the stream is not open yet.
-        """
+        """First message of the service. Raises RuntimeError if the stream is not open yet."""
         created = self._books.created
         if created is None:
             raise RuntimeError("the stream has not begun: open it by an async with statement")

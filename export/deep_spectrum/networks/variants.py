@@ -37,11 +37,7 @@ def variants(name: str) -> tuple[Variant, ...]:
 
 
 def apply_variant(name: str, network: nn.Module, variant: Variant) -> None:
-    """Change ``network`` in place.
-
-    Raises:
-        ValueError: the network has no such variant.
-    """
+    """Change ``network`` in place. Raises ValueError if the network has no such variant."""
     if variant not in variants(name):
         raise ValueError(f"{name} has no variant '{variant}'")
     if variant == "tensorflow":

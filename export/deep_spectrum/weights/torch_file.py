@@ -40,11 +40,7 @@ def read_torch_file(file: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def read_safetensors_file(file: Path) -> dict[str, NDArray[np.float32]]:
-    """Tensors of a safetensors file by the present names.
-
-    Raises:
-        WeightsError: the file is damaged.
-    """
+    """Tensors of a safetensors file by the present names. Raises WeightsError if the file is damaged."""
     try:
         tensors = load_file(file)
     except (SafetensorError, KeyError, ValueError) as error:

@@ -16,11 +16,7 @@ def alphabet_of(texts: Sequence[str]) -> str:
 
 
 def encode(text: str, alphabet: str) -> list[int]:
-    """Places of the characters in the alphabet.
-
-    Raises:
-        CorpusError: a character is not in it.
-    """
+    """Places of the characters in the alphabet. Raises CorpusError if a character is not in it."""
     unknown = sorted(set(text) - set(alphabet[1:]))
     if unknown:
         raise CorpusError(f"the transcript '{text[:40]}' has characters that the alphabet lacks: {' '.join(unknown)}")

@@ -50,11 +50,7 @@ class Confinement:
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> Confinement:
-        """Read what a process tells of itself.
-
-        Raises:
-            ValueError: it tells nothing of the kind.
-        """
+        """Read what a process tells of itself. Raises ValueError if it tells nothing of the kind."""
         told = message.get("confinement")
         if not isinstance(told, dict):
             raise ValueError("a process that tells no confinement")

@@ -89,11 +89,7 @@ class Frames:
                 yield frame, None if frame.pts is None else float(frame.pts * frame.time_base)
 
     def refuse_if_damaged(self) -> None:
-        """Refuse a recording of which too little can be decoded.
-
-        Raises:
-            MediaInvalid
-        """
+        """Refuse a recording of which too little can be decoded. Raises MediaInvalid."""
         if self.damaged > DAMAGED_PACKETS_SHARE * self.packets:
             raise MediaInvalid("Most of the recording cannot be decoded.")
 

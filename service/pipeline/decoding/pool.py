@@ -135,11 +135,7 @@ class WorkerPool:
         self.confinement: Confinement | None = None  # of the process that was started last
 
     def start(self) -> None:
-        """Start all processes.
-
-        Raises:
-            DecoderUnavailable: they cannot be started.
-        """
+        """Start all processes. Raises DecoderUnavailable if they cannot be started."""
         try:
             self._server.start()
         except (OSError, EOFError) as error:

@@ -70,11 +70,7 @@ class Channel:
         return header
 
     def receive_into(self, target: memoryview) -> None:
-        """Fill ``target`` (bytes, contiguous).
-
-        Raises:
-            EOFError: the other side has gone.
-        """
+        """Fill ``target`` (bytes, contiguous). Raises EOFError if the other side has gone."""
         while len(target):
             self._limit_wait()
             count = self._connection.recv_into(target)

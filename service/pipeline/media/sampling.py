@@ -147,11 +147,7 @@ class SampleSink:
             self._convert()
 
     def fill(self, end_s: float) -> None:
-        """Add silence up to the time stamp at which the file's last track ends.
-
-        Raises:
-            MediaTooLong
-        """
+        """Add silence up to the time stamp at which the file's last track ends. Raises MediaTooLong."""
         if self.clock.position:
             self._add_silence(self.clock.fill(end_s))
 

@@ -131,11 +131,7 @@ class FrameClock:
 
 
 def check_size(job: VideoJob, width: int, height: int) -> None:
-    """Check a frame's size.
-
-    Raises:
-        FrameTooLarge: it exceeds the limit.
-    """
+    """Check a frame's size. Raises FrameTooLarge if it exceeds the limit."""
     if width * height > job.max_frame_pixels:
         raise FrameTooLarge
 

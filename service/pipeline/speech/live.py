@@ -193,11 +193,7 @@ class LiveEmotion:
 
 
 def check_sound(options: LiveOptions, limits: Limits) -> None:
-    """Hold rate and channels against the limits.
-
-    Raises:
-        TooManyChannels, SampleRateUnsupported
-    """
+    """Hold rate and channels against the limits. Raises TooManyChannels or SampleRateUnsupported."""
     if options.channels > limits.max_channels:
         raise TooManyChannels
     if not limits.min_sample_rate_hz <= options.sample_rate_hz <= limits.max_sample_rate_hz:

@@ -47,11 +47,7 @@ class SpeechModels:
         return found
 
     def warm_up(self) -> None:
-        """Run every model once.
-
-        Raises:
-            BundleError: a graph fails, or gives what its card does not say.
-        """
+        """Run every model once. Raises BundleError if a graph fails, or gives what its card does not say."""
         only_embedding = (model for key, model in self.embedding.items() if key not in self.emotion)
         for model in (*self.emotion.values(), *only_embedding):
             model.warm_up()

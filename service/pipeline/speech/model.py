@@ -101,11 +101,7 @@ class SpeechModel:
         return -(-len(unit) // self._length_step) * self._length_step
 
     def run(self, units: Sequence[FloatArray]) -> list[WindowAnswer]:
-        """Run windows of one key.
-
-        Raises:
-            FloatingPointError: the graph gave a number that is not finite.
-        """
+        """Run windows of one key. Raises FloatingPointError if the graph gave a number that is not finite."""
         return self.run_with({}, units, self.outputs)
 
     def run_with(

@@ -26,11 +26,7 @@ Place = tuple[int, int]
 
 
 def joined(first: VoiceProfile, second: VoiceProfile) -> VoiceProfile:
-    """The profile of both sets of clips.
-
-    Raises:
-        ProfileMismatch: they are of two encoders.
-    """
+    """The profile of both sets of clips. Raises ProfileMismatch if they are of two encoders."""
     if second.encoder_sha256 != first.encoder_sha256 or len(second.statistics) != len(first.statistics):
         raise ProfileMismatch(pointer="/profile")
     clips = first.clips + second.clips

@@ -134,11 +134,7 @@ class VoiceActivity:
         return self.rate_hz / self.step_samples
 
     def warm_up(self) -> None:
-        """Run one second.
-
-        Raises:
-            BundleError: the graph fails.
-        """
+        """Run one second. Raises BundleError if the graph fails."""
         try:
             second = np.zeros(self.rate_hz, np.float32)
             VoiceListener(self, self.rate_hz).take(second, lambda chunk: self.run([chunk])[0], last=True)
