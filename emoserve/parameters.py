@@ -30,7 +30,8 @@ class AudioParameters(EmbeddingParameters, total=False):
     """Parameters of :meth:`emoserve.Analyzer.audio`; times are seconds.
 
     ``profile`` is 'none', 'self', or a document of :meth:`emoserve.Analyzer.profile`; ``prior`` is 'card', 'uniform'
-    or 'LABEL:P,…'; ``domain`` is a kind of recording that the model's card names.
+    or 'LABEL:P,…'; ``domain`` is a kind of recording that the model's card names; ``speakers`` is 'off', 'auto', or how
+    many people speak.
     """
 
     profile: Literal["none", "self"] | Mapping[str, object] | None
@@ -40,6 +41,7 @@ class AudioParameters(EmbeddingParameters, total=False):
     min_speech: float | None
     prior: str | None
     domain: str | None
+    speakers: str | int | None
 
 
 class ProfileParameters(TypedDict, total=False):
@@ -94,6 +96,8 @@ def checked(query: type[Query], parameters: Mapping[str, object]) -> Query:
     from pydantic import ValidationError
 
     given = dict(parameters)
+    if isinstance(speakers := given.get("speakers"), int):
+        given["speakers"] = str(speakers)
     if isinstance(include := given.get("include"), Sequence) and not isinstance(include, str):
         given["include"] = ",".join(map(str, include))
     try:

@@ -124,5 +124,5 @@ def _frame(result: results.AudioEmotion | video_results.VideoAffect, *, segments
 
     header, rows = csv_table(result, segments=segments)
     frame = pd.DataFrame(rows, columns=[str(name) for name in header])
-    texts = ("channel", "emotion", "plausible", "audio_emotion", "flags")
+    texts = ("channel", "emotion", "plausible", "audio_emotion", "speaker", "flags")
     return frame.astype({name: "float64" for name in frame.columns if name not in texts})

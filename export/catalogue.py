@@ -74,6 +74,13 @@ CATALOGUE = (
         "no system of the papers: third-party weights (Apache-2.0)",
     ),
     Entry(
+        "ge2e-speakers",
+        "",
+        "the GE2E speaker encoder's embedding beside a projection of its layers (linear discriminant analysis)",
+        "emoserve-export export ge2e-speakers --encoder WHEEL --corpus DIR…",
+        "no system of the papers: tells who speaks when",
+    ),
+    Entry(
         "plot ottl-2020",
         "A4–A7, F1–F3, F16",
         "whole clip, 2048/1024 FFT, 128 Slaney mel bands in dB on librosa's mel axis, viridis, 227 pixels, bicubic",

@@ -37,11 +37,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         ("denoise", "what the denoiser does to the answers of a speech model", run_denoise),
         ("emonet", "from scratch and transfer between corpora (Tables 3 and 4 of Gerczuk et al. 2021)", run_emonet),
         ("lakomkin", "reused layers of a speech recogniser (Lakomkin et al. 2017)", run_lakomkin),
+        ("diarisation", "who speaks when in conversations made of a corpus's recordings", run_diarisation),
     ):
         own = experiments.add_parser(name, help=about, description=about)
         add_corpus_argument(own)
-        own.add_argument("--emotions", nargs="+", metavar="NAME", help="take these of every corpus; all if not given")
-        own.add_argument("--at-most", type=int, metavar="N", help="take N recordings an emotion of a speaker; or all")
+        if name != "diarisation":
+            own.add_argument("--emotions", nargs="+", metavar="NAME", help="take these of every corpus; or all")
+            own.add_argument("--at-most", type=int, metavar="N", help="take N recordings an emotion of a speaker")
         own.add_argument("--out", type=Path, required=True, metavar="DIR", help="tables, plots and trainings")
         own.add_argument("--seed", type=int, default=0)
         if name == "denoise":
@@ -50,6 +52,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
             _add_lakomkin_arguments(own)
         elif name == "emonet":
             _add_emonet_arguments(own)
+        elif name == "diarisation":
+            _add_diarisation_arguments(own)
         else:
             add_cache_argument(own)
             own.add_argument("--bundles", type=Path, required=True, metavar="DIR", help="has deep-spectrum-* bundles")
@@ -102,6 +106,14 @@ def _add_emonet_arguments(parser: argparse.ArgumentParser) -> None:
         help="to transfer from",
     )
     parser.add_argument("--modes", nargs="+", choices=["full", "head", "adapters"], default=["adapters"])
+
+
+def _add_diarisation_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--models", type=Path, nargs="+", metavar="DIR", help="folders of bundles; the service's")
+    parser.add_argument("--partition", nargs="+", default=["test"], choices=["train", "devel", "test"])
+    parser.add_argument("--speakers", type=int, nargs="+", default=[2], metavar="N", help="people who speak")
+    parser.add_argument("--conversations", type=int, default=4, metavar="N", help="of each kind")
+    parser.add_argument("--length-s", type=float, default=60.0, metavar="S")
 
 
 def _add_condition_arguments(parser: argparse.ArgumentParser) -> None:
@@ -167,6 +179,13 @@ def run_emonet(arguments: argparse.Namespace) -> int:
 def run_lakomkin(arguments: argparse.Namespace) -> int:
     """Table of B."""
     from research.run_lakomkin import run
+
+    return run(arguments)
+
+
+def run_diarisation(arguments: argparse.Namespace) -> int:
+    """DER of the served answers."""
+    from research.run_diarisation import run
 
     return run(arguments)
 

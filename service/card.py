@@ -13,6 +13,7 @@ CARD_FILE_NAME = "card.json"
 Task = Literal[
     "speech-emotion",  # waveform, lengths -> probabilities, and arousal, valence, embedding where it has them
     "speech-embedding",  # waveform, lengths -> embedding
+    "speaker-embedding",  # waveform, lengths -> embedding whose direction tells voices apart
     "denoiser",  # waveform, lengths -> denoised waveform
     "voice-activity",  # frames of waveform with context -> speech probability a frame
     "face",  # detector, mesh and, where there are, blendshapes

@@ -220,10 +220,12 @@ class TensorInvalid(Unprocessable, code="tensor_invalid", title="The tensors do 
     """A request of the Open Inference Protocol whose tensors are not those of the model's metadata."""
 
 
-class DenoiserUnavailable(
-    Unprocessable, code="denoiser_unavailable", title="This service has no denoiser: ask without denoise."
-):
+class DenoiserUnavailable(Unprocessable, code="denoiser_unavailable", title="This service has no denoiser."):
     """``denoise=true`` where no denoiser is loaded."""
+
+
+class SpeakersUnavailable(Unprocessable, code="speakers_unavailable", title="This service tells no speakers apart."):
+    """``speakers`` where no encoder of voices, or no voice activity, is loaded."""
 
 
 class ProfileInvalid(Unprocessable, code="profile_invalid", title="The profile is missing, or cannot be read."):
@@ -380,9 +382,7 @@ class ResultExpired(Problem, status=410, code="result_expired", title="The job's
     """The result was deleted: its time is over, it was read, or it was deleted on request."""
 
 
-class JobDataLost(
-    Problem, status=410, code="job_data_lost", title="The job's stored data is gone; send the recording again."
-):
+class JobDataLost(Problem, status=410, code="job_data_lost", title="The job's data is gone; send the recording again."):
     """The job's stored data is gone or damaged; the recording has to be sent again."""
 
 

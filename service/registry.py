@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SPEECH_EMOTION: Task = "speech-emotion"
 SPEECH_EMBEDDING: Task = "speech-embedding"
+SPEAKER_EMBEDDING: Task = "speaker-embedding"
 DENOISER: Task = "denoiser"
 
 
@@ -199,7 +200,12 @@ def _checked(folder: Path) -> Bundle:
 
 def _check_speech(card: Card, folder: Path) -> None:
     """Check the card of a model that takes the waveform."""
-    names = {SPEECH_EMOTION: "speech model", SPEECH_EMBEDDING: "speech embedding model", DENOISER: "denoiser"}
+    names = {
+        SPEECH_EMOTION: "speech model",
+        SPEECH_EMBEDDING: "speech embedding model",
+        SPEAKER_EMBEDDING: "speaker embedding model",
+        DENOISER: "denoiser",
+    }
     name = names.get(card.task)
     if name is None:
         return

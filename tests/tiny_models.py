@@ -163,6 +163,7 @@ def write_speech_bundle(
     members: Sequence[Member] = (),
     profiles: bool = False,
     class_prior: dict[str, float] | None = None,
+    settings: dict[str, float] | None = None,
 ) -> Path:
     """Write ``folder/<name>/<version>``; returns the bundle's folder. ``model`` replaces the tiny graph."""
     graph = model or speech_model(len(labels), dimensions=dimensions)
@@ -187,6 +188,7 @@ def write_speech_bundle(
             class_prior=class_prior,
             members=list(members),
             speech=speech,
+            settings=dict(settings or {}),
             licence=_licence(commercial_use),
             intended_use="Tests.",
             known_limits=["It knows nothing of emotion."],
@@ -202,6 +204,12 @@ def write_embedding_bundle(folder: Path, name: str = "tiny-embedding", version: 
     """Write a bundle of the task 'speech-embedding': mean and mean square of a window."""
     model = speech_model(dimensions=False, probabilities=False)
     return write_speech_bundle(folder, name, version, (), **{"task": "speech-embedding", "model": model} | changes)
+
+
+def write_speaker_bundle(folder: Path, threshold: float = 0.5) -> Path:
+    """Write a bundle of the task 'speaker-embedding': a voice is the sign of its mean."""
+    settings = {"threshold": threshold}
+    return write_embedding_bundle(folder, "tiny-speakers", task="speaker-embedding", settings=settings)
 
 
 def write_denoiser_bundle(folder: Path, name: str = "tiny-denoiser", version: str = "1", **changes: Any) -> Path:

@@ -8,6 +8,8 @@ from emoserve_client.audio_answers import (
     AudioTimeline,
     ChannelEmotion,
     Segments,
+    SpeakerEmotion,
+    SpeakerTurns,
     VoiceActivity,
 )
 from emoserve_client.common_answers import AnsweringModel, Media
@@ -44,6 +46,8 @@ __all__ = [
     "Segment",
     "Segments",
     "ServiceUnreachable",
+    "SpeakerEmotion",
+    "SpeakerTurns",
     "StreamClosed",
     "StreamLimits",
     "Summary",

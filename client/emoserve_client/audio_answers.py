@@ -42,6 +42,7 @@ class Segments(Record):
     speech_level_db: Column
     confidence: Sequence[float]
     plausible: Sequence[Sequence[str] | None] | None
+    speaker: Sequence[str | None] | None
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,34 @@ class VoiceActivity(Record):
 
 
 @dataclass(frozen=True)
+class SpeakerTurns(Record):
+    """Columns with one value for each turn: who speaks when; times in seconds."""
+
+    start_s: Sequence[float]
+    end_s: Sequence[float]
+    speaker: Sequence[str]
+
+
+@dataclass(frozen=True)
+class SpeakerEmotion(Record):
+    """Emotion of one voice of a recording, which speaks for ``speech_s`` seconds."""
+
+    speaker: str
+    speech_s: float
+    by_label: Mapping[str, float] | None
+    emotion: str | None
+    plausible: Sequence[str] | None
+    arousal: float | None
+    valence: float | None
+    dominance: float | None
+
+
+@dataclass(frozen=True)
 class ChannelEmotion(Record):
-    """Emotion of a recording or of one of its channels; None where nobody speaks."""
+    """Emotion of a recording or of one of its channels; None where nobody speaks.
+
+    ``speakers`` and ``turns`` are there where the request asked who speaks.
+    """
 
     channel: str | None
     probabilities: Sequence[float] | None
@@ -68,6 +95,8 @@ class ChannelEmotion(Record):
     timeline: AudioTimeline | None
     segments: Segments | None
     voice_activity: VoiceActivity | None
+    speakers: Sequence[SpeakerEmotion] | None
+    turns: SpeakerTurns | None
     flags: Sequence[str]
 
     @classmethod
@@ -77,8 +106,11 @@ class ChannelEmotion(Record):
             "timeline": AudioTimeline,
             "segments": Segments,
             "voice_activity": VoiceActivity,
+            "turns": SpeakerTurns,
         }
-        read = {name: kind.read_if_there(raw.get(name)) for name, kind in kinds.items()}
+        read: dict[str, object] = {name: kind.read_if_there(raw.get(name)) for name, kind in kinds.items()}
+        if (speakers := raw.get("speakers")) is not None:
+            read["speakers"] = tuple(map(SpeakerEmotion.read, speakers))
         return cls(**members(cls, raw, **read, flags=tuple(raw["flags"])))
 
 

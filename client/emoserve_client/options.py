@@ -33,7 +33,7 @@ class EmotionOptions(SoundOptions, total=False):
     probability of speech at every step. ``min_speech`` is the share of a window that must be speech, 0…1.
     ``profile`` is 'none', 'self', or the document of :meth:`make_profile`. ``prior`` says how likely each class is
     before anything is heard: 'card', 'uniform' or 'LABEL:P,…'. ``domain`` is a kind of recording that the model's card
-    names.
+    names. ``speakers`` tells who speaks when: 'off', 'auto', or how many there are.
     """
 
     timeline: bool
@@ -43,6 +43,7 @@ class EmotionOptions(SoundOptions, total=False):
     profile: Literal["none", "self"] | Document
     prior: str
     domain: str
+    speakers: str | int
 
 
 class VideoOptions(TypedDict, total=False):
@@ -79,8 +80,8 @@ class AudioStreamOptions(TypedDict, total=False):
     """Options of a live stream of sound besides its sample rate; times in seconds.
 
     ``channels`` is the number of interleaved channels; their mean is judged. ``min_speech`` is the share of a window
-    that must be speech, 0…1. ``segments`` asks for utterances too; ``prior`` and ``domain`` are as in
-    :class:`EmotionOptions`.
+    that must be speech, 0…1. ``segments`` asks for utterances too; ``prior``, ``domain`` and ``speakers`` are
+    as in :class:`EmotionOptions`, but that who spoke is told at the end.
     """
 
     channels: int
@@ -92,6 +93,7 @@ class AudioStreamOptions(TypedDict, total=False):
     segments: bool
     prior: str
     domain: str
+    speakers: str
 
 
 class VideoStreamOptions(TypedDict, total=False):

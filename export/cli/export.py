@@ -21,4 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export_encoder.configure_ge2e(
         networks.add_parser("ge2e-encoder", help="the GE2E speaker encoder as it was published, as an embedding")
     )
+    export_encoder.configure_speakers(
+        networks.add_parser("ge2e-speakers", help="the GE2E speaker encoder and a fitted projection: who speaks when")
+    )
     export_denoiser.configure(networks.add_parser("denoiser", help="a trained denoiser as a bundle"))

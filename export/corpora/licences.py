@@ -12,11 +12,12 @@ CORPORA: dict[str, tuple[str, str, str]] = {
     "emodb7": EMO_DB,
     "cremad": ("CREMA-D", "ODbL-1.0", "Cao et al. 2014, doi:10.1109/TAFFC.2014.2336244"),
     "ravdess": ("RAVDESS", "CC-BY-NC-SA-4.0", "Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391"),
+    "librispeech": ("LibriSpeech", "CC-BY-4.0", "Panayotov et al. 2015, doi:10.1109/ICASSP.2015.7178964"),
     "nemo": ("nEMO", "CC-BY-NC-SA-4.0", "Christop 2024, arXiv:2404.06292"),
 }
 """Folder to name, licence and reference."""
 
-COMMERCIAL = ("CC0-1.0", "ODbL-1.0")
+COMMERCIAL = ("CC0-1.0", "ODbL-1.0", "CC-BY-4.0", "Apache-2.0")
 """Licences among these that permit commercial use."""
 
 

@@ -63,8 +63,11 @@ class Corpus:
         return Corpus(self.name, self.folder, kept)
 
 
-def read_corpus(folder: Path) -> Corpus:
+def read_corpus(folder: Path, *, with_emotions: bool = True) -> Corpus:
     """Read the table of ``folder``.
+
+    Args:
+        with_emotions: whether the table must name emotions; without, they may be empty.
 
     Raises:
         CorpusError: there is no table, it lacks columns, or a file that it names is missing.
@@ -76,7 +79,8 @@ def read_corpus(folder: Path) -> Corpus:
         rows = list(csv.DictReader(lines))
     if not rows:
         raise CorpusError(f"{table}: no utterances")
-    missing = {"emotion", "speaker", "partition", "duration_s"} - rows[0].keys()
+    needed = {"speaker", "partition", "duration_s"} | ({"emotion"} if with_emotions else set())
+    missing = needed - rows[0].keys()
     if missing or not {"file", "clip"} & rows[0].keys():
         raise CorpusError(f"{table}: lacks the columns {sorted(missing) or ['file']}")
     corpus = Corpus(folder.resolve().name, folder, tuple(_utterance(folder, row) for row in rows))
@@ -96,7 +100,7 @@ def _utterance(folder: Path, row: dict[str, str]) -> Utterance:
     letters = row.get("voice_vote", "").replace(":", "")
     return Utterance(
         name=row.get("file") or row["clip"],
-        emotion=row["emotion"],
+        emotion=row.get("emotion", ""),
         speaker=row["speaker"],
         partition=row["partition"],
         duration_s=float(row["duration_s"]),

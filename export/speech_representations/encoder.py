@@ -65,6 +65,33 @@ def read_encoder(file: Path) -> nn.ModuleList:
     Raises:
         EncoderFileError: the file is another one.
     """
+    state = _state(file)
+    layers = encoder_layers()
+    for index, layer in enumerate(layers):
+        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+        layer.load_state_dict({name: state[f"lstm.{name[:-1]}{index}"] for name in names})
+    return layers
+
+
+def read_voiceprint_layer(file: Path) -> nn.Linear:
+    """The layer behind the last LSTM layer, whose rectified output of unit length is the published embedding.
+
+    Raises:
+        EncoderFileError: as of :func:`read_encoder`.
+    """
+    state = _state(file)
+    layer = nn.Linear(UNITS, UNITS)
+    layer.load_state_dict({name: state[f"linear.{name}"] for name in ("weight", "bias")})
+    return layer
+
+
+def encoder_layers() -> nn.ModuleList:
+    """The layers with random weights."""
+    return nn.ModuleList(nn.LSTM(UNITS if index else BANDS, UNITS, batch_first=True) for index in range(LAYERS))
+
+
+def _state(file: Path) -> dict[str, Tensor]:
+    """All weights of a file whose hash is right."""
     content = _content(file)
     found = hashlib.sha256(content).hexdigest()
     if found != WEIGHTS_SHA256:
@@ -73,16 +100,7 @@ def read_encoder(file: Path) -> nn.ModuleList:
             "(pip download --no-deps resemblyzer==0.1.4 fetches the wheel)"
         )
     state: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)["model_state"]
-    layers = encoder_layers()
-    for index, layer in enumerate(layers):
-        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-        layer.load_state_dict({name: state[f"lstm.{name[:-1]}{index}"] for name in names})
-    return layers
-
-
-def encoder_layers() -> nn.ModuleList:
-    """The layers with random weights."""
-    return nn.ModuleList(nn.LSTM(UNITS if index else BANDS, UNITS, batch_first=True) for index in range(LAYERS))
+    return state
 
 
 def _content(file: Path) -> bytes:

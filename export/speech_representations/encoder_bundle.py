@@ -1,7 +1,7 @@
-"""Encoders alone as bundles of the task 'speech-embedding': layers of the recogniser, and the GE2E encoder's.
+"""Encoders alone as bundles: layers of the recogniser and the GE2E encoder's, and what tells voices apart.
 
-An embedding is a mean over time of what layers give (B15), or mean and deviation for GE2E. It is no emotion: a
-classifier is trained on it.
+The first two are of the task 'speech-embedding', the third of 'speaker-embedding'. An embedding is a mean over time of
+what layers give (B15), or mean and deviation for GE2E. It is no emotion: a classifier is trained on it.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,9 +42,11 @@ from export.speech_representations.recogniser.spectrogram import (
     SAMPLE_RATE_HZ,
     magnitude,
 )
+from export.speech_representations.speakers import EMBEDDING, SpeakerEncoder, read_speaker_graph, speaker_model
 from service.card import Card, Member, SpeechInput, read_card
 
-RECOGNISER, GE2E = "recogniser", "ge2e-encoder"
+RECOGNISER, GE2E, SPEAKERS = "recogniser", "ge2e-encoder", "ge2e-speakers"
+BATCH_SIZE = 32
 GRAPH_FILE_NAME = "encoder.onnx"
 TOLERANCE = 1e-4
 REFERENCE_TOLERANCE = 1e-3
@@ -63,10 +65,25 @@ SPEECH = {
         preset=PRESET.name,
         high_pass_hz=BELOW_SPEECH.below_hz,
     ),
+    SPEAKERS: SpeechInput(
+        sample_rate_hz=PRESET.sample_rate_hz,
+        window_s=1.6,
+        hop_s=0.8,
+        min_length_s=0.2,
+        max_length_s=30.0,
+        preset=PRESET.name,
+        high_pass_hz=BELOW_SPEECH.below_hz,
+        cpu_batch=4,
+    ),
 }
 INTENDED_USE = (
     "A fixed-length description of a recording for classifiers. It says nothing without a classifier, whose own rules "
     "of use apply. It tells voices apart: where voices identify people, it is personal data."
+)
+
+SPEAKERS_USE = (
+    "Telling which stretches of one recording are spoken by the same person, so that answers can be given for each. "
+    "It identifies nobody: it compares a recording with itself alone."
 )
 
 Front = Callable[[Sequence[Clip]], tuple[Tensor, Tensor]]
@@ -102,6 +119,22 @@ def write_ge2e(encoder: VoiceEncoder, text: BundleText, out: Path, recordings: S
     return _write(model, _ge2e(encoder, _mel_power), text, settings, member, out, recordings)
 
 
+def write_speakers(
+    network: SpeakerEncoder, threshold: float, text: BundleText, out: Path, recordings: Sequence[Clip]
+) -> Path:
+    """Write the encoder that tells voices apart as ``out/<name>/<version>/``.
+
+    Args:
+        threshold: cosine similarity of two groups of windows from which on they are one voice.
+
+    Raises:
+        ParityError: graph and network differ on ``recordings``.
+    """
+    model = speaker_model(network, text.metadata)
+    member = Member(network=SPEAKERS, weights_sha256=WEIGHTS_SHA256, licence=text.licence, dimensions=EMBEDDING)
+    return _write(model, _ge2e(network, _mel_power), text, {"threshold": threshold}, member, out, recordings)
+
+
 def _write(
     model: onnx.ModelProto,
     network: Compute,
@@ -113,8 +146,8 @@ def _write(
 ) -> Path:
     graph = model.SerializeToString()
     facts = BundleFacts(
-        task="speech-embedding",
-        intended_use=INTENDED_USE,
+        task="speaker-embedding" if member.network == SPEAKERS else "speech-embedding",
+        intended_use=SPEAKERS_USE if member.network == SPEAKERS else INTENDED_USE,
         speech=SPEECH[member.network],
         settings=settings,
         members=[member],
@@ -126,7 +159,7 @@ def _write(
 
 def is_encoder_bundle(card: Card) -> bool:
     """Whether the bundle is of this module."""
-    return card.task == "speech-embedding" and [member.network for member in card.members] in ([RECOGNISER], [GE2E])
+    return [member.network for member in card.members] in ([RECOGNISER], [GE2E], [SPEAKERS])
 
 
 def verify_encoder_bundle(folder: Path, recordings: Sequence[Clip]) -> Verification:
@@ -156,6 +189,9 @@ def verify_encoder_bundle(folder: Path, recordings: Sequence[Clip]) -> Verificat
 
 def _networks(card: Card, model: onnx.ModelProto) -> tuple[Compute, Compute]:
     """The bundle's network in PyTorch behind its own front end, and behind librosa's."""
+    if card.members[0].network == SPEAKERS:
+        speakers = read_speaker_graph(model)
+        return _ge2e(speakers, _mel_power), _ge2e(speakers, _librosa_power)
     if card.members[0].network == GE2E:
         encoder = read_encoder_graph(model, card.number("equalisation"))
         return _ge2e(encoder, _mel_power), _ge2e(encoder, _librosa_power)
@@ -175,13 +211,22 @@ def _recogniser(network: Recogniser, layers: Sequence[int], front: Front) -> Com
     return compute
 
 
-def _ge2e(encoder: VoiceEncoder, front: Front) -> Compute:
+def _ge2e(encoder: VoiceEncoder | SpeakerEncoder, front: Front) -> Compute:
     def compute(clips: Sequence[Clip]) -> NDArray[np.float32]:
         with torch.inference_mode():
             pooled: NDArray[np.float32] = encoder(*front(clips)).numpy()
         return pooled
 
     return compute
+
+
+def represent(encoder: VoiceEncoder, clips: Sequence[Clip], done: Callable[[], None]) -> NDArray[np.float32]:
+    """Pooled layers of each clip, float32 [clips, 1536]; ``done`` is called after each batch."""
+    compute, rows = _ge2e(encoder, _mel_power), []
+    for start in range(0, len(clips), BATCH_SIZE):
+        rows.append(compute(clips[start : start + BATCH_SIZE]))
+        done()
+    return np.concatenate(rows)
 
 
 def _magnitudes(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:

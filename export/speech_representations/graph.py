@@ -39,7 +39,7 @@ def voice_model(
         calibration: scales and shifts the emotion logits; it is folded into the last layer.
     """
     graph = GraphBuilder("ge2e")
-    pooled = _EncoderWriter(graph, network.encoder).pooled()
+    pooled = EncoderWriter(graph, network.encoder).pooled()
     _HeadWriter(graph, network).write(pooled, calibration)
     for name in ("embedding", "statistics"):
         graph.output(name, pooled, FLOAT, ["batch", POOLED])
@@ -49,22 +49,29 @@ def voice_model(
 def encoder_model(encoder: VoiceEncoder, metadata: dict[str, str]) -> onnx.ModelProto:
     """Write the encoder alone, whose pooled representation is the embedding."""
     graph = GraphBuilder("ge2e-encoder")
-    graph.output("embedding", _EncoderWriter(graph, encoder).pooled(), FLOAT, ["batch", POOLED])
+    graph.output("embedding", EncoderWriter(graph, encoder).pooled(), FLOAT, ["batch", POOLED])
     return graph.model("emoserve-export", metadata)
 
 
-class _EncoderWriter:
+class EncoderWriter:
+    """Writes the encoder into a graph."""
+
     def __init__(self, graph: GraphBuilder, encoder: VoiceEncoder) -> None:
         self._graph, self._encoder = graph, encoder
 
     def pooled(self) -> str:
         """The inputs and everything up to the pooled representation, float32 [batch, 1536]."""
+        states, active, _ = self.states()
+        return self.pool(states, active)
+
+    def states(self) -> tuple[str, str, str]:
+        """The inputs and the layers: states [steps, batch, 768], active steps [batch, 1, steps], frames [batch]."""
         graph = self._graph
         waveform, lengths = declare_speech_inputs(graph)
         waveform = write_high_pass(graph, PRESET.sample_rate_hz, waveform, lengths, BELOW_SPEECH)
         power, frames = write_front_end(graph, PRESET, waveform, lengths)
         power, active = self._condition(power, frames)
-        return self._pool(self._encode(power), active)
+        return self._encode(power), active, frames
 
     def _condition(self, power: str, frames: str) -> tuple[str, str]:
         """Equalised and levelled power [batch, 40, steps], and whether a step is active, bool [batch, 1, steps]."""
@@ -99,7 +106,7 @@ class _EncoderWriter:
             outputs.append(x)
         return graph.add("Concat", *outputs, axis=2)
 
-    def _pool(self, states: str, active: str) -> str:
+    def pool(self, states: str, active: str) -> str:
         """Mean and deviation over active steps, float32 [batch, 1536]."""
         graph, first = self._graph, self._graph.constant([0])
         inside = graph.add("Cast", graph.add("Transpose", active, perm=[2, 0, 1]), to=FLOAT)

@@ -127,17 +127,25 @@ class VoiceEncoder(nn.Module):
 
     def forward(self, power: Tensor, frames: Tensor) -> Tensor:
         """Pooled representation, float32 [batch, 1536]: mean, then deviation, of all layers over active frames."""
+        return pooled(*self.states(power, frames))
+
+    def states(self, power: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """States of all layers, float32 [batch, steps, 768], and which steps are active, bool [batch, steps]."""
         x, active = self.condition(power, frames)
         outputs = []
         for layer in self.layers:
             x, _ = layer(x)
             outputs.append(x)
-        states = torch.cat(outputs, dim=2)
-        share = active / active.sum(dim=1, keepdim=True).clamp(min=1)
-        mean = torch.einsum("bt,btc->bc", share, states)
-        square = torch.einsum("bt,btc->bc", share, states.square())
-        deviation = (square - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
-        return torch.cat([mean, deviation], dim=1)
+        return torch.cat(outputs, dim=2), active
+
+
+def pooled(states: Tensor, active: Tensor) -> Tensor:
+    """Mean, then deviation, of states [batch, steps, n] over active steps: [batch, 2n]."""
+    share = active / active.sum(dim=1, keepdim=True).clamp(min=1)
+    mean = torch.einsum("bt,btc->bc", share, states)
+    square = torch.einsum("bt,btc->bc", share, states.square())
+    deviation = (square - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
+    return torch.cat([mean, deviation], dim=1)
 
 
 class VoiceNetwork(nn.Module):

@@ -4,7 +4,7 @@ import orjson
 
 from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
 from service.pipeline.audio_options import AudioOptions
-from service.pipeline.options import EVERY_FACE
+from service.pipeline.options import EVERY_FACE, read_speakers
 from service.pipeline.results import AudioEmbedding, AudioEmotion, FloatArray
 from service.problems import NotAcceptable
 
@@ -13,10 +13,11 @@ AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
 EMBEDDING_MEDIA_TYPES = (JSON, CSV)
 
 SOUND_PARTS = ("segments", "voice_activity")
+SPEAKERS_PART = "speakers"
 """Parts of a sound's answer that not every media type has room for, by the names of their parameters."""
 
 CARRIED = {
-    CSV: frozenset({"segments", "action_units", "audio", "boxes"}),
+    CSV: frozenset({"segments", SPEAKERS_PART, "action_units", "audio", "boxes"}),
     PNG: frozenset({"segments", "voice_activity", "action_units", "attribution", "audio"}),
     FHIR: frozenset({"action_units", "audio"}),
 }
@@ -24,8 +25,9 @@ CARRIED = {
 
 
 def sound_parts(options: AudioOptions) -> frozenset[str]:
-    """Parts of the answer, among :data:`SOUND_PARTS`, that were asked for."""
-    return frozenset(part for part in SOUND_PARTS if getattr(options, part))
+    """Parts of the answer, among :data:`SOUND_PARTS` and the speakers, that were asked for."""
+    asked = frozenset(part for part in SOUND_PARTS if getattr(options, part))
+    return asked if read_speakers(options.speakers) is None else asked | {SPEAKERS_PART}
 
 
 def refuse_what_cannot_be_carried(parts: frozenset[str], media_type: str, face: str = "") -> None:

@@ -12,7 +12,15 @@ from service.api.openapi.documentation import PROFILE
 from service.http.multipart import Documents
 from service.http.problem_response import pointer_to
 from service.pipeline.audio_options import AudioOptions, ChannelChoice, EmbeddingOptions, ProfileChoice
-from service.pipeline.options import MAX_PRIOR_CHARACTERS, PRIOR, check_hop, check_range, read_prior
+from service.pipeline.options import (
+    MAX_PRIOR_CHARACTERS,
+    PRIOR,
+    SPEAKERS,
+    check_hop,
+    check_range,
+    read_prior,
+    read_speakers,
+)
 from service.problems import ProfileInvalid, Unprocessable
 from service.schemas.profile import read_voice_profile
 from service.settings import Limits
@@ -126,6 +134,13 @@ class AudioQuery(RecordingQuery):
         None,
         max_length=64,
         description="Kind of recording, of a model that has parts for several; left out: the first on its card.",
+    )
+    speakers: Annotated[str, checked_by(read_speakers)] | None = Field(
+        None,
+        description="Who speaks when, and an answer for each voice: `off`; `auto`; or how many people speak, 1 to 20. "
+        "Voices are compared within this recording alone. Not with `channel=each`. Left out: `off`.",
+        examples=["auto"],
+        json_schema_extra={"pattern": f"^(?:{SPEAKERS.pattern})$"},
     )
 
     def options(self, limits: Limits) -> AudioOptions:

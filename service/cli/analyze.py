@@ -93,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how likely each class is before anything is heard: card, uniform or LABEL:P,… (0 excludes a class)",
     )
     parser.add_argument("--domain", metavar="NAME", help="kind of recording, of a model that has parts for several")
+    parser.add_argument("--speakers", metavar="auto|N", help="who speaks when, and an answer for each voice")
     add_embedding_flags(parser)
     add_face_flags(parser)
     add_model_flags(parser)

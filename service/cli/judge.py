@@ -1,6 +1,7 @@
 """Flags of what is judged in each file."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from service.cli.terminal import UsageError, usage_errors
 from service.local.judge import MODES, Choices
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.face.neutral import STRETCH, FaceProfile
-from service.pipeline.options import read_prior
+from service.pipeline.options import read_prior, read_speakers
 from service.pipeline.video.video_results import INCLUDES, TableOptions, VideoOptions
 from service.problems import Unprocessable
 
@@ -59,17 +60,18 @@ def choices_from(arguments: argparse.Namespace) -> Choices:
         denoise=arguments.denoise,
         segments=arguments.segments,
         voice_activity=arguments.voice_activity,
-        prior=_prior(arguments.prior),
+        prior=_checked(read_prior, arguments.prior),
         domain=arguments.domain,
+        speakers=_checked(read_speakers, arguments.speakers),
         **_profile(arguments.profile),
     )
     return Choices(arguments.mode, audio, video, table)
 
 
-def _prior(text: str | None) -> str | None:
-    """A prior of the classes, as far as it can be checked without a model."""
+def _checked(read: Callable[[str | None], object], text: str | None) -> str | None:
+    """A value as far as it can be checked without a model."""
     try:
-        read_prior(text)
+        read(text)
     except Unprocessable as problem:
         raise UsageError(f"--{problem.detail}") from problem
     return text

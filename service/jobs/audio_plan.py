@@ -44,6 +44,7 @@ class AudioPlan:
         if options.profile != "document" or options.voice is not None:  # the document comes with the body
             view_for(options, model)
         prior_for(options.prior, model.bundle.card)
+        self._speech.speaker_rule(options, model)
         speech = model.speech
         longest = round(speech.window_s * speech.sample_rate_hz)
         window_rule(speech, self._limits, options.window_s, options.hop_s).plan(longest, self._limits)
@@ -91,6 +92,7 @@ class AudioPlan:
             gaps,
             prior_for(options.prior, model.bundle.card),
             lambda: view_for(known, model),
+            self._speech.speaker_rule(options, model),
         )
         return SoundPart(sound, self._speech, rate_hz, self._segment_s, judging, state)
 
@@ -120,6 +122,7 @@ class AudioPlan:
             spans=inspected["spans"],
             profile=None if records[-1]["profile"] is None else ProfileUse(**records[-1]["profile"]),
             prior=None if prior is None else prior.use,
+            speakers=self._speech.speaker_rule(options, model),
         )
         return emotion_answer(known, model, {})
 

@@ -22,7 +22,7 @@ from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.listener import ChannelListener, HeardWindows
 from service.pipeline.speech.model import EmotionModel
 from service.pipeline.speech.profile import GrowingProfile, View
-from service.pipeline.speech.utterances import UtteranceRule
+from service.pipeline.speech.speakers import SpeakerRule, utterance_rule
 from service.pipeline.speech.windows import WindowRule
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
@@ -74,6 +74,7 @@ class Judging:
         gaps: stretches without sound.
         prior: put in place of the model's.
         open_view: makes what a channel is seen from.
+        speakers: what tells who speaks; None where nobody asks.
     """
 
     model: EmotionModel
@@ -84,6 +85,7 @@ class Judging:
     gaps: Gaps | None
     prior: Prior | None = None
     open_view: Callable[[], View] = lambda: None
+    speakers: SpeakerRule | None = None
 
 
 class SoundPart:
@@ -185,8 +187,10 @@ class SoundPart:
             return [{"steps": one.steps.is_speech} for one in heard]
         views = [channel.view for channel in self._channels]
         answers = iter(self._speech.judge(self._judging.model, heard, views, work))
-        prior = self._judging.prior
-        return [record_of(one, sort_answers(one, [next(answers) for _ in one.clips], prior)) for one in heard]
+        prior, speakers = self._judging.prior, self._judging.speakers
+        sorted_ = [sort_answers(one, [next(answers) for _ in one.clips], prior) for one in heard]
+        pieces = [self._speech.encode(speakers, one, work) for one in heard]
+        return [record_of(*members) for members in zip(heard, sorted_, pieces, strict=True)]
 
     def _open(self, channels: int) -> None:
         """Begin to listen to so many channels."""
@@ -206,9 +210,16 @@ class _Channel:
         if judging.denoiser is not None:
             self._denoiser = ChannelDenoiser(judging.denoiser, n_samples, rate_hz)
             n_samples = self._denoiser.clean_samples
-        cut, least_share = UtteranceRule.of(judging.model.speech), judging.least_share
+        cut, least_share = utterance_rule(judging.model.speech, judging.speakers), judging.least_share
         self._listener = ChannelListener(
-            judging.rule, rate_hz, speech.voice, n_samples, cut=cut, least_share=least_share, gaps=judging.gaps
+            judging.rule,
+            rate_hz,
+            speech.voice,
+            n_samples,
+            cut=cut,
+            least_share=least_share,
+            gaps=judging.gaps,
+            pieces=None if judging.speakers is None else judging.speakers.pieces,
         )
 
     def take(self, pieces: Sequence[FloatArray], speech: SpeechPipeline, work: Work, *, last: bool) -> HeardWindows:

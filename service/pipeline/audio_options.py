@@ -37,6 +37,7 @@ class AudioOptions(EmbeddingOptions):
         voice: the profile that the caller sent; jobs keep it beside the recording, never among the options.
         prior: how likely each class is before anything is heard; see :func:`service.pipeline.options.read_prior`.
         domain: kind of recording, of a model that has parts for several; None leaves it to the card.
+        speakers: who speaks when: 'off', 'auto', or how many there are; None stands for 'off'.
     """
 
     timeline: bool = False
@@ -48,3 +49,4 @@ class AudioOptions(EmbeddingOptions):
     voice: VoiceProfile | None = None
     prior: str | None = None
     domain: str | None = None
+    speakers: str | None = None

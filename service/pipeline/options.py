@@ -28,6 +28,9 @@ PRIOR: Final = re.compile(rf"card|uniform|{_PRIOR_ENTRY}(?:,{_PRIOR_ENTRY})*")
 MAX_PRIOR_CHARACTERS: Final = 512
 """Length of ``prior``: ten labels with their probabilities take 200."""
 
+SPEAKERS: Final = re.compile(r"off|auto|[1-9]|1[0-9]|20")
+"""Form of ``speakers``: up to 20 people."""
+
 UNIFORM: Final = "uniform"
 """Value of ``prior`` by which every class is as likely."""
 
@@ -89,6 +92,22 @@ def read_prior(text: str | None) -> Mapping[str, float] | Literal["uniform"] | N
     if len(asked) < len(pairs):
         raise Unprocessable("prior names a label twice.", pointer="/prior")
     return asked
+
+
+def read_speakers(text: str | None) -> int | Literal["auto"] | None:
+    """Read 'off', which None stands for, 'auto', or the number of people who speak.
+
+    Returns:
+        The number, or 'auto'; None where nobody asks.
+
+    Raises:
+        Unprocessable: with the pointer '/speakers'.
+    """
+    if text is None or text == "off":
+        return None
+    if not SPEAKERS.fullmatch(text):
+        raise Unprocessable("speakers must be 'off', 'auto', or a number from 1 to 20.", pointer="/speakers")
+    return "auto" if text == "auto" else int(text)
 
 
 def read_face(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -173,6 +174,7 @@ class Segments:
         speech_level_db: float32, RMS over its steps of voice, dB below full scale.
         confidence, plausible: one entry an utterance, as in :class:`Timeline`.
         uncertain: bool, whether much of its voice is none for the detector.
+        speaker: who speaks in each, or nobody; None where nobody asks.
     """
 
     start_s: NDArray[np.float64]
@@ -186,15 +188,55 @@ class Segments:
     uncertain: NDArray[np.bool_]
     plausible: Sequence[Plausible] | None = None
     dominance: FloatArray | None = None
+    speaker: tuple[str | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.start_s)
 
-    def part(self, row: int) -> Segments:
-        """One row of them."""
+    def rows(self, chosen: NDArray[np.bool_]) -> Segments:
+        """Some rows of them, chosen by bool [segments]."""
+
+        def part(column: Any) -> Any:  # noqa: ANN401 - an array or a sequence
+            return column[chosen] if isinstance(column, np.ndarray) else type(column)(compress(column, chosen))
+
         columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        own: dict[str, Any] = {name: None if one is None else one[row : row + 1] for name, one in columns.items()}
+        own: dict[str, Any] = {name: None if one is None else part(one) for name, one in columns.items()}
         return Segments(**own)
+
+
+@dataclass(frozen=True)
+class SpeakerTurns:
+    """When each voice of a channel speaks; columns of one length, turn after turn.
+
+    Attributes:
+        start_s, end_s: float64, seconds from the beginning of the recording.
+        speaker: 'A' speaks first.
+    """
+
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+    speaker: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SpeakerEmotion:
+    """The answer for one voice of a channel: means over its judged segments, weighted by seconds of voice.
+
+    Attributes:
+        speaker: as in :class:`SpeakerTurns`.
+        speech_s: seconds of its turns.
+        probabilities: float32 [classes], or None where none of its speech is judged.
+        emotion, plausible, arousal, valence, dominance: as in :class:`ChannelEmotion`.
+    """
+
+    speaker: str
+    speech_s: float
+    probabilities: FloatArray | None
+    emotion: str | None
+    plausible: Plausible
+    arousal: float | None
+    valence: float | None
+    dominance: float | None
 
 
 @dataclass(frozen=True)
@@ -259,6 +301,7 @@ class ChannelEmotion:
         flags: such as 'silent', 'clipped', 'no_speech'.
         segments: the utterances that the answer is made of; None without voice activity.
         voice_activity: step by step, or None.
+        speakers, turns: who speaks, in the order of the first turns, and when; None where nobody asks.
     """
 
     channel: str
@@ -272,6 +315,8 @@ class ChannelEmotion:
     voice_activity: VoiceTrace | None = None
     plausible: Plausible = None
     dominance: float | None = None
+    speakers: tuple[SpeakerEmotion, ...] | None = None
+    turns: SpeakerTurns | None = None
 
 
 @dataclass(frozen=True)
@@ -302,8 +347,9 @@ class AudioEmotion:
 
     ``envelope`` is (minimum, maximum) of the waveform in up to 1,000 equal slices, float32 [slices, 2], for plots.
     ``denoiser`` took the noise out, ``profile`` is what the voice was compared with, ``prior`` took the place of the
-    model's, ``domain`` is the kind of recording whose parts of the model answered; each is None where there was none.
-    ``doubt`` is that of the model's card. ``flag_spans``: first the recording's, then each channel's.
+    model's, ``domain`` is the kind of recording whose parts of the model answered, ``speaker_model`` told who speaks;
+    each is None where there was none. ``doubt`` is that of the model's card. ``flag_spans``: first the recording's,
+    then each channel's.
     """
 
     media: MediaInfo
@@ -318,6 +364,7 @@ class AudioEmotion:
     profile: ProfileUse | None = None
     prior: PriorUse | None = None
     domain: str | None = None
+    speaker_model: ModelReference | None = None
 
 
 OnWindow = Callable[[JudgedWindow, Sequence[str]], None]

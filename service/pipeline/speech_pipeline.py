@@ -25,6 +25,7 @@ from service.pipeline.speech.load import load_models
 from service.pipeline.speech.model import EmotionModel, SpeechModel, WindowAnswer
 from service.pipeline.speech.profile import View, profile_of
 from service.pipeline.speech.sound import SoundSource
+from service.pipeline.speech.speakers import SpeakerRule, VoicePieces
 from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, VoiceActivity
 from service.problems import ModelNotFound, Problem, ProfileMismatch
 from service.registry import SPEECH_EMOTION, Registry
@@ -70,7 +71,9 @@ class SpeechPipeline:
         on_cpu = self.provider == CPU
         self._device = self._host if on_cpu else Batcher(1, name="gpu", on_batch=self._batch_observer("gpu"))
         self._gpu_memory = None if on_cpu else GpuMemory()
-        self._judge = SoundJudge(self._voice, settings.limits, self._host, self._device, settings.min_speech)
+        self._judge = SoundJudge(
+            self._voice, settings.limits, self._host, self._device, settings.min_speech, self._models.speakers
+        )
         self._sounds = SoundSource(decoder, self._models.denoiser, self._device)
 
     def warm_up(self) -> None:
@@ -99,8 +102,9 @@ class SpeechPipeline:
         """
         model = self.model_for(options)
         self._sounds.check(options)
-        view_for(options, model)  # these refuse a profile or a prior before the work
+        view_for(options, model)  # these refuse a profile, a prior or speakers before the work
         prior_for(options.prior, model.bundle.card)
+        self.speaker_rule(options, model)
         with self.admission.hold(estimate_s(len(data))) as hold:
             sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, work)
             answer = self._judge.judge(sound, model, options, rest, on_window)
@@ -214,6 +218,8 @@ class SpeechPipeline:
             lambda heard, view, work: self._judge.run(model, [heard], [view], work),
             self._judge.hear,
             self._judge.least_share(options.min_speech),
+            self._judge.speaker_rule(options.speakers, model.speech.sample_rate_hz),
+            self._judge.encode,
         )
 
     def signature(self, name: str, version: str) -> Signature | None:
@@ -296,6 +302,18 @@ class SpeechPipeline:
     ) -> list[WindowAnswer]:
         """Run the clips of some channels, each seen from its profile, through ``model``; raises as :meth:`analyse`."""
         return self._judge.run(model, heard, views, work)
+
+    def speaker_rule(self, options: AudioOptions, model: EmotionModel) -> SpeakerRule | None:
+        """Rule by which the speakers of a recording are told apart; None where nobody asks.
+
+        Raises:
+            Unprocessable, SpeakersUnavailable: as :meth:`SoundJudge.speaker_rule`.
+        """
+        return self._judge.speaker_rule(options.speakers, model.speech.sample_rate_hz, each=options.channel == "each")
+
+    def encode(self, speakers: SpeakerRule | None, heard: HeardWindows, work: Work) -> VoicePieces | None:
+        """Directions of the pieces of voice of a channel; None where nobody asks. Raises as :meth:`analyse`."""
+        return self._judge.encode(speakers, heard, work)
 
     def _padding(self, share: float) -> None:
         self._observe("batch_padding_ratio", share, {})

@@ -16,6 +16,7 @@ from service.pipeline.results import (
     Plausible,
     ProfileUse,
     Segments,
+    SpeakerEmotion,
     Timeline,
     Track,
     VoiceTrace,
@@ -68,6 +69,8 @@ def audio_emotion_json(
         document["prior"] = prior_members(result.prior)
     if result.domain is not None:
         document["domain"] = result.domain
+    if result.speaker_model is not None:
+        document["speaker_model"] = asdict(result.speaker_model)
     if has_channel_list(result):
         document["channels"] = [{"channel": channel.channel, **members(channel)} for channel in result.channels]
     return document
@@ -130,13 +133,7 @@ def channel_members(
         "probabilities": None
         if channel.probabilities is None
         else plain_values(channel.probabilities, PROBABILITY_DECIMALS),
-        "by_label": None
-        if channel.probabilities is None
-        else dict(zip(labels, plain_values(channel.probabilities, PROBABILITY_DECIMALS), strict=True)),
-        "emotion": channel.emotion,
-        "plausible": None if channel.plausible is None else list(channel.plausible),
-        "arousal": plain_number(channel.arousal),
-        "valence": plain_number(channel.valence),
+        **_judgement(channel, labels),
     }
     if channel.timeline.dominance is not None:
         answer["dominance"] = plain_number(channel.dominance)
@@ -146,8 +143,35 @@ def channel_members(
         answer["segments"] = None if channel.segments is None else segments_columns(channel.segments, labels)
     if voice_activity:
         answer["voice_activity"] = None if channel.voice_activity is None else _voice_activity(channel.voice_activity)
+    if channel.speakers is not None and channel.turns is not None:
+        answer["speakers"] = [_speaker(one, labels) for one in channel.speakers]
+        answer["turns"] = {
+            "start_s": plain_values(channel.turns.start_s, SECONDS_DECIMALS),
+            "end_s": plain_values(channel.turns.end_s, SECONDS_DECIMALS),
+            "speaker": list(channel.turns.speaker),
+        }
     answer["flags"] = list(channel.flags)
     return answer
+
+
+def _judgement(judged: ChannelEmotion | SpeakerEmotion, labels: tuple[str, ...]) -> dict[str, object]:
+    """What is said of a channel or of one voice in it."""
+    known = judged.probabilities
+    return {
+        "by_label": None
+        if known is None
+        else dict(zip(labels, plain_values(known, PROBABILITY_DECIMALS), strict=True)),
+        "emotion": judged.emotion,
+        "plausible": None if judged.plausible is None else list(judged.plausible),
+        "arousal": plain_number(judged.arousal),
+        "valence": plain_number(judged.valence),
+    }
+
+
+def _speaker(one: SpeakerEmotion, labels: tuple[str, ...]) -> dict[str, object]:
+    heard = {"speaker": one.speaker, "speech_s": round(one.speech_s, SECONDS_DECIMALS)}
+    dominance = {} if one.dominance is None else {"dominance": plain_number(one.dominance)}
+    return {**heard, **_judgement(one, labels), **dominance}
 
 
 def plain_number(value: float | None) -> float | None:
@@ -180,10 +204,15 @@ def _columns(rows: Timeline | Segments, labels: tuple[str, ...]) -> dict[str, An
 
 def segments_columns(segments: Segments, labels: tuple[str, ...]) -> dict[str, Any]:
     """Columns of utterances: lists by name, ``probabilities`` by label; a column that the model has not is None."""
-    return _columns(segments, labels) | {
-        "emotion": top_labels(segments.probabilities, labels),
-        "speech_level_db": plain_values(segments.speech_level_db, LEVEL_DECIMALS),
-    }
+    speaker = {} if segments.speaker is None else {"speaker": list(segments.speaker)}
+    return (
+        _columns(segments, labels)
+        | speaker
+        | {
+            "emotion": top_labels(segments.probabilities, labels),
+            "speech_level_db": plain_values(segments.speech_level_db, LEVEL_DECIMALS),
+        }
+    )
 
 
 def plausible_column(sets: Sequence[Plausible] | None) -> list[list[str] | None] | None:

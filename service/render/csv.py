@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import AudioEmotion, ChannelEmotion, FlagSpan, FloatArray, Plausible, Segments
+from service.pipeline.speech.speakers import speakers_within
 from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, segments_columns
 from service.render.channels import merged_channel, plain_values, top_labels
@@ -29,6 +30,8 @@ def audio_emotion_csv(result: AudioEmotion, *, segments: bool = False) -> str:
     Args:
         result: result of the speech pipeline.
         segments: whether rows are utterances, with ``speech_level_db`` before ``confidence``, instead of windows.
+
+    Where the speakers are told, ``speaker``, who speaks longest in the row, comes before ``flags``.
     """
     return csv_text([csv_header(result, segments=segments), *csv_rows(result, segments=segments)])
 
@@ -36,7 +39,8 @@ def audio_emotion_csv(result: AudioEmotion, *, segments: bool = False) -> str:
 def csv_header(result: AudioEmotion, *, segments: bool = False) -> list[Cell]:
     """Names of the columns."""
     level = ["speech_level_db"] if segments else []
-    numbers = ["arousal", "valence", "speech", *level, "confidence", "plausible", "flags"]
+    speaker = [] if result.speaker_model is None else ["speaker"]
+    numbers = ["arousal", "valence", "speech", *level, "confidence", "plausible", *speaker, "flags"]
     return ["channel", "start_s", "end_s", "emotion", *result.labels, *numbers]
 
 
@@ -46,9 +50,14 @@ def csv_rows(result: AudioEmotion, *, segments: bool = False) -> Iterator[list[C
         spans = [span for span in result.flag_spans if span.channel in (None, channel.channel)]
         if not segments:
             timeline = channel.timeline
-            yield from _flagged(_channel_rows(channel, result.labels), spans, timeline.start_s, timeline.end_s)
+            rows = _channel_rows(channel, result.labels)
+            if channel.turns is not None:
+                rows = _with_cells(rows, speakers_within(channel.turns, timeline.start_s, timeline.end_s))
+            yield from _flagged(rows, spans, timeline.start_s, timeline.end_s)
         elif channel.segments is not None:
             rows = _segment_rows(channel.channel, channel.segments, result.labels)
+            if channel.segments.speaker is not None:
+                rows = _with_cells(rows, channel.segments.speaker)
             yield from _flagged(rows, spans, channel.segments.start_s, channel.segments.end_s)
 
 
@@ -114,6 +123,11 @@ def _flagged(
                 found.append(span.flag)
     for row, found in zip(rows, flags, strict=True):
         yield [*row, " ".join(found) or None]
+
+
+def _with_cells(rows: Iterator[list[Cell]], cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """The rows with one more cell each."""
+    return ([*row, cell] for row, cell in zip(rows, cells, strict=True))
 
 
 def _plausible_cells(sets: Sequence[Plausible] | None, rows: int) -> list[str | None]:

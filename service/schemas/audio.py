@@ -98,6 +98,34 @@ class Segments(Answer):
     plausible: list[list[str] | None] | None = Field(
         None, description="plausible labels of each row; null where the model's card tells nothing of its doubt"
     )
+    speaker: list[str | None] | None = Field(
+        None, description="with speakers: who speaks longest in each", examples=[["A"]]
+    )
+
+
+class SpeakerTurns(Answer):
+    """When each voice speaks, turn after turn: columns of one length."""
+
+    start_s: list[float] = Field(description="seconds", examples=[[1.52]])
+    end_s: list[float] = Field(description="seconds", examples=[[4.96]])
+    speaker: list[str] = Field(examples=[["A"]])
+
+
+class SpeakerJudgement(Answer):
+    """The answer for one voice: means over its segments, weighted by seconds of voice."""
+
+    speaker: str = Field(description="A speaks first; a letter means nothing beyond this recording", examples=["A"])
+    speech_s: float = Field(description="seconds of its turns", examples=[42.1])
+    by_label: dict[str, float] | None = Field(
+        description="probability of each label; null where none of its speech is judged", examples=[{"anger": 0.6}]
+    )
+    emotion: str | None = Field(description="the most probable label", examples=["anger"])
+    plausible: list[str] | None = Field(
+        None, description="labels that hold the right one at `coverage`, the most probable first", examples=[["anger"]]
+    )
+    arousal: float | None = Field(description="−1…1; null where the model has none", examples=[0.2])
+    valence: float | None = Field(description="−1…1; null where the model has none", examples=[-0.1])
+    dominance: float | None = Field(None, description="−1…1, where the model has it")
 
 
 class VoiceActivitySteps(Answer):
@@ -132,6 +160,8 @@ class AudioJudgement(Answer):
         None, description="with segments=true; with channel=each in the entries of channels alone"
     )
     voice_activity: VoiceActivitySteps | None = Field(None, description="with voice_activity=true")
+    speakers: list[SpeakerJudgement] | None = Field(None, description="with speakers: each voice, in order of turns")
+    turns: SpeakerTurns | None = Field(None, description="with speakers: who speaks when")
     flags: list[Flag] = Field(description="remarks on the answer; `GET /v1/flags` lists all")
 
 
@@ -186,4 +216,5 @@ class AudioEmotionAnswer(AudioJudgement):
     profile: UsedProfile | None = Field(None, description="with a profile: what it held")
     prior: UsedPrior | None = Field(None, description="with a prior other than the card's: what it was")
     domain: str | None = Field(None, description="of a model that has parts for several kinds of recording")
+    speaker_model: AnsweringModel | None = Field(None, description="with speakers: the model that told voices apart")
     channels: list[ChannelJudgement] | None = Field(None, description="with channel=each")

@@ -41,6 +41,9 @@ class AudioConfig(ClientMessage):
     domain: Annotated[str, Field(max_length=64)] | None = Field(
         None, description="kind of recording, of a model that has parts for several"
     )
+    speakers: Annotated[str, Field(max_length=4)] | None = Field(
+        None, description="tell who spoke when the stream has ended: 'off', 'auto', or how many people speak"
+    )
 
 
 class VideoConfig(ClientMessage):
@@ -190,6 +193,7 @@ class StreamedAnswer(AudioJudgement):
     profile: UsedProfile | None = Field(None, description="with a profile: what it held")
     prior: UsedPrior | None = Field(None, description="with a prior other than the card's: what it was")
     domain: str | None = Field(None, description="of a model that has parts for several kinds of recording")
+    speaker_model: AnsweringModel | None = Field(None, description="with speakers: the model that told voices apart")
 
 
 class SessionClosed(ServerMessage):

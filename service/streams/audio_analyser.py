@@ -1,6 +1,7 @@
 """Analyser of ``/v1/stream/audio``: 16 bit PCM in, a message for each window and, on request, each utterance out."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from service.pipeline.device.task import Work
 from service.pipeline.results import JudgedSegment, JudgedWindow
@@ -80,11 +81,13 @@ class AudioAnalyser:
         """See :class:`service.streams.analyser.StreamAnalyser`."""
         messages = self._messages(self._live.finish(work))
         whole = self._live.answer()
-        members = channel_members(whole.channels[0], whole.labels, timeline=False)
+        with_speakers = whole.speaker_model is not None  # no utterance was told with its speaker before
+        members = channel_members(whole.channels[0], whole.labels, timeline=False, segments=with_speakers)
         members["flag_spans"] = spans_members(whole.flag_spans)
         members["profile"] = None if whole.profile is None else profile_members(whole.profile)
         members["prior"] = None if whole.prior is None else prior_members(whole.prior)
         members["domain"] = whole.domain
+        members["speaker_model"] = None if whole.speaker_model is None else asdict(whole.speaker_model)
         self.answer = StreamedAnswer.model_validate(members)
         return messages
 

@@ -79,7 +79,7 @@ def test_audio_call_is_complete(document: dict) -> None:
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
     assert set(parameters) == {
         *("model", "version", "timeline", "window_s", "hop_s", "channel", "track", "start_s", "end_s", "denoise"),
-        *("segments", "voice_activity", "min_speech", "profile", "prior", "domain"),
+        *("segments", "voice_activity", "min_speech", "profile", "prior", "domain", "speakers"),
     }
     for name, parameter in parameters.items():
         assert parameter["description"]

@@ -37,6 +37,13 @@ KNOWN: dict[str, dict[str, str]] = {
         "turn": "76c88216ece1e8e2",
         "cues": "f0eab0d818ea6773",
     },
+    "5": {
+        "inspect": "3f883254e27b2996",
+        "speech": "8b5073019bffcb0c",
+        "faces": "24fa760fe60ace68",
+        "turn": "79771d7447da556a",
+        "cues": "f0eab0d818ea6773",
+    },
 }
 """Digests of the members of each part, and of the cues in its states, by shape.
 

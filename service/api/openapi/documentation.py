@@ -203,7 +203,7 @@ AUDIO_RESPONSES: Responses = {
         },
     },
     **PROBLEM_RESPONSES,
-    **problem_responses(*MEDIA_PROBLEMS, problems.DenoiserUnavailable, *VOICE_PROBLEMS),
+    **problem_responses(*MEDIA_PROBLEMS, problems.DenoiserUnavailable, problems.SpeakersUnavailable, *VOICE_PROBLEMS),
 }
 
 NOT_FOUND_RESPONSES: Responses = PROBLEM_RESPONSES | problem_responses(problems.NotFound, problems.ModelNotFound)

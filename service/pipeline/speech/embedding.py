@@ -48,6 +48,26 @@ class EmbeddingModel(SpeechModel):
         self.dimensions = shape[1]
 
 
+class SpeakerModel(EmbeddingModel):
+    """A bundle of the task 'speaker-embedding', whose embeddings point in directions that tell voices apart.
+
+    Attributes:
+        threshold: the card's setting: mean cosine of two groups of clips from which on they are one voice.
+
+    Raises:
+        BundleError: as of :class:`EmbeddingModel`; also where the card has no threshold.
+    """
+
+    def __init__(
+        self, bundle: Bundle, session: Session, max_batch: int, on_padding: Callable[[float], None] | None = None
+    ) -> None:
+        super().__init__(bundle, session, max_batch, on_padding)
+        try:
+            self.threshold = bundle.card.number("threshold")
+        except (KeyError, TypeError) as error:
+            raise self.error("its card lacks the setting 'threshold'") from error
+
+
 def choose_embedding(
     models: Mapping[tuple[str, str], EmbeddingModel],
     default_emotion: Bundle | None,

@@ -9,8 +9,10 @@ from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_units
 from service.pipeline.device.task import Work
+from service.pipeline.options import read_speakers
 from service.pipeline.prior import prior_for
 from service.pipeline.results import AudioEmotion, FloatArray, OnWindow
+from service.pipeline.speech.embedding import EMBEDDING, SpeakerModel
 from service.pipeline.speech.emotion_answer import (
     JudgedChannel,
     JudgedSound,
@@ -22,10 +24,13 @@ from service.pipeline.speech.extent import Gaps
 from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, ChannelListener, HeardWindows
 from service.pipeline.speech.model import STATISTICS, EmotionModel, WindowAnswer
 from service.pipeline.speech.profile import GrowingProfile, ProfiledClip, View, apart, profile_view
+from service.pipeline.speech.resampling import StretchResampler
 from service.pipeline.speech.sound import Sound
+from service.pipeline.speech.speakers import SpeakerRule, VoicePieces, utterance_rule
 from service.pipeline.speech.utterances import UtteranceRule
 from service.pipeline.speech.voice_activity import Activity, Chunk, ChunkAnswer, RunChunk, VoiceActivity, VoiceListener
 from service.pipeline.speech.windows import window_rule
+from service.problems import SpeakersUnavailable, Unprocessable
 from service.settings import Limits
 
 VOICE_SHARE = 0.2
@@ -42,6 +47,7 @@ class SoundJudge:
         voice: the voice activity model, or None: then all sound is speech.
         limits: of windows.
         min_speech: share of speech from which on a row is judged, 0…1, unless a request has its own.
+        encoder: tells voices apart, or None.
         host: runs ``voice``.
         device: runs the emotion models.
     """
@@ -51,6 +57,7 @@ class SoundJudge:
     host: Batcher
     device: Batcher
     min_speech: float = LEAST_SPEECH_SHARE
+    encoder: SpeakerModel | None = None
 
     def judge(
         self, sound: Sound, model: EmotionModel, options: AudioOptions, work: Work, on_window: OnWindow | None
@@ -75,7 +82,8 @@ class SoundJudge:
         windows = rule.plan(n_samples, self.limits)
         run_chunk = self._counted(len(channels) * n_samples / rate_hz, work)
         least_share = self.least_share(options.min_speech)
-        cut, offset_s = UtteranceRule.of(model.speech), options.start_s or 0.0
+        speakers = self.speaker_rule(options.speakers, rate_hz, each=options.channel == "each")
+        cut, offset_s = utterance_rule(model.speech, speakers), options.start_s or 0.0
         judges_windows = self.voice is None or options.rows or on_window is not None
         listeners = [
             ChannelListener(
@@ -87,6 +95,7 @@ class SoundJudge:
                 judges_windows=judges_windows,
                 least_share=least_share,
                 gaps=Gaps.of(sound.spans, offset_s, rate_hz),
+                pieces=None if speakers is None else speakers.pieces,
             )
             for _ in channels
         ]
@@ -104,10 +113,11 @@ class SoundJudge:
             tell = _row_teller(rows, on_window, model.bundle.card.labels)
         views = [view_for(options, model) for _ in channels]
         done = self._run(model, heard, views, work, tell)
+        pieces = [self.encode(speakers, one, work) for one in heard]
         with work.stage("post"):
             answers = iter(done)
             judged = []
-            for name, one, listener in zip(names, heard, listeners, strict=True):
+            for name, one, listener, own_pieces in zip(names, heard, listeners, pieces, strict=True):
                 own = sort_answers(one, [next(answers) for _ in one.clips], prior)
                 extent = listener.extent
                 judged.append(
@@ -120,6 +130,7 @@ class SoundJudge:
                         one.steps.probabilities,
                         extent.outline,
                         extent.is_silent,
+                        own_pieces,
                     )
                 )
             step_s = None if self.voice is None else self.voice.step_s
@@ -135,6 +146,7 @@ class SoundJudge:
                 sound.spans,
                 profile=None if views[0] is None else views[0].use,
                 prior=None if prior is None else prior.use,
+                speakers=speakers,
             )
             return emotion_answer(known, model, work.stages_s)
 
@@ -149,6 +161,47 @@ class SoundJudge:
     def least_share(self, min_speech: float | None) -> float:
         """Share of speech from which on a row is judged; None stands for the service's."""
         return self.min_speech if min_speech is None else min_speech
+
+    def speaker_rule(self, speakers: str | None, rate_hz: int, *, each: bool = False) -> SpeakerRule | None:
+        """Rule by which speakers are told apart; None where nobody asks.
+
+        Args:
+            speakers: as of :func:`~service.pipeline.options.read_speakers`.
+            rate_hz: of the channel.
+            each: whether each channel is judged on its own.
+
+        Raises:
+            Unprocessable: it cannot be read, or each channel is judged.
+            SpeakersUnavailable: there is no encoder, or no voice activity.
+        """
+        asked = read_speakers(speakers)
+        if asked is None:
+            return None
+        if each:
+            raise Unprocessable("speakers has no place beside channel=each: ask for one channel.", pointer="/speakers")
+        if self.encoder is None or self.voice is None:
+            raise SpeakersUnavailable(pointer="/speakers")
+        encoder = self.encoder
+        return SpeakerRule.of(asked, encoder.threshold, encoder.speech, encoder.reference, rate_hz)
+
+    def encode(self, speakers: SpeakerRule | None, heard: HeardWindows, work: Work) -> VoicePieces | None:
+        """Directions of the pieces of a channel; None where nobody asks. Raises as :meth:`Batcher.run`."""
+        if speakers is None:
+            return None
+        assert self.encoder is not None
+        own_hz, rate_hz = self.encoder.speech.sample_rate_hz, speakers.pieces.rate_hz
+        clips = [
+            piece.samples if own_hz == rate_hz else StretchResampler(rate_hz, own_hz).take(piece.samples, last=True)
+            for piece in heard.pieces
+        ]
+        answers = run_units(self.device, self.encoder, clips, work) if clips else []
+        rows = np.asarray([answer[EMBEDDING] for answer in answers], np.float32).reshape(-1, self.encoder.dimensions)
+        lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return VoicePieces(
+            np.asarray([piece.start for piece in heard.pieces], np.int64),
+            np.asarray([piece.stop for piece in heard.pieces], np.int64),
+            (rows / lengths).astype(np.float16),
+        )
 
     def hear(self, chunk: Chunk, work: Work) -> ChunkAnswer:
         """Run a stretch of sound through voice activity, which must be there."""

@@ -27,6 +27,8 @@ from service.pipeline.speech.listener import LEAST_SPEECH_SHARE, HeardWindows, j
 from service.pipeline.speech.model import EmotionModel, WindowAnswer
 from service.pipeline.speech.plausible import most_probable, plausible_labels, plausible_set
 from service.pipeline.speech.segments import UtteranceParts, segments_of
+from service.pipeline.speech.speaker_answer import joined_by_speaker, speakers_of
+from service.pipeline.speech.speakers import SpeakerRule, VoicePieces
 from service.pipeline.speech.utterances import Utterances
 from service.pipeline.speech.windows import Windows
 
@@ -44,6 +46,7 @@ class JudgedChannel:
         activity: float32 [steps], the voice activity's probabilities.
         outline: float32 [slices, 2], see :class:`~service.pipeline.speech.extent.Extent`.
         is_silent: whether all of the channel is silence; then nothing in it counts as speech.
+        pieces: to tell who speaks; None where nobody asks.
     """
 
     name: str
@@ -54,6 +57,7 @@ class JudgedChannel:
     activity: FloatArray
     outline: FloatArray
     is_silent: bool
+    pieces: VoicePieces | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class JudgedSound:
         spans: when some of the flags hold.
         profile: what the voice was compared with, if anything was.
         prior: what took the place of the model's own prior in its answers, if anything did.
+        speakers: what tells who speaks; None where nobody asks.
     """
 
     media: MediaInfo
@@ -85,6 +90,7 @@ class JudgedSound:
     spans: tuple[FlagSpan, ...] = ()
     profile: ProfileUse | None = None
     prior: PriorUse | None = None
+    speakers: SpeakerRule | None = None
 
     @property
     def has_voice(self) -> bool:
@@ -115,9 +121,11 @@ def sort_answers(heard: HeardWindows, answers: Sequence[WindowAnswer], prior: Pr
     return ClipAnswers(windows, UtteranceParts(numbers, utterances))
 
 
-def record_of(heard: HeardWindows, answers: ClipAnswers) -> dict[str, Any]:
+def record_of(heard: HeardWindows, answers: ClipAnswers, pieces: VoicePieces | None = None) -> dict[str, Any]:
     """The record of a stretch of one channel, in arrays that join those of the next."""
+    voices = {} if pieces is None else {"pieces": dict(vars(pieces))}
     return {
+        **voices,
         "shares": heard.shares,
         "answers": answers.windows,
         "utterances": dict(vars(heard.utterances)),
@@ -141,6 +149,7 @@ def judged_channel(name: str, found: dict[str, Any], whole: dict[str, Any]) -> J
         utterances=Utterances(**found["utterances"]),
         parts=UtteranceParts(**found["parts"]),
         activity=found["activity"],
+        pieces=VoicePieces(**found["pieces"]) if "pieces" in found else None,
         **whole,
     )
 
@@ -183,6 +192,7 @@ def emotion_answer(sound: JudgedSound, model: EmotionModel, stages_s: dict[str, 
         profile=sound.profile,
         prior=sound.prior,
         domain=model.domain,
+        speaker_model=None if sound.speakers is None else sound.speakers.encoder,
     )
 
 
@@ -219,6 +229,12 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
         whole = {name: values[is_judged] for name, values in columns.items() if values is not None}
     has_any = weights.size > 0
     means = {name: np.average(values, axis=0, weights=weights) for name, values in whole.items()} if has_any else {}
+
+    turns, told = None, None
+    if sound.speakers is not None and segments is not None and channel.pieces is not None:
+        turns = sound.speakers.turns(channel.pieces, sound.offset_s, model.speech.utterance_gap_s)
+        segments = joined_by_speaker(segments, turns, model)
+        told = speakers_of(segments, turns, tuple(labels), model.doubt)
 
     def column(name: str) -> FloatArray | None:
         return _spread(answers.get(name), judged, len(windows)) if name in model.outputs else None
@@ -261,6 +277,8 @@ def _channel_emotion(channel: JudgedChannel, sound: JudgedSound, model: EmotionM
         segments=segments,
         plausible=plausible,
         voice_activity=None if step_s is None else VoiceTrace(sound.offset_s, step_s, activity),
+        speakers=told,
+        turns=turns,
     )
 
 

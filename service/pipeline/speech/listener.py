@@ -15,7 +15,7 @@ from service.pipeline.results import FloatArray
 from service.pipeline.speech.extent import Extent, Gaps, is_silent
 from service.pipeline.speech.profile import Place
 from service.pipeline.speech.resampling import HeldSamples
-from service.pipeline.speech.utterances import UtteranceFinder, UtteranceRule, Utterances
+from service.pipeline.speech.utterances import UtteranceClip, UtteranceFinder, UtteranceRule, Utterances
 from service.pipeline.speech.voice_activity import RunChunk, Steps, VoiceActivity, VoiceListener
 from service.pipeline.speech.windows import WindowRule, Windows
 
@@ -39,6 +39,7 @@ class HeardWindows:
         steps: the voice activity's steps since the last block; empty without one.
         places: for each clip its first sample in the channel and the one behind its last.
         first_needed: sample before which no later clip begins.
+        pieces: of voice, to tell who speaks.
     """
 
     windows: Windows
@@ -50,6 +51,7 @@ class HeardWindows:
     steps: Steps
     places: Sequence[Place] = ()
     first_needed: int = 0
+    pieces: Sequence[UtteranceClip] = ()
 
 
 class ChannelListener:
@@ -64,6 +66,7 @@ class ChannelListener:
         judges_windows: whether the clips of windows are given; those of utterances always are.
         least_share: share of speech from which on a window is judged, 0…1.
         gaps: stretches without sound: nobody speaks there, and a window that lies in one is not judged.
+        pieces: how voice is cut to tell who speaks; None where nobody asks.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class ChannelListener:
         judges_windows: bool = True,
         least_share: float = LEAST_SPEECH_SHARE,
         gaps: Gaps | None = None,
+        pieces: UtteranceRule | None = None,
     ) -> None:
         self._gaps = gaps
         self._extent = None if n_samples is None else Extent(n_samples, rate_hz)
@@ -89,6 +93,9 @@ class ChannelListener:
         self._finder: UtteranceFinder | None = None
         if voice is not None and cut is not None:
             self._finder = UtteranceFinder(cut, voice)
+        self._piece_finder: UtteranceFinder | None = None
+        if voice is not None and pieces is not None:
+            self._piece_finder = UtteranceFinder(pieces, voice)
         self._held = HeldSamples()
         self._told = 0  # windows
 
@@ -129,10 +136,13 @@ class ChannelListener:
             utterances, parts = self._finder.take(steps, self._held, last=last)
             pairs = [(clips.add((part.start, part.stop), part.samples), part.number) for part in parts]
             of_utterances = np.asarray(pairs, np.int64).reshape(-1, 2)
+        pieces: Sequence[UtteranceClip] = ()
+        if self._piece_finder is not None and not is_silence:
+            _, pieces = self._piece_finder.take(steps, self._held, last=last)
         self._told += len(windows)
         first = self._forget()
         return HeardWindows(
-            windows, shares, clips.samples, of_windows, of_utterances, utterances, steps, clips.places, first
+            windows, shares, clips.samples, of_windows, of_utterances, utterances, steps, clips.places, first, pieces
         )
 
     @property
@@ -149,6 +159,7 @@ class ChannelListener:
             "extent": None if self._extent is None else self._extent.state(),
             "voice": None if self._voice is None else self._voice.state(),
             "finder": None if self._finder is None else self._finder.state(),
+            "pieces": None if self._piece_finder is None else self._piece_finder.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -161,6 +172,8 @@ class ChannelListener:
             self._voice.restore(state["voice"])
         if self._finder is not None:
             self._finder.restore(state["finder"])
+        if self._piece_finder is not None:
+            self._piece_finder.restore(state["pieces"])
 
     @property
     def _is_too_short(self) -> bool:
@@ -190,7 +203,8 @@ class ChannelListener:
         if self._rule is not None:
             first = max(0, min(self._told * self._rule.hop_samples, first - self._rule.length_samples))
         kept = first if self._finder is None else max(0, min(first, self._finder.first_needed))
-        self._held.forget(kept)
+        held = kept if self._piece_finder is None else max(0, min(kept, self._piece_finder.first_needed))
+        self._held.forget(held)
         if self._voice is not None:
             self._voice.forget(first)
         return kept

@@ -4,7 +4,7 @@ The sound goes through the same listening core as that of an upload, so a stream
 window. A stream alone cannot know whether all of it will be silence, nor how many windows will come.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,13 +30,14 @@ from service.pipeline.speech.model import EmotionModel, WindowAnswer
 from service.pipeline.speech.profile import View, profile_view
 from service.pipeline.speech.resampling import StretchResampler, resampled_length
 from service.pipeline.speech.segments import UtteranceParts, join_parts, segments_of
-from service.pipeline.speech.utterances import UtteranceRule
+from service.pipeline.speech.speakers import SpeakerRule, VoicePieces, utterance_rule
 from service.pipeline.speech.voice_activity import Chunk, ChunkAnswer, VoiceActivity
 from service.pipeline.speech.windows import window_rule
 from service.problems import MediaTooLong, SampleRateUnsupported, TooManyChannels
 from service.settings import Limits
 
 RunWindows = Callable[[HeardWindows, View, Work], list[WindowAnswer]]
+Encode = Callable[[SpeakerRule | None, HeardWindows, Work], VoicePieces | None]
 RunVoice = Callable[[Chunk, Work], ChunkAnswer]
 
 
@@ -56,6 +57,7 @@ class LiveOptions:
     voice: VoiceProfile | None = None
     prior: str | None = None
     domain: str | None = None
+    speakers: str | None = None
 
 
 class LiveEmotion:
@@ -68,6 +70,7 @@ class LiveEmotion:
         voice: finds speech, or None: then all sound is speech.
         run_windows, run_voice: run the graphs on their devices.
         least_share: share of speech from which on a row is judged, 0…1.
+        speakers: what tells who speaks, or None; ``encode`` runs its encoder.
 
     Attributes:
         samples: samples a channel that were taken so far.
@@ -89,6 +92,8 @@ class LiveEmotion:
         run_windows: RunWindows,
         run_voice: RunVoice,
         least_share: float,
+        speakers: SpeakerRule | None,
+        encode: Encode,
     ) -> None:
         check_sound(options, limits)
         rule = window_rule(model.speech, limits, options.window_s, options.hop_s)
@@ -107,8 +112,10 @@ class LiveEmotion:
         self._run_windows = run_windows
         self._run_voice = run_voice
         self._resampler = StretchResampler(options.sample_rate_hz, rule.rate_hz)
-        cut = UtteranceRule.of(model.speech)
-        self._listener = ChannelListener(rule, rule.rate_hz, voice, cut=cut, least_share=least_share)
+        cut = utterance_rule(model.speech, speakers)
+        self._speakers, self._encode = speakers, encode
+        pieces = None if speakers is None else speakers.pieces
+        self._listener = ChannelListener(rule, rule.rate_hz, voice, cut=cut, least_share=least_share, pieces=pieces)
 
     def add(self, pcm: bytes, work: Work) -> list[JudgedWindow | JudgedSegment]:
         """Take interleaved little-endian 16 bit samples, and judge the windows that they complete.
@@ -148,6 +155,7 @@ class LiveEmotion:
             self._least_share,
             profile=None if self._view is None else self._view.use,
             prior=None if self._prior is None else self._prior.use,
+            speakers=self._speakers,
         )
         return emotion_answer(known, self.model, {})
 
@@ -173,11 +181,13 @@ class LiveEmotion:
         )
         self.windows += len(heard.windows)
         own = sort_answers(heard, answers, self._prior)
-        if not self._found or len(heard.windows) or len(heard.utterances) or len(own.parts.numbers):
-            record = record_of(heard, own) | {"activity": np.zeros(0, np.float32)}
+        pieces = self._encode(self._speakers, heard, work)
+        found: list[Sized] = [heard.windows, heard.utterances, own.parts.numbers, heard.pieces]
+        if not self._found or any(len(one) for one in found):
+            record = record_of(heard, own, pieces) | {"activity": np.zeros(0, np.float32)}
             self._found = joined_records([self._found, record] if self._found else [record])
         ended = self._ended(heard, own.parts)
-        return [*rows.known(answers), *(ended if self._options.segments else ())]
+        return [*rows.known(answers), *(ended if self._options.segments and self._speakers is None else ())]
 
     def _ended(self, heard: HeardWindows, parts: UtteranceParts) -> list[JudgedSegment]:
         """The utterances that have ended."""
@@ -189,7 +199,7 @@ class LiveEmotion:
         self._parts = [known.after(int(heard.utterances.number[-1]))]
         rows = segments_of(heard.utterances, known, self.model, 0.0, self._least_share)
         first, self.segments = self.segments, self.segments + len(rows)
-        return [JudgedSegment(first + row, rows.part(row)) for row in range(len(rows))]
+        return [JudgedSegment(first + row, rows.rows(np.arange(len(rows)) == row)) for row in range(len(rows))]
 
 
 def check_sound(options: LiveOptions, limits: Limits) -> None:

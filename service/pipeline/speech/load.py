@@ -8,10 +8,18 @@ from typing import TypeVar
 from service.card import Task
 from service.pipeline.device.session import CPU, Device, GraphError, Provider, Session, Signature
 from service.pipeline.speech.denoise import Denoiser
-from service.pipeline.speech.embedding import EMBEDDING, EmbeddingModel
+from service.pipeline.speech.embedding import EMBEDDING, EmbeddingModel, SpeakerModel
 from service.pipeline.speech.model import EmotionModel, SpeechModel
 from service.pipeline.speech.voice_activity import VoiceActivity
-from service.registry import DENOISER, SPEECH_EMBEDDING, SPEECH_EMOTION, Bundle, BundleError, Registry
+from service.registry import (
+    DENOISER,
+    SPEAKER_EMBEDDING,
+    SPEECH_EMBEDDING,
+    SPEECH_EMOTION,
+    Bundle,
+    BundleError,
+    Registry,
+)
 from service.settings import Settings
 
 Key = tuple[str, str]
@@ -30,6 +38,7 @@ class SpeechModels:
         embedding: every model whose graph gives an embedding. One that judges emotion too shares its session.
         voice: the preferred voice activity model, or None.
         denoiser: the preferred denoiser, or None.
+        speakers: the preferred encoder of voices, or None.
         signatures: of each graph.
     """
 
@@ -37,14 +46,14 @@ class SpeechModels:
     embedding: dict[Key, EmbeddingModel]
     voice: VoiceActivity | None
     denoiser: Denoiser | None
+    speakers: SpeakerModel | None
     signatures: dict[Key, Signature]
 
     def graph(self, key: Key) -> SpeechModel | None:
         """The model of a bundle whose graph takes the waveform; None of what is not loaded or takes something else."""
         found = self.emotion.get(key) or self.embedding.get(key)
-        if found is None and self.denoiser is not None and _key(self.denoiser.bundle) == key:
-            return self.denoiser
-        return found
+        others = (one for one in (self.denoiser, self.speakers) if one is not None and _key(one.bundle) == key)
+        return found or next(others, None)
 
     def warm_up(self) -> None:
         """Run every model once. Raises BundleError if a graph fails, or gives what its card does not say."""
@@ -53,8 +62,9 @@ class SpeechModels:
             model.warm_up()
         if self.voice is not None:
             self.voice.warm_up()
-        if self.denoiser is not None:
-            self.denoiser.warm_up()
+        for other in (self.denoiser, self.speakers):
+            if other is not None:
+                other.warm_up()
 
 
 def load_models(
@@ -70,7 +80,8 @@ def load_models(
     device: Device = "cpu" if provider == CPU else "cuda"
     emotion, embedding = list(registry.of_task(SPEECH_EMOTION)), list(registry.of_task(SPEECH_EMBEDDING))
     denoisers, voices = _preferred(registry, DENOISER), _preferred(registry, "voice-activity")
-    on_device = [*emotion, *embedding, *denoisers]
+    speakers = _preferred(registry, SPEAKER_EMBEDDING)
+    on_device = [*emotion, *embedding, *denoisers, *speakers]
     with ThreadPoolExecutor(max_workers=min(settings.threads, 8)) as pool:
         pending = {_key(bundle): pool.submit(_open, bundle, device) for bundle in on_device}
         pending |= {_key(bundle): pool.submit(_open, bundle, "cpu") for bundle in voices}
@@ -106,6 +117,7 @@ def load_models(
         embedding=loaded(EmbeddingModel, embedding),
         voice=next(iter(voice), None),
         denoiser=next(iter(loaded(Denoiser, denoisers).values()), None),
+        speakers=next(iter(loaded(SpeakerModel, speakers).values()), None),
         signatures={key: session.signature for key, session in sessions.items()},
     )
 

@@ -53,13 +53,14 @@ PRIOR = (
         *("anger:1;neutral:2", "anger:" + "1" * 10, "a" * 65 + ":1", ",".join(f"label{n:02}:0.1" for n in range(50))),
     ),
 )
+SPEAKERS = (("off", "auto", "1", "9", "10", "20"), ("", "Auto", "0", "01", "21", "100", "-1", "1.0", "two"))
 WITH_SOUND = {"audio_model": SOUND["model"], "audio_version": SOUND["version"]}
 TABLE = AFFECT | {
     "include": (("", "action_units, attribution"), ("audio",)),
     "fps": (("5", "200"), ("4.99", "200.01", "0", *NO_NUMBERS)),
 }
 KINDS: tuple[tuple[type[BaseModel], dict[str, tuple[tuple[str, ...], tuple[str, ...]]], dict[str, str]], ...] = (
-    (AudioQuery, SOUND | {"timeline": SOUND["denoise"], "prior": PRIOR}, {}),
+    (AudioQuery, SOUND | {"timeline": SOUND["denoise"], "prior": PRIOR, "speakers": SPEAKERS}, {}),
     (EmbeddingQuery, SOUND, {}),
     (VideoQuery, VIDEO, {}),
     (VideoQuery, WITH_SOUND, {"include": "audio"}),

@@ -16,7 +16,14 @@ from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.device.admit import Admission
 from service.pipeline.device.task import Cancelled, Work
 from service.pipeline.speech_pipeline import SpeechPipeline
-from service.problems import DenoiserUnavailable, MediaTooLong, MediaTooShort, ModelNotFound, Unprocessable
+from service.problems import (
+    DenoiserUnavailable,
+    MediaTooLong,
+    MediaTooShort,
+    ModelNotFound,
+    SpeakersUnavailable,
+    Unprocessable,
+)
 from service.registry import Registry
 from service.settings import Limits, Settings
 from tests import media_files as files
@@ -24,7 +31,13 @@ from tests.plain_wav import tone, wav
 from tests.support.long_recordings import KEY, Bytes, run_job
 from tests.support.segment_shape import assert_known
 from tests.support.work import patient
-from tests.tiny_models import denoiser_model, write_denoiser_bundle, write_speech_bundle, write_voice_bundle
+from tests.tiny_models import (
+    denoiser_model,
+    write_denoiser_bundle,
+    write_speaker_bundle,
+    write_speech_bundle,
+    write_voice_bundle,
+)
 from tests.unit.service.jobs.test_codec import same
 from tests.unit.service.pipeline.speech.test_listener import assert_same
 
@@ -58,6 +71,7 @@ def built(tmp_path_factory):
     write_speech_bundle(folder, "fast", sample_rate_hz=22050)
     write_voice_bundle(folder)
     write_denoiser_bundle(folder, model=denoiser_model(0.9), window_s=10.0, hop_s=8.0, max_length_s=12.0)
+    write_speaker_bundle(folder)
     built = Built(folder)
     yield built
     built.close()
@@ -85,6 +99,13 @@ def talk(seconds: float, seed: int = 440) -> np.ndarray:
     return np.concatenate(whole)[: round(seconds * 16000)]
 
 
+def dialogue(seconds: float) -> np.ndarray:
+    """float32 [n]: two voices, which :func:`write_speaker_bundle` tells apart, and silence."""
+    voices = np.random.default_rng(3).choice([-0.3, 0.0, 0.3], int(seconds) + 1)
+    parts = [tone(1.0, amplitude=abs(float(voice))) + np.float32(voice) for voice in voices]
+    return np.concatenate(parts)[: round(seconds * 16000)]
+
+
 STEREO = wav(talk(150.3), talk(150.3, seed=1))
 CASES = {
     "each channel": (STEREO, AudioOptions(channel="each", hop_s=0.3)),
@@ -93,6 +114,8 @@ CASES = {
     "a constant with a click at its edge": (wav(np.concatenate([[0.5], np.full(300_000, 0.1)])), AudioOptions()),
     "flac": (files.flac(talk(30)[None]), AudioOptions()),
     "mp4 at 44.1 kHz": (files.m4a(talk(40)[None]), AudioOptions()),
+    "two voices": (wav(dialogue(60.0)), AudioOptions(speakers="auto")),
+    "two voices, one asked for, at another rate": (wav(dialogue(40.0)), AudioOptions(speakers="1", model="fast")),
     "opus": (files.ogg_opus(talk(20)[None]), AudioOptions()),
     "voice activity at another rate": (STEREO, AudioOptions(model="fast")),
     "denoised": (STEREO, AudioOptions(denoise=True, channel="each", hop_s=0.7)),
@@ -105,7 +128,7 @@ CASES = {
 
 
 def test_what_segments_write_down_is_of_the_known_shape(built, spool):
-    run_job(built.plans, AudioOptions(denoise=True, model="fast"), wav(talk(40.0)), spool)
+    run_job(built.plans, AudioOptions(denoise=True, model="fast", speakers="auto"), wav(talk(40.0)), spool)
     assert_known(spool.open_job("job0", KEY), (INSPECT, SPEECH))
 
 
@@ -124,6 +147,15 @@ def test_segments_give_what_one_piece_gives(built, spool, case):
 def test_noise_that_cannot_be_taken_out_is_refused_before_the_upload(deaf):
     with pytest.raises(DenoiserUnavailable):
         deaf.plans.check(AudioOptions(denoise=True))
+
+
+def test_speakers_that_cannot_be_told_apart_are_refused_before_the_upload(built, deaf):
+    with pytest.raises(SpeakersUnavailable):
+        deaf.plans.check(AudioOptions(speakers="auto"))
+    with pytest.raises(SpeakersUnavailable):
+        deaf.speech.analyse(wav(talk(2.0)), AudioOptions(speakers="2"), patient())
+    with pytest.raises(Unprocessable, match="channel=each"):
+        built.plans.check(AudioOptions(speakers="auto", channel="each"))
 
 
 def test_problems_are_those_of_one_piece(built, spool):

@@ -14,7 +14,15 @@ from service.jobs.spool import Spool
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.decoding.long_decode import LongDecoder
 from service.pipeline.device.admit import Admission
-from service.pipeline.results import AudioEmotion, FlagSpan, JudgedSegment, JudgedWindow, Segments, Timeline
+from service.pipeline.results import (
+    AudioEmotion,
+    ChannelEmotion,
+    FlagSpan,
+    JudgedSegment,
+    JudgedWindow,
+    Segments,
+    Timeline,
+)
 from service.pipeline.speech.live import LiveOptions
 from service.pipeline.speech_pipeline import SpeechPipeline
 from service.registry import Registry
@@ -181,6 +189,7 @@ def assert_same(one: AudioEmotion, other: AudioEmotion) -> None:
     np.testing.assert_allclose(one.envelope, other.envelope, atol=1e-5)
     for mine, theirs in zip(one.channels, other.channels, strict=True):
         assert (mine.channel, mine.emotion, mine.flags) == (theirs.channel, theirs.emotion, theirs.flags)
+        assert_speakers(mine, theirs)
         pairs = [(getattr(mine, name), getattr(theirs, name)) for name in ("probabilities", "arousal", "valence")]
         assert_segments([] if mine.segments is None else [mine.segments], theirs.segments)
         assert (mine.voice_activity is None) == (theirs.voice_activity is None)
@@ -196,13 +205,29 @@ def assert_same(one: AudioEmotion, other: AudioEmotion) -> None:
                 np.testing.assert_allclose(given_values, expected, atol=1e-5)
 
 
+def assert_speakers(one: ChannelEmotion, other: ChannelEmotion) -> None:
+    assert (one.speakers is None, one.turns is None) == (other.speakers is None, other.turns is None)
+    if one.turns is not None and other.turns is not None:
+        assert one.turns.speaker == other.turns.speaker
+        for name in ("start_s", "end_s"):
+            np.testing.assert_allclose(getattr(one.turns, name), getattr(other.turns, name), atol=1e-9)
+    for mine, theirs in zip(one.speakers or (), other.speakers or (), strict=True):
+        assert (mine.speaker, mine.emotion, mine.plausible) == (theirs.speaker, theirs.emotion, theirs.plausible)
+        np.testing.assert_allclose(mine.speech_s, theirs.speech_s, atol=1e-9)
+        assert (mine.probabilities is None) == (theirs.probabilities is None)
+        if mine.probabilities is not None and theirs.probabilities is not None:
+            np.testing.assert_allclose(mine.probabilities, theirs.probabilities, atol=1e-5)
+
+
 def assert_segments(found: list[Segments], expected: Segments | None) -> None:
     """Rows that came one by one, or together, are those of the upload."""
     if expected is None or not len(expected):
         assert sum(map(len, found)) == 0
         return
     for name, column in vars(expected).items():
-        if column is not None:
+        if name == "speaker":
+            assert [who for one in found for who in one.speaker or ()] == list(column or ())
+        elif column is not None:
             values = np.concatenate([getattr(one, name) for one in found])
             np.testing.assert_allclose(values, column, atol=1e-5, err_msg=name)
 
