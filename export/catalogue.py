@@ -313,6 +313,13 @@ CATALOGUE = (
         "third-party weights, not at hand here; padding changes no answer, whatever the publisher's program does",
     ),
     Entry(
+        "published encoders",
+        "B15, G5",
+        "the same encoders without a head; the mean of the last state as an embedding",
+        "emoserve-export import NAME|FOLDER --embedding",
+        "third-party weights, not at hand here",
+    ),
+    Entry(
         "published dimensions",
         "B15, G5",
         "audEERING's wav2vec 2.0 with mean pooling and two dense layers; arousal, dominance, valence, embedding out",

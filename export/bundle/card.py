@@ -32,6 +32,11 @@ SPEECH_EMOTION_USE = (
     "except for medical or safety reasons; elsewhere it is high-risk and people must be told."
 )
 
+EMBEDDING_USE = (
+    "A fixed-length description of a recording for classifiers. It says nothing without a classifier, whose own rules "
+    "of use apply. It tells voices apart: where voices identify people, it is personal data."
+)
+
 
 @dataclass(frozen=True)
 class BundleText:

@@ -43,6 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", type=plain_name, help="of the bundle (default: the publisher's)")
     parser.add_argument("--version", type=plain_version, default="1", help="version of the bundle")
     parser.add_argument("--labels", type=_labels, metavar="A,B,…", help="names of the classes, in the model's order")
+    parser.add_argument(
+        "--embedding", action="store_true", help="the encoder alone, as an embedding; a head is left out"
+    )
     parser.add_argument("--licence", metavar="SPDX", help="licence of the weights, where the publisher names none")
     parser.add_argument("--commercial-use", action="store_true", help="--licence permits commercial use")
     parser.add_argument(
@@ -57,10 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Import."""
     try:
         folder, name, revision, licence = _found(arguments)
-        source = read_source(folder, arguments.labels, arguments.sample_rate_hz)
+        source = read_source(folder, arguments.labels, arguments.sample_rate_hz, encoder_alone=arguments.embedding)
         origin = Origin(name, revision, files_sha256(folder), licence_text(folder))
         text = _text(arguments, source, origin, licence)
-        note(f"{origin.name}: {source.title}; {', '.join(source.published_labels)}; licence {licence.spdx}")
+        outputs = ", ".join(source.published_labels) or "embedding"
+        note(f"{origin.name}: {source.title}; {outputs}; licence {licence.spdx}")
         recordings = recordings_or_voice(arguments.audio, source.sample_rate_hz)
         written = write_published(source, text, origin, arguments.out, recordings)
     except (PublishedError, ParityError) as error:
@@ -70,21 +74,24 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_source(folder: Path, labels: list[str] | None, sample_rate_hz: int) -> Source:
+def read_source(folder: Path, labels: list[str] | None, sample_rate_hz: int, *, encoder_alone: bool = False) -> Source:
     """A folder of any kind, checked.
 
     Raises:
         PublishedError: it cannot be imported.
     """
-    if is_audonnx(folder):
-        return AudonnxFolder(folder, sample_rate_hz).source(labels, synthetic_voice(1.0, sample_rate_hz, seed=0))
-    return checked(PublishedFolder(folder)).source(labels)
+    if not is_audonnx(folder):
+        return checked(PublishedFolder(folder), encoder_alone=encoder_alone).source(labels)
+    if encoder_alone:
+        raise PublishedError(f"{folder}: --embedding is not for audonnx folders")
+    return AudonnxFolder(folder, sample_rate_hz).source(labels, synthetic_voice(1.0, sample_rate_hz, seed=0))
 
 
 def read_again(folder: Path, card: Card) -> Source:
     """The source of a bundle that was imported from ``folder``; raises as :func:`read_source`."""
     assert card.speech is not None
-    return read_source(folder, list(card.labels) or None, card.speech.sample_rate_hz)
+    is_encoder = card.task == "speech-embedding"
+    return read_source(folder, list(card.labels) or None, card.speech.sample_rate_hz, encoder_alone=is_encoder)
 
 
 def _found(arguments: argparse.Namespace) -> tuple[Path, str, str, Licence]:

@@ -82,10 +82,13 @@ def run(arguments: argparse.Namespace) -> int:
 def verifier_of(card: Card, published: Path | None = None) -> Verifier:
     """The comparison for this bundle; classifiers stand behind networks that are verified as bundles of their own."""
     if PUBLISHED in card.settings:
-        from export.cli.import_published import read_again  # transformers is behind it
         from export.published.bundle import verify_published_bundle
 
-        return partial(verify_published_bundle, read=partial(read_again, published) if published else None)
+        if published is None:
+            return verify_published_bundle
+        from export.cli.import_published import read_again  # transformers is behind it
+
+        return partial(verify_published_bundle, read=partial(read_again, published))
     if is_audio_words_bundle(card):
         return verify_audio_words_bundle
     if is_voice_bundle(card):

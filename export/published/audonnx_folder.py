@@ -157,6 +157,7 @@ class AudonnxFolder:
             return found | {"probabilities": shares / shares.sum() if softmax else shares}
 
         return Source(
+            task="speech-emotion",
             title=f"audonnx graph, {'dimensions' if is_dimensional else 'classes'}",
             network="audonnx graph",
             preset=f"{PUBLISHED}-audonnx",

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.bundle.card import SPEECH_EMOTION_USE, BundleFacts, BundleText, Setting, build_card
+from export.bundle.card import EMBEDDING_USE, SPEECH_EMOTION_USE, BundleFacts, BundleText, Setting, build_card
 from export.bundle.write import TENSORS_ROLE, Content, write_bundle
 from export.corpora.audio import stack
 from export.evaluation.verification import (
@@ -26,7 +26,7 @@ from export.evaluation.verification import (
     verification,
 )
 from export.published.folder import PUBLISHED, PublishedError
-from service.card import Card, Member, Parity, SpeechInput, read_card
+from service.card import Card, Member, Parity, SpeechInput, Task, read_card
 from service.pipeline.device.session import Session
 
 GRAPH_FILE_NAME, TENSORS_FILE_NAME = "model.onnx", "model.tensors"
@@ -66,6 +66,7 @@ class Source:
     """A published model that was checked and can be written.
 
     Attributes:
+        task: 'speech-emotion', or 'speech-embedding' of an encoder alone.
         title: encoder and kind of answers, for people.
         network: of the card's member.
         preset: name of the front end.
@@ -80,6 +81,7 @@ class Source:
         made_with: packages whose versions the card tells.
     """
 
+    task: Task
     title: str
     network: str
     preset: str
@@ -160,8 +162,8 @@ def _facts(
         "licence_text": origin.licence_text,
     }
     return BundleFacts(
-        task="speech-emotion",
-        intended_use=SPEECH_EMOTION_USE,
+        task=source.task,
+        intended_use=SPEECH_EMOTION_USE if source.task == "speech-emotion" else EMBEDDING_USE,
         speech=speech,
         settings=settings,
         labels=source.labels,

@@ -68,6 +68,14 @@ class DimensionHead(nn.Module):
         return {"probabilities": values[:, :0], **found, "embedding": embedding}
 
 
+class EmbeddingHead(nn.Module):
+    """No head: the mean of the last state."""
+
+    def forward(self, states: States) -> dict[str, Tensor]:
+        """The mean over time, float32 [batch, width]."""
+        return {"embedding": over_time(states.last, states.steps)}
+
+
 def over_time(states: Tensor, steps: Tensor) -> Tensor:
     """Mean over the steps of each clip, float32 [batch, width]."""
     inside = within(states.shape[1], steps)[:, :, None]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,7 +33,16 @@ from export.published.folder import (
 )
 from export.published.front_ends import FilterBank, LogMel, Normalised
 from export.published.labels import mapped_labels
-from export.published.network import DIMENSIONS, ClassHead, DimensionHead, PublishedNetwork, published_model
+from export.published.network import (
+    DIMENSIONS,
+    ClassHead,
+    DimensionHead,
+    EmbeddingHead,
+    PublishedNetwork,
+    published_model,
+)
+
+Answer = Literal["classes", "dimensions", "embedding"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class Family:
         prefix: of the encoder's weights in a file of the classifier.
         front_end: the feature extractor that the publishers' programs use.
         shortest_samples: fewest samples of a clip at 16 kHz.
+        mark: end of the name of a tensor that every such encoder has.
     """
 
     title: str
@@ -55,6 +65,7 @@ class Family:
     prefix: str
     front_end: str = "Wav2Vec2FeatureExtractor"
     shortest_samples: int = 800
+    mark: str = "feature_projection.projection.weight"
 
 
 FAMILIES = {
@@ -73,7 +84,12 @@ FAMILIES = {
         1600,  # deviations over frames need several
     ),
     "whisper": Family(
-        "Whisper's encoder", "WhisperForAudioClassification", "WhisperModel", "encoder", "WhisperFeatureExtractor"
+        "Whisper's encoder",
+        "WhisperForAudioClassification",
+        "WhisperModel",
+        "encoder",
+        "WhisperFeatureExtractor",
+        mark="encoder.conv1.weight",
     ),
 }
 """By 'model_type' of ``config.json``."""
@@ -83,32 +99,36 @@ DIMENSION_HEAD = ("classifier.dense.weight", "classifier.out_proj.weight")
 
 WAV2VEC_TYPE = "wav2vec2"
 
+UNUSED = ("decoder.", "masked_spec_embed", *(f"{family.prefix}.masked_spec_embed" for family in FAMILIES.values()))
+"""Beginnings of names of tensors that an encoder does without when it is not trained."""
+
 
 @dataclass(frozen=True)
 class Published:
     """A folder whose files were checked, ready to be read.
 
     Attributes:
-        is_dimensional: whether the head gives arousal, dominance and valence instead of classes.
+        answer: what is read of it: probabilities of classes, audEERING's arousal, dominance and valence, or the encoder
+            alone as an embedding.
     """
 
     folder: PublishedFolder
     family: Family
-    is_dimensional: bool
+    answer: Answer
 
     @property
     def title(self) -> str:
         """Encoder and kind of answers, for people."""
-        return f"{self.family.title}, {'dimensions' if self.is_dimensional else 'classes'}"
+        return f"{self.family.title}, {self.answer}"
 
     @cached_property
     def model(self) -> Any:  # noqa: ANN401 - a class of transformers
-        """The publisher's class with its weights: the classifier, or the encoder alone where the head is audEERING's.
+        """The publisher's class with its weights: the classifier, or the model without a head for other answers.
 
         Raises:
             PublishedError: weights are missing, or are of another network.
         """
-        name = self.family.base if self.is_dimensional else self.family.classifier
+        name = self.family.classifier if self.answer == "classes" else self.family.base
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
         try:
@@ -123,7 +143,7 @@ class Published:
         except Exception as error:  # whatever a library makes of a config with other sizes than the weights
             why = " ".join(str(error).split())[:160]
             raise PublishedError(f"{self.folder.path}: transformers cannot read it ({why})") from error
-        missing = [key for key in told["missing_keys"] if "masked_spec_embed" not in key]
+        missing = [key for key in told["missing_keys"] if not key.startswith(UNUSED)]
         if missing:
             raise PublishedError(
                 f"{self.folder.weights}: lacks {len(missing)} tensors of {name}, such as {sorted(missing)[0]}"
@@ -152,26 +172,33 @@ class Published:
             layers.append(layer)
         return layers[0], layers[1]
 
+    @property
+    def encoder(self) -> Any:  # noqa: ANN401 - a class of transformers
+        """The publisher's encoder."""
+        has_parts = self.answer == "classes" or self.family.prefix == "encoder"
+        return getattr(self.model, self.family.prefix) if has_parts else self.model
+
     def network(self) -> PublishedNetwork:
         """The network that is exported."""
-        model = self.model
-        base = model if self.is_dimensional else getattr(model, self.family.prefix)
-        head = DimensionHead(*self.dimension_layers, self.folder.labels) if self.is_dimensional else ClassHead(model)
-        return PublishedNetwork(self._front_end(), _encoder(self.folder.config["model_type"], base), head)
+        head: nn.Module = EmbeddingHead()
+        if self.answer == "classes":
+            head = ClassHead(self.model)
+        elif self.answer == "dimensions":
+            head = DimensionHead(*self.dimension_layers, self.folder.labels)
+        return PublishedNetwork(self._front_end(), _encoder(self.folder.config["model_type"], self.encoder), head)
 
     def answers(self, clip: Clip) -> dict[str, NDArray[np.float32]]:
         """The publisher's own answer for one clip, float32 [1, …] by output; nothing of our network is in it."""
-        model = self.model
         inputs = self.extractor(clip, sampling_rate=self.folder.sample_rate_hz, return_tensors="pt")
+        found: dict[str, Tensor] = {}
         with torch.inference_mode():
-            if self.is_dimensional:
-                states = model(**inputs).last_hidden_state
+            states = self.encoder(**inputs).last_hidden_state
+            if self.answer == "dimensions":
                 first, second = self.dimension_layers
                 values = 2.0 * second(torch.tanh(first(states.mean(1)))) - 1.0
                 found = {name: values[:, place].clamp(-1, 1) for place, name in enumerate(self.folder.labels)}
-            else:
-                found = {"probabilities": model(**inputs).logits.softmax(1)}
-                states = getattr(model, self.family.prefix)(**inputs).last_hidden_state
+            elif self.answer == "classes":
+                found = {"probabilities": self.model(**inputs).logits.softmax(1)}
         mask = inputs.get("attention_mask")
         kept = states if mask is None or mask.shape[1] != states.shape[1] else states[:, mask[0].bool()]
         return {name: value.numpy() for name, value in {**found, "embedding": kept.mean(1)}.items()}
@@ -186,16 +213,17 @@ class Published:
             PublishedError: a class has no name here, or the model has no classes to be named.
         """
         folder = self.folder
-        if self.is_dimensional and chosen is not None:
+        if self.answer != "classes" and chosen is not None:
             raise PublishedError("--labels names classes, and this model has none")
         return Source(
+            task="speech-embedding" if self.answer == "embedding" else "speech-emotion",
             title=self.title,
             network=self.family.title,
             preset=f"{PUBLISHED}-{folder.config['model_type']}",
             sample_rate_hz=folder.sample_rate_hz,
             shortest_samples=self.family.shortest_samples,
-            published_labels=folder.labels,
-            labels=[] if self.is_dimensional else mapped_labels(folder.labels, chosen),
+            published_labels=[] if self.answer == "embedding" else folder.labels,
+            labels=mapped_labels(folder.labels, chosen) if self.answer == "classes" else [],
             weights_sha256=folder.sha256_of_weights,
             make_graph=lambda metadata: published_model(self.network(), folder.sample_rate_hz, metadata),
             answers=self.answers,
@@ -219,8 +247,11 @@ def _encoder(model_type: str, base: Any) -> nn.Module:  # noqa: ANN401 - a class
     return ConformerEncoder(base) if model_type == "wav2vec2-bert" else WaveEncoder(base)
 
 
-def checked(folder: PublishedFolder) -> Published:
+def checked(folder: PublishedFolder, *, encoder_alone: bool = False) -> Published:
     """Check a folder's files before any work is done.
+
+    Args:
+        encoder_alone: leave a head out, if there is one.
 
     Raises:
         PublishedError: the network is not known, files are missing or broken, weights are of another network or do not
@@ -235,27 +266,36 @@ def checked(folder: PublishedFolder) -> Published:
     _check_front_end(folder, family)
     if folder.config.get("add_adapter"):
         raise PublishedError(f"{folder.path / CONFIG}: add_adapter is set, which this import does not know")
-    shapes = folder.shapes
-    is_dimensional = kind == WAV2VEC_TYPE and set(DIMENSION_HEAD) <= set(shapes)
-    for name in DIMENSION_HEAD if is_dimensional else ():
-        bias = name.replace(".weight", ".bias")
-        if shapes.get(bias) != shapes[name][:1]:
-            raise PublishedError(f"{folder.weights}: lacks {bias} of the size of {name}")
-    if not is_dimensional and not set(HEAD) <= set(shapes):
+    answer: Answer = "embedding" if encoder_alone else "classes"
+    if not encoder_alone and kind == WAV2VEC_TYPE and set(DIMENSION_HEAD) <= set(folder.shapes):
+        answer = "dimensions"
+    if not any(name.endswith(family.mark) for name in folder.shapes):
+        raise PublishedError(f"{folder.weights}: no weights of {family.title}, none is called '{family.mark}'")
+    if answer != "embedding":
+        _check_head(folder, family, answer)
+    refuse_large(folder.weights, 4 * sum(map(math.prod, folder.shapes.values())))
+    return Published(folder, family, answer)
+
+
+def _check_head(folder: PublishedFolder, family: Family, answer: Answer) -> None:
+    """Refuse a head that is not there, is incomplete, or has other outputs than the config names."""
+    shapes, head = folder.shapes, DIMENSION_HEAD if answer == "dimensions" else HEAD
+    if not set(head) <= set(shapes):
         raise PublishedError(
-            f"{folder.weights}: no classifier, {' and '.join(HEAD)} are missing: an encoder alone, or another network"
+            f"{folder.weights}: no classifier, {' and '.join(HEAD)} are missing; --embedding takes the encoder alone"
         )
     if not any(name.startswith(f"{family.prefix}.") for name in shapes):
         raise PublishedError(f"{folder.weights}: no weights of {family.title}, none begins with '{family.prefix}.'")
-    last = DIMENSION_HEAD[-1] if is_dimensional else HEAD[-1]
-    if shapes[last][0] != len(folder.labels):
+    for name in head:
+        bias = name.replace(".weight", ".bias")
+        if shapes.get(bias) != shapes[name][:1]:
+            raise PublishedError(f"{folder.weights}: lacks {bias} of the size of {name}")
+    if shapes[head[-1]][0] != len(folder.labels):
         raise PublishedError(
-            f"{folder.weights}: {shapes[last][0]} outputs, {CONFIG} names {len(folder.labels)}: of another network"
+            f"{folder.weights}: {shapes[head[-1]][0]} outputs, {CONFIG} names {len(folder.labels)}: of another network"
         )
-    if is_dimensional and sorted(folder.labels) != sorted(DIMENSIONS):
+    if answer == "dimensions" and sorted(folder.labels) != sorted(DIMENSIONS):
         raise PublishedError(f"{folder.path / CONFIG}: outputs {', '.join(folder.labels)}, not {', '.join(DIMENSIONS)}")
-    refuse_large(folder.weights, 4 * sum(map(math.prod, shapes.values())))
-    return Published(folder, family, is_dimensional)
 
 
 def _check_front_end(folder: PublishedFolder, family: Family) -> None:

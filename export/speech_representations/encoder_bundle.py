@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.bundle.card import BundleFacts, BundleText, Setting, build_card
+from export.bundle.card import EMBEDDING_USE, BundleFacts, BundleText, Setting, build_card
 from export.bundle.parity import by_graph, measured_parity
 from export.bundle.write import Content, write_bundle
 from export.corpora.audio import stack
@@ -76,11 +76,6 @@ SPEECH = {
         cpu_batch=4,
     ),
 }
-INTENDED_USE = (
-    "A fixed-length description of a recording for classifiers. It says nothing without a classifier, whose own rules "
-    "of use apply. It tells voices apart: where voices identify people, it is personal data."
-)
-
 SPEAKERS_USE = (
     "Telling which stretches of one recording are spoken by the same person, so that answers can be given for each. "
     "It identifies nobody: it compares a recording with itself alone."
@@ -147,7 +142,7 @@ def _write(
     graph = model.SerializeToString()
     facts = BundleFacts(
         task="speaker-embedding" if member.network == SPEAKERS else "speech-embedding",
-        intended_use=SPEAKERS_USE if member.network == SPEAKERS else INTENDED_USE,
+        intended_use=SPEAKERS_USE if member.network == SPEAKERS else EMBEDDING_USE,
         speech=SPEECH[member.network],
         settings=settings,
         members=[member],
