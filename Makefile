@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 PORT ?= 8000
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
-.PHONY: help serve test unit coverage test-code test-long lint bench client docs lock clean fuzz
+.PHONY: help serve test unit coverage test-code test-long image-test lint bench client docs lock clean fuzz
 
 help:
 	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
@@ -13,6 +13,7 @@ help:
 	@echo "make unit    run the fast tests of single modules, in about 2 minutes"
 	@echo "make coverage   run the tests of make test and print how much of service and export they reach"
 	@echo "make test-long   run what takes minutes: killed jobs, soak, more generated requests"
+	@echo "make image-test  build the image without a registry of images, and run it; needs root, buildah and debootstrap"
 	@echo "make fuzz    search the parsers for inputs that they cannot take, SECONDS=120 for each"
 	@echo "make bench   print one JSON line for each performance measurement"
 	@echo "make client  generate the blocking half of the Python client from the asynchronous one"
@@ -47,6 +48,9 @@ coverage: .venv/test var/models/.prepared
 test-long: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m pytest tests/unit -m hypothesis --hypothesis-profile drawn
+
+image-test: .venv/test
+	$(BIN)/python -m tests.image
 
 # Search the parsers for inputs that they cannot take, SECONDS for each; see tests/fuzz.
 SECONDS ?= 120
