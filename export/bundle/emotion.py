@@ -201,7 +201,7 @@ def verify_emotion_bundle(
     return verification(
         card,
         len(clips),
-        difference_check("torch", max(differences), card.parity.tolerance),
-        batch_check(max(batches)),
+        difference_check("torch", float(np.max(differences)), card.parity.tolerance),
+        batch_check(float(np.max(batches))),
         Check("librosa", "reference_difference", "reference_tolerance", found, librosa_tolerance),
     )

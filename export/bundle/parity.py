@@ -43,7 +43,7 @@ def measured_parity(
     Raises:
         ParityError: they differ by more.
     """
-    difference = max(largest_difference(graph, reference, recordings) for graph, reference in pairs)
+    difference = float(np.max([largest_difference(graph, reference, recordings) for graph, reference in pairs]))
     refuse_difference(name, difference, tolerance, against)
     return Parity(
         tolerance=tolerance,

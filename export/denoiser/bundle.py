@@ -145,7 +145,7 @@ def verify_denoiser_bundle(folder: Path, recordings: Sequence[Clip]) -> Verifica
     def largest(others: Sequence[Clip]) -> float:
         """Largest difference of a sample from the clips denoised alone; a row of a batch is longer than its clip."""
         pairs = zip(alone, others, strict=True)
-        return max(float(np.abs(own - other[: len(own)]).max()) for own, other in pairs)
+        return float(np.max([np.abs(own - other[: len(own)]).max() for own, other in pairs]))
 
     return verification(
         card,

@@ -217,11 +217,11 @@ def _differences(session: Session, program: Program | None, clips: Sequence[Clip
     difference, batch = 0.0, 0.0
     for number, clip in enumerate(clips):
         alone = run([clip])
-        batch = max(batch, *(_difference(together[name][number], alone[name][0]) for name in names))
+        batch = np.max([batch, *(_difference(together[name][number], alone[name][0]) for name in names)])
         if program is not None:
             answers = program(clip)
-            difference = max(difference, *(_difference(alone[name], answers[name]) for name in answers))
-    return difference, batch
+            difference = np.max([difference, *(_difference(alone[name], answers[name]) for name in answers)])
+    return float(difference), float(batch)  # NaN if any is
 
 
 def _difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
