@@ -12,12 +12,15 @@ import httpx
 import numpy as np
 import pytest
 from emoserve_client import Emoserve
+from playwright.sync_api import Browser, expect
 
 from emoserve.__main__ import main
 from service.jobs.spool import Spool
 from service.pipeline.audio_options import AudioOptions
 from service.registry import BundleError
+from tests.contract.page_probes import analyse
 from tests.plain_wav import tone, wav
+from tests.support.browser import watched_page
 from tests.support.live_server import LiveServer, small_settings
 from tests.support.long_recordings import run_job
 from tests.support.stream_client import StreamClient
@@ -118,3 +121,17 @@ def test_a_model_without_classes_needs_arousal_and_valence(tmp_path: Path) -> No
     services = tiny_services(small_settings(model_dirs=[tmp_path], device="cpu"))
     with pytest.raises(BundleError, match="no classes, and no arousal and valence either"):
         services.loaded.pipeline.warm_up()
+
+
+def test_the_page_shows_dimensions_where_there_are_no_classes(
+    browser: Browser, server: LiveServer, tmp_path: Path
+) -> None:
+    (tmp_path / "tone.wav").write_bytes(wav(SOUND))
+    with watched_page(browser, server.url) as watched:
+        analyse(watched.page, tmp_path / "tone.wav")
+        verdict = watched.page.locator(".verdict")
+        expect(verdict).to_contain_text("Arousal")
+        expect(verdict).to_contain_text(f"Dominance−{VALENCE:.2f}")
+        expect(verdict).not_to_contain_text("Nothing to judge")
+        expect(watched.page.locator("main")).to_contain_text("Arousal and valence of the voice")
+        expect(watched.page.locator("main")).not_to_contain_text("Emotion of the voice")

@@ -11,14 +11,15 @@ const MOST_NAMED = 3; // of plausible emotions
 const MOST_TIMES = 4; // of one flag
 
 /** Of a voice, or of the sound track of a video. */
-export function voiceSummary({ labels, probabilities, emotion, arousal, valence, segments, plausible }, lead = "Sounds most like") {
+export function voiceSummary({ labels, probabilities, emotion, arousal, valence, dominance, segments, plausible }, lead = "Sounds most like") {
   if (!probabilities) return element("div", { class: "verdict" }, element("p", { class: "big" }, "Nothing to judge"));
   const order = labels.map((_, index) => index).sort((one, other) => probabilities[other] - probabilities[one]);
   const classes = emotion ? headline(emotion, probabilities[labels.indexOf(emotion)], lead, plausible ?? []) : []; // a model of dimensions has none
   return element("div", { class: "verdict" }, ...classes, evidence(segments),
     emotion ? element("ul", { class: "bars", "aria-label": "Probabilities" }, order.map((index) => bar(capital(labels[index]), probabilities[index], classColour(index)))) : null,
     arousal === null && valence === null ? null : element("div", { class: "scales" },
-      affectScale("Arousal", "calm", "excited", arousal, "arousal"), affectScale("Valence", "negative", "positive", valence, "valence")));
+      affectScale("Arousal", "calm", "excited", arousal, "arousal"), affectScale("Valence", "negative", "positive", valence, "valence"),
+      dominance === undefined ? null : affectScale("Dominance", "submissive", "dominant", dominance, "confidence")));
 }
 
 /** The emotion in large letters, unless it is the least of evils: whoever glances at the page reads nothing else. */
