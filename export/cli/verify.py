@@ -27,6 +27,7 @@ Verifier = Callable[[Path, Sequence[Clip]], Verification]
 VERIFIERS: dict[str, Verifier] = {
     "speech-emotion": verify_speech_bundle,
     "speech-embedding": verify_extractor_bundle,
+    "speaker-embedding": verify_encoder_bundle,
     "denoiser": verify_denoiser_bundle,
 }
 """Comparison of a bundle with other implementations, by its task."""

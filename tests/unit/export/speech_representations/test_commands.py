@@ -22,6 +22,8 @@ def write_wheel(folder, seed=0):
         for index, layer in enumerate(encoder_layers())
         for name, value in layer.state_dict().items()
     }
+    behind = torch.nn.Linear(encoder.UNITS, encoder.UNITS)
+    state |= {f"linear.{name}": value for name, value in behind.state_dict().items()}
     torch.save({"step": 1, "model_state": state}, folder / "pretrained.pt")
     wheel = folder / "encoder.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
