@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from service.flags import FACTS
-from service.pipeline.results import Segments
+from service.pipeline.results import Segments, SpeakerEmotion, SpeakerTurns
 from tests.contract.page_probes import IS_DRAWN
 from tests.media_files import webm
 from tests.plain_wav import tone
@@ -75,6 +75,37 @@ def test_what_has_no_pictures_is_judged_by_its_voice_whatever_its_name_says(page
     page.get_by_role("radio", name="Face").check(force=True)
     page.click("#again")
     expect(page.get_by_role("alert")).to_contain_text("no_video_stream")
+
+
+def test_each_voice_has_its_turns_and_its_answer(
+    page: Page, page_server: LiveServer, speech: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clear = fakes.fake_result()
+    turns = SpeakerTurns(np.array([0.1, 0.9, 1.5]), np.array([0.8, 1.4, 2.0]), ("A", "B", "A"))
+    column = np.array([0.3, 0.7], np.float32)
+    speakers = (
+        SpeakerEmotion("A", 1.2, column, "neutral", ("neutral", "anger"), None, None, None),
+        SpeakerEmotion("B", 0.5, None, None, None, None, None, None),
+    )
+    channel = replace(clear.channels[0], speakers=speakers, turns=turns)
+    told = replace(clear, channels=(channel,), speaker_model=replace(clear.model, name="voices"))
+    monkeypatch.setattr(fakes, "fake_result", lambda **_: told)
+    page.locator("#options summary").click()
+    page.select_option("#speakers", "2")
+    page.set_input_files("#file", speech)
+    expect(page.locator(".speakers")).to_contain_text("Speaker A1.2 s: neutral or anger")
+    expect(page.locator(".speakers")).to_contain_text("Speaker B0.5 s: too little alone to judge")
+    expect(page.locator(".facts").last).to_contain_text("voices")
+    assert page_server.pipeline.seen[-1][1].speakers == "2"
+    chart = page.locator("figure", has=page.get_by_role("heading", name="Speakers"))
+    chart.locator("summary").click()
+    rows = [row.split("\t") for row in chart.locator("tbody tr").all_inner_texts()]
+    assert rows == [["0:00.1–0:00.8", "A"], ["0:00.9–0:01.4", "B"], ["0:01.5–0:02.0", "A"]]
+    until(page, IS_DRAWN)
+    for kind, asked in (("csv", "2"), ("fhir", None), ("png", None)):
+        with page.expect_download():
+            page.click(f'[data-format="{kind}"]')
+        assert page_server.pipeline.seen[-1][1].speakers == asked
 
 
 def test_nothing_is_claimed_where_nobody_speaks(page: Page, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:

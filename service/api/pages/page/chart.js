@@ -87,6 +87,23 @@ export function segmentChart({ segments, series, duration, playhead }) {
   return { plot, node: figure({ title: "Utterances", unit: "probability", note, legend, plot, table }) };
 }
 
+/** Who speaks when: one block for each turn. @param {{start_s: number[], end_s: number[], speaker: string[]}} turns */
+export function turnChart({ turns, series, duration, playhead }) {
+  const { start_s: start, end_s: end, speaker } = turns;
+  const span = (row) => `${clock(start[row], 1)}–${clock(end[row], 1)}`;
+  const read = (time) => {
+    const row = start.findIndex((from, index) => from <= time && time <= end[index]);
+    return row < 0 ? { title: moment(time), lines: [{ name: SILENCE, value: "" }] }
+      : { title: span(row), lines: [{ name: `Speaker ${speaker[row]}`, colour: series.find(({ label }) => label === `Speaker ${speaker[row]}`).colourName, value: "" }] };
+  };
+  const plot = new Plot({
+    label: "Speakers, position", height: 52, x: { start: 0, end: duration }, y: { low: 0, high: 1, format: () => "" }, step: stepOf(duration), playhead, read,
+    draw: (context, frame) => drawSegments(context, frame, { start, end, confidence: start.map(() => 1) }, series),
+  });
+  const table = () => ({ heads: ["Turn", "Speaker"], rows: start.map((_, row) => [span(row), speaker[row]]) });
+  return { plot, node: figure({ title: "Speakers", unit: "turns", legend: [...series, { label: "Nobody speaks", colourName: "unknown" }], plot, table }) };
+}
+
 /** Lines between −1 and 1. */
 export function affectChart({ title, moments, series, duration, playhead }) {
   return lineChart({ title, unit: "−1 to +1", moments, series, duration, playhead, low: -1, high: 1, height: 150, format: signed, axis: (value) => signed(value, 1) });

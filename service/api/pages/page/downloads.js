@@ -7,7 +7,7 @@ import { ProblemError } from "./server.js";
 
 // Parts of an answer that each form has room for, as service/api/answers.py says.
 const CARRIED = {
-  csv: ["segments", "action_units", "audio", "boxes"],
+  csv: ["segments", "speakers", "action_units", "audio", "boxes"],
   png: ["segments", "voice_activity", "action_units", "attribution", "audio"],
   "fhir.json": ["action_units", "audio"],
 };
@@ -55,7 +55,7 @@ export function downloads(name, text, query, fetchAs, hint) {
 
 function queryFor({ ending }, { include, ...query }) {
   if (ending === "fhir.json" && query.face === "all") delete query.face; // FHIR tells of the largest
-  for (const part of SOUND_PARTS) if (!CARRIED[ending].includes(part)) delete query[part];
+  for (const part of [...SOUND_PARTS, "speakers"]) if (!CARRIED[ending].includes(part)) delete query[part];
   if (!include) return query;
   return { ...query, include: include.split(",").filter((part) => CARRIED[ending].includes(part)).join(",") };
 }

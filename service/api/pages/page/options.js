@@ -49,7 +49,7 @@ export function readChoices() {
   return {
     asJob: document.querySelector("input[name=work]:checked").value === "job",
     judge: document.querySelector("input[name=judge]:checked").value,
-    voice: known({ model, version, window_s: byId("window").value, hop_s: byId("hop").value, channel: unlessDefault(byId("channel").value, "mix") }),
+    voice: known({ model, version, window_s: byId("window").value, hop_s: byId("hop").value, channel: unlessDefault(byId("channel").value, "mix"), speakers: unlessDefault(byId("speakers").value, "off") }),
     table: known({ fps: byId("fps").value, face: unlessDefault(face === "all" ? "largest" : face, "largest") }),
     face: known({ neutral: unlessDefault(neutral === "span" ? span : neutral, "median"), face: unlessDefault(face, "largest") }),
   };

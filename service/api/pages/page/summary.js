@@ -41,6 +41,14 @@ function evidence(segments) {
   return element("p", { class: "quiet" }, `From ${duration(spokenS)} of speech in ${count === 1 ? "one utterance" : `${count} utterances`}.`);
 }
 
+/** Of each voice, where they were told apart. */
+export function speakerList(speakers, series) {
+  if (!speakers?.length) return null;
+  const words = ({ emotion, plausible }) => (emotion === null ? "too little alone to judge" : plausible?.length > MOST_NAMED ? "no class stands out" : (plausible ?? [emotion]).join(" or "));
+  return element("dl", { class: "facts speakers", "aria-label": "Speakers" }, speakers.map((one, index) =>
+    element("div", {}, element("dt", {}, swatch(series[index].colourName), ` ${series[index].label}`), element("dd", {}, `${duration(one.speech_s)}: ${words(one)}`))));
+}
+
 /** Of a face over the whole recording. */
 export function faceSummary({ summary }) {
   const { arousal, valence } = summary;

@@ -1,17 +1,17 @@
 // Which summary and which plots an answer gets.
 
-import { affectChart, outlineChart, probabilityChart, segmentChart, shareChart } from "./chart.js";
+import { affectChart, outlineChart, probabilityChart, segmentChart, shareChart, turnChart } from "./chart.js";
 import { classColour } from "./colours.js";
 import { element } from "./dom.js";
 import { choice } from "./figure.js";
 import { actionUnitMap, attributionMap } from "./heatmap.js";
 import { momentsOfSteps, momentsOfWindows } from "./layers.js";
 import { noticeList, otherFlags } from "./notices.js";
-import { faceSummary, factList, flagList, voiceSummary } from "./summary.js";
+import { faceSummary, factList, flagList, speakerList, voiceSummary } from "./summary.js";
 import { capital } from "./words.js";
 import { zoomChoice } from "./zoom.js";
 
-const ROLES = { faces: "Face model", action_units: "Action units", affect: "Affect model", voice_activity: "Speech finder", denoiser: "Denoiser" };
+const ROLES = { faces: "Face model", action_units: "Action units", affect: "Affect model", voice_activity: "Speech finder", denoiser: "Denoiser", speakers: "Told voices apart" };
 
 /**
  * What belongs beside one another: `summary` and `charts` are nodes; `plots` have to be closed in the end.
@@ -27,10 +27,12 @@ export function soundView(outline, playhead) {
 export function voiceView(answer, outline, playhead, downloads, channel, onChannel) {
   const judged = answer.channels?.find((one) => one.channel === channel) ?? answer;
   const duration = answer.media.duration_s;
-  const summary = [noticeList(judged.flags), voiceSummary({ ...judged, labels: answer.labels }), flagList(otherFlags(judged.flags), answer.flag_spans),
-    factList(answer.media, [{ role: "Model", model: answer.model }, ...(answer.denoiser ? [{ role: ROLES.denoiser, model: answer.denoiser }] : [])])];
+  const models = [["Model", answer.model], [ROLES.denoiser, answer.denoiser], [ROLES.speakers, answer.speaker_model]].filter(([, model]) => model).map(([role, model]) => ({ role, model }));
+  const voices = (judged.speakers ?? []).map(({ speaker }, index) => ({ label: `Speaker ${speaker}`, colourName: classColour(80 - index), values: judged.turns.speaker.map((one) => Number(one === speaker)) }));
+  const summary = [noticeList(judged.flags), voiceSummary({ ...judged, labels: answer.labels }), speakerList(judged.speakers, voices), flagList(otherFlags(judged.flags), answer.flag_spans),
+    factList(answer.media, models)];
   const channels = judged === answer ? answer.channels ?? [answer] : [judged];
-  const charts = [outline ? outlineChart({ outline, duration, playhead }) : null,
+  const charts = [outline ? outlineChart({ outline, duration, playhead }) : null, voices.length ? turnChart({ turns: judged.turns, series: voices, duration, playhead }) : null,
     ...voiceCharts(judged, answer.labels, { moments: windowsOf(judged.timeline, channels), duration, playhead })];
   const view = gather(summary, charts);
   view.charts.unshift(...[downloads, zoomChoice(playhead, duration)].filter(Boolean));
