@@ -31,7 +31,7 @@ FAILED_FILE_NAME: Final = "failed.parquet"
 
 _SETTINGS_KEY: Final = b"emoserve"
 _TEXTS: Final = frozenset(
-    {"file", "sha256", "model", "model_version", "model_sha256", "channel", "emotion", "plausible", "flags"}
+    {"file", "sha256", "model", "model_version", "model_sha256", "channel", "emotion", "plausible", "speaker", "flags"}
     | {"audio_emotion", "code", "detail"}
 )
 

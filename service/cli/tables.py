@@ -126,13 +126,24 @@ def _bar_lines(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[str
             yield f"  {label:<{width}}  {bar} {percent(share):>5}{mark}"
     if channel.arousal is not None or channel.valence is not None:
         yield f"  arousal {signed_or_dash(channel.arousal)}   valence {signed_or_dash(channel.valence)}   (−1…+1)"
+    for one in channel.speakers or ():
+        yield f"  speaker {one.speaker}: {one.speech_s:.1f} s, {' or '.join(one.plausible or ()) or one.emotion or '–'}"
     if channel.flags:
         yield f"  flags: {', '.join(channel.flags)}"
 
 
 def _row_table(timeline: Timeline | Segments, labels: tuple[str, ...]) -> Table:
+    speakers = timeline.speaker if isinstance(timeline, Segments) else None
+    who = [] if speakers is None else ["speaker"]
     table = plain_table(
-        ("start", "r"), ("end", "r"), "emotion", ("share", "r"), ("arousal", "r"), ("valence", "r"), ("speech", "r")
+        ("start", "r"),
+        ("end", "r"),
+        *who,
+        "emotion",
+        ("share", "r"),
+        ("arousal", "r"),
+        ("valence", "r"),
+        ("speech", "r"),
     )
     nothing: list[float | None] = [None] * len(timeline.start_s)
     columns = [
@@ -146,10 +157,14 @@ def _row_table(timeline: Timeline | Segments, labels: tuple[str, ...]) -> Table:
     ]
     emotions = top_labels(timeline.probabilities, labels)
     times = zip(timeline.start_s.tolist(), timeline.end_s.tolist(), strict=True)
-    for (start_s, end_s), emotion, share, arousal, valence, speech in zip(times, emotions, *columns, strict=True):
+    names = [[]] * len(emotions) if speakers is None else [[one or "–"] for one in speakers]
+    for (start_s, end_s), name, emotion, share, arousal, valence, speech in zip(
+        times, names, emotions, *columns, strict=True
+    ):
         table.add_row(
             clock(start_s, 1),
             clock(end_s, 1),
+            *name,
             emotion or "–",
             "–" if share is None else percent(share),
             signed_or_dash(arousal),

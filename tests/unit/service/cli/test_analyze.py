@@ -15,7 +15,7 @@ from PIL import Image
 
 from service.__main__ import main
 from service.local.sources import find_sources
-from service.pipeline.results import Segments
+from service.pipeline.results import Segments, SpeakerEmotion, SpeakerTurns
 from service.problems import MediaInvalid
 from tests.shared_material import ROOT
 from tests.support.example_results import SIX_LABELS, example_result
@@ -153,6 +153,30 @@ def test_utterances_are_in_every_form(
         assert main(["analyze", file, *flags, "--plot", str(tmp_path / "a.png")]) == 0
         pictures.append((tmp_path / "a.png").read_bytes())
     assert pictures[0] != pictures[1]
+
+
+def test_speakers_are_in_every_form(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = np.array([0.5], np.float32)
+    share = np.full((1, len(SIX_LABELS)), 1 / 6, np.float32)
+    segments = Segments(one, one + 1, share, one, one, one, -20 * one, one, one < 0, speaker=("B",))
+    voice = SpeakerEmotion("B", 1.0, share[0], "anger", ("anger", "fear"), 0.5, 0.5, None)
+    turns = SpeakerTurns(one.astype(float), one.astype(float) + 1, ("B",))
+    plain = example_result(3)
+    channel = replace(plain.channels[0], segments=segments, speakers=(voice,), turns=turns)
+    engine.pipeline.answer = lambda data, options: replace(plain, channels=(channel,), speaker_model=plain.model)
+    words = ["analyze", str(folder / "good.wav"), "--segments", "--speakers", "2"]
+    assert main([*words, "--json"]) == 0
+    assert engine.pipeline.options[-1].speakers == "2"
+    assert json.loads(capsys.readouterr().out)["speakers"][0]["speech_s"] == 1.0
+    assert main([*words, "--csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["speaker"] == "B"
+    assert main(words) == 0
+    output = capsys.readouterr().out
+    assert "speaker B: 1.0 s, anger or fear" in output
+    assert output.count(" B ") == 1
+    assert main(["analyze", "--speakers", "many", str(folder / "good.wav")]) == 2
+    assert "--speakers must be 'off', 'auto'" in capsys.readouterr().err
 
 
 def test_plot_of_one(engine: FakeEngine, folder: Path, tmp_path: Path) -> None:
