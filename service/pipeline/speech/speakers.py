@@ -23,7 +23,7 @@ LEAST_TURN_S: Final = 0.25
 
 MOST_GROUPED: Final = 600
 """Pieces that are grouped with one another, 8 minutes of voice: more are drawn evenly, the others join the nearest
-group. Grouping 600 takes 0.1 s of a core (measured)."""
+group. Grouping 600 takes 0.2 s of a core (measured)."""
 
 LEAST_VOICE_S: Final = 3.0
 """A group with less voice is no speaker, its pieces join the others. Of 2, 3 and 4 s the best on conversations of train
