@@ -9,7 +9,7 @@ from export.classifiers.combinations import COMBINATIONS, COMPARE, plain_name
 from export.classifiers.fusion import aligned, mean_answers, side_by_side
 from export.classifiers.recipe import Recipe
 from export.corpora.tables import Corpus
-from export.evaluation.metrics import accuracy, unweighted_average_recall
+from export.evaluation.metrics import accuracy
 from export.evaluation.significance import compare_answers
 from export.features.table import FeatureTable
 from research import published
@@ -121,7 +121,7 @@ def _add(
     row: dict[str, Cell] = {"corpus": corpus.name, "item": item, "system": system}
     for partition in ("devel", "test"):
         part = _part(answers, partition)
-        row[f"{partition} UAR %"] = None if part is None else round(100 * _uar(part), 1)
+        row[f"{partition} UAR %"] = None if part is None else round(100 * part.uar, 1)
         row[f"{partition} accuracy %"] = None if part is None else round(100 * accuracy(part.targets, part.answers), 1)
     for partition in ("devel", "test"):
         part, rival = _part(answers, partition), _part(reference, partition)
@@ -136,7 +136,3 @@ def _add(
 
 def _part(answers: Sequence[Predictions] | None, partition: str) -> Predictions | None:
     return next((part for part in answers or () if part.partition == partition), None)
-
-
-def _uar(part: Predictions) -> float:
-    return unweighted_average_recall(part.targets, part.answers)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.classifiers.answers import Predictions
-from export.evaluation.metrics import confusion_matrix, unweighted_average_recall
+from export.evaluation.metrics import confusion_matrix
 from research.tables import Cell, markdown
 
 INCHES_A_CLASS = 0.34
@@ -24,9 +24,7 @@ def write_confusions(parts: Mapping[str, Predictions], columns: int, title: str,
         columns: matrices side by side in the picture.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    tables = [
-        markdown(list(share_rows(part)), f"{title}: {name}, UAR {_uar(part):.1%}") for name, part in parts.items()
-    ]
+    tables = [markdown(list(share_rows(part)), f"{title}: {name}, UAR {part.uar:.1%}") for name, part in parts.items()]
     file.with_suffix(".md").write_text("\n".join(tables), encoding="utf-8")
     content = {
         "title": title,
@@ -35,7 +33,7 @@ def write_confusions(parts: Mapping[str, Predictions], columns: int, title: str,
                 "name": name,
                 "partition": part.partition,
                 "classes": list(part.labels),
-                "uar": _uar(part),
+                "uar": part.uar,
                 "counts": counts_of(part).tolist(),
             }
             for name, part in parts.items()
@@ -99,14 +97,10 @@ def draw_confusions(parts: Mapping[str, Predictions], columns: int, title: str, 
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
         axes.set_xticks(range(len(part.labels)), part.labels, rotation=45, ha="right", fontsize=8)
         axes.set_yticks(range(len(part.labels)), part.labels, fontsize=8)
-        axes.set_title(f"{name}\nUAR {_uar(part):.1%}, n {len(part.names)}", fontsize=8)
+        axes.set_title(f"{name}\nUAR {part.uar:.1%}, n {len(part.names)}", fontsize=8)
     for place in range(len(parts), lines * columns):
         panels[place // columns][place % columns].set_axis_off()
     figure.text(0.5, 0.1 / height, "answered, % of the row", ha="center", fontsize=9)
     figure.text(0.1 / width, 0.5, "acted", va="center", rotation=90, fontsize=9)
     figure.suptitle(title, fontsize=9, y=1 - 0.1 / height, va="top")
     figure.savefig(file, dpi=100)
-
-
-def _uar(part: Predictions) -> float:
-    return unweighted_average_recall(part.targets, part.answers)

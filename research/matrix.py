@@ -8,7 +8,6 @@ import numpy as np
 from export.classifiers.answers import Predictions, answers_of
 from export.classifiers.examples import TrainingError, split
 from export.classifiers.recipe import RECIPES, Recipe
-from export.evaluation.metrics import unweighted_average_recall
 from export.features.table import FeatureTable
 from research import published
 from research.classes import Classes
@@ -40,7 +39,7 @@ class Cells:
     @property
     def uar(self) -> tuple[tuple[float, ...], ...]:
         """UARs: a row a test condition, a column a training condition, in the order of ``CONDITIONS``."""
-        return tuple(tuple(uar_of(self.answers[test, train]) for train in CONDITIONS) for test in CONDITIONS)
+        return tuple(tuple(self.answers[test, train].uar for train in CONDITIONS) for test in CONDITIONS)
 
     @property
     def test_recordings(self) -> int:
@@ -107,11 +106,6 @@ def rows_of(corpus: str, cells: Cells) -> Iterator[dict[str, Cell]]:
         row["n"] = cells.test_recordings
         row["chosen"] = cells.setting
         yield row
-
-
-def uar_of(part: Predictions) -> float:
-    """UAR of the answers."""
-    return unweighted_average_recall(part.targets, part.answers)
 
 
 def _choice(condition: Condition, trained: Training) -> str:

@@ -52,11 +52,9 @@ class Source:
             self.stream.seek(self.start)
         yield from _pieces(self.stream)
 
-    async def async_pieces(self) -> AsyncIterator[bytes]:
+    def async_pieces(self) -> AsyncIterator[bytes]:
         """Yield the bytes from the beginning; a thread reads the file."""
-        pieces = self.pieces()
-        while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
-            yield piece
+        return _read_in_a_thread(self.pieces())
 
 
 @dataclass(frozen=True)
@@ -92,11 +90,9 @@ class Form:
             yield b"\r\n"
         yield f"--{self.boundary}--\r\n".encode()
 
-    async def async_pieces(self) -> AsyncIterator[bytes]:
+    def async_pieces(self) -> AsyncIterator[bytes]:
         """Yield the bytes from the beginning; a thread reads the files."""
-        pieces = self.pieces()
-        while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
-            yield piece
+        return _read_in_a_thread(self.pieces())
 
     def _head(self, name: str, media_type: str, *, named: bool) -> bytes:
         filename = '; filename="recording"' if named else ""
@@ -144,6 +140,11 @@ def _media_type(name: str, table: bool) -> str:
         return "text/csv"
     guess = mimetypes.guess_type(name)[0] or UNKNOWN_TYPE
     return guess if guess.startswith(("audio/", "video/")) else UNKNOWN_TYPE
+
+
+async def _read_in_a_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
+        yield piece
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from export.evaluation.metrics import (
     confusion_matrix,
     expected_calibration_error,
     macro_f1,
+    unweighted_average_recall,
 )
 
 ANSWER_COLUMNS = ("partition", "name", "label", "answer")
@@ -41,6 +42,11 @@ class Predictions:
     def answers(self) -> NDArray[np.int64]:
         """int64 [recordings], the most probable class, as it is served."""
         return served_answers(self.probabilities)
+
+    @property
+    def uar(self) -> float:
+        """Unweighted average recall of the answers."""
+        return unweighted_average_recall(self.targets, self.answers)
 
 
 def served_answers(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -26,14 +26,13 @@ SAMPLE_RATE_HZ = 16_000
 
 @dataclass(frozen=True)
 class RivalResult:
-    """Figures of the rival: chosen C, devel UAR, test UAR with its interval, and which test answers are right."""
+    """Figures of the rival: chosen C, devel UAR, and test UAR with its interval."""
 
     feature_set: str
     corpus: str
     c: float
     devel_uar: float
     test_uar: Interval
-    test_correct: NDArray[np.bool_]
 
 
 def functionals(
@@ -82,4 +81,4 @@ def score_rival(corpus: Corpus, features: NDArray[np.float32], feature_set: str)
     best = max(C_GRID, key=lambda c: on_devel[c])
     answers = predict(train | devel, test, best)
     interval = bootstrap_uar(truth[test], answers)
-    return RivalResult(feature_set, corpus.name, best, on_devel[best], interval, answers == truth[test])
+    return RivalResult(feature_set, corpus.name, best, on_devel[best], interval)

@@ -20,6 +20,7 @@ from service.render.audio_json import (
     spans_members,
 )
 from service.render.channels import merged_channel, plain_values
+from service.render.stream_json import affect_members
 
 ACTION_UNIT_DECIMALS = 3
 BOX_DECIMALS = 4
@@ -37,7 +38,7 @@ def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[s
         "media": media_members(result.media),
         "models": {part: asdict(model) for part, model in result.models.items()},
         "timeline": {
-            **_timeline(result),
+            **affect_members(result),
             "speech": None if result.speech is None else plain_values(result.speech, PROBABILITY_DECIMALS),
         },
         "summary": {name: _summary(result, name) for name in ("arousal", "valence")},
@@ -66,7 +67,7 @@ def _face(result: VideoAffect, include: frozenset[str]) -> dict[str, object]:
         "face": result.face,
         "start_s": round(start_s, SECONDS_DECIMALS),
         "end_s": round(end_s, SECONDS_DECIMALS),
-        "timeline": _timeline(result),
+        "timeline": affect_members(result),
         "summary": {name: _summary(result, name) for name in ("arousal", "valence")},
         "flags": list(result.flags),
         "flag_spans": spans_members(result.flag_spans),
@@ -81,15 +82,6 @@ def _neutral(use: NeutralUse | None) -> dict[str, object]:
         return {}
     start_s, end_s = (None if one is None else round(one, SECONDS_DECIMALS) for one in (use.start_s, use.end_s))
     return {"neutral": {"source": use.source, "start_s": start_s, "end_s": end_s, "frames": use.frames}}
-
-
-def _timeline(result: VideoAffect) -> dict[str, object]:
-    return {
-        "time_s": plain_values(result.time_s, SECONDS_DECIMALS),
-        "arousal": plain_values(result.arousal, PROBABILITY_DECIMALS),
-        "valence": plain_values(result.valence, PROBABILITY_DECIMALS),
-        "face_confidence": plain_values(result.face_confidence, PROBABILITY_DECIMALS),
-    }
 
 
 def _summary(result: VideoAffect, name: str) -> dict[str, float | None] | None:

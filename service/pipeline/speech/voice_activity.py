@@ -128,11 +128,6 @@ class VoiceActivity:
             raise BundleError(f"bundle {self._name}: {cause}") from error
         self._session = session
 
-    @property
-    def steps_per_s(self) -> float:
-        """Steps in a second of sound."""
-        return self.rate_hz / self.step_samples
-
     def warm_up(self) -> None:
         """Run one second. Raises BundleError if the graph fails."""
         try:
