@@ -112,7 +112,12 @@ def test_alerts_tell_what_to_do() -> None:
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian package prometheus) is not installed")
 @pytest.mark.parametrize(
     "command",
-    [["check", "rules", "alerts.yml"], ["check", "config", "prometheus.yml"], ["test", "rules", "alerts_test.yml"]],
+    [
+        ["check", "rules", "alerts.yml"],
+        ["check", "config", "prometheus.yml"],
+        ["check", "config", "compose.yml"],
+        ["test", "rules", "alerts_test.yml"],
+    ],
 )
 def test_promtool(command: list[str]) -> None:
     done = subprocess.run(["promtool", *command], cwd=DEPLOY / "prometheus", capture_output=True, text=True, timeout=60)
