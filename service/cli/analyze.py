@@ -14,7 +14,7 @@ from service.cli.judge import add_face_flags, choices_from
 from service.cli.parts import PartsReport
 from service.cli.plots import Plots
 from service.cli.progress import FileProgress, progress_bar
-from service.cli.reports import Report, report_for
+from service.cli.reports import AnnotationReport, Report, report_for
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import UsageError, failure_line, say
 from service.local.answers import Answer
@@ -23,6 +23,8 @@ from service.local.many import Judged, answers
 from service.local.sources import STANDARD_INPUT, FileError, Source, find_sources
 
 _LONG_WORK_BYTES = 4 * 1024**2
+
+_FOLDER_FORMS: Final = ("parquet", "textgrid", "eaf")
 
 _NOT_OF_ANSWERS: Final = frozenset(
     {
@@ -57,9 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         dest="form",
         type=lambda name: "json" if name == "jsonl" else name,
-        choices=["table", "json", "csv", "parquet"],
-        metavar="{table,jsonl,csv,parquet}",
-        help="'parquet' writes parts into the folder --output, one row a recording, or as --timeline or --segments say",
+        choices=["table", "json", "csv", *_FOLDER_FORMS],
+        metavar="{table,jsonl,csv,parquet,textgrid,eaf}",
+        help="the last three write into the folder --output: Parquet parts, one row a recording, or as --timeline or "
+        "--segments say; or a file a recording for Praat or ELAN",
     )
     parser.set_defaults(form="table")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there instead of standard output")
@@ -109,8 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
     choices = choices_from(arguments)
     if arguments.voice_activity and arguments.form == "csv" and not arguments.plot:
         raise UsageError("--voice-activity has no place in --csv: choose --json or --plot")
-    if arguments.form == "parquet" and arguments.output is None:
-        raise UsageError("--format parquet writes a folder: name it with --output")
+    if arguments.form in _FOLDER_FORMS and arguments.output is None:
+        raise UsageError(f"--format {arguments.form} writes into a folder: name it with --output")
     if arguments.resume and arguments.form != "parquet":
         raise UsageError("--resume goes on with the parts of --format parquet")
     failures: list[tuple[str, str]] = []
@@ -137,6 +140,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.form == "parquet":
             report = PartsReport(arguments.output, shown, _made_with(arguments, engine), resume=arguments.resume)
             sources = [source for source in sources if source.name not in report.done]
+        elif arguments.form in _FOLDER_FORMS:
+            report = AnnotationReport(arguments.form, arguments.output, sources)
+            _spare_sources(sources, list(report.paths.values()))
         else:
             stream = opened.enter_context(_opened(arguments.output))
             report = report_for(arguments.form, stream, several=several, audio=shown, include=choices.include)

@@ -1,6 +1,6 @@
 """Files of the pictures of ``emoserve analyze --plot``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from service.cli.terminal import UsageError
@@ -35,16 +35,7 @@ class Plots:
         self._dark = dark
         self._audio = audio
         self._include = include
-        self.paths: dict[Source, Path] = {}
-        taken: set[Path] = set()
-        for source in sources:
-            wanted = _wanted_path(target, source, alone=len(sources) == 1)
-            path, number = wanted, 2
-            while path in taken:
-                path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
-                number += 1
-            taken.add(path)
-            self.paths[source] = path
+        self.paths = paths_apart(sources, lambda source: _wanted_path(target, source, alone=len(sources) == 1))
 
     def draw(self, source: Source, result: Answer) -> None:
         """Draw and write the picture of one recording, making folders as needed.
@@ -52,14 +43,37 @@ class Plots:
         Raises:
             FileError: the file cannot be written.
         """
-        path = self.paths[source]
         title = printable(source.relative.name)
         content = picture(result, title=title, dark=self._dark, audio=self._audio, include=self._include)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        except OSError as error:
-            raise FileError(f"not_written: {printable(str(path))}: {error.strerror}") from error
+        write_own(self.paths[source], content)
+
+
+def paths_apart(sources: Sequence[Source], wanted: Callable[[Source], Path]) -> dict[Source, Path]:
+    """A path a recording: the one wanted, with a number where another recording has it already."""
+    paths: dict[Source, Path] = {}
+    taken: set[Path] = set()
+    for source in sources:
+        first = path = wanted(source)
+        number = 2
+        while path in taken:
+            path = first.with_name(f"{first.stem}-{number}{first.suffix}")
+            number += 1
+        taken.add(path)
+        paths[source] = path
+    return paths
+
+
+def write_own(path: Path, content: bytes) -> None:
+    """Write the file of one recording, making folders as needed.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise FileError(f"not_written: {printable(str(path))}: {error.strerror}") from error
 
 
 def _wanted_path(target: str, source: Source, *, alone: bool) -> Path:

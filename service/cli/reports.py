@@ -1,9 +1,13 @@
 """The forms in which ``emoserve analyze`` writes answers as they come."""
 
+import mimetypes
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, TextIO
 
 import orjson
 
+from service.cli.plots import paths_apart, write_own
 from service.cli.tables import TableReport
 from service.local.answers import Answer, csv_table, json_document
 from service.local.sources import FileError, Source
@@ -75,3 +79,28 @@ class CsvReport:
     def _write(self, rows: list[list[Cell]]) -> None:
         self._stream.write(csv_text(rows))
         self._stream.flush()
+
+
+class AnnotationReport:
+    """A file a recording for Praat or ELAN, below a folder that mirrors those that were named."""
+
+    def __init__(self, form: str, folder: Path, sources: Sequence[Source]) -> None:
+        suffix = {"textgrid": ".TextGrid", "eaf": ".eaf"}[form]
+        self._form = form
+        self.paths = paths_apart(sources, lambda source: folder / source.relative.with_suffix(suffix))
+
+    def add(self, source: Source, result: Answer) -> None:
+        """Write one file.
+
+        Raises:
+            FileError: it cannot be written.
+        """
+        from service.render.annotations import eaf, textgrid
+
+        name = source.relative.name
+        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        text = textgrid(result) if self._form == "textgrid" else eaf(result, name, media_type)
+        write_own(self.paths[source], text.encode())
+
+    def close(self) -> None:
+        """All is written already."""
