@@ -15,7 +15,7 @@ from service.api.video_parameters import VideoQuery
 from service.http.negotiation import EVENTS, JSON
 from service.pipeline.affect.live import AffectRows, OnRows
 from service.pipeline.video_setup import require_faces
-from service.render.stream_json import affect_members
+from service.render.video_json import affect_members
 from service.services import services_of
 
 router = APIRouter(tags=["video"])

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from service.pipeline.affect.live import AffectRows
 from service.pipeline.results import JudgedSegment, JudgedWindow
 from service.pipeline.speech.plausible import most_probable
-from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, plain_number, segments_columns
 from service.render.channels import plain_values
 
@@ -39,14 +37,4 @@ def segment_members(segment: JudgedSegment, labels: Sequence[str]) -> dict[str, 
         "index": segment.index,
         "probabilities": {label: values[0] for label, values in shares.items()} if known else None,
         **members,
-    }
-
-
-def affect_members(rows: AffectRows | VideoAffect) -> dict[str, object]:
-    """Columns of some or all rows of a timeline, rounded; None in place of NaN."""
-    return {
-        "time_s": plain_values(rows.time_s, SECONDS_DECIMALS),
-        "arousal": plain_values(rows.arousal, PROBABILITY_DECIMALS),
-        "valence": plain_values(rows.valence, PROBABILITY_DECIMALS),
-        "face_confidence": plain_values(rows.face_confidence, PROBABILITY_DECIMALS),
     }

@@ -1,6 +1,9 @@
 """The JSON answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``: columns, no object per step."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +23,9 @@ from service.render.audio_json import (
     spans_members,
 )
 from service.render.channels import merged_channel, plain_values
-from service.render.stream_json import affect_members
+
+if TYPE_CHECKING:
+    from service.pipeline.affect.live import AffectRows
 
 ACTION_UNIT_DECIMALS = 3
 BOX_DECIMALS = 4
@@ -82,6 +87,16 @@ def _neutral(use: NeutralUse | None) -> dict[str, object]:
         return {}
     start_s, end_s = (None if one is None else round(one, SECONDS_DECIMALS) for one in (use.start_s, use.end_s))
     return {"neutral": {"source": use.source, "start_s": start_s, "end_s": end_s, "frames": use.frames}}
+
+
+def affect_members(rows: AffectRows | VideoAffect) -> dict[str, object]:
+    """Columns of some or all rows of a timeline, rounded; None in place of NaN."""
+    return {
+        "time_s": plain_values(rows.time_s, SECONDS_DECIMALS),
+        "arousal": plain_values(rows.arousal, PROBABILITY_DECIMALS),
+        "valence": plain_values(rows.valence, PROBABILITY_DECIMALS),
+        "face_confidence": plain_values(rows.face_confidence, PROBABILITY_DECIMALS),
+    }
 
 
 def _summary(result: VideoAffect, name: str) -> dict[str, float | None] | None:

@@ -13,7 +13,7 @@ from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.unit_scale import ACTION_UNITS, within_scale
 from service.pipeline.video.live import LiveVideo, LiveVideoOptions
 from service.problems import ColumnsMissing, MediaTooLong, MessageInvalid, TimestampsInvalid, TooManyFrames
-from service.render.stream_json import affect_members
+from service.render.video_json import affect_members
 from service.schemas.audio import AnsweringModel
 from service.schemas.profile import read_face_profile
 from service.schemas.streams import (
