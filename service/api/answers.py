@@ -12,12 +12,11 @@ AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
 
 EMBEDDING_MEDIA_TYPES = (JSON, CSV)
 
-SOUND_PARTS = ("segments", "voice_activity")
-SPEAKERS_PART = "speakers"
+SOUND_PARTS = ("segments", "voice_activity", "speakers")
 """Parts of a sound's answer that not every media type has room for, by the names of their parameters."""
 
 CARRIED = {
-    CSV: frozenset({"segments", SPEAKERS_PART, "action_units", "audio", "boxes"}),
+    CSV: frozenset({"segments", "speakers", "action_units", "audio", "boxes"}),
     PNG: frozenset({"segments", "voice_activity", "action_units", "attribution", "audio"}),
     FHIR: frozenset({"action_units", "audio"}),
 }
@@ -25,9 +24,10 @@ CARRIED = {
 
 
 def sound_parts(options: AudioOptions) -> frozenset[str]:
-    """Parts of the answer, among :data:`SOUND_PARTS` and the speakers, that were asked for."""
-    asked = frozenset(part for part in SOUND_PARTS if getattr(options, part))
-    return asked if read_speakers(options.speakers) is None else asked | {SPEAKERS_PART}
+    """Parts of the answer, among :data:`SOUND_PARTS`, that were asked for."""
+    asked = {"segments": options.segments, "voice_activity": options.voice_activity}
+    asked["speakers"] = read_speakers(options.speakers) is not None
+    return frozenset(part for part in SOUND_PARTS if asked[part])
 
 
 def refuse_what_cannot_be_carried(parts: frozenset[str], media_type: str, face: str = "") -> None:

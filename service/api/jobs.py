@@ -46,6 +46,7 @@ from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
 from service.pipeline.options import read_include
 from service.pipeline.results import AudioEmotion
+from service.pipeline.speech.speaker_answer import without_speakers
 from service.pipeline.video.video_results import INCLUDES, VideoAffect, with_parts
 from service.pipeline.video_setup import require_faces
 from service.problems import NotFound
@@ -242,5 +243,6 @@ def _render(
     if isinstance(result, AudioEmotion):
         assert isinstance(options, AudioOptions)
         shown = replace(options, segments="segments" in parts, voice_activity="voice_activity" in parts)
-        return audio_answer(result, media_type, request_id, shown)
+        told = result if "speakers" in parts else without_speakers(result)
+        return audio_answer(told, media_type, request_id, shown)
     return affect_answer(with_parts(result, parts), media_type, request_id, parts)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 from emoserve_client import Emoserve
 
 from tests.plain_wav import tone, wav
-from tests.support.live_server import LiveServer
+from tests.support.job_server import ended, submit
+from tests.support.live_server import LiveServer, small_settings
 from tests.support.stream_client import StreamClient
-from tests.support.tiny_services import pcm, serving_tiny
+from tests.support.tiny_services import pcm, serving_tiny, serving_with_jobs
 from tests.tiny_models import write_speaker_bundle, write_speech_bundle, write_voice_bundle
 
 EMOTION = "/v1/audio/emotion"
@@ -33,12 +35,17 @@ SOUND = dialogue()
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     write_speech_bundle(folder)
     write_voice_bundle(folder)
     write_speaker_bundle(folder)
-    with serving_tiny(folder, threads=2) as server:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(models: Path) -> Iterator[LiveServer]:
+    with serving_tiny(models, threads=2) as server:
         yield server
 
 
@@ -96,6 +103,28 @@ def test_every_form_of_the_answer_follows(http: httpx.Client, served: LiveServer
         assert [one.speaker for one in read.speakers] == ["A", "B"]
         assert list(read.turns.speaker) == answer["turns"]["speaker"]
         assert client.audio_emotion(wav(SOUND)).speakers is None
+
+
+def test_a_job_tells_what_the_call_tells(http: httpx.Client, models: Path, tmp_path: Path) -> None:
+    asked = {"speakers": "2", "segments": "true"}
+    expected = ask(http, **asked).json()
+    settings = small_settings(
+        model_dirs=[models], device="cpu", jobs=True, state_dir=tmp_path, max_job_body_bytes=10**7
+    )
+    with serving_with_jobs(settings) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        job = submit(client, wav(SOUND), "/v1/jobs/audio-emotion", params=asked)
+        assert ended(client, job)["state"] == "succeeded"
+        whole = client.get(f"{job}/result").json()
+        unlike = dict.fromkeys(("request_id", "media"))  # another decoder answers the call
+        assert whole | unlike == expected | unlike
+        less = client.get(f"{job}/result?include=segments").json()
+        assert {"speakers", "turns", "speaker_model"}.isdisjoint(less)
+        assert "speaker" not in less["segments"]
+        fhir = {"accept": "application/fhir+json"}
+        assert client.get(f"{job}/result", headers=fhir).status_code == 406
+        assert client.get(f"{job}/result?include=", headers=fhir).status_code == 200
+        refused = client.post("/v1/jobs/audio-emotion?speakers=0", content=wav(SOUND))
+        assert (refused.status_code, refused.json()["code"]) == (422, "config_invalid")
 
 
 @pytest.mark.parametrize(

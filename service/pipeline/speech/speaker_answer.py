@@ -4,10 +4,12 @@ Where speakers are asked for, voice is cut at shorter pauses than otherwise, sin
 short. What one person says with short pauses is then put together again.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pipeline.results import DoubtBound, FloatArray, Segments, SpeakerEmotion, SpeakerTurns
+from service.pipeline.results import AudioEmotion, DoubtBound, FloatArray, Segments, SpeakerEmotion, SpeakerTurns
 from service.pipeline.speech.model import EmotionModel
 from service.pipeline.speech.plausible import most_probable, plausible_labels, plausible_set
 from service.pipeline.speech.speakers import speakers_within
@@ -98,6 +100,20 @@ def speakers_of(
             )
         )
     return tuple(found)
+
+
+def without_speakers(result: AudioEmotion) -> AudioEmotion:
+    """An answer that does not tell who speaks."""
+    channels = tuple(
+        replace(
+            one,
+            speakers=None,
+            turns=None,
+            segments=None if one.segments is None else replace(one.segments, speaker=None),
+        )
+        for one in result.channels
+    )
+    return replace(result, channels=channels, speaker_model=None)
 
 
 def voice_seconds(segments: Segments) -> NDArray[np.float64]:

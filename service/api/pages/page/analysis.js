@@ -12,7 +12,7 @@ const JSON_ONLY = "application/json";
 export const PARTS = ["action_units", "attribution", "audio", "boxes"];
 
 /** What an answer about a voice is asked for beyond windows, by the names of the parameters. */
-export const SOUND_PARTS = ["segments", "voice_activity"];
+export const SOUND_PARTS = ["segments", "voice_activity", "speakers"];
 
 /** What a file is judged as: 'voice', 'face' or 'table'. */
 export function kindOf(file, wanted, hasFaces) {

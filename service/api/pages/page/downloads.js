@@ -55,7 +55,7 @@ export function downloads(name, text, query, fetchAs, hint) {
 
 function queryFor({ ending }, { include, ...query }) {
   if (ending === "fhir.json" && query.face === "all") delete query.face; // FHIR tells of the largest
-  for (const part of [...SOUND_PARTS, "speakers"]) if (!CARRIED[ending].includes(part)) delete query[part];
+  for (const part of SOUND_PARTS) if (!CARRIED[ending].includes(part)) delete query[part];
   if (!include) return query;
   return { ...query, include: include.split(",").filter((part) => CARRIED[ending].includes(part)).join(",") };
 }

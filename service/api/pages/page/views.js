@@ -11,7 +11,7 @@ import { faceSummary, factList, flagList, speakerList, voiceSummary } from "./su
 import { capital } from "./words.js";
 import { zoomChoice } from "./zoom.js";
 
-const ROLES = { faces: "Face model", action_units: "Action units", affect: "Affect model", voice_activity: "Speech finder", denoiser: "Denoiser", speakers: "Told voices apart" };
+const ROLES = { faces: "Face model", action_units: "Action units", affect: "Affect model", voice_activity: "Speech finder", denoiser: "Denoiser", speakers: "Speaker model" };
 
 /**
  * What belongs beside one another: `summary` and `charts` are nodes; `plots` have to be closed in the end.
