@@ -127,7 +127,7 @@ def published_model(network: PublishedNetwork, example_samples: int, metadata: M
         torch.onnx.export(
             _Tuple(network, tuple(shapes)).eval(),  # the exporter puts the whole back into the mode that this has
             (waveform, lengths),
-            file,
+            str(file),  # a Path is written to as well, but tensors above 2 GB go beside a text alone
             dynamo=False,
             input_names=["waveform", "lengths"],
             output_names=list(shapes),

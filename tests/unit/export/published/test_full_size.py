@@ -1,4 +1,4 @@
-"""The import of networks as large as those that are published, one at a time; the largest takes 12 GB of memory."""
+"""The import of networks as large as those that are published, one at a time; the largest takes 8 GB of memory."""
 
 import subprocess
 import sys
