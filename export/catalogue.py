@@ -75,7 +75,7 @@ CATALOGUE = (
     ),
     Entry(
         "ge2e-speakers",
-        "",
+        "B15",
         "the GE2E speaker encoder's embedding beside a projection of its layers (linear discriminant analysis)",
         "emoserve-export export ge2e-speakers --encoder WHEEL --corpus DIR…",
         "no system of the papers: tells who speaks when",
