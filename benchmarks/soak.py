@@ -38,6 +38,9 @@ WARM_UP = 400
 """Requests before the first look: all that is loaded late, and every thread and decoder, is there then."""
 
 QUARTERS = 4
+QUIET_S = 65.0
+"""Seconds without a request before a look: what was cut off has ended, and the engine of jobs rests by then."""
+
 CLIPS_S = (1.0, 3.0, 6.0, 12.0)
 VIDEO_S, VIDEO_HZ = 1.0, 10
 JOB_POLL_S = 0.1
@@ -217,17 +220,20 @@ def _beginning(movie: Path, duration_s: float) -> bytes:
     return target.getvalue()
 
 
-def soak(server: Server, requests: int, warm_up: int = WARM_UP, at_once: int = AT_ONCE) -> tuple[list[Look], Soak]:
-    """Send ``warm_up`` requests, then ``requests`` more; looks after the warm-up and each quarter."""
+def soak(
+    server: Server, requests: int, warm_up: int = WARM_UP, at_once: int = AT_ONCE, quiet_s: float = QUIET_S
+) -> tuple[list[Look], Soak]:
+    """Send ``warm_up`` requests, then ``requests`` more; quiet looks after the warm-up and each quarter."""
     one = Soak(server)
     looks: list[Look] = []
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(one.run, range(warm_up)))
+        time.sleep(quiet_s)
         looks.append(look(server.pid))
         for quarter in range(QUARTERS):
             first = warm_up + quarter * requests // QUARTERS
             list(pool.map(one.run, range(first, warm_up + (quarter + 1) * requests // QUARTERS)))
-            time.sleep(1.0)  # what was cut off ends
+            time.sleep(quiet_s)
             looks.append(look(server.pid))
     return looks, one
 

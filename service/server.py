@@ -22,6 +22,7 @@ from service.app import create_app
 from service.health import Phase
 from service.http.protocol import bounded_protocol
 from service.http.websocket import StreamProtocol
+from service.memory import return_free_memory
 from service.pipeline.decoding.confinement import forbid_core_dumps
 from service.places import process_file
 from service.problems import Problem
@@ -38,6 +39,8 @@ LOOK_S = 0.1
 """Interval at which the server looks after its phase while that is about to change."""
 QUIET_LOOK_S = 1.0
 """The same interval otherwise: a look a second renews the Date header."""
+TIDY_S = 60.0
+"""Interval at which memory that requests have freed goes back to the system."""
 UVICORN_TICKS = 10  # uvicorn renews it at every tenth tick
 REFUSED_ROUTE = "refused"  # the request never reached a route
 
@@ -68,6 +71,8 @@ class DrainingServer(uvicorn.Server):
         self._drain_began_s: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._look = asyncio.Event()
+        self._tidied_s = time.monotonic()
+        self._tidied_requests = 0
 
     @property
     def address(self) -> str:
@@ -110,8 +115,16 @@ class DrainingServer(uvicorn.Server):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), QUIET_LOOK_S if is_quiet else LOOK_S)
             self._look.clear()
+            self._tidy(self._loop)
         if held is not None:
             held.close()
+
+    def _tidy(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give freed memory back now and then, in a thread, if there were requests since."""
+        requests, now_s = self.server_state.total_requests, time.monotonic()
+        if requests != self._tidied_requests and now_s - self._tidied_s >= TIDY_S:
+            self._tidied_requests, self._tidied_s = requests, now_s
+            loop.run_in_executor(None, return_free_memory)
 
     def _take_signals(self, loop: asyncio.AbstractEventLoop) -> IO[bytes] | None:
         """Take SIGHUP, and the locked file by which ``emoserve models reload`` finds this process.

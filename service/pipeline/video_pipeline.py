@@ -4,7 +4,6 @@ One :class:`VideoPipeline` owns the face sessions of the process. Its calls bloc
 at once; frames of different videos share the device threads, one step at a time.
 """
 
-import ctypes
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from service.flags import Flag
+from service.memory import return_free_memory
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.affect.functionals import AffectFeatures, time_grid
 from service.pipeline.affect.live import OnRows
@@ -161,7 +161,7 @@ class VideoPipeline:
             answer = self.assemble(seen, recording, options, work)
         if summary.recording.duration_s > LONG_S:
             del seen, faces
-            _return_free_memory()
+            return_free_memory()
         return answer
 
     def profile(
@@ -361,13 +361,3 @@ def _load_units(registry: Registry, faces: FaceNetworks | None) -> ActionUnitMod
         return None
     fitting = choose_action_units(registry, faces.settings.mesh_points, has_blendshapes=faces.has_blendshapes)
     return None if fitting is None else ActionUnitModel(fitting)
-
-
-def _return_free_memory() -> None:
-    """Hand freed memory back to the system. glibc keeps it otherwise: 49 MiB after an hour of video (measured).
-
-    Takes some milliseconds. Does nothing where the C library has no such call.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(ctypes.c_size_t(0))

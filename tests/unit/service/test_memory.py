@@ -1,0 +1,48 @@
+"""Memory that was freed goes back: at once where that is asked for, and once in a while after requests."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+
+import httpx
+import psutil
+import pytest
+
+from service import server
+from service.memory import return_free_memory
+from tests.support.live_server import serving, small_settings
+from tests.support.patience import wait_until
+
+MIB = 2**20
+
+
+def test_freed_memory_goes_back_to_the_system():
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes, libc.free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
+    blocks = [libc.malloc(64 * 1024) for _ in range(1024)]
+    for block in blocks:
+        ctypes.memset(block, 1, 64 * 1024)
+    full = psutil.Process().memory_info().rss
+    for block in blocks[:-1]:  # the last keeps the heap from shrinking by itself
+        libc.free(block)
+    return_free_memory()
+    assert full - psutil.Process().memory_info().rss > 32 * MIB
+    libc.free(blocks[-1])
+
+
+def test_a_server_gives_memory_back_after_requests_and_not_without(monkeypatch: pytest.MonkeyPatch):
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(server, "TIDY_S", 0.0)
+    monkeypatch.setattr(server, "QUIET_LOOK_S", 0.01)
+    monkeypatch.setattr(server, "return_free_memory", lambda: threads.append(threading.current_thread()))
+    with serving(small_settings()) as live:
+        looks = iter(range(100))
+        assert threads == []
+        for count in (1, 2):
+            assert httpx.get(f"{live.url}/v2/health/live").status_code == 200
+            wait_until(lambda count=count: len(threads) == count)
+            wait_until(lambda: next(looks) % 20 == 19)  # some more looks of the server
+            assert len(threads) == count
+    assert not any(thread is threading.main_thread() for thread in threads)
