@@ -155,7 +155,7 @@ def channel_members(
 
 
 def _judgement(judged: ChannelEmotion | SpeakerEmotion, labels: tuple[str, ...]) -> dict[str, object]:
-    """What is said of a channel or of one voice in it."""
+    """The judgement of a channel, or of one voice in it."""
     known = judged.probabilities
     return {
         "by_label": None

@@ -215,6 +215,8 @@ def test_open_inference_protocol_metadata(client: httpx.Client) -> None:
         "provider": PROVIDER,
         "fallback": None,
         "sandbox": {"seccomp": True, "landlock": 7, "unprivileged": True},
+        "reloads": 0,
+        "reload_problem": None,
     }
 
 

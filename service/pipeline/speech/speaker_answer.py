@@ -122,7 +122,7 @@ def voice_seconds(segments: Segments) -> NDArray[np.float64]:
 
 
 def _judged(segments: Segments) -> NDArray[np.bool_]:
-    """Which of them the model judged; one without classes has dimensions."""
+    """The ones that the model judged; one without classes has dimensions."""
     known = segments.probabilities[:, 0] if segments.probabilities.shape[1] else segments.arousal
     assert known is not None
     return ~np.isnan(known)
