@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import subprocess
+import sys
 import threading
 
 import httpx
@@ -11,6 +14,7 @@ import pytest
 
 from service import server
 from service.memory import return_free_memory
+from tests.shared_material import ROOT
 from tests.support.live_server import serving, small_settings
 from tests.support.patience import wait_until
 
@@ -30,6 +34,38 @@ def test_freed_memory_goes_back_to_the_system():
     return_free_memory()
     assert full - psutil.Process().memory_info().rss > 32 * MIB
     libc.free(blocks[-1])
+
+
+PROGRAM = """
+import ctypes, threading
+from service.memory import share_arenas
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.fopen.restype = ctypes.c_void_p
+libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+libc.fclose.argtypes = [ctypes.c_void_p]
+share_arenas()
+barrier = threading.Barrier(16)
+def work():
+    barrier.wait()
+    libc.malloc(1000)
+    barrier.wait()
+threads = [threading.Thread(target=work) for _ in range(16)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+file = libc.fopen(b"/dev/stdout", b"w")
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+@pytest.mark.parametrize(("settings", "most"), [({}, 2), ({"MALLOC_ARENA_MAX": "5"}, 5)])
+def test_threads_share_arenas_unless_a_variable_says_how_many(settings: dict[str, str], most: int):
+    known = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=known | settings, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.count("<heap ") == most
 
 
 def test_a_server_gives_memory_back_after_requests_and_not_without(monkeypatch: pytest.MonkeyPatch):
