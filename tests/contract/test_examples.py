@@ -23,7 +23,7 @@ from tests.support.job_server import JobServer, serving_jobs
 from tests.support.live_server import LiveServer
 from tests.support.patience import HANG_S
 from tests.support.tiny_services import needs_faces, pcm, serving_project, serving_tiny, tiny_services
-from tests.tiny_models import expected_probabilities
+from tests.tiny_models import expected_probabilities, write_speaker_bundle, write_speech_bundle, write_voice_bundle
 
 EXAMPLES = ROOT / "docs" / "examples"
 
@@ -143,15 +143,18 @@ def test_javascript(live: LiveServer, files: dict[str, str], tmp_path: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def jobs(speech_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
-    """A model of its own for the voice, which streams too, jobs, and a stand-in for the face."""
-    state = tmp_path_factory.mktemp("jobs") / "state"
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
+    """Models of its own for voices, which stream too, jobs, and a stand-in for the face."""
+    folder = tmp_path_factory.mktemp("jobs")
+    write_speech_bundle(folder / "models", profiles=True)
+    write_voice_bundle(folder / "models")
+    write_speaker_bundle(folder / "models")
 
     def services(settings: Settings) -> Services:
         voice = tiny_services(settings).loaded
         return Services(settings, Loaded(voice.registry, voice.decoder, voice.pipeline, FakeVideoPipeline()))
 
-    with serving_jobs(state, services_of=services, model_dirs=[speech_models], device="cpu") as server:
+    with serving_jobs(folder / "state", services_of=services, model_dirs=[folder / "models"], device="cpu") as server:
         yield server
 
 

@@ -119,12 +119,12 @@ def test_one_command_makes_a_bundle_that_the_service_takes(small, tmp_path, caps
     words = list(map(str, [*words, "--assignments", 2, "--seed", 5]))
     assert main(words) == 1
     assert "name it with --licence" in capsys.readouterr().err
-    assert main([*words, "--licence", "CC-BY-4.0"]) == 0
+    assert main([*words, "--licence", "CC-BY-SA-4.0"]) == 0
     card = Registry.load(Settings(model_dirs=[tmp_path])).find(task="speech-embedding").card
     assert card.settings == {"codebook_size": 20, "assignments": 2, "logarithm": False, "seed": 5}
     assert card.members[0].dimensions == 20
     assert [data.utterances for data in card.training_data] == [3]  # those of 'train'
-    assert (card.licence.spdx, card.licence.commercial_use) == ("CC-BY-4.0", False)
+    assert (card.licence.spdx, card.licence.commercial_use) == ("CC-BY-SA-4.0", False)
     assert card.parity.largest_difference <= card.parity.tolerance
     assert json.loads(card.model_dump_json()) == json.loads(read_card(tmp_path / card.name / "1").model_dump_json())
 
