@@ -6,8 +6,6 @@ import ctypes
 import os
 from typing import Final
 
-_libc: Final = ctypes.CDLL(None)
-
 _M_ARENA_MAX: Final = -8  # malloc.h
 _ARENAS: Final = 2
 _VARIABLE: Final = "MALLOC_ARENA_MAX"
@@ -19,7 +17,7 @@ def share_arenas() -> None:
     Each thread has an arena of its own else, and what is freed there serves no other. Does nothing where the C library
     has no such call.
     """
-    choose = getattr(_libc, "mallopt", None)
+    choose = getattr(ctypes.CDLL(None), "mallopt", None)
     if choose is not None and _VARIABLE not in os.environ:
         choose(ctypes.c_int(_M_ARENA_MAX), ctypes.c_int(_ARENAS))
 
@@ -29,6 +27,6 @@ def return_free_memory() -> None:
 
     Takes some milliseconds, in which other threads run. Does nothing where the C library has no such call.
     """
-    trim = getattr(_libc, "malloc_trim", None)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(ctypes.c_size_t(0))
