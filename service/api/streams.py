@@ -11,6 +11,7 @@ from service.access.caller import caller_of
 from service.access.origin import is_foreign
 from service.http.exchange import exchange_of
 from service.http.problem_response import problem_response
+from service.loaded import Loaded
 from service.pipeline.video_setup import require_affect, require_faces
 from service.problems import Forbidden
 from service.schemas.streams import AudioConfig, ClientMessage, VideoConfig
@@ -29,9 +30,9 @@ async def stream_audio(websocket: WebSocket) -> None:
     """16 bit PCM in, one message a window out; docs/streaming.md describes the messages."""
     services: Services = websocket.app.state.services
 
-    def open_analyser(message: ClientMessage) -> AudioAnalyser:
+    def open_analyser(message: ClientMessage, loaded: Loaded) -> AudioAnalyser:
         config = cast(AudioConfig, message)
-        live = services.loaded.pipeline.live(live_options(config))
+        live = loaded.pipeline.live(live_options(config))
         return AudioAnalyser(live, config, services.settings.limits.stream_buffer_s)
 
     await _serve(websocket, services, AudioConfig, open_analyser)
@@ -42,10 +43,9 @@ async def stream_video(websocket: WebSocket) -> None:
     """JPEG pictures or action units in, arousal and valence out; docs/streaming.md describes the messages."""
     services: Services = websocket.app.state.services
 
-    def open_analyser(message: ClientMessage) -> StreamAnalyser:
+    def open_analyser(message: ClientMessage, loaded: Loaded) -> StreamAnalyser:
         config = cast(VideoConfig, message)
-        affect = services.loaded.affect
-        usable = require_faces(affect) if config.input == "jpeg" else require_affect(affect)
+        usable = require_faces(loaded.affect) if config.input == "jpeg" else require_affect(loaded.affect)
         return VideoAnalyser(usable.live(live_video_options(config)), config, services.settings.limits)
 
     await _serve(websocket, services, VideoConfig, open_analyser)
@@ -55,16 +55,17 @@ async def _serve(
     websocket: WebSocket,
     services: Services,
     config: type[ClientMessage],
-    open_analyser: Callable[[ClientMessage], StreamAnalyser],
+    open_analyser: Callable[[ClientMessage, Loaded], StreamAnalyser],
 ) -> None:
     limits = services.settings.limits
 
     def open_session(message: ClientMessage) -> StreamSession:
         services.streams.check()
         services.check_capacity()
-        analyser = open_analyser(message)
+        loaded = services.loaded  # what is held keeps these models open, though others take over meanwhile
+        analyser = open_analyser(message, loaded)
         with ExitStack() as stack:
-            stack.enter_context(services.loaded.pipeline.admission.hold(analyser.reserve_s))
+            stack.enter_context(loaded.pipeline.admission.hold(analyser.reserve_s))
             owner = caller_of(websocket.scope).owner
             return StreamSession(analyser, owner, services.work, limits, stack.pop_all())
 

@@ -14,11 +14,12 @@ from service import loaded
 from service.__main__ import main
 from service.services import Services
 from service.settings import Settings
-from tests.plain_wav import wav
+from tests.plain_wav import tone, wav
 from tests.support.job_program import JobProgram
 from tests.support.live_server import LiveServer
 from tests.support.patience import HANG_S, wait_until
-from tests.support.tiny_services import serving_tiny
+from tests.support.stream_client import StreamClient
+from tests.support.tiny_services import pcm, serving_tiny
 from tests.tiny_models import speech_model, speech_weights, write_speech_bundle
 
 SOUND = wav(0.1 * np.sin(np.arange(16_000, dtype=np.float32)))
@@ -99,6 +100,31 @@ def test_what_began_with_the_old_models_ends_with_them(tmp_path: Path, monkeypat
             thread.join(HANG_S)
         assert told == [("1", "anger")]
         assert closed.is_set()
+
+
+def test_a_stream_that_was_broken_off_goes_on_with_the_models_it_began_with(tmp_path: Path) -> None:
+    content = pcm(tone(2.0))
+    with services_of_version_1(tmp_path) as server:
+        before = server.services.loaded.pipeline
+        first = StreamClient(server)
+        session = first.begin()["id"]
+        first.send(content[:32_000])
+        first.break_off()
+        wait_until(lambda: not any(server.services._models._users.values()))
+        write_speech_bundle(tmp_path, version="2")
+        reloading = threading.Thread(target=server.services.reload)
+        reloading.start()
+        wait_until(lambda: server.services.reloads == 1)
+        assert answered(server)[0] == "2"
+        with StreamClient(server) as second:
+            resumed = second.resume(session, received=0)
+            second.send(content[2 * resumed["received_samples"] :])
+            closed = second.end()[-1]
+        assert closed["type"] == "session.closed"
+        assert closed["answer"]["emotion"] is not None
+        reloading.join(HANG_S)
+        assert not reloading.is_alive()
+        assert before.admission.held_s == 0
 
 
 def broken_file(folder: Path) -> None:
