@@ -50,6 +50,8 @@ class JobPlace:
         self._jobs: Jobs | None = None
         self._ownership: Ownership | None = None
         self._closing = threading.Event()
+        self._changing = threading.Lock()
+        self._is_closed = False
         self._keeper: threading.Thread | None = None
         self._obstacle: str | None = None
         self._complained = False
@@ -78,20 +80,29 @@ class JobPlace:
             self._keeper.start()
 
     def close(self) -> None:
-        """Close jobs; the next start continues unfinished ones."""
+        """Close jobs for good; the next start of the service continues unfinished ones."""
+        with self._changing:
+            self._is_closed = True
+            self._stop()
+
+    def reopen(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
+        """Close the jobs and open them with other pipelines; unfinished ones are continued.
+
+        Nothing where jobs were never opened, or are closed for good.
+        """
+        with self._changing:
+            if self._keeper is None or self._is_closed:
+                return
+            self._stop()
+            self._closing.clear()
+            self._obstacle = None
+            self.open(speech, affect)
+
+    def _stop(self) -> None:
         self._closing.set()
         if self._keeper is not None:
             self._keeper.join()
         self._leave()
-
-    def reopen(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
-        """Close the jobs and open them with other pipelines; unfinished ones are continued. Nothing where none are."""
-        if self._keeper is None:
-            return
-        self.close()
-        self._closing.clear()
-        self._obstacle = None
-        self.open(speech, affect)
 
     def _keep(self, speech: SpeechPipeline, affect: VideoPipeline | None) -> None:
         """The keeper thread: lock, open, watch the locks, and begin again when one is lost."""
