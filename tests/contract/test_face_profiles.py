@@ -15,6 +15,7 @@ from tests.conftest import MakeClient
 from tests.media_files import greys, video
 from tests.plain_wav import tone, wav
 from tests.shared_material import shared_file
+from tests.support.job_server import holding
 from tests.support.live_server import LiveServer
 from tests.support.patience import HANG_S, wait_until
 from tests.support.server_events import EVENTS, read_events
@@ -107,8 +108,7 @@ def test_uploads_events_and_jobs_take_it(
     assert job.status_code == 202, job.text
     wait_until(lambda: http.get(job.headers["location"]).json()["state"] not in ("queued", "running"))
     assert http.get(f"{job.headers['location']}/result", headers=headers).content == direct.content
-    for path in faces.services.settings.state_dir.rglob("*"):
-        assert not path.is_file() or document["mean"].encode() not in path.read_bytes()
+    assert holding(faces.services.settings.state_dir, document["mean"].encode()) == []
 
 
 def test_streams_take_it(faces: LiveServer, http: httpx.Client, document: dict[str, Any], smile: bytes) -> None:

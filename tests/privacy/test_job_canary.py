@@ -1,16 +1,13 @@
 """A job's recording is never readable on disk, and gone when the job has ended."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 
 from service.pipeline.audio_options import AudioOptions
-from tests.support.job_server import AUDIO, JobServer, ended, serving_jobs
+from tests.support.job_server import AUDIO, JobServer, ended, holding, serving_jobs
 from tests.support.live_server import connected
 from tests.support.patience import wait_until
 from tests.support.raw_http import post
@@ -22,21 +19,6 @@ CANARY = b"CanaryPatientDoe1961"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
     with serving_jobs(tmp_path_factory.mktemp("canary") / "state") as server:
         yield server
-
-
-def holding(folder: Path, what: bytes = CANARY) -> list[str]:
-    """Files that hold ``what``.
-
-    Another process looks: were a database's file opened and closed here, the locks of this process on it would go.
-    """
-    look = (
-        "import pathlib, sys; what = bytes.fromhex(sys.argv[2]);"
-        "files = [path for path in pathlib.Path(sys.argv[1]).rglob('*') if path.is_file()];"
-        "print(*[path for path in files if what in path.read_bytes()])"
-    )
-    done = subprocess.run([sys.executable, "-c", look, str(folder), what.hex()], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
 
 
 def files_of_jobs(server: JobServer) -> list[str]:
@@ -67,11 +49,11 @@ def test_while_it_runs_there_are_unreadable_bytes_alone(server: JobServer) -> No
     job = send(server, b"gate")
     wait_until(lambda: httpx.get(server.url + job).json()["progress"] > 0)
     assert "upload" in files_of_jobs(server)
-    assert holding(server.state_dir) == []
+    assert holding(server.state_dir, CANARY) == []
     server.plans.gate.set()
     assert end_of(server, job) == "succeeded"
     wait_until(lambda: files_of_jobs(server) == ["result"])
-    assert holding(server.state_dir) == []
+    assert holding(server.state_dir, CANARY) == []
     httpx.delete(server.url + job)
     assert files_of_jobs(server) == []
 
@@ -81,7 +63,7 @@ def test_a_failure_leaves_nothing(server: JobServer, beginning: bytes) -> None:
     job = send(server, beginning)
     assert end_of(server, job) == "failed"
     wait_until(lambda: files_of_jobs(server) == [])
-    assert holding(server.state_dir) == []
+    assert holding(server.state_dir, CANARY) == []
     assert CANARY.decode() not in httpx.get(server.url + job).text
 
 
@@ -93,7 +75,7 @@ def test_a_cancelled_job_leaves_nothing(server: JobServer) -> None:
     assert files_of_jobs(server) == []
     wait_until(lambda: not server.jobs._runner._live)
     assert files_of_jobs(server) == []
-    assert holding(server.state_dir) == []
+    assert holding(server.state_dir, CANARY) == []
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(server: JobServer) -> None:

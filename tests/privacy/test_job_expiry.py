@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from service.jobs.job import Standing
-from tests.privacy.test_job_canary import CANARY, end_of, holding, send
-from tests.support.job_server import serving_jobs
+from tests.privacy.test_job_canary import CANARY, end_of, send
+from tests.support.job_server import holding, serving_jobs
 from tests.support.patience import wait_until
 
 

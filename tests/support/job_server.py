@@ -1,5 +1,7 @@
 """A server that takes jobs: real database, spool and engine, and recordings whose first bytes say what happens."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,3 +79,20 @@ def ended(client: httpx.Client, job: str) -> dict[str, Any]:
     """State of a job after its end."""
     wait_until(lambda: client.get(job).json()["state"] not in ("queued", "running"))
     return client.get(job).json()
+
+
+def holding(folder: Path, what: bytes) -> list[str]:
+    """Files below ``folder`` that hold ``what``; one that goes away meanwhile holds nothing.
+
+    Another process looks: were a database's file opened and closed here, the locks of this process on it would go.
+    """
+    look = """
+import contextlib, pathlib, sys
+for path in pathlib.Path(sys.argv[1]).rglob("*"):
+    with contextlib.suppress(FileNotFoundError):
+        if path.is_file() and bytes.fromhex(sys.argv[2]) in path.read_bytes():
+            print(path)
+"""
+    done = subprocess.run([sys.executable, "-c", look, str(folder), what.hex()], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
