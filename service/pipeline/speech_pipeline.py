@@ -105,7 +105,7 @@ class SpeechPipeline:
         view_for(options, model)  # these refuse a profile, a prior or speakers before the work
         prior_for(options.prior, model.bundle.card)
         self.speaker_rule(options, model)
-        with self.admission.hold(estimate_s(len(data))) as hold:
+        with self.admission.hold(estimate_s(data)) as hold:
             sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, work)
             answer = self._judge.judge(sound, model, options, rest, on_window)
         self._finish(work)
@@ -122,7 +122,7 @@ class SpeechPipeline:
         withheld = self._registry.why_withheld(options.model, options.version)
         model = choose_embedding(self._models.embedding, default, options.model, options.version, withheld)
         self._sounds.check(options)
-        with self.admission.hold(estimate_s(len(data))) as hold:
+        with self.admission.hold(estimate_s(data)) as hold:
             sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, work)
             answer = embed_sound(sound, model, options, self._settings.limits, self._device, rest)
         self._finish(work)
@@ -190,7 +190,7 @@ class SpeechPipeline:
         voice_s = 0.0
         for data in recordings:
             try:
-                with self.admission.hold(estimate_s(len(data))) as hold:
+                with self.admission.hold(estimate_s(data)) as hold:
                     sound, rest = self._sounds.open(data, options, model.speech.sample_rate_hz, hold, work)
                     found, found_s = self._judge.measure(sound, model, rest)
             except Problem as problem:

@@ -1,9 +1,9 @@
 """Admission: a bound on the seconds of media in the system.
 
-A request is admitted twice. Before decoding its length is unknown, so it holds an estimate made from its size
-(:func:`estimate_s`). After decoding the hold is set to the true length, and a recording that does not fit is refused.
-Neither a burst of small files nor one of long compressed files can pile up work. The account is asked first: its own
-limits answer 429, the service's 503.
+A request is admitted twice. Before decoding its length is unknown, so it holds an estimate made from its first bytes
+and its size (:func:`estimate_s`). After decoding the hold is set to the true length, and a recording that does not fit
+is refused. Neither a burst of small files nor one of long compressed files can pile up work. The account is asked
+first: its own limits answer 429, the service's 503.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from service.pipeline.device.account import Account, Holdings, Unlimited, current_account
 from service.pipeline.device.rate import LEAST_RETRY_S, LONGEST_RETRY_S, DecayingRate
@@ -25,12 +26,21 @@ WAKE_S = 0.1
 """Interval at which a waiting job checks whether it was cancelled."""
 
 TYPICAL_BYTES_PER_S = 16_000
-"""Assumed bytes a second: 128 kbit/s as in common compressed sound. 16 kHz PCM has twice, a telephone codec a tenth."""
+"""Assumed bytes a second: 128 kbit/s as in common compressed sound; a telephone codec has a tenth."""
+
+_WAV_BYTE_RATE: Final = slice(28, 32)
+_LARGEST_WAV_BYTES_PER_S: Final = 8 * 192_000 * 8
+"""Eight channels of doubles at 192 kHz. A header that tells more is not believed."""
 
 
-def estimate_s(size_bytes: int) -> float:
-    """Estimated seconds of media in an upload of ``size_bytes``."""
-    return size_bytes / TYPICAL_BYTES_PER_S
+def estimate_s(data: bytes | memoryview) -> float:
+    """Estimated seconds of media in an upload: as the header of a WAV file tells, else by a typical rate."""
+    head = bytes(data[: _WAV_BYTE_RATE.stop])
+    if head[:4] == b"RIFF" and head[8:16] == b"WAVEfmt ":
+        told = int.from_bytes(head[_WAV_BYTE_RATE], "little")
+        if TYPICAL_BYTES_PER_S < told <= _LARGEST_WAV_BYTES_PER_S:
+            return len(data) / told
+    return len(data) / TYPICAL_BYTES_PER_S
 
 
 class Hold:

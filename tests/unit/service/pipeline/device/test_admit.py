@@ -9,6 +9,7 @@ from service.pipeline.device.admit import PATIENT_SHARE, Admission, estimate_s
 from service.pipeline.device.rate import LONGEST_RETRY_S, DecayingRate
 from service.pipeline.device.task import Cancelled
 from service.problems import CapacityExceeded, Draining
+from tests.plain_wav import tone, wav
 from tests.support.clock import Clock
 from tests.support.patience import HANG_S, wait_until
 
@@ -165,8 +166,28 @@ def test_nobody_takes_all_of_the_capacity_from_others() -> None:
         assert admission.requests == 1  # nothing of the former is counted any more
 
 
-def test_estimate_of_telephone_pcm_is_no_more_than_twice_its_length():
-    assert estimate_s(16000 * 2 * 10) == pytest.approx(20.0)
+def with_byte_rate(bytes_per_s: int) -> bytes:
+    recording = bytearray(wav(tone(10.0)))
+    recording[28:32] = bytes_per_s.to_bytes(4, "little")
+    return bytes(recording)
+
+
+@pytest.mark.parametrize(
+    ("recording", "seconds"),
+    [
+        (wav(tone(10.0)), 10.0),
+        (wav(tone(10.0, 48_000), tone(10.0, 48_000), rate_hz=48_000), 10.0),
+        (with_byte_rate(64_000), 5.0),
+        (with_byte_rate(0), 20.0),
+        (with_byte_rate(2**32 - 1), 20.0),
+        (bytes(160_000), 10.0),
+        (b"RIFF", 4 / 16_000),
+        (b"", 0.0),
+    ],
+    ids=["wav", "stereo", "a lie", "rate 0", "impossible", "no wav", "cut", "empty"],
+)
+def test_the_length_is_estimated_from_what_a_header_tells(recording: bytes, seconds: float):
+    assert estimate_s(recording) == pytest.approx(seconds, rel=0.01)
 
 
 def test_work_that_can_wait_gets_room_though_requests_keep_coming() -> None:
