@@ -16,6 +16,7 @@ COMMANDS = {
     "profiles": "score a bundle beside profiles that are drawn from its corpora",
     "leave-out": "train without each corpus, or without its speakers, and score there",
     "verify": "check that bundles compute what their networks compute",
+    "check-clip": "write onto cards what their graphs answer about a known sound",
     "rivals": "openSMILE functionals with a linear SVM on the same partitions",
     "faces": "make the face bundle from the publisher's file, or from the package index",
     "action-units": "train the action-unit heads on synthetic faces, evaluate and export them",

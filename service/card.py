@@ -112,6 +112,17 @@ class Parity(_Frozen):
     against: str
 
 
+class CheckClip(_Frozen):
+    """Answers of the graphs about a sound that anybody can make again: :mod:`service.pipeline.speech.check_clip`."""
+
+    outputs: dict[str, dict[str, list[float]]] = Field(
+        description="by role of the graph and by output: 16 of its numbers at even distances, or all where it has fewer"
+    )
+    tolerance: float = Field(
+        gt=0, description="largest difference allowed, as a share of an output's largest number where that is above 1"
+    )
+
+
 class FileEntry(_Frozen):
     """One file of the bundle."""
 
@@ -161,6 +172,9 @@ class Card(_Frozen):
     known_limits: list[str]
     exporter: dict[str, str] = Field(description="program and versions that made the files")
     parity: Parity | None = None
+    check_clip: CheckClip | None = Field(
+        None, description="answers about a known sound, which a service must give too; null of models without sound"
+    )
     priority: int = Field(0, description="the highest of its task is the default model")
     files: dict[str, FileEntry] = Field(min_length=1)
 

@@ -11,15 +11,13 @@ import numpy as np
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
 from service.pipeline.results import AudioEmotion, FloatArray
+from service.pipeline.speech.check_clip import CLIP_S, check_clip
 
 if TYPE_CHECKING:
     from service.pipeline.speech_pipeline import SpeechPipeline
     from service.registry import Bundle
 
 PROBE_RATE_HZ = 16_000
-PROBE_S = 3.0
-_PITCH_HZ = 120.0
-_SYLLABLES_HZ = 4.0  # the strongest modulation of speech
 
 
 def judge_probe(pipeline: SpeechPipeline, bundle: Bundle, patience_s: float) -> AudioEmotion:
@@ -42,11 +40,8 @@ def judge_probe(pipeline: SpeechPipeline, bundle: Bundle, patience_s: float) -> 
 
 
 def probe_samples() -> FloatArray:
-    """Three seconds of a buzz with a voice's pitch and rhythm, on the grid of 16-bit samples: float32 [n]."""
-    times_s = np.arange(round(PROBE_S * PROBE_RATE_HZ)) / PROBE_RATE_HZ
-    buzz = sum(np.sin(2 * np.pi * _PITCH_HZ * harmonic * times_s) / harmonic for harmonic in range(1, 20))
-    loudness = 0.5 - 0.5 * np.cos(2 * np.pi * _SYLLABLES_HZ * times_s)
-    return (np.round(0.2 * buzz * loudness * 32768) / 32768).astype(np.float32)
+    """The check clip at the probe's rate, on the grid of 16-bit samples: float32 [n]."""
+    return check_clip(PROBE_RATE_HZ, CLIP_S)
 
 
 def probe_wav() -> bytes:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.bundle.check_clip import with_check_clip
 from service.card import CARD_FILE_NAME, Card, FileEntry, read_card, write_card
 
 TENSORS_ROLE = "tensors"
@@ -28,6 +29,8 @@ CardMaker = Callable[[dict[str, FileEntry]], Card]
 
 def write_bundle(out: Path, contents: Mapping[str, Content], make_card: CardMaker) -> Path:
     """Write ``<out>/<name>/<version>/`` with all files and ``card.json``; a former bundle there is replaced.
+
+    The card tells what graphs of sound answer about the check clip.
 
     Args:
         out: folder of bundles, made where it is missing.
@@ -66,6 +69,7 @@ def _draft(place: Path, contents: Mapping[str, Content], make_card: CardMaker) -
         draft = Path(scratch) / "draft"
         draft.mkdir()
         card = make_card({name: _write_file(draft / name, content) for name, content in contents.items()})
+        card = card if card.check_clip else with_check_clip(card, draft)
         write_card(card, draft)
         yield draft, card
 

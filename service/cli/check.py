@@ -148,11 +148,12 @@ def _start_pipeline(settings: Settings, registry: Registry, decoder: Decoder, st
 def _judge_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
     began_s = time.monotonic()
     result = judge_probe(pipeline, bundle, PATIENCE_S)
+    as_told = "" if bundle.card.check_clip is None else "; the check clip is answered as its card says"
     took_ms = 1000 * (time.monotonic() - began_s)
     probabilities = result.channels[0].probabilities
     if probabilities is None:
-        return f"ran; found no speech in {result.media.duration_s:g} s of tone in {took_ms:.0f} ms"
-    return f"ran; {len(probabilities)} probabilities for {result.media.duration_s:g} s in {took_ms:.0f} ms"
+        return f"ran; found no speech in {result.media.duration_s:g} s of tone in {took_ms:.0f} ms{as_told}"
+    return f"ran; {len(probabilities)} probabilities for {result.media.duration_s:g} s in {took_ms:.0f} ms{as_told}"
 
 
 def _embed_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:

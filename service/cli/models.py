@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -83,6 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _pin(settings: Settings, model: str | None) -> int:
     """Set, remove or tell the pin."""
+    from service.pipeline.device.session import resolve_provider
+    from service.pipeline.speech.load import load_models
     from service.registry import Registry, pin_file, pinned_model
 
     if model is None:
@@ -94,10 +97,13 @@ def _pin(settings: Settings, model: str | None) -> int:
         sys.stdout.write("no model is pinned\n")
         return 0
     name, _, version = model.partition(":")
+    registry = Registry.load(settings, pin=False)
     try:
-        Registry.load(settings, pin=False).find(name, version or None)
+        bundle = registry.find(name, version or None)
     except ModelNotFound as problem:
         raise UsageError(f"{model}: {problem.detail}") from problem
+    # Its graph runs, and answers about its check clip what its card says.
+    load_models(settings, replace(registry, bundles=(bundle,)), resolve_provider(settings.device)).warm_up()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = file.with_suffix(".unfinished")
     unfinished.write_text(f"{model}\n", "utf-8")

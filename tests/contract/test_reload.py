@@ -10,8 +10,10 @@ import httpx
 import numpy as np
 import pytest
 
+from export.__main__ import main as export_main
 from service import loaded
 from service.__main__ import main
+from service.card import read_card, write_card
 from service.services import Services
 from service.settings import Settings
 from tests.plain_wav import tone, wav
@@ -134,7 +136,15 @@ def broken_file(folder: Path) -> None:
 def not_a_number(folder: Path) -> None:
     weights = speech_weights(2)
     nothing = speech_model(2).replace(weights.tobytes(), np.full_like(weights, np.nan).tobytes())
-    write_speech_bundle(folder, version="2", model=nothing)
+    write_speech_bundle(folder, version="2", model=nothing, runs=False)
+
+
+def other_weights(folder: Path) -> None:
+    weights = speech_weights(2)
+    other = speech_model(2).replace(weights.tobytes(), (-weights).tobytes())
+    bundle = write_speech_bundle(folder, version="2", model=other)
+    told = read_card(folder / "tiny/1").check_clip
+    write_card(read_card(bundle).model_copy(update={"check_clip": told}), bundle)
 
 
 def nothing_left(folder: Path) -> None:
@@ -147,6 +157,7 @@ def nothing_left(folder: Path) -> None:
     [
         (broken_file, "tiny/2"),
         (not_a_number, "tiny/2: its graph fails: the graph gave a number that is not finite"),
+        (other_weights, "tiny/2: the 'probabilities' of its check clip differs from its card's by 0."),
         (nothing_left, "there is no model that may be served"),
     ],
 )
@@ -161,6 +172,25 @@ def test_models_that_do_not_work_change_nothing(tmp_path: Path, spoil, reason: s
         assert told["reloads"] == 1
         assert reason in str(told["reload_problem"])
         assert any(line["message"] == "the models in use stay" for line in server.log_lines())
+
+
+def test_a_model_that_answers_otherwise_than_its_card_says_is_neither_pinned_nor_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_speech_bundle(tmp_path)
+    monkeypatch.setenv("EMOSERVE_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("EMOSERVE_MODEL_DIRS", f'["{tmp_path}"]')
+    assert main(["models", "pin", "tiny:1"]) == 0
+    other_weights(tmp_path)
+    capsys.readouterr()
+    assert main(["models", "pin", "tiny:2"]) == 1
+    assert "'probabilities' of its check clip differs" in capsys.readouterr().err
+    assert main(["models", "pin"]) == 0
+    assert capsys.readouterr().out == "tiny:1\n"
+    assert main(["check"]) == 1
+    assert "FAIL  models: bundle tiny/2: the 'probabilities' of its check clip differs" in capsys.readouterr().out
+    assert export_main(["check-clip", str(tmp_path / "tiny/2")]) == 0
+    assert main(["models", "pin", "tiny:2"]) == 0
 
 
 def test_models_that_are_too_slow_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

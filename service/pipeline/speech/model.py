@@ -18,6 +18,7 @@ import numpy as np
 from service.card import SpeechInput
 from service.pipeline.device.session import CPU, Array, Session
 from service.pipeline.results import DoubtBound, FloatArray, ModelReference
+from service.pipeline.speech.check_clip import check_clip, largest_difference, told_numbers
 from service.pipeline.speech.profile import ProfiledClip
 from service.problems import Unprocessable
 from service.registry import Bundle, BundleError
@@ -127,7 +128,7 @@ class SpeechModel:
         """Run every batch size once, the largest first, so that no request pays for it.
 
         Raises:
-            BundleError: the graph fails, or gives what the card does not say.
+            BundleError: the graph fails, or gives what the card does not say, about the check clip too.
         """
         angle = np.arange(self.window_samples) * (2 * np.pi * 220 / self.speech.sample_rate_hz)
         tone = np.sin(angle).astype(np.float32)
@@ -138,6 +139,27 @@ class SpeechModel:
             cause = str(error).strip().split("\n", 1)[0]
             raise self.error(f"its graph fails: {cause}") from error
         self.check(answers[0])
+        self._check_clip()
+
+    def answers_about_clip(self) -> dict[str, list[float]]:
+        """Every output about the check clip, as cards keep it. Raises as :meth:`run`."""
+        clip = check_clip(self.speech.sample_rate_hz, self.speech.max_length_s)
+        (answer,) = self.run_with({}, [clip], self.session.output_names)
+        return {name: told_numbers(values) for name, values in answer.items()}
+
+    @property
+    def role(self) -> str:
+        """Role of the graph's file in its bundle."""
+        return "model"
+
+    def _check_clip(self) -> None:
+        told = self.bundle.card.check_clip
+        if told is None:
+            return
+        difference, output = largest_difference(told.outputs.get(self.role, {}), self.answers_about_clip())
+        if difference > told.tolerance:
+            cause = f"the '{output}' of its check clip differs from its card's by {difference:.2g}"
+            raise self.error(f"{cause}, where {told.tolerance:g} is allowed")
 
     def check(self, answer: WindowAnswer) -> None:
         """Compare the answer for a tone of :attr:`window_samples` with the card.
@@ -221,6 +243,11 @@ class EmotionModel(SpeechModel):
         super().warm_up()
         for other in self._others.values():
             other.warm_up()
+
+    @property
+    def role(self) -> str:
+        """See :attr:`SpeechModel.role`."""
+        return self.bundle.card.graph_role(self.domain)
 
     @cached_property
     def profiled(self) -> ProfiledRunner:
