@@ -6,20 +6,29 @@ import ctypes
 import os
 from typing import Final
 
-_M_ARENA_MAX: Final = -8  # malloc.h
-_ARENAS: Final = 2
-_VARIABLE: Final = "MALLOC_ARENA_MAX"
+MIB: Final = 2**20
+
+_CHOICES: Final = {
+    "MALLOC_ARENA_MAX": (-8, 2),
+    "MALLOC_MMAP_THRESHOLD_": (-3, 4 * MIB),
+    "MALLOC_TRIM_THRESHOLD_": (-1, 32 * MIB),
+}
+"""Variable of glibc, its number in malloc.h, and what the service chooses.
+
+Each thread has an arena of its own else, and what is freed there serves no other. The thresholds grow else with the
+blocks that are freed, and large blocks then stay in arenas; set once, they no longer grow.
+"""
 
 
-def share_arenas() -> None:
-    """Let all threads share two arenas of glibc, unless its variable says otherwise. Call it before there are threads.
+def choose_malloc() -> None:
+    """Let threads share two arenas of glibc, and let large freed blocks go. Call it before there are threads.
 
-    Each thread has an arena of its own else, and what is freed there serves no other. Does nothing where the C library
-    has no such call.
+    A variable of glibc in the environment goes before. Does nothing where the C library has no such call.
     """
     choose = getattr(ctypes.CDLL(None), "mallopt", None)
-    if choose is not None and _VARIABLE not in os.environ:
-        choose(ctypes.c_int(_M_ARENA_MAX), ctypes.c_int(_ARENAS))
+    for variable, (number, value) in _CHOICES.items():
+        if choose is not None and variable not in os.environ:
+            choose(ctypes.c_int(number), ctypes.c_int(value))
 
 
 def return_free_memory() -> None:

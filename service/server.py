@@ -22,7 +22,7 @@ from service.app import create_app
 from service.health import Phase
 from service.http.protocol import bounded_protocol
 from service.http.websocket import StreamProtocol
-from service.memory import return_free_memory, share_arenas
+from service.memory import choose_malloc, return_free_memory
 from service.pipeline.decoding.confinement import forbid_core_dumps
 from service.places import process_file
 from service.problems import Problem
@@ -213,7 +213,7 @@ def serve(settings: Settings, services: Services | None = None, on_ready: Callab
     """
     configure_logging(settings.log_level)
     forbid_core_dumps()
-    share_arenas()
+    choose_malloc()
     services = services or Services(settings)
     warn_of_openness(settings)
     warn_of_unread(os.environ)

@@ -108,6 +108,25 @@ class Recogniser(nn.Module):
             Float32 [steps, batch, units] a layer, without meaning beyond a clip, and bool [steps, batch]: whether a
             step lies inside its clip.
         """
+        states, _, inside = self._run(magnitudes, frames)
+        return states, inside
+
+    def forward(self, magnitudes: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Logarithms of the characters' probabilities, float32 [steps, batch, characters], and steps, int64 [batch]."""
+        _, normed, _ = self._run(magnitudes, frames)
+        return self._scores(normed[-1]), last_steps(frames)
+
+    def scores_by_layer(self, magnitudes: Tensor, frames: Tensor) -> tuple[list[Tensor], Tensor]:
+        """What the characters' layer says behind each GRU layer, the last as :meth:`forward`; and steps."""
+        _, normed, _ = self._run(magnitudes, frames)
+        return [self._scores(x) for x in normed], last_steps(frames)
+
+    def _scores(self, normed: Tensor) -> Tensor:
+        scores: Tensor = self.characters(normed)
+        return scores.log_softmax(dim=2)
+
+    def _run(self, magnitudes: Tensor, frames: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """States of each GRU layer, the same normalised, and which steps lie inside."""
         x = scaled(magnitudes, frames, self.config.scaling)[:, None]
         steps = first_steps(frames)
         for convolution, norm in zip(self.convolutions, self.convolution_norms, strict=True):
@@ -117,18 +136,14 @@ class Recogniser(nn.Module):
             steps = steps - (KERNELS[1][1] - 1)
         steps, x = last_steps(frames), x.flatten(1, 2).permute(2, 0, 1)
         turned, inside = turning(len(x), steps)
-        found: list[Tensor] = []
-        for index, layer in enumerate(self.layers):
-            onward, homeward = layer(_normed(self.norms[index - 1], x, inside) if index else x, turned)
-            x = onward + homeward
-            found.append(x)
-        return found, inside
-
-    def forward(self, magnitudes: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Logarithms of the characters' probabilities, float32 [steps, batch, characters], and steps, int64 [batch]."""
-        states, inside = self.states(magnitudes, frames)
-        scores = self.characters(_normed(self.norms[-1], states[-1], inside))
-        return scores.log_softmax(dim=2), last_steps(frames)
+        states: list[Tensor] = []
+        normed: list[Tensor] = []
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            onward, homeward = layer(x, turned)
+            states.append(onward + homeward)
+            x = _normed(norm, states[-1], inside)
+            normed.append(x)
+        return states, normed, inside
 
 
 def _normed(norm: nn.Module, x: Tensor, inside: Tensor) -> Tensor:

@@ -22,6 +22,9 @@ TEMPO = (0.85, 1.15)
 GAIN_DB = (-3.0, 6.0)
 """Ranges of augmentation (B10)."""
 
+INNER_SHARE = 0.5
+"""Share of the loss that is of the layers before the last, through the same characters' layer (Lee 2021)."""
+
 Magnitudes = NDArray[np.float16]
 
 
@@ -91,11 +94,13 @@ class RecogniserTrainer(Trainer[Recogniser]):
             value = self._readings.magnitudes[row]
             shortest = 2 * 2 * len(self._targets[row]) + LEAST_FRAMES
             values.append(augmented(random, value, min(shortest, value.shape[1])) if self._augment else value)
-        scores, steps = self.network(*batch_of(values))
+        scores, steps = self.network.scores_by_layer(*batch_of(values))
         wanted = [torch.tensor(self._targets[row]) for row in rows]
         lengths = torch.tensor([len(target) for target in wanted])
-        loss: Tensor = functional.ctc_loss(scores, torch.cat(wanted), steps, lengths, zero_infinity=True)
-        return loss
+        *inner, outer = (
+            functional.ctc_loss(layer, torch.cat(wanted), steps, lengths, zero_infinity=True) for layer in scores
+        )
+        return (1 - INNER_SHARE) * outer + INNER_SHARE * torch.stack(inner).mean() if inner else outer
 
 
 def transcribe(network: Recogniser, magnitudes: Sequence[Magnitudes], batch_size: int = 16) -> list[str]:

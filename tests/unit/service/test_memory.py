@@ -38,13 +38,13 @@ def test_freed_memory_goes_back_to_the_system():
 
 PROGRAM = """
 import ctypes, threading
-from service.memory import share_arenas
+from service.memory import choose_malloc
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
 libc.fopen.restype = ctypes.c_void_p
 libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
 libc.fclose.argtypes = [ctypes.c_void_p]
-share_arenas()
+choose_malloc()
 barrier = threading.Barrier(16)
 def work():
     barrier.wait()
@@ -59,13 +59,50 @@ libc.fclose(file)
 """
 
 
-@pytest.mark.parametrize(("settings", "most"), [({}, 2), ({"MALLOC_ARENA_MAX": "5"}, 5)])
-def test_threads_share_arenas_unless_a_variable_says_how_many(settings: dict[str, str], most: int):
+def run_without_malloc_variables(program: str, settings: dict[str, str], *arguments: str) -> str:
     known = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=known | settings, cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *arguments],
+        env=known | settings,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert ran.stdout.count("<heap ") == most
+    return ran.stdout
+
+
+@pytest.mark.parametrize(("settings", "most"), [({}, 2), ({"MALLOC_ARENA_MAX": "5"}, 5)])
+def test_threads_choose_malloc_unless_a_variable_says_how_many(settings: dict[str, str], most: int):
+    assert run_without_malloc_variables(PROGRAM, settings).count("<heap ") == most
+
+
+LARGE_AFTER_LARGER = """
+import ctypes, sys
+from service.memory import choose_malloc
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+choose_malloc()
+libc.free(libc.malloc(16 * 2**20))  # raises the threshold to 16 MiB where nothing has set it
+held = libc.malloc(int(sys.argv[1]))
+maps = [line.split()[0].split("-") for line in open("/proc/self/maps") if "[heap]" in line]
+print(any(int(start, 16) <= held < int(end, 16) for start, end in maps))
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "settings", "in_heap"),
+    [
+        (2 * MIB, {}, "True"),
+        (8 * MIB, {}, "False"),
+        (8 * MIB, {"MALLOC_MMAP_THRESHOLD_": str(16 * MIB)}, "True"),
+        (2 * MIB, {"MALLOC_MMAP_THRESHOLD_": str(MIB)}, "False"),
+    ],
+)
+def test_large_blocks_stay_out_of_the_heap_as_a_variable_or_the_service_says(
+    size: int, settings: dict[str, str], in_heap: str
+):
+    assert run_without_malloc_variables(LARGE_AFTER_LARGER, settings, str(size)) == f"{in_heap}\n"
 
 
 def test_a_server_gives_memory_back_after_requests_and_not_without(monkeypatch: pytest.MonkeyPatch):
