@@ -81,6 +81,10 @@ def test_neither_batch_nor_padding_changes_a_clip(scaling) -> None:
     longer = np.pad(waveform, ((0, 0), (0, 9000)), constant_values=0.7)  # what lies beyond a clip is ignored
     with torch.inference_mode():
         together, steps = network(*magnitude(torch.from_numpy(longer), torch.from_numpy(lengths)))
+        by_layer, _ = network.scores_by_layer(*magnitude(torch.from_numpy(longer), torch.from_numpy(lengths)))
+        assert len(by_layer) == network.config.layers
+        assert torch.equal(by_layer[-1], together)
+        assert not torch.allclose(by_layer[0], together)
         for row, clip in enumerate(CLIPS):
             alone, (count,) = network(*heard([clip]))
             assert count == steps[row]
