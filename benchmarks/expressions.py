@@ -46,7 +46,7 @@ def run() -> None:
     if not data.is_dir():
         sys.stderr.write(f"expressions: not measured; needs {data}\n")
         return
-    prior = Path("models/affect-prior/2")
+    prior = Path("models/affect-prior/3")
     for points, name in FILES.items():
         faces = load_synthetic_faces(data / name)
         judged = held_out(faces, seed=0) & ~faces.is_neutral

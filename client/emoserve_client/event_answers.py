@@ -83,6 +83,8 @@ class AffectRows(Record):
 
     Attributes:
         time_s: seconds from the beginning of the video, or from the stream's first frame.
+        arousal_uncertainty, valence_uncertainty: half of the values' 95 % intervals over refits of the model; None of a
+            model that tells none.
         face: number of the face; None in a live stream.
         is_final: whether these rows stay as they are.
     """
@@ -94,6 +96,8 @@ class AffectRows(Record):
     face: int | None
     is_final: bool
     raw: Document = field(repr=False)
+    arousal_uncertainty: Column | None = None
+    valence_uncertainty: Column | None = None
 
     @classmethod
     def read(cls, raw: Document) -> Self:

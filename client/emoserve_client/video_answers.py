@@ -9,13 +9,19 @@ from emoserve_client.common_answers import AnsweringModel, Column, Document, Med
 
 @dataclass(frozen=True)
 class AffectTimeline(Record):
-    """Columns with ten values a second; None where no face is known."""
+    """Columns with ten values a second; None where no face is known.
+
+    An uncertainty is half of the value's 95 % interval over refits of the model; its column is None of a model that
+    tells none.
+    """
 
     time_s: Sequence[float]
     arousal: Column
     valence: Column
     face_confidence: Column
     speech: Column | None
+    arousal_uncertainty: Column | None
+    valence_uncertainty: Column | None
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Attribution(Record):
-    """Share of each feature in the answer: rows are ``features``, columns ``lags_s`` (seconds from the answer)."""
+    """Share of each feature in the answer: rows are ``features``, columns ``lags_s`` (seconds from the answer).
+
+    A baseline is what the model answers to a face at rest. ``moments`` has columns about the stretches in which one
+    feature moved a target most: 'target', 'start_s', 'end_s', 'feature', 'contribution' and 'words'. All three are None
+    of a service that does not tell them.
+    """
 
     features: Sequence[str]
     lags_s: Sequence[float]
@@ -38,6 +49,9 @@ class Attribution(Record):
     valence: Sequence[Sequence[float]]
     arousal_by_feature: Sequence[float]
     valence_by_feature: Sequence[float]
+    arousal_baseline: float | None
+    valence_baseline: float | None
+    moments: Mapping[str, Sequence[object]] | None
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Affect networks as ONNX graphs: ``features`` float32 [batch, steps, 37] → ``affect`` float32 [batch,
-steps].
+steps], and where a spread of the filter is known its ``uncertainty``, of the same shape.
 
 Written node by node, so the names that the service relies on (``filter``, ``bias``) are certain, and no
 tracer's version can change them. The answer is clipped to −1…1 inside the graph.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,20 @@ from export.graph.builder import FLOAT, GraphBuilder
 OPSET = 17
 IR_VERSION = 8  # the oldest that holds opset 17, so older runtimes read the file too
 LIMIT = 1.0
+NORMAL_95 = 1.96  # half width of a normal distribution's 95 % interval, in standard deviations
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far apart refits of a filter lie that is one smoothing window for all columns.
+
+    Attributes:
+        window: float64 [taps], an odd number of them around the moment of the answer.
+        covariance: float64 [38, 38], of the columns' weights and, last, of the bias.
+    """
+
+    window: NDArray[np.float64]
+    covariance: NDArray[np.float64]
 
 
 class _Graph(GraphBuilder):
@@ -32,6 +47,18 @@ class _Graph(GraphBuilder):
         """Append a node that takes the signal and ``inputs``; returns its output, the new signal."""
         self.signal = self.add(operator, self.signal, *inputs, **attributes)
         return self.signal
+
+    def tell_uncertainty(self, spread: Spread) -> None:
+        """Declare the output ``uncertainty``: half the 95 % interval of the answer over the refits."""
+        values, vectors = np.linalg.eigh(spread.covariance)
+        root = NORMAL_95 * (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+        window = self.floats(np.tile(spread.window, (COLUMN_COUNT, 1, 1)))
+        by_column = self.add("Transpose", self.signal, perm=[0, 2, 1])
+        pads = list(same_padding(len(spread.window)))
+        smooth = self.add("Conv", by_column, window, pads=pads, group=COLUMN_COUNT)
+        moved = self.add("MatMul", self.add("Transpose", smooth, perm=[0, 2, 1]), self.floats(root[:-1]))
+        width = self.add("ReduceL2", self.add("Add", moved, self.floats(root[-1])), axes=[-1], keepdims=0)
+        self.output("uncertainty", width, FLOAT, ["batch", "steps"])
 
     def finish(self) -> onnx.ModelProto:
         """The checked model."""
@@ -56,9 +83,13 @@ def affect_graph(network: nn.Module) -> onnx.ModelProto:
     raise TypeError(f"no graph for {type(network).__name__}")
 
 
-def one_filter_graph(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> onnx.ModelProto:
+def one_filter_graph(
+    weights: NDArray[np.float32], bias: NDArray[np.float32], spread: Spread | None = None
+) -> onnx.ModelProto:
     """Networks C, D and E; float32 weights [1, 37, kernel] and bias [1] are called ``filter`` and ``bias``."""
     graph = _Graph()
+    if spread is not None:
+        graph.tell_uncertainty(spread)
     graph.then("Transpose", perm=[0, 2, 1])
     names = (graph.constant(weights.astype(np.float32), "filter"), graph.constant(bias.astype(np.float32), "bias"))
     graph.then("Conv", *names, pads=list(same_padding(weights.shape[-1])))

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.affect.bundle import affect_settings, graph_parity, write_affect_bundle
-from export.affect.graph import one_filter_graph
+from export.affect.graph import Spread, one_filter_graph
 from export.affect.prior_card import TEXT
-from export.affect.rating_model import HeldOut, fit_coefficients, held_out
+from export.affect.rating_model import REFITS, HeldOut, fit_coefficients, held_out, refits
 from export.affect.ratings import LOWEST_RATING, RATING_RANGE, SHARED_UNITS, Ratings, read_ratings
 from service.card import Card, Measurement
 from service.pipeline.affect.attribution import AffectFilter, answers, steps_before
@@ -91,12 +91,13 @@ COMMAND = "emoserve-export affect-prior --ratings FILE --out DIR"
 
 @dataclass(frozen=True)
 class Prior:
-    """Column weights of both targets, float64 [37] each, what each says of a face at rest, and the units' fit on people
-    held out.
+    """Column weights of both targets, float64 [37] each, what each says of a face at rest, the covariance of both over
+    refits, float64 [38, 38], and the units' fit on people held out.
     """
 
     weights: dict[str, NDArray[np.float64]]
     rest: dict[str, float]
+    covariances: dict[str, NDArray[np.float64]]
     fits: dict[str, HeldOut]
     free_fits: dict[str, HeldOut]
 
@@ -112,13 +113,14 @@ def fit_prior(ratings: Ratings, seed: int = 0) -> Prior:
     A face at rest (all units 0) gets a valence of 0 and the arousal of a clip rated 'nothing' on both scales, where 0
     is the average clip. That is the filter's bias: it does not fade where a recording begins and ends.
     """
-    weights, rest, fits, free_fits = {}, {}, {}, {}
+    weights, rest, covariances, fits, free_fits = {}, {}, {}, {}, {}
     for target, rating in target_ratings(ratings).items():
         expected = np.array([EXPECTED[target].get(unit, 0.0) for unit in SHARED_UNITS])
         coefficients = fit_coefficients(ratings.evidence, rating, expected)
-        column = np.zeros(len(COLUMNS))
-        for unit, coefficient in zip(SHARED_UNITS, coefficients, strict=True):
-            column[COLUMNS.index(f"{unit}_mean")] = coefficient / UNIT_DEVIATION[unit] / RATING_RANGE
+        column = _column_weights(coefficients)
+        drawn, means = refits(ratings.evidence, rating, ratings.subject, expected, seed)
+        rests = (2 * LOWEST_RATING - means) / RATING_RANGE if target == "arousal" else np.zeros(REFITS)
+        covariances[target] = np.cov([*_column_weights(drawn).T, rests])
         rest[target] = 0.0
         if target == "arousal":
             rest[target] = float(2 * LOWEST_RATING - rating.mean()) / RATING_RANGE
@@ -129,7 +131,15 @@ def fit_prior(ratings: Ratings, seed: int = 0) -> Prior:
         weights[target] = column
         fits[target] = held_out(ratings.evidence, rating, ratings.subject, expected, seed)
         free_fits[target] = held_out(ratings.evidence, rating, ratings.subject, None, seed)
-    return Prior(weights, rest, fits, free_fits)
+    return Prior(weights, rest, covariances, fits, free_fits)
+
+
+def _column_weights(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of the columns, float64 [..., 37], that the units' coefficients [..., 16] stand for."""
+    columns = np.zeros((*coefficients.shape[:-1], len(COLUMNS)))
+    for index, unit in enumerate(SHARED_UNITS):
+        columns[..., COLUMNS.index(f"{unit}_mean")] = coefficients[..., index] / UNIT_DEVIATION[unit] / RATING_RANGE
+    return columns
 
 
 def smoothing_window() -> NDArray[np.float64]:
@@ -152,10 +162,12 @@ def write_prior(ratings_path: Path, folder: Path, seed: int = 0) -> Card:
     rng = np.random.default_rng(seed)
     features = rng.uniform(0, 5, (2, 300, len(COLUMNS))).astype(np.float32)
     graphs, cases = {}, []
+    window = smoothing_window()
     for target, column in prior.weights.items():
-        weights = np.outer(column, smoothing_window()).astype(np.float32)
+        weights = np.outer(column, window).astype(np.float32)
         bias = np.array([prior.rest[target]], np.float32)
-        graphs[target] = one_filter_graph(weights[None], bias)
+        spread = Spread(window[window > 0], prior.covariances[target])
+        graphs[target] = one_filter_graph(weights[None], bias, spread)
         model = AffectFilter(weights.astype(np.float64), float(bias[0]))
         cases.append((graphs[target], features, np.stack([answers(sequence, model) for sequence in features])))
     return write_affect_bundle(
@@ -164,14 +176,14 @@ def write_prior(ratings_path: Path, folder: Path, seed: int = 0) -> Card:
         TEXT,
         affect_settings(KERNEL, list(graphs), [0.0, 0.0], "prior", SMOOTHING_HALF_S),
         graph_parity(cases, "the filter applied in float64"),
-        [_measurement(target, prior) for target in graphs],
+        [measurement for target in graphs for measurement in _measurements(target, prior)],
     )
 
 
-def _measurement(target: str, prior: Prior) -> Measurement:
+def _measurements(target: str, prior: Prior) -> tuple[Measurement, Measurement]:
     fit, free = prior.fits[target], prior.free_fits[target]
     rating = "positive + negative" if target == "arousal" else "positive − negative"
-    return Measurement(
+    correlation = Measurement(
         metric="pearson_correlation",
         value=round(fit.correlation, 4),
         interval_95=(round(fit.interval_95[0], 4), round(fit.interval_95[1], 4)),
@@ -191,3 +203,14 @@ def _measurement(target: str, prior: Prior) -> Measurement:
         },
         command=COMMAND,
     )
+    error = Measurement(
+        metric="root_mean_square_error",
+        value=round(fit.error / RATING_RANGE, 4),
+        interval_95=(round(fit.error_95[0] / RATING_RANGE, 4), round(fit.error_95[1] / RATING_RANGE, 4)),
+        data=correlation.data,
+        split=correlation.split,
+        n=fit.clips,
+        protocol=f"Of {target} on the scale of −1…1, of the same predictions against the rating of each clip.",
+        command=COMMAND,
+    )
+    return correlation, error

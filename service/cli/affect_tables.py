@@ -10,7 +10,7 @@ from service.cli.table_parts import plain_table, signed_or_dash
 from service.pipeline.video.video_results import VideoAffect
 from service.render.channels import plain_values
 from service.render.plot_style import clock, percent, signed
-from service.render.video_words import facts_of, feature_in_words, reading_note, unit_in_words
+from service.render.video_words import facts_of, feature_in_words, moment_in_words, reading_note, unit_in_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -89,8 +89,11 @@ def _drivers(result: VideoAffect) -> list[str]:
     if parts is None:
         return []
     lines = []
-    for target, sums in (("arousal", parts.arousal_by_feature), ("valence", parts.valence_by_feature)):
+    for target, sums, baseline in (
+        ("arousal", parts.arousal_by_feature, parts.arousal_baseline),
+        ("valence", parts.valence_by_feature, parts.valence_baseline),
+    ):
         order = np.argsort(-np.abs(sums))[:_SHOWN].tolist()
         words = [f"{feature_in_words(parts.features[index])} {signed(float(sums[index]))}" for index in order]
-        lines.append(f"  moved {target}: {'; '.join(words)}")
-    return lines
+        lines.append(f"  moved {target} from {signed(baseline)} at rest: {'; '.join(words)}")
+    return lines + [f"  {moment_in_words(one)}: {one.target} {signed(one.contribution)}" for one in parts.moments]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from service.pipeline.affect.attribution import Attribution
+from service.pipeline.affect.attribution import Attribution, Moment
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.neutral import NeutralUse
 from service.pipeline.prior import PriorUse
@@ -39,6 +39,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
         FlagSpan,
         MediaInfo,
         ModelReference,
+        Moment,
         NeutralUse,
         PriorUse,
         ProfileUse,

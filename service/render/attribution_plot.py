@@ -12,7 +12,7 @@ from service.pipeline.video.video_results import VideoAffect
 from service.render.plot_page import BOTTOM, GAP, HEADING, TOP, Page
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style, bare, signed
 from service.render.plot_timeline import draw_cells
-from service.render.video_words import facts_of, feature_in_words, footnotes
+from service.render.video_words import facts_of, feature_in_words, footnotes, moment_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 # Inches.
 _LEFT, _ROW, _MAP, _BARS, _BETWEEN, _AXIS, _SCALE = 2.75, 0.215, 2.3, 1.35, 0.3, 0.42, 0.58
 _NAMED_BARS = 5
-_RULE = (
-    "Green raises the answer, pink lowers it; bars add up to the mean before clipping. Lag 0 is the moment answered."
-)
+_LINE = 0.2
+_RULE = "Green raises the answer, pink lowers it, from that of a face at rest. Lag 0 is the moment answered."
+_MATTER = 0.8
+"""Share of all contributions of a target that the rows drawn for it make up; the others are one row."""
 _LEAST = 1e-9  # keeps the scale finite where all cells are 0
 
 
@@ -39,26 +40,34 @@ class _AttributionPage(Page):
     def __init__(self, result: VideoAffect, attribution: Attribution, style: Style) -> None:
         self.result = result
         self.attribution = attribution
-        self.rows_height = _ROW * len(attribution.features)
-        super().__init__(style, TOP + HEADING + self.rows_height + _AXIS + _SCALE + GAP + BOTTOM, _LEFT)
+        self.rows = rows_that_matter(attribution)
+        self.rows_height = _ROW * (len(self.rows) + 1)
+        self.lines = {
+            target: [one for one in attribution.moments if one.target == target] for target in ("arousal", "valence")
+        }
+        words_height = HEADING + _LINE * max(1, *map(len, self.lines.values()))
+        super().__init__(style, TOP + HEADING + self.rows_height + _AXIS + _SCALE + words_height + GAP + BOTTOM, _LEFT)
 
     def draw(self, title: str) -> None:
         """Draw everything."""
         parts = self.attribution
         targets = (
-            ("Arousal", parts.arousal, parts.arousal_by_feature),
-            ("Valence", parts.valence, parts.valence_by_feature),
+            ("Arousal", self._few(parts.arousal), parts.arousal_baseline),
+            ("Valence", self._few(parts.valence), parts.valence_baseline),
         )
         largest_cell = max(_LEAST, *(float(np.abs(cells).max()) for _, cells, _ in targets))
-        largest_sum = max(_LEAST, *(float(np.abs(sums).max()) for _, _, sums in targets))
+        largest_sum = max(_LEAST, *(float(np.abs(cells.sum(axis=1)).max()) for _, cells, _ in targets))
         self.title(title, facts_of(self.result))
         top = self.cursor + HEADING - 0.16
         self.cursor += HEADING
-        names = [feature_in_words(feature) for feature in parts.features]
+        names = [feature_in_words(parts.features[row]) for row in self.rows]
+        names.append(f"the other {len(parts.features) - len(self.rows)}")
         left = self.left
-        for name, cells, sums in targets:
-            self.text(f"{name}, {signed(float(sums.sum()))} in all", top, x=left, bold=True)
-            self.text("sum over time", top, x=left + _MAP + 0.1, size=9.5)
+        for name, cells, baseline in targets:
+            sums = cells.sum(axis=1)
+            moved = float(sums.sum())
+            heading = f"{name} {signed(baseline + moved)}: rest {signed(baseline)}, moved {signed(moved)}"
+            self.text(heading, top, x=left, bold=True)
             chart = self._beside(left, _MAP)
             draw_lags(chart, parts.lags_s, cells, largest_cell, self.style)
             if left == self.left:
@@ -69,7 +78,23 @@ class _AttributionPage(Page):
         self.cursor += self.rows_height + _AXIS
         self._scale(largest_cell)
         self.text(_RULE, self.cursor - 0.02, size=9.5)
+        self._moments()
         self.footer(*footnotes(self.result))
+
+    def _few(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The rows that matter, and the sum of the others, of cells [features, lags]."""
+        return np.concatenate([cells[self.rows], np.delete(cells, self.rows, axis=0).sum(axis=0, keepdims=True)])
+
+    def _moments(self) -> None:
+        """Say in words what moved the targets when."""
+        left = self.left
+        for target, moments in self.lines.items():
+            top = self.cursor + HEADING - 0.04
+            self.text(f"{target.capitalize()} moved most with", top, x=left, bold=True)
+            words = [f"{signed(one.contribution)}  {moment_in_words(one)}" for one in moments]
+            for index, line in enumerate(words or ["nothing in particular"]):
+                self.text(line, top + _LINE * (index + 1), x=left, size=9.5)
+            left += _MAP + 0.1 + _BARS + _BETWEEN
 
     def _scale(self, largest: float) -> None:
         """Draw the scale of both maps' colours."""
@@ -80,6 +105,16 @@ class _AttributionPage(Page):
 
     def _beside(self, left: float, width: float) -> Axes:
         return self.axes(self.cursor, self.rows_height, left=left, right=PAGE_INCHES - left - width)
+
+
+def rows_that_matter(attribution: Attribution) -> NDArray[np.int64]:
+    """Indices of the features whose sums make up most of what moved either target, in the order of the features."""
+    rows = set[int]()
+    for sums in (np.abs(attribution.arousal_by_feature), np.abs(attribution.valence_by_feature)):
+        order = np.argsort(-sums)
+        missing = sums.sum() - np.cumsum(sums[order])
+        rows |= set(order[: int(np.argmax(missing <= (1 - _MATTER) * sums.sum())) + 1].tolist())
+    return np.array(sorted(rows))
 
 
 def draw_lags(
@@ -93,10 +128,11 @@ def draw_lags(
     axes.set_xlim(edges_s[0], edges_s[-1])
     draw_cells(axes, edges_s, cells[::-1], diverging(style), (-largest, largest))
     axes.axvline(0, color=style.quiet_ink, linewidth=0.8, linestyle=(0, (2, 2)), zorder=5)
-    ticks = [place for place in (-4.0, -2.0, 0.0, 2.0, 4.0) if edges_s[0] <= place <= edges_s[-1]]
-    axes.set_xticks(ticks, [f"{place:+.0f} s".replace("-", "−") if place else "0" for place in ticks])
+    apart_s = 2.0 if edges_s[-1] - edges_s[0] > 4 else 0.5
+    ticks = [place * apart_s for place in range(-2, 3) if edges_s[0] <= place * apart_s <= edges_s[-1]]
+    axes.set_xticks(ticks, [f"{place:+g} s".replace("-", "−") if place else "0" for place in ticks])
     axes.tick_params(axis="x", length=3, color=style.quiet_ink)
-    _separate(axes, len(cells), style)
+    axes.axhline(1, color=style.quiet_ink, linewidth=0.8, zorder=6)
 
 
 def draw_scale(axes: Axes, largest: float, style: Style) -> None:
@@ -132,13 +168,7 @@ def draw_sums(axes: Axes, sums: NDArray[np.float64], largest: float, style: Styl
             color=style.ink,
             zorder=5,
         )
-    _separate(axes, len(sums), style)
-
-
-def _separate(axes: Axes, rows: int, style: Style) -> None:
-    """Draw thin lines between the rows of levels, movements and speech."""
-    for row in {1, (rows + 1) // 2}:
-        axes.axhline(row, color=style.quiet_ink, linewidth=0.8, zorder=6)
+    axes.axhline(1, color=style.quiet_ink, linewidth=0.8, zorder=6)
 
 
 def diverging(style: Style) -> Colormap:

@@ -13,7 +13,7 @@ from service.pipeline.speech.speakers import speakers_within
 from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, segments_columns
 from service.render.channels import merged_channel, plain_values, top_labels
-from service.render.video_json import ACTION_UNIT_DECIMALS, BOX_DECIMALS, BOX_SIDES
+from service.render.video_json import ACTION_UNIT_DECIMALS, BOX_DECIMALS, BOX_SIDES, UNCERTAINTIES
 
 Cell = str | float | None
 
@@ -145,8 +145,9 @@ def video_affect_csv(result: VideoAffect) -> str:
 
     Columns: ``time_s, arousal, valence, face_confidence, speech``, and as far as requested the action units, ``box_x``
     to ``box_height``, and the emotion of the sound track, ``audio_emotion`` to ``audio_valence``: of the window whose
-    middle is nearest to the step. The last is ``flags``, those of ``flag_spans`` that hold at the step. Unknown cells
-    are empty. With every face there is a column ``face`` before them, and the rows of one face follow those of another.
+    middle is nearest to the step. Then come ``flags``, those of ``flag_spans`` that hold at the step,
+    ``arousal_uncertainty`` and ``valence_uncertainty``. Unknown cells are empty. With every face there is a column
+    ``face`` before them, and the rows of one face follow those of another.
     """
     return csv_text([video_csv_header(result), *video_csv_rows(result)])
 
@@ -157,7 +158,19 @@ def video_csv_header(result: VideoAffect) -> list[Cell]:
     boxes = () if result.boxes is None else (f"box_{side}" for side in BOX_SIDES)
     sound = [] if result.audio is None else [f"audio_{name}" for name in _sound_names(result.audio)]
     every = [] if result.faces is None else ["face"]
-    return [*every, "time_s", "arousal", "valence", "face_confidence", "speech", *units, *boxes, *sound, "flags"]
+    return [
+        *every,
+        "time_s",
+        "arousal",
+        "valence",
+        "face_confidence",
+        "speech",
+        *units,
+        *boxes,
+        *sound,
+        "flags",
+        *UNCERTAINTIES,
+    ]
 
 
 def video_csv_rows(result: VideoAffect) -> Iterator[list[Cell]]:
@@ -179,7 +192,11 @@ def video_csv_rows(result: VideoAffect) -> Iterator[list[Cell]]:
     spans = [*result.flag_spans, *(() if result.audio is None else result.audio.flag_spans)]
     about = [span for span in spans if span.face in (None, result.face)]
     before_s, after_s = np.nextafter(result.time_s, -np.inf), np.nextafter(result.time_s, np.inf)
-    yield from _flagged(map(list, zip(*columns, strict=True)), about, before_s, after_s)
+    rows = _flagged(map(list, zip(*columns, strict=True)), about, before_s, after_s)
+    for name in UNCERTAINTIES:
+        values = getattr(result, name)
+        rows = _with_cells(rows, unknown if values is None else plain_values(values, PROBABILITY_DECIMALS))
+    yield from rows
 
 
 def _sound_names(audio: AudioEmotion) -> list[str]:

@@ -12,7 +12,7 @@ from service.pipeline.affect.attribution import Attribution
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.neutral import NeutralUse
 from service.pipeline.face.unit_scale import ACTION_UNITS
-from service.pipeline.results import AudioEmotion
+from service.pipeline.results import AudioEmotion, FloatArray
 from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import (
     PROBABILITY_DECIMALS,
@@ -23,6 +23,7 @@ from service.render.audio_json import (
     spans_members,
 )
 from service.render.channels import merged_channel, plain_values
+from service.render.video_words import seen_in_words
 
 if TYPE_CHECKING:
     from service.pipeline.affect.live import AffectRows
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 ACTION_UNIT_DECIMALS = 3
 BOX_DECIMALS = 4
 BOX_SIDES = ("x", "y", "width", "height")
+UNCERTAINTIES = ("arousal_uncertainty", "valence_uncertainty")
 CELL_DECIMALS = 9  # rounding of 3,700 cells moves their sum by less than 1e-5
 
 
@@ -44,7 +46,7 @@ def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[s
         "models": {part: asdict(model) for part, model in result.models.items()},
         "timeline": {
             **affect_members(result),
-            "speech": None if result.speech is None else plain_values(result.speech, PROBABILITY_DECIMALS),
+            "speech": _column(result.speech),
         },
         "summary": {name: _summary(result, name) for name in ("arousal", "valence")},
         "trained": result.trained,
@@ -95,8 +97,13 @@ def affect_members(rows: AffectRows | VideoAffect) -> dict[str, object]:
         "time_s": plain_values(rows.time_s, SECONDS_DECIMALS),
         "arousal": plain_values(rows.arousal, PROBABILITY_DECIMALS),
         "valence": plain_values(rows.valence, PROBABILITY_DECIMALS),
+        **{name: _column(getattr(rows, name)) for name in UNCERTAINTIES},
         "face_confidence": plain_values(rows.face_confidence, PROBABILITY_DECIMALS),
     }
+
+
+def _column(values: FloatArray | None) -> list[float | None] | None:
+    return None if values is None else plain_values(values, PROBABILITY_DECIMALS)
 
 
 def _summary(result: VideoAffect, name: str) -> dict[str, float | None] | None:
@@ -135,6 +142,7 @@ def _attribution(attribution: Attribution) -> dict[str, object]:
     def rows(cells: NDArray[np.float64]) -> list[list[float | None]]:
         return [plain_values(row, CELL_DECIMALS) for row in cells]
 
+    moments = attribution.moments
     return {
         "features": list(attribution.features),
         "lags_s": plain_values(attribution.lags_s, SECONDS_DECIMALS),
@@ -142,6 +150,16 @@ def _attribution(attribution: Attribution) -> dict[str, object]:
         "valence": rows(attribution.valence),
         "arousal_by_feature": plain_values(attribution.arousal_by_feature, CELL_DECIMALS),
         "valence_by_feature": plain_values(attribution.valence_by_feature, CELL_DECIMALS),
+        "arousal_baseline": plain_number(attribution.arousal_baseline),
+        "valence_baseline": plain_number(attribution.valence_baseline),
+        "moments": {
+            "target": [moment.target for moment in moments],
+            "start_s": [round(moment.start_s, SECONDS_DECIMALS) for moment in moments],
+            "end_s": [round(moment.end_s, SECONDS_DECIMALS) for moment in moments],
+            "feature": [moment.feature for moment in moments],
+            "contribution": [plain_number(moment.contribution) for moment in moments],
+            "words": [seen_in_words(moment.feature) for moment in moments],
+        },
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
+_BAND = 3  # below the lines
 _HOP_S = 0.1  # affect is judged at 10 Hz
 
 
@@ -54,6 +56,22 @@ def overall(result: VideoAffect) -> ChannelEmotion:
         valence=means.get("valence"),
         timeline=face_timeline(result),
     )
+
+
+def draw_uncertainty(axes: Axes, result: VideoAffect, style: Style) -> None:
+    """Draw a pale band behind the line of each target that has one: the 95 % interval of its values."""
+    for values, half, colour in (
+        (result.arousal, result.arousal_uncertainty, style.arousal),
+        (result.valence, result.valence_uncertainty, style.valence),
+    ):
+        if half is not None:
+            edges = face_timeline(replace(result, arousal=values - half, valence=values + half))
+            centres_s = (edges.start_s + edges.end_s) / 2
+            assert edges.arousal is not None
+            assert edges.valence is not None
+            axes.fill_between(
+                centres_s, edges.arousal, edges.valence, color=colour, alpha=0.18, linewidth=0, zorder=_BAND
+            )
 
 
 def draw_units(axes: Axes, timeline: Timeline, names: list[str], style: Style) -> None:

@@ -8,7 +8,7 @@ from service.pipeline.video.video_results import VideoAffect
 from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page, joined_below
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style
 from service.render.plot_timeline import draw_affect, draw_clock, draw_strip, shade_unknown
-from service.render.video_panels import draw_scale, draw_units, face_timeline, overall
+from service.render.video_panels import draw_scale, draw_uncertainty, draw_units, face_timeline, overall
 from service.render.video_words import facts_of, footnotes, unit_in_words
 
 if TYPE_CHECKING:
@@ -67,11 +67,13 @@ class _AffectPage(Page):
         """Draw everything."""
         self.title(title, facts_of(self.result))
         self._flags()
-        self.heading("Arousal (−1 calm … +1 excited) and valence (−1 unpleasant … +1 pleasant)")
+        pale = "" if self.result.arousal_uncertainty is None else "; pale: 95 % of refits"
+        self.heading(f"Arousal (−1 calm … +1 excited), valence (−1 unpleasant … +1 pleasant){pale}")
         span_s = (0.0, max(self.result.media.duration_s, float(self.timeline.end_s[-1])))
         affect = self.panel(_AFFECT)
         affect.set_xlim(*span_s)
         affect.set_autoscalex_on(False)
+        draw_uncertainty(affect, self.result, self.style)
         draw_affect(affect, overall(self.result), self.timeline, self.style, unknown="no face")
         affect.set_yticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "+0.5", "+1"])
         last = self.panel(_STRIP, affect)

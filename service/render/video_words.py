@@ -1,10 +1,17 @@
 """Words of the plots and tables about faces: names of action units, notes and facts."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from service.pipeline.video.video_results import VideoAffect
 from service.render.plot_page import in_words
 from service.render.plot_style import clock, signed
+
+if TYPE_CHECKING:
+    from service.pipeline.affect.attribution import Moment
+    from service.pipeline.video.video_results import VideoAffect
 
 # Names of the units in the Facial Action Coding System (Ekman, Friesen, Hager 2002).
 _NAMES = {
@@ -26,6 +33,28 @@ _NAMES = {
     "AU26": "jaw drop",
     "AU45": "blink",
 }
+# What one sees of each, as a reason.
+_SEEN = {
+    "AU01": "inner brows raised",
+    "AU02": "outer brows raised",
+    "AU04": "brows lowered",
+    "AU05": "eyes wide open",
+    "AU06": "cheeks raised",
+    "AU07": "eyes narrowed",
+    "AU09": "nose wrinkled",
+    "AU10": "upper lip raised",
+    "AU12": "lip corners pulled up",
+    "AU14": "dimples",
+    "AU15": "lip corners pulled down",
+    "AU17": "chin raised",
+    "AU20": "lips stretched",
+    "AU23": "lips tightened",
+    "AU25": "lips apart",
+    "AU26": "jaw dropped",
+    "AU45": "eyes closed",
+    "confidence": "face hard to see",
+    "turn": "somebody speaks",
+}
 _OTHERS = {"confidence": "face confidence", "turn": "person speaks"}
 _STATISTICS = {"mean": "level", "deviation": "movement"}
 
@@ -40,6 +69,19 @@ def feature_in_words(feature: str) -> str:
     signal, _, statistic = feature.partition("_")
     words = _OTHERS.get(signal) or unit_in_words(signal)
     return f"{words}, {_STATISTICS[statistic]}" if statistic in _STATISTICS else words
+
+
+def seen_in_words(feature: str) -> str:
+    """Name of what one sees of a feature, such as 'brows lowered' for 'AU04_mean'; unknown ones stay as they are."""
+    signal, _, statistic = feature.partition("_")
+    words = _SEEN.get(signal, feature)
+    return f"{words}, on and off" if statistic == "deviation" else words
+
+
+def moment_in_words(moment: Moment) -> str:
+    """Such as 'brows lowered, from 0:12 to 0:15'."""
+    start, end = clock(moment.start_s), clock(moment.end_s)
+    return f"{seen_in_words(moment.feature)}, " + (f"at {start}" if start == end else f"from {start} to {end}")
 
 
 PRIOR_NOTE = "Documented prior, not trained on continuous ratings; read changes within a recording; not a diagnosis."

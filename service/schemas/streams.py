@@ -182,6 +182,8 @@ class AffectMessage(ServerMessage):
     time_s: list[float]
     arousal: list[float | None]
     valence: list[float | None]
+    arousal_uncertainty: list[float | None] | None
+    valence_uncertainty: list[float | None] | None
     face_confidence: list[float | None]
     provisional: bool
 

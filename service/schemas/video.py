@@ -1,10 +1,19 @@
 """Shapes of the JSON answers about faces, for the OpenAPI document. Series are columns; null is 'cannot be known'."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from service.flags import Flag
 from service.pipeline.face.neutral import NeutralKind
 from service.schemas.audio import Answer, AnsweringModel, AudioJudgement, Column, FlagSpanAnswer, Media
+
+_ABOUT_UNCERTAINTY = Field(
+    None,
+    description="half of the value's 95 % interval over refits of the model, which is no distance from what raters "
+    "say; null of a model that tells none",
+    examples=[[0.02, None]],
+)
 
 
 class AffectTimeline(Answer):
@@ -13,6 +22,8 @@ class AffectTimeline(Answer):
     time_s: list[float] = Field(description="seconds", examples=[[0.0, 0.1]])
     arousal: Column = Field(description="−1…1; null where no face is known", examples=[[0.1, None]])
     valence: Column = Field(description="−1…1; null where no face is known", examples=[[0.4, None]])
+    arousal_uncertainty: Column | None = _ABOUT_UNCERTAINTY
+    valence_uncertainty: Column | None = _ABOUT_UNCERTAINTY
     face_confidence: Column = Field(description="0…1", examples=[[0.98, 0.0]])
     speech: Column | None = Field(
         description="1 where somebody speaks; null without sound, and at steps where the sound has a gap",
@@ -36,8 +47,21 @@ class AffectSummary(Answer):
     valence: SeriesSummary | None
 
 
+class MomentsAnswer(Answer):
+    """Columns: the stretches in which one input moved a target most, arousal first, in the order of their begins."""
+
+    target: list[Literal["arousal", "valence"]] = Field(examples=[["valence"]])
+    start_s: list[float] = Field(description="seconds", examples=[[12.1]])
+    end_s: list[float] = Field(description="seconds", examples=[[15.3]])
+    feature: list[str] = Field(description="the input", examples=[["AU04_mean"]])
+    contribution: list[float] = Field(description="mean of what it added to the target there", examples=[[-0.21]])
+    words: list[str] = Field(description="what one sees", examples=[["brows lowered"]])
+
+
 class AttributionAnswer(Answer):
-    """Contribution of each input to the answer: all cells of one target add up to its mean before clipping."""
+    """Contribution of each input to the answer, as its deviation from a face at rest: all cells of one target and its
+    baseline add up to its mean before clipping.
+    """
 
     features: list[str] = Field(description="the rows", examples=[["AU12_mean"]])
     lags_s: list[float] = Field(description="the columns: seconds relative to the answer", examples=[[-4.9]])
@@ -45,6 +69,9 @@ class AttributionAnswer(Answer):
     valence: list[list[float]] = Field(examples=[[[0.02]]])
     arousal_by_feature: list[float] = Field(description="sums over the lags", examples=[[0.01]])
     valence_by_feature: list[float] = Field(description="sums over the lags", examples=[[0.02]])
+    arousal_baseline: float = Field(description="what the model answers to a face at rest", examples=[-0.2])
+    valence_baseline: float = Field(description="likewise", examples=[0.0])
+    moments: MomentsAnswer
 
 
 class SoundTrack(AudioJudgement):
@@ -70,6 +97,8 @@ class FaceTimeline(Answer):
     time_s: list[float] = Field(description="seconds")
     arousal: Column = Field(description="−1…1")
     valence: Column = Field(description="−1…1")
+    arousal_uncertainty: Column | None = _ABOUT_UNCERTAINTY
+    valence_uncertainty: Column | None = _ABOUT_UNCERTAINTY
     face_confidence: Column = Field(description="0…1")
 
 

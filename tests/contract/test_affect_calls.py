@@ -13,6 +13,7 @@ from PIL import Image
 from service.loaded import Loaded
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.unit_scale import ACTION_UNITS
+from service.render.video_json import UNCERTAINTIES
 from service.schemas.video import VideoAffectAnswer
 from service.services import Services
 from tests.support.fakes import FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline
@@ -86,7 +87,16 @@ def test_csv_and_png(client: httpx.Client, address: str, send: dict) -> None:
     table = post("text/csv", "action_units")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.reader(io.StringIO(table.text)))
-    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS, "flags"]
+    assert rows[0] == [
+        "time_s",
+        "arousal",
+        "valence",
+        "face_confidence",
+        "speech",
+        *ACTION_UNITS,
+        "flags",
+        *UNCERTAINTIES,
+    ]
     assert len(rows) == 41
     pictures = {post("image/png", include).content for include in ("", "action_units", "attribution")}
     assert len(pictures) == 3
@@ -135,7 +145,7 @@ def test_every_face_is_told_as_far_as_a_form_has_room(client: httpx.Client) -> N
     assert "faces" not in post("application/json", "largest").json()
     rows = list(csv.DictReader(io.StringIO(post("text/csv", "all").text)))
     assert [row["face"] for row in rows] == ["0"] * 40 + ["1"] * 40
-    columns = {"time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS, "flags"}
+    columns = {"time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS, "flags", *UNCERTAINTIES}
     assert rows[3].keys() - {"face"} == columns
     heights = {}
     for face in ("largest", "all"):

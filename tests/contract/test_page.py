@@ -117,8 +117,19 @@ def test_a_video_has_all_its_maps_and_plays_in_step(watched: Watched, page_serve
     why = page.locator("figure", has_text="Why: attribution")
     why.locator(".surface").hover(position={"x": middle, "y": 20})
     expect(why.locator(".readout")).to_contain_text("All lags")
+    expect(why.get_by_role("list", name="What moved it most").get_by_role("button")).to_have_text(
+        [
+            "Lips apart, 0:01–0:04: arousal +0.09",
+            "Lip corners pulled up, 0:02–0:04: valence +0.31",
+            "Brows lowered, 0:05–0:08: valence −0.16",
+        ]
+    )
+    why.get_by_role("button", name="Lips apart").click()
+    until(page, "Math.abs(document.querySelector('#player video').currentTime - 1) < 0.1")
+    curve.hover(position={"x": middle, "y": 40})
+    expect(page.locator("figure", has_text="Arousal and valence of the face").locator(".readout")).to_contain_text("±")
     before = why.locator("canvas").screenshot()
-    why.get_by_role("button", name="Arousal").click()
+    why.get_by_role("button", name="Arousal", exact=True).click()
     wait_until(lambda: why.locator("canvas").screenshot() != before)
     page.get_by_role("button", name="Face 1").click()
     expect(why).to_have_count(0)  # only the first face is explained

@@ -52,7 +52,7 @@ def test_genuine_openface_table_to_affect_and_back_to_its_columns(target):
     middle = np.abs(table.time_s - 1.5) <= 0.5 + 1e-6
     np.testing.assert_allclose(made.columns[15, 1:18], table.action_units[middle].mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(made.columns[15, 19:36], table.action_units[middle].std(axis=0), atol=1e-6)
-    model = read_affect_filter((ROOT / "models" / "affect-prior" / "2" / f"{target}.onnx").read_bytes())
+    model = read_affect_filter((ROOT / "models" / "affect-prior" / "3" / f"{target}.onnx").read_bytes())
     said = answers(made.columns, model)
     assert np.isfinite(said).all()
     assert np.abs(said).max() < 1.0

@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.pipeline.affect.attribution import Attribution
+from service.pipeline.affect.attribution import Attribution, Moment
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import MediaInfo, ModelReference
 from service.pipeline.video.video_results import Statistics, VideoAffect
 from tests.support.example_results import example_result
-
-KERNEL = 100
 
 
 def example_affect(
@@ -61,6 +59,8 @@ def example_affect(
         time_s=time_s,
         arousal=arousal.astype(np.float32),
         valence=valence.astype(np.float32),
+        arousal_uncertainty=(0.02 + 0.1 * np.abs(arousal)).astype(np.float32),
+        valence_uncertainty=(0.01 + 0.1 * np.abs(valence)).astype(np.float32),
         face_confidence=confidence.astype(np.float32),
         speech=talk.astype(np.float32) if speech else None,
         action_units=table.astype(np.float32) if units else None,
@@ -91,8 +91,8 @@ def _statistics(series: np.ndarray) -> Statistics:
 
 
 def _attribution(rng: np.random.Generator) -> Attribution:
-    lags_s = (np.arange(KERNEL) - 49) / 10
-    shape = np.where(np.abs(lags_s) <= 1.0, 0.5 + 0.5 * np.cos(np.pi * lags_s), 0.0)
+    lags_s = np.arange(-10, 11) / 10
+    shape = 0.5 + 0.5 * np.cos(np.pi * lags_s / 1.1)
     shape /= shape.sum()
     arousal_sums = rng.normal(0, 0.008, len(COLUMNS))
     valence_sums = rng.normal(0, 0.008, len(COLUMNS))
@@ -104,7 +104,6 @@ def _attribution(rng: np.random.Generator) -> Attribution:
     ):
         arousal_sums[COLUMNS.index(f"{unit}_mean")] += arousal
         valence_sums[COLUMNS.index(f"{unit}_mean")] += valence
-    arousal_sums[0] = -0.2
     return Attribution(
         features=COLUMNS,
         lags_s=lags_s,
@@ -112,4 +111,10 @@ def _attribution(rng: np.random.Generator) -> Attribution:
         valence=valence_sums[:, None] * shape,
         arousal_by_feature=arousal_sums,
         valence_by_feature=valence_sums,
+        arousal_baseline=-0.2,
+        moments=(
+            Moment("arousal", "AU25_mean", 1.0, 4.2, 0.09),
+            Moment("valence", "AU12_mean", 2.0, 4.0, 0.31),
+            Moment("valence", "AU04_mean", 5.0, 8.4, -0.16),
+        ),
     )

@@ -1,9 +1,10 @@
-"""The exact attribution of a one-filter network: which column, at which lag, moved the answer (E16, E17).
+"""The exact attribution of a one-filter network: which column, at which lag and when, moved the answer (E16, E17).
 
 The network is y[t] = Σ_f Σ_k x[f, t − before + k] · w[f, k] + b. With kernel 100 the span is that of
 Keras' SAME padding, t − 49 … t + 50 (F18), so an answer needs 5.0 s of the future: a live answer lags by
-5.0 s and half a window. Steps beyond the recording count as zeros. Each cell is x · w + b / (F · T); the
-cells add up to y before it is clipped to −1…1.
+5.0 s and half a window. Steps beyond the recording count as zeros. In E17 each cell is x · w + b / (F · T).
+What is told of a recording is the deviation from a face at rest, (x − rest) · w, and that face's answer
+apart as the baseline; both add up to y before it is clipped to −1…1. Lags at which all weights are 0 are left out.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,39 @@ FILTER_NAME: Final = "filter"
 BIAS_NAME: Final = "bias"
 """Name of the initializer that holds the bias, [1]."""
 
+AT_REST: Final = {"confidence_mean": 0.98}
+"""Columns of a face at rest that are not 0: OpenFace and this service are that sure of a face that they follow."""
+
+LEAST_CONTRIBUTION: Final = 0.05
+"""Least part of an answer, on the scale of −1…1, that is told in words: a choice, a fortieth of the scale."""
+
+LEAST_SHARE: Final = 0.25
+"""Least share of the recording's largest part that is told in words; a choice."""
+
+LONGEST_GAP_S: Final = 0.5
+"""Pauses up to this length do not end a stretch that is told in words, and shorter stretches are not told; a choice."""
+
+MOST_MOMENTS: Final = 5
+"""Number of stretches of one target that are told in words: those that moved it most."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A stretch in which one column moved the answer.
+
+    Attributes:
+        target: 'arousal' or 'valence'.
+        feature: name of the column.
+        start_s, end_s: seconds on the clock of the timeline.
+        contribution: mean of what the column added to the answers in it.
+    """
+
+    target: str
+    feature: str
+    start_s: float
+    end_s: float
+    contribution: float
+
 
 @dataclass(frozen=True)
 class Attribution:
@@ -27,9 +61,11 @@ class Attribution:
     Attributes:
         features: names of the inputs.
         lags_s: float64 [lags], seconds relative to the answer; negative ones are the past.
-        arousal, valence: float64 [features, lags]; all cells of one add up to the mean of its answers before
-            they are clipped to −1…1.
+        arousal, valence: float64 [features, lags]; all cells of one and its baseline add up to the mean of its answers
+            before they are clipped to −1…1.
         arousal_by_feature, valence_by_feature: float64 [features], the sums over the lags.
+        arousal_baseline, valence_baseline: mean of the answers to a face at rest of which nobody speaks.
+        moments: the stretches that moved each target most, arousal first, in the order of their begins.
     """
 
     features: tuple[str, ...]
@@ -38,6 +74,9 @@ class Attribution:
     valence: NDArray[np.float64]
     arousal_by_feature: NDArray[np.float64]
     valence_by_feature: NDArray[np.float64]
+    arousal_baseline: float = 0.0
+    valence_baseline: float = 0.0
+    moments: tuple[Moment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,15 +199,47 @@ def attribute(
     runs = list(_runs(known))
     if not runs or arousal.kernel != valence.kernel:
         return None
-    cells = [_mean_over(features, model, runs) for model in (arousal, valence)]
+    rest = np.zeros_like(features)
+    for name, value in AT_REST.items():
+        rest[:, names.index(name)] = value
+    cells, baselines, moments = [], [], list[Moment]()
+    for target, model in (("arousal", arousal), ("valence", valence)):
+        moving = AffectFilter(model.weights, 0.0)
+        cells.append(_mean_over(features - rest, moving, runs))
+        baselines.append(float(_mean_over(rest, model, runs).sum()))
+        parts = np.where(known[:, None], by_column(features - rest, moving), 0.0)
+        moments += _moments(target, names, parts, hop_s)
+    used = np.flatnonzero(np.any([*arousal.weights, *valence.weights], axis=0))
+    lags = slice(used[0], used[-1] + 1) if len(used) else slice(None)
     return Attribution(
         features=names,
-        lags_s=lags_s(arousal.kernel, hop_s),
-        arousal=cells[0],
-        valence=cells[1],
+        lags_s=lags_s(arousal.kernel, hop_s)[lags],
+        arousal=cells[0][:, lags],
+        valence=cells[1][:, lags],
         arousal_by_feature=cells[0].sum(axis=1),
         valence_by_feature=cells[1].sum(axis=1),
+        arousal_baseline=baselines[0],
+        valence_baseline=baselines[1],
+        moments=tuple(moments),
     )
+
+
+def _moments(target: str, names: tuple[str, ...], parts: NDArray[np.float64], hop_s: float) -> list[Moment]:
+    """The stretches that moved a target most, of the parts [steps, columns] that each column added."""
+    least = max(LEAST_CONTRIBUTION, LEAST_SHARE * float(np.abs(parts).max()))
+    found = []
+    for column in np.flatnonzero(np.abs(parts).max(axis=0) >= least).tolist():
+        part = parts[:, column]
+        pause = round(LONGEST_GAP_S / hop_s)
+        strong = np.abs(part) >= least
+        for start, stop in _runs(~strong):
+            strong[start:stop] = start > 0 and stop < len(strong) and stop - start <= pause
+        found += [(column, start, stop) for start, stop in _runs(strong) if stop - start >= pause]
+    found = sorted(found, key=lambda one: -abs(parts[one[1] : one[2], one[0]].sum()))[:MOST_MOMENTS]
+    return [
+        Moment(target, names[column], start * hop_s, (stop - 1) * hop_s, float(parts[start:stop, column].mean()))
+        for column, start, stop in sorted(found, key=lambda one: one[1:])
+    ]
 
 
 def _runs(known: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

@@ -30,12 +30,16 @@ class AffectRows:
         time_s: float64 [rows], steps of the hop.
         arousal, valence: float32 [rows] in −1…1.
         face_confidence: float32 [rows].
+        arousal_uncertainty, valence_uncertainty: float32 [rows], half of their 95 % intervals; None where the model
+            tells none.
     """
 
     time_s: NDArray[np.float64]
     arousal: FloatArray
     valence: FloatArray
     face_confidence: FloatArray
+    arousal_uncertainty: FloatArray | None = None
+    valence_uncertainty: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.time_s)
@@ -44,12 +48,18 @@ class AffectRows:
     def joined(cls, parts: Sequence[AffectRows]) -> AffectRows:
         """Rows that follow each other, from any number of parts."""
         none = np.zeros(0, np.float32)
-        parts = [cls(np.zeros(0), none, none, none), *parts]
+
+        def column(name: str) -> FloatArray | None:
+            known = [values for part in parts if (values := getattr(part, name)) is not None]
+            return np.concatenate([none, *known]) if len(known) == len(parts) else None
+
         return cls(
-            np.concatenate([part.time_s for part in parts]),
-            np.concatenate([part.arousal for part in parts]),
-            np.concatenate([part.valence for part in parts]),
-            np.concatenate([part.face_confidence for part in parts]),
+            np.concatenate([np.zeros(0), *(part.time_s for part in parts)]),
+            np.concatenate([none, *(part.arousal for part in parts)]),
+            np.concatenate([none, *(part.valence for part in parts)]),
+            np.concatenate([none, *(part.face_confidence for part in parts)]),
+            column("arousal_uncertainty"),
+            column("valence_uncertainty"),
         )
 
 
@@ -148,7 +158,8 @@ class LiveAffect:
     def _judge(self, features: AffectFeatures, rows: slice, first: int) -> AffectRows:
         series = self._model.series(features)
         time_s = (first + np.arange(rows.start, rows.stop)) * self._model.hop_s
-        return AffectRows(time_s, series["arousal"][rows], series["valence"][rows], features.face_confidence[rows])
+        told = {name: values[rows] for name, values in series.items()}
+        return AffectRows(time_s, face_confidence=features.face_confidence[rows], **told)
 
     def _forget(self, stop: int) -> None:
         """Keep the frames that the rows from ``stop`` on depend on."""

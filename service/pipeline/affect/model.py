@@ -17,10 +17,14 @@ from service.registry import Bundle, BundleError
 TARGETS: Final = ("arousal", "valence")
 """Names of the answers; each is one graph of the bundle."""
 
+UNCERTAINTY: Final = "uncertainty"
+"""Output of a graph that knows how far refits of it lie apart: half the 95 % interval of each answer."""
+
 
 @dataclass(frozen=True)
 class _Target:
     session: Session
+    outputs: tuple[str, ...]
     filter: AffectFilter | None
 
 
@@ -63,15 +67,16 @@ class AffectModel:
         return affect_features(face, turn=turn, duration_s=duration_s, window_s=self.window_s, hop_s=self.hop_s)
 
     def series(self, features: AffectFeatures) -> dict[str, FloatArray]:
-        """Arousal and valence, float32 [steps] each in −1…1; NaN where no face is known."""
+        """Arousal and valence, float32 [steps] each in −1…1, and where the bundle tells ``arousal_uncertainty`` and
+        ``valence_uncertainty``, half of their 95 % intervals; NaN where no face is known.
+        """
         known = features.tracked > 0
-        batch = features.columns[None]
-        return {
-            name: np.where(known, target.session.run({"features": batch}, ("affect",))["affect"][0], np.nan).astype(
-                np.float32
-            )
-            for name, target in self._targets.items()
-        }
+        series = {}
+        for name, target in self._targets.items():
+            for output, batch in target.session.run({"features": features.columns[None]}, target.outputs).items():
+                member = name if output == "affect" else f"{name}_{output}"
+                series[member] = np.where(known, batch[0], np.nan).astype(np.float32)
+        return series
 
     def attribution(self, features: AffectFeatures) -> Attribution | None:
         """Mean over the steps at which a face is known; None without any, or where a graph is no single filter."""
@@ -84,4 +89,5 @@ class AffectModel:
 def _load(bundle: Bundle, target: str) -> _Target:
     session = Session(bundle.path(target), device="cpu")
     session.require(("features",), ("affect",))
-    return _Target(session, read_affect_filter(bundle.path(target).read_bytes()))
+    outputs = tuple(name for name in ("affect", UNCERTAINTY) if name in session.output_names)
+    return _Target(session, outputs, read_affect_filter(bundle.path(target).read_bytes()))

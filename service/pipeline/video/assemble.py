@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from service.flags import Flag
 from service.pipeline.affect.columns import SIGNALS
 from service.pipeline.affect.functionals import EDGE_TOLERANCE_S, AffectFeatures, speaker_turn
-from service.pipeline.affect.model import AffectModel
+from service.pipeline.affect.model import TARGETS, AffectModel
 from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_on_device
 from service.pipeline.device.task import Work
@@ -144,6 +144,8 @@ def assemble(
         time_s=features.time_s,
         arousal=series["arousal"],
         valence=series["valence"],
+        arousal_uncertainty=series.get("arousal_uncertainty"),
+        valence_uncertainty=series.get("valence_uncertainty"),
         face_confidence=features.face_confidence,
         speech=turn.told(features.time_s, recording.media.duration_s),
         action_units=_mean_units(features) if "action_units" in include else None,
@@ -184,9 +186,10 @@ def _boxes(face: SeenFace, features: AffectFeatures) -> FloatArray | None:
 
 
 def _summarise(series: Mapping[str, FloatArray]) -> dict[str, Statistics]:
-    """Statistics of the known values of each series; a series without any is absent."""
+    """Statistics of the known values of each target; a target without any is absent."""
     summary = {}
-    for name, values in series.items():
+    for name in TARGETS:
+        values = series[name]
         known = values[np.isfinite(values)].astype(np.float64)
         if known.size:
             summary[name] = Statistics(float(known.mean()), float(known.std()), float(known.min()), float(known.max()))

@@ -96,6 +96,8 @@ class VideoAffect:
             parts that were not used are absent.
         time_s: float64 [steps], seconds, ten a second from 0.
         arousal, valence: float32 [steps] in −1…1; NaN where no face is known.
+        arousal_uncertainty, valence_uncertainty: float32 [steps], half of their 95 % intervals over refits of the
+            model; None where the model tells none.
         face_confidence: float32 [steps], mean confidence 0…0.98 of the second around each step.
         speech: float32 [steps], 1 where somebody speaks, else 0, NaN in a gap of the sound; None without a sound
             track or without voice activity.
@@ -138,6 +140,8 @@ class VideoAffect:
     flags: tuple[str, ...]
     trained: str
     look_ahead_s: float
+    arousal_uncertainty: FloatArray | None = None
+    valence_uncertainty: FloatArray | None = None
     boxes: FloatArray | None = None
     frames: FaceSeries | None = None
     flag_spans: tuple[FlagSpan, ...] = ()

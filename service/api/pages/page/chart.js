@@ -1,17 +1,18 @@
 // Curves over the time of a recording.
 
 import { choice, figure } from "./figure.js";
-import { drawArea, drawKnown, drawLines, drawOutline, drawSegments, drawStacked } from "./layers.js";
+import { drawArea, drawBands, drawKnown, drawLines, drawOutline, drawSegments, drawStacked } from "./layers.js";
 import { clock, nearest, percent, signed } from "./numbers.js";
 import { moment, Plot } from "./plot.js";
 
 const UNKNOWN = "unknown";
 const SILENCE = "nobody speaks";
 const PEAK_ROWS = 100;
+const BAND_NOTE = "Pale: where 95 % of refits of the model would put the curve. How people would rate the face differs by far more.";
 
 /**
  * One curve.
- * @typedef {{label: string, colourName: string, values: (number | null)[]}} Series
+ * @typedef {{label: string, colourName: string, values: (number | null)[], halves?: (number | null)[] | null}} Series `halves` of intervals around the values
  */
 
 /** The outline of the sound; what lies behind it is where nobody speaks. */
@@ -122,12 +123,16 @@ function lineChart({ title, unit, moments, series, duration, playhead, low, high
       if (!series.length) return;
       drawKnown(context, frame, moments, series[0].values, () => {
         if (isArea) drawArea(context, frame, moments, series[0]);
-        else drawLines(context, frame, moments, series);
+        else {
+          drawBands(context, frame, moments, series);
+          drawLines(context, frame, moments, series);
+        }
       });
     },
   });
+  const note = series.some(({ halves }) => halves?.some((half) => half !== null)) ? BAND_NOTE : undefined;
   const legend = [...(series.length > 1 ? series : []), ...gapLegend(series, moments)];
-  return { plot, node: figure({ title, unit, legend, plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }) };
+  return { plot, node: figure({ title, unit, note, legend, plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }) };
 }
 
 /** What the grey means, where there is any. */
@@ -140,9 +145,9 @@ function readerOf(moments, series, format, { sorted = false } = {}) {
   return (time) => {
     const index = nearest(moments.centre, time);
     if (isSilent(moments, time)) return { title: moment(time), lines: [{ name: SILENCE, value: "" }] };
-    const lines = series.map(({ label, colourName, values }) => ({
+    const lines = series.map(({ label, colourName, values, halves }) => ({
       name: label, colour: colourName, known: values[index] ?? null,
-      value: (values[index] ?? null) === null ? UNKNOWN : format(values[index]),
+      value: (values[index] ?? null) === null ? UNKNOWN : format(values[index]) + ((halves?.[index] ?? null) === null ? "" : ` ± ${halves[index].toFixed(2)}`),
     }));
     if (sorted) lines.sort((one, other) => (other.known ?? 0) - (one.known ?? 0));
     return { title: moment(time), lines };

@@ -1,16 +1,17 @@
 // Cells in colour: action units over time, and what moved the answer over lags.
 
 import { rgb, scale } from "./colours.js";
+import { element } from "./dom.js";
 import { choice, figure, scaleBar } from "./figure.js";
 import { drawCells, drawUnknown, momentsOfSteps } from "./layers.js";
 import { clock, nearest, signed } from "./numbers.js";
 import { moment, Plot } from "./plot.js";
 import { stepOf } from "./chart.js";
-import { featureInShort, featureInWords, unitInWords } from "./words.js";
+import { capital, featureInShort, featureInWords, unitInWords } from "./words.js";
 
 const ROW_PX = 15;
 const MOST_INTENSE = 5;
-const FEW_ROWS = 12;
+const MATTERING_SHARE = 0.8; // of all contributions: the rows that make it up are shown, the others as one
 const INTENSITY = ["panel", "intensity-1", "intensity-2", "intensity-3"];
 // PiYG of ColorBrewer (Brewer et al. 2003); the style sheet turns it round its middle for dark pages.
 const PINK_TO_GREEN = ["piyg-0", "piyg-1", "piyg-2", "piyg-3", "piyg-4", "piyg-5", "piyg-6", "piyg-7", "piyg-8", "piyg-9", "piyg-10"];
@@ -41,14 +42,14 @@ export function actionUnitMap({ units, time, duration, playhead }) {
   return { plot, node: figure({ title: "Action units", unit: "intensity", note: "Movements of the face by the Facial Action Coding System: point at a row for its name.", scale: scaleBar(INTENSITY, "0", String(top)), plot, table }) };
 }
 
-/** What raised and what lowered arousal or valence, input by input and lag by lag. */
-export function attributionMap({ attribution }) {
+/** What raised and what lowered arousal or valence: when, in words, and input by input and lag by lag. */
+export function attributionMap({ attribution, playhead }) {
   const { features, lags_s: lags } = attribution;
   const edges = momentsOfSteps(lags.map((lag) => lag - lags[0]), lags[lags.length - 1] - lags[0] + 1).edges.map((edge) => edge + lags[0]);
   const moments = { centre: lags, edges };
   let target = "valence";
   let isWhole = false;
-  const view = () => viewOf(attribution, target, isWhole ? features.length : FEW_ROWS);
+  const view = () => viewOf(attribution, target, isWhole);
   let shown = view();
   const plot = new Plot({
     label: "Attribution, cell", x: { start: edges[0], end: edges[edges.length - 1], title: "seconds before (−) or after (+)", ticks: lagTicks(edges) },
@@ -73,28 +74,53 @@ export function attributionMap({ attribution }) {
   const controls = [
     choice("Attribution of", [{ value: "arousal", text: "Arousal" }, { value: "valence", text: "Valence" }], target,
       (value) => { target = value; redraw(); }),
-    choice("Rows of the attribution", [{ value: "few", text: `Top ${FEW_ROWS}` }, { value: "all", text: `All ${features.length}` }], "few",
+    choice("Rows of the attribution", [{ value: "few", text: "What matters" }, { value: "all", text: `All ${features.length}` }], "few",
       (value) => { isWhole = value === "all"; redraw(); }),
   ];
   const table = () => {
-    const { labels, sums } = viewOf(attribution, target, features.length);
-    return { heads: ["Input", `All lags, ${target}`], rows: labels.map((label, row) => [label, precise(sums[row])]) };
+    const { labels, sums } = viewOf(attribution, target, true);
+    return { heads: ["Input", `All lags, ${target}`], rows: [["A face at rest", precise(attribution[`${target}_baseline`])], ...labels.map((label, row) => [label, precise(sums[row])])] };
   };
-  const note = "What moved the answer, by input and by how long before or after. All cells add up to the mean.";
-  return { plot, node: figure({ title: "Why: attribution", note, scale: scaleBar(PINK_TO_GREEN, "lowered it", "raised it"), controls, plot, table }) };
+  const note = `What moved the answer away from that of a face at rest (arousal ${signed(attribution.arousal_baseline)}, valence ${signed(attribution.valence_baseline)}), by input and by how long before or after.`;
+  const node = figure({ title: "Why: attribution", note, scale: scaleBar(PINK_TO_GREEN, "lowered it", "raised it"), controls, plot, table });
+  node.querySelector("figcaption").append(momentList(attribution.moments, playhead));
+  return { plot, node };
+}
+
+/** Such as 'brows lowered, 0:12–0:15: valence −0.21'; a click goes there. */
+function momentList({ target, start_s: start, end_s: end, contribution, words }, playhead) {
+  const text = (row) => `${capital(words[row])}, ${clock(start[row])}–${clock(end[row])}: ${target[row]} ${signed(contribution[row])}`;
+  return element("ul", { class: "moments", "aria-label": "What moved it most" }, words.map((_, row) =>
+    element("li", {}, element("button", { type: "button", class: "plain", onclick: () => playhead.seek(start[row]) }, text(row)))));
 }
 
 function shapeOf(shown) {
   return { height: shown.rows.length * ROW_PX, y: { rows: shown.labels, narrow: shown.codes, widest: 210 } };
 }
 
-function viewOf(attribution, target, count) {
+function viewOf(attribution, target, isWhole) {
   const sums = attribution[`${target}_by_feature`];
-  const order = sums.map((_, index) => index).sort((one, other) => Math.abs(sums[other]) - Math.abs(sums[one])).slice(0, count);
-  const rows = order.map((index) => attribution[target][index]);
+  const order = sums.map((_, index) => index).sort((one, other) => Math.abs(sums[other]) - Math.abs(sums[one]));
+  const shown = isWhole ? order : order.slice(0, matteringCount(order.map((index) => Math.abs(sums[index]))));
+  const rows = shown.map((index) => attribution[target][index]);
   const largest = Math.max(1e-9, ...rows.map((cells) => cells.reduce((most, cell) => Math.max(most, Math.abs(cell)), 0)));
-  return { rows, largest, sums: order.map((index) => sums[index]), 
-    labels: order.map((index) => featureInWords(attribution.features[index])), codes: order.map((index) => featureInShort(attribution.features[index])) };
+  const view = { rows, largest, sums: shown.map((index) => sums[index]),
+    labels: shown.map((index) => featureInWords(attribution.features[index])), codes: shown.map((index) => featureInShort(attribution.features[index])) };
+  const others = order.slice(shown.length);
+  if (others.length) {
+    view.rows.push(attribution.lags_s.map((_, lag) => others.reduce((sum, index) => sum + attribution[target][index][lag], 0)));
+    view.sums.push(others.reduce((sum, index) => sum + sums[index], 0));
+    view.labels.push(`the other ${others.length}`);
+    view.codes.push("others");
+  }
+  return view;
+}
+
+/** How many of these, which fall, make up the share that matters. */
+function matteringCount(sizes) {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  let sum = 0;
+  return 1 + sizes.findIndex((size) => { sum += size; return sum >= MATTERING_SHARE * total; });
 }
 
 function lagTicks(edges) {

@@ -90,6 +90,23 @@ export function drawLines(context, frame, moments, series) {
   context.setLineDash([]);
 }
 
+/** A pale band around each series that tells how uncertain its values are. */
+export function drawBands(context, frame, moments, series) {
+  const part = shown(frame, moments);
+  for (const { colourName, values, halves } of series) {
+    if (!halves?.length) continue;
+    const edge = (sign) => values.map((value, index) => (value === null || (halves[index] ?? null) === null ? null : value + sign * halves[index]));
+    const [low, high] = [edge(-1), edge(1)];
+    context.fillStyle = colour(colourName, 0.2);
+    for (const [first, end] of runs(low, ...part)) {
+      const line = [...points(frame, moments, high, first, end), ...points(frame, moments, low, first, end).reverse()];
+      context.beginPath();
+      for (const [px, value] of line) context.lineTo(px, frame.y(value));
+      context.fill();
+    }
+  }
+}
+
 /** Series on top of one another; all of them are known at the same moments. */
 export function drawStacked(context, frame, moments, series) {
   if (!series.length) return;

@@ -55,7 +55,7 @@ export class Stream {
   #rows({ face, final, ...columns }) {
     const key = `face ${face}`;
     if (this.partial?.channel !== key) {
-      const timeline = { time_s: [], arousal: [], valence: [], face_confidence: [] };
+      const timeline = { time_s: [], arousal: [], valence: [], arousal_uncertainty: [], valence_uncertainty: [], face_confidence: [] };
       this.partial = { kind: "face", channel: key, labels: null, isFinal: final, timeline };
     }
     for (const [name, values] of Object.entries(this.partial.timeline)) values.push(...(columns[name] ?? []));

@@ -83,7 +83,7 @@ export function faceView(answer, outline, playhead, downloads, face, onFace) {
     faceCurves(timeline, shared),
     confidenceCurve(timeline, shared),
     judged.action_units ? actionUnitMap({ units: judged.action_units, time: timeline.time_s, duration, playhead }) : null,
-    isFirst && answer.attribution ? attributionMap({ attribution: answer.attribution }) : null,
+    isFirst && answer.attribution ? attributionMap({ attribution: answer.attribution, playhead }) : null,
     outline ? outlineChart({ outline, duration, playhead }) : null,
     answer.timeline.speech?.some((value) => value !== null) ? speechCurve(answer.timeline, shared) : null,
     ...(audio?.probabilities && audio.timeline ? voiceCharts({ ...audio, timeline: { ...audio.timeline, speech: null } }, audio.labels, { ...shared, moments: windowsOf(audio.timeline, [audio]) }) : []),
@@ -134,7 +134,7 @@ function activityCurve({ start_s: start, hop_s: hop, probability }, shared) {
 
 function affectSeries(timeline) {
   return [["Arousal", "arousal"], ["Valence", "valence"]].filter(([, name]) => timeline[name])
-    .map(([label, name]) => ({ label, colourName: name, values: timeline[name], isLine: true, dash: name === "valence" ? [7, 4] : undefined }));
+    .map(([label, name]) => ({ label, colourName: name, values: timeline[name], halves: timeline[`${name}_uncertainty`], isLine: true, dash: name === "valence" ? [7, 4] : undefined }));
 }
 
 function gather(summary, charts) {

@@ -7,6 +7,7 @@ from PIL import Image
 
 from service.__main__ import main
 from service.pipeline.video.video_results import TableOptions, VideoOptions
+from service.render.video_json import UNCERTAINTIES
 from tests.support.fakes import FakeBundle, FakeEngine, face_bundles, fake_card
 
 Capture = pytest.CaptureFixture[str]
@@ -117,7 +118,7 @@ def test_tables_of_a_folder(faces: FakeEngine, folder: Path, capsys: Capture) ->
     assert main(["analyze", "--mode", "table", "--fps", "25", "--csv", str(folder)]) == 0
     assert faces.affect.options == [TableOptions(fps=25.0)]
     rows = list(csv.reader(capsys.readouterr().out.splitlines()))
-    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", "flags"]
+    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", "flags", *UNCERTAINTIES]
     assert len(rows) == 41
 
 

@@ -189,11 +189,17 @@ def test_a_real_smile_is_no_rest_and_real_talk_is(pipeline):
 def test_the_attribution_adds_up(smile):
     found = smile[0].attribution
     assert found.features == COLUMNS
-    assert found.arousal.shape == (37, 100)
-    assert (found.lags_s[0], found.lags_s[-1]) == (pytest.approx(-4.9), pytest.approx(5.0))
+    assert found.arousal.shape == (37, 21)
+    assert (found.lags_s[0], found.lags_s[-1]) == (pytest.approx(-1.0), pytest.approx(1.0))
+    assert not found.valence[0].any()  # how sure the face is says nothing
+    assert ("valence", "AU12_mean") in {(one.target, one.feature) for one in found.moments}
     for name in ("arousal", "valence"):
         cells = getattr(found, name)
-        assert cells.sum() == pytest.approx(smile[0].summary[name].mean, abs=1e-5)
+        total = cells.sum() + getattr(found, f"{name}_baseline")
+        assert total == pytest.approx(smile[0].summary[name].mean, abs=1e-5)
+        uncertainty = getattr(smile[0], f"{name}_uncertainty")
+        np.testing.assert_array_equal(np.isfinite(uncertainty), np.isfinite(smile[0].arousal))
+        assert 0 < np.nanmax(uncertainty) < 0.2
         np.testing.assert_allclose(getattr(found, f"{name}_by_feature"), cells.sum(axis=1))
 
 

@@ -6,19 +6,29 @@ import numpy as np
 import orjson
 import pytest
 
+from service.pipeline.affect.attribution import Moment
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import FlagSpan
 from service.pipeline.video.video_results import VideoAffect
-from service.render.attribution_plot import attribution_png
+from service.render.attribution_plot import attribution_png, rows_that_matter
 from service.render.csv import video_affect_csv
 from service.render.plot import audio_emotion_png
 from service.render.plot_style import LIGHT
-from service.render.video_json import video_affect_json
+from service.render.video_json import UNCERTAINTIES, video_affect_json
 from service.render.video_panels import face_timeline
 from service.render.video_plot import affect_png, video_affect_png
-from service.render.video_words import PRIOR_NOTE, TRAINED_NOTE, facts_of, feature_in_words, footnotes, unit_in_words
+from service.render.video_words import (
+    PRIOR_NOTE,
+    TRAINED_NOTE,
+    facts_of,
+    feature_in_words,
+    footnotes,
+    moment_in_words,
+    seen_in_words,
+    unit_in_words,
+)
 from service.schemas.video import VideoAffectAnswer
 from tests.support.example_affect import example_affect
 from tests.support.pictures import count, ink_of, mask, pixels
@@ -53,8 +63,32 @@ def test_rounded_cells_still_add_up() -> None:
     assert sum(map(sum, cells)) == pytest.approx(float(result.attribution.arousal_by_feature.sum()), abs=1e-5)
 
 
+def test_moments_are_told_in_words() -> None:
+    result = example_affect(100)
+    assert result.attribution is not None
+    told = video_affect_json(result, "id", EVERYTHING)["attribution"]["moments"]
+    assert told["words"] == ["lips apart", "lip corners pulled up", "brows lowered"]
+    words = [moment_in_words(moment) for moment in result.attribution.moments]
+    assert words[2] == "brows lowered, from 0:05 to 0:08"
+    assert moment_in_words(Moment("arousal", "AU05_deviation", 7.1, 7.4, 0.1)) == "eyes wide open, on and off, at 0:07"
+    assert len({seen_in_words(column) for column in COLUMNS if not column.endswith("deviation")}) == 19
+
+
+def test_rows_that_hardly_matter_are_one() -> None:
+    parts = example_affect().attribution
+    assert parts is not None
+    sums = np.zeros(37)
+    sums[[3, 8, 14]] = 0.5, -0.3, 0.05
+    few = replace(parts, arousal_by_feature=sums, valence_by_feature=np.zeros(37))
+    assert {3, 8} <= set(rows_that_matter(few).tolist()) < {0, 3, 8, 14}
+
+
 def test_asked_for_and_not_there_is_null() -> None:
     document = video_affect_json(LOST, "id", EVERYTHING)
+    untold = replace(example_affect(5), arousal_uncertainty=None)
+    assert video_affect_json(untold, "id", frozenset())["timeline"]["arousal_uncertainty"] is None
+    assert rows_of(untold)[1][-2] == ""
+    assert video_affect_png(replace(untold, valence_uncertainty=None)) != video_affect_png(example_affect(5))
     assert document["attribution"] is None
     assert document["audio"] is None
     assert document["summary"] == {"arousal": None, "valence": None}
@@ -65,15 +99,26 @@ def test_asked_for_and_not_there_is_null() -> None:
 def test_csv_has_a_row_a_step_and_empty_cells() -> None:
     result = example_affect(30, gaps=((3, 6),))
     rows = rows_of(result)
-    assert rows[0] == ["time_s", "arousal", "valence", "face_confidence", "speech", *ACTION_UNITS, "flags"]
+    assert rows[0] == [
+        "time_s",
+        "arousal",
+        "valence",
+        "face_confidence",
+        "speech",
+        *ACTION_UNITS,
+        "flags",
+        *UNCERTAINTIES,
+    ]
     assert len(rows) == 31
     assert rows[4][:4] == ["0.3", "", "", "0.0"]
-    assert rows[4][5:-1] == [""] * 17
-    lost = [bool(row[-1]) for row in rows_of(replace(result, flag_spans=(FlagSpan("face_lost", 0.3, 0.5),)))[1:]]
+    assert rows[4][5:22] == [""] * 17
+    assert rows[4][23:] == [""] * 2
+    assert float(rows[1][24]) == pytest.approx(float(result.valence_uncertainty[0]), abs=1e-6)
+    lost = [bool(row[22]) for row in rows_of(replace(result, flag_spans=(FlagSpan("face_lost", 0.3, 0.5),)))[1:]]
     assert np.flatnonzero(lost).tolist() == [3, 4, 5]
     assert float(rows[1][2]) == pytest.approx(float(result.valence[0]), abs=1e-6)
     plain = rows_of(example_affect(3, units=False, speech=False))
-    assert [len(row) for row in plain] == [6] * 4
+    assert [len(row) for row in plain] == [8] * 4
     assert [row[4] for row in plain[1:]] == [""] * 3
 
 
@@ -134,11 +179,11 @@ def test_bars_point_to_their_side(sign: int, colour: str) -> None:
     sums = np.zeros(37)
     sums[COLUMNS.index("AU12_mean")] = 0.3 * sign
     nothing = np.zeros_like(parts.arousal)
+    nothing[COLUMNS.index("AU12_mean"), 10] = 0.3 * sign
     only = replace(parts, arousal=nothing, valence=nothing, arousal_by_feature=sums, valence_by_feature=sums)
     image = pixels(attribution_png(replace(result, attribution=only)))
-    other = LIGHT.lowers if sign > 0 else LIGHT.raises
-    assert count(image, colour) > 200
-    assert count(image, other) == 0
+    bars = [count(image, one) for one in (LIGHT.raises, LIGHT.lowers)]
+    assert (bars if sign > 0 else bars[::-1])[1] < 200 < count(image, colour)
 
 
 def test_no_attribution_known_draws_the_time_instead() -> None:
@@ -167,7 +212,7 @@ def test_csv_holds_the_sound_track_and_the_boxes() -> None:
     head, *rows = rows_of(result)
     labels = [f"audio_{label}" for label in result.audio.labels]
     sides = ["box_x", "box_y", "box_width", "box_height"]
-    assert head[5:] == [*sides, "audio_emotion", *labels, "audio_arousal", "audio_valence", "flags"]
+    assert head[5:] == [*sides, "audio_emotion", *labels, "audio_arousal", "audio_valence", "flags", *UNCERTAINTIES]
     timeline = result.audio.channels[0].timeline
     middles = (timeline.start_s + timeline.end_s) / 2
     told = 0

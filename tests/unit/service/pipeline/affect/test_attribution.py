@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.pipeline.affect.attribution import AffectFilter, answers, by_column, lags_s, mean_cells
+from service.pipeline.affect.attribution import AffectFilter, answers, attribute, by_column, lags_s, mean_cells
 
 
 def direct_answer(features, model, step):
@@ -62,3 +62,63 @@ def test_span_of_kernel_100_is_that_of_keras():
 def test_ranges_outside_the_recording_are_refused(start, stop):
     with pytest.raises(ValueError, match="range"):
         mean_cells(np.zeros((10, 2), np.float32), AffectFilter(np.ones((2, 3)), 0.0), start, stop)
+
+
+NAMES = ("confidence_mean", "AU04_mean", "AU12_mean")
+
+
+def explained(features, known=None, bias=-0.2):
+    """The attribution of both targets by filters that reach 0.2 s to either side of a kernel of 11."""
+    window = np.zeros(11)
+    window[3:8] = 0.2
+    arousal = AffectFilter(np.outer([0.5, 0.1, 0.1], window), bias)
+    valence = AffectFilter(np.outer([0.0, -0.2, 0.3], window), 0.0)
+    known = np.ones(len(features), np.bool_) if known is None else known
+    return attribute(features, NAMES, known, arousal, valence, 0.1), (arousal, valence)
+
+
+def resting_face(steps):
+    features = np.zeros((steps, 3), np.float32)
+    features[:, 0] = 0.98
+    return features
+
+
+def test_a_face_at_rest_is_the_baseline_and_nothing_else():
+    features = resting_face(40)
+    found, (arousal, _) = explained(features)
+    assert np.abs(found.arousal).max() < 1e-7
+    assert found.arousal_baseline == pytest.approx(answers(features, arousal).mean(), abs=1e-6)
+    assert found.valence_baseline == 0
+    assert found.moments == ()
+
+
+def test_deviations_and_baseline_add_up_over_what_is_known():
+    rng = np.random.default_rng(3)
+    features = rng.uniform(0, 2, (60, 3)).astype(np.float32)
+    known = rng.random(60) > 0.3
+    found, filters = explained(features, known)
+    for name, model in zip(("arousal", "valence"), filters, strict=True):
+        total = getattr(found, name).sum() + getattr(found, f"{name}_baseline")
+        assert total == pytest.approx(answers(features, model)[known].mean(), abs=1e-6)
+        np.testing.assert_allclose(getattr(found, f"{name}_by_feature"), getattr(found, name).sum(axis=1), atol=1e-12)
+
+
+def test_lags_reach_as_far_as_the_weights():
+    found, _ = explained(resting_face(40))
+    np.testing.assert_allclose(found.lags_s, [-0.2, -0.1, 0.0, 0.1, 0.2], atol=1e-12)
+    assert found.valence.shape == (3, 5)
+
+
+def test_stretches_are_told_that_moved_the_answer():
+    features = resting_face(300)
+    features[120:151, 1] = 2.0  # brows, lowered from 12.0 to 15.0 s
+    features[133:136, 1] = 0.0  # a pause of 0.3 s
+    features[250:, 1] = 0.1  # too weak
+    features[20:41, 2] = 1.0
+    found, _ = explained(features)
+    told = [(one.target, one.feature, round(one.start_s), round(one.end_s)) for one in found.moments]
+    assert ("valence", "AU04_mean", 12, 15) in told
+    assert ("valence", "AU12_mean", 2, 4) in told
+    assert [one[2] for one in told if one[0] == "valence"] == [2, 12]
+    (brows,) = [one for one in found.moments if one.feature == "AU04_mean" and one.target == "valence"]
+    assert -0.4 < brows.contribution < -0.2

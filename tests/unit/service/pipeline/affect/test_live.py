@@ -104,3 +104,11 @@ def test_a_model_that_needs_the_whole_recording_is_refused(model: AffectModel, m
     with pytest.raises(Unprocessable) as caught:
         LiveAffect(model)
     assert caught.value.pointer == "/model"
+
+
+def test_rows_without_uncertainty_join_without_it() -> None:
+    column = np.zeros(2, np.float32)
+    plain = AffectRows(np.arange(2.0), column, column, column)
+    sure = AffectRows(np.arange(2.0), column, column, column, column, column)
+    assert AffectRows.joined([plain, sure]).arousal_uncertainty is None
+    assert AffectRows.joined([sure, sure]).valence_uncertainty.shape == (4,)
