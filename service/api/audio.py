@@ -11,10 +11,11 @@ from service.api.event_stream import Emit, UploadEvents
 from service.api.openapi.documentation import AUDIO_RESPONSES, PROFILE, VOICE_BODY
 from service.api.parameters import AudioQuery, refuse_repeated_parameters, with_profile
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
+from service.http.exchange import Exchange
 from service.http.negotiation import EVENTS, JSON
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
-from service.pipeline.results import JudgedWindow
+from service.pipeline.results import AudioEmotion, JudgedWindow
 from service.render.stream_json import window_members
 from service.services import services_of
 
@@ -64,7 +65,7 @@ def _analyse(request: Request, data: memoryview, options: AudioOptions, media_ty
     """The blocking half: pipeline and rendering, in a worker thread."""
     needed = replace(options, rows=options.timeline or media_type != JSON)
     result = services_of(request).loaded.pipeline.analyse(data, needed, work)
-    exchange = note_analysis(request, result.media, result.stages_s, [result.model])
+    exchange = _noted(request, result)
     with exchange.stage("render"):
         return audio_answer(result, media_type, exchange.request_id, options)
 
@@ -77,5 +78,9 @@ def _analyse_aloud(request: Request, data: memoryview, options: AudioOptions, wo
         emit("window", {"channel": window.channel, **window_members(window, labels)})
 
     result = pipeline.analyse(data, options, work, on_window=tell)
-    exchange = note_analysis(request, result.media, result.stages_s, [result.model])
-    return audio_answer(result, JSON, exchange.request_id, options)
+    return audio_answer(result, JSON, _noted(request, result).request_id, options)
+
+
+def _noted(request: Request, result: AudioEmotion) -> Exchange:
+    services_of(request).metrics.answered(result)
+    return note_analysis(request, result.media, result.stages_s, [result.model])

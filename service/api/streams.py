@@ -33,7 +33,7 @@ async def stream_audio(websocket: WebSocket) -> None:
     def open_analyser(message: ClientMessage, loaded: Loaded) -> AudioAnalyser:
         config = cast(AudioConfig, message)
         live = loaded.pipeline.live(live_options(config))
-        return AudioAnalyser(live, config, services.settings.limits.stream_buffer_s)
+        return AudioAnalyser(live, config, services.settings.limits.stream_buffer_s, services.metrics.answered)
 
     await _serve(websocket, services, AudioConfig, open_analyser)
 

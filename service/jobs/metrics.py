@@ -7,6 +7,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.jobs.job import JobState
 from service.jobs.ledger import Ledger
 from service.jobs.spool import Spool
+from service.pipeline.results import AudioEmotion
+from service.pipeline.video.video_results import VideoAffect
 from service.telemetry.metrics import Metrics
 
 
@@ -28,6 +30,11 @@ class JobMetrics:
         self._metrics.job_segment_seconds.labels(part).observe(seconds)
         self._metrics.audio_seconds_total.labels("ok").inc(media_s)
         self.changed()
+
+    def answered(self, answer: AudioEmotion | VideoAffect) -> None:
+        """Count what was answered about voices."""
+        if isinstance(answer, AudioEmotion):
+            self._metrics.answered(answer)
 
     def finished(self, state: JobState) -> None:
         """Count a job that has ended in ``state``."""

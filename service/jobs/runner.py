@@ -204,13 +204,15 @@ class JobRunner:
 
     def _answer(self, job: Job, spool: JobSpool) -> str:
         spool.remove(UPLOAD)
-        result = encode(self._plans.join(job.options, spool))
+        answer = self._plans.join(job.options, spool)
+        result = encode(answer)
         key = new_key()
         self._spool.open_job(job.handle, key).store(RESULT, result)
         result_key = self._keys.wrap(key, job.handle)
         if not self._patiently(lambda: self._succeed(job.handle, result_key)):
             return ENDED
         self._spool.destroy(job.handle, keep=RESULT)
+        self._metrics.answered(answer)
         self._metrics.finished(JobState.SUCCEEDED)
         return LAST
 

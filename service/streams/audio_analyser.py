@@ -1,10 +1,10 @@
 """Analyser of ``/v1/stream/audio``: 16 bit PCM in, a message for each window and, on request, each utterance out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from service.pipeline.device.task import Work
-from service.pipeline.results import JudgedSegment, JudgedWindow
+from service.pipeline.results import AudioEmotion, JudgedSegment, JudgedWindow
 from service.pipeline.speech.live import LiveEmotion, LiveOptions
 from service.problems import MessageInvalid
 from service.render.audio_json import channel_members, prior_members, profile_members, spans_members
@@ -33,12 +33,16 @@ class AudioAnalyser:
         live: the pipeline's half.
         config: what the client said.
         buffer_s: seconds of sound that may wait.
+        on_answer: told the answer for the whole stream.
     """
 
     unit_name = "received_samples"
 
-    def __init__(self, live: LiveEmotion, config: AudioConfig, buffer_s: float) -> None:
+    def __init__(
+        self, live: LiveEmotion, config: AudioConfig, buffer_s: float, on_answer: Callable[[AudioEmotion], None]
+    ) -> None:
         self._live = live
+        self._on_answer = on_answer
         self._config = config
         self.text_kinds: dict[str, type[ClientMessage]] = {}
         self._labels = tuple(live.model.bundle.card.labels)
@@ -81,6 +85,7 @@ class AudioAnalyser:
         """See :class:`service.streams.analyser.StreamAnalyser`."""
         messages = self._messages(self._live.finish(work))
         whole = self._live.answer()
+        self._on_answer(whole)
         with_speakers = whole.speaker_model is not None  # no utterance was told with its speaker before
         members = channel_members(whole.channels[0], whole.labels, timeline=False, segments=with_speakers)
         members["flag_spans"] = spans_members(whole.flag_spans)

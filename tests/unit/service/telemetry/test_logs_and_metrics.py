@@ -12,7 +12,8 @@ import pytest
 
 from service.services import Services
 from service.telemetry.logs import JsonFormatter
-from service.telemetry.metrics import Metrics
+from service.telemetry.metrics import ANSWERS_TOGETHER, Metrics
+from tests.support.example_results import fake_result
 from tests.support.fakes import fake_services
 from tests.support.job_server import serving_jobs
 from tests.support.live_server import LiveServer, serving, small_settings, wait_until
@@ -86,6 +87,23 @@ def test_pipeline_and_decoder_report() -> None:
     assert "emotion_batch_padding_ratio_count 1.0" in text
     assert 'emotion_decode_failures_total{code="media_empty"} 1.0' in text
     assert 'emotion_decode_worker_deaths_total{signal="SIGSEGV"} 1.0' in text
+
+
+def test_answers_are_counted_together_so_that_none_can_be_read() -> None:
+    metrics, answer = Metrics(), fake_result()
+    for _ in range(ANSWERS_TOGETHER - 1):
+        metrics.answered(answer)
+    assert "emotion_answers_total{" not in metrics.exposition().decode()
+    silent = replace(
+        answer.channels[0], probabilities=None, emotion=None, timeline=replace(answer.channels[0].timeline, speech=None)
+    )
+    metrics.answered(replace(answer, channels=(silent,)))
+    text = metrics.exposition().decode()
+    model, known = f'model="{answer.model.name}",version="{answer.model.version}"', ANSWERS_TOGETHER - 1.0
+    assert f'emotion_answers_total{{emotion="{answer.channels[0].emotion}",{model}}} {known}' in text
+    assert f'emotion_answers_total{{emotion="none",{model}}} 1.0' in text
+    assert f"emotion_answer_probability_count{{{model}}} {known}" in text
+    assert f"emotion_answer_speech_ratio_count{{{model}}} {known}" in text
 
 
 def test_two_applications_do_not_share_metrics() -> None:
