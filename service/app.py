@@ -40,6 +40,7 @@ from service.http.problem_response import problem_response
 from service.http.site import Site
 from service.http.tensors import INFERENCE_HEADER
 from service.problems import InternalError, Malformed, MethodNotAllowed, NotFound, Problem
+from service.rollout import CANARY_HEADER
 from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import describe_exception, service_logger
@@ -55,7 +56,7 @@ _ROUTERS = (
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
 _REQUEST_HEADERS = (
     *("Authorization", "Content-Type", "Idempotency-Key", INFERENCE_HEADER, "Last-Event-ID", "X-API-Key"),
-    "X-Request-Id",
+    *(CANARY_HEADER, "X-Request-Id"),
 )
 _ANSWER_HEADERS = (
     *(INFERENCE_HEADER, "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing"),

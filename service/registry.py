@@ -90,7 +90,7 @@ class Registry:
             pin: whether a pinned model goes before ``settings.default_model``.
 
         Raises:
-            BundleError: a bundle is wrong, or the default model is not among those found.
+            BundleError: a bundle is wrong, or the default model, the canary or the shadow is not among those found.
         """
         found = [_checked(folder) for root in settings.model_dirs for folder in _bundle_folders(root)]
         found = _without_copies(found)
@@ -102,7 +102,7 @@ class Registry:
             withheld=tuple(_withheld(bundle.card) for bundle in withheld),
             default_model=(pinned_model(settings) if pin else None) or settings.default_model,
         )
-        registry._check_default()
+        registry._check_names({"canary": settings.canary, "shadow model": settings.shadow})
         return registry
 
     def find(self, name: str | None = None, version: str | None = None, task: Task = SPEECH_EMOTION) -> Bundle:
@@ -145,16 +145,18 @@ class Registry:
         """All bundles for ``task``, in the order of name and version."""
         return tuple(bundle for bundle in self.bundles if bundle.card.task == task)
 
-    def _check_default(self) -> None:
-        if self.default_model is None:
-            return
-        try:
-            self.find()
-        except ModelNotFound as error:
-            name = self.default_model.partition(":")[0]
-            reasons = [entry.reason for entry in self.withheld if entry.name == name]
-            cause = reasons[0] if reasons else "no such speech model was found"
-            raise BundleError(f"default model '{self.default_model}': {cause}") from error
+    def _check_names(self, others: dict[str, str | None]) -> None:
+        """Look up the default model, and others by what they are to be."""
+        for role, text in {"default model": self.default_model, **others}.items():
+            if text is None:
+                continue
+            name, _, version = text.partition(":")
+            try:
+                self.find(name, version or None)
+            except ModelNotFound as error:
+                reasons = [entry.reason for entry in self.withheld if entry.name == name]
+                cause = reasons[0] if reasons else "no such speech model was found"
+                raise BundleError(f"{role} '{text}': {cause}") from error
 
 
 def pin_file(settings: Settings) -> Path:

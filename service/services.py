@@ -18,6 +18,7 @@ from service.jobs.place import JobPlace
 from service.loaded import Loaded, LoadedInUse, load, load_beside
 from service.problems import DecoderUnavailable, InferenceUnavailable, Problem, Unavailable
 from service.settings import Settings
+from service.shadow import Shadow
 from service.streams.sessions import StreamSessions
 from service.telemetry.audit import AuditLog
 from service.telemetry.logs import service_logger
@@ -59,6 +60,7 @@ class Services:
         self.metrics.jobs_available.set_function(self._job_place.availability)
         self.streams = StreamSessions(settings.limits.stream_resume_s)
         self.metrics.stream_sessions.set_function(lambda: len(self.streams))
+        self.shadow = Shadow(settings, self.metrics)
         self._models = LoadedInUse(loaded)
         self._reloading = threading.Lock()
         self.reloads = 0

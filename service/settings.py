@@ -122,6 +122,18 @@ class Settings(BaseSettings):
         None,
         description="NAME or NAME:VERSION of the speech model used when a request names none; a pinned one goes before",
     )
+    canary: str | None = Field(
+        None, description="NAME or NAME:VERSION of the speech model that answers some of the requests that name none"
+    )
+    canary_share: float = Field(
+        0.0, ge=0, le=1, description="share of these requests; 0 leaves those with the header X-Emoserve-Canary: always"
+    )
+    shadow: str | None = Field(
+        None,
+        description="NAME or NAME:VERSION of the speech model that judges some uploads beside the one that answers; "
+        "metrics compare them",
+    )
+    shadow_share: float = Field(0.1, ge=0, le=1, description="share of uploads that name no model, for `shadow`")
     licence_policy: Literal["any", "commercial"] = Field(
         "any", description="'commercial' loads no weights whose licence forbids commercial use"
     )

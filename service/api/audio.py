@@ -8,15 +8,17 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer, refuse_what_cannot_be_carried, sound_parts
 from service.api.event_stream import Emit, UploadEvents
-from service.api.openapi.documentation import AUDIO_RESPONSES, PROFILE, VOICE_BODY
+from service.api.openapi.documentation import AUDIO_RESPONSES, CANARY_PARAMETER, PROFILE, VOICE_BODY
 from service.api.parameters import AudioQuery, refuse_repeated_parameters, with_profile
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
-from service.http.exchange import Exchange
+from service.http.exchange import Exchange, exchange_of
 from service.http.negotiation import EVENTS, JSON
+from service.loaded import Loaded
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
 from service.pipeline.results import AudioEmotion, JudgedWindow
 from service.render.stream_json import window_members
+from service.rollout import with_canary
 from service.services import services_of
 
 router = APIRouter(tags=["audio"])
@@ -27,7 +29,7 @@ router = APIRouter(tags=["audio"])
     operation_id="analyse_audio_emotion",
     summary="Emotion in a recording",
     responses=AUDIO_RESPONSES,
-    openapi_extra={"requestBody": VOICE_BODY},
+    openapi_extra={"requestBody": VOICE_BODY, "parameters": [CANARY_PARAMETER]},
     dependencies=[Depends(refuse_repeated_parameters)],
     response_class=Response,
 )
@@ -64,23 +66,39 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Q
 def _analyse(request: Request, data: memoryview, options: AudioOptions, media_type: str, work: Work) -> bytes:
     """The blocking half: pipeline and rendering, in a worker thread."""
     needed = replace(options, rows=options.timeline or media_type != JSON)
-    result = services_of(request).loaded.pipeline.analyse(data, needed, work)
-    exchange = _noted(request, result)
+    loaded = services_of(request).loaded
+    chosen = _chosen(request, needed, loaded)
+    result = loaded.pipeline.analyse(data, chosen, work)
+    exchange = _answered(request, loaded, data, options, chosen, result)
     with exchange.stage("render"):
         return audio_answer(result, media_type, exchange.request_id, options)
 
 
 def _analyse_aloud(request: Request, data: memoryview, options: AudioOptions, work: Work, emit: Emit) -> bytes:
     """Pipeline and rendering in a worker thread, with progress and windows told on the way; always JSON."""
-    pipeline = services_of(request).loaded.pipeline
+    loaded = services_of(request).loaded
+    chosen = _chosen(request, options, loaded)
 
     def tell(window: JudgedWindow, labels: Sequence[str]) -> None:
         emit("window", {"channel": window.channel, **window_members(window, labels)})
 
-    result = pipeline.analyse(data, options, work, on_window=tell)
-    return audio_answer(result, JSON, _noted(request, result).request_id, options)
+    result = loaded.pipeline.analyse(data, chosen, work, on_window=tell)
+    exchange = _answered(request, loaded, data, options, chosen, result)
+    return audio_answer(result, JSON, exchange.request_id, options)
 
 
-def _noted(request: Request, result: AudioEmotion) -> Exchange:
-    services_of(request).metrics.answered(result)
-    return note_analysis(request, result.media, result.stages_s, [result.model])
+def _chosen(request: Request, options: AudioOptions, loaded: Loaded) -> AudioOptions:
+    """The options, with the canary's name where it is to answer. Raises Malformed, ModelNotFound."""
+    settings, draw = services_of(request).settings, exchange_of(request.scope).request_id
+    return with_canary(options, settings, loaded.registry, request.headers, draw)
+
+
+def _answered(
+    request: Request, loaded: Loaded, data: memoryview, asked: AudioOptions, done: AudioOptions, result: AudioEmotion
+) -> Exchange:
+    """Count the answer, note what it took, and let the shadow follow."""
+    services = services_of(request)
+    services.metrics.answered(result)
+    exchange = note_analysis(request, result.media, result.stages_s, [result.model])
+    services.shadow.follow(loaded, data, asked, done, result, exchange.request_id)
+    return exchange

@@ -22,8 +22,8 @@ from service.api.answers import (
 )
 from service.api.job_answer import job_address, job_answer
 from service.api.job_events import event_id, job_events
-from service.api.job_upload import receive_job
-from service.api.openapi.documentation import FACE_BODY, NEUTRAL, PROFILE, VOICE_BODY
+from service.api.job_upload import idempotency_key, receive_job
+from service.api.openapi.documentation import CANARY_PARAMETER, FACE_BODY, NEUTRAL, PROFILE, VOICE_BODY
 from service.api.openapi.jobs import (
     DELETE_RESPONSES,
     EVENT_RESPONSES,
@@ -50,6 +50,7 @@ from service.pipeline.speech.speaker_answer import without_speakers
 from service.pipeline.video.video_results import INCLUDES, VideoAffect, with_parts
 from service.pipeline.video_setup import require_faces
 from service.problems import NotFound
+from service.rollout import named, with_canary
 from service.schemas.jobs import JobAnswer, JobListAnswer
 from service.services import services_of
 
@@ -77,7 +78,7 @@ class JobListQuery(BaseModel):
     limit: int = Field(20, ge=1, le=100, description="Most jobs of the answer.")
 
 
-_SUBMIT_VOICE = {"requestBody": VOICE_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
+_SUBMIT_VOICE = {"requestBody": VOICE_BODY, "parameters": [IDEMPOTENCY_PARAMETER, CANARY_PARAMETER]}
 _SUBMIT_FACE = {"requestBody": FACE_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
 
 
@@ -95,7 +96,7 @@ async def submit_audio_emotion(
 ) -> JobAnswer:
     """The work of `/v1/audio/emotion` as a job, for recordings of many hours; same body, same parameters."""
     options = query.options(services_of(request).settings.limits)
-    return await _submit(request, response, options, PROFILE, partial(with_profile, options))
+    return await _submit(request, response, options, PROFILE, partial(_with_model, request, options))
 
 
 @router.post(
@@ -215,6 +216,17 @@ async def _submit(
         response.status_code = 200
     response.headers["Location"] = request.scope.get("root_path", "").rstrip("/") + job_address(job)
     return job_answer(services_of(request).jobs, job)
+
+
+def _with_model(request: Request, options: AudioOptions, documents: Documents) -> AudioOptions:
+    """The options with the profile of the body and the model that does all of the job: the canary, or today's default.
+
+    The canary is drawn by the idempotency key, so that a repeated request means the same model.
+    """
+    services = services_of(request)
+    registry, draw = services.loaded.registry, idempotency_key(request) or exchange_of(request.scope).request_id
+    known = with_profile(options, documents)
+    return named(with_canary(known, services.settings, registry, request.headers, draw), registry)
 
 
 def _find(request: Request, job_id: str) -> Job:

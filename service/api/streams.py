@@ -14,6 +14,7 @@ from service.http.problem_response import problem_response
 from service.loaded import Loaded
 from service.pipeline.video_setup import require_affect, require_faces
 from service.problems import Forbidden
+from service.rollout import with_canary
 from service.schemas.streams import AudioConfig, ClientMessage, VideoConfig
 from service.services import Services
 from service.streams.analyser import StreamAnalyser
@@ -32,7 +33,9 @@ async def stream_audio(websocket: WebSocket) -> None:
 
     def open_analyser(message: ClientMessage, loaded: Loaded) -> AudioAnalyser:
         config = cast(AudioConfig, message)
-        live = loaded.pipeline.live(live_options(config))
+        options, draw = live_options(config), exchange_of(websocket.scope).request_id
+        chosen = with_canary(options, services.settings, loaded.registry, websocket.headers, draw)
+        live = loaded.pipeline.live(chosen)
         return AudioAnalyser(live, config, services.settings.limits.stream_buffer_s, services.metrics.answered)
 
     await _serve(websocket, services, AudioConfig, open_analyser)

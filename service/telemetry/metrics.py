@@ -94,6 +94,12 @@ class Metrics:
         self.answer_speech_ratio = self._share("answer_speech_ratio", "Share of a recording that is voice.", *of_model)
         self._answers: dict[tuple[str, str], list[tuple[str, bool, float | None, float | None]]] = {}
         self._counting = threading.Lock()
+        self.shadow_answers_total = self._counter(
+            "shadow_answers", "Uploads of a shadow model, by how it answered beside the other.", *of_model, "outcome"
+        )
+        self.shadow_difference = self._share(
+            "shadow_difference", "Largest difference of a probability where both have the same labels.", *of_model
+        )
         self.ready = self._gauge("ready", "1 while the service should get traffic.")
         self.device_fallback = self._gauge("device_fallback", "1 while the CPU runs although a GPU is there.")
         self.gpu_memory_bytes = self._gauge("gpu_memory_bytes", "GPU memory in use, by every process; 0 on a CPU.")

@@ -6,6 +6,7 @@ import pytest
 
 from service.app import create_app
 from service.problems import MediaInvalid, all_problems
+from service.rollout import CANARY_HEADER
 from service.schemas.embedding import AudioEmbeddingAnswer
 from service.settings import Settings
 
@@ -79,7 +80,7 @@ def test_audio_call_is_complete(document: dict) -> None:
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
     assert set(parameters) == {
         *("model", "version", "timeline", "window_s", "hop_s", "channel", "track", "start_s", "end_s", "denoise"),
-        *("segments", "voice_activity", "min_speech", "profile", "prior", "domain", "speakers"),
+        *("segments", "voice_activity", "min_speech", "profile", "prior", "domain", "speakers", CANARY_HEADER),
     }
     for name, parameter in parameters.items():
         assert parameter["description"]

@@ -10,6 +10,7 @@ from service import problems
 from service.http.negotiation import CSV, EVENTS, FHIR, PNG
 from service.http.problem_response import MEDIA_TYPE, problem_document
 from service.pipeline.media.containers import TITLES
+from service.rollout import CANARY_HEADER
 from service.schemas.about import ProblemDocument
 from service.schemas.audio import AudioEmotionAnswer
 from service.schemas.inference import InferRequest
@@ -120,6 +121,15 @@ def with_profile_part(body: dict[str, Any], name: str) -> dict[str, Any]:
     content["multipart/form-data"] = {"schema": schema | {"properties": properties}}
     return body | {"content": content}
 
+
+CANARY_PARAMETER: dict[str, Any] = {
+    "name": CANARY_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Whether the canary answers, where the service has one and the request is bound to no model; "
+    "left out: the service draws.",
+    "schema": {"type": "string", "enum": ["always", "never"]},
+}
 
 VOICE_BODY = with_profile_part(UPLOAD_BODY, PROFILE)
 FACE_BODY = with_profile_part(UPLOAD_BODY, NEUTRAL)
