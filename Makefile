@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 PORT ?= 8000
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
-.PHONY: help serve test unit coverage test-code test-long image-test lint bench client docs lock clean fuzz
+.PHONY: help serve test unit coverage test-code test-long image-test sbom lint bench client docs lock clean fuzz
 
 help:
 	@echo "make serve   install what the service needs and start it on 127.0.0.1:$(PORT)"
@@ -14,6 +14,7 @@ help:
 	@echo "make coverage   run the tests of make test and print how much of service and export they reach"
 	@echo "make test-long   run what takes minutes: killed jobs, soak, more generated requests"
 	@echo "make image-test  build the image without a registry of images, and run it; needs root, buildah and debootstrap"
+	@echo "make sbom    write bills of materials of both images (CycloneDX) into var/sbom"
 	@echo "make fuzz    search the parsers for inputs that they cannot take, SECONDS=120 for each"
 	@echo "make bench   print one JSON line for each performance measurement"
 	@echo "make client  generate the blocking half of the Python client from the asynchronous one"
@@ -49,8 +50,15 @@ test-long: .venv/test var/models/.prepared
 	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m pytest tests/unit -m hypothesis --hypothesis-profile drawn
 
-image-test: .venv/test
+image-test: .venv/test sbom
 	$(BIN)/python -m tests.image
+
+# Python packages of the images, with the hashes that they are installed by; the tool checks what it writes.
+sbom: $(UV) requirements/sbom.txt
+	mkdir -p var/sbom
+	for target in cpu cuda; do \
+		$(UV) run --quiet --isolated --no-project --with-requirements requirements/sbom.txt cyclonedx-py requirements \
+			requirements/image-$$target.txt --output-reproducible --output-file var/sbom/$$target.cdx.json || exit 1; done
 
 # Search the parsers for inputs that they cannot take, SECONDS for each; see tests/fuzz.
 SECONDS ?= 120
@@ -72,6 +80,7 @@ lock: $(UV)
 	$(UV) pip compile -q $(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(UV) pip compile -q $(LOCK) pyproject.toml -o requirements/online.txt
 	$(UV) pip compile -q $(LOCK) pyproject.toml --extra offline --extra published --extra test --overrides requirements/test-overrides.in -c requirements/online.txt -o requirements/test.txt
+	$(UV) pip compile -q $(LOCK) requirements/sbom.in -o requirements/sbom.txt
 	$(UV) pip compile -q $(LOCK) --no-deps requirements/no-deps.in -o requirements/no-deps.txt
 	$(UV) pip compile -q $(LOCK) pyproject.toml requirements/image-cpu.in --overrides requirements/image-cpu-overrides.in -o requirements/image-cpu.txt
 	$(UV) pip compile -q $(LOCK) pyproject.toml requirements/image-cuda.in -o requirements/image-cuda.txt

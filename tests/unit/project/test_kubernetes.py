@@ -165,3 +165,30 @@ def test_probes_ask_over_tls_where_the_pod_speaks_it() -> None:
     (secret,) = (mount for mount in container["volumeMounts"] if mount["name"] == "tls")
     for name in ("EMOSERVE_SSL_CERTFILE", "EMOSERVE_SSL_KEYFILE"):
         assert environment("overlays/tls")[name]["value"].startswith(secret["mountPath"])
+
+
+OF_KSERVE = {"minReplicas", "maxReplicas", "scaleMetric", "scaleTarget", "timeout"}
+"""Fields of a predictor that are KServe's own (its ComponentExtensionSpec); the rest is a pod's."""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_predictor_of_kserve_is_a_pod_like_those_of_the_base(version: str) -> None:
+    service = yaml.safe_load((ROOT / "deploy" / "kserve" / "inference_service.yaml").read_text())
+    assert (service["apiVersion"], service["kind"]) == ("serving.kserve.io/v1beta1", "InferenceService")
+    predictor = service["spec"]["predictor"]
+    assert predictor["timeout"] > Limits().deadline_s
+    assert predictor.keys() >= OF_KSERVE
+    spec = {name: value for name, value in predictor.items() if name not in OF_KSERVE}
+    kubernetes_validate.validate(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": service["metadata"], "spec": spec}, version, strict=True
+    )
+    base = pod("base")
+    ((container,), (other,)) = spec.pop("containers"), base["containers"]
+    assert spec.items() <= base.items()
+    assert container["name"] == "kserve-container"
+    for name in ("resources", "securityContext", "volumeMounts"):
+        assert container[name] == other[name]
+    values = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert values.keys() == environment("base").keys()
+    differing = {name for name, entry in environment("base").items() if entry["value"] != values[name]}
+    assert differing == {"EMOSERVE_ALLOWED_HOSTS"}
