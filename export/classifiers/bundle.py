@@ -130,7 +130,10 @@ def write_classifier_bundle(
         ValueError: the graphs cannot be put together.
     """
     speech = common_input(heads, networks)
-    model = behind_high_pass(compose(heads, kind, networks), speech.sample_rate_hz).SerializeToString()
+    composed = compose(heads, kind, networks)
+    if None in _filters(networks):
+        composed = behind_high_pass(composed, speech.sample_rate_hz)
+    model = composed.SerializeToString()
     difference, in_batch = differences(model, heads, kind, speech, recordings)
     refuse_difference(about.name, difference, TOLERANCE, "classifier")
     parity = Parity(
@@ -183,8 +186,13 @@ def common_input(heads: Sequence[Head], networks: Sequence[Network]) -> SpeechIn
         min_length_s=shortest,
         max_length_s=longest,
         preset=" + ".join(dict.fromkeys(speech.preset for speech in inputs)),
-        high_pass_hz=OFFSET_AND_MAINS.below_hz,
+        high_pass_hz=min(below_hz or OFFSET_AND_MAINS.below_hz for below_hz in _filters(networks)),
     )
+
+
+def _filters(networks: Sequence[Network]) -> list[float | None]:
+    """Frequency in Hz below which each network takes everything out by itself; None of one that does not."""
+    return [network.card.speech.high_pass_hz for network in networks if network.card.speech is not None]
 
 
 def bundle_licence(heads: Sequence[Head], networks: Sequence[Network]) -> Licence:

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -8,13 +9,16 @@ import torch
 import transformers
 
 from export.__main__ import main
+from export.classifiers.head import read_head
 from export.evaluation.voice import synthetic_voice
-from service.card import read_card
+from export.graph.high_pass import OFFSET_AND_MAINS, high_passed
+from service.card import read_card, write_card
 from service.pipeline.device.session import Session
 from service.registry import Registry
 from service.settings import Settings
 from tests.plain_wav import tone, wav
 from tests.support.published import CLASSES, NETWORKS, change, write_published
+from tests.support.small_corpus import EMOTIONS, write_small_corpus
 from tests.support.tiny_services import serving_tiny
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 
@@ -267,3 +271,41 @@ def test_an_encoder_alone_is_an_embedding(network, tmp_path, capsys):
     assert main(["verify", str(bundle), "--published", str(folder)]) == 0
     assert run_import(folder, tmp_path / "models", "--embedding", "--labels", "anger,neutral") == 1
     assert "this model has none" in capsys.readouterr().err
+
+
+def test_own_classes_are_trained_on_an_encoder(tmp_path, capsys):
+    folder = write_published(tmp_path / "hubert", "hubert-base")
+    corpus, models, table, head = (tmp_path / name for name in ("clinic", "models", "features.csv", "head"))
+    write_small_corpus(corpus)
+    assert run_import(folder, models, "--embedding") == 0
+    encoder = str(models / "hubert" / "1")
+    assert main(["features", "--model", encoder, "--corpus", str(corpus), "--out", str(table)]) == 0
+    assert main(["train", "deep-spectrum", "--features", str(table), "--out", str(head)]) == 0
+    assert main(["export", "deep-spectrum", "--head", str(head), "--extractor", encoder, "--out", str(models)]) == 0
+    bundle = models / "hubert-clinic" / "1"
+    assert tuple(read_card(bundle).labels) == EMOTIONS
+    assert main(["verify", str(bundle)]) == 0
+    clip = synthetic_voice(1.3, RATE_HZ, 5)
+
+    def answer(folder, output, sound):
+        session = Session(folder / "model.onnx", device="cpu")
+        return session.run({"waveform": sound[None], "lengths": np.array([len(sound)])}, (output,))[output]
+
+    embedding = answer(models / "hubert" / "1", "embedding", high_passed(clip, RATE_HZ, OFFSET_AND_MAINS))
+    expected = read_head(head).probabilities(embedding.astype(np.float64))
+    assert answer(bundle, "probabilities", clip)[0] == pytest.approx(expected[0], abs=1e-4)
+    assert read_card(bundle).speech.high_pass_hz == OFFSET_AND_MAINS.below_hz
+
+    card = read_card(Path(encoder))
+    write_card(card.model_copy(update={"speech": card.speech.model_copy(update={"high_pass_hz": 70.0})}), Path(encoder))
+    again = ["export", "deep-spectrum", "--head", str(head), "--extractor", encoder, "--name", "again"]
+    assert main([*again, "--out", str(models)]) == 0  # one that filters by itself gets no second filter
+    unfiltered = read_head(head).probabilities(answer(models / "hubert" / "1", "embedding", clip).astype(np.float64))
+    assert answer(models / "again" / "1", "probabilities", clip)[0] == pytest.approx(unfiltered[0], abs=1e-5)
+    assert read_card(models / "again" / "1").speech.high_pass_hz == 70.0
+    capsys.readouterr()
+    other = write_published(tmp_path / "other", "hubert-large")
+    assert run_import(other, models, "--embedding") == 0
+    arguments = ["export", "deep-spectrum", "--head", str(head), "--extractor", str(models / "other" / "1")]
+    assert main([*arguments, "--out", str(models)]) == 1
+    assert "hubert" in capsys.readouterr().err
