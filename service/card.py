@@ -4,7 +4,7 @@ A bundle is a folder ``<name>/<version>/`` with one or more ``.onnx`` files and 
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -20,6 +20,10 @@ Task = Literal[
     "action-units",  # face features -> 17 action units
     "affect",  # 37 columns -> arousal or valence
 ]
+
+
+NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""Pattern of the names of bundles."""
 
 
 class _Frozen(BaseModel):
@@ -145,7 +149,7 @@ class Card(_Frozen):
     """``card.json``."""
 
     schema_version: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    name: str = Field(pattern=NAME)
     version: str = Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$")
     task: Task
     title: str

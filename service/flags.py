@@ -39,6 +39,7 @@ class Flag(StrEnum):
     NO_NEUTRAL = "no_neutral"
     NEUTRAL_SMILES = "neutral_smiles"
     NO_ATTRIBUTION = "no_attribution"
+    ONE_TARGET = "one_target"
     THINNED = "thinned"
     TIMES_REPAIRED = "times_repaired"
     PRIOR = "trained: prior"
@@ -123,6 +124,11 @@ FACTS: Final = MappingProxyType(
             "answer", "Smile as rest", "The face seems to smile in what was taken for its rest: smiles read too low."
         ),
         Flag.NO_ATTRIBUTION: FlagFacts("answer", "No attribution", "There is no attribution for this recording."),
+        Flag.ONE_TARGET: FlagFacts(
+            "answer",
+            "One target only",
+            "The affect model tells one of arousal and valence; the other is null.",
+        ),
         Flag.THINNED: FlagFacts(
             "recording",
             "Frames left out",

@@ -30,19 +30,24 @@ PARITY_TOLERANCE = 1e-4
 
 
 def affect_settings(
-    kernel: int, targets: list[str], delay_s: list[float], trained: str, look_ahead_s: float | None = None
+    kernel: int,
+    targets: list[str],
+    delay_s: list[float],
+    trained: str,
+    look_ahead_s: float | None = None,
+    window_s: float = WINDOW_S,
 ) -> dict[str, Setting]:
     """Settings of an affect card.
 
     ``look_ahead_s`` is the future that an answer waits for: half the kernel, 5.0 s for 100 (F18), unless the filter
-    ends sooner; half of ``window_s`` comes on top. Training compensated the annotators' delay ``delay_s`` of each
-    target (E8); answers are not shifted by it (E9).
+    ends sooner; half of ``window_s``, that of the functionals, comes on top. Training compensated the annotators' delay
+    ``delay_s`` of each target (E8); answers are not shifted by it (E9).
     """
     return {
         "columns": "confidence and 17 action units: 18 means, 18 deviations, turn",
         "kernel": kernel,
         "hop_s": HOP_S,
-        "window_s": WINDOW_S,
+        "window_s": window_s,
         "look_ahead_s": round(steps_after(kernel) * HOP_S, 6) if look_ahead_s is None else look_ahead_s,
         "targets": targets,
         "delay_s": delay_s,

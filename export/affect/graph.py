@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.affect.avec_lstm import AvecLstm
-from export.affect.shallow_cnn import COLUMN_COUNT, ConvolutionStack, OneFilter, same_padding
+from export.affect.shallow_cnn import COLUMN_COUNT, ConvolutionStack, OneFilter, OneFilterDense, same_padding
 from export.graph.builder import FLOAT, GraphBuilder
 
 OPSET = 17
@@ -76,6 +76,8 @@ def affect_graph(network: nn.Module) -> onnx.ModelProto:
     if isinstance(network, OneFilter):
         weights, bias = network.filter()
         return one_filter_graph(_values(weights), _values(bias))
+    if isinstance(network, OneFilterDense) and network.activation != "linear":
+        return _dense_graph(network)
     if isinstance(network, ConvolutionStack):
         return _stack_graph(network)
     if isinstance(network, AvecLstm):
@@ -93,6 +95,20 @@ def one_filter_graph(
     graph.then("Transpose", perm=[0, 2, 1])
     names = (graph.constant(weights.astype(np.float32), "filter"), graph.constant(bias.astype(np.float32), "bias"))
     graph.then("Conv", *names, pads=list(same_padding(weights.shape[-1])))
+    graph.then("Squeeze", graph.integers([1]))
+    return graph.finish()
+
+
+def _dense_graph(network: OneFilterDense) -> onnx.ModelProto:
+    """Network B with an activation. Its constants have no names: it is no single filter."""
+    graph = _Graph()
+    weights, bias = network.inner.filter()
+    graph.then("Transpose", perm=[0, 2, 1])
+    pads = list(same_padding(weights.shape[-1]))
+    graph.then("Conv", graph.floats(_values(weights)), graph.floats(_values(bias)), pads=pads)
+    graph.then("Relu" if network.activation == "relu" else "Tanh")
+    graph.then("Mul", graph.floats(_values(network.dense.weight)))
+    graph.then("Add", graph.floats(_values(network.dense.bias)))
     graph.then("Squeeze", graph.integers([1]))
     return graph.finish()
 

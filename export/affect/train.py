@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from export.affect.avec_lstm import AvecLstm
 from export.affect.sequences import AVEC_DELAY_S, DELAY_S, AffectSequence, delay_steps, make_batch, shift_to_back
-from export.affect.shallow_cnn import KERNEL, ConvolutionStack, OneFilter, OneFilterDense, fold
+from export.affect.shallow_cnn import KERNEL, Activation, ConvolutionStack, OneFilter, OneFilterDense, fold
 from export.evaluation.concordance import Concordance, concordance, concordance_coefficient
 from export.training.checkpoint import load_checkpoint, save_checkpoint
 from service.pipeline.affect.columns import COLUMNS
-from service.pipeline.affect.functionals import HOP_S
+from service.pipeline.affect.functionals import HOP_S, WINDOW_S
 
 Scope = Literal["sequence", "concatenated"]
 NetworkName = Literal["A", "B", "C", "D", "E", "lstm"]
@@ -46,6 +46,8 @@ class TrainingPlan:
         scope: of the loss.
         hop_s: seconds a step.
         kernel: of networks B to E.
+        activation: behind the convolution of network B; only a linear one is folded.
+        window_s: seconds of the functionals' windows, of tables of units.
         seed: of weights and dropout.
     """
 
@@ -59,6 +61,8 @@ class TrainingPlan:
     scope: Scope = "sequence"
     hop_s: float = HOP_S
     kernel: int = KERNEL
+    activation: Activation = "linear"
+    window_s: float = WINDOW_S
     seed: int = 0
 
     @property
@@ -79,7 +83,7 @@ class TrainedAffect:
     """Outcome of a training.
 
     Attributes:
-        network: the weights of the best epoch, networks B and D folded to one filter.
+        network: the weights of the best epoch, networks D and linear B folded to one filter.
         best_epoch: counted from 1.
         loss: of each epoch.
         devel: CCC of each epoch, sequences joined.
@@ -132,7 +136,7 @@ def build(plan: TrainingPlan, train: list[AffectSequence]) -> nn.Module:
     if plan.network == "A":
         return ConvolutionStack()
     if plan.network in ("B", "D"):
-        return OneFilterDense(kernel=plan.kernel)
+        return OneFilterDense(plan.activation if plan.network == "B" else "linear", plan.kernel)
     if plan.network == "C":
         return OneFilter(kernel=plan.kernel)
     if plan.network == "E":
@@ -205,7 +209,9 @@ def train_affect(
             _save(checkpoint, plan, network, optimiser, state)
     network.load_state_dict(state.best)
     network = network.cpu().eval()
-    final = fold(network) if isinstance(network, OneFilterDense) else network
+    final = network
+    if isinstance(network, OneFilterDense) and network.activation == "linear":
+        final = fold(network)
     scores = {name: score(final, part, plan.target, delay) for name, part in parts.items() if part}
     return TrainedAffect(final, state.best_epoch, state.loss, state.devel, scores)
 

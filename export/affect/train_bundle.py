@@ -1,6 +1,7 @@
 """Training of affect bundles: folders of features and labels in; both targets, a report and curves out."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,10 @@ from export.affect.sequences import TARGETS, AffectSequence
 from export.affect.shallow_cnn import ConvolutionStack
 from export.affect.train import TrainedAffect, TrainingPlan, predict, train_affect
 from export.bundle.card import BundleText
-from service.card import Card, Licence, Measurement, TrainingData
+from service.card import NAME, Card, Licence, Measurement, TrainingData
 
 ITEMS = {"A": "E11", "B": "E12, E14", "C": "E13", "D": "E14", "E": "E15", "lstm": "E20"}
+LONGEST_WINDOW_S = 60.0
 COMMAND = "emoserve-export train shallow-fau --features DIR --labels DIR --out DIR"
 
 #: Told of each epoch: target, epoch, epochs, loss, development CCC.
@@ -53,9 +55,15 @@ def train_shallow_fau(
         on_epoch: called after each epoch.
 
     Raises:
-        ValueError: unusable folders, or a checkpoint of another plan.
+        ValueError: unusable folders, a checkpoint of another plan, or a name that no bundle can have.
     """
-    sequences = read_sequences(features, labels, turns=turns, fps=fps, hop_s=plan.hop_s, seed=plan.seed)
+    if not re.fullmatch(NAME, name):
+        raise ValueError(f"'{name}' is no name of a bundle: small letters, digits, '.', '_' and '-', at most 64")
+    if plan.kernel < 1 or not plan.hop_s <= plan.window_s <= LONGEST_WINDOW_S:
+        raise ValueError(f"kernels have 1 step or more, windows {plan.hop_s:g} to {LONGEST_WINDOW_S:g} s")
+    sequences = read_sequences(
+        features, labels, turns=turns, fps=fps, window_s=plan.window_s, hop_s=plan.hop_s, seed=plan.seed
+    )
     targets = [target for target in TARGETS if any(target in sequence.labels for sequence in sequences)]
     trained: dict[str, TrainedAffect] = {}
     for target in targets:
@@ -155,7 +163,8 @@ def _write(
         title=f"Network {plan.network} on {corpus}",
         description=(
             f"Affect network {plan.network} ({ITEMS[plan.network]}), trained with 1 − CCC, full batch, "
-            f"RMSprop {plan.learning_rate:g}, {plan.total_epochs} epochs, seed {plan.seed}, L1 {plan.l1:g}."
+            f"RMSprop {plan.learning_rate:g}, {plan.total_epochs} epochs, seed {plan.seed}, L1 {plan.l1:g}, "
+            f"kernel {kernel}, {plan.activation} activation, windows of {plan.window_s:g} s."
         ),
         licence=Licence(spdx="LicenseRef-training-data", commercial_use=False, attribution=corpus),
         training_data=(
@@ -171,7 +180,9 @@ def _write(
         ),
     )
     delays_s = [one.compensated_s for one in plans]
-    settings = affect_settings(kernel, list(graphs), delays_s, f"{plan.network} on {corpus}", look_ahead_s)
+    settings = affect_settings(
+        kernel, list(graphs), delays_s, f"{plan.network} on {corpus}", look_ahead_s, plan.window_s
+    )
     return write_affect_bundle(
         folder, graphs, text, settings, graph_parity(cases, "torch"), _measurements(trained, corpus)
     )

@@ -32,7 +32,7 @@ def face_timeline(result: VideoAffect) -> Timeline:
         columns.append(result.action_units)
     end_s = result.time_s + _HOP_S / 2
     end_s[-1] = max(end_s[-1], min(result.media.duration_s, end_s[-1] + _HOP_S))  # up to the end of the last step
-    seen = np.isfinite(result.arousal) & np.isfinite(result.valence)
+    seen = np.isfinite(result.arousal) | np.isfinite(result.valence)
     return pooled(
         Timeline(
             start_s=result.time_s - _HOP_S / 2,

@@ -106,5 +106,6 @@ def facts_of(result: VideoAffect) -> list[str]:
     if not result.summary:
         return [*facts, "no face found"]
     facts += [f"mean {name} {signed(statistics.mean)}" for name, statistics in result.summary.items()]
-    facts.append(f"face known in {100 * float(np.isfinite(result.arousal).mean()):.0f} % of the time")
+    known = np.isfinite(result.arousal) | np.isfinite(result.valence)
+    facts.append(f"face known in {100 * float(known.mean()):.0f} % of the time")
     return facts

@@ -29,7 +29,7 @@ class _Target:
 
 
 class AffectModel:
-    """A bundle of the task 'affect': one graph each for arousal and valence, on one thread of the CPU.
+    """A bundle of the task 'affect': one graph each for arousal and valence, or for one of them, on one CPU thread.
 
     Attributes:
         bundle: its files and its card.
@@ -49,7 +49,9 @@ class AffectModel:
             self.window_s = card.number("window_s")
             self.look_ahead_s = card.number("look_ahead_s") + self.window_s / 2
             self.trained = str(card.settings["trained"])
-            self._targets = {target: _load(bundle, target) for target in TARGETS}
+            roles = {entry.role for entry in card.files.values()}
+            told = [target for target in TARGETS if target in roles] or TARGETS
+            self._targets = {target: _load(bundle, target) for target in told}
         except (KeyError, TypeError, OSError, GraphError) as error:
             cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise BundleError(f"bundle {card.name}/{card.version}: {cause}") from error
@@ -60,6 +62,11 @@ class AffectModel:
         filters = [target.filter for target in self._targets.values()]
         return None if None in filters else max(found.kernel for found in filters if found is not None)
 
+    @property
+    def tells_both(self) -> bool:
+        """Whether both targets are answered."""
+        return len(self._targets) == len(TARGETS)
+
     def features(
         self, face: FaceSeries, *, turn: NDArray[np.float64] | None = None, duration_s: float | None = None
     ) -> AffectFeatures:
@@ -68,10 +75,10 @@ class AffectModel:
 
     def series(self, features: AffectFeatures) -> dict[str, FloatArray]:
         """Arousal and valence, float32 [steps] each in −1…1, and where the bundle tells ``arousal_uncertainty`` and
-        ``valence_uncertainty``, half of their 95 % intervals; NaN where no face is known.
+        ``valence_uncertainty``, half of their 95 % intervals; NaN where no face is known, or the target has no graph.
         """
         known = features.tracked > 0
-        series = {}
+        series = {target: np.full(len(known), np.nan, np.float32) for target in TARGETS}
         for name, target in self._targets.items():
             for output, batch in target.session.run({"features": features.columns[None]}, target.outputs).items():
                 member = name if output == "affect" else f"{name}_{output}"
@@ -79,8 +86,8 @@ class AffectModel:
         return series
 
     def attribution(self, features: AffectFeatures) -> Attribution | None:
-        """Mean over the steps at which a face is known; None without any, or where a graph is no single filter."""
-        arousal, valence = (self._targets[name].filter for name in TARGETS)
+        """Mean over the steps at which a face is known; None without any, or without a single filter of each target."""
+        arousal, valence = (self._targets[name].filter if name in self._targets else None for name in TARGETS)
         if arousal is None or valence is None:
             return None
         return attribute(features.columns, COLUMNS, features.tracked > 0, arousal, valence, self.hop_s)

@@ -132,7 +132,8 @@ def assemble(
         series = run_on_device(device, lambda: model.series(features), work)
         attribution = model.attribution(features) if "attribution" in include else None
     unexplained = "attribution" in include and attribution is None and bool(features.tracked.any())
-    own = [*([Flag.NO_ATTRIBUTION] if unexplained else []), *([Flag.PRIOR] if model.trained == "prior" else [])]
+    own = [*([Flag.NO_ATTRIBUTION] if unexplained else []), *([] if model.tells_both else [Flag.ONE_TARGET])]
+    own += [Flag.PRIOR] if model.trained == "prior" else []
     seen_at_s = face.series.time_s[face.series.tracked]
     spans = _unseen(features, face.number, recording.media.duration_s)
     lost = dict.fromkeys(span.flag for span in spans)

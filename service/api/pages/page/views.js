@@ -133,8 +133,9 @@ function activityCurve({ start_s: start, hop_s: hop, probability }, shared) {
 }
 
 function affectSeries(timeline) {
-  return [["Arousal", "arousal"], ["Valence", "valence"]].filter(([, name]) => timeline[name])
-    .map(([label, name]) => ({ label, colourName: name, values: timeline[name], halves: timeline[`${name}_uncertainty`], isLine: true, dash: name === "valence" ? [7, 4] : undefined }));
+  const both = [["Arousal", "arousal"], ["Valence", "valence"]].filter(([, name]) => timeline[name]);
+  const told = both.filter(([, name]) => timeline[name].some((value) => value !== null)); // a model may tell one alone
+  return (told.length ? told : both).map(([label, name]) => ({ label, colourName: name, values: timeline[name], halves: timeline[`${name}_uncertainty`], isLine: true, dash: name === "valence" ? [7, 4] : undefined }));
 }
 
 function gather(summary, charts) {

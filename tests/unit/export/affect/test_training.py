@@ -15,7 +15,11 @@ from export.affect.train_bundle import train_shallow_fau
 from service.card import read_card
 from service.pipeline.affect.attribution import AffectFilter, answers, read_affect_filter
 from service.pipeline.affect.columns import COLUMNS
+from service.pipeline.affect.model import AffectModel
+from service.pipeline.face.action_unit_table import read_action_unit_table
 from service.pipeline.face.unit_scale import ACTION_UNITS
+from service.registry import Bundle
+from service.settings import Limits
 
 
 def planted(kernel):
@@ -153,6 +157,40 @@ def test_folders_to_bundle(tmp_path, header):
     assert set(told["arousal"]["scores"]["devel"]["per_sequence"]) == {"Devel_DE_04", "Devel_DE_05"}
     assert told["arousal"]["scores"]["devel"]["ccc"] > 0.8
     assert (tmp_path / "out" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_network_with_an_activation_window_and_one_target_is_served(tmp_path):
+    features, labels = tmp_path / "features", tmp_path / "labels"
+    features.mkdir()
+    labels.mkdir()
+    for number in range(4):
+        write_recording(features, labels, f"talk{number}", number, seconds=12)
+        table = (labels / f"talk{number}.csv").read_text().splitlines()
+        (labels / f"talk{number}.csv").write_text("\n".join(row.rsplit(";", 2)[0] for row in table))
+    plan = TrainingPlan(network="B", activation="tanh", kernel=6, window_s=2.0, epochs=3, delay_s=0.0)
+    card = train_shallow_fau(features, labels, tmp_path, plan)
+    bundle = tmp_path / "bundle" / "affect-cnn" / "1"
+    assert read_affect_filter((bundle / "arousal.onnx").read_bytes()) is None
+    model = AffectModel(Bundle(card, bundle))
+    assert (model.window_s, model.tells_both, model.reach_rows) == (2.0, False, None)
+    frames = read_action_unit_table((features / "talk0.csv").read_bytes(), Limits())
+    wide = model.features(frames, duration_s=11.9)
+    np.testing.assert_allclose(
+        wide.columns[:, :36], read_sequences(features, labels, window_s=2.0)[0].features[:, :36], atol=1e-5
+    )
+    series = model.series(wide)
+    assert np.isfinite(series["arousal"]).all()
+    assert np.isnan(series["valence"]).all()
+    assert model.attribution(wide) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [({}, "MyModel"), ({"kernel": 0}, "mine"), ({"window_s": 0.0}, "mine"), ({"window_s": 1e9}, "mine")],
+)
+def test_what_no_bundle_can_be_is_refused_before_the_training(tmp_path, change, name):
+    with pytest.raises(ValueError, match=r"no name of a bundle|kernels have"):
+        train_shallow_fau(tmp_path, tmp_path, tmp_path, TrainingPlan(**change), name=name)
 
 
 def test_recordings_without_partition_are_divided_by_seed(tmp_path):

@@ -1,12 +1,21 @@
 """The whole way of a table of action units, which needs no face networks."""
 
+import json
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.video.video_results import TableOptions, VideoOptions
 from service.problems import FeaturesInvalid, ModelNotFound, TimestampsInvalid
+from service.render.csv import video_affect_csv
+from service.render.video_json import video_affect_json
+from service.render.video_plot import affect_png
+from service.render.video_words import facts_of
 from tests import media_files as files
+from tests.shared_material import ROOT
 from tests.support.work import patient
 from tests.unit.service.pipeline.test_video_pipeline import EVERYTHING, build, closing, media
 
@@ -40,6 +49,34 @@ def test_a_table_gives_the_same_kind_of_answer_without_face_models(blind):
     assert set(answer.models) == {"affect"}
     assert answer.flags == ("no_audio", "trained: prior")
     assert answer.speech is None
+
+
+@pytest.fixture(scope="module")
+def of_valence(tmp_path_factory):
+    """With a model of valence alone beside the prior."""
+    folder = tmp_path_factory.mktemp("bundles") / "valence-alone" / "1"
+    shutil.copytree(ROOT / "models" / "affect-prior" / "3", folder)
+    (folder / "arousal.onnx").unlink()
+    card = json.loads((folder / "card.json").read_text())
+    del card["files"]["arousal.onnx"]
+    (folder / "card.json").write_text(json.dumps(card | {"name": "valence-alone", "version": "1"}))
+    yield from closing(build(folder.parents[1]))
+
+
+def test_a_model_of_one_target_answers_that(of_valence, blind):
+    data, options = table(), TableOptions(include=EVERYTHING)
+    answer = of_valence.analyse_table(data, replace(options, model="valence-alone"), patient())
+    both = blind.analyse_table(data, options, patient())
+    np.testing.assert_array_equal(answer.valence, both.valence)
+    assert np.isnan(answer.arousal).all()
+    assert list(answer.summary) == ["valence"]
+    assert answer.flags == ("no_audio", "no_attribution", "one_target", "trained: prior")
+    assert facts_of(answer)[-1] == facts_of(both)[-1] == "face known in 100 % of the time"
+    document = video_affect_json(answer, "id", EVERYTHING)
+    assert set(document["timeline"]["arousal"]) == {None}
+    assert (document["timeline"]["arousal_uncertainty"], document["summary"]["arousal"]) == (None, None)
+    assert affect_png(answer, EVERYTHING) != affect_png(both, EVERYTHING)
+    assert video_affect_csv(answer).count("\r\n") == len(answer.time_s) + 1
 
 
 def test_a_face_that_a_table_loses_is_null(blind):
