@@ -18,7 +18,7 @@ BENCHMARKS = (
     "beside-heavy",
     "worst-memory",
 )
-ASKED_FOR = ("gpu",)
+ASKED_FOR = ("gpu", "capacity")
 """Benchmarks that run only by their names."""
 
 

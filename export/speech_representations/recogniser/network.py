@@ -117,7 +117,7 @@ class Recogniser(nn.Module):
         return self._scores(normed[-1]), last_steps(frames)
 
     def scores_by_layer(self, magnitudes: Tensor, frames: Tensor) -> tuple[list[Tensor], Tensor]:
-        """What the characters' layer says behind each GRU layer, the last as :meth:`forward`; and steps."""
+        """Scores of the characters' layer behind each GRU layer, the last as :meth:`forward`; and steps."""
         _, normed, _ = self._run(magnitudes, frames)
         return [self._scores(x) for x in normed], last_steps(frames)
 

@@ -117,6 +117,29 @@ def test_a_job_goes_on_after_a_kill(models: str, settings: dict[str, str], tmp_p
         assert list(program.state_dir.glob("*.sqlite")) == []
 
 
+def test_jobs_go_on_from_a_backup_of_database_and_spool(
+    models: str, settings: dict[str, str], cluster: Cluster, tmp_path: Path
+) -> None:
+    body, dump = wav(talk(60.0)), tmp_path / "jobs.sql"
+    with JobProgram(tmp_path / "state", models, settings) as program:
+        done = program.submit("audio-emotion", body)
+        assert program.finished(done)["state"] == "succeeded"
+        expected = program.result(done).content
+        address = program.submit("audio-emotion", body, hop_s="0.05")
+        program.wait(lambda: program.state(address)["progress"] > 0.2)
+        program.stop()
+    subprocess.run([programs() / "pg_dump", "--file", dump, cluster.url], check=True, timeout=60)
+    shutil.copytree(tmp_path / "spool", tmp_path / "restored")
+    shutil.rmtree(tmp_path / "spool")
+    subprocess.run([programs() / "createdb", f"--maintenance-db={cluster.url}", "restored"], check=True, timeout=60)
+    url = cluster.url.replace("/postgres?", "/restored?")
+    subprocess.run([programs() / "psql", "--quiet", "--file", dump, url], check=True, timeout=60, capture_output=True)
+    elsewhere = settings | {"JOBS_DATABASE_URL": url, "SPOOL_DIR": str(tmp_path / "restored")}
+    with JobProgram(tmp_path / "other", models, elsewhere) as program:
+        assert program.result(done).content == expected
+        assert program.finished(address)["state"] == "succeeded"
+
+
 def test_check_asks_the_database(cluster: Cluster, tmp_path: Path) -> None:
     state, spool = tmp_path / "state", tmp_path / "spool"
     (check,) = job_checks(Settings(jobs_database_url=SecretStr(cluster.url), state_dir=state, spool_dir=spool))
