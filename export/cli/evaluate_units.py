@@ -42,13 +42,14 @@ def describe(name: str, corpus: Path, recordings: list[Recording], scores: dict[
     frames = sum(len(recording.time_s) for recording in recordings)
     lines = [
         f"{name} on {corpus.name}: {len(recordings)} recordings, {frames} frames",
-        "| unit | r | Spearman | deviation of the reference | level | level of the reference | F1 at 1 |",
-        "|---|---|---|---|---|---|---|",
+        "| unit | r | Spearman | ICC | deviation of the reference | level | level of the reference | F1 at 1 |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for unit, found in scores.items():
         cells = (
             found.correlation,
             found.rank_correlation,
+            found.intraclass,
             found.deviation,
             found.level,
             found.reference_level,

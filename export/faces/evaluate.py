@@ -45,6 +45,7 @@ class UnitScore:
         deviation: of the reference's frames, mean over recordings.
         level, reference_level: means over all frames after each recording's 10th percentile is taken out.
         f1: of frames at intensity 1 and more; None where neither side has one.
+        intraclass: correlation ICC(3,1) of all frames; None where neither side moves.
     """
 
     correlation: float | None
@@ -53,6 +54,7 @@ class UnitScore:
     level: float
     reference_level: float
     f1: float | None
+    intraclass: float | None
 
 
 @contextmanager
@@ -145,10 +147,8 @@ def score(recordings: list[Recording]) -> dict[str, UnitScore]:
         np.concatenate([side - np.percentile(side, RESTING_PERCENTILE, axis=0) for side in sides])
         for sides in zip(*[(recording.units, recording.reference) for recording in recordings], strict=True)
     ]
-    present = [
-        np.concatenate([getattr(recording, side) for recording in recordings]) >= PRESENT
-        for side in ("units", "reference")
-    ]
+    frames = [np.concatenate([getattr(one, side) for one in recordings]) for side in ("units", "reference")]
+    present = [side >= PRESENT for side in frames]
     scores = {}
     for unit, name in enumerate(ACTION_UNITS):
         spread = [float(recording.reference[:, unit].std()) for recording in recordings]
@@ -166,6 +166,7 @@ def score(recordings: list[Recording]) -> dict[str, UnitScore]:
             level=float(levels[0][:, unit].mean()),
             reference_level=float(levels[1][:, unit].mean()),
             f1=2 * hits / either if either else None,
+            intraclass=_intraclass(*(side[:, unit] for side in frames)),
         )
     return scores
 
@@ -176,6 +177,13 @@ def _pearson(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
 
 def _spearman(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
     return float(spearmanr(ours, theirs).statistic) if ours.std() > 0 else 0.0
+
+
+def _intraclass(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float | None:
+    """ICC(3,1) of two raters, float64 [frames] each (Shrout and Fleiss 1979)."""
+    between = 2 * float(np.var((ours + theirs) / 2, ddof=1))
+    within = float(np.var(ours - theirs, ddof=1)) / 2
+    return (between - within) / (between + within) if between + within > 0 else None
 
 
 def _mean(values: list[float]) -> float | None:
