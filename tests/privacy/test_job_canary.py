@@ -99,7 +99,7 @@ def test_the_database_holds_no_result_and_no_file_name(server: JobServer) -> Non
     end_of(server, job)
     for kept in (CANARY, b'"probabilities"', b".wav"):
         assert holding(server.state_dir, kept) == []
-    assert server.jobs._ledger.all()[-1].options == AudioOptions()
+    assert server.jobs._ledger.all()[-1].options == AudioOptions("example", "1")  # the model of today
 
 
 def test_the_result_on_disk_is_unreadable(server: JobServer) -> None:
