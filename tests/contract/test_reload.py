@@ -1,5 +1,6 @@
 """New models take over from those in use while requests go on, or are refused and change nothing."""
 
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ from tests.support.live_server import LiveServer
 from tests.support.patience import HANG_S, wait_until
 from tests.support.stream_client import StreamClient
 from tests.support.tiny_services import pcm, serving_tiny
-from tests.tiny_models import speech_model, speech_weights, write_speech_bundle
+from tests.tiny_models import speech_model, speech_weights, write_speech_bundle, write_voice_bundle
+from tests.unit.service.jobs.test_long_audio import talk
 
 SOUND = wav(0.1 * np.sin(np.arange(16_000, dtype=np.float32)))
 
@@ -207,6 +209,26 @@ def test_before_models_are_there_nothing_is_reloaded(tmp_path: Path) -> None:
     services.reload()
     assert services.reload_problem is not None
     services.close()
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_job_under_way_keeps_its_model_or_fails_for_want_of_it(tmp_path: Path, is_kept: bool) -> None:
+    models, settings = tmp_path / "models", {"JOB_SEGMENT_S": "4", "DECODE_WORKERS": "1"}
+    first = write_speech_bundle(models)
+    write_voice_bundle(models)
+    with JobProgram(tmp_path / "state", f'["{models}"]', settings) as program:
+        job = program.submit("audio-emotion", wav(talk(60.0)), hop_s="0.05")
+        program.wait(lambda: program.state(job)["progress"] > 0.1)
+        write_speech_bundle(models, version="2")
+        if not is_kept:
+            shutil.rmtree(first)
+        program.process.send_signal(signal.SIGHUP)
+        program.wait(lambda: httpx.get(f"{program.url}/v2/health/ready").json()["reloads"] == 1)
+        ended = program.finished(job)
+        if is_kept:
+            assert program.result(job).json()["model"]["version"] == "1"
+        else:
+            assert (ended["state"], ended["problem"]["code"]) == ("failed", "model_not_found")
 
 
 def test_the_command_has_a_running_service_reload(
