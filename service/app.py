@@ -20,6 +20,7 @@ from service.api import (
     audio,
     docs,
     embedding,
+    fhir,
     health,
     inference,
     jobs,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 _ROUTERS = (
     *(audio, embedding, profiles, video, action_units, jobs, streams),
-    *(models, inference, about, health, docs, page),
+    *(models, inference, about, fhir, health, docs, page),
 )
 
 _METHODS = ("GET", "HEAD", "POST", "DELETE")

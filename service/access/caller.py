@@ -37,6 +37,7 @@ _RULES: tuple[tuple[str, Scope], ...] = (
     ("/v1/limits", "models:read"),
     ("/v1/problems", "models:read"),
     ("/v1/flags", "models:read"),
+    ("/v1/fhir", "models:read"),
     ("/v2", "models:read"),
     ("/openapi.json", "models:read"),
     ("/docs", "models:read"),

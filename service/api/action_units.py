@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
 from service.api.answers import refuse_what_cannot_be_carried
 from service.api.event_stream import UploadEvents
+from service.api.fhir import FhirQuery
 from service.api.openapi.video import TABLE_BODY, TABLE_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, answer_upload
@@ -19,6 +20,10 @@ from service.services import services_of
 router = APIRouter(tags=["video"])
 
 
+class TableCallQuery(TableQuery, FhirQuery):
+    """Query parameters of the call."""
+
+
 @router.post(
     "/v1/action-units/affect",
     operation_id="analyse_action_units_affect",
@@ -28,7 +33,7 @@ router = APIRouter(tags=["video"])
     dependencies=[Depends(refuse_repeated_parameters)],
     response_class=Response,
 )
-async def analyse_action_units_affect(request: Request, query: Annotated[TableQuery, Query()]) -> Response:
+async def analyse_action_units_affect(request: Request, query: Annotated[TableCallQuery, Query()]) -> Response:
     """The answer of the video call for a table that OpenFace 2.x has written, or one in the form of AVEC.
 
     Send the file as the raw request body (`text/csv` or `application/octet-stream`) or as the multipart part
@@ -36,6 +41,7 @@ async def analyse_action_units_affect(request: Request, query: Annotated[TableQu
     """
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
+    fhir = query.fhir(media_type)
     refuse_what_cannot_be_carried(options.include, media_type)
     affect = require_affect(services_of(request).loaded.affect)
     if media_type == EVENTS:
@@ -52,7 +58,7 @@ async def analyse_action_units_affect(request: Request, query: Annotated[TableQu
     return await answer_upload(
         request,
         lambda data, work: respond_with_affect(
-            request, affect.analyse_table(data, options, work), options.include, media_type
+            request, affect.analyse_table(data, options, work), options.include, media_type, fhir
         ),
         media_type,
         RAW_TABLES,

@@ -7,6 +7,7 @@ from service.pipeline.audio_options import AudioOptions
 from service.pipeline.options import EVERY_FACE, read_speakers
 from service.pipeline.results import AudioEmbedding, AudioEmotion, FloatArray
 from service.problems import NotAcceptable
+from service.render.fhir.request import FhirRequest
 
 AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
 
@@ -44,14 +45,20 @@ def refuse_what_cannot_be_carried(parts: frozenset[str], media_type: str, face: 
         raise NotAcceptable(f"{kind} cannot carry {', '.join(left_out)}. Ask for {JSON}, or leave it out.")
 
 
-def audio_answer(result: AudioEmotion, media_type: str, request_id: str, options: AudioOptions) -> bytes:
+PLAIN_FHIR = FhirRequest()
+
+
+def audio_answer(
+    result: AudioEmotion, media_type: str, request_id: str, options: AudioOptions, fhir: FhirRequest = PLAIN_FHIR
+) -> bytes:
     """Render ``result``.
 
     Args:
         result: what the pipeline found.
-        media_type: one of :data:`AUDIO_MEDIA_TYPES`; FHIR with its parameter ``fhirVersion``.
+        media_type: one of :data:`AUDIO_MEDIA_TYPES`, perhaps with a parameter.
         request_id: for the JSON document.
         options: which parts the JSON document holds; CSV and plot always have the timeline, or segments in its place.
+        fhir: how a bundle is made.
     """
     if media_type == CSV:
         from service.render.csv import audio_emotion_csv
@@ -65,7 +72,7 @@ def audio_answer(result: AudioEmotion, media_type: str, request_id: str, options
         from service.render.fhir.bundle import fhir_bundle
         from service.render.fhir.findings import findings_of_audio
 
-        return fhir_bundle(findings_of_audio(result), request_id, fhir_version(media_type))
+        return fhir_bundle(findings_of_audio(result), request_id, fhir)
     from service.render.audio_json import audio_emotion_json
 
     document = audio_emotion_json(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer, refuse_what_cannot_be_carried, sound_parts
 from service.api.event_stream import Emit, UploadEvents
+from service.api.fhir import FhirQuery
 from service.api.openapi.documentation import AUDIO_RESPONSES, CANARY_PARAMETER, PROFILE, VOICE_BODY
 from service.api.parameters import AudioQuery, refuse_repeated_parameters, with_profile
 from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
@@ -17,11 +18,16 @@ from service.loaded import Loaded
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
 from service.pipeline.results import AudioEmotion, JudgedWindow
+from service.render.fhir.request import FhirRequest
 from service.render.stream_json import window_members
 from service.rollout import with_canary
 from service.services import services_of
 
 router = APIRouter(tags=["audio"])
+
+
+class AudioCallQuery(AudioQuery, FhirQuery):
+    """Query parameters of the call."""
 
 
 @router.post(
@@ -33,7 +39,7 @@ router = APIRouter(tags=["audio"])
     dependencies=[Depends(refuse_repeated_parameters)],
     response_class=Response,
 )
-async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Query()]) -> Response:
+async def analyse_audio_emotion(request: Request, query: Annotated[AudioCallQuery, Query()]) -> Response:
     """Probabilities of the emotion classes for any audio file or the sound track of a video.
 
     Send the file as the raw request body with its media type (the fast way) or as the multipart part `file`.
@@ -43,6 +49,7 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Q
     """
     options = query.options(services_of(request).settings.limits)
     media_type = answer_media_type(request, AUDIO_MEDIA_TYPES)
+    fhir = query.fhir(media_type)
     refuse_what_cannot_be_carried(sound_parts(options), media_type)
     documents = {PROFILE: bytearray()}
 
@@ -57,13 +64,15 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioQuery, Q
         )
     return await answer_upload(
         request,
-        lambda data, work: _analyse(request, data, known(), media_type, work),
+        lambda data, work: _analyse(request, data, known(), media_type, work, fhir),
         media_type,
         documents=documents,
     )
 
 
-def _analyse(request: Request, data: memoryview, options: AudioOptions, media_type: str, work: Work) -> bytes:
+def _analyse(
+    request: Request, data: memoryview, options: AudioOptions, media_type: str, work: Work, fhir: FhirRequest
+) -> bytes:
     """The blocking half: pipeline and rendering, in a worker thread."""
     needed = replace(options, rows=options.timeline or media_type != JSON)
     loaded = services_of(request).loaded
@@ -71,7 +80,7 @@ def _analyse(request: Request, data: memoryview, options: AudioOptions, media_ty
     result = loaded.pipeline.analyse(data, chosen, work)
     exchange = _answered(request, loaded, data, options, chosen, result)
     with exchange.stage("render"):
-        return audio_answer(result, media_type, exchange.request_id, options)
+        return audio_answer(result, media_type, exchange.request_id, options, fhir)
 
 
 def _analyse_aloud(request: Request, data: memoryview, options: AudioOptions, work: Work, emit: Emit) -> bytes:

@@ -20,6 +20,7 @@ from service.api.answers import (
     refuse_what_cannot_be_carried,
     sound_parts,
 )
+from service.api.fhir import FhirQuery
 from service.api.job_answer import job_address, job_answer
 from service.api.job_events import event_id, job_events
 from service.api.job_upload import idempotency_key, receive_job
@@ -50,6 +51,7 @@ from service.pipeline.speech.speaker_answer import without_speakers
 from service.pipeline.video.video_results import INCLUDES, VideoAffect, with_parts
 from service.pipeline.video_setup import require_faces
 from service.problems import NotFound
+from service.render.fhir.request import FhirRequest
 from service.rollout import named, with_canary
 from service.schemas.jobs import JobAnswer, JobListAnswer
 from service.services import services_of
@@ -57,12 +59,18 @@ from service.services import services_of
 router = APIRouter(tags=["jobs"])
 
 PARTS = (*INCLUDES, *SOUND_PARTS)
-INCLUDE = Query(
-    max_length=128,
-    description="Parts of the answer to read, separated by commas, of those that the job was asked for; "
-    "left out: all of them.",
-    json_schema_extra={"pattern": list_pattern(PARTS)},
-)
+
+
+class JobResultQuery(FhirQuery):
+    """Query parameters of ``GET /v1/jobs/{id}/result``."""
+
+    include: str | None = Field(
+        None,
+        max_length=128,
+        description="Parts of the answer to read, separated by commas, of those that the job was asked for; "
+        "left out: all of them.",
+        json_schema_extra={"pattern": list_pattern(PARTS)},
+    )
 
 
 class JobListQuery(BaseModel):
@@ -165,22 +173,24 @@ async def watch_job(request: Request, job_id: str) -> Response:
     operation_id="read_job_result",
     summary="Result of a job",
     responses=RESULT_RESPONSES,
+    dependencies=[Depends(refuse_repeated_parameters)],
     response_class=Response,
 )
-async def read_job_result(request: Request, job_id: str, include: Annotated[str | None, INCLUDE] = None) -> Response:
+async def read_job_result(request: Request, job_id: str, query: Annotated[JobResultQuery, Query()]) -> Response:
     """The answer of the call without a job, byte for byte but for the request id; `Accept` chooses its form."""
     services = services_of(request)
     job = await asyncio.to_thread(_find, request, job_id)
     whole = AUDIO_MEDIA_TYPES if isinstance(job.options, AudioOptions) else AFFECT_MEDIA_TYPES
     media_type = answer_media_type(request, [one for one in whole if one != EVENTS])
-    parts = _parts(job.options, include)
+    fhir = query.fhir(media_type, analysis=job.id)
+    parts = _parts(job.options, query.include)
     refuse_what_cannot_be_carried(parts, media_type, getattr(job.options, "face", ""))
 
     def render(_work: Work) -> bytes:
         result = services.jobs.result(job)
         exchange = exchange_of(request.scope)
         with exchange.stage("render"):
-            return _render(result, job.options, parts, media_type, exchange.request_id)
+            return _render(result, job.options, parts, media_type, exchange.request_id, fhir)
 
     body = await services.work.run(
         render, deadline_s=services.settings.limits.deadline_s, client_gone=client_gone(request)
@@ -250,11 +260,16 @@ def _parts(options: JobOptions, include: str | None) -> frozenset[str]:
 
 
 def _render(
-    result: AudioEmotion | VideoAffect, options: JobOptions, parts: frozenset[str], media_type: str, request_id: str
+    result: AudioEmotion | VideoAffect,
+    options: JobOptions,
+    parts: frozenset[str],
+    media_type: str,
+    request_id: str,
+    fhir: FhirRequest,
 ) -> bytes:
     if isinstance(result, AudioEmotion):
         assert isinstance(options, AudioOptions)
         shown = replace(options, segments="segments" in parts, voice_activity="voice_activity" in parts)
         told = result if "speakers" in parts else without_speakers(result)
-        return audio_answer(told, media_type, request_id, shown)
-    return affect_answer(with_parts(result, parts), media_type, request_id, parts)
+        return audio_answer(told, media_type, request_id, shown, fhir)
+    return affect_answer(with_parts(result, parts), media_type, request_id, parts, fhir)

@@ -150,7 +150,7 @@ class AudioQuery(RecordingQuery):
             Unprocessable: one is out of bounds, or two contradict each other.
         """
         self.check(limits)
-        return AudioOptions(**self.model_dump())
+        return AudioOptions(**self.model_dump(include=set(AudioQuery.model_fields)))
 
 
 class EmbeddingQuery(RecordingQuery):

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
 from service.api.answers import refuse_what_cannot_be_carried
 from service.api.event_stream import Emit, UploadEvents
+from service.api.fhir import FhirQuery
 from service.api.openapi.documentation import FACE_BODY, NEUTRAL
 from service.api.openapi.video import VIDEO_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
@@ -21,6 +22,10 @@ from service.services import services_of
 router = APIRouter(tags=["video"])
 
 
+class VideoCallQuery(VideoQuery, FhirQuery):
+    """Query parameters of the call."""
+
+
 @router.post(
     "/v1/video/affect",
     operation_id="analyse_video_affect",
@@ -30,7 +35,7 @@ router = APIRouter(tags=["video"])
     dependencies=[Depends(refuse_repeated_parameters)],
     response_class=Response,
 )
-async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Query()]) -> Response:
+async def analyse_video_affect(request: Request, query: Annotated[VideoCallQuery, Query()]) -> Response:
     """Arousal and valence ten times a second from the face in a video; on request the action units that they
     are made of, what moved them, and the emotion of the sound track.
 
@@ -40,6 +45,7 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
     """
     options = query.options()
     media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
+    fhir = query.fhir(media_type)
     refuse_what_cannot_be_carried(options.include, media_type, options.face)
     affect = require_faces(services_of(request).loaded.affect)
     documents = {NEUTRAL: bytearray()}
@@ -58,7 +64,7 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoQuery, Qu
     return await answer_upload(
         request,
         lambda data, work: respond_with_affect(
-            request, affect.analyse(data, query.with_neutral(documents), work), options.include, media_type
+            request, affect.analyse(data, query.with_neutral(documents), work), options.include, media_type, fhir
         ),
         media_type,
         documents=documents,

@@ -10,6 +10,7 @@ import pytest
 from fhir.resources.bundle import Bundle
 from PIL import Image
 
+from service.api.fhir import FhirQuery
 from service.loaded import Loaded
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.unit_scale import ACTION_UNITS
@@ -212,7 +213,7 @@ def test_documented_with_example_and_problems(client: httpx.Client) -> None:
     for address, parameters in ((VIDEO, of_video), (TABLE, {"fps"})):
         operation = paths[address]["post"]
         named = {parameter["name"] for parameter in operation["parameters"]}
-        assert named == {"include", "face", "model", "version"} | parameters
+        assert named == {"include", "face", "model", "version"} | parameters | set(FhirQuery.model_fields)
         answer = operation["responses"]["200"]["content"]
         assert set(answer) == {
             "application/json",

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from service.access.caller import ANONYMOUS
+from service.api.fhir import FhirQuery
 from service.app import create_app
 from service.http.negotiation import FHIR
 from service.pipeline.audio_options import AudioOptions
@@ -335,7 +336,10 @@ def test_the_document_describes_all_of_it() -> None:
     submit_call = paths[AUDIO]["post"]
     direct = paths["/v1/audio/emotion"]["post"]
     names = {parameter["name"] for parameter in submit_call["parameters"]}
-    assert names == {parameter["name"] for parameter in direct["parameters"]} | {"Idempotency-Key"}
+    of_fhir = set(FhirQuery.model_fields)
+    assert names == {parameter["name"] for parameter in direct["parameters"]} - of_fhir | {"Idempotency-Key"}
+    result = paths["/v1/jobs/{job_id}/result"]["get"]["parameters"]
+    assert {parameter["name"] for parameter in result} == of_fhir | {"job_id", "include"}
     assert {"200", "202", "409", "413", "503", "507"} <= set(submit_call["responses"])
     assert "Location" in submit_call["responses"]["202"]["headers"]
     result = paths["/v1/jobs/{job_id}/result"]["get"]["responses"]

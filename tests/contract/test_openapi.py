@@ -81,6 +81,7 @@ def test_audio_call_is_complete(document: dict) -> None:
     assert set(parameters) == {
         *("model", "version", "timeline", "window_s", "hop_s", "channel", "track", "start_s", "end_s", "denoise"),
         *("segments", "voice_activity", "min_speech", "profile", "prior", "domain", "speakers", CANARY_HEADER),
+        *("bundle", "subject", "encounter", "effective", "identifier", "summary_only"),
     }
     for name, parameter in parameters.items():
         assert parameter["description"]

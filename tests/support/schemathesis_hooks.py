@@ -1,9 +1,16 @@
 """Parameters that contradict one another, which no schema can say. Such requests have tests of their own."""
 
 import math
+import re
+from datetime import date
 from typing import Any
 
 import schemathesis
+
+from service.api.answers import CARRIED, SOUND_PARTS
+from service.api.fhir import FhirQuery
+from service.http.negotiation import FHIR
+from service.pipeline.options import EVERY_FACE
 
 
 def _number(text: Any) -> float:
@@ -11,6 +18,15 @@ def _number(text: Any) -> float:
         return float(text)
     except (TypeError, ValueError):
         return math.nan
+
+
+def _is_day(text: str) -> bool:
+    """False where ``text`` looks like a day and is none: the 30th of February."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return not re.fullmatch(r"\d{4}-\d\d-\d\d", text)
+    return True
 
 
 @schemathesis.hook
@@ -34,12 +50,28 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> b
         and ({"model", "version"} if query.get("kind") == "face" else {"neutral"}) & query.keys()
     ):
         return False  # of the other kind
+    if FhirQuery.model_fields.keys() & query.keys() and not CARRIED[FHIR] >= {
+        *(name for name in SOUND_PARTS if query.get(name) not in (None, "off", False, "false")),
+        *(part.strip() for part in str(query.get("include", "")).split(",") if part.strip()),
+        *(["faces"] if query.get("face") == EVERY_FACE else []),
+    }:
+        return False  # FHIR has no room for these parts
+    if not _is_day(str(query.get("effective", ""))[:10]):
+        return False
     if {"audio_model", "audio_version"} & query.keys() and "audio" not in str(query.get("include", "")):
         return False
     if _number(query.get("end_s")) <= (_number(query.get("start_s") or 0)):
         return False
     start_s, colon, end_s = str(query.get("neutral", "")).partition(":")
     return not (colon and _number(end_s) <= _number(start_s))
+
+
+@schemathesis.hook
+def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
+    """Ask for FHIR wherever a parameter of FHIR answers is given: other answers have no room for it."""
+    if FhirQuery.model_fields.keys() & (case.query or {}).keys():
+        case.headers["accept"] = FHIR
+    return case
 
 
 @schemathesis.serializer("text/csv")

@@ -20,12 +20,12 @@ Responses = dict[int | str, dict[str, Any]]
 EXAMPLE_REQUEST_ID = "0b5c2f4e8d1a4c6f9e3b7a2d5c8f1e4b"
 FHIR_BUNDLE = {
     "type": "object",
-    "description": "A Bundle of Observations with SampledData, Devices and a Provenance; FHIR 4.0 (default), 4.3 or "
-    "5.0 by the parameter `fhirVersion` of the media type.",
+    "description": "A Bundle of Observations with SampledData, Devices and, in a collection, a Provenance; FHIR 4.0 "
+    "(default), 4.3 or 5.0 by the parameter `fhirVersion` of the media type.",
     "required": ["resourceType", "type", "entry"],
     "properties": {
         "resourceType": {"const": "Bundle"},
-        "type": {"const": "collection"},
+        "type": {"enum": ["collection", "transaction"]},
         "entry": {"type": "array", "items": {"type": "object"}},
     },
 }

@@ -12,6 +12,8 @@ from service.pipeline.video.video_results import VideoAffect
 from service.render.channels import has_channel_list, merged_channel
 
 SPEECH = "speech"
+SOUND_TRACK = "speech-"
+"""Beginning of the codes of a video's sound track."""
 AFFECT = "affect"
 FACES = "faces"
 ACTION_UNITS = "action_units"
@@ -56,12 +58,14 @@ class Series:
 class Findings:
     """One result: quantities over time, models by part ('affect', 'speech'), and flags and remarks to read beside them.
 
-    ``emotion`` is the most probable class with all probabilities; None without speech or classes.
+    ``emotion`` is the most probable class with all probabilities; None without speech or classes. ``duration_s`` is the
+    length of the recording in seconds.
     """
 
     series: tuple[Series, ...]
     models: Mapping[str, ModelReference]
     notes: tuple[str, ...]
+    duration_s: float
     emotion: tuple[str, Mapping[str, float]] | None = None
 
 
@@ -71,9 +75,7 @@ def findings_of_audio(result: AudioEmotion) -> Findings:
     series = _channel_series(merged, result.labels, "", "")
     if has_channel_list(result):
         for channel in result.channels:
-            series += _channel_series(
-                channel, result.labels, f"-channel-{channel.channel}", f", channel {channel.channel}"
-            )
+            series += _channel_series(channel, result.labels, *channel_place(channel.channel))
     emotion = None
     if merged.emotion is not None and merged.probabilities is not None:
         emotion = (merged.emotion, dict(zip(result.labels, merged.probabilities.tolist(), strict=True)))
@@ -81,7 +83,12 @@ def findings_of_audio(result: AudioEmotion) -> Findings:
     if result.prior is not None:
         shares = ", ".join(f"{label} {share:.3g}" for label, share in result.prior.by_label.items())
         notes.append(f"Probability of the classes before anything is heard: {shares}.")
-    return Findings(tuple(series), {SPEECH: result.model}, tuple(notes), emotion)
+    return Findings(tuple(series), {SPEECH: result.model}, tuple(notes), result.media.duration_s, emotion)
+
+
+def channel_place(channel: str) -> tuple[str, str]:
+    """Ending of the codes of one channel, and of their names for people."""
+    return f"-channel-{channel}", f", channel {channel}"
 
 
 def findings_of_affect(result: VideoAffect) -> Findings:
@@ -97,11 +104,12 @@ def findings_of_affect(result: VideoAffect) -> Findings:
     series.append(replace(confidence, bounds=SHARE, part=detector))
     series += _unit_series(result)
     if result.audio is None:
-        return Findings(tuple(series), result.models, tuple(notes))
+        return Findings(tuple(series), result.models, tuple(notes), result.media.duration_s)
     sound = findings_of_audio(result.audio)
-    series += [replace(one, code=f"speech-{one.code}", title=f"{one.title}, sound track") for one in sound.series]
+    series += [replace(one, code=f"{SOUND_TRACK}{one.code}", title=f"{one.title}, sound track") for one in sound.series]
     notes += [f"sound track, {note}" for note in sound.notes]
-    return Findings(tuple(series), result.models | dict(sound.models), tuple(notes), sound.emotion)
+    models = result.models | dict(sound.models)
+    return Findings(tuple(series), models, tuple(notes), result.media.duration_s, sound.emotion)
 
 
 def _unit_series(result: VideoAffect) -> list[Series]:

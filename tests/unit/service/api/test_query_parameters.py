@@ -4,6 +4,8 @@ import pytest
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from service.api.action_units import TableCallQuery
+from service.api.audio import AudioCallQuery
 from service.api.parameters import (
     MAX_ERRORS,
     AudioQuery,
@@ -13,9 +15,11 @@ from service.api.parameters import (
     parameter_errors,
     refuse_repeated_parameters,
 )
+from service.api.video import VideoCallQuery
 from service.api.video_parameters import TableQuery, VideoQuery
 from service.http.problem_response import pointer_to
 from service.problems import Unprocessable
+from service.render.fhir.request import FhirRequest
 from service.settings import Limits
 
 LIMITS = Limits(min_hop_s=0.05)
@@ -59,12 +63,37 @@ TABLE = AFFECT | {
     "include": (("", "action_units, attribution"), ("audio",)),
     "fps": (("5", "200"), ("4.99", "200.01", "0", *NO_NUMBERS)),
 }
+FHIR_ANSWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "bundle": (("collection", "transaction"), ("batch", "")),
+    "subject": (
+        (
+            "Patient/" + "a" * 64,
+            "Group/1.2-3",
+            "http://localhost:8080/Patient/1",
+            "https://h.example/a/b/fhir/Patient/1",
+        ),
+        ("Patient/" + "a" * 65, "Group/", "ftp://h/Patient/1", "https://h.example/" + "a/" * 9 + "Patient/1", "1", ""),
+    ),
+    "encounter": (("Encounter/1", "https://h.example/fhir/Encounter/1"), ("Patient/1", "Encounter/_", "")),
+    "effective": (
+        ("1900", "2099", "2026-12", "2024-02-29", "2026-01-01T00:00:00Z", "2026-01-01T23:59:59.123456+13:59"),
+        ("1899", "2100", "2026-00", "2026-02-29", "2026-01-01T00:00:00.1234567Z", "2026-01-01T00:00:00+14:00", ""),
+    ),
+    "identifier": (
+        ("1", "v" * 200, "urn:oid:1.2|1", "https://h.example/visits|17/1"),
+        ("v" * 201, "1|1", "a:b|", "é", ""),
+    ),
+    "summary_only": SOUND["denoise"],
+}
 KINDS: tuple[tuple[type[BaseModel], dict[str, tuple[tuple[str, ...], tuple[str, ...]]], dict[str, str]], ...] = (
     (AudioQuery, SOUND | {"timeline": SOUND["denoise"], "prior": PRIOR, "speakers": SPEAKERS}, {}),
     (EmbeddingQuery, SOUND, {}),
     (VideoQuery, VIDEO, {}),
     (VideoQuery, WITH_SOUND, {"include": "audio"}),
     (TableQuery, TABLE, {}),
+    (AudioCallQuery, FHIR_ANSWER | {"prior": PRIOR}, {}),
+    (VideoCallQuery, FHIR_ANSWER | VIDEO, {}),
+    (TableCallQuery, FHIR_ANSWER | TABLE, {}),
 )
 
 
@@ -123,6 +152,10 @@ def test_every_parameter_is_handed_on() -> None:
     }
     read = {"face": "7", "include": frozenset({"audio", "action_units"}), "resting": None}
     assert vars(options_of(VideoQuery, video)) == video | read
+    given = {"subject": "Patient/1", "bundle": "transaction", "summary_only": True}
+    both = AudioCallQuery(model="m", speakers="2", **given)
+    assert both.options(LIMITS) == AudioQuery(model="m", speakers="2").options(LIMITS)
+    assert both.fhir("application/fhir+json; fhirVersion=5.0", "j") == FhirRequest("5.0", analysis="j", **given)
     table = {"model": "m", "version": "2", "face": "3", "fps": "25", "include": "attribution"}
     assert vars(options_of(TableQuery, table)) == table | {"fps": 25.0, "include": frozenset({"attribution"})}
 

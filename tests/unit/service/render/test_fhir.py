@@ -14,6 +14,7 @@ from service.pipeline.results import AudioEmotion
 from service.render.audio_json import audio_emotion_json
 from service.render.fhir.bundle import RELEASES, fhir_bundle
 from service.render.fhir.findings import findings_of_affect, findings_of_audio
+from service.render.fhir.request import FhirRequest
 from service.render.fhir.resources import CAUTION, data_string, number
 from service.render.video_json import video_affect_json
 from tests.support.example_affect import example_affect
@@ -50,7 +51,7 @@ def gaps() -> AudioEmotion:
 def test_speech_decodes_to_the_numbers_of_the_json_answer(version: str) -> None:
     result = gaps()
     document = audio_emotion_json(result, "r", timeline=True)
-    found = observations(fhir_bundle(findings_of_audio(result), "r", version))
+    found = observations(fhir_bundle(findings_of_audio(result), "r", FhirRequest(version)))
     for name in ("arousal", "valence"):
         assert_same(decoded(found[name]), document["timeline"][name])
         assert found[name]["component"][0]["valueQuantity"]["value"] == pytest.approx(document[name], abs=6e-5)
@@ -68,7 +69,7 @@ def test_speech_decodes_to_the_numbers_of_the_json_answer(version: str) -> None:
 def test_faces_decode_to_the_numbers_of_the_json_answer() -> None:
     result = example_affect(120, gaps=((10, 30),), audio=True)
     document = video_affect_json(result, "r", frozenset({"audio"}))
-    found = observations(fhir_bundle(findings_of_affect(result), "r", "4.0"))
+    found = observations(fhir_bundle(findings_of_affect(result), "r", FhirRequest("4.0")))
     assert_same(decoded(found["arousal"]), document["timeline"]["arousal"])
     assert_same(decoded(found["face-confidence"]), document["timeline"]["face_confidence"])
     assert_same(decoded(found["speech-arousal"]), document["audio"]["timeline"]["arousal"])
@@ -80,8 +81,8 @@ def test_faces_decode_to_the_numbers_of_the_json_answer() -> None:
 
 def test_releases_differ_in_how_they_name_the_pace() -> None:
     findings = findings_of_audio(gaps())
-    of_four = observations(fhir_bundle(findings, "r", "4.3"))["arousal"]["valueSampledData"]
-    of_five = observations(fhir_bundle(findings, "r", "5.0"))["arousal"]["valueSampledData"]
+    of_four = observations(fhir_bundle(findings, "r", FhirRequest("4.3")))["arousal"]["valueSampledData"]
+    of_five = observations(fhir_bundle(findings, "r", FhirRequest("5.0")))["arousal"]["valueSampledData"]
     assert of_four["period"] == of_five["interval"] == 1000
     assert of_five["intervalUnit"] == "ms"
     assert "interval" not in of_four
@@ -90,7 +91,7 @@ def test_releases_differ_in_how_they_name_the_pace() -> None:
 
 @pytest.mark.parametrize(("version", "release"), [("4.0", BundleR4B), ("4.3", BundleR4B), ("5.0", BundleR5)])
 def test_other_readers_take_it_and_every_reference_leads_to_an_entry(version: str, release: type) -> None:
-    body = fhir_bundle(findings_of_affect(example_affect(40, audio=True)), "r", version)
+    body = fhir_bundle(findings_of_affect(example_affect(40, audio=True)), "r", FhirRequest(version))
     assert release.model_validate_json(body).type == "collection"
     document = json.loads(body)
     addresses = [entry["fullUrl"] for entry in document["entry"]]
@@ -120,7 +121,7 @@ def test_a_last_window_off_the_grid_stands_apart(windows: int, is_known: bool) -
     early_s = np.append(np.zeros(windows - 1), 0.4)
     shifted = replace(timeline, start_s=timeline.start_s - early_s, end_s=timeline.end_s - early_s)
     result = replace(example_result(windows), channels=(example_channel("mix", shifted, SIX_LABELS),))
-    arousal = observations(fhir_bundle(findings_of_audio(result), "r", "4.0"))["arousal"]
+    arousal = observations(fhir_bundle(findings_of_audio(result), "r", FhirRequest("4.0")))["arousal"]
     assert decoded(arousal) == pytest.approx(timeline.arousal[:-1].tolist(), abs=6e-5)
     assert len(arousal["component"]) == 1 + is_known
     if is_known:
@@ -133,7 +134,7 @@ def test_windows_that_are_cut_at_whole_samples_lie_on_the_grid() -> None:
     timeline = example_timeline(9, SIX_LABELS, hop_s=1 / 3)
     cut = replace(timeline, start_s=np.floor(timeline.start_s * 16_000) / 16_000)
     result = replace(example_result(9), channels=(example_channel("mix", cut, SIX_LABELS),))
-    arousal = observations(fhir_bundle(findings_of_audio(result), "r", "4.0"))["arousal"]
+    arousal = observations(fhir_bundle(findings_of_audio(result), "r", FhirRequest("4.0")))["arousal"]
     assert len(decoded(arousal)) == 9
     assert len(arousal["component"]) == 1
 
@@ -146,7 +147,7 @@ def test_what_stands_beside_the_numbers() -> None:
     result = replace(
         face, time_s=face.time_s + 2, audio=replace(sound, channels=(replace(channel, timeline=timeline),))
     )
-    body = fhir_bundle(findings_of_affect(result), "r", "4.3", MOMENT)
+    body = fhir_bundle(findings_of_affect(result), "r", FhirRequest("4.3"), MOMENT)
     found, document = observations(body), json.loads(body)
     assert (document["identifier"]["value"], datetime.fromisoformat(document["timestamp"])) == ("r", MOMENT)
     moving, speaking = (
@@ -163,7 +164,12 @@ def test_what_stands_beside_the_numbers() -> None:
         assert one["code"]["text"] == title
         assert [data["lowerLimit"], data["upperLimit"]] == bounds
         assert data["period"] == period_ms
-        assert data["origin"] == {"value": 0, "system": "http://unitsofmeasure.org", "code": "1"}
+        assert data["origin"] == {
+            "value": 0,
+            "unit": f"on a scale from {bounds[0]} to {bounds[1]}",
+            "system": "http://unitsofmeasure.org",
+            "code": "1",
+        }
         assert one["note"][-1]["text"] == grid
     assert found["emotion"]["valueCodeableConcept"]["text"] == channel.emotion
     assert {part["code"]["coding"][0]["code"] for part in found["emotion"]["component"]} == {
@@ -193,11 +199,11 @@ def test_what_stands_beside_the_numbers() -> None:
 def test_devices_name_the_models(version: str) -> None:
     result = example_affect(40, audio=True)
     models = {part: replace(model, version="1.2") for part, model in result.models.items()}
-    body = fhir_bundle(findings_of_affect(replace(result, models=models)), "r", version)
+    body = fhir_bundle(findings_of_affect(replace(result, models=models)), "r", FhirRequest(version))
     devices = {one["modelNumber"]: one for one in resources(body, "Device")}
     assert set(devices) == {"affect-prior", "mediapipe-faces", "speech-emotion-small"}
     for name, one in devices.items():
-        assert one["identifier"][0]["value"] == "ab" * 32
+        assert one["identifier"][1]["value"] == "ab" * 32
         assert [(made["type"]["text"], made["value"]) for made in one["version"]] == [
             ("model", "1" if name == "speech-emotion-small" else "1.2"),
             ("Emoserve", __version__),
@@ -209,7 +215,7 @@ def test_devices_name_the_models(version: str) -> None:
 def test_a_table_has_its_confidence_from_no_face_model() -> None:
     result = example_affect(40)
     result = replace(result, models={"affect": result.models["affect"]})
-    body = fhir_bundle(findings_of_affect(result), "r", "4.0")
+    body = fhir_bundle(findings_of_affect(result), "r", FhirRequest("4.0"))
     assert [one["modelNumber"] for one in resources(body, "Device")] == ["affect-prior"]
 
 
@@ -218,7 +224,7 @@ def test_silence_is_absent_and_not_zero() -> None:
     result = replace(
         example_result(3), labels=SIX_LABELS, channels=(example_channel("mix", timeline, SIX_LABELS, "silent"),)
     )
-    found = observations(fhir_bundle(findings_of_audio(result), "r", "4.0"))
+    found = observations(fhir_bundle(findings_of_audio(result), "r", FhirRequest("4.0")))
     assert "emotion" not in found
     for one in found.values():
         assert one["dataAbsentReason"]["coding"][0]["code"] == "unknown"
@@ -232,7 +238,7 @@ def test_channels_are_told_apart() -> None:
         example_channel(name, timeline, SIX_LABELS) for name, timeline in zip(("left", "right"), timelines, strict=True)
     )
     result = replace(example_result(4), labels=SIX_LABELS, channels=channels)
-    found = observations(fhir_bundle(findings_of_audio(result), "r", "4.0"))
+    found = observations(fhir_bundle(findings_of_audio(result), "r", FhirRequest("4.0")))
     for name, timeline in zip(("left", "right"), timelines, strict=True):
         assert decoded(found[f"arousal-channel-{name}"]) == pytest.approx(timeline.arousal.tolist(), abs=6e-5)
     assert len(found) == 3 * (2 + len(SIX_LABELS)) + 1
@@ -240,11 +246,12 @@ def test_channels_are_told_apart() -> None:
 
 def test_the_same_answer_is_the_same_bundle() -> None:
     findings = findings_of_audio(gaps())
-    assert fhir_bundle(findings, "r", "5.0", MOMENT) == fhir_bundle(findings, "r", "5.0", MOMENT)
+    five = FhirRequest("5.0")
+    assert fhir_bundle(findings, "r", five, MOMENT) == fhir_bundle(findings, "r", five, MOMENT)
     addresses = [
         entry["fullUrl"]
         for request_id, moment in (("r", MOMENT), ("s", MOMENT), ("r", MOMENT + timedelta(seconds=1)))
-        for entry in json.loads(fhir_bundle(findings, request_id, "5.0", moment))["entry"]
+        for entry in json.loads(fhir_bundle(findings, request_id, five, moment))["entry"]
     ]
     assert len(set(addresses)) == len(addresses)
 
@@ -264,7 +271,7 @@ def test_unknown_values_are_e() -> None:
 def test_action_units_decode_to_the_numbers_of_the_json_answer(version: str) -> None:
     result = example_affect(40, gaps=((5, 9),))
     document = video_affect_json(result, "r", frozenset({"action_units"}))
-    found = observations(fhir_bundle(findings_of_affect(result), "r", version))
+    found = observations(fhir_bundle(findings_of_affect(result), "r", FhirRequest(version)))
     units = document["action_units"]
     assert isinstance(units, dict)
     for name, column in units.items():
@@ -279,5 +286,5 @@ def test_action_units_decode_to_the_numbers_of_the_json_answer(version: str) -> 
 
 
 def test_action_units_that_nobody_asked_for_stay_out() -> None:
-    codes = observations(fhir_bundle(findings_of_affect(example_affect(20, units=False)), "r", "4.0"))
+    codes = observations(fhir_bundle(findings_of_affect(example_affect(20, units=False)), "r", FhirRequest("4.0")))
     assert not [code for code in codes if code.startswith("action-unit")]
