@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from service.cli.embeddings import EmbeddingFile, add_embedding_flags, check_embedding_flags, embedding_file
+from service.cli.fhir import FHIR_FLAGS, add_fhir_flags, fhir_from
 from service.cli.judge import add_face_flags, choices_from
 from service.cli.parts import PartsReport
 from service.cli.plots import Plots
 from service.cli.progress import FileProgress, progress_bar
-from service.cli.reports import AnnotationReport, Report, report_for
+from service.cli.reports import FileReport, Report, report_for
 from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import UsageError, failure_line, say
 from service.local.answers import Answer
@@ -24,7 +25,7 @@ from service.local.sources import STANDARD_INPUT, FileError, Source, find_source
 
 _LONG_WORK_BYTES = 4 * 1024**2
 
-_FOLDER_FORMS: Final = ("parquet", "textgrid", "eaf")
+_FOLDER_FORMS: Final = ("parquet", "textgrid", "eaf", "fhir")
 
 _NOT_OF_ANSWERS: Final = frozenset(
     {
@@ -40,6 +41,7 @@ _NOT_OF_ANSWERS: Final = frozenset(
         "threads",
         "run",
         "command",
+        *FHIR_FLAGS,
     }
 )
 """Flags on which no answer depends."""
@@ -60,9 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="form",
         type=lambda name: "json" if name == "jsonl" else name,
         choices=["table", "json", "csv", *_FOLDER_FORMS],
-        metavar="{table,jsonl,csv,parquet,textgrid,eaf}",
-        help="the last three write into the folder --output: Parquet parts, one row a recording, or as --timeline or "
-        "--segments say; or a file a recording for Praat or ELAN",
+        metavar="{table,jsonl,csv,parquet,textgrid,eaf,fhir}",
+        help="the last four write into the folder --output: Parquet parts, one row a recording, or as --timeline or "
+        "--segments say; or a file a recording for Praat, ELAN or a FHIR server",
     )
     parser.set_defaults(form="table")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there instead of standard output")
@@ -99,6 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speakers", metavar="auto|N", help="who speaks when, and an answer for each voice")
     add_embedding_flags(parser)
     add_face_flags(parser)
+    add_fhir_flags(parser)
     add_model_flags(parser)
 
 
@@ -133,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"{name}: {reason}")
     if not sources:
         return 1
+    fhir = fhir_from(arguments, choices, several=several)
     shown = replace(choices.audio, timeline=arguments.timeline)
     with ExitStack() as opened:
         engine = opened.enter_context(running_engine(settings, decoders=arguments.workers))
@@ -141,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
             report = PartsReport(arguments.output, shown, _made_with(arguments, engine), resume=arguments.resume)
             sources = [source for source in sources if source.name not in report.done]
         elif arguments.form in _FOLDER_FORMS:
-            report = AnnotationReport(arguments.form, arguments.output, sources)
+            report = FileReport(arguments.form, arguments.output, sources, fhir)
             _spare_sources(sources, list(report.paths.values()))
         else:
             stream = opened.enter_context(_opened(arguments.output))

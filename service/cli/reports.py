@@ -9,10 +9,11 @@ import orjson
 
 from service.cli.plots import paths_apart, write_own
 from service.cli.tables import TableReport
-from service.local.answers import Answer, csv_table, json_document
+from service.local.answers import Answer, csv_table, fhir_document, json_document
 from service.local.sources import FileError, Source
 from service.pipeline.audio_options import AudioOptions
 from service.render.csv import Cell, csv_text
+from service.render.fhir.request import FhirRequest
 
 
 class Report(Protocol):
@@ -81,12 +82,13 @@ class CsvReport:
         self._stream.flush()
 
 
-class AnnotationReport:
-    """A file a recording for Praat or ELAN, below a folder that mirrors those that were named."""
+class FileReport:
+    """A file a recording for Praat, ELAN or a FHIR server, below a folder that mirrors those that were named."""
 
-    def __init__(self, form: str, folder: Path, sources: Sequence[Source]) -> None:
-        suffix = {"textgrid": ".TextGrid", "eaf": ".eaf"}[form]
+    def __init__(self, form: str, folder: Path, sources: Sequence[Source], fhir: FhirRequest) -> None:
+        suffix = {"textgrid": ".TextGrid", "eaf": ".eaf", "fhir": ".json"}[form]
         self._form = form
+        self._fhir = fhir
         self.paths = paths_apart(sources, lambda source: folder / source.relative.with_suffix(suffix))
 
     def add(self, source: Source, result: Answer) -> None:
@@ -95,12 +97,16 @@ class AnnotationReport:
         Raises:
             FileError: it cannot be written.
         """
+        write_own(self.paths[source], self._content(source, result))
+
+    def _content(self, source: Source, result: Answer) -> bytes:
+        if self._form == "fhir":
+            return fhir_document(result, self._fhir)
         from service.render.annotations import eaf, textgrid
 
         name = source.relative.name
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        text = textgrid(result) if self._form == "textgrid" else eaf(result, name, media_type)
-        write_own(self.paths[source], text.encode())
+        return (textgrid(result) if self._form == "textgrid" else eaf(result, name, media_type)).encode()
 
     def close(self) -> None:
         """All is written already."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from service.local.sources import printable
-from service.problems import Problem, Unprocessable
+from service.problems import NotAcceptable, Problem, Unprocessable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,7 @@ def usage_errors() -> Iterator[None]:
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{first['loc'][0]}: {first['msg']}") from error
-    except Unprocessable as problem:
+    except (Unprocessable, NotAcceptable) as problem:
         raise UsageError(problem.detail) from problem
 
 

@@ -6,6 +6,7 @@ from service.pipeline.audio_options import AudioOptions
 from service.pipeline.results import AudioEmotion
 from service.pipeline.video.video_results import VideoAffect
 from service.render.csv import Cell
+from service.render.fhir.request import FhirRequest
 
 Answer = AudioEmotion | VideoAffect
 
@@ -20,6 +21,15 @@ def json_document(answer: Answer, *, audio: AudioOptions, include: frozenset[str
     return audio_emotion_json(
         answer, uuid.uuid4().hex, timeline=audio.timeline, segments=audio.segments, voice_activity=audio.voice_activity
     )
+
+
+def fhir_document(answer: Answer, request: FhirRequest) -> bytes:
+    """The answer as a FHIR Bundle."""
+    from service.render.fhir.bundle import fhir_bundle
+    from service.render.fhir.findings import findings_of_affect, findings_of_audio
+
+    findings = findings_of_affect(answer) if isinstance(answer, VideoAffect) else findings_of_audio(answer)
+    return fhir_bundle(findings, uuid.uuid4().hex, request)
 
 
 def csv_table(answer: Answer, *, segments: bool = False) -> tuple[list[Cell], list[list[Cell]]]:

@@ -97,7 +97,7 @@ def test_without_voice_activity_the_whole_recording_is_one_interval() -> None:
     assert read_textgrid(textgrid(bare))["emotion"] == [(0, 4, bare.channels[0].emotion)]
 
 
-@pytest.mark.parametrize(("form", "suffix"), [("textgrid", ".TextGrid"), ("eaf", ".eaf")])
+@pytest.mark.parametrize(("form", "suffix"), [("textgrid", ".TextGrid"), ("eaf", ".eaf"), ("fhir", ".json")])
 def test_a_file_a_recording_below_the_folder(form, suffix, tmp_path, monkeypatch, capsys) -> None:
     from tests.support.fakes import FakeEngine
 
