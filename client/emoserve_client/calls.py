@@ -150,9 +150,10 @@ def result(job_id: str, read: Callable[[Document], Answer]) -> Call[Answer]:
     return Call("GET", f"{job_path(job_id)}/result", lambda response: read(response.json()), headers={"accept": JSON})
 
 
-def result_as(job_id: str, media_type: str) -> Call[bytes]:
+def result_as(job_id: str, media_type: str, options: Mapping[str, Any]) -> Call[bytes]:
     """``GET /v1/jobs/{id}/result`` as the bytes of another media type."""
-    return Call("GET", f"{job_path(job_id)}/result", lambda response: response.content, headers={"accept": media_type})
+    path = f"{job_path(job_id)}/result"
+    return Call("GET", path, lambda response: response.content, parameters(options), {"accept": media_type})
 
 
 def job_path(job_id: str) -> str:

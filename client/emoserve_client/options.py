@@ -9,6 +9,22 @@ Channel = Literal["mix", "left", "right", "each"]
 Include = Literal["action_units", "attribution", "audio", "boxes", "frame_units"]
 
 
+class FhirOptions(TypedDict, total=False):
+    """Parameters of answers in 'application/fhir+json'.
+
+    ``bundle`` is 'collection', or 'transaction' for a FHIR server; ``subject`` is 'Patient/ID', ``encounter``
+    'Encounter/ID', ``effective`` when the recording began, ``identifier`` your own name of it, 'SYSTEM|VALUE', from
+    which those of the observations derive; ``summary_only`` leaves out series.
+    """
+
+    bundle: Literal["collection", "transaction"]
+    subject: str
+    encounter: str
+    effective: str
+    identifier: str
+    summary_only: bool
+
+
 class SoundOptions(TypedDict, total=False):
     """Parameters that all calls about sound share; times in seconds.
 
@@ -46,6 +62,10 @@ class EmotionOptions(SoundOptions, total=False):
     speakers: str | int
 
 
+class EmotionAnswerOptions(EmotionOptions, FhirOptions, total=False):
+    """Parameters of ``POST /v1/audio/emotion`` and of answers in FHIR."""
+
+
 class VideoOptions(TypedDict, total=False):
     """Parameters of ``POST /v1/video/affect``.
 
@@ -66,6 +86,10 @@ class VideoOptions(TypedDict, total=False):
     audio_version: str
 
 
+class VideoAnswerOptions(VideoOptions, FhirOptions, total=False):
+    """Parameters of ``POST /v1/video/affect`` and of answers in FHIR."""
+
+
 class TableOptions(TypedDict, total=False):
     """Parameters of ``POST /v1/action-units/affect``; ``fps`` replaces the table's time stamps."""
 
@@ -74,6 +98,10 @@ class TableOptions(TypedDict, total=False):
     include: Sequence[Include]
     face: str
     fps: float
+
+
+class TableAnswerOptions(TableOptions, FhirOptions, total=False):
+    """Parameters of ``POST /v1/action-units/affect`` and of answers in FHIR."""
 
 
 class AudioStreamOptions(TypedDict, total=False):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -105,6 +106,18 @@ def test_other_media_types(client: Emoserve, media_type: str, begin: bytes) -> N
     assert client.audio_emotion_as(media_type, b"RIFF....").startswith(begin)
 
 
+def test_bundles_for_a_fhir_server(client: Emoserve) -> None:
+    given = {"bundle": "transaction", "subject": "Patient/17", "summary_only": True}
+    for call, content in (
+        (client.audio_emotion_as, b"RIFF...."),
+        (client.video_affect_as, b"\0\0\0\x18ftyp"),
+        (client.table_affect_as, b"frame,timestamp"),
+    ):
+        bundle = json.loads(call("application/fhir+json", content, **given))
+        assert bundle["type"] == "transaction"
+        assert bundle["entry"][0]["resource"]["subject"] == {"reference": "Patient/17"}
+
+
 def test_what_the_service_says_of_itself(client: Emoserve) -> None:
     assert client.ready()
     names = [entry["card"]["name"] for entry in client.models()["models"]]
@@ -195,6 +208,7 @@ def test_jobs_from_beginning_to_end(tmp_path: Path, make_client: MakeClient) -> 
         assert emoserve.wait(job.id).state is JobState.SUCCEEDED
         assert emoserve.audio_emotion_result(job.id).timeline is not None
         assert emoserve.result_as("text/csv", job.id).startswith(b"channel,")
+        assert b"Patient/17" in emoserve.result_as("application/fhir+json", job.id, subject="Patient/17")
         with pytest.raises(Problem, match="idempotency_conflict"):
             emoserve.submit_audio_emotion(b"other", idempotency_key="visit-17", timeline=True)
         emoserve.cancel(job.id)

@@ -23,9 +23,13 @@ from emoserve_client.event_streams import JobEvents, UploadEvent, UploadEvents
 from emoserve_client.job_answers import Job, JobPage
 from emoserve_client.options import (
     AudioStreamOptions,
+    EmotionAnswerOptions,
     EmotionOptions,
+    FhirOptions,
     SoundOptions,
+    TableAnswerOptions,
     TableOptions,
+    VideoAnswerOptions,
     VideoOptions,
     VideoStreamOptions,
 )
@@ -73,7 +77,7 @@ class AsyncEmoserve:
         """Judge the emotion of a recording or of a video's sound track."""
         return await self._run(calls.audio_emotion(file, options))
 
-    async def audio_emotion_as(self, media_type: str, file: Upload, **options: Unpack[EmotionOptions]) -> bytes:
+    async def audio_emotion_as(self, media_type: str, file: Upload, **options: Unpack[EmotionAnswerOptions]) -> bytes:
         """Get the answer of :meth:`audio_emotion` as 'text/csv', 'image/png' or 'application/fhir+json'."""
         return await self._run(calls.analyse_as(calls.AUDIO_EMOTION, media_type, file, options))
 
@@ -121,7 +125,7 @@ class AsyncEmoserve:
         """Judge the arousal and valence of a face over time."""
         return await self._run(calls.video_affect(file, options))
 
-    async def video_affect_as(self, media_type: str, file: Upload, **options: Unpack[VideoOptions]) -> bytes:
+    async def video_affect_as(self, media_type: str, file: Upload, **options: Unpack[VideoAnswerOptions]) -> bytes:
         """Get the answer of :meth:`video_affect` as 'text/csv', 'image/png' or 'application/fhir+json'."""
         return await self._run(calls.analyse_as(calls.VIDEO_AFFECT, media_type, file, options))
 
@@ -139,7 +143,7 @@ class AsyncEmoserve:
         """Judge arousal and valence from a table of action units by OpenFace or AVEC."""
         return await self._run(calls.table_affect(file, options))
 
-    async def table_affect_as(self, media_type: str, file: Upload, **options: Unpack[TableOptions]) -> bytes:
+    async def table_affect_as(self, media_type: str, file: Upload, **options: Unpack[TableAnswerOptions]) -> bytes:
         """Get the answer of :meth:`table_affect` as 'text/csv', 'image/png' or 'application/fhir+json'."""
         return await self._run(calls.analyse_as(calls.TABLE_AFFECT, media_type, file, options))
 
@@ -223,9 +227,9 @@ class AsyncEmoserve:
         """Get the answer of a job that has succeeded."""
         return await self._run(calls.result(job_id, VideoAffect.read))
 
-    async def result_as(self, media_type: str, job_id: str) -> bytes:
-        """Get the answer of a job as the bytes of ``media_type``."""
-        return await self._run(calls.result_as(job_id, media_type))
+    async def result_as(self, media_type: str, job_id: str, **options: Unpack[FhirOptions]) -> bytes:
+        """Get the answer of a job as the bytes of ``media_type``; the options are for 'application/fhir+json'."""
+        return await self._run(calls.result_as(job_id, media_type, options))
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job, or delete the result of one that has ended."""
