@@ -240,10 +240,12 @@ class ProfileTooLittleSpeech(Unprocessable, code="profile_too_little_speech", ti
     """Recordings with too little voice for a profile."""
 
 
-class ProfileTooLittleFace(
-    Unprocessable, code="profile_too_little_face", title="A profile needs 3 s of a face in each recording."
-):
+class ProfileTooLittleFace(Unprocessable, code="profile_too_little_face", title="A profile needs 3 s of a face."):
     """A recording that shows no face, or shows it too briefly for a profile."""
+
+
+class CallbackRefused(Unprocessable, code="callback_refused", title="This service does not call that address."):
+    """A callback where the operator allows none, or to an address that is not permitted."""
 
 
 class MediaInvalid(Unprocessable, code="media_invalid", title="The recording cannot be decoded."):
@@ -272,9 +274,7 @@ class SampleRateUnsupported(
     """A sample rate outside the permitted range."""
 
 
-class SamplesNotFinite(
-    MediaInvalid, code="samples_not_finite", title="The recording holds samples that are not finite numbers."
-):
+class SamplesNotFinite(MediaInvalid, code="samples_not_finite", title="The recording has samples that are not finite."):
     """NaN, infinity or absurd magnitudes among the samples."""
 
 

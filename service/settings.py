@@ -4,8 +4,10 @@
 look like a setting and are none are refused or warned of.
 """
 
+import base64
 from collections.abc import Mapping
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -24,6 +26,22 @@ LEAST_SECRET_CHARACTERS: Final = 32
 
 POSTGRESQL: Final = "postgresql://"
 """Beginning of ``jobs_database_url``."""
+
+
+SECRET_BYTES: Final = (24, 64)
+"""Least and greatest length of a webhook's secret (Standard Webhooks, "Signature scheme")."""
+
+_SECRET_PREFIX: Final = "whsec_"
+
+Network = IPv4Network | IPv6Network
+
+
+def secret_bytes(text: str) -> bytes:
+    """A webhook's secret, which is written ``whsec_`` and base64. Raises ValueError if it is none."""
+    decoded = base64.b64decode(text.removeprefix(_SECRET_PREFIX), validate=True)
+    if not text.startswith(_SECRET_PREFIX) or not SECRET_BYTES[0] <= len(decoded) <= SECRET_BYTES[1]:
+        raise ValueError("no secret")
+    return decoded
 
 
 class Limits(BaseModel):
@@ -203,6 +221,18 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     jobs: bool = Field(True, description="take long recordings as jobs")
     job_list: bool = Field(False, description="list a caller's jobs at GET /v1/jobs; an id in it reads the result")
+    callback_hosts: list[str] = Field(
+        default=[],
+        description="hosts that jobs may name in 'callback', as JSON: HOST or HOST:PORT, '.example.org' for all below",
+    )
+    callback_secrets: list[SecretStr] = Field(
+        default=[],
+        description="secrets that sign callbacks, as JSON: 'whsec_' and base64 of 24 to 64 bytes; two during a change",
+    )
+    callback_networks: list[Network] = Field(
+        default=[], description="networks that callbacks may reach although they are not public, as JSON: '10.1.0.0/16'"
+    )
+    callback_http: bool = Field(False, description="permit callbacks without TLS")
     state_dir: Path = Field(
         default_factory=_state_folder, description="folder of the jobs' database and lock; one service a folder"
     )
@@ -243,6 +273,15 @@ class Settings(BaseSettings):
             raise ValueError(f"EMOSERVE_SPOOL_KEY needs at least {LEAST_SECRET_CHARACTERS} characters")
         if self.jobs_database_url is not None and not self.jobs_database_url.get_secret_value().startswith(POSTGRESQL):
             raise ValueError(f"EMOSERVE_JOBS_DATABASE_URL must begin with {POSTGRESQL}")
+        if self.callback_hosts and not self.callback_secrets:
+            raise ValueError("EMOSERVE_CALLBACK_HOSTS needs EMOSERVE_CALLBACK_SECRETS")
+        try:
+            for secret in self.callback_secrets:
+                secret_bytes(secret.get_secret_value())
+        except ValueError:
+            raise ValueError(
+                "EMOSERVE_CALLBACK_SECRETS takes 'whsec_' and the base64 of 24 to 64 bytes for each"
+            ) from None
         return self
 
     @property

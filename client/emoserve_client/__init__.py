@@ -20,6 +20,7 @@ from emoserve_client.retries import Retries
 from emoserve_client.stream_messages import AudioStreamCreated, StreamClosed, StreamLimits, VideoStreamCreated
 from emoserve_client.uploads import Upload
 from emoserve_client.video_answers import AffectTimeline, Attribution, Face, Neutral, Summary, VideoAffect
+from emoserve_client.webhooks import Webhook, WebhookInvalid, read_webhook
 
 __all__ = [
     "AffectRows",
@@ -55,5 +56,8 @@ __all__ = [
     "VideoAffect",
     "VideoStreamCreated",
     "VoiceActivity",
+    "Webhook",
+    "WebhookInvalid",
     "Window",
+    "read_webhook",
 ]

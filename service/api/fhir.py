@@ -72,7 +72,7 @@ class FhirQuery(BaseModel):
     )
 
     def fhir(self, media_type: str, analysis: str | None = None) -> FhirRequest:
-        """What a bundle is to hold; ``analysis`` as in :class:`FhirRequest`.
+        """Contents of a bundle; ``analysis`` as in :class:`FhirRequest`.
 
         Raises:
             NotAcceptable: a parameter is given, and the answer is no FHIR.

@@ -13,6 +13,7 @@ from service.http.multipart import Documents
 from service.http.uploads import BodySink, choose_sink, declared_bytes, too_large
 from service.http.work_pool import ClientGoneError
 from service.jobs.job import Job, JobOptions
+from service.jobs.outgoing import read_target
 from service.jobs.plans import job_limits
 from service.jobs.reception import Reception
 from service.problems import BodyTimeout, Malformed, RateLimited, Unavailable
@@ -26,7 +27,11 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 async def receive_job(
-    request: Request, options: JobOptions, part: str, complete: Callable[[Documents], JobOptions]
+    request: Request,
+    options: JobOptions,
+    part: str,
+    complete: Callable[[Documents], JobOptions],
+    callback: str | None,
 ) -> Job:
     """Read the recording and make it a job.
 
@@ -34,13 +39,17 @@ async def receive_job(
         options: as the query says.
         part: name of the document that the body may hold.
         complete: makes the options whole when the body is there.
+        callback: address that is told of the job's end, or None.
 
     Raises:
+        CallbackRefused: the callback is not permitted.
         Problem: the upload is refused, or the options cannot be used.
         ClientGoneError: the client closed the connection meanwhile.
     """
     services = services_of(request)
     key = idempotency_key(request)
+    if callback is not None:
+        read_target(callback, services.settings)
     try:
         problem = services.health.work_problem()
         if problem is not None:
@@ -53,7 +62,7 @@ async def receive_job(
             sink = choose_sink(request, limits, target, documents=documents)
             caller = caller_of(request.scope)
             reception = await asyncio.to_thread(
-                jobs.receive, options, caller.owner, key, declared_bytes(request), caller.limits
+                jobs.receive, options, caller.owner, key, declared_bytes(request), caller.limits, callback
             )
             target.reception = reception
             try:

@@ -26,6 +26,7 @@ from service.api.job_events import event_id, job_events
 from service.api.job_upload import idempotency_key, receive_job
 from service.api.openapi.documentation import CANARY_PARAMETER, FACE_BODY, NEUTRAL, PROFILE, VOICE_BODY
 from service.api.openapi.jobs import (
+    CALLBACKS,
     DELETE_RESPONSES,
     EVENT_RESPONSES,
     IDEMPOTENCY_PARAMETER,
@@ -43,6 +44,7 @@ from service.http.multipart import Documents
 from service.http.negotiation import EVENTS
 from service.http.uploads import client_gone
 from service.jobs.job import CURSOR_PATTERN, Job, JobOptions, read_cursor
+from service.jobs.outgoing import MAX_CHARACTERS
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
 from service.pipeline.options import read_include
@@ -59,6 +61,26 @@ from service.services import services_of
 router = APIRouter(tags=["jobs"])
 
 PARTS = (*INCLUDES, *SOUND_PARTS)
+
+
+class _SubmitQuery(BaseModel):
+    """Query parameters of both calls that make jobs, beside those of the work."""
+
+    callback: str | None = Field(
+        None,
+        max_length=MAX_CHARACTERS,
+        description="https address that gets a signed POST (Standard Webhooks) when the job has ended, where the "
+        "operator has named its host; left out: nobody is told.",
+        examples=["https://clinic.example/hooks/emoserve"],
+    )
+
+
+class SubmitAudioQuery(AudioQuery, _SubmitQuery):
+    """Query parameters of ``POST /v1/jobs/audio-emotion``."""
+
+
+class SubmitVideoQuery(VideoQuery, _SubmitQuery):
+    """Query parameters of ``POST /v1/jobs/video-affect``."""
 
 
 class JobResultQuery(FhirQuery):
@@ -86,8 +108,12 @@ class JobListQuery(BaseModel):
     limit: int = Field(20, ge=1, le=100, description="Most jobs of the answer.")
 
 
-_SUBMIT_VOICE = {"requestBody": VOICE_BODY, "parameters": [IDEMPOTENCY_PARAMETER, CANARY_PARAMETER]}
-_SUBMIT_FACE = {"requestBody": FACE_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
+_SUBMIT_VOICE = {
+    "requestBody": VOICE_BODY,
+    "parameters": [IDEMPOTENCY_PARAMETER, CANARY_PARAMETER],
+    "callbacks": CALLBACKS,
+}
+_SUBMIT_FACE = {"requestBody": FACE_BODY, "parameters": [IDEMPOTENCY_PARAMETER], "callbacks": CALLBACKS}
 
 
 @router.post(
@@ -100,11 +126,12 @@ _SUBMIT_FACE = {"requestBody": FACE_BODY, "parameters": [IDEMPOTENCY_PARAMETER]}
     dependencies=[Depends(refuse_repeated_parameters)],
 )
 async def submit_audio_emotion(
-    request: Request, response: Response, query: Annotated[AudioQuery, Query()]
+    request: Request, response: Response, query: Annotated[SubmitAudioQuery, Query()]
 ) -> JobAnswer:
     """The work of `/v1/audio/emotion` as a job, for recordings of many hours; same body, same parameters."""
     options = query.options(services_of(request).settings.limits)
-    return await _submit(request, response, options, PROFILE, partial(_with_model, request, options))
+    complete = partial(_with_model, request, options)
+    return await _submit(request, response, options, PROFILE, complete, query.callback)
 
 
 @router.post(
@@ -116,11 +143,13 @@ async def submit_audio_emotion(
     openapi_extra=_SUBMIT_FACE,
     dependencies=[Depends(refuse_repeated_parameters)],
 )
-async def submit_video_affect(request: Request, response: Response, query: Annotated[VideoQuery, Query()]) -> JobAnswer:
+async def submit_video_affect(
+    request: Request, response: Response, query: Annotated[SubmitVideoQuery, Query()]
+) -> JobAnswer:
     """The work of `/v1/video/affect` as a job, for videos of hours; same body, same parameters."""
     options = query.options()
     require_faces(services_of(request).loaded.affect)
-    return await _submit(request, response, options, NEUTRAL, query.with_neutral)
+    return await _submit(request, response, options, NEUTRAL, query.with_neutral, query.callback)
 
 
 @router.get(
@@ -220,8 +249,9 @@ async def _submit(
     options: JobOptions,
     part: str,
     complete: Callable[[Documents], JobOptions],
+    callback: str | None,
 ) -> JobAnswer:
-    job = await receive_job(request, options, part, complete)
+    job = await receive_job(request, options, part, complete, callback)
     if not job.is_new:
         response.status_code = 200
     response.headers["Location"] = request.scope.get("root_path", "").rstrip("/") + job_address(job)

@@ -142,6 +142,9 @@ class Job:
         idempotency: hash of owner and idempotency key, or None.
         request_digest: hash of the options and recording sent with that key.
         key_limits: limits of the credentials that made it, where they have their own.
+        callback: address that is told of its end, or None: none was given, or it has been told.
+        callback_tries: failed attempts to tell it.
+        callback_due_s: earliest time of the next attempt, seconds of the Unix epoch.
         is_new: whether the current request made it; not stored.
     """
 
@@ -161,6 +164,9 @@ class Job:
     idempotency: str | None = None
     request_digest: str | None = None
     key_limits: KeyLimits | None = None
+    callback: str | None = None
+    callback_tries: int | None = None
+    callback_due_s: float | None = None
     is_new: bool = False
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.jobs.callbacks import Callbacks
 from service.jobs.cipher import EncryptedWriter, SpoolDamagedError, new_key
 from service.jobs.codec import decode
 from service.jobs.database import database_told, is_full, patient_where_full
@@ -99,6 +100,7 @@ class Jobs:
             settings.job_segment_s,
             settings.job_ttl_s,
         )
+        self._callbacks = Callbacks(self._ledger, settings, metrics, clock)
         self._adding = threading.Lock()
         self._engine: JobEngine | None = None
         self._sweeper = Sweeper(
@@ -134,10 +136,12 @@ class Jobs:
         for job in unfinished:
             self._take_up(job, self._engine)
         self._sweeper.start()
+        self._callbacks.start()
 
     def close(self) -> None:
         """Stop; the next start continues unfinished jobs."""
         self._sweeper.close()
+        self._callbacks.close()
         self._runner.stop(STOP_S)
         if self._engine is not None:
             self._engine.close()
@@ -152,6 +156,7 @@ class Jobs:
         idempotency_key: str | None,
         declared_bytes: int,
         key_limits: KeyLimits | None = None,
+        callback: str | None = None,
     ) -> Reception:
         """Begin to receive a recording.
 
@@ -164,7 +169,7 @@ class Jobs:
         self._plans.check(options)
         self._refuse_too_many(caller, key_limits)
         self.spool.check_space(declared_bytes)
-        return Reception(self.spool, self._accept, options, caller, key_limits, idempotency_key, new_key())
+        return Reception(self.spool, self._accept, options, caller, key_limits, idempotency_key, new_key(), callback)
 
     def complete(self, reception: Reception, options: JobOptions) -> None:
         """Take the options again when the body has told all of them.
@@ -199,6 +204,7 @@ class Jobs:
             idempotency=reception.idempotency,
             request_digest=None if reception.idempotency is None else reception.digest,
             key_limits=reception.key_limits,
+            callback=reception.callback,
         )
         if reception.idempotency is not None and self._ledger.find_idempotent(reception.idempotency) is not None:
             return self._known(reception)

@@ -34,6 +34,9 @@ JOBS = sql.Table(
     sql.Column("idempotency", sql.String(64), unique=True),
     sql.Column("request_digest", sql.String(64)),
     sql.Column("key_limits", sql.Text),
+    sql.Column("callback", sql.Text),
+    sql.Column("callback_tries", sql.Integer),
+    sql.Column("callback_due_s", sql.Float(53)),
 )
 
 
@@ -123,14 +126,28 @@ class Ledger:
         with self._engine.connect() as connection:
             return {JobState(state): int(count) for state, count in connection.execute(asked.group_by(JOBS.c.state))}
 
+    def due_callbacks(self, count: int) -> list[Job]:
+        """At most ``count`` jobs that have ended and whose callback is to be told now, the longest due first."""
+        due_s = sql.func.coalesce(JOBS.c.callback_due_s, JOBS.c.finished_s)
+        has_ended = JOBS.c.state.not_in([*UNFINISHED])
+        where = JOBS.c.callback.is_not(None) & has_ended & (due_s <= self._clock())
+        return self._read(JOBS.select().where(where).order_by(due_s).limit(count))
+
+    def put_off_callback(self, handle: str, tries: int, due_s: float) -> None:
+        """Store that a callback was not told in so many attempts, and when to try again."""
+        self._update(handle, {"callback_tries": tries, "callback_due_s": due_s})
+
+    def end_callback(self, handle: str) -> None:
+        """Forget the address of a callback that was told, or given up."""
+        self._update(handle, {"callback": None})
+
     def start(self, handle: str) -> bool:
         """Mark a job as running; False if it is already, and then its first start stays."""
         return self._move(handle, JobState.RUNNING, {"started_s": self._clock()})
 
     def note_progress(self, handle: str, progress: float) -> None:
         """Store the share of the work that is done."""
-        with self._engine.begin() as connection:
-            connection.execute(JOBS.update().where(JOBS.c.handle == handle).values(progress=progress))
+        self._update(handle, {"progress": progress})
 
     def succeed(self, handle: str, result_key: bytes) -> bool:
         """Mark a job as succeeded, store the result's key and destroy the job's; False if it had ended."""
@@ -164,6 +181,10 @@ class Ledger:
                 if column.name not in there:
                     kind = column.type.compile(self._engine.dialect)
                     connection.execute(sql.text(f"ALTER TABLE {JOBS.name} ADD COLUMN {column.name} {kind}"))
+
+    def _update(self, handle: str, values: dict[str, Any]) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(JOBS.update().where(JOBS.c.handle == handle).values(values))
 
     def _move(self, handle: str, state: JobState, values: dict[str, Any]) -> bool:
         before = [one.value for one in states_before(state)]

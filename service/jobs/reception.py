@@ -30,6 +30,7 @@ class Reception:
         key_limits: limits of the caller's credentials, where they have their own.
         idempotency_key: the request's, or None.
         key: a fresh key for the job's files.
+        callback: address that is told of the job's end, or None.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Reception:
         key_limits: KeyLimits | None,
         idempotency_key: str | None,
         key: bytes,
+        callback: str | None = None,
     ) -> None:
         self._spool = spool
         self._accept = accept
@@ -48,6 +50,7 @@ class Reception:
         self.caller = caller
         self.key_limits = key_limits
         self.key = key
+        self.callback = callback
         self.id = new_job_id()
         self.handle = handle_of(self.id)
         self.idempotency = None
@@ -56,7 +59,7 @@ class Reception:
         kind = type(options).__name__
         # Keyed by what the client alone knows: a plain hash of a recording could be recognised.
         self._digest = hmac.new((idempotency_key or self.id).encode(), digestmod=hashlib.sha256)
-        self._digest.update(f"{kind}\0{options_text(options)}\0".encode())
+        self._digest.update(f"{kind}\0{options_text(options)}\0{callback or ''}".encode())
         self.is_job = False
         self._waiting = bytearray()
         self._files = spool.create_job(self.handle, key)

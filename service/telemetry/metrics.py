@@ -68,6 +68,9 @@ class Metrics:
         self.jobs_available = self._gauge("jobs_available", "1 while jobs are taken; NaN where they are switched off.")
         self.jobs_submitted_total = self._counter("jobs_submitted", "Recordings that became jobs.")
         self.jobs_finished_total = self._counter("jobs_finished", "Jobs that have ended.", "outcome")
+        self.callbacks_total = self._counter(
+            "callbacks", "Attempts to tell of the end of a job: delivered, failed, given_up.", "outcome"
+        )
         self.jobs_queued = self._gauge("jobs_queued", "Jobs that wait.")
         self.jobs_running = self._gauge("jobs_running", "Jobs that have begun and not ended.")
         self.job_spool_bytes = self._gauge("job_spool_bytes", "Bytes of the jobs' encrypted files.")

@@ -337,7 +337,10 @@ def test_the_document_describes_all_of_it() -> None:
     direct = paths["/v1/audio/emotion"]["post"]
     names = {parameter["name"] for parameter in submit_call["parameters"]}
     of_fhir = set(FhirQuery.model_fields)
-    assert names == {parameter["name"] for parameter in direct["parameters"]} - of_fhir | {"Idempotency-Key"}
+    assert names == {parameter["name"] for parameter in direct["parameters"]} - of_fhir | {
+        "Idempotency-Key",
+        "callback",
+    }
     result = paths["/v1/jobs/{job_id}/result"]["get"]["parameters"]
     assert {parameter["name"] for parameter in result} == of_fhir | {"job_id", "include"}
     assert {"200", "202", "409", "413", "503", "507"} <= set(submit_call["responses"])

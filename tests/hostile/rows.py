@@ -186,6 +186,14 @@ JOBS: dict[str, tuple[str, str]] = {
         "a last event with the final state to each, then the end of the stream",
     ),
     "listeners leave": ("twenty listeners that vanish without a word", "nothing is kept of them"),
+    "callback addresses": (
+        "`callback` to another host or port, this machine, a cloud's metadata, with user, fragment, line breaks",
+        "422 `callback_refused`; no job",
+    ),
+    "callback receivers": (
+        "a receiver that redirects, fails or hangs up, or is away until the service starts again",
+        "sent again with the same id, later and later; no redirect is followed; the job has ended meanwhile",
+    ),
     "wrong methods": ("PUT, PATCH and POST on the addresses of a job", "405 with `Allow`"),
 }
 """Name → what is sent, and the answer. Whatever was refused or broke off leaves nothing in the spool."""

@@ -155,16 +155,29 @@ class AsyncEmoserve:
         return cast("AsyncIterator[Progress | VideoAffect]", self._events(call, VideoAffect.read))
 
     async def submit_audio_emotion(
-        self, file: Upload, *, idempotency_key: str | None = None, **options: Unpack[EmotionOptions]
+        self,
+        file: Upload,
+        *,
+        idempotency_key: str | None = None,
+        callback: str | None = None,
+        **options: Unpack[EmotionOptions],
     ) -> Job:
-        """Start a job for a long recording; the same key with the same file starts it only once."""
-        return await self._submit("audio-emotion", file, idempotency_key, dict(options))
+        """Start a job for a long recording; the same key with the same file starts it only once.
+
+        ``callback`` is an https address that is told of its end; see :func:`emoserve_client.read_webhook`.
+        """
+        return await self._submit("audio-emotion", file, idempotency_key, {**options, "callback": callback})
 
     async def submit_video_affect(
-        self, file: Upload, *, idempotency_key: str | None = None, **options: Unpack[VideoOptions]
+        self,
+        file: Upload,
+        *,
+        idempotency_key: str | None = None,
+        callback: str | None = None,
+        **options: Unpack[VideoOptions],
     ) -> Job:
-        """Start a job for a long video; the same key with the same file starts it only once."""
-        return await self._submit("video-affect", file, idempotency_key, dict(options))
+        """Start a job for a long video; otherwise as :meth:`submit_audio_emotion`."""
+        return await self._submit("video-affect", file, idempotency_key, {**options, "callback": callback})
 
     async def job(self, job_id: str) -> Job:
         """Get the current state of a job."""

@@ -153,16 +153,29 @@ class Emoserve:
         return cast("Iterator[Progress | VideoAffect]", self._events(call, VideoAffect.read))
 
     def submit_audio_emotion(
-        self, file: Upload, *, idempotency_key: str | None = None, **options: Unpack[EmotionOptions]
+        self,
+        file: Upload,
+        *,
+        idempotency_key: str | None = None,
+        callback: str | None = None,
+        **options: Unpack[EmotionOptions],
     ) -> Job:
-        """Start a job for a long recording; the same key with the same file starts it only once."""
-        return self._submit("audio-emotion", file, idempotency_key, dict(options))
+        """Start a job for a long recording; the same key with the same file starts it only once.
+
+        ``callback`` is an https address that is told of its end; see :func:`emoserve_client.read_webhook`.
+        """
+        return self._submit("audio-emotion", file, idempotency_key, {**options, "callback": callback})
 
     def submit_video_affect(
-        self, file: Upload, *, idempotency_key: str | None = None, **options: Unpack[VideoOptions]
+        self,
+        file: Upload,
+        *,
+        idempotency_key: str | None = None,
+        callback: str | None = None,
+        **options: Unpack[VideoOptions],
     ) -> Job:
-        """Start a job for a long video; the same key with the same file starts it only once."""
-        return self._submit("video-affect", file, idempotency_key, dict(options))
+        """Start a job for a long video; otherwise as :meth:`submit_audio_emotion`."""
+        return self._submit("video-affect", file, idempotency_key, {**options, "callback": callback})
 
     def job(self, job_id: str) -> Job:
         """Get the current state of a job."""

@@ -15,6 +15,7 @@ from service.api.openapi.documentation import (
 from service.api.openapi.video import VIDEO_RESPONSES
 from service.http.negotiation import CSV, FHIR, JSON, PNG
 from service.problems import (
+    CallbackRefused,
     IdempotencyConflict,
     JobDataLost,
     JobNotFound,
@@ -50,8 +51,52 @@ SUBMIT_RESPONSES: Responses = {
         "links": _LINKS,
     },
     **PROBLEM_RESPONSES,
-    **problem_responses(*UPLOAD_PROBLEMS, *VOICE_PROBLEMS, IdempotencyConflict, JobsUnavailable, NoSpace),
+    **problem_responses(
+        *UPLOAD_PROBLEMS, *VOICE_PROBLEMS, CallbackRefused, IdempotencyConflict, JobsUnavailable, NoSpace
+    ),
 }
+
+_TEXT = {"type": "string"}
+
+CALLBACKS: dict[str, Any] = {
+    "ended": {
+        "{$request.query.callback}": {
+            "post": {
+                "description": "The job has ended. `webhook-id` is the same in every attempt. Verify "
+                "`webhook-signature`: `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`.",
+                "parameters": [
+                    {"name": name, "in": "header", "required": True, "schema": _TEXT}
+                    for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+                ],
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        JSON: {
+                            "schema": {
+                                "type": "object",
+                                "required": ["type", "timestamp", "data"],
+                                "properties": {
+                                    "type": {**_TEXT, "examples": ["job.succeeded"]},
+                                    "timestamp": {**_TEXT, "format": "date-time"},
+                                    "data": {
+                                        "type": "object",
+                                        "required": ["id", "kind", "state", "links"],
+                                        "properties": {
+                                            **dict.fromkeys(("id", "kind", "state"), _TEXT),
+                                            "links": {"type": "object", "additionalProperties": _TEXT},
+                                        },
+                                    },
+                                },
+                            }
+                        }
+                    },
+                },
+                "responses": {"2XX": {"description": "Taken."}, "410": {"description": "No more attempts."}},
+            }
+        }
+    }
+}
+"""The request that ``callback`` gets."""
 
 IDEMPOTENCY_PARAMETER: dict[str, Any] = {
     "name": "Idempotency-Key",

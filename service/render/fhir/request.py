@@ -1,4 +1,4 @@
-"""What a caller asks of a bundle: its form, and the person, visit and time that the service cannot know."""
+"""The wishes of a caller for a bundle: its form, and the person, visit and time that the service cannot know."""
 
 import re
 from dataclasses import dataclass

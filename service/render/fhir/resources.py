@@ -29,7 +29,7 @@ CAUTION = (
 
 @dataclass(frozen=True)
 class Context:
-    """What every observation of one model says beside its values.
+    """Members that all observations of one model share.
 
     Attributes:
         request: what the caller asked for.
