@@ -113,6 +113,11 @@ def largest_difference(graph: Compute, reference: Compute, clips: Sequence[Clip]
     return float(np.max([np.abs(graph(batch) - reference(batch)).max() for batch in batches]))
 
 
+def scaled_difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """Largest difference of a number, in units of the largest one wanted where that is above 1."""
+    return float(np.abs(found - wanted).max(initial=0.0) / max(1.0, float(np.abs(wanted).max(initial=0.0))))
+
+
 def refuse_difference(name: str, difference: float, tolerance: float, against: str = "network") -> None:
     """Refuse a graph that is too far from what it was made of.
 

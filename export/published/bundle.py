@@ -23,6 +23,7 @@ from export.evaluation.verification import (
     clips_of,
     difference_check,
     refuse_difference,
+    scaled_difference,
     verification,
 )
 from export.published.folder import PUBLISHED, PublishedError
@@ -217,13 +218,8 @@ def _differences(session: Session, program: Program | None, clips: Sequence[Clip
     difference, batch = 0.0, 0.0
     for number, clip in enumerate(clips):
         alone = run([clip])
-        batch = np.max([batch, *(_difference(together[name][number], alone[name][0]) for name in names)])
+        batch = np.max([batch, *(scaled_difference(together[name][number], alone[name][0]) for name in names)])
         if program is not None:
             answers = program(clip)
-            difference = np.max([difference, *(_difference(alone[name], answers[name]) for name in answers)])
+            difference = np.max([difference, *(scaled_difference(alone[name], answers[name]) for name in answers)])
     return float(difference), float(batch)  # NaN if any is
-
-
-def _difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
-    """Largest difference of a number, in units of the largest one wanted where that is above 1."""
-    return float(np.abs(found - wanted).max(initial=0.0) / max(1.0, float(np.abs(wanted).max(initial=0.0))))

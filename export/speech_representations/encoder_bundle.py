@@ -27,6 +27,7 @@ from export.evaluation.verification import (
     batch_check,
     clips_of,
     difference_check,
+    scaled_difference,
     verification,
 )
 from export.graph.front_end import FrontEnd
@@ -50,7 +51,7 @@ BATCH_SIZE = 32
 GRAPH_FILE_NAME = "encoder.onnx"
 TOLERANCE = 1e-4
 REFERENCE_TOLERANCE = 1e-3
-"""Largest difference of a number from PyTorch, and from librosa's front end with PyTorch behind."""
+"""Largest difference from PyTorch, and from librosa's front end with PyTorch behind: see :func:`scaled_difference`."""
 
 SPEECH = {
     RECOGNISER: SpeechInput(
@@ -167,7 +168,7 @@ def verify_encoder_bundle(folder: Path, recordings: Sequence[Clip]) -> Verificat
     own, reference = _networks(card, onnx.load(file))
 
     def largest(other: Compute) -> float:
-        return float(np.abs(alone - np.concatenate([other([clip]) for clip in clips])).max())
+        return scaled_difference(alone, np.concatenate([other([clip]) for clip in clips]))
 
     return verification(
         card,
