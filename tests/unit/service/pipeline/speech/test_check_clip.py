@@ -1,9 +1,15 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from service.pipeline.speech.check_clip import check_clip, largest_difference, told_numbers
+from service.card import read_card
+from service.pipeline.device.session import CPU, CUDA, Provider, Session
+from service.pipeline.speech.check_clip import TOLERANCE, check_clip, largest_difference, told_numbers
+from service.pipeline.speech.model import EmotionModel
+from service.registry import Bundle, BundleError
+from tests.tiny_models import write_speech_bundle
 
 
 def test_the_clip_is_loud_and_unclipped_and_a_shorter_one_is_its_beginning() -> None:
@@ -30,3 +36,26 @@ def test_numbers_are_kept_at_even_distances() -> None:
 )
 def test_differences(told: dict[str, list[float]], found: dict[str, list[float]], expected: tuple[float, str]) -> None:
     assert largest_difference(told, found) == expected
+
+
+@pytest.mark.parametrize(
+    ("provider", "difference", "starts"),
+    [(CPU, 0.0, True), (CPU, 3 * TOLERANCE, False), (CUDA, 3 * TOLERANCE, True), (CUDA, 30 * TOLERANCE, False)],
+)
+def test_a_gpu_may_differ_further(tmp_path: Path, provider: Provider, difference: float, starts: bool) -> None:
+    folder = write_speech_bundle(tmp_path)
+    card = read_card(folder)
+    assert card.check_clip is not None
+    outputs = card.check_clip.outputs | {
+        "model": {
+            name: [number + difference for number in told] for name, told in card.check_clip.outputs["model"].items()
+        }
+    }
+    card = card.model_copy(update={"check_clip": card.check_clip.model_copy(update={"outputs": outputs})})
+    model = EmotionModel(Bundle(card, folder), Session(folder / card.file_with_role("model"), device="cpu"), 1)
+    model.session.provider = provider
+    if starts:
+        model.warm_up()
+        return
+    with pytest.raises(BundleError, match="of its check clip differs"):
+        model.warm_up()
