@@ -75,9 +75,9 @@ class FhirQuery(BaseModel):
         """Contents of a bundle; ``analysis`` as in :class:`FhirRequest`.
 
         Raises:
-            NotAcceptable: a parameter is given, and the answer is no FHIR.
+            NotAcceptable: a parameter is no default, which generated clients send, and the answer is no FHIR.
         """
-        given = self.model_dump(include=set(FhirQuery.model_fields), exclude_unset=True)
+        given = self.model_dump(include=set(FhirQuery.model_fields), exclude_defaults=True)
         if media_type.startswith(FHIR):
             return FhirRequest(version=fhir_version(media_type), analysis=analysis, **given)
         if given:

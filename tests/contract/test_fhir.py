@@ -120,6 +120,7 @@ def test_other_answers_have_no_room_for_them(call: Any, name: str) -> None:
         answer = call(accept, **{name: GIVEN[name]})
         assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
         assert name in answer.json()["detail"]
+    assert call("application/json", bundle="collection", summary_only="false").status_code == 200
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -211,7 +211,7 @@ CHAOS: dict[str, tuple[str, str]] = {
     "little memory": ("512 MiB and row 57", "413; the next request 200"),
     "bad new version": (
         "a broken version is put beside the one that is served",
-        "a new process refuses to start; the old one goes on (there is no reload in a running process)",
+        "a new process refuses to start; the old one goes on (a reload refuses it: `contract/test_reload`)",
     ),
 }
 """Name → what breaks, and what the service does."""
