@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.bundle.check_clip import with_check_clip
 from service.card import CARD_FILE_NAME, Card, FileEntry, read_card, write_card
 
 TENSORS_ROLE = "tensors"
@@ -69,7 +68,10 @@ def _draft(place: Path, contents: Mapping[str, Content], make_card: CardMaker) -
         draft = Path(scratch) / "draft"
         draft.mkdir()
         card = make_card({name: _write_file(draft / name, content) for name, content in contents.items()})
-        card = card if card.check_clip else with_check_clip(card, draft)
+        if card.speech is not None and card.check_clip is None:
+            from export.bundle.check_clip import with_check_clip  # ONNX Runtime is behind it
+
+            card = with_check_clip(card, draft)
         write_card(card, draft)
         yield draft, card
 
