@@ -154,7 +154,10 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
         voice = tiny_services(settings).loaded
         return Services(settings, Loaded(voice.registry, voice.decoder, voice.pipeline, FakeVideoPipeline()))
 
-    with serving_jobs(folder / "state", services_of=services, model_dirs=[folder / "models"], device="cpu") as server:
+    callbacks = {"callback_hosts": ["clinic.example"], "callback_secrets": ["whsec_" + 32 * "c"]}
+    with serving_jobs(
+        folder / "state", services_of=services, model_dirs=[folder / "models"], device="cpu", **callbacks
+    ) as server:
         yield server
 
 

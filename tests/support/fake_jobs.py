@@ -85,7 +85,7 @@ class FakePlans:
     def start(self) -> None: ...
 
     def check(self, options: Any) -> None:
-        if options.model not in (None, "example"):
+        if options.model not in (None, "example", "tiny"):
             raise ModelNotFound
 
     def parts(self, options: Any) -> tuple[str, ...]:
