@@ -24,6 +24,9 @@ help:
 serve: .venv/online var/models/.prepared
 	EMOSERVE_PORT=$${EMOSERVE_PORT:-$(PORT)} $(BIN)/emoserve serve
 
+# Tests wait for processes and sockets a third of their time: three at once keep two processors busy.
+WORKERS ?= 3
+
 test: .venv/test var/models/.prepared lint test-code
 
 lint: .venv/test
@@ -33,15 +36,15 @@ lint: .venv/test
 	$(BIN)/mypy --strict client/emoserve_client client/unasync.py
 
 test-code: .venv/test var/models/.prepared
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 
 unit: .venv/test var/models/.prepared
-	$(BIN)/python -m pytest tests/unit -m "not long and not slow" --numprocesses 2 --dist loadscope
+	$(BIN)/python -m pytest tests/unit -m "not long and not slow" --numprocesses $(WORKERS) --dist loadscope
 
 # Decoder processes are not measured: their sandbox lets them write no file.
 coverage: .venv/test var/models/.prepared
 	rm -rf var/coverage && mkdir -p var/coverage
-	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadscope
+	$(BIN)/coverage run -m pytest --numprocesses $(WORKERS) --dist loadscope
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --format total --include "service/*" | sed 's/$$/ % of service/'
 	$(BIN)/coverage report --format total --include "export/*" | sed 's/$$/ % of export/'
