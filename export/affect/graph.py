@@ -25,7 +25,7 @@ NORMAL_95 = 1.96  # half width of a normal distribution's 95 % interval, in stan
 
 @dataclass(frozen=True)
 class Spread:
-    """How far apart refits of a filter lie that is one smoothing window for all columns.
+    """Spread of the weights over refits of a filter that has the same smoothing window for every column.
 
     Attributes:
         window: float64 [taps], an odd number of them around the moment of the answer.

@@ -191,7 +191,7 @@ def common_input(heads: Sequence[Head], networks: Sequence[Network]) -> SpeechIn
 
 
 def _filters(networks: Sequence[Network]) -> list[float | None]:
-    """Frequency in Hz below which each network takes everything out by itself; None of one that does not."""
+    """Cut-off of each network's own high-pass filter in Hz; None where it has none."""
     return [network.card.speech.high_pass_hz for network in networks if network.card.speech is not None]
 
 

@@ -10,10 +10,10 @@ from service.render.fhir.request import FhirRequest
 _PARAMETERS: Final = ("bundle", "subject", "encounter", "effective", "identifier", "summary_only")
 
 FHIR_FLAGS: Final = (*_PARAMETERS, "fhir_version")
-"""All flags of this module."""
+"""Flags of FHIR answers, by their names in Python."""
 
 _OF_ONE: Final = ("effective", "identifier")
-"""Those that are about one recording."""
+"""Flags that describe a single recording."""
 
 
 def add_fhir_flags(parser: argparse.ArgumentParser) -> None:

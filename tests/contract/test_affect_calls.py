@@ -88,16 +88,8 @@ def test_csv_and_png(client: httpx.Client, address: str, send: dict) -> None:
     table = post("text/csv", "action_units")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.reader(io.StringIO(table.text)))
-    assert rows[0] == [
-        "time_s",
-        "arousal",
-        "valence",
-        "face_confidence",
-        "speech",
-        *ACTION_UNITS,
-        "flags",
-        *UNCERTAINTIES,
-    ]
+    assert rows[0][-3:] == ["flags", *UNCERTAINTIES]
+    assert set(ACTION_UNITS) < set(rows[0])
     assert len(rows) == 41
     pictures = {post("image/png", include).content for include in ("", "action_units", "attribution")}
     assert len(pictures) == 3

@@ -9,6 +9,7 @@ from service.problems import MediaInvalid, all_problems
 from service.rollout import CANARY_HEADER
 from service.schemas.embedding import AudioEmbeddingAnswer
 from service.settings import Settings
+from tests.support.json_nodes import nodes
 
 Json = dict | list | str | int | float | bool | None
 
@@ -22,16 +23,6 @@ def operations(document: dict) -> Iterator[tuple[str, str, dict]]:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             yield path, method, operation
-
-
-def nodes(node: Json) -> Iterator[dict]:
-    if isinstance(node, dict):
-        yield node
-        for child in node.values():
-            yield from nodes(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from nodes(child)
 
 
 def test_version_and_info(document: dict) -> None:

@@ -23,7 +23,7 @@ GAIN_DB = (-3.0, 6.0)
 """Ranges of augmentation (B10)."""
 
 INNER_SHARE = 0.5
-"""Share of the loss that is of the layers before the last, through the same characters' layer (Lee 2021)."""
+"""Share of the loss that comes from the layers before the last; the characters' layer reads each (Lee 2021)."""
 
 Magnitudes = NDArray[np.float16]
 

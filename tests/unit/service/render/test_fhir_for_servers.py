@@ -5,7 +5,6 @@ http.html#transaction) for references, identifiers and conditional creates, and 
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from service.render.fhir.resources import CODE_SYSTEM
 from service.render.fhir.terminology import RESOURCES, terminology
 from tests.support.example_affect import example_affect
 from tests.support.example_results import SIX_LABELS, example_channel, example_result, example_timeline
+from tests.support.json_nodes import nodes
 
 TRANSACTION = FhirRequest(
     bundle="transaction",
@@ -31,16 +31,6 @@ TRANSACTION = FhirRequest(
 )
 OUTSIDE = {"Patient/17", "https://ehr.example/fhir/Encounter/4"}
 CHANNELS = ("left", "right", *map(str, range(8)))
-
-
-def nodes(node: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(node, dict):
-        yield node
-        for child in node.values():
-            yield from nodes(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from nodes(child)
 
 
 class Store:
