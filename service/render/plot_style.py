@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -82,8 +83,8 @@ DARK = Style(
 
 
 def clock(seconds: float, decimals: int = 0) -> str:
-    """``seconds`` as ``m:ss`` or ``h:mm:ss``, with ``decimals``."""
-    units = round(max(seconds, 0.0) * 10**decimals)
+    """``seconds`` as ``m:ss`` or ``h:mm:ss``, with ``decimals``; halves go up, as on the page."""
+    units = math.floor(max(seconds, 0.0) * 10**decimals + 0.5)
     whole, fraction = divmod(units, 10**decimals)
     minutes, rest_s = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)

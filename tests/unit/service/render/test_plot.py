@@ -144,7 +144,14 @@ def test_cells_meet_halfway_in_the_overlap() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "decimals", "text"),
-    [(0, 0, "0:00"), (61.4, 0, "1:01"), (59.96, 1, "1:00.0"), (3725, 0, "1:02:05"), (2.25, 2, "0:02.25")],
+    [
+        (0, 0, "0:00"),
+        (2.5, 0, "0:03"),
+        (61.4, 0, "1:01"),
+        (59.96, 1, "1:00.0"),
+        (3725, 0, "1:02:05"),
+        (2.25, 2, "0:02.25"),
+    ],
 )
 def test_clock(seconds: float, decimals: int, text: str) -> None:
     assert clock(seconds, decimals) == text
