@@ -71,9 +71,14 @@ class GraphBuilder:
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401 - a number, a text, a tensor or a list of these
         """Add a node with one output and return its name."""
-        output = f"{operator.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
-        return output
+        return self.add_several(operator, 1, *inputs, **attributes)[0]
+
+    def add_several(self, operator: str, outputs: int, *inputs: str, **attributes: Any) -> list[str]:  # noqa: ANN401 - as above
+        """Add a node with several outputs and return their names."""
+        first = f"{operator.lower()}_{len(self._nodes)}"
+        names = [first, *(f"{first}_{index}" for index in range(1, outputs))]
+        self._nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
+        return names
 
     def rename(self, value: str, name: str) -> str:
         """Give ``value`` a name that others can rely on."""
@@ -90,9 +95,7 @@ class GraphBuilder:
 
     def split(self, value: str, parts: int, axis: int) -> list[str]:
         """Split ``value`` into equal parts."""
-        outputs = [f"split_{len(self._nodes)}_{index}" for index in range(parts)]
-        self._nodes.append(helper.make_node("Split", [value], outputs, axis=axis, num_outputs=parts))
-        return outputs
+        return self.add_several("Split", parts, value, axis=axis, num_outputs=parts)
 
     def model(self, producer: str, metadata: dict[str, str], description: str = "") -> onnx.ModelProto:
         """Finish and check the model.

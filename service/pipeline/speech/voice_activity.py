@@ -27,7 +27,7 @@ from service.pipeline.speech.windows import Windows
 from service.registry import Bundle, BundleError
 
 CHUNK_STEPS = 312
-"""Steps of one graph call: 10 s in steps of 32 ms, 0.7 MB of input, 0.02 s of one core (measured). Calls of a minute
+"""Steps of one graph call: 10 s in steps of 32 ms, 0.7 MB of input, 0.01 s of one core (measured). Calls of a minute
 take no less for each second, and keep others waiting six times as long."""
 
 SILENT_STEPS: Final = 15
