@@ -44,6 +44,13 @@ KNOWN: dict[str, dict[str, str]] = {
         "turn": "79771d7447da556a",
         "cues": "f0eab0d818ea6773",
     },
+    "6": {
+        "inspect": "3f883254e27b2996",
+        "speech": "8b5073019bffcb0c",
+        "faces": "24fa760fe60ace68",
+        "turn": "79771d7447da556a",
+        "cues": "965c53c38ce52a48",
+    },
 }
 """Digests of the members of each part, and of the cues in its states, by shape.
 

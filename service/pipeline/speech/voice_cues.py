@@ -14,15 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import FloatArray
+from service.pipeline.speech.high_pass import HighPass
 
 HIGH_PASS_HZ: Final = 75.0
 """Corner of the high-pass, above mains hum and below the pitch of almost every voice."""
-
-_BUTTERWORTH_QS: Final = (0.5412, 1.3066)
-"""Qualities of the two resonances that make a Butterworth filter of order 4."""
-
-BLOCK_STEPS: Final = 4
-"""Steps of one transform: the last is new, the others are what the high-pass still rings of (96 ms: below 1e-7)."""
 
 STEADY_STEPS: Final = 6
 STEADY_DB: Final = 1.5
@@ -77,6 +72,9 @@ _NOTHING: Final = 1e-24
 _ROWS: Final = 128
 """Rows of one transform."""
 
+_LENGTHS: Final = 128
+"""Lengths of transforms are multiples of it: they have small factors alone, which makes them fast."""
+
 
 class VoiceCues:
     """Filters one channel, and decides of its steps. Not thread-safe: pieces of sound follow each other.
@@ -88,29 +86,20 @@ class VoiceCues:
 
     def __init__(self, rate_hz: int, step_samples: int) -> None:
         self._step = step_samples
-        self._size = BLOCK_STEPS * step_samples
-        self._response = _high_pass(rate_hz, self._size)
+        self._high_pass = HighPass(rate_hz, step_samples, HIGH_PASS_HZ)
         self._lags = np.arange(int(rate_hz / PITCH_HZ[1]) - 1, int(rate_hz / PITCH_HZ[0]) + 2)
-        self._before: FloatArray = np.zeros(0, np.float32)
+        self._size = -(-(2 * step_samples + int(self._lags[-1]) + 1) // _LENGTHS) * _LENGTHS
         self._filtered: FloatArray = np.zeros(step_samples, np.float32)
         self._history = np.tile(np.array([-120.0, np.nan, np.nan]), (HISTORY_STEPS - 1, 1))
         self._belief = self._average = 0.0
         self._loudest, self._quietest = SILENCE, 1.0
 
     def filtered(self, samples: FloatArray) -> FloatArray:
-        """Take the next samples, float32 [n], whole steps but for the last; the same without what is below speech.
-
-        What comes before the first sample is taken to be like it, so that an offset leaves no step there.
-        """
-        if not len(self._before):
-            self._before = np.full(self._size - self._step, samples[0] if len(samples) else 0.0, np.float32)
-        whole = np.concatenate([self._before, samples, np.zeros(-len(samples) % self._step, np.float32)])
-        passed: list[FloatArray] = [np.zeros(0, np.float32)]
-        for rows in self._windows(whole, self._size):
-            spectra = np.fft.rfft(rows) * self._response
-            passed.append(np.fft.irfft(spectra, self._size)[:, -self._step :].astype(np.float32).ravel())
-        self._before = whole[-len(self._before) :].copy()
-        return np.concatenate(passed)[: len(samples)]
+        """Take the next samples, float32 [n], whole steps but for the last; the same without what is below speech."""
+        if not len(samples):
+            return samples
+        whole = np.concatenate([samples, np.zeros(-len(samples) % self._step, np.float32)])
+        return self._high_pass.take(whole.reshape(-1, self._step)).ravel()[: len(samples)]
 
     def gains(self, powers: NDArray[np.float64]) -> FloatArray:
         """How much louder the detector hears each of the next steps, float32 [steps], by their mean squares."""
@@ -163,7 +152,7 @@ class VoiceCues:
     def state(self) -> dict[str, Any]:
         """All that is known, for :meth:`restore`."""
         return {
-            "before": self._before,
+            "high_pass": self._high_pass.state,
             "filtered": self._filtered,
             "history": self._history,
             "belief": [self._belief, self._average],
@@ -172,7 +161,7 @@ class VoiceCues:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up where :meth:`state` was written."""
-        self._before, self._filtered = state["before"], state["filtered"]
+        self._high_pass.state, self._filtered = state["high_pass"], state["filtered"]
         self._history, (self._belief, self._average) = state["history"], state["belief"]
         self._loudest, self._quietest = state["extremes"]
 
@@ -198,11 +187,13 @@ class VoiceCues:
         at any other, between two lags where the parabola through three of them has its top.
         """
         length, lags = windows.shape[1], self._lags
-        energy = np.cumsum(windows.astype(np.float64) ** 2, axis=1)
-        total = energy[:, -1]
-        spectra = np.fft.rfft(windows, 2 * length)
-        products = np.fft.irfft(spectra.real**2 + spectra.imag**2)[:, lags]
-        alike = products / np.sqrt(energy[:, length - lags - 1] * (total[:, None] - energy[:, lags - 1]) + _NOTHING)
+        squares = windows.astype(np.float64) ** 2
+        total = squares.sum(axis=1)
+        ends = np.cumsum([squares[:, : lags[-1]], squares[:, : -lags[-1] - 1 : -1]], axis=2)[:, :, lags - 1]
+        spectra = np.fft.rfft(windows, self._size)
+        products = np.fft.irfft(spectra.real**2 + spectra.imag**2, self._size)[:, lags]
+        first, last = np.maximum(total[:, None] - ends, 0.0)
+        alike = products / np.sqrt(first * last + _NOTHING)
         inner = alike[:, 1:-1]
         best = inner.max(axis=1)
         is_top = (inner >= 0.92 * best[:, None]) & (inner >= alike[:, :-2]) & (inner >= alike[:, 2:])
@@ -221,11 +212,3 @@ def _spread(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[n
     greatest = np.where(chosen, values, -np.inf).max(axis=1)
     spread: NDArray[np.float64] = greatest - np.where(chosen, values, np.inf).min(axis=1)
     return spread
-
-
-def _high_pass(rate_hz: int, size: int) -> NDArray[np.complex64]:
-    """Response of a Butterworth high-pass of order 4 at the frequencies of a transform of ``size`` samples."""
-    angle = np.tan(np.pi * np.arange(size // 2 + 1) / size * (1 - 1e-12)) / np.tan(np.pi * HIGH_PASS_HZ / rate_hz)
-    s = 1j * angle
-    response = np.prod([s**2 / (s**2 + s / quality + 1) for quality in _BUTTERWORTH_QS], axis=0)
-    return np.asarray(response, np.complex64)
