@@ -1,9 +1,9 @@
 """The publisher's voice activity network with its convolutions written as matrix products.
 
-The convolutions of a step run over 4, 2 and 1 positions. ONNX Runtime computes such short ones one by one, far below the
-processor's rate; a product of all steps at once comes near to it. The Hann window of the Fourier transform is zero at
-its first sample, and cosine and sine are even and odd about its middle. Each product so takes half as many numbers: the
-sums, or the differences, of samples that mirror each other.
+The convolutions of a step run over 4, 2 and 1 positions. ONNX Runtime computes such short ones one by one, far below
+the processor's rate; a product of all steps at once comes near to it. The Hann window of the Fourier transform is zero
+at its first sample, and cosine and sine are even and odd about its middle. Each product so takes half as many numbers:
+the sums, or the differences, of samples that mirror each other.
 """
 
 from typing import Final
