@@ -327,6 +327,20 @@ CATALOGUE = (
         "third-party weights, not at hand here; 0 … 1 is given as -1 … 1",
     ),
     Entry(
+        "published SpeechBrain classifiers",
+        "B15, G5",
+        "wav2vec 2.0, normalised states, their mean and one dense layer; emotion and embedding out",
+        "emoserve-export import NAME|FOLDER",
+        "third-party weights, not at hand here; without the noise that SpeechBrain's pooling adds",
+    ),
+    Entry(
+        "emotion2vec",
+        "B15, G5",
+        "data2vec 2.0 with extra tokens, mean pooling and one dense layer; emotion and embedding out",
+        "emoserve-export import NAME|FOLDER",
+        "third-party weights, not at hand here; held to FunASR's class on random weights",
+    ),
+    Entry(
         "audonnx folders",
         "G5",
         "any graph that takes one signal, with its labels; run clip by clip inside a loop",

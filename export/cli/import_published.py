@@ -18,10 +18,12 @@ from export.evaluation.verification import ParityError
 from export.evaluation.voice import recordings_or_voice, synthetic_voice
 from export.published.audonnx_folder import AudonnxFolder, is_audonnx
 from export.published.bundle import Origin, Source, write_published
+from export.published.emotion2vec_folder import Emotion2vecFolder, is_emotion2vec
 from export.published.folder import PublishedError, PublishedFolder, files_sha256, licence_text
 from export.published.hub import NAME, fetch
 from export.published.licence import hub_identifier, licence_of
 from export.published.reading import checked
+from export.published.speechbrain_folder import SpeechBrainFolder, is_speechbrain
 from service.card import Card, Licence
 from service.pipeline.device.session import Session
 from service.settings import Settings
@@ -80,6 +82,10 @@ def read_source(folder: Path, labels: list[str] | None, sample_rate_hz: int, *, 
     Raises:
         PublishedError: it cannot be imported.
     """
+    if is_speechbrain(folder):
+        return SpeechBrainFolder(folder, encoder_alone).source(labels)
+    if is_emotion2vec(folder):
+        return Emotion2vecFolder(folder, encoder_alone).source(labels)
     if not is_audonnx(folder):
         return checked(PublishedFolder(folder), encoder_alone=encoder_alone).source(labels)
     if encoder_alone:

@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import yaml
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from export.evaluation.verification import Clip
 from export.graph.compose import prefixed
 from export.published.bundle import Source
-from export.published.folder import PUBLISHED, RATES_HZ, PublishedError, refuse_large, sha256_of
+from export.published.folder import PUBLISHED, RATES_HZ, PublishedError, read_yaml, refuse_large, sha256_of
 from export.published.labels import mapped_labels
 from export.published.network import DIMENSIONS
 from service.pipeline.device.session import GraphError, Session, Tensor
@@ -57,11 +56,8 @@ class AudonnxFolder:
             PublishedError: it is of another object, or of a model with a transform.
         """
         file = self.path / DESCRIPTION
-        try:
-            found = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-            raise PublishedError(f"{file}: not YAML ({str(error).splitlines()[0]})") from error
-        names = list(found) if isinstance(found, dict) else []
+        found = read_yaml(file)
+        names = list(found)
         if len(names) != 1 or str(names[0]).partition("==")[0] != OBJECT or not isinstance(found[names[0]], dict):
             raise PublishedError(f"{file}: not a model of audonnx, which begins with '{OBJECT}'")
         members: dict[str, Any] = found[names[0]]

@@ -48,7 +48,7 @@ class WaveEncoder(nn.Module):
         """See the module."""
         x, steps = samples[:, None], lengths
         for layer in self.base.feature_extractor.conv_layers:
-            x, steps = _convolved(layer, x, steps)
+            x, steps = convolved(layer, x, steps)
         x = self.base.feature_projection(x.transpose(1, 2))
         x = x[0] if isinstance(x, tuple) else x
         inside = within(x.shape[1], steps)
@@ -63,13 +63,22 @@ class WaveEncoder(nn.Module):
             if self._is_wavlm:
                 x, bias = layer(x, attention_mask=inside, position_bias=bias)
             else:
-                x = layer(x, attention_mask=_attention_bias(inside))
+                x = layer(x, attention_mask=attention_bias(inside))
             layers.append(x)
         return States(layers, encoder.layer_norm(x) if self._is_stable else x, steps)
 
 
-def _convolved(layer: Any, x: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - a module
-    """One convolution on samples with its norm and activation; the norm over time counts the clip alone."""
+def convolved(layer: Any, x: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - a module
+    """One convolution on samples with its norm and activation; the norm over time counts the clip alone.
+
+    Args:
+        layer: has ``conv``, ``activation`` and perhaps ``layer_norm``.
+        x: float32 [batch, channels, steps].
+        steps: of each clip, int64 [batch].
+
+    Returns:
+        The same after the convolution.
+    """
     x = layer.conv(x)
     kernel, stride = layer.conv.kernel_size[0], layer.conv.stride[0]
     steps = torch.div(steps - kernel, stride, rounding_mode="floor") + 1
@@ -97,7 +106,7 @@ def _positions(embedding: Any, x: Tensor, inside: Tensor) -> Tensor:  # noqa: AN
     return x.transpose(1, 2)
 
 
-def _attention_bias(inside: Tensor) -> Tensor:
+def attention_bias(inside: Tensor) -> Tensor:
     """Added to attention scores, float32 [batch, 1, 1, steps]: nothing inside a clip, the lowest number beyond."""
     return ((1.0 - inside) * torch.finfo(inside.dtype).min)[:, None, None, :]
 
@@ -127,7 +136,7 @@ class ConformerEncoder(nn.Module):
         for layer in encoder.layers:
             x = layer(
                 x,
-                attention_mask=_attention_bias(inside),
+                attention_mask=attention_bias(inside),
                 relative_position_embeddings=positions,
                 conv_attention_mask=inside,
             )

@@ -9,10 +9,16 @@ import hashlib
 import json
 import pickle
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONFIG, FRONT_END = "config.json", "preprocessor_config.json"
 SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
@@ -109,17 +115,7 @@ class PublishedFolder:
         """
         if self.weights.name == SAFETENSORS:
             return _safetensors_shapes(self.weights)
-        refuse_large(self.weights, self.weights.stat().st_size)
-        import torch  # slow to import
-
-        try:
-            state = torch.load(self.weights, map_location="meta", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-            why = str(error).strip().split("\n", 1)[0][:120]
-            raise PublishedError(f"{self.weights}: not a file of tensors alone ({why})") from error
-        if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-            raise PublishedError(f"{self.weights}: not a file of tensors alone")
-        return {name: tuple(value.shape) for name, value in state.items()}
+        return {name: tuple(value.shape) for name, value in pickled_tensors(self.weights, device="meta").items()}
 
     @cached_property
     def sha256_of_weights(self) -> str:
@@ -152,10 +148,73 @@ def refuse_large(file: Path, size_bytes: int) -> None:
         )
 
 
-def sha256_of(file: Path) -> str:
-    """Hex digest of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def pickled_tensors(file: Path, wrappers: Sequence[str] = (), device: str = "cpu") -> dict[str, Tensor]:
+    """Tensors of a pickle by name; what could run code is refused.
+
+    Args:
+        file: as :func:`torch.save` writes it.
+        wrappers: keys under which the tensors may lie, one inside the other; what is no tensor there is left out.
+        device: 'meta' reads names and shapes alone.
+
+    Raises:
+        PublishedError: the file is not there, does not fit into memory, is broken, or holds more than tensors.
+    """
+    import torch  # slow to import
+
+    if not file.is_file():
+        raise PublishedError(f"{file.parent}: no {file.name}, which holds weights")
+    refuse_large(file, file.stat().st_size)
+    try:
+        state = torch.load(file, map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        why = str(error).strip().split("\n", 1)[0][:120]
+        raise PublishedError(f"{file}: not a file of tensors alone ({why})") from error
+    for key in wrappers:
+        state = state[key] if isinstance(state, dict) and key in state else state
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)} if state else {}
+    if not tensors or not (wrappers or len(tensors) == len(state)):
+        raise PublishedError(f"{file}: not a file of tensors alone")
+    return tensors
+
+
+def check_shapes(file: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Refuse tensors of ``file`` that are missing or have another shape than is wanted.
+
+    Raises:
+        PublishedError: there is one.
+    """
+    odd = [name for name, value in wanted.items() if name not in found or found[name].shape != value.shape]
+    if odd:
+        told = f"is {list(found[odd[0]].shape)}" if odd[0] in found else "is missing"
+        raise PublishedError(
+            f"{file}: of another network; {len(odd)} tensors do not fit: {odd[0]} {told}, wanted is "
+            f"{list(wanted[odd[0]].shape)}"
+        )
+
+
+def read_yaml(file: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> dict[str, Any]:
+    """Members of a YAML file, read as data alone.
+
+    Raises:
+        PublishedError: it is not there, or holds something else.
+    """
+    try:
+        found = yaml.load(file.read_text(encoding="utf-8"), loader)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PublishedError(f"{file}: not YAML ({str(error).splitlines()[0]})") from error
+    if not isinstance(found, dict):
+        raise PublishedError(f"{file}: not a mapping of names")
+    return found
+
+
+def sha256_of(*files: Path) -> str:
+    """Hex digest of a file, or of several in their order."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def files_sha256(folder: Path) -> dict[str, str]:

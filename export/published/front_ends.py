@@ -14,17 +14,25 @@ from torch.nn import functional
 NORMALISER = 1e-7
 """Added to variances by transformers' feature extractors."""
 
+LAYER_NORM = 1e-5
+"""Added to variances by PyTorch's layer norm, with which SpeechBrain and FunASR normalise a clip."""
+
 PRE_EMPHASIS = 0.97
 INTEGER_SCALE = 2.0**15
 """Kaldi takes samples as 16-bit integers."""
 
 
 class Normalised(nn.Module):
-    """Each clip with mean 0 and variance 1, or as it is: the front end of wav2vec 2.0 and its relatives."""
+    """Each clip with mean 0 and variance 1, or as it is: the front end of wav2vec 2.0 and its relatives.
 
-    def __init__(self, *, normalises: bool) -> None:
+    Args:
+        normalises: whether it does.
+        added: to the variance.
+    """
+
+    def __init__(self, *, normalises: bool, added: float = NORMALISER) -> None:
         super().__init__()
-        self._normalises = normalises
+        self._normalises, self._added = normalises, added
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Samples float32 [batch, samples], zero beyond each clip, and the lengths."""
@@ -34,7 +42,7 @@ class Normalised(nn.Module):
         count = lengths[:, None].to(waveform.dtype)
         deviation = (waveform - (waveform * inside).sum(1, keepdim=True) / count) * inside
         variance = deviation.square().sum(1, keepdim=True) / count
-        return deviation / torch.sqrt(variance + NORMALISER), lengths
+        return deviation / torch.sqrt(variance + self._added), lengths
 
 
 class LogMel(nn.Module):

@@ -10,6 +10,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
+from export.published import emotion2vec_folder, speechbrain_folder
 from export.published.folder import (
     CONFIG,
     FRONT_END,
@@ -26,7 +27,24 @@ from export.published.licence import MODEL_CARD, hub_identifier
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 """Owner and model, as the hub names them."""
 
-SMALL_FILES = (CONFIG, FRONT_END, MODEL_CARD, *LICENCE_FILES)
+WEIGHTS = {
+    speechbrain_folder.HYPERPARAMS: (speechbrain_folder.ENCODER_WEIGHTS, speechbrain_folder.HEAD_WEIGHTS),
+    emotion2vec_folder.DESCRIPTION: (emotion2vec_folder.WEIGHTS,),
+    SAFETENSORS: (SAFETENSORS,),
+    PICKLE: (PICKLE,),
+}
+"""File that tells a layout, and its files of weights; the first that is there counts."""
+
+SMALL_FILES = (
+    CONFIG,
+    FRONT_END,
+    speechbrain_folder.HYPERPARAMS,
+    speechbrain_folder.LABELS,
+    emotion2vec_folder.DESCRIPTION,
+    emotion2vec_folder.TOKENS,
+    MODEL_CARD,
+    *LICENCE_FILES,
+)
 
 ENDPOINT: str | None = None
 """Address of the hub; None for that of huggingface_hub, which its variable HF_ENDPOINT changes."""
@@ -63,18 +81,22 @@ def fetch(name: str, revision: str | None, out: Path, consent: Consent) -> Fetch
         info = HfApi(endpoint=ENDPOINT).model_info(name, revision=revision, files_metadata=True)
         commit = str(info.sha)
         found = {entry.rfilename: entry for entry in info.siblings or ()}
-        weights = next((file for file in (SAFETENSORS, PICKLE) if file in found), None)
-        if weights is None:
-            raise PublishedError(f"{name}@{commit[:12]}: neither {SAFETENSORS} nor {PICKLE}")
-        refuse_large(Path(weights), found[weights].size or 0)
+        weights = next((files for mark, files in WEIGHTS.items() if mark in found), ())
+        if not weights:
+            raise PublishedError(f"{name}@{commit[:12]}: neither {SAFETENSORS} nor {PICKLE}, and no other known layout")
+        if missing := [file for file in weights if file not in found]:
+            raise PublishedError(f"{name}@{commit[:12]}: no {missing[0]}")
+        for file in weights:
+            refuse_large(Path(file), found[file].size or 0)
         folder = out / name.replace("/", "--") / commit
         snapshot_download(name, revision=commit, local_dir=folder, allow_patterns=list(SMALL_FILES), endpoint=ENDPOINT)
         consent(hub_identifier(folder), licence_text(folder))
-        snapshot_download(name, revision=commit, local_dir=folder, allow_patterns=[weights], endpoint=ENDPOINT)
+        snapshot_download(name, revision=commit, local_dir=folder, allow_patterns=[*weights], endpoint=ENDPOINT)
     except (HfHubHTTPError, HTTPError, OSError) as error:
         why = " ".join(str(error).split())[:160] or type(error).__name__
         raise PublishedError(f"{name}: cannot be fetched from the hub ({why})") from error
-    told = found[weights].lfs
-    if told is not None and sha256_of(folder / weights) != told.sha256:
-        raise PublishedError(f"{folder / weights}: its sha256 is not {told.sha256[:12]}…, which the hub tells")
+    for file in weights:
+        told = found[file].lfs
+        if told is not None and sha256_of(folder / file) != told.sha256:
+            raise PublishedError(f"{folder / file}: its sha256 is not {told.sha256[:12]}…, which the hub tells")
     return Fetched(folder, commit)

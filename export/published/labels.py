@@ -10,6 +10,9 @@ from export.published.folder import PublishedError
 OTHER = "other"
 """Class of a model for what is none of its emotions."""
 
+UNKNOWN = "unknown"
+"""Class of a model for what its annotators could not tell."""
+
 ALIASES = {
     "ang": "anger", "angry": "anger", "mad": "anger",
     "anx": "anxiety", "anxious": "anxiety",
@@ -26,6 +29,7 @@ ALIASES = {
     "others": OTHER, "oth": OTHER,
     "sad": "sadness",
     "sur": "surprise", "surprised": "surprise",
+    "<unk>": UNKNOWN, "unk": UNKNOWN,
 }  # fmt: skip
 """Publisher's name, in lower case, to ours. A short form that two emotions share, such as 'con', is left out."""
 
@@ -59,6 +63,6 @@ def _ours(published: str) -> str:
     for part in published.lower().split("/"):
         name = part.strip()
         name = ALIASES.get(name, name)
-        if name in PLANE or name == OTHER:
+        if name in PLANE or name in (OTHER, UNKNOWN):
             return name
     return ""

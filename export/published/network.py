@@ -16,7 +16,7 @@ from torch.nn.utils import parametrize
 
 from export.graph.builder import IR_VERSION, OPSET
 from export.published.encoders import States
-from export.published.front_ends import within
+from export.published.front_ends import LAYER_NORM, within
 
 DIMENSIONS = ("arousal", "dominance", "valence")
 
@@ -68,12 +68,30 @@ class DimensionHead(nn.Module):
         return {"probabilities": values[:, :0], **found, "embedding": embedding}
 
 
-class EmbeddingHead(nn.Module):
-    """No head: the mean of the last state."""
+class PooledHead(nn.Module):
+    """SpeechBrain's and emotion2vec's head: the mean of the last state over time, and perhaps one dense layer.
+
+    Args:
+        dense: gives numbers before the softmax; None for an embedding alone.
+        normalises: whether a clip's states are first brought to mean 0 and variance 1, over time and width together.
+    """
+
+    def __init__(self, dense: nn.Linear | None = None, *, normalises: bool = False) -> None:
+        super().__init__()
+        self.dense, self._normalises = dense, normalises
 
     def forward(self, states: States) -> dict[str, Tensor]:
-        """The mean over time, float32 [batch, width]."""
-        return {"embedding": over_time(states.last, states.steps)}
+        """Probabilities float32 [batch, classes] where it has classes, and the mean float32 [batch, width]."""
+        last = states.last
+        if self._normalises:
+            inside = within(last.shape[1], states.steps)[:, :, None]
+            count = states.steps[:, None, None].to(last.dtype) * last.shape[2]
+            deviation = (last - (last * inside).sum((1, 2), keepdim=True) / count) * inside
+            last = deviation / torch.sqrt(deviation.square().sum((1, 2), keepdim=True) / count + LAYER_NORM)
+        embedding = over_time(last, states.steps)
+        if self.dense is None:
+            return {"embedding": embedding}
+        return {"probabilities": torch.softmax(self.dense(embedding), dim=1), "embedding": embedding}
 
 
 def over_time(states: Tensor, steps: Tensor) -> Tensor:

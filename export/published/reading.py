@@ -37,7 +37,7 @@ from export.published.network import (
     DIMENSIONS,
     ClassHead,
     DimensionHead,
-    EmbeddingHead,
+    PooledHead,
     PublishedNetwork,
     published_model,
 )
@@ -180,7 +180,7 @@ class Published:
 
     def network(self) -> PublishedNetwork:
         """The network that is exported."""
-        head: nn.Module = EmbeddingHead()
+        head: nn.Module = PooledHead()
         if self.answer == "classes":
             head = ClassHead(self.model)
         elif self.answer == "dimensions":

@@ -7,6 +7,7 @@ import pytest
 
 from service.card import read_card
 from tests.support.published import FULL_SIZE, PUBLISHED_SIZE, write_dimensional, write_published
+from tests.support.publishers import BASE_SIZES, emotion2vec_config, write_emotion2vec, write_speechbrain
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
@@ -33,3 +34,13 @@ def test_a_network_of_the_published_size_answers_as_transformers(network, tmp_pa
 def test_a_dimensional_network_of_the_published_size_answers_as_its_publisher(tmp_path):
     card = imported(write_dimensional(tmp_path / "full-dimensions", PUBLISHED_SIZE), tmp_path / "models")
     assert card.parity.largest_difference < 1e-4
+
+
+@pytest.mark.parametrize("publisher", ["full-speechbrain", "full-emotion2vec"])
+def test_other_layouts_of_the_published_size_are_imported(publisher, tmp_path):
+    folder = tmp_path / publisher
+    if publisher == "full-speechbrain":
+        write_speechbrain(folder, {})
+    else:
+        write_emotion2vec(folder, config=emotion2vec_config(**BASE_SIZES))
+    assert imported(folder, tmp_path / "models").parity.largest_difference < 1e-4

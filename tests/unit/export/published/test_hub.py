@@ -1,5 +1,6 @@
 """Downloads from a local server that answers as the publisher's hub does."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -12,6 +13,7 @@ from export.__main__ import main
 from export.published import hub
 from service.card import read_card
 from tests.support.published import write_published
+from tests.support.publishers import write_emotion2vec, write_speechbrain
 
 NAME, COMMIT = "someone/tiny-ER", "c0ffee" * 6 + "c0ff"
 
@@ -56,7 +58,9 @@ class Handler(BaseHTTPRequestHandler):
     def _facts(self, name):
         hub = self.server
         lfs = {"oid": hub.digests[name], "sha256": hub.digests[name], "size": hub.sizes[name], "pointerSize": 134}
-        return {"size": hub.sizes[name], "blobId": "0" * 40} | ({"lfs": lfs} if name.endswith(".safetensors") else {})
+        return {"size": hub.sizes[name], "blobId": "0" * 40} | (
+            {"lfs": lfs} if name.endswith((".safetensors", ".ckpt", ".pt")) else {}
+        )
 
     def _json(self, document):
         self._send(json.dumps(document).encode())
@@ -82,15 +86,21 @@ def published(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def server(published, monkeypatch):
-    with Hub(published) as server:
+@contextlib.contextmanager
+def serving(folder, monkeypatch):
+    with Hub(folder) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         monkeypatch.setattr(hub, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def server(published, monkeypatch):
+    with serving(published, monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture
@@ -121,6 +131,24 @@ def test_a_model_of_the_hub_is_pinned_and_hashed(server, run, tmp_path, capsys):
     assert card.members[0].weights_sha256 == server.digests["model.safetensors"]
     assert not card.licence.commercial_use
     assert {line.split()[1] for line in card.settings["files"]} == set(server.asked)
+
+
+@pytest.mark.parametrize(
+    ("write", "weights", "small"),
+    [
+        (write_speechbrain, {"wav2vec2.ckpt", "model.ckpt"}, {"hyperparams.yaml", "label_encoder.txt"}),
+        (write_emotion2vec, {"model.pt"}, {"config.yaml", "tokens.txt"}),
+    ],
+)
+def test_other_layouts_are_fetched_without_their_programs(write, weights, small, run, tmp_path, monkeypatch):
+    write(tmp_path / "theirs")
+    (tmp_path / "theirs/custom_interface.py").write_text("raise SystemExit")
+    with serving(tmp_path / "theirs", monkeypatch) as server:
+        assert run("--accept-licence", "apache-2.0" if "model.ckpt" in weights else "mit") == 0
+    asked = server.asked
+    assert set(asked[-len(weights) :]) == weights
+    assert small <= set(asked)
+    assert "custom_interface.py" not in asked
 
 
 @pytest.mark.parametrize("more", [(), ("--accept-licence", "mit")])
