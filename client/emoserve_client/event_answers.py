@@ -29,6 +29,7 @@ class Window(Record):
         channel: channel of an upload; None in a live stream, where the mean of all channels is judged.
         probabilities: probability of each label; None with too little speech to judge.
         arousal, valence: values in −1…1, or None.
+        dominance: likewise; None of a model that does not tell it.
         speech: share of speech, 0…1, or None if the service has no voice activity detector.
         confidence: amount of voice, 0…1, or None likewise.
         plausible: plausible labels, the most probable first, or None.
@@ -42,6 +43,7 @@ class Window(Record):
     emotion: str | None
     arousal: float | None
     valence: float | None
+    dominance: float | None
     speech: float | None
     confidence: float | None
     plausible: Sequence[str] | None
@@ -57,6 +59,7 @@ class Segment(Record):
         start_s, end_s: seconds from the beginning of the stream.
         probabilities: probability of each label; None with too little speech to judge.
         arousal, valence: values in −1…1, or None.
+        dominance: likewise; None of a model that does not tell it.
         speech: share of speech, 0…1.
         speech_level_db: loudness of the speech, dB re full scale, or None.
         confidence: amount of voice, 0…1.
@@ -70,6 +73,7 @@ class Segment(Record):
     emotion: str | None
     arousal: float | None
     valence: float | None
+    dominance: float | None
     speech: float
     speech_level_db: float | None
     confidence: float

@@ -151,6 +151,7 @@ def _whole(result: AudioEmotion) -> list[dict[str, Cell]]:
             **dict(zip(result.labels, shares, strict=True)),
             "arousal": channel.arousal,
             "valence": channel.valence,
+            **({} if channel.timeline.dominance is None else {"dominance": channel.dominance}),
             "plausible": None if channel.plausible is None else " ".join(channel.plausible),
             "flags": " ".join(dict.fromkeys(flags)) or None,
         }

@@ -11,7 +11,7 @@ from service.cli.terminal import console_for
 from service.local.sources import Source
 from service.pipeline.results import AudioEmotion, ChannelEmotion, Segments, Timeline
 from service.pipeline.video.video_results import VideoAffect
-from service.render.channels import has_channel_list, plain_values, top_labels
+from service.render.channels import has_channel_list, has_dominance, plain_values, top_labels
 from service.render.plot_style import clock, percent
 
 if TYPE_CHECKING:
@@ -58,29 +58,30 @@ class TableReport:
 
     def _keep_face(self, source: Source, result: VideoAffect) -> None:
         if self._several:
-            self._overview().add_row(*affect_line(source.name, result))
+            self._overview("arousal", "valence").add_row(*affect_line(source.name, result))
         else:
             self._parts += affect_lines(source.name, result)
         if self._timeline:
             self._parts += ["", *([source.name] if self._several else []), affect_table(result)]
 
-    def _overview(self) -> Table:
+    def _overview(self, *dimensions: str) -> Table:
         if self._lines is None:
             self._lines = plain_table(
-                "file", ("length", "r"), "emotion", ("share", "r"), ("arousal", "r"), ("valence", "r"), "flags"
+                "file", ("length", "r"), "emotion", ("share", "r"), *((name, "r") for name in dimensions), "flags"
             )
         return self._lines
 
     def _keep_line(self, source: Source, result: AudioEmotion) -> None:
         for channel in result.channels:
             name = f"{source.name} [{channel.channel}]" if has_channel_list(result) else source.name
-            self._overview().add_row(
+            dimensions = {"arousal": channel.arousal, "valence": channel.valence}
+            dimensions |= {"dominance": channel.dominance} if has_dominance(result) else {}
+            self._overview(*dimensions).add_row(
                 name,
                 clock(result.media.duration_s, 1),
                 channel.emotion or "–",
                 _share(channel, result.labels),
-                signed_or_dash(channel.arousal),
-                signed_or_dash(channel.valence),
+                *map(signed_or_dash, dimensions.values()),
                 ", ".join(channel.flags),
             )
 
@@ -125,7 +126,9 @@ def _bar_lines(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[str
             mark = "  ◀" if label == channel.emotion else ""
             yield f"  {label:<{width}}  {bar} {percent(share):>5}{mark}"
     if channel.arousal is not None or channel.valence is not None:
-        yield f"  arousal {signed_or_dash(channel.arousal)}   valence {signed_or_dash(channel.valence)}   (−1…+1)"
+        dominance = "" if channel.dominance is None else f"   dominance {signed_or_dash(channel.dominance)}"
+        dimensions = f"arousal {signed_or_dash(channel.arousal)}   valence {signed_or_dash(channel.valence)}{dominance}"
+        yield f"  {dimensions}   (−1…+1)"
     for one in channel.speakers or ():
         yield f"  speaker {one.speaker}: {one.speech_s:.1f} s, {' or '.join(one.plausible or ()) or one.emotion or '–'}"
     if channel.flags:
@@ -135,14 +138,15 @@ def _bar_lines(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[str
 def _row_table(timeline: Timeline | Segments, labels: tuple[str, ...]) -> Table:
     speakers = timeline.speaker if isinstance(timeline, Segments) else None
     who = [] if speakers is None else ["speaker"]
+    dimensions = {"arousal": timeline.arousal, "valence": timeline.valence}
+    dimensions |= {} if timeline.dominance is None else {"dominance": timeline.dominance}
     table = plain_table(
         ("start", "r"),
         ("end", "r"),
         *who,
         "emotion",
         ("share", "r"),
-        ("arousal", "r"),
-        ("valence", "r"),
+        *((name, "r") for name in dimensions),
         ("speech", "r"),
     )
     nothing: list[float | None] = [None] * len(timeline.start_s)
@@ -150,25 +154,21 @@ def _row_table(timeline: Timeline | Segments, labels: tuple[str, ...]) -> Table:
         nothing if values is None else plain_values(values, 6)
         for values in (
             timeline.probabilities.max(axis=1) if labels else None,
-            timeline.arousal,
-            timeline.valence,
             timeline.speech,
+            *dimensions.values(),
         )
     ]
     emotions = top_labels(timeline.probabilities, labels)
     times = zip(timeline.start_s.tolist(), timeline.end_s.tolist(), strict=True)
     names = [[]] * len(emotions) if speakers is None else [[one or "–"] for one in speakers]
-    for (start_s, end_s), name, emotion, share, arousal, valence, speech in zip(
-        times, names, emotions, *columns, strict=True
-    ):
+    for (start_s, end_s), name, emotion, share, speech, *values in zip(times, names, emotions, *columns, strict=True):
         table.add_row(
             clock(start_s, 1),
             clock(end_s, 1),
             *name,
             emotion or "–",
             "–" if share is None else percent(share),
-            signed_or_dash(arousal),
-            signed_or_dash(valence),
+            *map(signed_or_dash, values),
             "–" if speech is None else percent(speech),
         )
     return table

@@ -263,7 +263,7 @@ class JudgedWindow:
         index: of the row, from 0.
         start_s, end_s: seconds from the beginning of the recording.
         probabilities: float32 [classes], or None where there is too little speech to judge.
-        arousal, valence: −1…1, or None.
+        arousal, valence, dominance: −1…1, or None.
         speech: share of the window that is speech, 0…1, or None without voice activity.
         plausible: plausible labels, or None.
     """
@@ -278,6 +278,7 @@ class JudgedWindow:
     speech: float | None
     confidence: float | None = None
     plausible: Plausible = None
+    dominance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -295,8 +296,7 @@ class ChannelEmotion:
     Attributes:
         channel: 'mix', 'left', 'right' or the channel's index as text.
         probabilities: float32 [classes], or None where there is no speech to judge.
-        emotion: most probable label, or None.
-        plausible: plausible labels, or None.
+        emotion, plausible: most probable label, and plausible labels, or None.
         arousal, valence, dominance: −1…1, or None.
         flags: such as 'silent', 'clipped', 'no_speech'.
         segments: the utterances that the answer is made of; None without voice activity.

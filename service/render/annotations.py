@@ -74,7 +74,7 @@ def eaf(answer: AudioEmotion | VideoAffect, file_name: str, media_type: str) -> 
 
 
 def tiers(answer: AudioEmotion | VideoAffect) -> list[Tier]:
-    """Emotion, arousal and valence of each utterance, or of each second of a face; who speaks; a tier a flag."""
+    """Emotion and dimensions of each utterance, or of each second of a face; who speaks; a tier a flag."""
     if isinstance(answer, VideoAffect):
         found = [_by_second(answer, name) for name in ("arousal", "valence")]
     else:
@@ -93,12 +93,13 @@ def _of_channel(answer: AudioEmotion, channel: ChannelEmotion) -> list[Tier]:
     if rows is None:
         whole = (0.0, answer.media.duration_s)
         values = {"emotion": channel.emotion, "arousal": channel.arousal, "valence": channel.valence}
+        values |= {} if channel.timeline.dominance is None else {"dominance": channel.dominance}
         return [Tier(prefix + name, [(*whole, _text(value))] * (value is not None)) for name, value in values.items()]
     times = list(zip(rows.start_s.tolist(), rows.end_s.tolist(), strict=True))
     emotions = [
         None if np.isnan(shares).any() else answer.labels[int(shares.argmax())] for shares in rows.probabilities
     ]
-    columns = {"emotion": emotions, "arousal": rows.arousal, "valence": rows.valence}
+    columns = {"emotion": emotions, "arousal": rows.arousal, "valence": rows.valence, "dominance": rows.dominance}
     found = [
         Tier(prefix + name, [(*time, _text(value)) for time, value in zip(times, column, strict=True)])
         for name, column in columns.items()

@@ -15,6 +15,11 @@ def has_channel_list(result: AudioEmotion | AudioEmbedding) -> bool:
     return len(result.channels) > 1 or result.channels[0].channel.isdigit()
 
 
+def has_dominance(result: AudioEmotion) -> bool:
+    """Whether the model tells dominance beside arousal and valence."""
+    return any(channel.timeline.dominance is not None for channel in result.channels)
+
+
 def merged_channel(result: AudioEmotion) -> ChannelEmotion:
     """The result for the whole recording.
 

@@ -12,7 +12,7 @@ from service.pipeline.results import AudioEmotion, ChannelEmotion, FlagSpan, Flo
 from service.pipeline.speech.speakers import speakers_within
 from service.pipeline.video.video_results import VideoAffect
 from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, segments_columns
-from service.render.channels import merged_channel, plain_values, top_labels
+from service.render.channels import has_dominance, merged_channel, plain_values, top_labels
 from service.render.video_json import ACTION_UNIT_DECIMALS, BOX_DECIMALS, BOX_SIDES, UNCERTAINTIES
 
 Cell = str | float | None
@@ -25,7 +25,8 @@ def audio_emotion_csv(result: AudioEmotion, *, segments: bool = False) -> str:
 
     Columns: ``channel, start_s, end_s, emotion``, a probability for each label, ``arousal, valence, speech,
     confidence, plausible``, labels with spaces between, and ``flags``, those of ``flag_spans`` that hold in a part of
-    the row, likewise. Unknown cells, and those that the model has no output for, are empty.
+    the row, likewise. ``dominance`` is the last one where the model has it. Unknown cells, and those of arousal and
+    valence that the model has no output for, are empty.
 
     Args:
         result: result of the speech pipeline.
@@ -38,9 +39,10 @@ def audio_emotion_csv(result: AudioEmotion, *, segments: bool = False) -> str:
 
 def csv_header(result: AudioEmotion, *, segments: bool = False) -> list[Cell]:
     """Names of the columns."""
+    dominance = ["dominance"] if has_dominance(result) else []
     level = ["speech_level_db"] if segments else []
     speaker = [] if result.speaker_model is None else ["speaker"]
-    numbers = ["arousal", "valence", "speech", *level, "confidence", "plausible", *speaker, "flags"]
+    numbers = ["arousal", "valence", "speech", *level, "confidence", "plausible", *speaker, "flags", *dominance]
     return ["channel", "start_s", "end_s", "emotion", *result.labels, *numbers]
 
 
@@ -53,12 +55,14 @@ def csv_rows(result: AudioEmotion, *, segments: bool = False) -> Iterator[list[C
             rows = _channel_rows(channel, result.labels)
             if channel.turns is not None:
                 rows = _with_cells(rows, speakers_within(channel.turns, timeline.start_s, timeline.end_s))
-            yield from _flagged(rows, spans, timeline.start_s, timeline.end_s)
+            rows = _flagged(rows, spans, timeline.start_s, timeline.end_s)
+            yield from _with_dominance(rows, timeline.dominance)
         elif channel.segments is not None:
             rows = _segment_rows(channel.channel, channel.segments, result.labels)
             if channel.segments.speaker is not None:
                 rows = _with_cells(rows, channel.segments.speaker)
-            yield from _flagged(rows, spans, channel.segments.start_s, channel.segments.end_s)
+            rows = _flagged(rows, spans, channel.segments.start_s, channel.segments.end_s)
+            yield from _with_dominance(rows, channel.segments.dominance)
 
 
 def csv_text(rows: list[list[Cell]]) -> str:
@@ -130,6 +134,11 @@ def _with_cells(rows: Iterator[list[Cell]], cells: Sequence[Cell]) -> Iterator[l
     return ([*row, cell] for row, cell in zip(rows, cells, strict=True))
 
 
+def _with_dominance(rows: Iterator[list[Cell]], values: FloatArray | None) -> Iterator[list[Cell]]:
+    """The rows with dominance at the end, where the model tells it."""
+    return rows if values is None else _with_cells(rows, plain_values(values, PROBABILITY_DECIMALS))
+
+
 def _plausible_cells(sets: Sequence[Plausible] | None, rows: int) -> list[str | None]:
     return [None] * rows if sets is None else [None if one is None else " ".join(one) for one in sets]
 
@@ -146,8 +155,8 @@ def video_affect_csv(result: VideoAffect) -> str:
     Columns: ``time_s, arousal, valence, face_confidence, speech``, and as far as requested the action units, ``box_x``
     to ``box_height``, and the emotion of the sound track, ``audio_emotion`` to ``audio_valence``: of the window whose
     middle is nearest to the step. Then come ``flags``, those of ``flag_spans`` that hold at the step,
-    ``arousal_uncertainty`` and ``valence_uncertainty``. Unknown cells are empty. With every face there is a column
-    ``face`` before them, and the rows of one face follow those of another.
+    ``arousal_uncertainty`` and ``valence_uncertainty``, and ``audio_dominance`` of models that tell it. Unknown cells
+    are empty. With every face there is a column ``face`` before them, and the rows of one face follow those of another.
     """
     return csv_text([video_csv_header(result), *video_csv_rows(result)])
 
@@ -170,6 +179,7 @@ def video_csv_header(result: VideoAffect) -> list[Cell]:
         *sound,
         "flags",
         *UNCERTAINTIES,
+        *(["audio_dominance"] if result.audio is not None and has_dominance(result.audio) else []),
     ]
 
 
@@ -187,8 +197,10 @@ def video_csv_rows(result: VideoAffect) -> Iterator[list[Cell]]:
         columns += [plain_values(values, ACTION_UNIT_DECIMALS) for values in result.action_units.T]
     if result.boxes is not None:
         columns += [plain_values(values, BOX_DECIMALS) for values in result.boxes.T]
+    dominance: list[list[Cell]] = []
     if result.audio is not None:
-        columns += _sound_columns(result.audio, result.time_s)
+        sound, named = _sound_columns(result.audio, result.time_s), len(_sound_names(result.audio))
+        columns, dominance = [*columns, *sound[:named]], sound[named:]
     spans = [*result.flag_spans, *(() if result.audio is None else result.audio.flag_spans)]
     about = [span for span in spans if span.face in (None, result.face)]
     before_s, after_s = np.nextafter(result.time_s, -np.inf), np.nextafter(result.time_s, np.inf)
@@ -196,6 +208,8 @@ def video_csv_rows(result: VideoAffect) -> Iterator[list[Cell]]:
     for name in UNCERTAINTIES:
         values = getattr(result, name)
         rows = _with_cells(rows, unknown if values is None else plain_values(values, PROBABILITY_DECIMALS))
+    for cells in dominance:
+        rows = _with_cells(rows, cells)
     yield from rows
 
 
@@ -204,13 +218,17 @@ def _sound_names(audio: AudioEmotion) -> list[str]:
 
 
 def _sound_columns(audio: AudioEmotion, time_s: NDArray[np.float64]) -> list[list[Cell]]:
-    """Columns of the sound track: at each step the row of the window whose middle is nearest, if it holds the step."""
+    """Columns of the sound track: at each step the row of the window whose middle is nearest, if it holds the step.
+
+    Dominance is the last one, where the model tells it.
+    """
     channel = merged_channel(audio)
     start_s, end_s = channel.timeline.start_s, channel.timeline.end_s
-    rows = [row[3 : 3 + len(_sound_names(audio))] for row in _channel_rows(channel, audio.labels)]
+    told = (row[3 : 3 + len(_sound_names(audio))] for row in _channel_rows(channel, audio.labels))
+    rows = list(_with_dominance(told, channel.timeline.dominance))
     middles_s = (start_s + end_s) / 2
     nearest = np.clip(np.searchsorted((middles_s[1:] + middles_s[:-1]) / 2, time_s), 0, max(len(rows) - 1, 0))
-    nothing: list[Cell] = [None] * len(_sound_names(audio))
+    nothing: list[Cell] = [None] * (len(_sound_names(audio)) + has_dominance(audio))
     at_steps = [
         rows[index] if len(rows) and start_s[index] <= step_s <= end_s[index] else nothing
         for index, step_s in zip(nearest.tolist(), time_s.tolist(), strict=True)

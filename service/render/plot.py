@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.pipeline.results import AudioEmotion, ChannelEmotion, Timeline
-from service.render.channels import has_channel_list, merged_channel
+from service.render.channels import has_channel_list, has_dominance, merged_channel
 from service.render.plot_bars import draw_bars, draw_gauges
 from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page, in_words
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style, clock, one_line, percent, signed
@@ -133,7 +133,8 @@ class _EmotionPage(Page):
             left = PAGE_INCHES - RIGHT - _GAUGE
             bars = self.axes(self.cursor, height, right=RIGHT + _GAUGE + _GAUGE_GAP)
             draw_gauges(self.axes(self.cursor, height, left=left), channel, self.style)
-            self.text("Arousal and valence", top, x=left, bold=True)
+            named = "Arousal, valence, dominance" if has_dominance(self.result) else "Arousal and valence"
+            self.text(named, top, x=left, bold=True)
         else:
             bars = self.axes(self.cursor, height)
         draw_bars(bars, channel, self.result.labels, self.style)
@@ -150,7 +151,11 @@ class _EmotionPage(Page):
             facts.append(f"most probable over the whole recording: {merged.emotion}, {percent(share)}")
         facts += [
             f"{name} {signed(value)}"
-            for name, value in (("arousal", merged.arousal), ("valence", merged.valence))
+            for name, value in (
+                ("arousal", merged.arousal),
+                ("valence", merged.valence),
+                ("dominance", merged.dominance),
+            )
             if value is not None
         ]
         self.title(title, facts)

@@ -1,4 +1,4 @@
-"""Panels for one window: bars of probabilities, gauges of arousal and valence."""
+"""Panels for one window: bars of probabilities, gauges of arousal, valence and dominance."""
 
 from __future__ import annotations
 
@@ -37,15 +37,17 @@ def draw_bars(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...], styl
 
 
 def draw_gauges(axes: Axes, channel: ChannelEmotion, style: Style) -> None:
-    """Draw arousal and valence as bars from 0 to the left or right, −1…1."""
+    """Draw arousal, valence and, where the model has it, dominance as bars from 0 to the left or right, −1…1."""
+    rows = [("arousal", channel.arousal, style.arousal), ("valence", channel.valence, style.valence)]
+    if channel.timeline.dominance is not None:
+        rows.append(("dominance", channel.dominance, style.dominance))
     bare(axes, style)
     axes.set_xlim(-1.05, 1.05)
-    axes.set_ylim(1.7, -0.8)
+    axes.set_ylim(len(rows) - 0.3, -0.8)
     for level in (-1, -0.5, 0.5, 1):
         axes.axvline(level, color=style.rule, linewidth=0.8, zorder=1)
     axes.axvline(0, color=style.quiet_ink, linewidth=1, zorder=4)
     ground = {"facecolor": style.panel, "edgecolor": "none", "pad": 1.5}
-    rows = (("arousal", channel.arousal, style.arousal), ("valence", channel.valence, style.valence))
     for row, (name, value, colour) in enumerate(rows):
         text = f"{name} –" if value is None else f"{name} {signed(value)}"
         axes.text(-1.0, row - 0.36, text, ha="left", va="center", fontsize=10, color=colour, zorder=5, bbox=ground)

@@ -40,6 +40,7 @@ class Style:
     wave: str
     arousal: str
     valence: str
+    dominance: str
     classes: tuple[str, ...]
     intensity: tuple[str, str, str]
     raises: str
@@ -60,6 +61,7 @@ LIGHT = Style(
     wave="#7C8794",
     arousal="#B5451B",
     valence="#1F5FA8",
+    dominance="#3E6B2F",
     classes=_MUTED,
     intensity=("#C3B1E1", "#8055BD", "#35125F"),
     raises="#4D9221",
@@ -75,6 +77,7 @@ DARK = Style(
     wave="#8C98A6",
     arousal="#FF9D6E",
     valence="#7DB8F7",
+    dominance="#A6D38F",
     classes=_LIGHT,
     intensity=("#4B3A75", "#8F6BD1", "#E9DDFF"),
     raises="#7FBC41",

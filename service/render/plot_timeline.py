@@ -1,4 +1,4 @@
-"""Panels over time: waveform, speech, a lane for each class, arousal and valence."""
+"""Panels over time: waveform, speech, a lane for each class, arousal, valence and dominance."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def pooled(timeline: Timeline) -> Timeline:
         probabilities=probabilities,
         arousal=mean(timeline.arousal),
         valence=mean(timeline.valence),
+        dominance=mean(timeline.dominance),
         speech=mean(timeline.speech),
         confidence=mean(timeline.confidence),
     )
@@ -78,6 +79,7 @@ def utterances(segments: Segments, span_s: tuple[float, float]) -> Timeline:
         column(segments.valence),
         column(segments.speech),
         column(segments.confidence),
+        dominance=column(segments.dominance),
     )
 
 
@@ -212,7 +214,10 @@ def _annotate_shares(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...
 
 
 def draw_affect(axes: Axes, channel: ChannelEmotion, timeline: Timeline, style: Style, *, unknown: str = "") -> None:
-    """Draw arousal (solid) and valence (dashed), −1…1, at the centres of the windows; ``unknown`` labels gaps."""
+    """Draw arousal (solid), valence (dashed) and dominance (dotted), −1…1, at the centres of the windows.
+
+    ``unknown`` labels gaps.
+    """
     bare(axes, style)
     axes.set_ylim(-1.08, 1.08)
     shade_unknown(axes, timeline, style, written=unknown)
@@ -224,6 +229,7 @@ def draw_affect(axes: Axes, channel: ChannelEmotion, timeline: Timeline, style: 
     for name, values, overall, colour, dashes in (
         ("arousal", timeline.arousal, channel.arousal, style.arousal, "-"),
         ("valence", timeline.valence, channel.valence, style.valence, (0, (4, 1.6))),
+        ("dominance", timeline.dominance, channel.dominance, style.dominance, (0, (1.2, 1.6))),
     ):
         if values is None:
             continue
@@ -247,7 +253,8 @@ def _alone(values: FloatArray) -> NDArray[np.bool_]:
 def _annotate_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
     """Write names and means of the lines beside the panel, the higher one above."""
     ordered = sorted(ends, key=lambda end: -end[0])
-    for (_, text, colour), height in zip(ordered, (0.64, 0.36) if len(ordered) == 2 else (0.5,), strict=True):
+    heights = {2: (0.64, 0.36), 3: (0.78, 0.5, 0.22)}.get(len(ordered), (0.5,))
+    for (_, text, colour), height in zip(ordered, heights, strict=True):
         axes.text(1.01, height, text, transform=axes.transAxes, ha="left", va="center", fontsize=9.5, color=colour)
 
 

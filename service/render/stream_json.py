@@ -20,6 +20,7 @@ def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, obj
         "emotion": most_probable(known, labels),
         "arousal": plain_number(window.arousal),
         "valence": plain_number(window.valence),
+        **({} if window.dominance is None else {"dominance": plain_number(window.dominance)}),
         "speech": plain_number(window.speech),
         "confidence": plain_number(window.confidence),
         "plausible": None if window.plausible is None else list(window.plausible),

@@ -153,6 +153,7 @@ class WindowMessage(ServerMessage):
     emotion: str | None
     arousal: float | None
     valence: float | None
+    dominance: float | None = Field(None, description="−1…1; only of models that have it")
     speech: float | None
     confidence: float | None = Field(None, description="amount of voice, 0…1")
     plausible: list[str] | None = Field(None, description="plausible labels, the most probable first")
@@ -169,6 +170,7 @@ class SegmentMessage(ServerMessage):
     emotion: str | None
     arousal: float | None
     valence: float | None
+    dominance: float | None = Field(None, description="−1…1; only of models that have it")
     speech: float
     speech_level_db: float | None
     confidence: float

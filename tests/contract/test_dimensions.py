@@ -76,14 +76,25 @@ def test_every_form_is_there(server: LiveServer) -> None:
     rows = list(csv.DictReader(io.StringIO(ask(server, "text/csv", timeline="true").text)))
     assert {row["emotion"] for row in rows} == {""}
     assert max(float(row["arousal"] or -1) for row in rows) == pytest.approx(AROUSAL, abs=0.05)
+    (utterance,) = csv.DictReader(io.StringIO(ask(server, "text/csv", segments="true").text))
+    for row in (*rows, utterance):
+        assert list(row)[-2:] == ["flags", "dominance"]
+        assert float(row["dominance"] or 0) == pytest.approx(-float(row["valence"] or 0), abs=1e-6)
+    assert utterance["dominance"]
     for query in ({}, {"timeline": "true"}, {"segments": "true"}, {"window_s": "3"}):
         assert ask(server, "image/png", **query).content.startswith(b"\x89PNG")
     observation = ask(server, "application/fhir+json")
     assert observation.status_code == 200
     assert "arousal" in observation.text
+    assert "Dominance of the voice" in observation.text
     assert "Probability of" not in observation.text
     *_, last = [line for line in ask(server, "text/event-stream").text.splitlines() if line.startswith("data: ")]
     assert json.loads(last.removeprefix("data: "))["dominance"] == pytest.approx(-VALENCE, abs=0.02)
+
+
+def test_the_code_system_explains_dominance(server: LiveServer) -> None:
+    codes = httpx.get(f"{server.url}/v1/fhir/CodeSystem/emoserve").json()["concept"]
+    assert {"dominance", "speech-dominance"} <= {code["code"] for code in codes}
 
 
 def test_a_prior_needs_classes(server: LiveServer) -> None:
@@ -99,7 +110,10 @@ def test_streams_jobs_client_and_program_tell_the_same(
         client.send(pcm(SOUND))
         *windows, closed = client.end()
     assert closed["answer"]["dominance"] == pytest.approx(-VALENCE, abs=0.02)
-    assert {window["emotion"] for window in windows if window["type"] == "window"} == {None}
+    judged = [window for window in windows if window["type"] == "window"]
+    assert {window["emotion"] for window in judged} == {None}
+    assert judged[0]["dominance"] == pytest.approx(-judged[0]["valence"], abs=1e-6)
+    assert all("dominance" in window for window in windows if window["type"] == "segment")
     built = Built(models)
     try:
         answer, _ = run_job(built.plans, AudioOptions(), wav(SOUND), Spool(tmp_path / "spool"))
@@ -108,12 +122,15 @@ def test_streams_jobs_client_and_program_tell_the_same(
     assert answer.channels[0].dominance == pytest.approx(-VALENCE, abs=0.02)
     with Emoserve(server.url) as client:
         assert client.audio_emotion(wav(SOUND)).dominance == pytest.approx(-VALENCE, abs=0.02)
-    (tmp_path / "tone.wav").write_bytes(wav(SOUND))
+    for name in ("tone.wav", "more.wav"):
+        (tmp_path / name).write_bytes(wav(SOUND))
     monkeypatch.setenv("EMOSERVE_MODEL_DIRS", json.dumps([str(models)]))
     monkeypatch.setenv("EMOSERVE_DEVICE", "cpu")
-    for more in ([], ["--timeline"], ["--segments"], ["--json"], ["--csv"]):
+    for more in ([], ["--timeline"], ["--segments"], ["--json"], ["--csv"], [str(tmp_path / "more.wav")]):
         assert main(["analyze", str(tmp_path / "tone.wav"), *more]) == 0, more
         assert "+0.2" in (told := capsys.readouterr().out) or "0.2" in told
+        assert "dominance" in told
+        assert f"−{VALENCE:.2f}" in told or f"-{VALENCE:.2f}" in told
 
 
 def test_a_model_without_classes_needs_arousal_and_valence(tmp_path: Path) -> None:
@@ -133,5 +150,5 @@ def test_the_page_shows_dimensions_where_there_are_no_classes(
         expect(verdict).to_contain_text("Arousal")
         expect(verdict).to_contain_text(f"Dominance−{VALENCE:.2f}")
         expect(verdict).not_to_contain_text("Nothing to judge")
-        expect(watched.page.locator("main")).to_contain_text("Arousal and valence of the voice")
+        expect(watched.page.locator("main")).to_contain_text("Arousal, valence and dominance of the voice")
         expect(watched.page.locator("main")).not_to_contain_text("Emotion of the voice")

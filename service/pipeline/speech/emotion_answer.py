@@ -367,4 +367,5 @@ class TimelineRows:
                 speech=share if self._has_voice else None,
                 confidence=confidence if self._has_voice else None,
                 plausible=plausible_set(known, self._labels, self._doubt),
+                dominance=float(answer["dominance"]) if "dominance" in answer else None,
             )

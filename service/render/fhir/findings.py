@@ -70,7 +70,7 @@ class Findings:
 
 
 def findings_of_audio(result: AudioEmotion) -> Findings:
-    """Findings of sound: class probabilities, arousal and valence, also for each channel where requested."""
+    """Findings of sound: class probabilities and dimensions, also for each channel where requested."""
     merged = merged_channel(result)
     series = _channel_series(merged, result.labels, "", "")
     if has_channel_list(result):
@@ -137,6 +137,7 @@ def _channel_series(channel: ChannelEmotion, labels: tuple[str, ...], suffix: st
     for code, column, mean in (
         ("arousal", timeline.arousal, channel.arousal),
         ("valence", timeline.valence, channel.valence),
+        ("dominance", timeline.dominance, channel.dominance),
     ):
         if column is not None:
             title = f"{code.capitalize()} of the voice{place}"

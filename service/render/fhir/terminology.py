@@ -72,6 +72,7 @@ def _emotions(labels: Sequence[str]) -> list[_Concept]:
 
 def _quantities(labels: Sequence[str], channels: Sequence[str]) -> Iterator[_Concept]:
     heard = {"arousal": "Arousal of the voice", "valence": "Valence of the voice"}
+    heard["dominance"] = "Dominance of the voice"
     heard |= {f"probability-{label}": f"Probability of {label}" for label in labels}
     seen = {"arousal": "Arousal of the face", "valence": "Valence of the face"}
     for suffix, place in (("", ""), *map(channel_place, channels)):

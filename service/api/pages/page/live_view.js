@@ -23,7 +23,7 @@ export class LiveView {
     const { timeline } = partial;
     const duration = this.#duration(partial, outline);
     const moments = partial.kind === "voice" ? momentsOfWindows(timeline.start_s, timeline.end_s, timeline.confidence) : momentsOfSteps(timeline.time_s, duration);
-    const names = ["arousal", "valence", "speech"].filter((name) => timeline[name]?.some((value) => value !== null));
+    const names = ["arousal", "valence", "dominance", "speech"].filter((name) => timeline[name]?.some((value) => value !== null));
     const shape = JSON.stringify([partial.kind, partial.channel, partial.labels, names, Boolean(outline)]);
     this.#playhead.setDuration(duration);
     if (shape !== this.#shape) {

@@ -19,7 +19,7 @@ export function voiceSummary({ labels, probabilities, emotion, arousal, valence,
     emotion ? element("ul", { class: "bars", "aria-label": "Probabilities" }, order.map((index) => bar(capital(labels[index]), probabilities[index], classColour(index)))) : null,
     arousal === null && valence === null ? null : element("div", { class: "scales" },
       affectScale("Arousal", "calm", "excited", arousal, "arousal"), affectScale("Valence", "negative", "positive", valence, "valence"),
-      dominance === undefined ? null : affectScale("Dominance", "submissive", "dominant", dominance, "confidence")));
+      dominance === undefined ? null : affectScale("Dominance", "submissive", "dominant", dominance, "dominance")));
 }
 
 /** The emotion in large letters, unless it is the least of evils: whoever glances at the page reads nothing else. */

@@ -11,6 +11,7 @@ import { faceSummary, factList, flagList, speakerList, voiceSummary } from "./su
 import { capital } from "./words.js";
 import { zoomChoice } from "./zoom.js";
 
+const DASHES = { valence: [7, 4], dominance: [2, 3] };
 const ROLES = { faces: "Face model", action_units: "Action units", affect: "Affect model", voice_activity: "Speech finder", denoiser: "Denoiser", speakers: "Speaker model" };
 
 /**
@@ -51,7 +52,7 @@ export function voiceView(answer, outline, playhead, downloads, channel, onChann
  */
 export function partialView({ kind, channel, labels, isFinal, timeline }, names, moments, outline, duration, playhead) {
   const known = { ...timeline };
-  for (const name of ["arousal", "valence", "speech"]) if (!names.includes(name)) known[name] = null;
+  for (const name of ["arousal", "valence", "dominance", "speech"]) if (!names.includes(name)) known[name] = null;
   const shared = { moments, duration, playhead };
   const sound = outline ? outlineChart({ outline, duration, playhead }) : null;
   if (kind === "voice") {
@@ -102,7 +103,7 @@ function voiceCharts({ timeline, segments, voice_activity: activity, probabiliti
   return [
     classes.length && segments?.start_s.length ? segmentChart({ ...shared, segments, series: classesOf(segments) }) : null,
     classes.length ? probabilityChart({ ...shared, title: "Emotion of the voice", series: classes }) : null,
-    affect.length ? affectChart({ ...shared, title: "Arousal and valence of the voice", series: affect }) : null,
+    affect.length ? affectChart({ ...shared, title: `${timeline.dominance ? "Arousal, valence and dominance" : "Arousal and valence"} of the voice`, series: affect }) : null,
     activity ? activityCurve(activity, shared) : timeline.speech ? speechCurve(timeline, shared) : null,
   ];
 }
@@ -133,9 +134,9 @@ function activityCurve({ start_s: start, hop_s: hop, probability }, shared) {
 }
 
 function affectSeries(timeline) {
-  const both = [["Arousal", "arousal"], ["Valence", "valence"]].filter(([, name]) => timeline[name]);
-  const told = both.filter(([, name]) => timeline[name].some((value) => value !== null)); // a model may tell one alone
-  return (told.length ? told : both).map(([label, name]) => ({ label, colourName: name, values: timeline[name], halves: timeline[`${name}_uncertainty`], isLine: true, dash: name === "valence" ? [7, 4] : undefined }));
+  const all = [["Arousal", "arousal"], ["Valence", "valence"], ["Dominance", "dominance"]].filter(([, name]) => timeline[name]);
+  const told = all.filter(([, name]) => timeline[name].some((value) => value !== null)); // a model may tell one alone
+  return (told.length ? told : all).map(([label, name]) => ({ label, colourName: name, values: timeline[name], halves: timeline[`${name}_uncertainty`], isLine: true, dash: DASHES[name] }));
 }
 
 function gather(summary, charts) {

@@ -229,6 +229,21 @@ def test_csv_holds_the_sound_track_and_the_boxes() -> None:
     assert told > 20
 
 
+def test_csv_ends_with_the_dominance_of_the_voice_where_it_is_told() -> None:
+    result = example_affect(50, audio=True)
+    assert result.audio is not None
+    (channel,) = result.audio.channels
+    timeline = replace(channel.timeline, dominance=-channel.timeline.valence)
+    audio = replace(result.audio, channels=(replace(channel, timeline=timeline),))
+    header, *rows = rows_of(replace(result, audio=audio))
+    plain, *_ = rows_of(result)
+    assert header == [*plain, "audio_dominance"]
+    valence = header.index("audio_valence")
+    known = [(float(row[valence]), float(row[-1])) for row in rows if row[valence]]
+    assert len(known) > 10
+    assert [value for _, value in known] == [-value for value, _ in known]
+
+
 def test_frames_and_boxes_are_null_where_the_face_is_not() -> None:
     result = example_affect(20)
     tracked = np.arange(50) % 5 > 0

@@ -89,6 +89,16 @@ def test_arousal_line_is_where_it_should_be() -> None:
     assert middle == pytest.approx((top + bottom) / 2, abs=1.5)
 
 
+@pytest.mark.parametrize("windows", [1, 12])
+def test_dominance_is_drawn_where_the_model_tells_it(windows: int) -> None:
+    plain = example_result(windows)
+    (channel,) = plain.channels
+    timeline = replace(channel.timeline, dominance=-channel.timeline.valence)
+    told = replace(plain, channels=(replace(channel, timeline=timeline, dominance=-channel.valence),))
+    assert count(pixels(plain), LIGHT.dominance) == 0
+    assert count(pixels(told), LIGHT.dominance) > 100
+
+
 def test_channels_make_the_page_longer() -> None:
     one, two = (pixels(example_result(20, channels=names)).shape[0] for names in (("0",), ("0", "1")))
     assert two > one + 300
