@@ -12,7 +12,7 @@ UAR = "unweighted_average_recall"
 def corpus_measurements(
     figures: EmotionReport, seen: bool, rivals: dict[str, float], folder: Path
 ) -> list[Measurement]:
-    """UAR among the shared classes with its interval, UAR among all classes, calibration, arousal and valence."""
+    """UAR among the shared classes with its interval and among all, calibration, arousal and valence by both truths."""
     left_out = f"; {figures.left_out} utterances of classes that the model lacks left out" if figures.left_out else ""
     origin = "speakers held out" if seen else "corpus never trained on"
     shared = f"{origin}, choice among {len(figures.classes)} classes of corpus and model ({', '.join(figures.classes)})"
@@ -24,11 +24,10 @@ def corpus_measurements(
             value=round(value, 4),
             data=figures.corpus,
             split=figures.partition,
-            n=figures.n,
             protocol=protocol + left_out,
             seen_corpus=seen,
             command=command,
-            **more,
+            **({"n": figures.n} | more),
         )
 
     entries = [
@@ -43,11 +42,18 @@ def corpus_measurements(
         entry("expected_calibration_error", figures.calibration_error, f"{shared}, 15 bins"),
     ]
     for name, value, levels in (
-        ("arousal", figures.arousal_uar, "2 levels, cut at 0"),
-        ("valence", figures.valence_uar, "3 levels, cut at ±1/3"),
+        ("arousal", figures.arousal_uar, "2 levels by the emotion's place, cut at 0"),
+        ("valence", figures.valence_uar, "3 levels by the emotion's place, cut at ±1/3"),
     ):
         if value is not None:
             entries.append(entry(f"{name}_unweighted_average_recall", value, f"{origin}, {levels}"))
+    for name, rated in figures.ratings.items():
+        protocol = f"{origin}, ratings by listeners in −1 … 1 of {rated.n} utterances, {rated.speakers} speakers drawn"
+        for measure, figure in (("concordance", rated.concordance), ("pearson", rated.pearson), ("rmse", rated.rmse)):
+            if figure.value is None:
+                continue
+            interval = None if figure.interval_95 is None else tuple(round(end, 4) for end in figure.interval_95)
+            entries.append(entry(f"{name}_{measure}", figure.value, protocol, n=rated.n, interval_95=interval))
     for metric, share in (
         ("plausible_coverage", figures.plausible_coverage),
         ("plausible_size", figures.plausible_size),

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,9 @@ from export.cli.common import (
     say,
 )
 from export.corpora.tables import Corpus, read_corpora
-from export.evaluation.bundle import answer_corpus
+from export.evaluation.bundle import CorpusAnswers, answer_corpus
 from export.evaluation.confusion_plot import draw_confusion
+from export.evaluation.ratings import describe_ratings, rating_figures
 from export.evaluation.report import EmotionReport, report
 from export.evaluation.significance import mcnemar, proportion_z_test
 from service.card import read_card
@@ -92,8 +93,13 @@ def run(arguments: argparse.Namespace) -> int:
         if not part.utterances:
             raise ExpectedFailure(f"{corpus.name} has no partition '{arguments.partition}'")
         if not set(card.labels) & set(corpus.labels):
-            known = ", ".join(card.labels) or "it answers dimensions alone"
-            raise ExpectedFailure(f"{corpus.name} has none of the classes of {card.name}: {known}")
+            if not any(utterance.ratings for utterance in part.utterances):
+                known = ", ".join(card.labels) or "it answers dimensions alone, and the corpus has no ratings of them"
+                raise ExpectedFailure(f"{corpus.name} has none of the classes of {card.name}: {known}")
+            if arguments.prior or arguments.plot:
+                raise ExpectedFailure(f"--prior and --plot are for classes: {corpus.name} and {card.name} share none")
+            say(_ratings_alone(arguments, part))
+            continue
         figures, correct = evaluate(arguments.model, part, arguments.partition, arguments.domain, arguments.prior)
         line: dict[str, object] = {"model": card.name, **figures.to_json()}
         if arguments.against:
@@ -103,6 +109,38 @@ def run(arguments: argparse.Namespace) -> int:
             draw_confusion(figures, arguments.plot / f"confusion-{corpus.name}.png")
         say(json.dumps(line) if arguments.json else describe(figures, line.get("against")))
     return 0
+
+
+def _ratings_alone(arguments: argparse.Namespace, part: Corpus) -> str:
+    """Figures of a corpus whose classes the model does not know, from listeners' ratings."""
+    found = []
+    for bundle in filter(None, (arguments.model, arguments.against)):
+        card = read_card(bundle)
+        answers = _answered(bundle, part, arguments.domain if bundle == arguments.model else None)
+        figures = rating_figures(answers, part, arguments.seed)
+        if not figures:
+            raise ExpectedFailure(f"{card.name} gives none of the dimensions that {part.name} has ratings of")
+        found.append((card.name, figures))
+    lines = [
+        json.dumps(
+            {
+                "model": name,
+                "corpus": part.name,
+                "partition": arguments.partition,
+                "n": len(part.utterances),
+                "ratings": {dimension: asdict(one) for dimension, one in figures.items()},
+            }
+        )
+        if arguments.json
+        else "\n".join([f"{name} on {part.name} {arguments.partition}:", *describe_ratings(figures)])
+        for name, figures in found
+    ]
+    return "\n".join(lines)
+
+
+def _answered(bundle: Path, corpus: Corpus, domain: str | None) -> CorpusAnswers:
+    with progress_bar(f"{read_card(bundle).name} on {corpus.name}", len(corpus.utterances)) as bar:
+        return answer_corpus(bundle, corpus, available_threads(), advance_by(bar), domain)
 
 
 def evaluate(
@@ -117,8 +155,7 @@ def evaluate(
         other = prior_for(prior, read_card(bundle))
     except Unprocessable as problem:
         raise ExpectedFailure(f"--{problem.detail}") from problem
-    with progress_bar(f"{read_card(bundle).name} on {corpus.name}", len(corpus.utterances)) as bar:
-        answers = answer_corpus(bundle, corpus, available_threads(), advance_by(bar), domain)
+    answers = _answered(bundle, corpus, domain)
     if not np.isfinite(answers.probabilities).all():
         note(f"{bundle}: some probabilities are not finite")
     if other is not None:
@@ -151,7 +188,7 @@ def describe(figures: EmotionReport, against: object) -> str:
         f"UAR among all classes of the model {figures.open_uar:.1%}",
         f"  expected calibration error {figures.calibration_error:.3f}"
         + "".join(
-            f", {name} UAR {value:.1%}"
+            f", {name} UAR {value:.1%} by the emotion's place"
             for name, value in (("arousal", figures.arousal_uar), ("valence", figures.valence_uar))
             if value is not None
         ),
@@ -161,6 +198,7 @@ def describe(figures: EmotionReport, against: object) -> str:
             f"  right label plausible {figures.plausible_coverage:.1%}, plausible labels {figures.plausible_size:.2f} "
             f"on average, one alone {figures.plausible_single:.1%}"
         )
+    lines += describe_ratings(figures.ratings)
     width = max(len(name) for name in figures.classes)
     lines += [
         f"  {name:>{width}} " + " ".join(f"{count:5d}" for count in row)

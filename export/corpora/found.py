@@ -15,7 +15,7 @@ import soundfile
 
 from export.corpora.label_tables import TABLE_LAYOUTS, Found
 from export.corpora.layouts import AUDIO_SUFFIXES, LAYOUTS, Layout
-from export.corpora.tables import CorpusError, Partition
+from export.corpora.tables import DIMENSIONS, CorpusError, Partition
 
 SHARES: Final[dict[Partition, float]] = {"train": 0.6, "devel": 0.2, "test": 0.2}
 """Share of the recordings that a partition is meant to have."""
@@ -24,6 +24,7 @@ DRAWS: Final = 300
 """Orders of speakers that are tried for partitions."""
 
 COLUMNS: Final = ("file", "duration_s", "speaker", "sex", "emotion", "transcript", "partition")
+"""Columns of every table; those of :data:`export.corpora.tables.DIMENSIONS` that were rated follow."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def write_table(recordings: Sequence[Found], out: Path, progress: Callable[[], N
     """
     out.mkdir(parents=True, exist_ok=True)
     lasting, rows = [], []
+    rated = [name for name in DIMENSIONS if any(name in found.ratings for found in recordings)]
     for place, found in enumerate(recordings):
         try:
             audio = found.audio.resolve()
@@ -164,11 +166,12 @@ def write_table(recordings: Sequence[Found], out: Path, progress: Callable[[], N
                 found.emotion,
                 " ".join(found.transcript.split()),
                 found.partition,
+                *(f"{found.ratings[name]:.4f}" if name in found.ratings else "" for name in rated),
             )
         )
         progress()
     with (out / "utterances.csv").open("w", encoding="utf-8", newline="") as table:
-        csv.writer(table).writerows([COLUMNS, *rows])
+        csv.writer(table).writerows([(*COLUMNS, *rated), *rows])
     return lasting
 
 

@@ -6,7 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ class Found:
         emotion: the publisher's code.
         partition: the publisher's, as 'train', 'devel' or 'test'.
         span_s: the part of the recording, in seconds; None where it is all of it.
+        ratings: listeners' mean ratings in −1 … 1, by :data:`export.corpora.tables.DIMENSIONS`.
     """
 
     audio: Path
@@ -31,6 +32,7 @@ class Found:
     transcript: str = ""
     partition: str = ""
     span_s: tuple[float, float] | None = None
+    ratings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,26 @@ def _iemocap(folder: Path) -> Iterator[Found]:
             sex = name.rsplit("_", 1)[1][0]
             audio = session / "sentences/wav" / table.stem / name
             label = agreed[0] if len(agreed) == 1 else "no agreement"
-            yield Found(audio, f"{name[:5]}{sex}", label, SEXES[sex.lower()])
+            # Valence, activation and dominance of five steps each stand in this order at the end of the first line.
+            valence, arousal, dominance = re.findall(r"[\d.]+", block.splitlines()[0].rpartition("[")[2])
+            ratings = _rated(5, arousal=arousal, valence=valence, dominance=dominance)
+            yield Found(audio, f"{name[:5]}{sex}", label, SEXES[sex.lower()], ratings=ratings)
+
+
+def _msp_podcast(folder: Path) -> Iterator[Found]:
+    """Segments with their consensus; seven steps of activation, valence and dominance."""
+    for table in _tables(folder, "**/labels_consensus.csv"):
+        for row in _rows(table, ",", "FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "Split_Set"):
+            split = row["Split_Set"].lower()
+            speaker = "" if row["SpkrID"].lower() == "unknown" else row["SpkrID"]
+            yield Found(
+                table.parents[1] / "Audios" / row["FileName"].removesuffix(".wav"),
+                speaker,
+                row["EmoClass"],
+                SEXES.get(row.get("Gender", "")[:1].lower(), ""),
+                partition={"train": "train", "development": "devel"}.get(split, "test"),
+                ratings=_rated(7, arousal=row["EmoAct"], valence=row["EmoVal"], dominance=row["EmoDom"]),
+            )
 
 
 def _meld(folder: Path) -> Iterator[Found]:
@@ -173,6 +194,22 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
         _iemocap,
         {label: label for label in IEMOCAP_LABELS.values()},
     ),
+    "msp-podcast": TableLayout(
+        "MSP-Podcast, eight classes and ratings",
+        "https://lab-msp.com/MSP/MSP-Podcast.html",
+        "Audios/MSP-PODCAST_0001_0008.wav",
+        _msp_podcast,
+        {
+            "A": "anger",
+            "C": "contempt",
+            "D": "disgust",
+            "F": "fear",
+            "H": "happiness",
+            "N": "neutral",
+            "S": "sadness",
+            "U": "surprise",
+        },
+    ),
     "meld": TableLayout(
         "MELD (videos, converted beside their originals)",
         _PAGE_MELD,
@@ -230,6 +267,12 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
 
 class _Tabs(csv.excel_tab):
     quoting = csv.QUOTE_NONE
+
+
+def _rated(steps: int, **told: str) -> dict[str, float]:
+    """Ratings of 1 … ``steps`` as −1 … 1, by dimension; what is no number stays out."""
+    numbers = {name: float(text) for name, text in told.items() if re.fullmatch(r"\d+(\.\d+)?", text)}
+    return {name: 2.0 * (number - 1.0) / (steps - 1.0) - 1.0 for name, number in numbers.items()}
 
 
 def _tables(folder: Path, pattern: str) -> list[Path]:

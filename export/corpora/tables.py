@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 Partition = Literal["train", "devel", "test"]
 FEATURE_FILE_NAME = "logmel.npy.xz"
+
+DIMENSIONS = ("arousal", "valence", "dominance")
+"""Columns of listeners' mean ratings in −1 … 1; each may be absent, and empty where nobody rated."""
 
 VOTES = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
 """Emotion of each letter by which CREMA-D records a listener's vote."""
@@ -27,6 +31,7 @@ class Utterance:
         audio: the recording, or None where the corpus comes as features.
         frames: (first, count) in the feature file, or None.
         heard: what listeners of the sound alone heard, most often one name; empty where unknown.
+        ratings: of :data:`DIMENSIONS` what listeners rated on average, −1 … 1.
     """
 
     name: str
@@ -37,6 +42,7 @@ class Utterance:
     audio: Path | None
     frames: tuple[int, int] | None
     heard: tuple[str, ...] = ()
+    ratings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ def read_corpus(folder: Path, *, with_emotions: bool = True) -> Corpus:
         with_emotions: whether the table must name emotions; without, they may be empty.
 
     Raises:
-        CorpusError: there is no table, it lacks columns, or a file that it names is missing.
+        CorpusError: there is no table, it lacks columns, a file that it names is missing, or a rating lies outside
+            −1 … 1.
     """
     table = folder / "utterances.csv"
     if not table.is_file():
@@ -107,4 +114,18 @@ def _utterance(folder: Path, row: dict[str, str]) -> Utterance:
         audio=None if frames else folder / row["file"],
         frames=frames,
         heard=tuple(VOTES[letter] for letter in letters if letter in VOTES),
+        ratings=_ratings(folder, row),
     )
+
+
+def _ratings(folder: Path, row: Mapping[str, str]) -> dict[str, float]:
+    found = {}
+    for name in DIMENSIONS:
+        if text := (row.get(name) or "").strip():
+            try:
+                found[name] = float(text)
+            except ValueError:
+                found[name] = math.nan
+            if not -1.0 <= found[name] <= 1.0:
+                raise CorpusError(f"{folder / 'utterances.csv'}: {name} '{text}' is no number of −1 … 1")
+    return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from export.corpora.audio import read_waveform, stack
 from export.corpora.features import FEATURE_STEPS
-from export.corpora.tables import FEATURE_FILE_NAME, Corpus, CorpusError, Utterance
+from export.corpora.tables import DIMENSIONS, FEATURE_FILE_NAME, Corpus, CorpusError, Utterance
 from export.graph.front_end_graph import FRAME_COUNTS, PICTURES
 from service.card import Card, read_card
 from service.pipeline.device.session import Session
@@ -19,8 +19,8 @@ from service.pipeline.speech.windows import plan_windows
 from service.problems import MediaTooShort
 from service.settings import Limits
 
-OUTPUTS = ("probabilities", "arousal", "valence")
-"""Outputs of a model; the last two are optional."""
+OUTPUTS = ("probabilities", *DIMENSIONS)
+"""Outputs of a model; dimensions are optional."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,14 @@ class CorpusAnswers:
 
     Attributes:
         probabilities: float32 [utterances, classes], mean over windows.
-        arousal, valence: float32 [utterances], mean over windows; None where the model has no such output.
+        arousal, valence, dominance: float32 [utterances], mean over windows; None where the model has no such output.
     """
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float32]
     arousal: NDArray[np.float32] | None
     valence: NDArray[np.float32] | None
+    dominance: NDArray[np.float32] | None = None
 
 
 def answer_corpus(
@@ -65,7 +66,8 @@ def answer_corpus(
         if progress:
             progress()
     columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    return CorpusAnswers(tuple(card.labels), columns["probabilities"], columns.get("arousal"), columns.get("valence"))
+    dimensions = {name: columns.get(name) for name in DIMENSIONS}
+    return CorpusAnswers(tuple(card.labels), columns["probabilities"], **dimensions)
 
 
 Judge = Callable[[Utterance], dict[str, NDArray[np.float32]]]

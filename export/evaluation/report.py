@@ -1,6 +1,6 @@
 """Figures of a model card, computed from a bundle's predictions."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from export.evaluation.metrics import (
     macro_f1,
     unweighted_average_recall,
 )
+from export.evaluation.ratings import RatingFigures, rating_figures
 from service.card import Doubt
 
 
@@ -26,8 +27,10 @@ class EmotionReport:
     """Figures of one bundle on one partition of one corpus.
 
     ``uar`` and what follows choose among the classes that corpus and model share; ``open_uar`` among all of the
-    model's. Utterances of classes that the model lacks are left out and counted in ``left_out``. Arousal and valence
-    are None where the model does not give them, or where an emotion of the corpus has no place in their plane.
+    model's. Utterances of classes that the model lacks are left out and counted in ``left_out``. ``arousal_uar`` and
+    ``valence_uar`` have levels by mapping as their truth, from the emotion's place in the plane; they are None where
+    the model does not give them, or where an emotion of the corpus has no place. ``ratings`` has listeners' ratings as
+    its truth, of all utterances that were rated, whatever their class.
     ``plausible_coverage`` is the share of utterances whose right label is plausible, ``plausible_size`` the mean number
     of plausible labels, ``plausible_single`` the share with one alone; None where the card tells nothing of its doubt.
     """
@@ -48,6 +51,7 @@ class EmotionReport:
     plausible_coverage: float | None = None
     plausible_size: float | None = None
     plausible_single: float | None = None
+    ratings: dict[str, RatingFigures] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """A plain dictionary."""
@@ -85,6 +89,7 @@ def report(
         arousal_uar=None if on_plane is None else _level_uar(answers.arousal, kept, on_plane, 0),
         valence_uar=None if on_plane is None else _level_uar(answers.valence, kept, on_plane, 1),
         confusion=confusion.tolist(),
+        ratings=rating_figures(answers, corpus),
         **_plausible(Judged(corpus.name, answers.probabilities[kept], target), doubt),
     )
     return figures, predicted == place

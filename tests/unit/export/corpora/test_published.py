@@ -98,6 +98,17 @@ TABLED = {
             ("Ses01M", "male", "happiness", "", ""),
         ],
     ),
+    "msp-podcast": (
+        {
+            "Labels/labels_consensus.csv": "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"
+            "MSP-PODCAST_0001_0008.wav,H,5.2,7,4,127,Female,Train\n"
+            "MSP-PODCAST_0002_0033.wav,X,4.0,4.0,4.0,127,Female,Train\n"
+            "MSP-PODCAST_0003_0011.wav,N,1,4,,9,Male,Test2\n"
+            "MSP-PODCAST_0004_0009.wav,N,4,4,4,Unknown,Male,Development\n"
+        },
+        [f"Audios/MSP-PODCAST_000{name}.wav" for name in ("1_0008", "2_0033", "3_0011", "4_0009")],
+        [("127", "female", "happiness", "", "train"), ("9", "male", "neutral", "", "test")],
+    ),
     "meld": (
         {
             "train_sent_emo.csv": "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
@@ -227,6 +238,22 @@ def test_tables_say_who_speaks_and_what(name, tmp_path, sound) -> None:
         (found.speaker, found.sex, found.emotion, found.transcript, found.partition) for found in reading.recordings
     ] == told
     assert {found.audio for found in reading.recordings} <= {tmp_path / file for file in files}
+
+
+RATED = {
+    "iemocap": [{"arousal": -0.25, "valence": -0.25, "dominance": -0.25}] * 2,
+    "msp-podcast": [{"arousal": 0.4, "valence": 1.0, "dominance": 0.0}, {"arousal": -1.0, "valence": 0.0}],
+}
+"""Ratings of the recordings of a miniature: IEMOCAP's of 1 … 5 and MSP-Podcast's of 1 … 7 as −1 … 1."""
+
+
+@pytest.mark.parametrize("name", RATED)
+def test_ratings_are_read_and_written(name, tmp_path, sound) -> None:
+    tables, files, _ = TABLED[name]
+    publisher = lay_out(tmp_path / "publisher", files, sound, tables)
+    assert main(["corpus", name, str(publisher), "--out", str(tmp_path / "out"), "--partition", "test"]) == 0
+    found = [row.ratings for row in read_corpus(tmp_path / "out").utterances]
+    assert found == [pytest.approx(ratings, abs=1e-4) for ratings in RATED[name]]
 
 
 def test_a_corpus_is_written_and_read_again(tmp_path, sound, capsys) -> None:
