@@ -13,6 +13,9 @@ from service.card import CARD_FILE_NAME, Card, FileEntry, read_card, write_card
 TENSORS_ROLE = "tensors"
 """Role of a file that holds tensors of the graph beside it, for graphs that are too large for one ONNX file."""
 
+MAX_GRAPH_BYTES = 2_000_000_000
+"""Most bytes of tensors in one ONNX file: it is one protocol buffer, which holds 2 GiB."""
+
 
 @dataclass(frozen=True)
 class Content:

@@ -2,7 +2,14 @@
 
 import argparse
 
-from export.cli import export_classifier, export_denoiser, export_emotion, export_encoder, export_extractor
+from export.cli import (
+    export_classifier,
+    export_denoiser,
+    export_emotion,
+    export_encoder,
+    export_extractor,
+    export_reduced,
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,3 +32,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         networks.add_parser("ge2e-speakers", help="the GE2E speaker encoder and a fitted projection: who speaks when")
     )
     export_denoiser.configure(networks.add_parser("denoiser", help="a trained denoiser as a bundle"))
+    export_reduced.configure(
+        networks.add_parser("reduced", help="a speech bundle again with weights in half precision or 8 bits")
+    )

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from export.audio_words.verification import is_audio_words_bundle, verify_audio_words_bundle
+from export.bundle.precision import is_reduced, verify_reduced_bundle
 from export.classifiers.verification import is_classifier_bundle, verify_classifier_bundle
 from export.cli.common import ExpectedFailure, advance, bundle_card, note, progress_bar, say
 from export.deep_spectrum.verification import verify_extractor_bundle
@@ -82,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def verifier_of(card: Card, published: Path | None = None) -> Verifier:
     """The comparison for this bundle; classifiers stand behind networks that are verified as bundles of their own."""
+    if is_reduced(card):
+        return verify_reduced_bundle
     if PUBLISHED in card.settings:
         from export.published.bundle import verify_published_bundle
 

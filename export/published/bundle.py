@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from export.bundle.card import EMBEDDING_USE, SPEECH_EMOTION_USE, BundleFacts, BundleText, Setting, build_card
-from export.bundle.write import TENSORS_ROLE, Content, write_bundle
+from export.bundle.write import MAX_GRAPH_BYTES, TENSORS_ROLE, Content, write_bundle
 from export.corpora.audio import stack
 from export.evaluation.verification import (
     BATCH_TOLERANCE,
@@ -31,9 +31,6 @@ from service.card import Card, Member, Parity, SpeechInput, Task, read_card
 from service.pipeline.device.session import Session
 
 GRAPH_FILE_NAME, TENSORS_FILE_NAME = "model.onnx", "model.tensors"
-MAX_GRAPH_BYTES = 2_000_000_000
-"""Most bytes of tensors in one ONNX file: it is one protocol buffer, which holds 2 GiB."""
-
 TOLERANCE = 1e-4
 """Largest difference from the publisher's program, in units of the largest number wanted where that is above 1."""
 
