@@ -56,6 +56,7 @@ SLOW = (
     "unit/service/jobs/test_long_audio.py",
     "unit/service/jobs/test_long_video.py",
     "unit/service/jobs/test_postgres.py",
+    "unit/service/jobs/test_team.py",
     "unit/service/pipeline/decoding/test_bounded_sound.py",
     "unit/service/pipeline/decoding/test_presentation.py",
     "unit/service/pipeline/decoding/test_recording_flags.py",

@@ -36,6 +36,9 @@ AT_ONCE: Final = 8
 WAITS_S: Final = (5.0, 30.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0)
 """Waits after each failed attempt, up to a fifth longer; after the last of them a notice is given up (18 hours)."""
 
+HOLD_S: Final = 60.0
+"""Seconds in which no other process sends a notice that this one is sending; it takes 15 s at most."""
+
 GONE: Final = 410
 """Status by which a receiver says that it wants no more notices (Standard Webhooks, "Delivery")."""
 
@@ -80,7 +83,7 @@ class Callbacks:
 
     def look(self) -> None:
         """Send what is due, and wait for the answers."""
-        due = self._ledger.due_callbacks(AT_ONCE)
+        due = self._ledger.take_due_callbacks(AT_ONCE, HOLD_S)
         threads = [threading.Thread(target=self._deliver, args=(job,), daemon=True) for job in due]
         for thread in threads:
             thread.start()

@@ -94,11 +94,16 @@ class EncryptedWriter:
 class EncryptedReader:
     """Reads any part of a file. Thread-safe; a :class:`~service.pipeline.decoding.remote_file.ByteSource`.
 
+    Args:
+        path: the file.
+        key: the job's key.
+        name: name that it was written for, where that differs from that of ``path``.
+
     Raises:
         SpoolDamagedError: the file is missing or no encrypted file.
     """
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    def __init__(self, path: Path, key: bytes, name: str | None = None) -> None:
         try:
             self._file = os.open(path, os.O_RDONLY)
         except OSError:
@@ -109,7 +114,7 @@ class EncryptedReader:
         if self._size < 0 or self._chunks < 1:
             os.close(self._file)
             raise SpoolDamagedError
-        self._cipher = _cipher(key, os.pread(self._file, SALT_BYTES, 0), path.name)
+        self._cipher = _cipher(key, os.pread(self._file, SALT_BYTES, 0), name or path.name)
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._lock = threading.Lock()
 

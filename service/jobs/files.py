@@ -33,18 +33,29 @@ SHAPE: Final = "6"
 _SHAPE_FILE: Final = "shape"
 
 
+def _mark(spool: JobSpool) -> bytes:
+    """Names of files hold the shape where leases change hands: releases of two shapes may do so side by side."""
+    return SHAPE.encode() if spool.lease is None else b"leases, " + SHAPE.encode()
+
+
 def has_this_shape(spool: JobSpool) -> bool:
     """Whether the job's records and states are of this release's :data:`SHAPE`.
 
     Raises:
         SpoolDamagedError: the file that says so is damaged.
     """
-    return spool.has(_SHAPE_FILE) and spool.read(_SHAPE_FILE) == SHAPE.encode()
+    return spool.has(_SHAPE_FILE) and spool.read(_SHAPE_FILE) == _mark(spool)
 
 
 def mark_shape(spool: JobSpool) -> None:
     """Write down that the job's records and states are of this shape; raises as :meth:`PartFiles.store`."""
-    spool.store(_SHAPE_FILE, SHAPE.encode())
+    spool.store(_SHAPE_FILE, _mark(spool))
+
+
+def unmark_shape(spool: JobSpool) -> None:
+    """Write down that the job's records and states are of no shape, until they have been done again."""
+    if spool.has(_SHAPE_FILE):
+        spool.store(_SHAPE_FILE, b"")
 
 
 class PartFiles:
@@ -52,7 +63,7 @@ class PartFiles:
 
     def __init__(self, spool: JobSpool, part: str) -> None:
         self._spool = spool
-        self._part = part
+        self._part = part if spool.lease is None else f"{part}.{SHAPE}"
 
     def store(self, number: int, record: dict[str, Any], state: dict[str, Any] | None) -> None:
         """Store a segment's record and the state after it. The state before is kept: the step may be repeated.
@@ -91,8 +102,11 @@ class PartFiles:
         return record
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The records of all segments in order. Raises SpoolDamagedError if a file is damaged."""
-        number = 0
-        while self._spool.has(f"{self._part}-{number}"):
+        """The records of all segments in order. Raises SpoolDamagedError if a file is damaged.
+
+        Where an older lease wrote after a newer one, it had lost the job without noticing: that is no record.
+        """
+        number, least = 0, 0
+        while (lease := self._spool.written_by(f"{self._part}-{number}")) is not None and lease >= least:
             yield self.record(number)
-            number += 1
+            number, least = number + 1, lease

@@ -9,7 +9,8 @@ import math
 import re
 import secrets
 import struct
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -145,7 +146,12 @@ class Job:
         callback: address that is told of its end, or None: none was given, or it has been told.
         callback_tries: failed attempts to tell it.
         callback_due_s: earliest time of the next attempt, seconds of the Unix epoch.
+        holder: process that works on it, where several do; None where none does.
+        lease: how often a process took it; writes under an older number are refused. None where one process works.
+        leased_s: time of the last lease by the database's clock, seconds of the Unix epoch.
+        next_step: part and number of the step to do next, as :func:`step_text` writes them; None for the first.
         is_new: whether the current request made it; not stored.
+        knows_options: whether this release knows all options that a newer one stored.
     """
 
     handle: str
@@ -167,12 +173,28 @@ class Job:
     callback: str | None = None
     callback_tries: int | None = None
     callback_due_s: float | None = None
+    holder: str | None = None
+    lease: int | None = None
+    leased_s: float | None = None
+    next_step: str | None = None
     is_new: bool = False
+    knows_options: bool = True
 
     @property
     def kind(self) -> JobKind:
         """Name of the call that made it."""
         return "audio-emotion" if isinstance(self.options, AudioOptions) else "video-affect"
+
+
+def step_text(part: str, number: int) -> str:
+    """A step as the ledger has it."""
+    return f"{part} {number}"
+
+
+def read_step(text: str | None, parts: Sequence[str]) -> tuple[str, int]:
+    """The step that :func:`step_text` was given; the first of ``parts`` where there is none, or it is of no part."""
+    part, _, number = (text or "").partition(" ")
+    return (part, int(number)) if part in parts else (parts[0], 0)
 
 
 def options_text(options: JobOptions) -> str:
@@ -184,9 +206,12 @@ def options_text(options: JobOptions) -> str:
     return json.dumps(values, sort_keys=True)
 
 
-def read_options(kind: str, text: str) -> JobOptions:
-    """Options read back from :func:`options_text`."""
+def read_options(kind: str, text: str) -> tuple[JobOptions, bool]:
+    """Options read back from :func:`options_text`, and whether this release knows all that were asked for."""
     values = json.loads(text)
-    if kind == "audio-emotion":
-        return AudioOptions(**values)
-    return VideoOptions(**{**values, "include": frozenset(values["include"])})
+    if "include" in values:
+        values["include"] = frozenset(values["include"])
+    options = AudioOptions if kind == "audio-emotion" else VideoOptions
+    known = {field.name for field in fields(options)}
+    knows_all = not any(value for name, value in values.items() if name not in known)
+    return options(**{name: value for name, value in values.items() if name in known}), knows_all

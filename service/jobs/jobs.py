@@ -16,7 +16,7 @@ from service.jobs.codec import decode
 from service.jobs.database import database_told, is_full, patient_where_full
 from service.jobs.job import Job, JobOptions, JobState, Standing, cursor_of, handle_of, is_job_id, read_cursor
 from service.jobs.keys import KeyWrap
-from service.jobs.ledger import IdempotencyTakenError, open_ledger, workflows_url
+from service.jobs.ledger import IdempotencyTakenError, open_ledger, postgres_address
 from service.jobs.metrics import JobMetrics
 from service.jobs.plans import JobPlans, Result
 from service.jobs.queue import JobQueue
@@ -43,6 +43,7 @@ from service.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from service.jobs.engine import JobEngine
+    from service.jobs.team import JobTeam
 
 FULL_RETRY_S = 30.0
 """Seconds after which a caller may try again where too many jobs wait."""
@@ -100,9 +101,10 @@ class Jobs:
             settings.job_segment_s,
             settings.job_ttl_s,
         )
+        self._is_shared = settings.jobs_database_url is not None
         self._callbacks = Callbacks(self._ledger, settings, metrics, clock)
         self._adding = threading.Lock()
-        self._engine: JobEngine | None = None
+        self._engine: JobEngine | JobTeam | None = None
         self._sweeper = Sweeper(
             self._ledger,
             self.spool,
@@ -112,6 +114,7 @@ class Jobs:
             give_up=self._give_up,
             forget=self._forget,
             after=self._after_sweep,
+            upload_s=settings.job_upload_timeout_s if self._is_shared else None,
         )
 
     def start(self) -> None:
@@ -120,23 +123,37 @@ class Jobs:
         Raises:
             Exception: the engine cannot be started.
         """
-        from service.jobs.engine import JobEngine
-
         self._sweeper.sweep_folders()
         self._sweeper.sweep()
         self._plans.start()
+        if self._is_shared:
+            self._engine = self._team()
+        else:
+            self._work_alone()
+        self._sweeper.start()
+        self._callbacks.start()
+
+    def _work_alone(self) -> None:
+        """Start the engine of the one process that works on all jobs; continue those that an earlier one left."""
+        from service.jobs.engine import JobEngine
+
         unfinished = [job for job in self._ledger.all() if not job.state.is_final]
         for job in unfinished:
             self._queue.expect(job.caller, job.handle)
-        runner = self._runner
+        runner, workflows = self._runner, f"sqlite:///{self._settings.state_dir / 'workflows.sqlite'}"
         # The engine begins every job that may wait; the queue decides which of them run.
-        self._engine = JobEngine(
-            workflows_url(self._settings), self._settings.max_jobs, runner.parts, runner.step, runner.leave
-        )
+        self._engine = JobEngine(workflows, self._settings.max_jobs, runner.parts, runner.step, runner.leave)
         for job in unfinished:
             self._take_up(job, self._engine)
-        self._sweeper.start()
-        self._callbacks.start()
+
+    def _team(self) -> JobTeam:
+        """Join the processes that share the jobs."""
+        from service.jobs.leases import Leases
+        from service.jobs.team import JobTeam, holder_name
+
+        leases = Leases(postgres_address(self._settings), holder_name(self._settings.state_dir))
+        leases.enter(self.spool.token(), self._keys.fingerprint)
+        return JobTeam(leases, self._runner, self._queue)
 
     def close(self) -> None:
         """Stop; the next start continues unfinished jobs."""
@@ -212,7 +229,8 @@ class Jobs:
             with self._adding:
                 self._refuse_too_many(job.caller, job.key_limits)
                 self._add(job, reception)
-                self._queue.expect(job.caller, job.handle)
+                if not self._is_shared:
+                    self._queue.expect(job.caller, job.handle)
         except IdempotencyTakenError:
             return self._known(reception)
         if self._engine is not None:
@@ -272,7 +290,7 @@ class Jobs:
             code = f" ({job.problem_code})" if job.problem_code else ""
             raise JobNotSucceeded(f"The job is {job.state.value}{code}.")
         try:
-            spool = self.spool.open_job(job.handle, self._keys.unwrap(job.result_key, job.handle))
+            spool = self.spool.open_job(job.handle, self._keys.unwrap(job.result_key, job.handle), job.lease)
             result: Result = decode(spool.read(RESULT))
         except SpoolDamagedError:
             after = self._ledger.find(job.handle)
@@ -335,7 +353,7 @@ class Jobs:
             raise IdempotencyConflict
         return job
 
-    def _take_up(self, job: Job, engine: JobEngine) -> None:
+    def _take_up(self, job: Job, engine: JobEngine | JobTeam) -> None:
         """Continue an unfinished job that the engine does not work on."""
         standing = engine.standing(job.handle)
         if standing is Standing.BROKEN_OFF:

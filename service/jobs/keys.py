@@ -21,17 +21,22 @@ _NONCE_BYTES: Final = 12
 class KeyWrap:
     """Wraps and unwraps keys with the operator's secret (``EMOSERVE_SPOOL_KEY``), or leaves them as they are.
 
+    Attributes:
+        fingerprint: equal texts tell equal secrets, and nothing else of them.
+
     Raises:
         ValueError: the secret is too short.
     """
 
     def __init__(self, secret: str | None) -> None:
         self._cipher: AESGCM | None = None
+        self.fingerprint = "none"
         if secret is not None:
             if len(secret) < LEAST_SECRET_CHARACTERS:
                 raise ValueError(f"EMOSERVE_SPOOL_KEY needs at least {LEAST_SECRET_CHARACTERS} characters")
             derived = HKDF(SHA256(), KEY_BYTES, None, b"emoserve job keys").derive(secret.encode())
             self._cipher = AESGCM(derived)
+            self.fingerprint = HKDF(SHA256(), KEY_BYTES, None, b"emoserve fingerprint").derive(secret.encode()).hex()
 
     def wrap(self, key: bytes, handle: str) -> bytes:
         """The form in which the database stores ``key`` of the job ``handle``."""

@@ -3,9 +3,10 @@
 Each change of state is one statement that matches only permitted states before it, so no lock is needed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
@@ -37,7 +38,14 @@ JOBS = sql.Table(
     sql.Column("callback", sql.Text),
     sql.Column("callback_tries", sql.Integer),
     sql.Column("callback_due_s", sql.Float(53)),
+    sql.Column("holder", sql.String(32)),
+    sql.Column("lease", sql.Integer),
+    sql.Column("leased_s", sql.Float(53)),
+    sql.Column("next_step", sql.String(64)),
 )
+
+
+_ANY = sql.true()
 
 
 class IdempotencyTakenError(Exception):
@@ -60,14 +68,28 @@ def sqlite_engine(path: Path) -> sql.Engine:
     return engine
 
 
+SCHEMA_LOCK: Final = int.from_bytes(b"emotable", "big", signed=True)
+"""Number of the advisory lock under which tables are made."""
+
+
+@contextmanager
+def schema_changes(engine: sql.Engine) -> Iterator[sql.Connection]:
+    """A connection that makes tables in a ``with`` block; services that share a PostgreSQL do so one after another."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sql.select(sql.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
+        yield connection
+
+
 class Ledger:
     """The table of jobs, made if it does not exist. Thread-safe. ``clock`` gives seconds since the Unix epoch."""
 
     def __init__(self, engine: sql.Engine, clock: Callable[[], float]) -> None:
         self._engine = engine
         self._clock = clock
-        _METADATA.create_all(engine)
-        self._add_new_columns()
+        with schema_changes(engine) as connection:
+            _METADATA.create_all(connection)
+            _add_new_columns(connection)
 
     def close(self) -> None:
         """Close all connections."""
@@ -126,12 +148,20 @@ class Ledger:
         with self._engine.connect() as connection:
             return {JobState(state): int(count) for state, count in connection.execute(asked.group_by(JOBS.c.state))}
 
-    def due_callbacks(self, count: int) -> list[Job]:
-        """At most ``count`` jobs that have ended and whose callback is to be told now, the longest due first."""
+    def take_due_callbacks(self, count: int, hold_s: float) -> list[Job]:
+        """At most ``count`` jobs that have ended and whose callback is to be told now, the longest due first.
+
+        Nobody else gets them within ``hold_s``; after that, whoever asks.
+        """
         due_s = sql.func.coalesce(JOBS.c.callback_due_s, JOBS.c.finished_s)
         has_ended = JOBS.c.state.not_in([*UNFINISHED])
         where = JOBS.c.callback.is_not(None) & has_ended & (due_s <= self._clock())
-        return self._read(JOBS.select().where(where).order_by(due_s).limit(count))
+        due = self._read(JOBS.select().where(where).order_by(due_s).limit(count))
+        return [job for job in due if self._hold_callback(job, hold_s)]
+
+    def _hold_callback(self, job: Job, hold_s: float) -> bool:
+        is_the_same = JOBS.c.callback_due_s.is_not_distinct_from(job.callback_due_s) & JOBS.c.callback.is_not(None)
+        return self._update(job.handle, {"callback_due_s": self._clock() + hold_s}, is_the_same)
 
     def put_off_callback(self, handle: str, tries: int, due_s: float) -> None:
         """Store that a callback was not told in so many attempts, and when to try again."""
@@ -141,23 +171,23 @@ class Ledger:
         """Forget the address of a callback that was told, or given up."""
         self._update(handle, {"callback": None})
 
-    def start(self, handle: str) -> bool:
+    def start(self, handle: str, lease: int | None = None) -> bool:
         """Mark a job as running; False if it is already, and then its first start stays."""
-        return self._move(handle, JobState.RUNNING, {"started_s": self._clock()})
+        return self._move(handle, JobState.RUNNING, {"started_s": self._clock()}, _under(lease))
 
-    def note_progress(self, handle: str, progress: float) -> None:
-        """Store the share of the work that is done."""
-        self._update(handle, {"progress": progress})
+    def note_step(self, handle: str, progress: float, next_step: str, lease: int | None = None) -> bool:
+        """Store the share of the work that is done, and the next step; False if another process has the job now."""
+        return self._update(handle, {"progress": progress, "next_step": next_step}, _under(lease))
 
-    def succeed(self, handle: str, result_key: bytes) -> bool:
-        """Mark a job as succeeded, store the result's key and destroy the job's; False if it had ended."""
+    def succeed(self, handle: str, result_key: bytes, lease: int | None = None) -> bool:
+        """Mark a job as succeeded, store the result's key and destroy the job's; False if it had ended or moved."""
         values = {"result_key": result_key, "job_key": None, "progress": 1.0, "finished_s": self._clock()}
-        return self._move(handle, JobState.SUCCEEDED, values)
+        return self._move(handle, JobState.SUCCEEDED, values, _under(lease))
 
-    def fail(self, handle: str, problem_code: str) -> bool:
-        """Mark a job as failed and destroy its key; False if it had ended."""
+    def fail(self, handle: str, problem_code: str, lease: int | None = None) -> bool:
+        """Mark a job as failed and destroy its key; False if it had ended or moved."""
         values = {"problem_code": problem_code, "job_key": None, "finished_s": self._clock()}
-        return self._move(handle, JobState.FAILED, values)
+        return self._move(handle, JobState.FAILED, values, _under(lease))
 
     def cancel(self, handle: str) -> bool:
         """Mark a job as cancelled and destroy its key; False if it had finished."""
@@ -173,24 +203,15 @@ class Ledger:
         with self._engine.begin() as connection:
             connection.execute(JOBS.delete().where(JOBS.c.handle == handle))
 
-    def _add_new_columns(self) -> None:
-        """Add columns that the table of an earlier release lacks; they are empty for its jobs."""
-        there = {column["name"] for column in sql.inspect(self._engine).get_columns(JOBS.name)}
+    def _update(self, handle: str, values: dict[str, Any], where: sql.ColumnElement[bool] = _ANY) -> bool:
         with self._engine.begin() as connection:
-            for column in JOBS.columns:
-                if column.name not in there:
-                    kind = column.type.compile(self._engine.dialect)
-                    connection.execute(sql.text(f"ALTER TABLE {JOBS.name} ADD COLUMN {column.name} {kind}"))
+            return connection.execute(JOBS.update().where(JOBS.c.handle == handle, where).values(values)).rowcount == 1
 
-    def _update(self, handle: str, values: dict[str, Any]) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(JOBS.update().where(JOBS.c.handle == handle).values(values))
-
-    def _move(self, handle: str, state: JobState, values: dict[str, Any]) -> bool:
+    def _move(
+        self, handle: str, state: JobState, values: dict[str, Any], where: sql.ColumnElement[bool] = _ANY
+    ) -> bool:
         before = [one.value for one in states_before(state)]
-        statement = JOBS.update().where(JOBS.c.handle == handle, JOBS.c.state.in_(before))
-        with self._engine.begin() as connection:
-            return connection.execute(statement.values(state=state.value, **values)).rowcount == 1
+        return self._update(handle, {"state": state.value, **values}, JOBS.c.state.in_(before) & where)
 
     def _select(self, where: sql.ColumnElement[bool]) -> list[Job]:
         return self._read(JOBS.select().where(where).order_by(JOBS.c.created_s))
@@ -198,13 +219,29 @@ class Ledger:
     def _read(self, asked: sql.Select[Any]) -> list[Job]:
         with self._engine.connect() as connection:
             rows = connection.execute(asked).mappings().all()
-        return [_job(dict(row)) for row in rows]
+        return [read_job(dict(row)) for row in rows]
 
 
-def _job(row: dict[str, Any]) -> Job:
+def _add_new_columns(connection: sql.Connection) -> None:
+    """Add columns that the table of an earlier release lacks; they are empty for its jobs."""
+    there = {column["name"] for column in sql.inspect(connection).get_columns(JOBS.name)}
+    for column in JOBS.columns:
+        if column.name not in there:
+            kind = column.type.compile(connection.dialect)
+            connection.execute(sql.text(f"ALTER TABLE {JOBS.name} ADD COLUMN {column.name} {kind}"))
+
+
+def _under(lease: int | None) -> sql.ColumnElement[bool]:
+    """Whether a job is still under ``lease``."""
+    return JOBS.c.lease.is_not_distinct_from(lease)
+
+
+def read_job(row: dict[str, Any]) -> Job:
+    """A job from its row."""
     kind, limits = row.pop("kind"), row["key_limits"]
     row["key_limits"] = None if limits is None else KeyLimits.model_validate_json(limits)
-    return Job(**{**row, "state": JobState(row["state"]), "options": read_options(kind, row["options"])})
+    options, knows_options = read_options(kind, row["options"])
+    return Job(**{**row, "state": JobState(row["state"]), "options": options}, knows_options=knows_options)
 
 
 _DRIVER = "postgresql+psycopg://"
@@ -220,13 +257,6 @@ def open_ledger(settings: Settings, clock: Callable[[], float]) -> Ledger:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Ledger(sqlite_engine(settings.state_dir / "jobs.sqlite"), clock)
     return Ledger(sql.create_engine(postgres_address(settings), pool_pre_ping=True), clock)
-
-
-def workflows_url(settings: Settings) -> str:
-    """Address of the workflow engine's database."""
-    if settings.jobs_database_url is None:
-        return f"sqlite:///{settings.state_dir / 'workflows.sqlite'}"
-    return settings.jobs_database_url.get_secret_value()
 
 
 def postgres_address(settings: Settings) -> str:

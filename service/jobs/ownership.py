@@ -1,8 +1,9 @@
 """Locks that a service holds while it works on jobs: on its state folder, its spool and its PostgreSQL database.
 
-A second service would mistake running jobs for orphaned ones: dbos names an executor by an id and, as it starts, takes
-up whatever that id had begun, whether or not the executor still lives. Two services on one folder would also run jobs
-twice or delete each other's files.
+A second service on one state folder would mistake running jobs for orphaned ones: dbos names an executor by an id and,
+as it starts, takes up whatever that id had begun, whether or not the executor still lives. The locks on PostgreSQL and
+on its spool are shared by all services that hold leases; releases without leases held them alone, and still keep out
+of each other's way by them.
 """
 
 import fcntl
@@ -30,17 +31,18 @@ class StateLock:
     Args:
         folder: made for this user alone if it does not exist.
         setting: name of the setting that gives the folder.
+        shared: whether others may hold it too, who share it.
 
     Raises:
         StateLockedError: another process holds it.
         OSError: the folder cannot be written to.
     """
 
-    def __init__(self, folder: Path, setting: str) -> None:
+    def __init__(self, folder: Path, setting: str, *, shared: bool = False) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
             os.close(self._file)
             raise StateLockedError(f"another process uses {folder}: give this one its own {setting}") from None
@@ -65,27 +67,29 @@ CONNECT_ARGUMENTS: Final = {
 
 
 class DatabaseLock:
-    """An advisory lock of PostgreSQL, held until :meth:`release` or the end of its connection.
+    """A share of an advisory lock of PostgreSQL, held until :meth:`release` or the end of its connection.
 
     Args:
         url: the database's SQLAlchemy address.
 
     Raises:
-        StateLockedError: another service holds it.
+        StateLockedError: a service of a release without leases holds it alone.
         SQLAlchemyError: the database cannot be used.
     """
 
     def __init__(self, url: str) -> None:
         self._engine = sql.create_engine(url, poolclass=NullPool, connect_args=CONNECT_ARGUMENTS)
         self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if not self._connection.scalar(sql.select(sql.func.pg_try_advisory_lock(LOCK))):
+        if not self._connection.scalar(sql.select(sql.func.pg_try_advisory_lock_shared(LOCK))):
             self._connection.close()
-            raise StateLockedError("another service works on the jobs of EMOSERVE_JOBS_DATABASE_URL: this one waits")
+            raise StateLockedError(
+                "a service of an earlier release works on the jobs of EMOSERVE_JOBS_DATABASE_URL: this one waits"
+            )
 
     def is_held(self) -> bool:
         """Whether the connection, and so the lock, still exists."""
         try:
-            return self._connection.scalar(sql.select(1)) == 1
+            return bool(self._connection.exec_driver_sql("SELECT 1").scalar() == 1)
         except SQLAlchemyError:
             return False
 
@@ -116,7 +120,8 @@ class Ownership:
                 held.callback(lock.release)
                 self._checks.append(lock.is_held)
             if settings.spool_dir is not None:
-                held.callback(StateLock(settings.spool_dir, "EMOSERVE_SPOOL_DIR").release)
+                shared = settings.jobs_database_url is not None
+                held.callback(StateLock(settings.spool_dir, "EMOSERVE_SPOOL_DIR", shared=shared).release)
             self._held = held.pop_all()
 
     def is_whole(self) -> bool:

@@ -1,7 +1,7 @@
 """Start and stop of jobs. Jobs open after everything else, so that the service is ready without waiting for them.
 
-Where several services share a database, folder or spool, one works on the jobs. The others stand by: they try every
-few seconds, and continue where the first one stopped.
+Where several services share a folder, or a database with one of a release without leases, one works on the jobs. The
+others stand by: they try every few seconds, and continue where the first one stopped.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class JobPlace:
                 self._obstacle = STANDING_BY
                 self._closing.wait(STANDBY_S)
             else:
-                is_late = self._obstacle is not None and self._settings.jobs_database_url is not None
+                is_late = self._obstacle == STANDING_BY and self._settings.jobs_database_url is not None
                 return not (is_late and self._closing.wait(GRACE_S))
         return False
 

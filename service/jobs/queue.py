@@ -46,6 +46,12 @@ class JobQueue:
         return self._free
 
     @property
+    def unclaimed(self) -> int:
+        """Number of free places that no job waits for or comes for."""
+        with self._lock:
+            return max(self._free - len(self._waiting) - len(self._coming), 0)
+
+    @property
     def waiting(self) -> int:
         """Number of jobs that wait for a place."""
         return len(self._waiting)

@@ -8,8 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.jobs.cipher import SpoolDamagedError, new_key
 from service.jobs.codec import encode
 from service.jobs.database import Patience
-from service.jobs.files import PartFiles, has_this_shape, mark_shape
-from service.jobs.job import ENDED, LAST, MORE, Job, JobState
+from service.jobs.files import PartFiles, has_this_shape, mark_shape, unmark_shape
+from service.jobs.job import ENDED, LAST, MORE, Job, JobState, step_text
 from service.jobs.keys import KeyWrap
 from service.jobs.ledger import Ledger
 from service.jobs.live import Abandoned, LiveJob, LiveJobs
@@ -71,18 +71,18 @@ class JobRunner:
         self._live = LiveJobs()
         self._patiently = Patience(self._live.stopping, Abandoned)
 
-    def parts(self, handle: str) -> tuple[str, ...]:
+    def parts(self, handle: str, lease: int | None = None) -> tuple[str, ...]:
         """Names of a job's parts in order, ``ANSWER`` last; none if this service cannot do the job."""
-        return self._patiently(lambda: self._parts(handle))
+        return self._patiently(lambda: self._parts(handle, lease))
 
-    def step(self, handle: str, part: str, number: int) -> str:
+    def step(self, handle: str, part: str, number: int, lease: int | None = None) -> str:
         """Run a step and return its outcome: ``MORE``, ``LAST`` or ``ENDED``.
 
         Raises:
-            Abandoned: the service stops.
+            Abandoned: the service stops, or the job is no longer under ``lease``.
         """
         live = self._live.enter(handle)
-        word = self._patiently(lambda: self._step(handle, live, part, number))
+        word = self._patiently(lambda: self._step(handle, live, part, number, lease))
         if word == LAST:
             live.let_go()
         if word == ENDED:
@@ -106,22 +106,30 @@ class JobRunner:
         """Stop all running segments; False if some still run after ``timeout_s``."""
         return self._live.stop(timeout_s)
 
-    def _parts(self, handle: str) -> tuple[str, ...]:
+    def give_up(self, job: Job) -> None:
+        """Fail a job that was begun so often that it may be what ends processes."""
+        self._fail(job, InternalError())
+
+    def _parts(self, handle: str, lease: int | None) -> tuple[str, ...]:
         job = self._ledger.find(handle)
-        if job is None:
+        if job is None or job.lease != lease:
             return ()
         try:
+            if not job.knows_options:
+                raise Unavailable("This release does not know all options of the job.")
             return (*self._plans.parts(job.options), ANSWER)
         except Problem as problem:
             self._fail(job, problem)
             return ()
 
-    def _step(self, handle: str, live: LiveJob, part: str, number: int) -> str:
+    def _step(self, handle: str, live: LiveJob, part: str, number: int, lease: int | None) -> str:
         tries = 0
         while True:
             job = self._ledger.find(handle)
             if job is None or job.state.is_final:
                 return ENDED
+            if job.lease != lease:
+                raise Abandoned
             try:
                 self._waits.enter(job, live)
                 return self._attempt(job, live, part, number)
@@ -147,20 +155,20 @@ class JobRunner:
                 raise Abandoned
 
     def _attempt(self, job: Job, live: LiveJob, part: str, number: int) -> str:
-        spool = self._spool.open_job(job.handle, self._keys.unwrap(job.job_key, job.handle))
-        if part != ANSWER and self._patiently(lambda: self._ledger.start(job.handle)):
+        spool = self._spool.open_job(job.handle, self._keys.unwrap(job.job_key, job.handle), job.lease)
+        if part != ANSWER and self._patiently(lambda: self._ledger.start(job.handle, job.lease)):
             self._metrics.changed()
         if live.position != (part, number) and not has_this_shape(spool):
             is_over = self._redo(job, live, spool, part, number)
             mark_shape(spool)
             if is_over:
+                self._note(job, part, number, Segment({}, None, 1.0))
                 return LAST
         if part == ANSWER:
             return self._answer(job, spool)
         began_s = time.monotonic()
         segment = self._segment(job, live, spool, part, number)
-        progress = self._progress(job, part, segment.share)
-        self._patiently(lambda: self._ledger.note_progress(job.handle, progress))
+        self._note(job, part, number, segment)
         charged_s = segment.media_s if part == CHARGED_PARTS[job.kind] else 0.0
         live.owed_s += charged_s
         self._metrics.segment(part, time.monotonic() - began_s, charged_s)
@@ -172,6 +180,7 @@ class JobRunner:
         Returns:
             Whether the part turned out to be over before that segment.
         """
+        unmark_shape(spool)
         for name in self._plans.parts(job.options):
             PartFiles(spool, name).clear()
             done, is_over = 0, False
@@ -207,33 +216,47 @@ class JobRunner:
         answer = self._plans.join(job.options, spool)
         result = encode(answer)
         key = new_key()
-        self._spool.open_job(job.handle, key).store(RESULT, result)
+        self._spool.open_job(job.handle, key, job.lease).store(RESULT, result)
         result_key = self._keys.wrap(key, job.handle)
-        if not self._patiently(lambda: self._succeed(job.handle, result_key)):
+        if not self._patiently(lambda: self._succeed(job, result_key)):
             return ENDED
-        self._spool.destroy(job.handle, keep=RESULT)
+        self._spool.destroy(job.handle, keep=RESULT, lease=job.lease)
         self._metrics.answered(answer)
         self._metrics.finished(JobState.SUCCEEDED)
         return LAST
 
-    def _succeed(self, handle: str, result_key: bytes) -> bool:
+    def _succeed(self, job: Job, result_key: bytes) -> bool:
         """Mark a job as succeeded; also True where an earlier call did so and its answer was lost."""
-        if self._ledger.succeed(handle, result_key):
+        if self._ledger.succeed(job.handle, result_key, job.lease):
             return True
-        job = self._ledger.find(handle)
-        return job is not None and job.result_key == result_key
+        now = self._ledger.find(job.handle)
+        return now is not None and now.result_key == result_key
 
     def _clear(self, handle: str) -> None:
-        """Delete files written while the job was being cancelled; a result stays."""
+        """Delete files written while the job was being cancelled; a result stays, and so does what moved elsewhere."""
         job = self._ledger.find(handle)
-        if job is None or job.result_key is None:
+        if job is None or (job.state.is_final and job.result_key is None):
             self._spool.destroy(handle)
 
     def _fail(self, job: Job, problem: Problem) -> str:
-        if self._patiently(lambda: self._ledger.fail(job.handle, problem.code)):
+        if self._patiently(lambda: self._ledger.fail(job.handle, problem.code, job.lease)):
             self._spool.destroy(job.handle)
             self._metrics.finished(JobState.FAILED)
         return ENDED
+
+    def _note(self, job: Job, part: str, number: int, segment: Segment) -> None:
+        """Write down in the ledger that a segment is done.
+
+        Raises:
+            Abandoned: the job is no longer under its lease.
+        """
+        names = (*self._plans.parts(job.options), ANSWER)
+        after = (part, number + 1) if not segment.last else (names[names.index(part) + 1], 0)
+        progress, text = self._progress(job, part, segment.share), step_text(*after)
+        if not self._patiently(lambda: self._ledger.note_step(job.handle, progress, text, job.lease)):
+            now = self._patiently(lambda: self._ledger.find(job.handle))
+            if now is not None and now.lease != job.lease:
+                raise Abandoned
 
     def _progress(self, job: Job, part: str, share: float) -> float:
         parts = self._plans.parts(job.options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,9 +43,9 @@ class Spool:
         if shutil.disk_usage(self._folder).free < size_bytes + RESERVE_BYTES:
             raise NoSpace
 
-    def open_job(self, handle: str, key: bytes) -> JobSpool:
-        """The files of one job."""
-        return JobSpool(self._folder / handle, key)
+    def open_job(self, handle: str, key: bytes, lease: int | None = None) -> JobSpool:
+        """The files of one job, as the holder of its ``lease`` sees them."""
+        return JobSpool(self._folder / handle, key, lease)
 
     def create_job(self, handle: str, key: bytes) -> JobSpool:
         """Make the folder of a new job. Raises NoSpace if the disk is full."""
@@ -52,16 +53,33 @@ class Spool:
             (self._folder / handle).mkdir(mode=0o700)
         return self.open_job(handle, key)
 
-    def destroy(self, handle: str, *, keep: str | None = None) -> None:
-        """Delete the files of a job, or all but ``keep``."""
+    def destroy(self, handle: str, *, keep: str | None = None, lease: int | None = None) -> None:
+        """Delete the files of a job, or all but ``keep`` as the holder of ``lease`` wrote it."""
         folder = self._folder / handle
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
             return
+        kept = _file_name(keep, lease)
         with contextlib.suppress(FileNotFoundError):
             for path in folder.iterdir():
-                if path.name != keep:
+                if path.name != kept:
                     path.unlink(missing_ok=True)
+
+    def is_older(self, handle: str, than_s: float) -> bool:
+        """Whether nothing of a job's folder was written after ``than_s``, seconds since the Unix epoch."""
+        folder = self._folder / handle
+        try:
+            return all(path.stat().st_mtime <= than_s for path in (folder, *folder.iterdir()))
+        except FileNotFoundError:  # changed just now
+            return False
+
+    def token(self) -> str:
+        """A random text that whoever has this very folder reads, made by the first who asks."""
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(self._folder / "token", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(16))
+        return (self._folder / "token").read_text()
 
     def handles(self) -> list[str]:
         """Handles of the jobs that have a folder."""
@@ -103,12 +121,24 @@ class Ballast:
             self._path.unlink(missing_ok=True)
 
 
-class JobSpool:
-    """The files of one job."""
+def _file_name(name: str, lease: int | None) -> str:
+    return name if lease is None else f"{name}~{lease}"
 
-    def __init__(self, folder: Path, key: bytes) -> None:
+
+class JobSpool:
+    """The files of one job.
+
+    With a lease, every file is written under a name of that lease, and read from the newest lease that wrote it. A
+    holder that has lost its lease without noticing overwrites and deletes nothing therefore.
+
+    Attributes:
+        lease: number of the lease; None where one process works on all jobs.
+    """
+
+    def __init__(self, folder: Path, key: bytes, lease: int | None = None) -> None:
         self._folder = folder
         self._key = key
+        self.lease = lease
 
     def write_upload(self) -> EncryptedWriter:
         """Open the file of the upload for writing. Raises NoSpace if the disk is full."""
@@ -117,7 +147,7 @@ class JobSpool:
 
     def open(self, name: str) -> EncryptedReader:
         """Open a file for reading. Raises SpoolDamagedError if it is missing or damaged."""
-        return EncryptedReader(self._folder / name, self._key)
+        return EncryptedReader(self._folder / _file_name(name, self.written_by(name) or None), self._key, name)
 
     def read(self, name: str) -> bytes:
         """The whole content of a file. Raises SpoolDamagedError if it is missing or damaged."""
@@ -130,22 +160,30 @@ class JobSpool:
         Raises:
             NoSpace: the disk is full.
         """
-        unfinished = self._folder / f"{name}.new"
+        path = self._folder / _file_name(name, self.lease)
+        unfinished = path.with_name(f"{path.name}.new")
         with no_space():
             unfinished.unlink(missing_ok=True)
             with EncryptedWriter(unfinished, self._key, name) as writer:
                 writer.write(content)
                 writer.finish()
-            unfinished.replace(self._folder / name)
+            unfinished.replace(path)
             _sync_folder(self._folder)
 
     def has(self, name: str) -> bool:
         """Whether the file exists."""
-        return (self._folder / name).exists()
+        return self.written_by(name) is not None
+
+    def written_by(self, name: str) -> int | None:
+        """Newest lease up to this one under which the file was written, 0 where it was none; None without the file."""
+        for lease in range(self.lease or 0, -1, -1):
+            if (self._folder / _file_name(name, lease or None)).exists():
+                return lease
+        return None
 
     def remove(self, name: str) -> None:
-        """Delete a file, if it exists."""
-        (self._folder / name).unlink(missing_ok=True)
+        """Delete a file, if it exists and was written under this lease."""
+        (self._folder / _file_name(name, self.lease)).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class Sweeper:
         give_up: called with the handle of a job that took too long.
         forget: called with the handle of a job whose row is about to be deleted.
         after: called after every sweep.
+        upload_s: seconds that an upload to another process may take, where several share the spool; None where none do.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Sweeper:
         give_up: Callable[[str], None],
         forget: Callable[[str], None],
         after: Callable[[], None],
+        upload_s: float | None = None,
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -45,6 +47,7 @@ class Sweeper:
         self._give_up = give_up
         self._forget = forget
         self._after = after
+        self._upload_s = upload_s
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -70,10 +73,13 @@ class Sweeper:
         jobs = {job.handle: job for job in self._ledger.all()}
         for handle in self._spool.handles():
             job = jobs.get(handle)
-            if job is None or (job.state.is_final and job.result_key is None):
+            if job is None:
+                if self._upload_s is None or self._spool.is_older(handle, self._clock() - 2 * self._upload_s):
+                    self._spool.destroy(handle)
+            elif job.state.is_final and job.result_key is None:
                 self._spool.destroy(handle)
             elif job.state.is_final:
-                self._spool.destroy(handle, keep=RESULT)
+                self._spool.destroy(handle, keep=RESULT, lease=job.lease)
 
     def _look(self, job: Job, now_s: float) -> None:
         if not job.state.is_final:

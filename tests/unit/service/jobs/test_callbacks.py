@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from emoserve_client import WebhookInvalid, read_webhook
+from sqlalchemy.exc import OperationalError
 
-from service.jobs.callbacks import WAITS_S, Callbacks, notice, signed_headers
+from service.jobs.callbacks import HOLD_S, WAITS_S, Callbacks, notice, signed_headers
 from service.jobs.job import Job, JobState
 from service.jobs.ledger import Ledger, sqlite_engine
 from service.jobs.outgoing import AddressRefusedError, Target
@@ -111,6 +112,32 @@ def test_a_job_tells_of_its_end_once(ledger: Ledger, clock: Clock) -> None:
     found = ledger.find("one")
     assert found is not None
     assert found.callback is None
+
+
+def test_of_two_services_one_tells(ledger: Ledger, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other looks while the first is sending, and takes over where it has not noted the end for a minute."""
+    seen: list[str] = []
+    other = Receiver()
+    second, _ = callbacks(ledger, clock, other)
+
+    def slow(*arguments: Any) -> int:
+        seen.append("first")
+        second.look()
+        monkeypatch.setattr(ledger, "end_callback", lost)
+        return 204
+
+    def lost(_handle: str) -> None:
+        raise OperationalError("", {}, Exception())
+
+    first, _ = callbacks(ledger, clock, slow)  # type: ignore[arg-type]
+    end(ledger, add(ledger))
+    first.look()
+    assert (seen, other.seen) == (["first"], [])
+    monkeypatch.undo()
+    clock.now += HOLD_S
+    second.look()
+    first.look()
+    assert (seen, len(other.seen)) == (["first"], 1)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +256,7 @@ def test_the_client_tells_true_notices_from_others() -> None:
 
 def test_a_job_of_an_earlier_release_tells_nobody(ledger: Ledger, clock: Clock) -> None:
     end(ledger, add(ledger, callback=None))
-    assert ledger.due_callbacks(10) == []
+    assert ledger.take_due_callbacks(10, 60.0) == []
     job = ledger.find("one")
     assert job is not None
     assert replace(job, callback=None) == job

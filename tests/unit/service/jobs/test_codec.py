@@ -81,4 +81,7 @@ def test_arrays_of_objects_are_never_loaded():
     ],
 )
 def test_options_survive(kind, options):
-    assert read_options(kind, options_text(options)) == options
+    assert read_options(kind, options_text(options)) == (options, True)
+    text = options_text(options)
+    assert read_options(kind, text.replace("{", '{"of_a_newer_release": null, ', 1)) == (options, True)
+    assert read_options(kind, text.replace("{", '{"of_a_newer_release": 0.5, ', 1)) == (options, False)

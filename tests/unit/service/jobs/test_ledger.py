@@ -173,7 +173,7 @@ def test_a_first_start_stays(ledger, clock):
     ledger.start("job")
     clock.now += 50
     ledger.start("job")
-    ledger.note_progress("job", 0.25)
+    assert ledger.note_step("job", 0.25, "speech 1")
     assert (ledger.find("job").started_s, ledger.find("job").progress) == (1000.0, 0.25)
 
 
@@ -282,3 +282,14 @@ def test_files_that_belong_to_no_job_go_at_the_start(ledger, sweep):
     assert spool.open_job("waiting", b"k" * 32).has("upload")
     assert not spool.open_job("done", b"k" * 32).has("upload")
     assert spool.open_job("done", b"k" * 32).has(RESULT)
+
+
+def test_uploads_to_another_service_stay_until_they_are_too_old(ledger, tmp_path):
+    spool = Spool(tmp_path / "spool")
+    spool.create_job("arriving", b"k" * 32).store("upload", b"content")
+    begun_s = (tmp_path / "spool" / "arriving" / "upload").stat().st_mtime
+    nothing = {"give_up": lambda _handle: None, "forget": lambda _handle: None, "after": lambda: None}
+    for late_s, left in ((0.0, ["arriving"]), (199.0, ["arriving"]), (201.0, [])):
+        clock = Clock(begun_s + late_s)
+        Sweeper(ledger, spool, clock, 100.0, 1000.0, **nothing, upload_s=100.0).sweep_folders()
+        assert spool.handles() == left

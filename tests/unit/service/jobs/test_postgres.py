@@ -1,14 +1,16 @@
-"""Jobs in PostgreSQL: the same ledger and engine, and a job that goes on after a kill."""
+"""Jobs in PostgreSQL: they go on after kills, outages and restores, in one service or in several."""
 
+import base64
 import json
-import os
 import random
 import shutil
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -20,66 +22,25 @@ from sqlalchemy.pool import NullPool
 from service.cli.check_jobs import job_checks
 from service.cli.check_result import Check
 from service.jobs.job import cursor_of, read_cursor
+from service.jobs.leases import LEASE_S
 from service.jobs.ledger import open_ledger
 from service.settings import Settings
 from tests.plain_wav import wav
 from tests.support.clock import Clock
 from tests.support.job_program import JobProgram
+from tests.support.patience import wait_until
+from tests.support.postgres import Cluster, programs, running_cluster
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 from tests.unit.service.jobs.test_ledger import make
 from tests.unit.service.jobs.test_long_audio import talk
 
-DEBIAN = Path("/usr/lib/postgresql")
-USER = "postgres"
-
-
-def programs() -> Path:
-    """Folder of initdb and pg_ctl, or a loud skip."""
-    folders = sorted(DEBIAN.glob("*/bin"), reverse=True)
-    if found := shutil.which("initdb"):
-        folders.append(Path(found).resolve().parent)
-    if not folders:
-        pytest.skip("PostgreSQL is not installed (no initdb on the path or in /usr/lib/postgresql)")
-    return folders[0]
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A cluster of its own, on a socket in a temporary folder."""
-
-    url: str
-    stop: Callable[[], None]
-    start: Callable[[], None]
+SECRET = "whsec_" + base64.b64encode(b"s" * 24).decode()
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    folder = programs()
-    place = Path(subprocess.check_output(["mktemp", "-d", "/tmp/pg.XXXXXX"], text=True).strip())  # sockets: short path
-    as_user = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
-    if as_user:
-        if shutil.which("runuser") is None:
-            pytest.skip("PostgreSQL does not run as root, and there is no runuser")
-        shutil.chown(place, USER)
-
-    def run(program: str, *arguments: str) -> None:
-        subprocess.run([*as_user, folder / program, *arguments], check=True, capture_output=True, cwd="/", timeout=60)
-
-    def start() -> None:
-        options = f"-k {place} -c listen_addresses= -c fsync=off"
-        run("pg_ctl", "-D", str(place / "data"), "-o", options, "-l", str(place / "log"), "-w", "start")
-
-    def stop() -> None:
-        run("pg_ctl", "-D", str(place / "data"), "-m", "immediate", "-w", "stop")
-
-    try:
-        run("initdb", "-D", str(place / "data"), "-U", USER, "-A", "trust", "--no-sync")
-        start()
-        yield Cluster(f"postgresql://{USER}@/postgres?host={place}", stop, start)
-    finally:
-        if (place / "data" / "postmaster.pid").exists():
-            stop()
-        shutil.rmtree(place, ignore_errors=True)
+    with running_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -170,32 +131,39 @@ def submit_slow(program: JobProgram) -> tuple[str, bytes]:
     return address, direct
 
 
-def test_of_two_services_on_one_database_one_works_and_the_other_takes_over(
+def team(tmp_path: Path, models: str, settings: dict[str, str], count: int) -> list[JobProgram]:
+    """Services that share database and spool, each with a state folder of its own."""
+    folders = [tmp_path / f"service-{number}" for number in range(count)]
+    for folder in folders:
+        folder.mkdir()
+    return [JobProgram(folder / "state", models, settings) for folder in folders]
+
+
+def test_of_two_services_on_one_database_each_tells_of_all_jobs_and_takes_over(
     cluster: Cluster, models: str, settings: dict[str, str], tmp_path: Path
 ) -> None:
-    first = JobProgram(tmp_path / "first" / "state", models, settings)
-    second = JobProgram(tmp_path / "second" / "state", models, settings)
-    (tmp_path / "first").mkdir()
-    (tmp_path / "second").mkdir()
-    with first:
-        second.start_without_jobs()
-        try:
-            second.wait(lambda: "jobs stand by" in second.log_path.read_text())
-            address, direct = submit_slow(first)
-            answer = httpx.get(second.url + address)
-            assert (answer.status_code, answer.json()["code"]) == (503, "jobs_unavailable")
-            assert int(answer.headers["retry-after"]) >= 1
-            assert httpx.get(f"{second.url}/v2/health/ready").status_code == 200
-            assert first.state(address)["state"] == "running"
-            first.kill()
-            second.wait(lambda: httpx.get(second.url + address).status_code == 200)
-            assert second.finished(address)["state"] == "succeeded"
-            assert second.result(address).content == direct
-        finally:
-            second.kill()
+    services = team(tmp_path, models, settings, 2)
+    with services[0], services[1]:
+        address, direct = submit_slow(services[0])
+        name, _ = newest_lease(cluster)
+        services.sort(key=lambda service: (service.state_dir / "holder").read_text() != name)
+        holder, other = services
+        assert other.state(address)["state"] == "running"
+        answer = httpx.get(f"{other.url}{address}/result")
+        assert (answer.status_code, answer.json()["code"]) == (409, "job_not_ready")
+        holder.kill()
+        assert other.finished(address)["state"] == "succeeded"
+        assert other.result(address).content == direct
+        wait_until(lambda: [path.name for path in (tmp_path / "spool").glob("*/*")] == ["result~2"])
+    assert newest_lease(cluster)[1] == 2
+
+
+def newest_lease(cluster: Cluster) -> tuple[str, int]:
+    """Who took the newest job last, and how often it was taken."""
     with sql.create_engine(cluster.url.replace("postgresql", "postgresql+psycopg", 1)).connect() as connection:
-        steps = connection.execute(sql.text("SELECT workflow_uuid, function_name FROM dbos.operation_outputs")).all()
-    assert len(set(steps)) == len(steps)  # no step was done by both
+        asked = sql.text("SELECT holder, lease FROM emoserve_jobs ORDER BY created_s DESC LIMIT 1")
+        name, lease = connection.execute(asked).one()
+    return name, lease
 
 
 def test_jobs_go_on_when_their_database_comes_back(
@@ -256,6 +224,71 @@ def test_connections_that_end_again_and_again_end_no_job(
         log = program.log_path.read_text()
         assert "a job failed" not in log
         assert "unexpected error" not in log
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_twenty_jobs_of_three_services_that_are_killed_stopped_and_stalled(
+    models: str, settings: dict[str, str], tmp_path: Path
+) -> None:
+    """Every job ends once, with the same result and one notice, whoever worked on it."""
+    chance, body, pause = random.Random(17), wav(talk(60.0)), threading.Event()
+    with receiving() as (port, told):
+        to = {"CALLBACK_HOSTS": f'["127.0.0.1:{port}"]', "CALLBACK_HTTP": "true", "CALLBACK_SECRETS": f'["{SECRET}"]'}
+        services = team(tmp_path, models, settings | to | {"CALLBACK_NETWORKS": '["127.0.0.0/8"]'}, 3)
+        with services[0], services[1], services[2]:
+            url, key = f"{services[0].url}/v1/audio/emotion?hop_s=0.05", {"x-request-id": "same"}
+            direct = httpx.post(url, content=body, headers=key, timeout=60).content
+            asked = {"hop_s": "0.05", "callback": f"http://127.0.0.1:{port}/"}
+            addresses = []
+            for number in range(20):
+                addresses.append(services[number % 3].submit("audio-emotion", body, **asked))
+                victim = services[chance.randrange(3)]
+                pause.wait(chance.uniform(0, 3))
+                match number % 4:
+                    case 0 | 2:
+                        victim.kill()
+                        victim.start()
+                    case 1:
+                        victim.stop()
+                        victim.start()
+                    case _:
+                        assert victim.process is not None
+                        victim.process.send_signal(signal.SIGSTOP)
+                        pause.wait(LEASE_S + chance.uniform(1, 4))
+                        victim.process.send_signal(signal.SIGCONT)
+            for number, address in enumerate(addresses):
+                assert services[0].finished(address)["state"] == "succeeded", number
+                for service in services:
+                    assert service.result(address).content == direct
+            wait_until(lambda: len(set(told)) == len(addresses))
+            wait_until(lambda: len(list((tmp_path / "spool").glob("*/result~*"))) == len(addresses))
+        assert "a job failed" not in "".join(service.log_path.read_text() for service in services)
+
+
+@contextmanager
+def receiving() -> Iterator[tuple[int, list[str]]]:
+    """A receiver of notices: its port, and the ids of those that came."""
+    told: list[str] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            told.append(self.headers["webhook-id"])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port, told
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.mark.long

@@ -154,7 +154,7 @@ def test_no_error_of_the_database_ends_a_job(scene: Callable[..., Scene], monkey
 
         return call
 
-    for name in ("find", "start", "note_progress", "succeed", "fail"):
+    for name in ("find", "start", "note_step", "succeed", "fail"):
         monkeypatch.setattr(one.ledger, name, unreliable(getattr(one.ledger, name)))
     one.conduct()
     one.is_clean()
@@ -171,14 +171,14 @@ def test_no_error_of_the_database_ends_a_job(scene: Callable[..., Scene], monkey
 def test_a_job_that_failed_is_told_from_a_database_that_did(scene: Callable[..., Scene], monkeypatch, caplog) -> None:
     one = scene()
     monkeypatch.setattr(database, "FIRST_WAIT_S", 0.0)
-    failures, real = itertools.count(), one.ledger.note_progress
+    failures, real = itertools.count(), one.ledger.note_step
 
-    def note_progress(*arguments: Any) -> None:
+    def note_step(*arguments: Any) -> bool:
         if next(failures) == 0:
             raise OperationalError("", {}, Exception())
-        real(*arguments)
+        return real(*arguments)
 
-    monkeypatch.setattr(one.ledger, "note_progress", note_progress)
+    monkeypatch.setattr(one.ledger, "note_step", note_step)
     one.conduct()
     messages = [record.message for record in caplog.records]
     assert "a job waits for its database" in messages

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from service.jobs import files
 from service.jobs import spool as module
 from service.jobs.cipher import SpoolDamagedError
 from service.jobs.files import PartFiles
@@ -115,3 +116,49 @@ def test_a_state_folder_is_one_services(tmp_path):
         StateLock(tmp_path / "state", "EMOSERVE_STATE_DIR")
     lock.release()
     StateLock(tmp_path / "state", "EMOSERVE_STATE_DIR").release()
+
+
+def test_the_newest_lease_goes_before_and_nobody_touches_what_another_wrote(spool):
+    spool.create_job("job", KEY).store("part-0", b"of nobody's lease")
+    first, second = (spool.open_job("job", KEY, lease) for lease in (1, 2))
+    assert first.read("part-0") == second.read("part-0") == b"of nobody's lease"
+    second.store("part-0", b"second")
+    first.store("part-0", b"first")  # it has lost the job, and does not know
+    assert (first.read("part-0"), second.read("part-0")) == (b"first", b"second")
+    assert spool.open_job("job", KEY, 3).read("part-0") == b"second"
+    first.remove("part-0")
+    assert (first.read("part-0"), second.read("part-0")) == (b"of nobody's lease", b"second")
+    spool.destroy("job", keep="part-0", lease=2)
+    assert [second.written_by("part-0"), first.written_by("part-0")] == [2, None]
+
+
+def test_a_record_behind_the_end_by_a_lost_lease_is_none(spool):
+    spool.create_job("job", KEY)
+    first, second = (PartFiles(spool.open_job("job", KEY, lease), "speech") for lease in (1, 2))
+    for number in range(3):
+        first.store(number, {"by": 1, "number": number}, {})
+    for number in (1, 2):
+        second.store(number, {"by": 2, "number": number}, {})
+    first.store(3, {"by": 1, "number": 3}, {})
+    assert [(one["by"], one["number"]) for one in second.records()] == [(1, 0), (2, 1), (2, 2)]
+
+
+def test_two_shapes_write_side_by_side(spool, monkeypatch):
+    spool.create_job("job", KEY)
+    old, new = spool.open_job("job", KEY, 1), spool.open_job("job", KEY, 2)
+    PartFiles(old, "speech").store(0, {"shape": "old"}, {})
+    files.mark_shape(old)
+    assert files.has_this_shape(new)
+    monkeypatch.setattr(files, "SHAPE", "new")
+    assert not files.has_this_shape(new)
+    files.unmark_shape(new)
+    PartFiles(new, "speech").store(0, {"shape": "new"}, {})
+    monkeypatch.undo()
+    third = spool.open_job("job", KEY, 3)
+    assert not files.has_this_shape(third)  # the second was not done with it
+    assert list(PartFiles(third, "speech").records()) == [{"shape": "old"}]
+
+
+def test_every_service_reads_the_same_token(spool, tmp_path):
+    assert spool.token() == Spool(tmp_path / "spool").token() != Spool(tmp_path / "other").token()
+    assert spool.handles() == []
