@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
+
 READY_TIMEOUT_S = 60.0
 GREETING = "Emoserve is ready on "
 
@@ -54,6 +56,12 @@ class Server:
         self.pid = self._process.pid
         self.port = int(address_of(self._process).rpartition(":")[2])
         self.ready_s = time.perf_counter() - began
+
+    def processor_s(self) -> float:
+        """Processor time of the service and its decoders until now, seconds."""
+        process = psutil.Process(self.pid)
+        spent = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        return sum(times.user + times.system for times in spent)
 
     def stop(self) -> None:
         """Ask the service to stop and wait for it."""
