@@ -102,11 +102,21 @@ def test_gpu_pods_ask_for_one_and_get_its_image() -> None:
     assert environment("overlays/gpu")["EMOSERVE_DEVICE"]["value"] == "cuda"
 
 
-@pytest.mark.parametrize("place", ["overlays/gpu", "overlays/jobs"])
-def test_what_is_there_once_is_not_scaled(place: str) -> None:
-    scaler = rendered(place)["HorizontalPodAutoscaler", "emoserve"]["spec"]
+def test_what_is_there_once_is_not_scaled() -> None:
+    scaler = rendered("overlays/gpu")["HorizontalPodAutoscaler", "emoserve"]["spec"]
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (1, 1)
-    assert rendered(place)["Deployment", "emoserve"]["spec"]["replicas"] == 1
+    assert rendered("overlays/gpu")["Deployment", "emoserve"]["spec"]["replicas"] == 1
+
+
+def test_pods_with_jobs_are_scaled_as_those_without() -> None:
+    for kind, field in (("HorizontalPodAutoscaler", "minReplicas"), ("Deployment", "replicas")):
+        numbers = [rendered(place)[kind, "emoserve"]["spec"].get(field) for place in ("base", "overlays/jobs")]
+        assert numbers[0] == numbers[1]
+    state = environment("overlays/jobs")["EMOSERVE_STATE_DIR"]["value"]
+    (container,) = pod("overlays/jobs")["containers"]
+    shared = {volume["name"] for volume in pod("overlays/jobs")["volumes"] if "persistentVolumeClaim" in volume}
+    for mount in container["volumeMounts"]:
+        assert not (mount["name"] in shared and f"{state}/".startswith(f"{mount['mountPath']}/"))
 
 
 def test_jobs_find_their_secrets_their_spool_and_their_database() -> None:
