@@ -5,8 +5,8 @@ import { drawArea, drawBands, drawKnown, drawLines, drawOutline, drawSegments, d
 import { clock, nearest, percent, signed } from "./numbers.js";
 import { moment, Plot } from "./plot.js";
 
-const UNKNOWN = "unknown";
-const SILENCE = "nobody speaks";
+export const UNKNOWN = "unknown";
+export const SILENCE = "nobody speaks";
 const PEAK_ROWS = 100;
 const BAND_NOTE = "Pale: where 95 % of refits of the model would put the curve. How people would rate the face differs by far more.";
 
@@ -154,7 +154,8 @@ function readerOf(moments, series, format, { sorted = false } = {}) {
   };
 }
 
-function tableOf(moments, series, format) {
+/** Reads the table of some series. */
+export function tableOf(moments, series, format) {
   return () => ({
     heads: ["Time", ...series.map(({ label }) => label)],
     rows: moments.centre.map((time, index) => [clock(time, 1), ...series.map(({ values }) =>
@@ -163,7 +164,7 @@ function tableOf(moments, series, format) {
 }
 
 /** Whether it is known that nobody speaks at a time. */
-function isSilent({ spoken }, time) {
+export function isSilent({ spoken }, time) {
   return Boolean(spoken) && !spoken.some(([start, end]) => start <= time && time <= end);
 }
 

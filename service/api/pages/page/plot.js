@@ -155,21 +155,18 @@ export class Plot {
   #key(event) {
     const { x, y, playhead } = this.options;
     const step = (this.options.step * (this.#shown.end - this.#shown.start)) / (x.end - x.start);
-    const moves = { ArrowLeft: -step, ArrowRight: step, PageUp: -10 * step, PageDown: 10 * step };
     const rows = y.rows?.length ?? 0;
     let { row } = this.#own;
-    let time = this.#time;
-    if (event.key in moves) time += moves[event.key];
-    else if (event.key === "Home") time = x.start;
-    else if (event.key === "End") time = x.end;
-    else if (rows && event.key === "ArrowUp") row -= 1;
+    const moved = movedBy(event.key, this.#time, step, x);
+    const time = moved ?? this.#time;
+    if (rows && event.key === "ArrowUp") row -= 1;
     else if (rows && event.key === "ArrowDown") row += 1;
     else if (event.key === " " && playhead) playhead.toggle();
     else if (event.key === "Escape") this.#readout.hidden = true;
-    else return;
+    else if (moved === null) return;
     event.preventDefault();
     if (event.key === " " || event.key === "Escape") return;
-    this.#go(Math.min(Math.max(time, x.start), x.end), Math.min(Math.max(row, 0), Math.max(rows - 1, 0)));
+    this.#go(time, Math.min(Math.max(row, 0), Math.max(rows - 1, 0)));
     this.#showReadout(this.#time, this.#own.row);
   }
 
@@ -296,6 +293,12 @@ function fitted(context, text, widthPx) {
   let short = text;
   while (short.length > 1 && context.measureText(`${short}…`).width > widthPx) short = short.slice(0, -1);
   return `${short}…`;
+}
+
+/** Where a key leads from a time, or null for keys that do not lead along. @param {{start: number, end: number}} bounds */
+export function movedBy(key, time, step, { start, end }) {
+  const moves = { ArrowLeft: time - step, ArrowRight: time + step, PageUp: time - 10 * step, PageDown: time + 10 * step, Home: start, End: end };
+  return key in moves ? Math.min(Math.max(moves[key], start), end) : null;
 }
 
 /** Title of a readout at a moment of the recording. */

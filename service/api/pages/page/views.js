@@ -1,6 +1,7 @@
 // Which summary and which plots an answer gets.
 
 import { affectChart, outlineChart, probabilityChart, segmentChart, shareChart, turnChart } from "./chart.js";
+import { circumplexChart } from "./circumplex.js";
 import { classColour } from "./colours.js";
 import { element } from "./dom.js";
 import { choice } from "./figure.js";
@@ -58,7 +59,8 @@ export function partialView({ kind, channel, labels, isFinal, timeline }, names,
   if (kind === "voice") {
     return gather([progressNote(["mix", null].includes(channel) ? null : `Channel: ${channel}.`)], [sound, ...voiceCharts({ timeline: known }, labels ?? [], shared)]);
   }
-  return gather([progressNote(isFinal ? null : "Values may change until all of the video was seen.")], [faceCurves(known, shared), confidenceCurve(known, shared), sound]);
+  const curves = [faceCurves(known, shared), pathOf("Arousal over valence of the face", affectSeries(known), shared), confidenceCurve(known, shared)];
+  return gather([progressNote(isFinal ? null : "Values may change until all of the video was seen.")], [...curves, sound]);
 }
 
 function progressNote(text) {
@@ -82,6 +84,7 @@ export function faceView(answer, outline, playhead, downloads, face, onFace) {
   const summary = [noticeList(flags), faceSummary(judged), audio?.probabilities ? voiceSummary(audio, "The voice sounds most like") : null, flagList(otherFlags(flags), judged.flag_spans), factList(media, models, answer.trained, judged.neutral)];
   const charts = [
     faceCurves(timeline, shared),
+    pathOf("Arousal over valence of the face", affectSeries(timeline), shared),
     confidenceCurve(timeline, shared),
     judged.action_units ? actionUnitMap({ units: judged.action_units, time: timeline.time_s, duration, playhead }) : null,
     isFirst && answer.attribution ? attributionMap({ attribution: answer.attribution, playhead }) : null,
@@ -104,6 +107,7 @@ function voiceCharts({ timeline, segments, voice_activity: activity, probabiliti
     classes.length && segments?.start_s.length ? segmentChart({ ...shared, segments, series: classesOf(segments) }) : null,
     classes.length ? probabilityChart({ ...shared, title: "Emotion of the voice", series: classes }) : null,
     affect.length ? affectChart({ ...shared, title: `${timeline.dominance ? "Arousal, valence and dominance" : "Arousal and valence"} of the voice`, series: affect }) : null,
+    pathOf("Arousal over valence of the voice", affect, shared),
     activity ? activityCurve(activity, shared) : timeline.speech ? speechCurve(timeline, shared) : null,
   ];
 }
@@ -117,6 +121,13 @@ function windowsOf({ start_s: start, end_s: end, confidence }, channels) {
 
 function faceCurves(timeline, shared) {
   return affectChart({ ...shared, title: "Arousal and valence of the face", series: affectSeries(timeline) });
+}
+
+/** Where both are known somewhere. */
+function pathOf(title, series, shared) {
+  const both = ["arousal", "valence"].map((name) => series.find(({ colourName }) => colourName === name));
+  const isKnown = both.every((one) => one?.values.some((value) => value !== null));
+  return isKnown ? circumplexChart({ ...shared, title, series: both }) : null;
 }
 
 function confidenceCurve(timeline, shared) {
