@@ -96,3 +96,12 @@ def nameless_controls(nodes: list[dict[str, Any]]) -> list[str]:
     shown = [node for node in nodes if not node.get("ignored") and node.get("role", {}).get("value") in _CONTROLS]
     assert len(shown) > 10
     return [node["role"]["value"] for node in shown if not node.get("name", {}).get("value")]
+
+
+def check_view(page: Page, view: str) -> None:
+    """Contrast, names in the accessibility tree, width and targets of what the page shows now."""
+    assert page.evaluate(CONTRAST) == [], view
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")
+    assert nameless_controls(tree["nodes"]) == [], view
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+    assert page.evaluate(SMALL_TARGETS) == [], view

@@ -25,12 +25,15 @@ export class Desk {
   #status = new Status();
   #plots = [];
   #current = null; // the recording at hand: its file, outline, job, and how to stop its analysis
-  #service = { hasFaces: true, limits: null, jobs: null };
-  #learning = Promise.resolve(); // what the service has and takes is being asked for
+  #service;
   #relearn;
 
-  /** @param {() => void} relearn asks the service anew what it has, after another key was entered */
-  constructor(relearn) {
+  /**
+   * @param {import("./service.js").Service} service
+   * @param {() => void} relearn asks the service anew what it has, after another key was entered
+   */
+  constructor(service, relearn) {
+    this.#service = service;
     this.#relearn = relearn;
   }
 
@@ -38,12 +41,6 @@ export class Desk {
   set jobList(list) { this.jobs = list; }
 
   get isEmpty() { return !this.#current; }
-
-  /** What the service has and takes: `hasFaces`, `limits` of a request, `jobs` (limits of a job, or null). */
-  know(service) { Object.assign(this.#service, service); }
-
-  /** No analysis begins before `learning` has settled, which calls `know` unless it fails. */
-  waitFor(learning) { this.#learning = learning.catch(() => {}); }
 
   /** Analyse another file. */
   async take(file) {
@@ -80,10 +77,41 @@ export class Desk {
     if (this.#current !== mine) return;
     byId("result").hidden = false;
     const kind = entry.job.kind === "video-affect" ? "face" : "voice";
-    const note = "Made from the result that the service keeps for now.";
-    const answer = JSON.parse(entry.answer);
-    const read = (accept, query) => readResult(entry.id, accept, query);
-    this.#present(kind, answer, mine, downloads(entry.file?.name ?? "result", entry.answer, partsOf(kind, answer), read, note));
+    this.#present({ kind, answer: JSON.parse(entry.answer), text: entry.answer, jobId: entry.id }, mine);
+  }
+
+  /** Show what came of one of several recordings. @param {import("./batch_row.js").BatchRow} row */
+  async open(row) {
+    hideProblem();
+    const mine = this.#begin(row.file, null, row.jobId);
+    byId("to-list").onclick = () => row.focus();
+    this.#title(`Result: ${row.file.name}`);
+    byId("result").hidden = false;
+    await this.#outline(mine);
+    if (this.#current !== mine) return;
+    this.#present(row, mine);
+    byId("result").scrollIntoView({ block: "start" });
+  }
+
+  /** Show something else than one recording. @param {import("./views.js").View} view @param {() => void} goBack to the list */
+  lay(title, view, goBack) {
+    this.clear();
+    byId("to-list").onclick = goBack;
+    this.#title(title);
+    this.#show(view);
+    byId("result").classList.add("wide");
+    byId("result").hidden = false;
+    byId("result-heading").focus({ preventScroll: true });
+    byId("result").scrollIntoView({ block: "start" });
+  }
+
+  /** Take everything away. Returns the recording that was there, with its `outcome` where it has one, or null where a job goes on with it. */
+  clear() {
+    const current = this.#current;
+    this.#begin(null, null);
+    this.#current = null;
+    byId("result").hidden = true;
+    return current?.file && (current.outcome || !current.jobId) ? current : null;
   }
 
   #begin(file, words, jobId = null) {
@@ -91,13 +119,22 @@ export class Desk {
     const mine = { file, outline: null, stop: new AbortController(), jobId };
     this.#current = mine;
     document.body.classList.add("has-recording");
-    byId("file-name").textContent = words;
-    byId("again").hidden = !file;
+    byId("result").classList.remove("wide");
+    if (words !== null) byId("file-name").textContent = words;
+    if (words !== null) byId("again").hidden = !file;
+    this.#title("");
     this.#status.end();
     this.#playhead.setDuration(0);
     showPlayer(file, this.#playhead);
     this.#show({ summary: [], charts: [], plots: [] });
     return mine;
+  }
+
+  /** A heading that is seen, with a way back to the list; without a title neither is needed. */
+  #title(text) {
+    byId("result-heading").textContent = text || "Result";
+    byId("result-heading").classList.toggle("unseen", !text);
+    byId("to-list").hidden = !text;
   }
 
   async #outline(mine) {
@@ -109,7 +146,7 @@ export class Desk {
   }
 
   async #run(mine, { outlined = Promise.resolve(), asJob = false, asKind = null } = {}) {
-    await this.#learning;
+    await this.#service.ready;
     if (this.#current !== mine) return;
     const choices = readChoices();
     const kind = asKind ?? kindOf(mine.file, choices.judge, this.#service.hasFaces);
@@ -118,7 +155,7 @@ export class Desk {
     byId("result").hidden = false;
     byId("result").setAttribute("aria-busy", "true");
     try {
-      if (this.#takesJobs(kind) && (asJob || choices.asJob || !this.#fits(mine))) await this.#submit(mine, { ...call, path: jobPathOf(kind) });
+      if (this.#service.takesJobs(kind) && (asJob || choices.asJob || !this.#service.fits(mine))) await this.#submit(mine, { ...call, path: jobPathOf(kind) });
       else await this.#analyse(mine, kind, call, outlined);
     } catch (error) {
       const other = choices.judge === "auto" && !asKind ? otherKind(error.problem?.code, this.#service.hasFaces) : null;
@@ -133,7 +170,7 @@ export class Desk {
   }
 
   async #analyse(mine, kind, call, outlined) {
-    if (!this.#fits(mine)) throw tooLarge(mine, this.#service.limits);
+    this.#service.check(mine);
     this.#status.begin();
     const live = new LiveView(this.#playhead);
     const { answer, text } = await analyse(call, mine.file, {
@@ -143,13 +180,11 @@ export class Desk {
     }, mine.stop.signal);
     await outlined;
     if (this.#current !== mine) return;
-    const again = async (accept, query) => (await send({ ...call, query, file: mine.file, accept })).blob;
-    this.#present(kind, answer, mine, downloads(mine.file.name, text, call.query, again, "For CSV, PNG and FHIR the recording is sent once more."));
+    this.#present({ kind, answer, text, call, jobId: null }, mine);
   }
 
   async #submit(mine, call) {
-    const limits = this.#service.jobs;
-    if (mine.file.size > limits.max_body_bytes || mine.durationS > limits.max_duration_s) throw tooLarge(mine, limits);
+    this.#service.checkJob(mine);
     const order = JSON.stringify(call);
     if (mine.order !== order) Object.assign(mine, { order, key: newKey() });
     this.#status.begin();
@@ -159,19 +194,12 @@ export class Desk {
     this.jobs.add(job, mine.file);
   }
 
-  #takesJobs(kind) { return Boolean(this.#service.jobs) && jobPathOf(kind) !== null; }
-
-  #fits({ file, durationS }) {
-    const { limits } = this.#service;
-    return !limits || (file.size <= limits.max_body_bytes && !(durationS > limits.max_duration_s));
-  }
-
   #failed(error, mine, kind) {
     if (this.#current !== mine) return;
     if (error.name === "AbortError") { announce("Stopped."); return; }
     if (!(error instanceof ProblemError)) throw error;
     byId("result").hidden = !mine.isShown && !mine.outline;
-    const isTooMuch = this.#takesJobs(kind) && !mine.key && wouldFitAsJob(error.problem.code);
+    const isTooMuch = this.#service.takesJobs(kind) && !mine.key && wouldFitAsJob(error.problem.code);
     showProblem(error, {
       onRetry: (key) => {
         if (key !== null) { useKey(key); this.#relearn(); }
@@ -195,8 +223,10 @@ export class Desk {
     }, Math.max(0, REDRAW_MS - (performance.now() - (mine.drawnMs ?? -Infinity))));
   }
 
-  #present(kind, answer, mine, buttons) {
-    Object.assign(mine, { isShown: true, isAnswered: true });
+  #present(outcome, mine) {
+    const { kind, answer } = outcome;
+    Object.assign(mine, { isShown: true, isAnswered: true, outcome });
+    const buttons = downloadsOf(outcome, mine.file);
     this.#playhead.setDuration(answer.media.duration_s);
     const view = kind === "voice" ? voiceView : faceView;
     const render = (part) => this.#show(view(answer, mine.outline, this.#playhead, buttons, part, render));
@@ -217,18 +247,18 @@ export class Desk {
   }
 }
 
+/** Buttons for the answer's files: a job's are read from its result, others are made from the recording, sent again. */
+function downloadsOf({ kind, answer, text, call, jobId }, file) {
+  if (jobId === null) {
+    const again = async (accept, query) => (await send({ ...call, query, file, accept })).blob;
+    return downloads(file.name, text, call.query, again, "For CSV, PNG and FHIR the recording is sent once more.");
+  }
+  const read = (accept, query) => readResult(jobId, accept, query);
+  return downloads(file?.name ?? "result", text, partsOf(kind, answer), read, "Made from the result that the service keeps for now.");
+}
+
 /** The query that reads all that a job's answer holds. */
 function partsOf(kind, answer) {
   const parts = kind === "voice" ? SOUND_PARTS : PARTS;
   return { include: parts.filter((part) => part in (answer.channels?.[0] ?? answer)).join(",") };
-}
-
-/** What the server would say, without sending it what it will refuse. */
-function tooLarge({ file, durationS }, limits) {
-  if (file.size > limits.max_body_bytes) {
-    const detail = `It has ${bytes(file.size)}; this service takes up to ${bytes(limits.max_body_bytes)}.`;
-    return new ProblemError(413, { title: "The file is larger than the limit.", detail, code: "body_too_large" });
-  }
-  const detail = `It lasts ${duration(durationS)}; this service takes up to ${duration(limits.max_duration_s)}.`;
-  return new ProblemError(413, { title: "The recording is longer than the limit.", detail, code: "media_too_long" });
 }

@@ -60,7 +60,8 @@ function queryFor({ ending }, { include, ...query }) {
   return { ...query, include: include.split(",").filter((part) => CARRIED[ending].includes(part)).join(",") };
 }
 
-function save(blob, name) {
+/** Have the browser save a file. */
+export function save(blob, name) {
   const link = element("a", { href: URL.createObjectURL(blob), download: name });
   byId("announcer").after(link);
   link.click();

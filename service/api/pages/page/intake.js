@@ -1,13 +1,13 @@
-// The ways in: choose a file, or drop one anywhere on the page.
+// The ways in: choose files, or drop some anywhere on the page.
 
 import { byId } from "./dom.js";
 import { bytes, duration } from "./numbers.js";
 
-/** Call `onFile` with every file that is chosen or dropped. */
-export function startIntake(onFile) {
+/** Call `onFiles` with what is chosen or dropped at once. @param {(files: File[]) => void} onFiles */
+export function startIntake(onFiles) {
   const input = byId("file");
   input.addEventListener("change", () => {
-    if (input.files.length) onFile(input.files[0]);
+    if (input.files.length) onFiles([...input.files]);
     input.value = ""; // the same file can be chosen again
   });
   let depth = 0; // dragenter and dragleave come for every node under the pointer
@@ -21,7 +21,7 @@ export function startIntake(onFile) {
     event.preventDefault();
     depth = 0;
     mark(false);
-    if (event.dataTransfer.files.length) onFile(event.dataTransfer.files[0]);
+    if (event.dataTransfer.files.length) onFiles([...event.dataTransfer.files]);
   });
 }
 

@@ -12,9 +12,10 @@ export class JobEntry {
    * @param {object} job as the service tells it
    * @param {File | null} file null after the page was loaded anew
    * @param {{onShow: () => void, onRemove: () => void}} actions
+   * @param {((entry: JobEntry) => void) | null} watcher is told of every change, and takes the answer
    */
-  constructor(job, file, actions) {
-    Object.assign(this, { job, file, actions, answer: null });
+  constructor(job, file, actions, watcher = null) {
+    Object.assign(this, { job, file, actions, watcher, answer: null });
     this.follow = new AbortController();
     this.#state = element("p", { class: "quiet" });
     this.#bar = element("progress", { max: 1, value: 0, "aria-label": `Analysis of ${this.name}` });
@@ -44,6 +45,7 @@ export class JobEntry {
     this.#buttons.replaceChildren(...this.#controls(job.state));
     this.progress(job.progress);
     if (hadFocus) this.node.focus();
+    this.watcher?.(this);
   }
 
   /** More of it is done. */
@@ -52,6 +54,7 @@ export class JobEntry {
     if (this.job.state === "queued") this.#bar.removeAttribute("value");
     else this.#bar.value = share;
     this.#state.textContent = this.#words();
+    if (this.job.state === "running") this.watcher?.(this);
   }
 
   /** The service cannot be asked just now. */

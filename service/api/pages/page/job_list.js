@@ -33,9 +33,9 @@ export class JobList {
     }
   }
 
-  /** A job that was just accepted, or found again. */
-  add(job, file) {
-    const entry = new JobEntry(job, file, { onShow: () => this.#show(entry), onRemove: () => this.#remove(entry) });
+  /** A job that was just accepted, or found again; `watcher` as of JobEntry. */
+  add(job, file, watcher = null) {
+    const entry = new JobEntry(job, file, { onShow: () => this.#show(entry), onRemove: () => this.#remove(entry) }, watcher);
     this.entries.set(job.id, entry);
     rememberJob(job.id);
     byId("job-list").prepend(entry.node);
@@ -55,13 +55,22 @@ export class JobList {
 
   #ended(entry) {
     const { state } = entry.job;
-    if (state === "succeeded" && this.listeners.isAwaited(entry)) this.#show(entry);
+    if (state === "succeeded" && entry.watcher) this.#hand(entry);
+    else if (state === "succeeded" && this.listeners.isAwaited(entry)) this.#show(entry);
     else announce(`${entry.name}: ${state}.`);
+  }
+
+  async #hand(entry) {
+    await this.#try(async () => { await this.#read(entry); entry.watcher(entry); }, () => this.#hand(entry), entry);
+  }
+
+  async #read(entry) {
+    entry.answer ??= await (await readResult(entry.id, "application/json")).text();
   }
 
   async #show(entry) {
     await this.#try(async () => {
-      entry.answer ??= await (await readResult(entry.id, "application/json")).text();
+      await this.#read(entry);
       this.listeners.onResult(entry);
     }, () => this.#show(entry), entry);
   }
@@ -80,6 +89,7 @@ export class JobList {
     forgetJob(entry.id);
     this.entries.delete(entry.id);
     entry.node.remove();
+    if (!isFinal(entry.job.state)) entry.show({ ...entry.job, state: "expired" });
     byId("jobs").hidden = !this.entries.size;
     announce("Removed.");
     byId("main").focus({ preventScroll: true });

@@ -1,6 +1,8 @@
 // The page: its parts are brought together and to life here.
 
+import { Batch } from "./batch.js";
 import { Desk } from "./desk.js";
+import { comparison } from "./compare.js";
 import { byId } from "./dom.js";
 import { showLimits, startIntake } from "./intake.js";
 import { JobList } from "./job_list.js";
@@ -9,6 +11,7 @@ import { offerJobs, offerModels, startOptions } from "./options.js";
 import { hideProblem, showProblem } from "./problem.js";
 import { startRecorder } from "./record.js";
 import { ProblemError, readJson, useKey } from "./server.js";
+import { Service } from "./service.js";
 import { startThemeSwitch } from "./theme_switch.js";
 import { learnFlags } from "./words.js";
 
@@ -19,7 +22,7 @@ async function learn() {
     learnFlags(flags);
     showCards(models);
     const jobLimits = limits.jobs.enabled ? limits.jobs : null;
-    desk.know({ hasFaces: offerModels(models), limits: limits.limits, jobs: jobLimits });
+    service.know({ hasFaces: offerModels(models), limits: limits.limits, jobs: jobLimits, cards: models.map(({ card }) => card) });
     showLimits(limits);
     offerJobs(jobLimits);
     if (desk.isEmpty) hideProblem();
@@ -33,7 +36,7 @@ async function learn() {
 async function start() {
   try {
     const learning = learn();
-    desk.waitFor(learning);
+    service.waitFor(learning);
     await learning;
     await jobs.resume();
   } catch (error) {
@@ -53,18 +56,42 @@ function ask(error, retry) {
   });
 }
 
-const desk = new Desk(start);
+const service = new Service();
+const desk = new Desk(service, start);
 const jobs = new JobList({ isAwaited: (entry) => desk.awaits(entry), onResult: (entry) => desk.showJob(entry), onProblem: ask });
-desk.jobList = jobs;
+const batch = new Batch(service, {
+  onOpen: (row) => desk.open(row),
+  onCompare: (rows) => desk.lay("Two recordings compared", comparison(rows, service), () => rows[0].focus()),
+  onClear: () => { desk.clear(); tellIntake("", false); },
+  onProblem: (error, retry) => ask(error, () => { if (error.status === 401) start(); retry(); }),
+});
+desk.jobList = batch.jobList = jobs;
+
+/** Take recordings: one by itself goes to the desk, several into the list, as does whatever comes while there is one. */
+function take(files) {
+  if (files.length === 1 && !batch.isOpen) { desk.take(files[0]); return; }
+  hideProblem();
+  const before = batch.isOpen ? null : desk.clear();
+  if (before?.outcome) batch.addKnown(before.file, before.outcome);
+  batch.add(before && !before.outcome ? [before.file, ...files] : files);
+  tellIntake(batch.words, true);
+}
+
+function tellIntake(words, isList) {
+  document.body.classList.toggle("has-recording", isList);
+  byId("file-name").textContent = words;
+  byId("again").hidden = !isList;
+  byId("again").textContent = isList ? "Analyse all again" : "Analyse again";
+}
 
 // Behind a prefix the page may have been opened without the last slash; links within the page need the whole address.
 if (`${location.pathname}/` === new URL(document.baseURI).pathname) history.replaceState(null, "", document.baseURI + location.hash);
 
 byId("curl").textContent = `curl -F file=@recording.wav ${new URL("v1/audio/emotion", document.baseURI).href}`;
 byId("stop").addEventListener("click", () => desk.stop());
-byId("again").addEventListener("click", () => desk.again());
+byId("again").addEventListener("click", () => (batch.isOpen ? batch.again() : desk.again()));
 startThemeSwitch();
 startOptions();
-startIntake((file) => desk.take(file));
-startRecorder((file) => desk.take(file));
+startIntake(take);
+startRecorder((file) => take([file]));
 start();

@@ -75,6 +75,18 @@ function placeBox(frame, video, boxes, row) {
   for (const [side, px] of Object.entries(sides)) frame.style[side] = `${px.toFixed(1)}px`;
 }
 
+/** Seconds of a file, or undefined where this browser cannot tell. */
+export async function durationOf(file) {
+  if (kindOf(file, "auto", false) === "table") return undefined;
+  const url = URL.createObjectURL(file);
+  const media = element(mediaTypeOf(file).startsWith("video/") ? "video" : "audio", { preload: "metadata" });
+  media.src = url;
+  const seconds = await knownDuration(media);
+  media.removeAttribute("src");
+  URL.revokeObjectURL(url);
+  return seconds;
+}
+
 /** Seconds of what a media element plays, as soon as it knows; undefined where it does not find out soon. */
 export function knownDuration(media) {
   if (!media || media.error) return Promise.resolve(undefined);

@@ -22,6 +22,11 @@ export function voiceSummary({ labels, probabilities, emotion, arousal, valence,
       dominance === undefined ? null : affectScale("Dominance", "submissive", "dominant", dominance, "dominance")));
 }
 
+/** Whether a class leads clearly enough to be named alone. */
+export function standsOut(share, plausible) {
+  return plausible?.length ? plausible.length <= MOST_NAMED : share >= CLEAR_SHARE;
+}
+
 /** The emotion in large letters, unless it is the least of evils: whoever glances at the page reads nothing else. */
 function headline(emotion, share, lead, plausible) {
   if (plausible.length > MOST_NAMED) return [element("p", { class: "big" }, "No class stands out"),

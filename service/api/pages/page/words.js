@@ -12,9 +12,9 @@ const STATISTICS = { mean: "level", deviation: "movement" };
 
 let flags = new Map();
 
-/** Take over the service's sentences. @param {{flag: string, description: string}[]} list of GET v1/flags */
+/** Take over the service's words. @param {{flag: string, title: string, description: string}[]} list of GET v1/flags */
 export function learnFlags(list) {
-  flags = new Map(list.map(({ flag, description }) => [flag, description]));
+  flags = new Map(list.map((entry) => [entry.flag, entry]));
 }
 
 /** Such as 'AU12 lip corner puller'; an unknown unit is called as it is. */
@@ -37,7 +37,12 @@ export function featureInShort(feature) {
 
 /** What a flag means. */
 export function flagInWords(flag) {
-  return flags.get(flag) ?? `${capital(flag.replaceAll("_", " "))}.`;
+  return flags.get(flag)?.description ?? `${capital(flag.replaceAll("_", " "))}.`;
+}
+
+/** The same in a few words. */
+export function flagInShort(flag) {
+  return flags.get(flag)?.title ?? flag.replaceAll("_", " ");
 }
 
 /** 'Anger' for 'anger'. */

@@ -1,0 +1,38 @@
+// A list of recordings as files: a row of CSV for each, or an array of JSON with every whole answer.
+
+const FORMULA = /^[=+\-@\t\r\n]/; // a spreadsheet would take it for a formula
+
+/** RFC 4180, safe in a spreadsheet. @param {import("./batch_row.js").BatchRow[]} rows */
+export function rowsAsCsv(rows) {
+  const labels = [...new Set(rows.flatMap(({ brief }) => brief?.labels ?? []))];
+  const heads = ["file", "status", "problem", "judged", "duration_s", "emotion", ...labels, "plausible", "arousal", "valence", "flags", "voice_model", "voice_model_sha256",
+    "face_model", "face_model_sha256"];
+  const cells = rows.map((row) => {
+    const { brief } = row;
+    const begin = [row.file.name, row.state, row.problem?.code ?? ""];
+    if (!brief) return [...begin, ...heads.slice(begin.length).map(() => "")];
+    return [...begin, brief.judged, brief.durationS, brief.emotion, ...labels.map((label) => brief.byLabel?.[label]), brief.plausible?.join(" "), brief.arousal, brief.valence,
+      brief.flags.join(" "), ...modelCells(brief.voiceModel), ...modelCells(brief.faceModel)];
+  });
+  return csvText([heads, ...cells]);
+}
+
+function csvText(lines) {
+  return lines.map((line) => `${line.map(cell).join(",")}\r\n`).join("");
+}
+
+/** Answers as the service gave them, each behind the name of its file; problems of those that have none. */
+export function rowsAsJson(rows) {
+  return JSON.stringify(rows.map(({ file, answer, problem, state }) => ({ file: file.name, ...(answer ?? (problem ? { problem } : { state })) })), null, 1);
+}
+
+function modelCells(model) {
+  return model ? [`${model.name} ${model.version}`, model.sha256] : ["", ""];
+}
+
+function cell(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "string") return String(value);
+  const safe = FORMULA.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
