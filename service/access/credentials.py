@@ -47,6 +47,8 @@ def _in_headers(scope: Mapping[str, Any]) -> Iterable[Credentials]:
         text = value.decode("latin-1").strip()
         if name == b"authorization":
             scheme, _, credentials = text.partition(" ")
+            if scheme.lower() == "basic" and _offers_key(scope):
+                continue
             yield _of_text(_presented(scheme.lower(), credentials.strip(), scope))
         elif name == b"x-api-key":
             yield Credentials(text, is_key=True)
@@ -54,6 +56,13 @@ def _in_headers(scope: Mapping[str, Any]) -> Iterable[Credentials]:
             for protocol in text.split(","):
                 if protocol.strip().startswith(_SUBPROTOCOL_CREDENTIALS):
                     yield _of_text(protocol.strip().removeprefix(_SUBPROTOCOL_CREDENTIALS))
+
+
+def _offers_key(scope: Mapping[str, Any]) -> bool:
+    """Whether a page opens a WebSocket with a key: the browser adds its stored password unasked."""
+    offered = (value for name, value in scope["headers"] if name == b"sec-websocket-protocol")
+    names = (name.strip() for value in offered for name in value.decode("latin-1").split(","))
+    return scope["type"] == "websocket" and any(name.startswith(_SUBPROTOCOL_CREDENTIALS) for name in names)
 
 
 def is_navigation(scope: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -140,7 +141,9 @@ def test_scopes_hold_where_the_service_is_mounted_below_a_prefix() -> None:
     assert not is_open({"path": "/v2/healthy"})
 
 
-def websocket(key: str | None, path: str, *, denial: bool, tmp_path: Path) -> list[dict]:
+def websocket(
+    key: str | None, path: str, *, denial: bool, tmp_path: Path, further: Sequence[tuple[bytes, bytes]] = ()
+) -> list[dict]:
     """Messages sent to a WebSocket client by the guard, or after it by the application, which knows no such path."""
     keys = tmp_path / "keys.json"
     add_key(keys, "other")
@@ -153,7 +156,7 @@ def websocket(key: str | None, path: str, *, denial: bool, tmp_path: Path) -> li
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [(b"host", b"localhost"), *offered],
+        "headers": [(b"host", b"localhost"), *offered, *further],
         "subprotocols": protocols,
         "extensions": {"websocket.http.response": {}} if denial else {},
         "state": {},
@@ -179,6 +182,10 @@ def test_streams_are_refused_by_status_where_the_server_can(tmp_path: Path) -> N
     assert (start["type"], start["status"]) == ("websocket.http.response.start", 401)
 
 
-def test_streams_with_a_key_among_the_subprotocols_get_through(tmp_path: Path) -> None:
-    (close,) = websocket("", "/v1/stream/none", denial=False, tmp_path=tmp_path)
+@pytest.mark.parametrize("further", [[], [(b"authorization", b"Basic YW55Ym9keTpvbGQ=")]])
+def test_streams_with_a_key_among_the_subprotocols_get_through(
+    tmp_path: Path, further: list[tuple[bytes, bytes]]
+) -> None:
+    """Beside a password that the browser has stored and no longer holds, too: the page cannot keep it back."""
+    (close,) = websocket("", "/v1/stream/none", denial=False, tmp_path=tmp_path, further=further)
     assert (close["type"], close["code"]) == ("websocket.close", 1000)  # the router's own word for 'no such path'
