@@ -59,7 +59,7 @@ def through_the_page(page: Page, files: dict[str, Path]) -> Iterator[str]:
     expect(page.locator(".versus").first).to_be_visible()
     yield "compared"
     page.locator(".name-button").nth(1).click()
-    expect(page.locator(".circumplex")).to_be_visible()
+    expect(page.locator(".circumplex").first).to_be_visible()
     yield "one of several"
     page.click("#record-video")
     expect(page.locator("#record-stop")).to_be_focused()

@@ -4,7 +4,9 @@ import { emotionInWords } from "./brief.js";
 import { classColour } from "./colours.js";
 import { element, swatch } from "./dom.js";
 import { duration, percent, signed } from "./numbers.js";
+import { Playhead } from "./playhead.js";
 import { trustInWords } from "./trust.js";
+import { pathChart } from "./views.js";
 import { capital, flagInShort } from "./words.js";
 
 const LETTERS = ["A", "B"];
@@ -17,10 +19,12 @@ export function comparison(rows, service) {
   const names = rows.map(({ file }) => file.name);
   const labels = [...new Set(briefs.flatMap((brief) => brief.labels))];
   const spoken = briefs.map(speakingTime);
+  const paths = rows.map((row, index) => pathChart(row, `${LETTERS[index]}, arousal over valence`, new Playhead())).filter(Boolean);
   const charts = [caution(briefs, service), versus("In short", "Value", names, shortLines(briefs, spoken)),
     labels.length ? versus("Probabilities", "Emotion", names, shareLines(labels, briefs.map(({ byLabel }) => byLabel))) : null,
+    paths.length ? element("div", { class: "pair" }, paths.map(({ node }) => node)) : null,
     spoken.some((time) => time.seconds > 0) ? versus("Share of speaking time, by leading emotion", "Emotion", names, shareLines([...labels, NOT_JUDGED], spoken.map(({ shares }) => shares))) : null];
-  return { summary: [], charts: charts.filter(Boolean), plots: [] };
+  return { summary: [], charts: charts.filter(Boolean), plots: paths.map(({ plot }) => plot) };
 }
 
 /** What the difference of two answers is not, with what was measured of the models. */

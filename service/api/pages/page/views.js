@@ -123,6 +123,14 @@ function faceCurves(timeline, shared) {
   return affectChart({ ...shared, title: "Arousal and valence of the face", series: affectSeries(timeline) });
 }
 
+/** Arousal over valence of a whole answer, by itself; null where both are not known. */
+export function pathChart({ kind, answer: { media, timeline, channels, ...answer } }, title, playhead) {
+  const duration = media.duration_s;
+  const moments = kind === "voice" ? windowsOf(timeline, channels ?? [answer]) : momentsOfSteps(timeline.time_s, duration);
+  playhead.setDuration(duration);
+  return pathOf(title, affectSeries(timeline), { moments, duration, playhead });
+}
+
 /** Where both are known somewhere. */
 function pathOf(title, series, shared) {
   const both = ["arousal", "valence"].map((name) => series.find(({ colourName }) => colourName === name));
