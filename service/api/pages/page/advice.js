@@ -43,6 +43,8 @@ const BY_CODE = {
   sample_rate_unsupported: "Convert the recording to 16 kHz or 48 kHz and try again.",
   samples_not_finite: "The file holds samples that are no numbers. Export it again.",
   timestamps_invalid: "Enter the camera's frames a second under Options, then try again.",
+  session_not_found: "Begin again: the service has forgotten the session. What had come is still in this tab.",
+  stream_timeout: "Begin again. What had come is still in this tab.",
   too_many_channels: "Export the recording as mono or stereo and try again.",
   too_many_frames: "Cut the video into shorter parts, or lower its frame rate.",
   too_many_streams: "Export the recording with one picture and one sound track.",

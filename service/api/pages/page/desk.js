@@ -17,6 +17,7 @@ import { Status } from "./status.js";
 import { send } from "./upload.js";
 import { faceView, soundView, voiceView } from "./views.js";
 
+const LIVE_SPAN_S = 60; // shown of what goes on
 const REDRAW_MS = 200; // windows may come faster than anybody can look
 const SURELY_SHORT_BYTES = 2e6; // no format packs an hour into so little; the length need not be asked for
 
@@ -103,6 +104,26 @@ export class Desk {
     byId("result").hidden = false;
     byId("result-heading").focus({ preventScroll: true });
     byId("result").scrollIntoView({ block: "start" });
+  }
+
+  /**
+   * Curves of something that goes on, without a recording behind them.
+   * @returns {{isCurrent: () => boolean, update: (partial: object) => void, keep: (buttons: Node) => void, finish: (outcome: object) => void, end: () => void}}
+   */
+  growing(words) {
+    hideProblem();
+    const mine = this.#begin(null, words);
+    const live = new LiveView(this.#playhead);
+    this.#playhead.follow(LIVE_SPAN_S);
+    byId("result").classList.add("wide");
+    byId("result").hidden = false;
+    return {
+      isCurrent: () => this.#current === mine,
+      update: (partial) => this.#showPartial(mine, live, partial),
+      keep: (buttons) => { this.#playhead.stay(); byId("charts").prepend(buttons); },
+      finish: (outcome) => { this.#playhead.stay(); if (this.#current === mine) this.#present(outcome, mine); },
+      end: () => { if (this.#current === mine) this.clear(); },
+    };
   }
 
   /** Take everything away. Returns the recording that was there, with its `outcome` where it has one, or null where a job goes on with it. */
@@ -225,8 +246,9 @@ export class Desk {
 
   #present(outcome, mine) {
     const { kind, answer } = outcome;
+    byId("result").classList.remove("wide");
     Object.assign(mine, { isShown: true, isAnswered: true, outcome });
-    const buttons = downloadsOf(outcome, mine.file);
+    const buttons = outcome.buttons ?? downloadsOf(outcome, mine.file);
     this.#playhead.setDuration(answer.media.duration_s);
     const view = kind === "voice" ? voiceView : faceView;
     const render = (part) => this.#show(view(answer, mine.outline, this.#playhead, buttons, part, render));

@@ -25,10 +25,11 @@ const FORMATS = [
  * @param {Record<string, string>} query of the analysis; each format is asked for with what it has room for
  * @param {(accept: string, query: Record<string, string>) => Promise<Blob>} fetchAs asks for another format
  * @param {string} hint what that takes
+ * @param {string[]} [endings] of the formats that can be had
  */
-export function downloads(name, text, query, fetchAs, hint) {
+export function downloads(name, text, query, fetchAs, hint, endings = FORMATS.map(({ ending }) => ending)) {
   const note = element("p", { class: "quiet", role: "status" });
-  const buttons = FORMATS.map((format) => element("button", {
+  const buttons = FORMATS.filter(({ ending }) => endings.includes(ending)).map((format) => element("button", {
     type: "button", "data-format": format.text.toLowerCase(),
     onclick: async (event) => {
       const button = event.currentTarget;

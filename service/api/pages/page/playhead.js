@@ -14,6 +14,7 @@ export class Playhead extends EventTarget {
     this.duration = 0;
     this.media = null;
     this.span = null;
+    this.isLive = false; // the position stays at the end, which moves on
   }
 
   #from = 0;
@@ -23,6 +24,7 @@ export class Playhead extends EventTarget {
     this.media = media;
     this.time = 0;
     this.span = null;
+    this.isLive = false;
     if (!media) return;
     const follow = () => {
       if (this.media !== media) return;
@@ -36,7 +38,20 @@ export class Playhead extends EventTarget {
   setDuration(seconds) {
     this.duration = seconds;
     this.dispatchEvent(new Event("range"));
+    if (!this.isLive) return;
+    this.#from = seconds - this.span;
+    this.#move(seconds);
+    this.dispatchEvent(new Event("view"));
   }
+
+  /** Stay at the end of what grows, and show so many seconds before it. */
+  follow(span) {
+    this.span = span;
+    this.isLive = true;
+  }
+
+  /** The end is reached. */
+  stay() { this.isLive = false; }
 
   /** Go to a time, in seconds. */
   seek(time) {

@@ -5,7 +5,8 @@ import { clock } from "./numbers.js";
 
 const SOUND_TYPES = ["audio/webm;codecs=opus", "audio/ogg;codecs=opus", "audio/mp4"];
 const VIDEO_TYPES = ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"];
-const REFUSALS = {
+/** Why a browser gives no microphone or camera, by the name of its error. */
+export const REFUSALS = {
   NotAllowedError: "The browser was not allowed to record. Permit it in the address bar and try again.",
   NotFoundError: "There is no microphone or camera.",
   NotReadableError: "Another program holds the microphone or camera.",
@@ -39,7 +40,8 @@ export function startRecorder(onFile) {
   byId("record-discard").addEventListener("click", () => take?.stop(false));
 }
 
-function tell(text) {
+/** Say why nothing is recorded. */
+export function tell(text) {
   const note = byId("record-note");
   note.textContent = text;
   note.hidden = false;

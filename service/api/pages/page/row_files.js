@@ -17,6 +17,23 @@ export function rowsAsCsv(rows) {
   return csvText([heads, ...cells]);
 }
 
+/** The windows of an answer about a voice, under the service's own heads. */
+export function windowsAsCsv({ labels, timeline, flag_spans: spans = [] }) {
+  const { start_s: start, end_s: end, probabilities, plausible } = timeline;
+  const numbers = ["arousal", "valence", "speech", "confidence"];
+  const leading = (row) => labels.reduce((best, label) => (best === null || probabilities[label][row] > probabilities[best][row] ? label : best), null);
+  const flags = (row) => [...new Set(spans.filter((span) => span.start_s < end[row] && span.end_s > start[row]).map(({ flag }) => flag))].join(" ");
+  return csvText([["channel", "start_s", "end_s", "emotion", ...labels, ...numbers, "plausible", "flags"], ...start.map((from, row) => [
+    "mix", from, end[row], probabilities[labels[0]]?.[row] === null ? null : leading(row), ...labels.map((label) => probabilities[label][row]),
+    ...numbers.map((name) => timeline[name]?.[row]), plausible?.[row]?.join(" "), flags(row)])]);
+}
+
+/** The rows of an answer about a face, under the service's own heads. */
+export function stepsAsCsv({ timeline }) {
+  const heads = ["time_s", "arousal", "valence", "face_confidence", "arousal_uncertainty", "valence_uncertainty"];
+  return csvText([heads, ...timeline.time_s.map((_, row) => heads.map((name) => timeline[name]?.[row]))]);
+}
+
 function csvText(lines) {
   return lines.map((line) => `${line.map(cell).join(",")}\r\n`).join("");
 }

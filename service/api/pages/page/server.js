@@ -28,6 +28,16 @@ export function address(path, query = {}) {
   return new URL(text ? `${path}?${text}` : path, document.baseURI).href;
 }
 
+/** Address of a stream, a WebSocket. */
+export function streamAddress(path) {
+  return address(path).replace(/^http/, "ws");
+}
+
+/** Subprotocols that carry the key, for WebSockets have no headers of their own. */
+export function protocols() {
+  return key ? ["emoserve", `bearer.${key}`] : [];
+}
+
 /** Ask for something; the answer's body is not read yet. Throws ProblemError, or the AbortError of `signal`. */
 export async function ask(path, { method = "GET", headers = {}, query = {}, signal } = {}) {
   let response;

@@ -35,7 +35,7 @@ export class Stream {
   /** One window of a voice. Channels come one after the other; each begins anew. */
   #window({ channel, start_s: start, end_s: end, probabilities, ...values }) {
     if (this.partial?.kind !== "voice" || this.partial.channel !== channel) {
-      const timeline = { start_s: [], end_s: [], probabilities: {}, arousal: [], valence: [], dominance: [], speech: [], confidence: [] };
+      const timeline = { start_s: [], end_s: [], probabilities: {}, arousal: [], valence: [], dominance: [], speech: [], confidence: [], plausible: [] };
       this.partial = { kind: "voice", channel, labels: null, isFinal: true, timeline };
     }
     const { partial } = this;
@@ -47,7 +47,7 @@ export class Stream {
     timeline.start_s.push(start);
     timeline.end_s.push(end);
     for (const label of partial.labels ?? []) timeline.probabilities[label].push(probabilities?.[label] ?? null);
-    for (const name of ["arousal", "valence", "dominance", "speech", "confidence"]) timeline[name].push(values[name] ?? null);
+    for (const name of ["arousal", "valence", "dominance", "speech", "confidence", "plausible"]) timeline[name].push(values[name] ?? null);
     this.listeners.onPartial(partial);
   }
 
