@@ -13,6 +13,7 @@ import { standsOut } from "./summary.js";
  * @property {string[] | null} plausible null where the model does not tell
  * @property {number | null} arousal mean
  * @property {number | null} valence mean
+ * @property {number | null} dominance mean, of models that have it
  * @property {string[]} flags
  * @property {object | null} voiceModel
  * @property {object | null} faceModel
@@ -28,6 +29,7 @@ export function briefOf(kind, answer) {
     judged: kind === "voice" ? "voice" : "face", durationS: answer.media.duration_s, labels,
     byLabel: labels.length ? Object.fromEntries(labels.map((label, index) => [label, voice.probabilities[index]])) : null,
     emotion: voice?.emotion ?? null, plausible: voice?.plausible ?? null, arousal: affect.arousal ?? null, valence: affect.valence ?? null,
+    dominance: (kind === "voice" ? voice.dominance : null) ?? null,
     flags: [...new Set([...answer.flags, ...(voice?.flags ?? [])])].filter((flag) => answer.media.container !== "csv" || flag !== "no_audio"),
     voiceModel: voice?.model ?? null, faceModel: kind === "voice" ? null : answer.models.affect ?? null,
     segments: (voice?.channels ?? [voice]).map((one) => one?.segments).filter(Boolean),

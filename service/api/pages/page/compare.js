@@ -50,8 +50,8 @@ function shortLines(briefs, spoken) {
     ["Speech", (_, index) => (spoken[index].seconds ? duration(spoken[index].seconds) : UNKNOWN)],
     ["Leading emotion", (brief) => capital(emotionInWords(brief))], ["Plausible", ({ plausible }) => plausible?.join(", ") || UNKNOWN],
     ["Arousal, mean", ({ arousal }) => known(arousal)], ["Valence, mean", ({ valence }) => known(valence)],
-    ["Please note", ({ flags }) => flags.map((flag) => capital(flagInShort(flag))).join(", ") || "–"],
-  ].map(([name, read]) => ({ head: name, cells: briefs.map((brief, index) => [read(brief, index)]) }));
+    briefs.some(({ dominance }) => dominance !== null) ? ["Dominance, mean", ({ dominance }) => known(dominance)] : null, ["Please note", ({ flags }) => flags.map((flag) => capital(flagInShort(flag))).join(", ") || "–"],
+  ].filter(Boolean).map(([name, read]) => ({ head: name, cells: briefs.map((brief, index) => [read(brief, index)]) }));
 }
 
 function shareLines(labels, shares) {

@@ -169,6 +169,7 @@ class LiveSession {
     const { timeline } = this.stream.partial;
     const media = { duration_s: durationS ?? timeline.end_s[timeline.end_s.length - 1], container: "live", codec: "pcm_s16le", sample_rate_hz: this.source.config.sample_rate_hz, channels: 1 };
     const known = { ...timeline, probabilities: Object.fromEntries(labels.map((label) => [label, timeline.probabilities[label] ?? timeline.start_s.map(() => null)])) };
+    if (known.dominance.every((value) => value === null)) delete known.dominance; // of a model that does not tell it
     return { media, model, labels, flags: [], flag_spans: [], ...answer, timeline: known, segments: answer?.segments ?? columnsOf(this.#segments, labels) };
   }
 
