@@ -18,6 +18,7 @@ Task = Literal[
     "voice-activity",  # frames of waveform with context -> speech probability a frame
     "face",  # detector, mesh and, where there are, blendshapes
     "action-units",  # face features -> 17 action units
+    "face-expression",  # picture of a face -> valence and arousal, probabilities or action units
     "affect",  # 37 columns -> arousal or valence
 ]
 

@@ -1,4 +1,4 @@
-"""``emoserve-export import``: a published speech emotion model as a served bundle, in one command."""
+"""``emoserve-export import``: a published model of speech or faces as a served bundle, in one command."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from export.bundle.card import BundleText
 from export.cli.common import ExpectedFailure, note, plain_name, plain_version, say
+from export.cli.import_faces import import_face, is_face_source
 from export.evaluation.verification import ParityError
 from export.evaluation.voice import recordings_or_voice, synthetic_voice
 from export.published.audonnx_folder import AudonnxFolder, is_audonnx
@@ -35,7 +36,10 @@ TIMED_S = 5.0
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "source", metavar="NAME|FOLDER", help="owner/model of the hub, or a folder with the publisher's files"
+        "source",
+        metavar="NAME|FOLDER|FILE",
+        help="owner/model of the hub, a folder with the publisher's files, or an ONNX file of EmotiEffLib or "
+        "LibreFace; 'emotiefflib:NAME' fetches one",
     )
     parser.add_argument("--revision", metavar="COMMIT", help="commit, tag or branch of the hub (default: the newest)")
     parser.add_argument("--accept-licence", metavar="ID", help="the hub's licence that you have read and accept")
@@ -61,6 +65,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Import."""
     try:
+        if is_face_source(str(arguments.source)):
+            consent = partial(_agree, accepted=arguments.accept_licence)
+            import_face(arguments, partial(_licensed, arguments), consent, arguments.name)
+            return 0
         folder, name, revision, licence = _found(arguments)
         source = read_source(folder, arguments.labels, arguments.sample_rate_hz, encoder_alone=arguments.embedding)
         origin = Origin(name, revision, files_sha256(folder), licence_text(folder))
@@ -104,37 +112,46 @@ def _found(arguments: argparse.Namespace) -> tuple[Path, str, str, Licence]:
     """The folder, fetched where it is on the hub; the model's name, its commit on the hub, and its licence."""
     name, folder, revision = str(arguments.source), Path(arguments.source), ""
 
-    def licence(identifier: str) -> Licence:
-        found = licence_of(identifier, arguments.licence, name, permits_commerce=arguments.commercial_use)
-        if not found.commercial_use and Settings().licence_policy == "commercial":
-            raise PublishedError(f"{name}: {found.spdx} forbids commercial use and the licence policy is 'commercial'")
-        return found
-
     if not folder.exists() and NAME.fullmatch(name):
-        fetched = fetch(
-            name, arguments.revision, arguments.downloads, _consent(name, arguments.accept_licence, licence)
-        )
+
+        def consent(identifier: str, text: str) -> None:
+            spdx = _licensed(arguments, name, identifier).spdx
+            told = text or f"{name} names the licence {identifier or spdx}: https://huggingface.co/{name}"
+            _agree(name, identifier or spdx, told, arguments.accept_licence, spdx)
+
+        fetched = fetch(name, arguments.revision, arguments.downloads, consent)
         folder, revision = fetched.folder, fetched.revision
     elif not folder.is_dir():
         raise PublishedError(f"{folder}: no such folder")
     else:
         name = folder.resolve().name
-    return folder, name, revision, licence(hub_identifier(folder))
+    return folder, name, revision, _licensed(arguments, name, hub_identifier(folder))
 
 
-def _consent(name: str, accepted: str | None, licence: Callable[[str], Licence]) -> Callable[[str, str], None]:
-    """Shows a licence and asks for consent; on no terminal ``accepted`` must name it."""
+def _licensed(arguments: argparse.Namespace, name: str, identifier: str) -> Licence:
+    """The licence of the weights that ``name`` publishes.
 
-    def ask(identifier: str, text: str) -> None:
-        spdx = licence(identifier).spdx
-        note(text or f"{name} names the licence {identifier or spdx}: https://huggingface.co/{name}")
-        if accepted is not None and accepted.lower() in (identifier.lower(), spdx.lower()):
-            return
-        if accepted is None and sys.stdin.isatty() and input(f"Accept {spdx} and download? [y/N] ").lower() == "y":
-            return
-        raise PublishedError(f"{name}: not downloaded; say --accept-licence {identifier or spdx} once you accept it")
+    Raises:
+        PublishedError: nobody names a licence, or the licence policy forbids it.
+    """
+    found = licence_of(identifier, arguments.licence, name, permits_commerce=arguments.commercial_use)
+    if not found.commercial_use and Settings().licence_policy == "commercial":
+        raise PublishedError(f"{name}: {found.spdx} forbids commercial use and the licence policy is 'commercial'")
+    return found
 
-    return ask
+
+def _agree(name: str, identifier: str, text: str, accepted: str | None, spdx: str = "") -> None:
+    """Show a licence and ask for consent; on no terminal ``accepted`` must name it, by either of its names.
+
+    Raises:
+        PublishedError: the user does not agree.
+    """
+    note(text)
+    if accepted is not None and accepted.lower() in (identifier.lower(), spdx.lower()):
+        return
+    if accepted is None and sys.stdin.isatty() and input(f"Accept {identifier} and download? [y/N] ").lower() == "y":
+        return
+    raise PublishedError(f"{name}: not downloaded; say --accept-licence {identifier} once you accept it")
 
 
 def _text(arguments: argparse.Namespace, source: Source, origin: Origin, licence: Licence) -> BundleText:

@@ -37,6 +37,7 @@ NO_VERIFIER = {
     "voice-activity": "the publisher's graph is served as it is",
     "face": "its graphs are compared with the publisher's test vectors by tests/golden/test_faces_parity.py",
     "action-units": "its only implementation is its graph",
+    "face-expression": "it was compared with the publisher's graph when it was imported",
     "affect": "its arithmetic is compared by tests/golden/test_affect_arithmetic.py",
 }
 """Reasons why bundles of a task are left out."""

@@ -47,7 +47,8 @@ def licence_of(identifier: str, chosen: str | None, publisher: str, *, permits_c
         raise PublishedError(
             f"{publisher} names no licence ('{identifier or 'none'}'): read its terms, then name it with --licence SPDX"
         )
-    spdx = chosen or SPDX.get(identifier.lower(), identifier.upper())
+    own = identifier if identifier.startswith("LicenseRef-") else identifier.upper()
+    spdx = chosen or SPDX.get(identifier.lower(), own)
     known = data_licence(TrainingData(name=publisher, licence=spdx))
     return Licence(
         spdx=spdx,
