@@ -78,6 +78,8 @@ class VideoParameters(TypedDict, total=False):
     version: str | None
     audio_model: str | None
     audio_version: str | None
+    expression_model: str | None
+    expression_version: str | None
 
 
 Query = TypeVar("Query", bound="BaseModel")

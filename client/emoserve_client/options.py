@@ -6,7 +6,7 @@ from typing import Literal, TypedDict
 from emoserve_client.common_answers import Document
 
 Channel = Literal["mix", "left", "right", "each"]
-Include = Literal["action_units", "attribution", "audio", "boxes", "frame_units"]
+Include = Literal["action_units", "attribution", "audio", "boxes", "expression", "frame_units"]
 
 
 class FhirOptions(TypedDict, total=False):
@@ -84,6 +84,8 @@ class VideoOptions(TypedDict, total=False):
     picture_track: int
     audio_model: str
     audio_version: str
+    expression_model: str
+    expression_version: str
 
 
 class VideoAnswerOptions(VideoOptions, FhirOptions, total=False):

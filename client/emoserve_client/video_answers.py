@@ -79,6 +79,7 @@ class Face(Record):
     summary: Mapping[str, Summary | None]
     action_units: Mapping[str, Column] | None
     boxes: Mapping[str, Column] | None
+    expression: Document | None
     flags: Sequence[str]
     flag_spans: Sequence[Document]
     neutral: Neutral | None
@@ -102,10 +103,10 @@ def _summaries(raw: Document) -> dict[str, Summary | None]:
 class VideoAffect(Record):
     """Answer of ``POST /v1/video/affect`` and ``POST /v1/action-units/affect``.
 
-    ``action_units``, ``attribution``, ``audio``, ``boxes`` and ``frame_units`` are None unless ``include`` asks for
-    them. ``summary`` has None for a series without a known value. ``neutral`` is None of a table. With ``face='all'``
-    there is every face in ``faces``, largest first. ``trained`` is 'prior' if the model was not trained on continuous
-    ratings.
+    ``action_units``, ``attribution``, ``audio``, ``boxes``, ``expression`` and ``frame_units`` are None unless
+    ``include`` asks for them. ``summary`` has None for a series without a known value. ``neutral`` is None of a table.
+    With ``face='all'`` there is every face in ``faces``, largest first. ``trained`` is 'prior' if the model was not
+    trained on continuous ratings.
     """
 
     request_id: str
@@ -118,6 +119,7 @@ class VideoAffect(Record):
     attribution: Attribution | None
     audio: Document | None
     boxes: Mapping[str, Column] | None
+    expression: Document | None
     frame_units: Mapping[str, Column] | None
     faces: Sequence[Face]
     trained: str

@@ -17,7 +17,7 @@ SOUND_PARTS = ("segments", "voice_activity", "speakers")
 """Parts of a sound's answer that not every media type has room for, by the names of their parameters."""
 
 CARRIED = {
-    CSV: frozenset({"segments", "speakers", "action_units", "audio", "boxes"}),
+    CSV: frozenset({"segments", "speakers", "action_units", "audio", "boxes", "expression"}),
     PNG: frozenset({"segments", "voice_activity", "action_units", "attribution", "audio"}),
     FHIR: frozenset({"action_units", "audio"}),
 }

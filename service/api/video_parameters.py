@@ -98,16 +98,26 @@ class VideoQuery(_AffectQuery):
         None, max_length=32, description="Version of the speech model; left out: the newest."
     )
 
+    expression_model: str | None = Field(
+        None,
+        max_length=64,
+        description="Name of the model of `include=expression`; left out: the one of the highest priority.",
+    )
+    expression_version: str | None = Field(
+        None, max_length=32, description="Version of that model; left out: the newest."
+    )
+
     def options(self) -> VideoOptions:
         """The pipeline's options.
 
         Raises:
-            Unprocessable: ``include`` names something else, or a speech model is named without 'audio' in it.
+            Unprocessable: ``include`` names something else, or a model of a part is named without that part in it.
         """
         included = read_include(self.include.split(","), INCLUDES)
-        for name in ("audio_model", "audio_version"):
-            if getattr(self, name) is not None and "audio" not in included:
-                raise Unprocessable(f"{name} needs include=audio.", pointer=f"/{name}")
+        for part in ("audio", "expression"):
+            for name in (f"{part}_model", f"{part}_version"):
+                if getattr(self, name) is not None and part not in included:
+                    raise Unprocessable(f"{name} needs include={part}.", pointer=f"/{name}")
         return VideoOptions(
             neutral=self.neutral,
             face=read_face(self.face),
@@ -119,6 +129,8 @@ class VideoQuery(_AffectQuery):
             picture_track=self.picture_track,
             audio_model=self.audio_model,
             audio_version=self.audio_version,
+            expression_model=self.expression_model,
+            expression_version=self.expression_version,
         )
 
     def with_neutral(self, documents: Documents) -> VideoOptions:

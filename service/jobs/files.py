@@ -27,7 +27,7 @@ def stored_face(spool: JobSpool) -> FaceProfile:
     return FaceProfile(**decode(spool.read(PROFILE)))
 
 
-SHAPE: Final = "6"
+SHAPE: Final = "7"
 """Version of what records and states hold, raised with every change of it: what another release wrote is done again."""
 
 _SHAPE_FILE: Final = "shape"

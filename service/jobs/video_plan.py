@@ -94,14 +94,17 @@ class VideoPlan:
         model = video.affect_model(options.model, options.version)
         turn = self._turn(spool, time_grid(watched.media.duration_s, model.hop_s))
         audio, audio_flags = self._sound(options, spool)
-        recording = video.recording(watched.media, watched.flags, turn, audio, audio_flags)
+        expression = video.expression_model(options)
+        recording = video.recording(watched.media, watched.flags, turn, audio, audio_flags, expression)
         return video.assemble(seen, recording, options, Work.within(self._deadline_s))
 
     def _faces(self, options: VideoOptions, spool: JobSpool, state: dict[str, Any] | None) -> VideoFaces:
         """The faces that earlier segments followed, as ``state`` tells; none yet where it is None."""
         networks, units = self._video.face_models()
         resting = stored_face(spool) if options.neutral == "document" else None
-        return VideoFaces(networks, units, units.neutral(options.neutral, resting), state=state)
+        expression = self._video.expression_model(options)
+        neutral = units.neutral(options.neutral, resting)
+        return VideoFaces(networks, units, neutral, state=state, expression=expression)
 
     def _turn_part(
         self, options: VideoOptions, state: dict[str, Any] | None, decoder: LongDecoder, source: ByteSource

@@ -23,6 +23,7 @@ from service.pipeline.device.session import CPU
 from service.pipeline.device.task import Observe, StageTimes, Work, observe_nothing
 from service.pipeline.face.action_unit_table import FaceChoice, read_action_unit_table
 from service.pipeline.face.action_units import ActionUnitModel, choose_action_units
+from service.pipeline.face.expression import ExpressionModel
 from service.pipeline.face.face_series import SeenFace
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import FaceProfile, joined_faces, read_made_neutral, read_neutral
@@ -50,7 +51,7 @@ TURN_SHARE, AUDIO_SHARE = 0.9, 0.98
 """Progress after speech is found, and after the sound track is judged."""
 
 
-FACE_PARTS: Final = frozenset({"action_units", "boxes"})
+FACE_PARTS: Final = frozenset({"action_units", "boxes", "expression"})
 """Parts that the answer about each of several faces may have."""
 
 
@@ -104,6 +105,10 @@ class VideoPipeline:
         self._affect = {
             (bundle.card.name, bundle.card.version): AffectModel(bundle) for bundle in registry.of_task("affect")
         }
+        self._expressions = {
+            (bundle.card.name, bundle.card.version): ExpressionModel(bundle)
+            for bundle in registry.of_task("face-expression")
+        }
         self.device = Batcher(settings.threads, name="faces")
 
     @property
@@ -119,6 +124,8 @@ class VideoPipeline:
                 model.series(empty)
             if self.faces is not None:
                 self.faces.warm_up()
+            for looking in self._expressions.values():
+                looking.warm_up()
         except Exception as error:  # a graph that loads can still fail in any of its kernels
             raise BundleError(f"a face or affect graph fails: {str(error).strip().splitlines()[0]}") from error
 
@@ -140,6 +147,7 @@ class VideoPipeline:
         self.check(options)
         model = self.affect_model(options.model, options.version)
         networks, units = self.face_models()
+        expression = self.expression_model(options)
         neutral = units.neutral(options.neutral, options.resting)
         if "audio" in options.include:
             self.registry.find(options.audio_model, options.audio_version)
@@ -149,7 +157,7 @@ class VideoPipeline:
                 longest_s = time_grid(self._settings.limits.max_duration_s, model.hop_s)
                 heard = find_turn(data, options.channel, longest_s, self._decoder, self._speech, work, options.track)
                 early = EarlyRows(on_rows, model, units, neutral, options.face, heard.steps)
-            faces = VideoFaces(networks, units, neutral, early)
+            faces = VideoFaces(networks, units, neutral, early, expression=expression)
             faces, summary = watch_video(self._decoder, data, faces, hold, work, self.device, options.picture_track)
             with work.stage("action_units"):
                 seen = run_on_device(self.device, lambda: self.seen(faces, options.face), work)
@@ -157,7 +165,7 @@ class VideoPipeline:
             turn = find_turn(data, options.channel, grid_s, self._decoder, self._speech, work, options.track)
             work.report(TURN_SHARE)
             audio, audio_flags = self._sound(data, options, turn, work)
-            recording = self.recording(summary.recording, summary.flags, turn, audio, audio_flags)
+            recording = self.recording(summary.recording, summary.flags, turn, audio, audio_flags, expression)
             answer = self.assemble(seen, recording, options, work)
         if summary.recording.duration_s > LONG_S:
             del seen, faces
@@ -236,6 +244,7 @@ class VideoPipeline:
         turn: SpeakerTurn,
         audio: AudioEmotion | None,
         audio_flags: tuple[str, ...],
+        expression: ExpressionModel | None,
     ) -> Recording:
         """A video whose pictures and sound were gone through; arguments as :class:`Recording`.
 
@@ -246,8 +255,11 @@ class VideoPipeline:
         bundles = {"faces": networks.bundle, "action_units": units.bundle}
         if turn.steps is not None:
             bundles["voice_activity"] = self.registry.find(task="voice-activity")
+        if expression is not None:
+            bundles["expression"] = expression.bundle
         models = {part: self._reference(bundle) for part, bundle in bundles.items()}
-        return Recording(media, models, flags, turn, audio, audio_flags)
+        columns = None if expression is None else expression.columns
+        return Recording(media, models, flags, turn, audio, audio_flags, columns)
 
     def seen(self, faces: VideoFaces, face: str) -> SeenFace | EveryFace:
         """The face that a request asks for, or every face.
@@ -306,6 +318,14 @@ class VideoPipeline:
         card = self.registry.find(name, version, task="affect").card
         return self._affect[card.name, card.version]
 
+    def expression_model(self, options: VideoOptions) -> ExpressionModel | None:
+        """The network that looks at faces, where it is asked for; raises ``ModelNotFound``."""
+        if "expression" not in options.include:
+            return None
+        name, version = options.expression_model, options.expression_version
+        card = self.registry.find(name, version, task="face-expression").card
+        return self._expressions[card.name, card.version]
+
     def face_models(self) -> tuple[FaceNetworks, ActionUnitModel]:
         """The networks that follow faces, and the model that turns them into action units.
 
@@ -329,6 +349,7 @@ class VideoPipeline:
         if read_neutral(options.neutral).kind == "document" and options.face == EVERY_FACE:
             raise Unprocessable("A document is about one person: with it, ask for one face.", pointer="/neutral")
         self.affect_model(options.model, options.version)
+        self.expression_model(options)
         _, units = self.face_models()
         if options.resting is not None:  # that of a job comes with the body
             units.check(options.resting, "/neutral")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.face.looks import ExpressionColumns
 from service.pipeline.results import AudioEmotion, ChannelEmotion, FlagSpan, FloatArray, Plausible, Segments
 from service.pipeline.speech.speakers import speakers_within
 from service.pipeline.video.video_results import VideoAffect
@@ -155,7 +156,8 @@ def video_affect_csv(result: VideoAffect) -> str:
     Columns: ``time_s, arousal, valence, face_confidence, speech``, and as far as requested the action units, ``box_x``
     to ``box_height``, and the emotion of the sound track, ``audio_emotion`` to ``audio_valence``: of the window whose
     middle is nearest to the step. Then come ``flags``, those of ``flag_spans`` that hold at the step,
-    ``arousal_uncertainty`` and ``valence_uncertainty``, and ``audio_dominance`` of models that tell it. Unknown cells
+    ``arousal_uncertainty`` and ``valence_uncertainty``, ``audio_dominance`` of models that tell it, and what a network
+    saw in the face's pictures, as ``expression_valence``, ``expression_anger`` or ``expression_AU01``. Unknown cells
     are empty. With every face there is a column ``face`` before them, and the rows of one face follow those of another.
     """
     return csv_text([video_csv_header(result), *video_csv_rows(result)])
@@ -180,6 +182,7 @@ def video_csv_header(result: VideoAffect) -> list[Cell]:
         "flags",
         *UNCERTAINTIES,
         *(["audio_dominance"] if result.audio is not None and has_dominance(result.audio) else []),
+        *([] if result.expression is None else _expression_names(result.expression.columns)),
     ]
 
 
@@ -210,7 +213,15 @@ def video_csv_rows(result: VideoAffect) -> Iterator[list[Cell]]:
         rows = _with_cells(rows, unknown if values is None else plain_values(values, PROBABILITY_DECIMALS))
     for cells in dominance:
         rows = _with_cells(rows, cells)
+    if result.expression is not None:
+        for values in result.expression.values.T:
+            rows = _with_cells(rows, plain_values(values, PROBABILITY_DECIMALS))
     yield from rows
+
+
+def _expression_names(columns: ExpressionColumns) -> list[str]:
+    plane = ["valence", "arousal"] if columns.has_plane else []
+    return [f"expression_{name}" for name in (*plane, *columns.labels, *columns.action_units)]
 
 
 def _sound_names(audio: AudioEmotion) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.pipeline.affect.attribution import Attribution
 from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.face.looks import ExpressionSeries
 from service.pipeline.face.neutral import NeutralUse
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import AudioEmotion, FloatArray
@@ -59,6 +61,7 @@ def video_affect_json(result: VideoAffect, request_id: str, include: frozenset[s
         "attribution": None if result.attribution is None else _attribution(result.attribution),
         "audio": None if result.audio is None else _audio(result.audio),
         "boxes": _boxes(result),
+        "expression": None if result.expression is None else _expression(result.expression),
         "frame_units": None if result.frames is None else _frame_units(result.frames),
     }
     every = {} if result.faces is None else {"faces": [_face(face, include) for face in result.faces]}
@@ -69,7 +72,8 @@ def _face(result: VideoAffect, include: frozenset[str]) -> dict[str, object]:
     """One of several faces; what they share stands beside them."""
     assert result.seen_s is not None
     start_s, end_s = result.seen_s
-    parts = {"action_units": _action_units(result), "boxes": _boxes(result)}
+    looked = None if result.expression is None else _expression(result.expression)
+    parts = {"action_units": _action_units(result), "boxes": _boxes(result), "expression": looked}
     return {
         "face": result.face,
         "start_s": round(start_s, SECONDS_DECIMALS),
@@ -127,6 +131,28 @@ def _boxes(result: VideoAffect) -> dict[str, object] | None:
         return None
     sides = {side: plain_values(result.boxes[:, index], BOX_DECIMALS) for index, side in enumerate(BOX_SIDES)}
     return {"time_s": plain_values(result.time_s, SECONDS_DECIMALS), **sides}
+
+
+def _expression(seen: ExpressionSeries) -> dict[str, object]:
+    """A network's numbers at each step of the timeline; None for those that it does not tell."""
+
+    def column(name: str) -> list[float | None] | None:
+        values = seen.output(name)
+        return None if values is None else plain_values(values[:, 0], PROBABILITY_DECIMALS)
+
+    def columns(name: str, names: Sequence[str], decimals: int) -> dict[str, list[float | None]] | None:
+        values = seen.output(name)
+        if values is None:
+            return None
+        return {one: plain_values(numbers, decimals) for one, numbers in zip(names, values.T, strict=True)}
+
+    return {
+        "arousal": column("arousal"),
+        "valence": column("valence"),
+        "labels": list(seen.columns.labels),
+        "probabilities": columns("probabilities", seen.columns.labels, PROBABILITY_DECIMALS),
+        "action_units": columns("action_units", seen.columns.action_units, ACTION_UNIT_DECIMALS),
+    }
 
 
 def _frame_units(frames: FaceSeries) -> dict[str, object]:

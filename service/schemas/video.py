@@ -102,6 +102,20 @@ class FaceTimeline(Answer):
     face_confidence: Column = Field(description="0…1")
 
 
+class ExpressionAnswer(Answer):
+    """A network's word about the face's pictures, at each step of the timeline; null where no face is known."""
+
+    arousal: Column | None = Field(description="−1…1; null of a model that tells none", examples=[[0.2, None]])
+    valence: Column | None = Field(description="−1…1; null of a model that tells none", examples=[[0.4, None]])
+    labels: list[str] = Field(description="classes; empty of a model that tells none", examples=[["anger", "neutral"]])
+    probabilities: dict[str, Column] | None = Field(
+        description="by class; null of a model that tells none", examples=[{"anger": [0.1, None]}]
+    )
+    action_units: dict[str, Column] | None = Field(
+        description="intensities 0…5 by unit; null of a model that tells none", examples=[{"AU12": [1.5, None]}]
+    )
+
+
 class UsedNeutral(Answer):
     """The resting face that was subtracted."""
 
@@ -124,6 +138,7 @@ class FaceAnswer(Answer):
     neutral: UsedNeutral
     action_units: dict[str, Column] | None = Field(None, description="with include=action_units")
     boxes: Boxes | None = Field(None, description="with include=boxes")
+    expression: ExpressionAnswer | None = Field(None, description="with include=expression")
 
 
 class VideoAffectAnswer(Answer):
@@ -144,6 +159,9 @@ class VideoAffectAnswer(Answer):
         "time_s, face_confidence and one a unit, null where the face was not seen",
     )
     boxes: Boxes | None = Field(None, description="with include=boxes")
+    expression: ExpressionAnswer | None = Field(
+        None, description="with include=expression: what a published network sees, beside the timeline"
+    )
     attribution: AttributionAnswer | None = Field(None, description="with include=attribution")
     audio: SoundTrack | None = Field(None, description="with include=audio; null without sound")
     faces: list[FaceAnswer] | None = Field(

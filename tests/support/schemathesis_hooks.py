@@ -60,8 +60,9 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> b
         return False  # FHIR has no room for these parts
     if not _is_day(str(query.get("effective", ""))[:10]):
         return False
-    if {"audio_model", "audio_version"} & query.keys() and "audio" not in str(query.get("include", "")):
-        return False
+    for part in ("audio", "expression"):
+        if {f"{part}_model", f"{part}_version"} & query.keys() and part not in str(query.get("include", "")):
+            return False
     if _number(query.get("end_s")) <= (_number(query.get("start_s") or 0)):
         return False
     start_s, colon, end_s = str(query.get("neutral", "")).partition(":")

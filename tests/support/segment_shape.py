@@ -51,6 +51,13 @@ KNOWN: dict[str, dict[str, str]] = {
         "turn": "79771d7447da556a",
         "cues": "965c53c38ce52a48",
     },
+    "7": {
+        "inspect": "3f883254e27b2996",
+        "speech": "8b5073019bffcb0c",
+        "faces": "f76a4bfc68ac2d63",
+        "turn": "79771d7447da556a",
+        "cues": "965c53c38ce52a48",
+    },
 }
 """Digests of the members of each part, and of the cues in its states, by shape.
 

@@ -7,6 +7,8 @@ them are known.
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +33,25 @@ FIRST_ROOM: Final = 64
 """Frames that an empty log has room for."""
 
 
+@dataclass(frozen=True)
+class Frames:
+    """Frames of one face that a log gave away.
+
+    Attributes:
+        frames: int32 [n], their indices.
+        values: float16 [n, 34].
+        boxes: float16 [n, 4].
+        look_frames: int32 [m], indices of those that a network looked at.
+        looks: float32 [m, width], what it saw.
+    """
+
+    frames: NDArray[np.int32]
+    values: NDArray[np.float16]
+    boxes: NDArray[np.float16]
+    look_frames: NDArray[np.int32]
+    looks: FloatArray
+
+
 class FaceLog:
     """One face. Arrays grow by doubling.
 
@@ -43,6 +64,7 @@ class FaceLog:
         self._values = np.empty((FIRST_ROOM, VALUES), HALF)
         self._frames = np.empty(FIRST_ROOM, np.int32)
         self._boxes = np.empty((FIRST_ROOM, BOX_SIDES), HALF)
+        self._look_frames, self._looks = array("i"), array("f")
         self._count = 0
         self.sights = 0
         self.presence = 0.0
@@ -68,6 +90,22 @@ class FaceLog:
         self.sights += 1
         self.presence += size_px
 
+    def look(self, frame: int, numbers: FloatArray) -> None:
+        """Note what a network saw of the face in a frame, float32 [width], the same width each time."""
+        self._look_frames.append(frame)
+        self._looks.frombytes(numbers.astype(np.float32).tobytes())
+
+    @property
+    def look_frames(self) -> NDArray[np.int32]:
+        """Indices of the frames that a network looked at, ascending, int32 [m]."""
+        return np.array(self._look_frames, np.int32)
+
+    @property
+    def looks(self) -> FloatArray:
+        """Its numbers for them, float32 [m, width]."""
+        count = len(self._look_frames)
+        return np.array(self._looks, np.float32).reshape(count, len(self._looks) // max(count, 1))
+
     def _grow(self) -> None:
         room = max(2 * self._count, FIRST_ROOM)
         values = np.empty((room, VALUES), HALF)  # untouched pages cost nothing
@@ -92,16 +130,26 @@ class FaceLog:
         """The values in those frames, float32 [n, 34]: relative, then absolute."""
         return self._values[: self._count].astype(np.float32)
 
-    def take(self) -> tuple[NDArray[np.int32], NDArray[np.float16], NDArray[np.float16]]:
-        """Empty the log of frames: their indices int32 [n], values float16 [n, 34], boxes float16 [n, 4]."""
+    def take(self) -> Frames:
+        """Empty the log of frames."""
         count, self._count = self._count, 0
-        return self._frames[:count].copy(), self._values[:count].copy(), self._boxes[:count].copy()
+        taken = Frames(
+            self._frames[:count].copy(),
+            self._values[:count].copy(),
+            self._boxes[:count].copy(),
+            self.look_frames,
+            self.looks,
+        )
+        self._look_frames, self._looks = array("i"), array("f")
+        return taken
 
-    def put(self, frames: NDArray[np.int32], values: NDArray[np.float16], boxes: NDArray[np.float16]) -> None:
+    def put(self, later: Frames) -> None:
         """Append what :meth:`take` gave of later frames."""
-        self._frames = np.concatenate([self._frames[: self._count], frames])
-        self._values = np.concatenate([self._values[: self._count], values])
-        self._boxes = np.concatenate([self._boxes[: self._count], boxes])
+        self._frames = np.concatenate([self._frames[: self._count], later.frames])
+        self._values = np.concatenate([self._values[: self._count], later.values])
+        self._boxes = np.concatenate([self._boxes[: self._count], later.boxes])
+        self._look_frames.frombytes(later.look_frames.tobytes())
+        self._looks.frombytes(later.looks.tobytes())
         self._count = len(self._frames)
 
     def state(self) -> dict[str, Any]:

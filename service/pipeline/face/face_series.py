@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.face.looks import Looks
 from service.pipeline.face.neutral import NeutralUse
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import FloatArray
@@ -68,6 +69,7 @@ class SeenFace:
             was not seen; None where there are no pictures.
         number: the face's number in the recording; None where there is no face.
         neutral: the resting face that was subtracted; None where the series came from elsewhere.
+        looks: what a network saw of its pictures; None where none looked.
     """
 
     series: FaceSeries
@@ -75,3 +77,4 @@ class SeenFace:
     number: int | None = None
     boxes: FloatArray | None = None
     neutral: NeutralUse | None = None
+    looks: Looks | None = None

@@ -55,12 +55,14 @@ class TrackedFace:
         number: from 0, in the order in which faces appear.
         points: float64 [points, 3], pixels of the picture; a face that lies on its head is turned upright, as the
             networks of its expression know faces.
+        placed: float64 [points, 3], the same where they lie in the picture.
         size_px: geometric mean of the sides of its box.
         box: float64 [4], left, top, width and height in shares of the picture, within it.
     """
 
     number: int
     points: Points
+    placed: Points
     size_px: float
     box: Points
 
@@ -194,7 +196,7 @@ class FaceTracker:
         low, high = mesh.points[:, :2].min(axis=0), mesh.points[:, :2].max(axis=0)
         track.box = np.concatenate([low, high])
         upright = _turned_upright(mesh.points, track.region.angle)
-        return TrackedFace(track.number, upright, _size(track.box), _shares(track.box, picture))
+        return TrackedFace(track.number, upright, mesh.points, _size(track.box), _shares(track.box, picture))
 
     def _is_followed(self, detection: Detection) -> bool:
         middle = (detection.box[:2] + detection.box[2:]) / 2

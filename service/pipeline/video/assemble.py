@@ -20,6 +20,7 @@ from service.pipeline.device.batch import Batcher
 from service.pipeline.device.device_calls import run_on_device
 from service.pipeline.device.task import Work
 from service.pipeline.face.face_series import SeenFace
+from service.pipeline.face.looks import ExpressionColumns, ExpressionSeries
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import AudioEmotion, FlagSpan, FloatArray, MediaInfo, ModelReference
 from service.pipeline.video.video_results import Statistics, VideoAffect
@@ -92,6 +93,7 @@ class Recording:
         turn: where somebody speaks.
         audio: emotion of the sound track; None unless asked for, or without a sound track.
         audio_flags: remarks on the sound that only the emotion's search for it found.
+        expression: what the network tells that looks at faces; None where none does.
     """
 
     media: MediaInfo
@@ -100,6 +102,7 @@ class Recording:
     turn: SpeakerTurn
     audio: AudioEmotion | None = None
     audio_flags: tuple[str, ...] = ()
+    expression: ExpressionColumns | None = None
 
 
 def assemble(
@@ -157,6 +160,7 @@ def assemble(
         flags=tuple(dict.fromkeys(flags)),
         boxes=_boxes(face, features) if "boxes" in include else None,
         frames=face.series if "frame_units" in include else None,
+        expression=_expression(face, recording, features) if "expression" in include else None,
         flag_spans=(*spans, *turn.gaps),
         face=face.number,
         seen_s=(float(seen_at_s[0]), float(seen_at_s[-1])) if len(seen_at_s) else None,
@@ -172,6 +176,13 @@ def _unseen(features: AffectFeatures, face: int | None, duration_s: float) -> li
     if not features.tracked.any():
         return [FlagSpan(Flag.NO_FACE, 0.0, duration_s)]
     return [FlagSpan(Flag.FACE_LOST, float(begin_s), float(end_s), face=face) for begin_s, end_s in features.losses_s]
+
+
+def _expression(face: SeenFace, recording: Recording, features: AffectFeatures) -> ExpressionSeries | None:
+    """The network's numbers at each step; None where none looks."""
+    if recording.expression is None:
+        return None
+    return ExpressionSeries.of(recording.expression, face.looks, features.time_s, features.tracked > 0)
 
 
 def _boxes(face: SeenFace, features: AffectFeatures) -> FloatArray | None:

@@ -8,8 +8,8 @@ grow with the video until the end, when a frame and face costs 80 bytes.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +17,10 @@ import numpy as np
 from service.flags import Flag
 from service.pipeline.decoding.frame_stream import VideoFrame
 from service.pipeline.face.action_units import ActionUnitModel
-from service.pipeline.face.face_log import BOX_SIDES, FaceLog
+from service.pipeline.face.expression import LOOK_EVERY_S, ExpressionModel
+from service.pipeline.face.face_log import BOX_SIDES, FaceLog, Frames
 from service.pipeline.face.face_series import FaceSeries, SeenFace
+from service.pipeline.face.looks import EARLY_S, Looks
 from service.pipeline.face.networks import FaceNetworks
 from service.pipeline.face.neutral import FaceProfile, Neutral, NeutralUse
 from service.pipeline.face.tracker import FaceTracker, TrackedFace
@@ -31,8 +33,8 @@ LEAST_SIGHTS: Final = 3
 """Least number of frames with a face in a longer video; a face with fewer is a mistake of the detector."""
 
 Record = dict[str, Any]
-"""The record of a segment: 'time_s' float64 [frames], and for each of its 'faces' a 'number', 'frames' int32 [n],
-'values' float16 [n, 34] and 'boxes' float16 [n, 4]."""
+"""The record of a segment: 'time_s' float64 [frames], and for each of its 'faces' a 'number' and the members of
+:class:`Frames`."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,13 @@ class Sight:
         frame: index of the frame, from 0.
         time_s: seconds.
         faces: the faces that were followed into it.
+        crops: pictures of those that a network is to look at, by number.
     """
 
     frame: int
     time_s: float
     faces: Sequence[TrackedFace]
+    crops: Mapping[int, FloatArray] = field(default_factory=dict)
 
 
 SeenValues = dict[int, tuple[float, FloatArray]]
@@ -67,6 +71,7 @@ class VideoFaces:
         neutral: what is subtracted.
         on_sights: told what was noted, frame after frame.
         state: of the segments before, as :meth:`state` gave it; None at the beginning.
+        expression: looks at the pictures of faces; None where nobody asked.
     """
 
     def __init__(
@@ -76,8 +81,11 @@ class VideoFaces:
         neutral: Neutral,
         on_sights: OnSights | None = None,
         state: dict[str, Any] | None = None,
+        expression: ExpressionModel | None = None,
     ) -> None:
         self._networks = networks
+        self._expression = expression
+        self._looked_s: dict[int, float] = {}
         self._tracker = FaceTracker(networks)
         self._units = units
         self._neutral = neutral
@@ -88,6 +96,7 @@ class VideoFaces:
             self._time_s = array("d", state["time_s"].tolist())
             self._tracker.resume(state["tracker"])
             self._logs = {number: FaceLog.resume(log) for number, log in state["faces"]}
+            self._looked_s = dict(state["looked_s"])
         self._taken = len(self._time_s)
 
     @property
@@ -111,9 +120,19 @@ class VideoFaces:
 
     def follow(self, frame: VideoFrame) -> Sight:
         """Follow the faces into the next frame."""
-        sight = Sight(len(self._time_s), frame.time_s, self._tracker.step(frame.image, frame.time_s))
+        faces = self._tracker.step(frame.image, frame.time_s)
+        sight = Sight(len(self._time_s), frame.time_s, faces, self._crops(frame, faces))
         self._time_s.append(frame.time_s)
         return sight
+
+    def _crops(self, frame: VideoFrame, faces: Sequence[TrackedFace]) -> dict[int, FloatArray]:
+        """Pictures of the faces that were not looked at for a while, by number."""
+        if self._expression is None:
+            return {}
+        earliest_s = frame.time_s - LOOK_EVERY_S + EARLY_S
+        due = [face for face in faces if self._looked_s.get(face.number, -np.inf) <= earliest_s]
+        self._looked_s |= {face.number: frame.time_s for face in due}
+        return {face.number: self._expression.crop(frame.image, face.placed) for face in due}
 
     def note(self, sights: Sequence[Sight]) -> None:
         """Keep the values of faces that were followed, frame after frame.
@@ -132,19 +151,23 @@ class VideoFaces:
     def _keep(self, seen: Sequence[tuple[Sight, TrackedFace]]) -> FloatArray:
         """Keep the values of faces, at least one; returns them, float32 [faces, 34]."""
         values = face_values([face for _, face in seen], self._networks, self._units)
+        looks = {(sight.frame, face.number): self._look(sight, face) for sight, face in seen}
         for (sight, face), row in zip(seen, values, strict=True):
             log = self._logs.setdefault(face.number, FaceLog())
             log.add(sight.frame, row, face.size_px, face.box.astype(np.float32))
+            if (numbers := looks[sight.frame, face.number]) is not None:
+                log.look(sight.frame, numbers)
         return values
+
+    def _look(self, sight: Sight, face: TrackedFace) -> FloatArray | None:
+        """The network's numbers for a face; None where it is not to look."""
+        picture = sight.crops.get(face.number)
+        return None if picture is None or self._expression is None else self._expression.look(picture)
 
     def take(self) -> Record:
         """The frames since the last call, as a record; they are kept here no longer."""
-        taken = ((number, *log.take()) for number, log in self._logs.items())
-        faces = [
-            {"number": number, "frames": frames, "values": values, "boxes": boxes}
-            for number, frames, values, boxes in taken
-            if len(frames)
-        ]
+        taken = {number: log.take() for number, log in self._logs.items()}
+        faces = [{"number": number, **vars(frames)} for number, frames in taken.items() if len(frames.frames)]
         first, self._taken = self._taken, len(self._time_s)
         return {"time_s": np.array(self._time_s[first:], np.float64), "faces": faces}
 
@@ -152,7 +175,8 @@ class VideoFaces:
         """Take back what :meth:`take` gave, segment after segment."""
         for record in records:
             for face in record["faces"]:
-                self._logs[face["number"]].put(face["frames"], face["values"], face["boxes"])
+                members = {name: value for name, value in face.items() if name != "number"}
+                self._logs[face["number"]].put(Frames(**members))
 
     def state(self) -> dict[str, Any]:
         """All that is known but what :meth:`take` gives, as plain values and arrays."""
@@ -160,11 +184,12 @@ class VideoFaces:
             "time_s": np.array(self._time_s, np.float64),
             "tracker": self._tracker.state(),
             "faces": [(number, log.state()) for number, log in self._logs.items()],
+            "looked_s": list(self._looked_s.items()),
         }
 
     def afresh(self) -> VideoFaces:
         """The same for another picture track of the recording, of which nobody is told."""
-        return VideoFaces(self._networks, self._units, self._neutral)
+        return VideoFaces(self._networks, self._units, self._neutral, expression=self._expression)
 
     def chosen(self, face: str) -> SeenFace:
         """The chosen face over all frames.
@@ -227,7 +252,10 @@ class VideoFaces:
         confidence = np.where(tracked, self._units.confidence, 0.0)
         boxes = np.full((len(time_s), BOX_SIDES), np.nan, np.float32)
         boxes[log.frames] = log.boxes
-        return SeenFace(FaceSeries(time_s, confidence, units, tracked), (*several, *flags), number, boxes, neutral)
+        looks = None if self._expression is None else Looks(time_s[log.look_frames], log.looks)
+        return SeenFace(
+            FaceSeries(time_s, confidence, units, tracked), (*several, *flags), number, boxes, neutral, looks
+        )
 
     def _sure(self) -> dict[int, FaceLog]:
         least = min(LEAST_SIGHTS, len(self._time_s))

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from service.pipeline.affect.attribution import Attribution
 from service.pipeline.audio_options import AudioOptions, ChannelChoice
 from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.face.looks import ExpressionSeries
 from service.pipeline.face.neutral import FaceProfile, NeutralUse
 from service.pipeline.results import AudioEmotion, FlagSpan, FloatArray, MediaInfo, ModelReference
 
-Include = Literal["action_units", "attribution", "audio", "boxes", "frame_units"]
-INCLUDES: tuple[Include, ...] = ("action_units", "attribution", "audio", "boxes", "frame_units")
+Include = Literal["action_units", "attribution", "audio", "boxes", "expression", "frame_units"]
+INCLUDES: tuple[Include, ...] = ("action_units", "attribution", "audio", "boxes", "expression", "frame_units")
 """Parts of an answer that a client may ask for, beyond arousal and valence."""
 
 TABLE_INCLUDES: tuple[Include, ...] = ("action_units", "attribution", "frame_units")
@@ -37,6 +38,7 @@ class VideoOptions:
         channel: channel of the sound track for speech and, with 'audio', for the speech emotion.
         track, picture_track: numbers of the sound and the picture track; None leaves the choice to the decoder.
         audio_model, audio_version: speech model for 'audio'; None means the default.
+        expression_model, expression_version: model for 'expression'; None means the one of the highest priority.
         resting: the document that the caller sent; jobs keep it beside the recording, never among the options.
     """
 
@@ -50,6 +52,8 @@ class VideoOptions:
     picture_track: int | None = None
     audio_model: str | None = None
     audio_version: str | None = None
+    expression_model: str | None = None
+    expression_version: str | None = None
     resting: FaceProfile | None = None
 
     @property
@@ -112,6 +116,7 @@ class VideoAffect:
         boxes: float32 [steps, 4], left, top, width and height of the face in shares of the upright picture, NaN where
             no face is known; None unless asked for.
         frames: the face frame by frame; None unless asked for.
+        expression: what a network saw in the face's pictures; None unless asked for.
         flag_spans: when those flags hold that are about a time: every NaN of arousal and valence lies in one of
             'face_lost' or 'no_face'.
         face: number of the face, from 0 in the order in which faces appear; None without any.
@@ -144,6 +149,7 @@ class VideoAffect:
     valence_uncertainty: FloatArray | None = None
     boxes: FloatArray | None = None
     frames: FaceSeries | None = None
+    expression: ExpressionSeries | None = None
     flag_spans: tuple[FlagSpan, ...] = ()
     face: int | None = None
     seen_s: tuple[float, float] | None = None
@@ -161,5 +167,6 @@ def with_parts(result: VideoAffect, include: frozenset[str]) -> VideoAffect:
         audio=result.audio if "audio" in include else None,
         boxes=result.boxes if "boxes" in include else None,
         faces=None if result.faces is None else tuple(with_parts(face, include) for face in result.faces),
+        expression=result.expression if "expression" in include else None,
         frames=result.frames if "frame_units" in include else None,
     )

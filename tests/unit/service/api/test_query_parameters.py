@@ -58,6 +58,7 @@ PRIOR = (
     ),
 )
 SPEAKERS = (("off", "auto", "1", "9", "10", "20"), ("", "Auto", "0", "01", "21", "100", "-1", "1.0", "two"))
+WITH_LOOKS = {"expression_model": SOUND["model"], "expression_version": SOUND["version"]}
 WITH_SOUND = {"audio_model": SOUND["model"], "audio_version": SOUND["version"]}
 TABLE = AFFECT | {
     "include": (("", "action_units, attribution"), ("audio",)),
@@ -90,6 +91,7 @@ KINDS: tuple[tuple[type[BaseModel], dict[str, tuple[tuple[str, ...], tuple[str, 
     (EmbeddingQuery, SOUND, {}),
     (VideoQuery, VIDEO, {}),
     (VideoQuery, WITH_SOUND, {"include": "audio"}),
+    (VideoQuery, WITH_LOOKS, {"include": "expression"}),
     (TableQuery, TABLE, {}),
     (AudioCallQuery, FHIR_ANSWER | {"prior": PRIOR}, {}),
     (VideoCallQuery, FHIR_ANSWER | VIDEO, {}),
@@ -134,8 +136,8 @@ def test_the_end_lies_after_the_start(kind: type[RecordingQuery], end_s: str, is
     assert caught.value.pointer == "/end_s"
 
 
-@pytest.mark.parametrize("name", ["audio_model", "audio_version"])
-def test_a_speech_model_needs_the_sound(name: str) -> None:
+@pytest.mark.parametrize("name", [*WITH_SOUND, *WITH_LOOKS])
+def test_a_model_of_a_part_needs_the_part(name: str) -> None:
     with pytest.raises(Unprocessable) as caught:
         options_of(VideoQuery, {name: "1", "include": "attribution"})
     assert caught.value.pointer == f"/{name}"
@@ -147,6 +149,8 @@ def test_every_parameter_is_handed_on() -> None:
         "include": " audio ,action_units",
         "audio_model": "a",
         "audio_version": "3",
+        "expression_model": None,
+        "expression_version": None,
         "track": 1,
         "picture_track": 0,
     }

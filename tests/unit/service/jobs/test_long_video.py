@@ -25,6 +25,7 @@ from service.registry import Registry
 from service.settings import Settings
 from tests import media_files as files
 from tests.shared_material import ROOT, shared_file
+from tests.support.face_networks import write_expression_bundle
 from tests.support.long_recordings import KEY, run_job
 from tests.support.presented_files import presented
 from tests.support.segment_shape import assert_known
@@ -33,7 +34,7 @@ from tests.tiny_models import write_speech_bundle, write_voice_bundle
 from tests.unit.service.jobs.test_codec import same
 
 SEGMENT_S = 0.5  # 12 frames
-EVERYTHING = frozenset({"action_units", "attribution", "audio"})
+EVERYTHING = frozenset({"action_units", "attribution", "audio", "expression"})
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,7 @@ def built(tmp_path_factory):
     write_face_bundle(folder, task=shared_file("weights/face_landmarker.task"))
     write_voice_bundle(folder)
     write_speech_bundle(folder, priority=100)
+    write_expression_bundle(folder, tmp_path_factory.mktemp("published"))
     settings = Settings(model_dirs=[folder, ROOT / "models"], device="cpu", threads=1, decode_workers=1)
     registry = Registry.load(settings)
     decoder = Decoder(settings.limits, 1)
@@ -77,7 +79,7 @@ def check_same(one, other) -> None:
         assert same(getattr(one, name), getattr(other, name)), name
     assert one.flags == other.flags
     assert one.neutral == other.neutral
-    for name in ("attribution", "summary", "trained"):
+    for name in ("attribution", "summary", "trained", "expression"):
         assert same(getattr(one, name), getattr(other, name)), name
     assert (one.audio is None) == (other.audio is None)
     if one.audio is not None:

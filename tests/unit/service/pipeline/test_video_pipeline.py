@@ -12,6 +12,7 @@ import pytest
 from export.faces.bundle import write_face_bundle
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.decoding.decode import Decoder
+from service.pipeline.decoding.frame_stream import VideoFrame
 from service.pipeline.device.task import Cancelled, Work
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.speech_pipeline import SpeechPipeline
@@ -29,6 +30,7 @@ from service.registry import Registry
 from service.settings import Limits, Settings
 from tests import media_files as files
 from tests.shared_material import ROOT, shared_file
+from tests.support.face_networks import write_expression_bundle
 from tests.support.patience import HANG_S
 from tests.support.work import patient
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
@@ -63,6 +65,7 @@ def prepared(tmp_path_factory):
     write_face_bundle(folder, task=shared_file("weights/face_landmarker.task"))
     write_voice_bundle(folder)
     write_speech_bundle(folder, priority=100)
+    write_expression_bundle(folder, tmp_path_factory.mktemp("published"))
     return folder
 
 
@@ -127,12 +130,55 @@ def test_boxes_and_frames_of_the_face(smile, pipeline):
     assert caught.value.pointer == "/face"
 
 
-def turned(name):
-    pictures = []
+def test_a_network_looks_at_the_face_beside_the_units(smile, pipeline):
+    asked = VideoOptions(neutral="none", face="all", include=frozenset({"expression"}))
+    answer = pipeline.analyse(media("single_face.mp4"), asked, patient())
+    np.testing.assert_array_equal(answer.arousal, smile[0].arousal)
+    assert smile[0].expression is None
+    assert answer.models["expression"].name == "looks"
+    seen = answer.expression
+    assert seen.values.shape == (25, 10)
+    np.testing.assert_allclose(seen.output("probabilities").sum(axis=1), 1.0, atol=1e-5)
+    np.testing.assert_array_equal(answer.faces[0].expression.values, seen.values)
+    # at the first row: the mean of the looks of the first half second, at every third frame of 30 a second
+    model, looks = pipeline.expression_model(asked), []
+    networks, units = pipeline.face_models()
+    faces = VideoFaces(networks, units, units.neutral("none", None))
+    for number, picture in enumerate(pictures("single_face.mp4")[:16]):
+        (face,) = faces.follow(VideoFrame(number / 30, picture, 0.0)).faces
+        if number % 3 == 0:
+            looks.append(
+                model.look(cv2.resize(with_level_eyes(picture, face.placed[:, :2]), (224, 224)) / np.float32(255))
+            )
+    np.testing.assert_allclose(seen.values[0], np.mean(looks, axis=0), atol=0.02)
+
+
+def with_level_eyes(picture, points):
+    """The box of a mesh, cut out of the turned picture."""
+    across = points[263] - points[33]
+    turn = cv2.getRotationMatrix2D(points.mean(axis=0), np.degrees(np.arctan2(across[1], across[0])), 1.0)
+    level = points @ turn[:, :2].T + turn[:, 2]
+    (left, top), (right, bottom) = np.rint(level.min(axis=0)).astype(int), np.rint(level.max(axis=0)).astype(int)
+    return cv2.warpAffine(picture, turn, picture.shape[1::-1])[top:bottom, left:right]
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [({"expression_model": "nobody"}, ModelNotFound), ({"expression_version": "9"}, ModelNotFound)],
+)
+def test_a_network_that_is_not_there_is_refused(pipeline, options, wanted):
+    with pytest.raises(wanted):
+        pipeline.check(VideoOptions(include=frozenset({"expression"}), **options))
+
+
+def pictures(name):
     with av.open(io.BytesIO(media(name))) as container:
-        for frame in container.decode(video=0):
-            pictures.append(np.ascontiguousarray(frame.to_ndarray(format="rgb24")[::-1, ::-1]))
-    return files.video(pictures, rate=30, codec="h264")
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def turned(name):
+    upside_down = [np.ascontiguousarray(picture[::-1, ::-1]) for picture in pictures(name)]
+    return files.video(upside_down, rate=30, codec="h264")
 
 
 def test_a_video_upside_down_says_the_same(smile, pipeline):
