@@ -67,7 +67,7 @@ def read_labels(path: Path, hop_s: float = HOP_S) -> dict[str, NDArray[np.float3
     Raises:
         ValueError: no arousal and no valence, no time, or cells that are not numbers.
     """
-    rows = _rows(path)
+    rows = read_rows(path)
     headed = any(target in rows[0] for target in TARGETS)
     header = rows.pop(0) if headed else list(LABEL_COLUMNS_2018)
     if not headed and len(rows[0]) != len(header):
@@ -75,12 +75,12 @@ def read_labels(path: Path, hop_s: float = HOP_S) -> dict[str, NDArray[np.float3
     time_name = next((name for name in TIME_NAMES if name in header), None)
     if time_name is None:
         raise ValueError(f"{path.name}: labels need a column of times: {', '.join(TIME_NAMES)}")
-    time_s = _numbers(path, rows, [header.index(time_name)])[:, 0]
+    time_s = to_numbers(path, rows, [header.index(time_name)])[:, 0]
     if np.any(np.diff(time_s) <= 0):
         raise ValueError(f"{path.name}: the times of the labels do not increase")
     grid_s = time_grid(float(time_s[-1]), hop_s)
     return {
-        target: np.interp(grid_s, time_s, _numbers(path, rows, [header.index(target)])[:, 0]).astype(np.float32)
+        target: np.interp(grid_s, time_s, to_numbers(path, rows, [header.index(target)])[:, 0]).astype(np.float32)
         for target in TARGETS
         if target in header
     }
@@ -92,17 +92,17 @@ def read_turns(path: Path, steps: int, hop_s: float = HOP_S) -> NDArray[np.float
     Raises:
         ValueError: cells that are not numbers, below a header at most.
     """
-    rows = _rows(path)
+    rows = read_rows(path)
     if not _is_number(rows[0][0]):
         rows.pop(0)
     turn = np.zeros(steps)
-    for start_s, end_s in _numbers(path, rows, [0, 1]) if rows else []:
+    for start_s, end_s in to_numbers(path, rows, [0, 1]) if rows else []:
         turn[max(round(start_s / hop_s), 0) : max(round(end_s / hop_s), 0) + 1] = 1.0
     return turn
 
 
 def _functionals(path: Path, turn: NDArray[np.float64] | None) -> NDArray[np.float32]:
-    rows = _rows(path)
+    rows = read_rows(path)
     if not _is_number(rows[0][-1]):
         rows.pop(0)
     width = len(rows[0]) - 2 if rows else 0
@@ -112,13 +112,14 @@ def _functionals(path: Path, turn: NDArray[np.float64] | None) -> NDArray[np.flo
             f"{2 * len(SIGNALS)} or {len(COLUMNS)} values"
         )
     columns = np.zeros((len(rows), len(COLUMNS)), np.float32)
-    columns[:, :width] = _numbers(path, rows, list(range(2, 2 + width)))
+    columns[:, :width] = to_numbers(path, rows, list(range(2, 2 + width)))
     if turn is not None:
         columns[: turn.size, -1] = turn[: len(rows)]
     return columns
 
 
-def _rows(path: Path) -> list[list[str]]:
+def read_rows(path: Path) -> list[list[str]]:
+    """Cells of a table between commas or semicolons, at least one row. Raises ValueError if it is empty."""
     text = path.read_text(encoding="utf-8-sig")
     first = text.split("\n", 1)[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","
@@ -129,7 +130,8 @@ def _rows(path: Path) -> list[list[str]]:
     return rows
 
 
-def _numbers(path: Path, rows: list[list[str]], columns: list[int]) -> NDArray[np.float64]:
+def to_numbers(path: Path, rows: list[list[str]], columns: list[int]) -> NDArray[np.float64]:
+    """Some columns of rows, float64 [rows, columns]. Raises ValueError if a cell is no finite number."""
     try:
         values = np.array([[float(row[column]) for column in columns] for row in rows], dtype=np.float64)
     except (ValueError, IndexError):

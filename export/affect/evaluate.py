@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from export.affect.label_layouts import rated_in
 from export.affect.sequence_folders import read_labelled
 from export.affect.sequences import TARGETS, AffectSequence, delay_steps, shift_to_back
 from export.evaluation.concordance import Concordance, ConcordanceDifference, concordance, concordance_difference
@@ -20,7 +21,7 @@ from service.card import Card, read_card
 from service.pipeline.device.session import Session
 
 FEATURE_FOLDERS = ("features", "visual_features_functionals", "visual_features")
-LABEL_FOLDER, TURN_FOLDER = "labels", "turns"
+TURN_FOLDER = "turns"
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ def answer_folder(
 
     Args:
         bundle: folder of an affect bundle.
-        corpus: folder with ``features`` (or AVEC's ``visual_features`` or ``visual_features_functionals``), ``labels``
-            and perhaps ``turns``: files of one name are one recording.
-        partition: 'train', 'devel' or 'test', with which the files' names begin, or 'all'.
+        corpus: folder with ``features`` (or AVEC's ``visual_features`` or ``visual_features_functionals``), ratings in
+            a layout of :mod:`export.affect.label_layouts`, and perhaps ``turns``: files of one name are one recording.
+        partition: 'train', 'devel' or 'test', as the corpus or the beginning of the files' names says, or 'all'.
         fps: replaces the time stamps of all tables of units.
         delay_s: annotators' delay; None takes the delay of the training.
         progress: called after each sequence.
@@ -72,7 +73,7 @@ def answer_folder(
     hop_s = setting(card, "hop_s")
     sequences = read_labelled(
         _features(corpus),
-        corpus / LABEL_FOLDER,
+        rated_in(corpus),
         partition,
         turns=corpus / TURN_FOLDER if (corpus / TURN_FOLDER).is_dir() else None,
         fps=fps,
@@ -93,13 +94,20 @@ def answer_folder(
     return {
         target: TargetAnswers(
             names=tuple(sequence.name for sequence, _ in found[target]),
-            gold=[sequence.labels[target].astype(np.float64) for sequence, _ in found[target]],
-            predicted=[series for _, series in found[target]],
+            gold=[
+                sequence.labels[target][_rated(sequence, target)].astype(np.float64) for sequence, _ in found[target]
+            ],
+            predicted=[series[_rated(sequence, target)] for sequence, series in found[target]],
             delay_s=delays_s[target],
         )
         for target in TARGETS
         if target in found
     }
+
+
+def _rated(sequence: AffectSequence, target: str) -> NDArray[np.bool_]:
+    """The steps that somebody rated, bool [steps]."""
+    return np.isfinite(sequence.labels[target])
 
 
 def setting(card: Card, name: str) -> float:
@@ -127,6 +135,6 @@ def _delay_s(card: Card, target: str) -> float:
 
 def _features(corpus: Path) -> Path:
     folder = next((corpus / name for name in FEATURE_FOLDERS if (corpus / name).is_dir()), None)
-    if folder is None or not (corpus / LABEL_FOLDER).is_dir():
-        raise ValueError(f"{corpus} needs a folder '{LABEL_FOLDER}' and one of: {', '.join(FEATURE_FOLDERS)}")
+    if folder is None:
+        raise ValueError(f"{corpus} needs a folder of tables of its recordings, one of: {', '.join(FEATURE_FOLDERS)}")
     return folder

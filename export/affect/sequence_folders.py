@@ -1,10 +1,12 @@
 """A folder of features beside a folder of labels: files of one name are one recording."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from export.affect.avec_folders import partition_of, read_features, read_labels, read_turns
+from export.affect.avec_folders import partition_of, read_features, read_turns
+from export.affect.label_layouts import Rated, rated_tables
 from export.affect.sequences import AffectSequence, Partition
 from service.pipeline.affect.functionals import HOP_S, WINDOW_S
 
@@ -38,13 +40,14 @@ def read_sequences(
     Raises:
         ValueError: no recording has both, no development recordings, or an unusable file.
     """
-    partitions = _partitions(_names(features, labels), seed)
-    return _read(features, labels, partitions, turns, fps, window_s, hop_s)
+    rated = rated_tables(labels)
+    partitions = _partitions(_names(features, rated), seed)
+    return _read(features, rated, partitions, turns, fps, window_s, hop_s)
 
 
 def read_labelled(
     features: Path,
-    labels: Path,
+    rated: Mapping[str, Rated],
     partition: str,
     *,
     turns: Path | None = None,
@@ -52,22 +55,24 @@ def read_labelled(
     window_s: float = WINDOW_S,
     hop_s: float = HOP_S,
 ) -> list[AffectSequence]:
-    """Read the recordings of one partition, for scoring; the arguments are those of :func:`read_sequences`.
+    """Read the recordings of one partition, for scoring; the other arguments are those of :func:`read_sequences`.
 
-    ``partition`` is the beginning of the names, or 'all'; a name that states none counts as 'test'.
+    Args:
+        rated: of a corpus; their labels are NaN where nobody rated.
+        partition: one that the corpus or the beginning of the names states, or 'all'; where none is stated, 'test'.
 
     Raises:
         ValueError: no recording of that partition has both, or an unusable file.
     """
-    stated: dict[str, Partition] = {name: partition_of(name) or "test" for name in _names(features, labels)}
+    stated: dict[str, Partition] = {name: rated[name].partition or "test" for name in _names(features, rated)}
     chosen = {name: own for name, own in stated.items() if partition in ("all", own)}
     if not chosen:
         raise ValueError(f"no recording in {features} belongs to the partition '{partition}'")
-    return _read(features, labels, chosen, turns, fps, window_s, hop_s)
+    return _read(features, rated, chosen, turns, fps, window_s, hop_s)
 
 
-def _names(features: Path, labels: Path) -> list[str]:
-    names = sorted({path.stem for path in features.glob("*.csv")} & {path.stem for path in labels.glob("*.csv")})
+def _names(features: Path, rated: Mapping[str, Rated]) -> list[str]:
+    names = sorted({path.stem for path in features.glob("*.csv")} & rated.keys())
     if not names:
         raise ValueError("no file of one name lies in both folders")
     return names
@@ -75,7 +80,7 @@ def _names(features: Path, labels: Path) -> list[str]:
 
 def _read(
     features: Path,
-    labels: Path,
+    rated: Mapping[str, Rated],
     partitions: dict[str, Partition],
     turns: Path | None,
     fps: float | None,
@@ -84,7 +89,7 @@ def _read(
 ) -> list[AffectSequence]:
     sequences = []
     for name, partition in partitions.items():
-        truth = read_labels(labels / f"{name}.csv", hop_s)
+        truth = rated[name].read(features / f"{name}.csv", hop_s)
         steps = max(len(series) for series in truth.values())
         turn_path = None if turns is None else turns / f"{name}.csv"
         turn = read_turns(turn_path, steps, hop_s) if turn_path is not None and turn_path.exists() else None

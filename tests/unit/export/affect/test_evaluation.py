@@ -145,7 +145,7 @@ def test_what_cannot_be_is_told(right, corpus, capsys, arguments, told):
 
 def test_folders_that_are_none_are_told(right, tmp_path, capsys):
     assert main(["evaluate", str(right), "--corpus", str(tmp_path)]) == 1
-    assert "'labels'" in capsys.readouterr().err
+    assert "needs a folder of tables" in capsys.readouterr().err
     assert main(["evaluate", "models/emonet-open/2", "--corpus", str(tmp_path), "--partition", "all"]) == 1
     assert "affect bundles" in capsys.readouterr().err
 
