@@ -9,6 +9,7 @@ import pytest
 from service.pipeline.affect.attribution import Moment
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.face_series import FaceSeries
+from service.pipeline.face.looks import ExpressionColumns, ExpressionSeries
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import FlagSpan
 from service.pipeline.video.video_results import VideoAffect
@@ -284,3 +285,26 @@ def test_long_recordings_are_pooled_with_their_gaps() -> None:
     timeline = face_timeline(CASES["an hour"])
     assert len(timeline.start_s) == 1200
     assert np.isnan(timeline.probabilities).any(axis=1).mean() == pytest.approx(1 / 12, abs=0.01)
+
+
+def test_what_a_network_saw_stands_beside_the_timeline() -> None:
+    columns = ExpressionColumns(has_plane=True, labels=("anger", "joy"), action_units=("AU12",))
+    values = np.tile(np.array([0.25, -0.5, 0.9, 0.1, 4.5], np.float32), (50, 1))
+    values[10:20] = np.nan
+    result = replace(example_affect(50, gaps=((10, 20),)), expression=ExpressionSeries(columns, values))
+    include = frozenset({"expression"})
+    answer = VideoAffectAnswer.model_validate(orjson.loads(orjson.dumps(video_affect_json(result, "id", include))))
+    seen = answer.expression
+    assert seen is not None
+    assert (seen.valence[0], seen.arousal[0], seen.labels) == (0.25, -0.5, ["anger", "joy"])
+    assert seen.probabilities == {"anger": seen.probabilities["anger"], "joy": seen.probabilities["joy"]}
+    assert seen.probabilities["anger"][9:11] == [pytest.approx(0.9), None]
+    assert seen.action_units["AU12"][0] == 4.5
+    header, *rows = rows_of(result)
+    names = ["expression_valence", "expression_arousal", "expression_anger", "expression_joy", "expression_AU12"]
+    assert header[-5:] == names
+    assert rows[0][-5:] == ["0.25", "-0.5", "0.9", "0.1", "4.5"]
+    assert rows[10][-5:] == [""] * 5
+    units = ExpressionSeries(ExpressionColumns(has_plane=False, labels=(), action_units=("AU12",)), values[:, 4:])
+    document = video_affect_json(replace(result, expression=units), "id", include)["expression"]
+    assert (document["valence"], document["probabilities"], document["labels"]) == (None, None, [])
