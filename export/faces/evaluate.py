@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from export.faces.disfa import disfa_pairs, read_disfa
 from service.card import read_card
 from service.pipeline.affect.functionals import WINDOW_S, moving_statistics, time_grid
 from service.pipeline.decoding.decode import Decoder
@@ -92,7 +93,13 @@ def unit_reader(bundle: Path, faces: Path) -> Iterator[Callable[[bytes], FaceSer
 
 
 def pairs_in(folder: Path) -> list[tuple[Path, Path]]:
-    """Videos of a folder beside tables of the same name, sorted. Raises ValueError if there are none."""
+    """Videos of a folder beside tables of the same name, or beside folders of labels where it is DISFA, sorted.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if coded := disfa_pairs(folder):
+        return coded
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
     found = [(video, video.with_suffix(".csv")) for video in videos if video.with_suffix(".csv").is_file()]
     if not found:
@@ -108,7 +115,9 @@ def side_by_side(read: Callable[[bytes], FaceSeries], video: Path, table: Path, 
     """
     try:
         ours = read(video.read_bytes())
-        theirs = read_action_unit_table(table.read_bytes(), Limits(), fps=fps)
+        theirs = (
+            read_disfa(table, fps) if table.is_dir() else read_action_unit_table(table.read_bytes(), Limits(), fps=fps)
+        )
     except (Problem, BundleError) as problem:
         raise ValueError(f"{video.name}, {table.name}: {problem}") from problem
     nearest = np.clip(np.searchsorted(theirs.time_s, ours.time_s), 1, len(theirs) - 1)
@@ -141,7 +150,7 @@ class Recording:
 
 
 def score(recordings: list[Recording]) -> dict[str, UnitScore]:
-    """Figures of every unit over recordings, at least one."""
+    """Figures of every unit that the reference has, over recordings, at least one."""
     means = [recording.means() for recording in recordings]
     levels = [
         np.concatenate([side - np.percentile(side, RESTING_PERCENTILE, axis=0) for side in sides])
@@ -151,6 +160,8 @@ def score(recordings: list[Recording]) -> dict[str, UnitScore]:
     present = [side >= PRESENT for side in frames]
     scores = {}
     for unit, name in enumerate(ACTION_UNITS):
+        if np.isnan(frames[1][:, unit]).any():  # the coders of the corpus do not code it
+            continue
         spread = [float(recording.reference[:, unit].std()) for recording in recordings]
         moving = [
             (ours[:, unit], theirs[:, unit])
