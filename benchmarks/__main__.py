@@ -18,7 +18,7 @@ BENCHMARKS = (
     "beside-heavy",
     "worst-memory",
 )
-ASKED_FOR = ("gpu", "capacity")
+ASKED_FOR = ("gpu", "capacity", "hidden-regions")
 """Benchmarks that run only by their names."""
 
 
