@@ -3,6 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 PORT ?= 8000
+
+# Where it is set, each of some hundred processes of the tests compiles torch anew, in three seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .PHONY: help serve test unit coverage test-code test-long image-test sbom lint bench client docs lock clean fuzz
