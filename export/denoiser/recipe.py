@@ -26,12 +26,17 @@ COMPRESSED_SHARE = 2.0
 """Exponent of the compressed magnitudes, and how much their error counts."""
 
 
+def has_half_layers() -> bool:
+    """Whether PyTorch runs recurrent layers in bfloat16 here: without AVX-512 it raises an error instead."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 @dataclass(frozen=True)
 class DenoiserRecipe:
     """How long and how fast.
 
     Attributes:
-        half_precision: bfloat16 for the recurrent layers.
+        half_precision: bfloat16 for the recurrent layers, by default where PyTorch has such layers for the processor.
         report_steps: batches between lines of the log and checkpoints.
     """
 
@@ -40,7 +45,7 @@ class DenoiserRecipe:
     partitions: tuple[str, ...] = ("train",)
     batch_size: int = 24
     report_steps: int = 100
-    half_precision: bool = True
+    half_precision: bool = field(default_factory=has_half_layers)
     mixtures: MixtureConfig = field(default_factory=MixtureConfig)
 
     @property

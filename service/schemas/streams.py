@@ -87,6 +87,10 @@ class End(ClientMessage):
     type: Literal["end"]
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class ServerMessage(BaseModel):
     """Message of the service."""
 
@@ -153,7 +157,7 @@ class WindowMessage(ServerMessage):
     emotion: str | None
     arousal: float | None
     valence: float | None
-    dominance: float | None = Field(None, description="−1…1; only of models that have it")
+    dominance: float | None = Field(None, description="−1…1; only of models that have it", exclude_if=_is_none)
     speech: float | None
     confidence: float | None = Field(None, description="amount of voice, 0…1")
     plausible: list[str] | None = Field(None, description="plausible labels, the most probable first")
@@ -170,7 +174,7 @@ class SegmentMessage(ServerMessage):
     emotion: str | None
     arousal: float | None
     valence: float | None
-    dominance: float | None = Field(None, description="−1…1; only of models that have it")
+    dominance: float | None = Field(None, description="−1…1; only of models that have it", exclude_if=_is_none)
     speech: float
     speech_level_db: float | None
     confidence: float

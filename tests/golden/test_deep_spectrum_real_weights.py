@@ -104,7 +104,7 @@ def test_mobilenets_floats_agree_with_its_integers(file, media):
     with torch.inference_mode():
         logits = EmbeddingNetwork("mobilenet_v2", "tensorflow").load(weights.tensors).network(normalised)[0]
         padded_on_both_sides = EmbeddingNetwork("mobilenet_v2").load(weights.tensors)(normalised)[0].numpy()
-    assert int(logits.argmax()) == int(classes.argmax())
+    assert classes[int(logits.argmax())] >= classes.max() - 1 / 256  # of 8 bits, several can be the greatest
     assert cosine(padded_on_both_sides, integers) < 0.9  # PyTorch's padding is another network
 
 

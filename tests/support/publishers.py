@@ -6,6 +6,8 @@ import importlib.util
 import os
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,24 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 """The members of the published ``hyperparams.yaml`` that its program uses."""
 
 
+@contextmanager
+def without_traces_of_speechbrain() -> Iterator[None]:
+    """Import parts of SpeechBrain, and take away what it leaves for others to stumble over.
+
+    It imports torchaudio to read files, of which nothing is used here, and leaves modules that are only imported, some
+    of them in vain, when anybody asks for a member, as Hypothesis does of all modules.
+    """
+    stands_in = "torchaudio" not in sys.modules
+    if stands_in:
+        sys.modules["torchaudio"] = types.ModuleType("torchaudio")
+    try:
+        yield
+    finally:
+        lazy = [name for name, module in sys.modules.items() if type(module).__module__.startswith("speechbrain.")]
+        for name in lazy + ["torchaudio"] * stands_in:
+            del sys.modules[name]
+
+
 class SpeechBrainClassifier:
     """SpeechBrain's own parts, put together as the file ``custom_interface.py`` beside its weights does.
 
@@ -64,12 +84,11 @@ class SpeechBrainClassifier:
     """
 
     def __init__(self, encoder: Path) -> None:
-        # SpeechBrain imports torchaudio to read files; nothing of it is used here.
-        sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))
-        from speechbrain.integrations.huggingface.wav2vec2 import Wav2Vec2
-        from speechbrain.nnet.activations import Softmax
-        from speechbrain.nnet.linear import Linear
-        from speechbrain.nnet.pooling import StatisticsPooling
+        with without_traces_of_speechbrain():
+            from speechbrain.integrations.huggingface.wav2vec2 import Wav2Vec2
+            from speechbrain.nnet.activations import Softmax
+            from speechbrain.nnet.linear import Linear
+            from speechbrain.nnet.pooling import StatisticsPooling
 
         self.wav2vec2 = Wav2Vec2(str(encoder), str(encoder), output_norm=True, freeze=True).eval()
         self.pooling = StatisticsPooling(return_std=False)
@@ -85,8 +104,9 @@ class SpeechBrainClassifier:
 
     def save(self, folder: Path) -> None:
         """Write weights and labels as SpeechBrain's checkpointer and encoder of labels do."""
-        from speechbrain.dataio.encoder import CategoricalEncoder
-        from speechbrain.utils.checkpoints import torch_save
+        with without_traces_of_speechbrain():
+            from speechbrain.dataio.encoder import CategoricalEncoder
+            from speechbrain.utils.checkpoints import torch_save
 
         torch_save(self.wav2vec2, folder / "wav2vec2.ckpt")
         torch_save(nn.ModuleList([self.dense]), folder / "model.ckpt")

@@ -1,12 +1,17 @@
-"""A job whose way can be disturbed."""
+"""A job whose way can be disturbed, and settings of processes that share one PostgreSQL."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
+from pydantic import SecretStr
 
 from service.jobs import engine, runner, spool
+from service.settings import Settings
 from tests.support import fake_jobs
+from tests.support.live_server import small_settings
+from tests.support.postgres import Cluster, running_cluster
 from tests.unit.service.jobs.job_scene import Recording, Scene
 
 
@@ -28,3 +33,29 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     yield begin
     for each in scenes:
         each.ledger.close()
+
+
+LEASE_S = 1.5
+"""Shorter than usual, and longer than a look takes on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def settings_of(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """Settings of a process of that name, over tables of their own."""
+    for place in ("leases.LEASE_S", "team.LEASE_S"):
+        monkeypatch.setattr(f"service.jobs.{place}", LEASE_S)
+    monkeypatch.setattr("service.jobs.team.LOOK_S", 0.1)
+    with sql.create_engine(cluster.url.replace("postgresql", "postgresql+psycopg", 1)).begin() as connection:
+        connection.execute(sql.text("DROP TABLE IF EXISTS emoserve_jobs, emoserve_holders"))
+
+    def of(name: str, **changes: object) -> Settings:
+        shared = {"jobs_database_url": SecretStr(cluster.url), "spool_dir": tmp_path / "spool", "jobs": True}
+        return small_settings(**{"state_dir": tmp_path / name, "max_job_body_bytes": 10_000, **shared, **changes})
+
+    return of

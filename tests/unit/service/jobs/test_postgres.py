@@ -29,18 +29,12 @@ from tests.plain_wav import wav
 from tests.support.clock import Clock
 from tests.support.job_program import JobProgram
 from tests.support.patience import wait_until
-from tests.support.postgres import Cluster, programs, running_cluster
+from tests.support.postgres import Cluster, programs
 from tests.tiny_models import write_speech_bundle, write_voice_bundle
 from tests.unit.service.jobs.test_ledger import make
 from tests.unit.service.jobs.test_long_audio import talk
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 24).decode()
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with running_cluster() as cluster:
-        yield cluster
 
 
 @pytest.fixture

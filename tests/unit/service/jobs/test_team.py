@@ -5,55 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-import sqlalchemy as sql
-from pydantic import SecretStr
 
-from service.jobs import leases as module
 from service.jobs.job import Job, JobState
 from service.jobs.jobs import Jobs
-from service.jobs.leases import HolderRefusedError, Leases
-from service.jobs.ledger import JOBS, Ledger, open_ledger, postgres_address
+from service.jobs.leases import HolderRefusedError
 from service.jobs.team import JobTeam
 from service.pipeline.audio_options import AudioOptions
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from tests.support.clock import Clock
 from tests.support.fake_jobs import SEGMENTS, FakePlans, Room
 from tests.support.job_server import ended, serving_jobs, submit
-from tests.support.live_server import small_settings
 from tests.support.patience import HANG_S, wait_until
-from tests.support.postgres import Cluster, running_cluster
-from tests.unit.service.jobs.test_ledger import make
-
-LEASE_S = 1.5
-"""Shorter than usual, and longer than a look takes on a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with running_cluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def settings(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """Settings of a process of that name, over tables of their own."""
-    for place in ("leases.LEASE_S", "team.LEASE_S"):
-        monkeypatch.setattr(f"service.jobs.{place}", LEASE_S)
-    monkeypatch.setattr("service.jobs.team.LOOK_S", 0.1)
-    with sql.create_engine(cluster.url.replace("postgresql", "postgresql+psycopg", 1)).begin() as connection:
-        connection.execute(sql.text("DROP TABLE IF EXISTS emoserve_jobs, emoserve_holders"))
-
-    def of(name: str, **changes: object) -> Settings:
-        shared = {"jobs_database_url": SecretStr(cluster.url), "spool_dir": tmp_path / "spool", "jobs": True}
-        return small_settings(**{"state_dir": tmp_path / name, "max_job_body_bytes": 10_000, **shared, **changes})
-
-    return of
 
 
 @dataclass
@@ -102,8 +69,8 @@ def member_of(settings: Settings) -> Iterator[Member]:
 
 
 @pytest.fixture
-def pair(settings: Callable[..., Settings]) -> Iterator[tuple[Member, Member]]:
-    with member_of(settings("first")) as first, member_of(settings("second")) as second:
+def pair(settings_of: Callable[..., Settings]) -> Iterator[tuple[Member, Member]]:
+    with member_of(settings_of("first")) as first, member_of(settings_of("second")) as second:
         yield first, second
 
 
@@ -199,14 +166,14 @@ def test_who_closes_leaves_its_jobs_to_others_at_once(pair: tuple[Member, Member
     assert second.plans.ran == [1, 2, 3]
 
 
-def test_a_process_that_starts_again_finds_its_jobs_free(settings: Callable[..., Settings], monkeypatch) -> None:
-    with member_of(settings("first")) as first:
+def test_a_process_that_starts_again_finds_its_jobs_free(settings_of: Callable[..., Settings], monkeypatch) -> None:
+    with member_of(settings_of("first")) as first:
         job = first.submit(b"gate")
         wait_until(lambda: first.plans.ran == [0, 1])
         first.freeze()
         for place in ("leases.LEASE_S", "team.LEASE_S"):
             monkeypatch.setattr(f"service.jobs.{place}", HANG_S * 10)
-        again = settings("first")
+        again = settings_of("first")
         plans = FakePlans()
         plans.gate.set()
         jobs = Jobs(again, plans, Room(), allowances=lambda _job: None, metrics=Metrics())  # type: ignore[arg-type]
@@ -224,8 +191,8 @@ def test_another_process_cancels_a_segment_under_way(pair: tuple[Member, Member]
     assert first.jobs.spool.handles() == []
 
 
-def test_every_process_answers_calls_about_every_job(settings: Callable[..., Settings], tmp_path: Path) -> None:
-    shared = {name: getattr(settings("first"), name) for name in ("jobs_database_url", "spool_dir")}
+def test_every_process_answers_calls_about_every_job(settings_of: Callable[..., Settings], tmp_path: Path) -> None:
+    shared = {name: getattr(settings_of("first"), name) for name in ("jobs_database_url", "spool_dir")}
     with (
         serving_jobs(tmp_path / "first", **shared) as first,
         serving_jobs(tmp_path / "second", **shared) as second,
@@ -245,8 +212,8 @@ def test_every_process_answers_calls_about_every_job(settings: Callable[..., Set
         assert one.get(f"{job}/result").status_code == 410
 
 
-def test_each_job_is_done_once_whoever_takes_it(settings: Callable[..., Settings], monkeypatch) -> None:
-    of = {name: settings(name) for name in ("first", "second")} | {"third": settings("third", job_workers=2)}
+def test_each_job_is_done_once_whoever_takes_it(settings_of: Callable[..., Settings], monkeypatch) -> None:
+    of = {name: settings_of(name) for name in ("first", "second")} | {"third": settings_of("third", job_workers=2)}
     for place in ("leases.LEASE_S", "team.LEASE_S"):
         monkeypatch.setattr(f"service.jobs.{place}", HANG_S)
     with (
@@ -279,136 +246,12 @@ def test_a_job_that_was_begun_too_often_is_given_up(pair: tuple[Member, Member],
     [({"spool_dir": "other"}, "EMOSERVE_SPOOL_DIR"), ({"spool_key": "of another operator, and long enough"}, "KEY")],
 )
 def test_a_process_that_could_not_read_the_files_stays_out(
-    settings: Callable[..., Settings], tmp_path: Path, changes: dict[str, str], name: str
+    settings_of: Callable[..., Settings], tmp_path: Path, changes: dict[str, str], name: str
 ) -> None:
     if "spool_dir" in changes:
         changes = {"spool_dir": str(tmp_path / changes["spool_dir"])}
-    with member_of(settings("first")) as first:
-        with pytest.raises(HolderRefusedError, match=name), member_of(settings("second", **changes)):
+    with member_of(settings_of("first")) as first:
+        with pytest.raises(HolderRefusedError, match=name), member_of(settings_of("second", **changes)):
             pytest.fail("it is a member")
         job = first.submit()
         wait_until(lambda: first.state(job) is JobState.SUCCEEDED)
-
-
-@dataclass
-class Table:
-    """A table of jobs and three holders that beat when a test says so."""
-
-    ledger: Ledger
-    leases: dict[str, Leases]
-    busy: list[str] = field(default_factory=list)
-
-    def taken(self, holder: str, count: int = 10, *, from_gone: bool = True) -> list[str]:
-        """Handles of what ``holder`` takes; it never asks for what it has taken before."""
-        mine = [name.removeprefix(f"{holder} ") for name in self.busy if name.startswith(f"{holder} ")]
-        got = [job.handle for job in self.leases[holder].take(count, mine, from_gone=from_gone)]
-        self.busy += [f"{holder} {handle}" for handle in got]
-        return got
-
-    def gone(self, holder: str) -> None:
-        with self.ledger._engine.begin() as connection:
-            aged = module.HOLDERS.update().where(module.HOLDERS.c.id == holder)
-            connection.execute(aged.values(beat_s=module.HOLDERS.c.beat_s - 2 * LEASE_S - HANG_S))
-
-
-@pytest.fixture
-def table(settings: Callable[..., Settings]) -> Iterator[Table]:
-    of = settings("table")
-    ledger = open_ledger(of, Clock(1000.0))
-    leases = {name: Leases(postgres_address(of), name) for name in ("a", "b", "c")}
-    for each in leases.values():
-        each.enter("spool", "secret")
-    yield Table(ledger, leases)
-    for each in leases.values():
-        each.close()
-    ledger.close()
-
-
-def test_owners_take_turns_over_all_processes(table: Table) -> None:
-    for number in range(4):
-        make(table.ledger, f"many-{number}", caller="many", created_s=1000.0 + number)
-    make(table.ledger, "one", caller="one", created_s=2000.0)
-    make(table.ledger, "two", caller="two", created_s=1999.0)
-    order = [table.taken(holder, 1)[0] for holder in ("a", "b", "c", "a", "b", "c")]
-    assert order == ["many-0", "two", "one", "many-1", "many-2", "many-3"]
-
-
-def test_who_was_served_longest_ago_comes_first(table: Table) -> None:
-    for number in range(4):
-        for owner in ("x", "y"):
-            make(table.ledger, f"{owner}-{number}", caller=owner, created_s=1000.0 + number + 10 * (owner == "y"))
-    order = []
-    for _ in range(6):
-        (handle,) = table.taken("a", 1)
-        order.append(handle)
-        assert table.ledger.fail(handle, "media_invalid", 1)
-    assert order == ["x-0", "y-0", "x-1", "y-1", "x-2", "y-2"]
-
-
-def test_only_jobs_of_holders_that_are_gone_are_taken(table: Table) -> None:
-    make(table.ledger, "job")
-    assert table.taken("a") == ["job"]
-    assert table.taken("b") == []
-    table.gone("a")
-    assert table.taken("b", from_gone=False) == []
-    assert table.taken("b") == ["job"]
-    table.leases["a"].beat()
-    assert table.leases["a"].held() == set()
-    assert table.leases["b"].held() == {"job"}
-    table.leases["b"].leave()
-    assert table.taken("c", from_gone=False) == ["job"]
-
-
-def test_of_two_that_want_the_same_job_one_gets_it(table: Table) -> None:
-    for number in range(20):
-        make(table.ledger, f"job-{number}")
-    taken: dict[str, list[str]] = {}
-    threads = [
-        threading.Thread(target=lambda holder=holder: taken.update({holder: table.taken(holder, 20)}))
-        for holder in table.leases
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    got = [handle for handles in taken.values() for handle in handles]
-    assert sorted(got) == sorted(f"job-{number}" for number in range(20))
-
-
-def test_writes_under_an_older_lease_are_refused(table: Table) -> None:
-    ledger = table.ledger
-    make(ledger, "job")
-    table.taken("a")
-    table.gone("a")
-    table.taken("b")
-    assert not ledger.start("job", 1)
-    assert not ledger.note_step("job", 0.5, "speech 2", 1)
-    assert not ledger.succeed("job", b"late", 1)
-    assert not ledger.fail("job", "late", 1)
-    assert ledger.note_step("job", 0.25, "speech 1", 2)
-    assert ledger.start("job", 2)
-    job = ledger.find("job")
-    assert job is not None
-    assert (job.state, job.progress, job.next_step, job.result_key) == (JobState.RUNNING, 0.25, "speech 1", None)
-    assert ledger.succeed("job", b"key", 2)
-
-
-def test_what_only_a_newer_release_can_do_is_left_to_it(table: Table) -> None:
-    make(table.ledger, "newer")
-    make(table.ledger, "older", created_s=2000.0)
-    text = sql.func.replace(JOBS.c.options, '"hop_s"', '"new_option": 1, "hop_s"')
-    with table.ledger._engine.begin() as connection:
-        connection.execute(JOBS.update().where(JOBS.c.handle == "newer").values(options=text))
-    assert table.taken("a", 1) == ["older"]
-    assert [job.handle for job in table.ledger.all()] == ["newer", "older"]
-
-
-def test_finished_jobs_are_nobodys(table: Table) -> None:
-    make(table.ledger, "job")
-    table.taken("a")
-    assert table.ledger.cancel("job")
-    table.gone("a")
-    assert table.taken("b") == []
-    assert table.leases["a"].held() == set()
-    with table.ledger._engine.connect() as connection:
-        assert connection.scalar(sql.select(JOBS.c.lease)) == 1

@@ -32,7 +32,10 @@ def test_every_service_is_confined_and_bounded(name: str) -> None:
     assert service["mem_limit"]
     assert service["cpus"]
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
-    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    ports = service.get("ports", ())
+    assert all(
+        port["host_ip"] == "127.0.0.1" if isinstance(port, dict) else port.startswith("127.0.0.1:") for port in ports
+    )
     image, _, version = service["image"].partition(":")
     assert version
     assert version != "latest", image
