@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -115,7 +115,7 @@ class Registry:
 
         Raises:
             ModelNotFound: there is no such model, version or task, or the licence policy withholds it; the detail
-                names the licence then.
+                names the licence then, and what is loaded for the task otherwise.
         """
         candidates = self.of_task(task)
         if name is None and task == SPEECH_EMOTION and self.default_model:
@@ -127,7 +127,7 @@ class Registry:
             bundle for bundle in candidates if bundle.card.name == name and version in (None, bundle.card.version)
         ]
         if not matches:
-            raise ModelNotFound(self.why_withheld(name, version))
+            raise ModelNotFound(self.why_withheld(name, version) or _loaded(task, candidates))
         return matches[-1]
 
     def why_withheld(self, name: str | None, version: str | None = None) -> str | None:
@@ -249,6 +249,13 @@ def _without_copies(bundles: Iterable[Bundle]) -> list[Bundle]:
         if other.card != bundle.card:
             raise _wrong(bundle.folder, f"{other.folder} holds another one of the same name and version")
     return list(seen.values())
+
+
+def _loaded(task: Task, bundles: Sequence[Bundle]) -> str:
+    """One sentence on what is there for a task."""
+    if not bundles:
+        return f"No model of the task '{task}' is loaded."
+    return f"Models of the task '{task}': {', '.join(f'{one.card.name} {one.card.version}' for one in bundles)}."
 
 
 def _withheld(card: Card) -> Withheld:

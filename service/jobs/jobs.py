@@ -43,6 +43,7 @@ from service.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from service.jobs.engine import JobEngine
+    from service.jobs.leases import Leases
     from service.jobs.team import JobTeam
 
 FULL_RETRY_S = 30.0
@@ -123,13 +124,14 @@ class Jobs:
         Raises:
             Exception: the engine cannot be started.
         """
+        leases = self._enter() if self._is_shared else None  # refuses a spool that the sweep would not understand
         self._sweeper.sweep_folders()
         self._sweeper.sweep()
         self._plans.start()
-        if self._is_shared:
-            self._engine = self._team()
-        else:
+        if leases is None:
             self._work_alone()
+        else:
+            self._engine = self._team(leases)
         self._sweeper.start()
         self._callbacks.start()
 
@@ -146,13 +148,18 @@ class Jobs:
         for job in unfinished:
             self._take_up(job, self._engine)
 
-    def _team(self) -> JobTeam:
+    def _enter(self) -> Leases:
         """Join the processes that share the jobs."""
         from service.jobs.leases import Leases
-        from service.jobs.team import JobTeam, holder_name
+        from service.jobs.team import holder_name
 
         leases = Leases(postgres_address(self._settings), holder_name(self._settings.state_dir))
-        leases.enter(self.spool.token(), self._keys.fingerprint)
+        leases.enter(self.spool, self._keys.fingerprint)
+        return leases
+
+    def _team(self, leases: Leases) -> JobTeam:
+        from service.jobs.team import JobTeam
+
         return JobTeam(leases, self._runner, self._queue)
 
     def close(self) -> None:

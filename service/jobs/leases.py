@@ -6,6 +6,7 @@ number (:mod:`service.jobs.ledger`): one who stalled and wakes too late is refus
 know. dbos offers no such thing without its hosted Conductor: it tells no living executor from a dead one.
 """
 
+import secrets
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from service.jobs.job import UNFINISHED, Job, read_options
 from service.jobs.ledger import JOBS, read_job, schema_changes
 from service.jobs.ownership import CONNECT_ARGUMENTS
+from service.jobs.spool import Spool
 
 LEASE_S: Final = 5.0
 """Seconds without a beat after which a holder counts as gone: several beats late, and jobs move within 10 s."""
@@ -34,6 +36,7 @@ HOLDERS = sql.Table(
     sql.Column("spool", sql.String(64), nullable=False),
     sql.Column("secret", sql.String(64), nullable=False),
 )
+_DATABASE = sql.Table("emoserve_database", _METADATA, sql.Column("id", sql.String(32), primary_key=True))
 _UNFINISHED: Final = sql.or_(*(JOBS.c.state == state.value for state in UNFINISHED))
 _INDEX: Final = sql.Index("emoserve_jobs_unfinished", JOBS.c.caller, JOBS.c.created_s, postgresql_where=_UNFINISHED)
 _NOW: Final = sql.extract("epoch", sql.func.clock_timestamp())
@@ -63,17 +66,26 @@ class Leases:
         with schema_changes(self._engine.execution_options(isolation_level="READ COMMITTED")) as connection:
             _METADATA.create_all(connection)
             _INDEX.create(connection, checkfirst=True)
+            found = connection.scalar(sql.select(_DATABASE.c.id))
+            self._database = found or secrets.token_hex(16)
+            if not found:
+                connection.execute(_DATABASE.insert().values(id=self._database))
 
-    def enter(self, spool: str, secret: str) -> None:
+    def enter(self, folder: Spool, secret: str) -> None:
         """Count as alive from now on; what an earlier process under this name held is free.
 
         Args:
-            spool: :meth:`service.jobs.spool.Spool.token`.
             secret: :meth:`service.jobs.keys.KeyWrap.fingerprint`.
 
         Raises:
-            HolderRefusedError: another holder that is alive has another spool or secret.
+            HolderRefusedError: another holder that is alive has another spool or secret, or the spool belongs to
+                another database, whose jobs this one does not know and would delete.
         """
+        if folder.database(self._database) != self._database:
+            raise HolderRefusedError(
+                "EMOSERVE_SPOOL_DIR is that of another EMOSERVE_JOBS_DATABASE_URL: take an empty one"
+            )
+        spool = folder.token()
         self._beat = _beat_of(self._holder, spool, secret)
         others = sql.select(HOLDERS).where(_is_alive(), HOLDERS.c.id != self._holder)
         with self._engine.connect() as connection:

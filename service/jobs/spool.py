@@ -75,11 +75,22 @@ class Spool:
 
     def token(self) -> str:
         """A random text that whoever has this very folder reads, made by the first who asks."""
-        with contextlib.suppress(FileExistsError):
-            descriptor = os.open(self._folder / "token", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(16))
-        return (self._folder / "token").read_text()
+        return self._first_text("token", secrets.token_hex(16))
+
+    def database(self, name: str) -> str:
+        """Name of the database that the folder belongs to: ``name``, where no other came first."""
+        return self._first_text("database", name)
+
+    def _first_text(self, file: str, text: str) -> str:
+        """Content of a file of the folder, whole as soon as it is there; ``text`` makes it where it is missing."""
+        path = self._folder / file
+        if not path.exists():
+            unfinished = self._folder / f"{file}.{secrets.token_hex(8)}"
+            unfinished.write_text(text)
+            with contextlib.suppress(FileExistsError):
+                os.link(unfinished, path)
+            unfinished.unlink()
+        return path.read_text()
 
     def handles(self) -> list[str]:
         """Handles of the jobs that have a folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
@@ -13,6 +14,7 @@ from service.jobs import leases as module
 from service.jobs.job import JobState
 from service.jobs.leases import Leases
 from service.jobs.ledger import JOBS, Ledger, open_ledger, postgres_address
+from service.jobs.spool import Spool
 from service.settings import Settings
 from tests.support.clock import Clock
 from tests.support.patience import HANG_S
@@ -41,12 +43,12 @@ class Table:
 
 
 @pytest.fixture
-def table(settings_of: Callable[..., Settings]) -> Iterator[Table]:
+def table(settings_of: Callable[..., Settings], tmp_path: Path) -> Iterator[Table]:
     of = settings_of("table")
     ledger = open_ledger(of, Clock(1000.0))
     leases = {name: Leases(postgres_address(of), name) for name in ("a", "b", "c")}
     for each in leases.values():
-        each.enter("spool", "secret")
+        each.enter(Spool(tmp_path / "spool"), "secret")
     yield Table(ledger, leases)
     for each in leases.values():
         each.close()

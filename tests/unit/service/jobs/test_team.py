@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -255,3 +256,13 @@ def test_a_process_that_could_not_read_the_files_stays_out(
             pytest.fail("it is a member")
         job = first.submit()
         wait_until(lambda: first.state(job) is JobState.SUCCEEDED)
+
+
+def test_jobs_of_another_database_are_left_alone(settings_of: Callable[..., Settings], tmp_path: Path) -> None:
+    left = tmp_path / "spool" / "0123"
+    left.mkdir(parents=True)
+    os.utime(left, (0.0, 0.0))
+    (tmp_path / "spool" / "database").write_text("another")
+    with pytest.raises(HolderRefusedError, match="EMOSERVE_JOBS_DATABASE_URL"), member_of(settings_of("first")):
+        pytest.fail("it is a member")
+    assert left.is_dir()
