@@ -14,6 +14,7 @@ BENCHMARKS = (
     "pictures",
     "deep-spectrum",
     "embedding",
+    "voice-activity",
     "beside-jobs",
     "beside-heavy",
     "worst-memory",
