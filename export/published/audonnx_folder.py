@@ -134,13 +134,11 @@ class AudonnxFolder:
             raise PublishedError(f"--sample-rate-hz is {self.sample_rate_hz}, not {' or '.join(map(str, RATES_HZ))}")
         _, names, _ = self.outputs
         is_dimensional = sorted(names) == sorted(DIMENSIONS)
-        if is_dimensional and chosen is not None:
-            raise PublishedError("--labels names classes, and this model has none")
+        labels = mapped_labels([] if is_dimensional else names, chosen)
         model = onnx.load(self.graph_file)
         opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
         if opset < LEAST_OPSET:
             raise PublishedError(f"{self.graph_file}: operators of set {opset}, at least {LEAST_OPSET} are needed")
-        labels = [] if is_dimensional else mapped_labels(names, chosen)
         numbers, _ = self.run(clip)
         softmax = not is_dimensional and bool(numbers.min() < 0 or abs(numbers.sum() - 1) > SUM_TOLERANCE)
 

@@ -184,8 +184,6 @@ class Emotion2vecFolder:
         Raises:
             PublishedError: see the parts; a class has no name here, or the model has no classes to be named.
         """
-        if self.encoder_alone and chosen is not None:
-            raise PublishedError("--labels names classes, and this model has none")
         _ = self.sizes, self.encoder_alone or self.dense, self.encoder
         published = [] if self.encoder_alone else [name for name in self.tokens if not name.startswith(UNUSED)]
         return Source(
@@ -196,7 +194,7 @@ class Emotion2vecFolder:
             sample_rate_hz=SAMPLE_RATE_HZ,
             shortest_samples=SHORTEST_SAMPLES,
             published_labels=published,
-            labels=[] if self.encoder_alone else mapped_labels(published, chosen),
+            labels=mapped_labels(published, chosen),
             weights_sha256=sha256_of(self.path / WEIGHTS),
             make_graph=lambda metadata: published_model(self.network(), SAMPLE_RATE_HZ, metadata),
             answers=self.answers,

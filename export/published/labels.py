@@ -38,12 +38,16 @@ def mapped_labels(published: Sequence[str], chosen: Sequence[str] | None = None)
     """Our names for a model's classes, in their order.
 
     Args:
-        published: the publisher's.
+        published: the publisher's; none of a model without classes.
         chosen: what the user calls them instead.
 
     Raises:
-        PublishedError: a name is not known, or two classes get one name.
+        PublishedError: a name is not known, two classes get one name, or there are no classes to be named.
     """
+    if not published:
+        if chosen is not None:
+            raise PublishedError("--labels names classes, and this model has none")
+        return []
     if chosen is not None and len(chosen) != len(published):
         raise PublishedError(f"--labels names {len(chosen)} classes, the model has {len(published)}: {published}")
     names = list(chosen or map(_ours, published))

@@ -213,8 +213,6 @@ class Published:
             PublishedError: a class has no name here, or the model has no classes to be named.
         """
         folder = self.folder
-        if self.answer != "classes" and chosen is not None:
-            raise PublishedError("--labels names classes, and this model has none")
         return Source(
             task="speech-embedding" if self.answer == "embedding" else "speech-emotion",
             title=self.title,
@@ -223,7 +221,7 @@ class Published:
             sample_rate_hz=folder.sample_rate_hz,
             shortest_samples=self.family.shortest_samples,
             published_labels=[] if self.answer == "embedding" else folder.labels,
-            labels=mapped_labels(folder.labels, chosen) if self.answer == "classes" else [],
+            labels=mapped_labels(folder.labels if self.answer == "classes" else [], chosen),
             weights_sha256=folder.sha256_of_weights,
             make_graph=lambda metadata: published_model(self.network(), folder.sample_rate_hz, metadata),
             answers=self.answers,

@@ -244,10 +244,9 @@ class SpeechBrainFolder:
             PublishedError: see :meth:`check`; a class has no name here, or the model has no classes to be named.
         """
         self.check()
-        if self.encoder_alone and chosen is not None:
-            raise PublishedError("--labels names classes, and this model has none")
         weights = [ENCODER_WEIGHTS] if self.encoder_alone else [ENCODER_WEIGHTS, HEAD_WEIGHTS]
-        labels = [] if self.encoder_alone else mapped_labels(self.labels, chosen)
+        published = [] if self.encoder_alone else self.labels
+        labels = mapped_labels(published, chosen)
         _ = self.encoder, self.encoder_alone or self.dense
         return Source(
             task="speech-embedding" if self.encoder_alone else "speech-emotion",
@@ -256,7 +255,7 @@ class SpeechBrainFolder:
             preset=f"{PUBLISHED}-speechbrain-wav2vec2",
             sample_rate_hz=SAMPLE_RATE_HZ,
             shortest_samples=SHORTEST_SAMPLES,
-            published_labels=[] if self.encoder_alone else self.labels,
+            published_labels=published,
             labels=labels,
             weights_sha256=sha256_of(*(self.path / name for name in weights)),
             make_graph=lambda metadata: published_model(self.network(), SAMPLE_RATE_HZ, metadata),

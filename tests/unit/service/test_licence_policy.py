@@ -79,7 +79,7 @@ def test_a_commercial_service_refuses_it_by_name_and_says_why(live: LiveServer) 
         assert [entry["card"]["name"] for entry in listed["models"]] == ["free"]
         assert client.post("/v1/audio/emotion", **sound).json()["model"]["name"] == "free"
         unknown = client.post("/v1/audio/emotion", params={"model": "never-was"}, **sound).json()
-        assert unknown["detail"] == "There is no such model or version."
+        assert unknown["detail"] == "Models of the task 'speech-emotion': free 1."
 
 
 def test_the_commands_name_the_licence(
