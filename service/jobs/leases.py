@@ -83,7 +83,8 @@ class Leases:
         """
         if folder.database(self._database) != self._database:
             raise HolderRefusedError(
-                "EMOSERVE_SPOOL_DIR is that of another EMOSERVE_JOBS_DATABASE_URL: take an empty one"
+                "EMOSERVE_SPOOL_DIR belongs to another EMOSERVE_JOBS_DATABASE_URL: take an empty folder, or empty this "
+                "one if that database is gone"
             )
         spool = folder.token()
         self._beat = _beat_of(self._holder, spool, secret)

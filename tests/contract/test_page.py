@@ -266,6 +266,12 @@ def test_a_key_is_asked_for_once_the_browsers_password_no_longer_holds(
         page.get_by_label("API key").fill("emo_wrong")
         page.keyboard.press("Enter")
         expect(page.get_by_role("alert")).to_contain_text("unauthenticated")
+        page.get_by_label("API key").fill("emo_wrong")
+        is_taken_away_at_once = page.evaluate(
+            "document.querySelector('.key-form').requestSubmit() ?? document.getElementById('problem').hidden"
+        )
+        assert is_taken_away_at_once, "the answer wipes out what is typed meanwhile"
+        expect(page.get_by_role("alert")).to_contain_text("unauthenticated")
         page.get_by_label("API key").fill(key)
         page.get_by_role("button", name="Use key").click()
         expect(page.get_by_role("alert")).to_be_hidden()

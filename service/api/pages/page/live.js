@@ -155,7 +155,7 @@ class LiveSession {
     this.#hide();
     if (this.stream.partial) this.view.keep(this.#buttons(this.kind === "voice" ? this.#voiceAnswer(null, null) : this.#faceAnswer(null)));
     else this.view.end();
-    showProblem(error, { onRetry: (key) => { if (key !== null) useKey(key); hideProblem(); this.again(); } });
+    showProblem(error, { onRetry: (key) => { if (key !== null) useKey(key); this.again(); } });
   }
 
   #buttons(answer) {

@@ -52,7 +52,6 @@ function ask(error, retry) {
   showProblem(error, {
     onRetry: (key) => {
       if (key !== null) useKey(key);
-      hideProblem();
       retry();
     },
   });

@@ -7,7 +7,7 @@ import { byId, element } from "./dom.js";
 let endCountdown = () => {};
 
 /**
- * Show an error.
+ * Show an error until it is tried again: an answer to the last try would wipe out a key that is being typed.
  * @param {import("./server.js").ProblemError} error
  * @param {object} actions
  * @param {(key: string | null) => void} actions.onRetry it is to be tried again, with the key that was entered, if one was
@@ -15,6 +15,8 @@ let endCountdown = () => {};
  */
 export function showProblem(error, { onRetry, onJob = null }) {
   const { title, detail, code, errors = [] } = error.problem;
+  const retry = (key) => { hideProblem(); onRetry(key); };
+  const asJob = onJob && (() => { hideProblem(); onJob(); });
   endCountdown();
   const panel = byId("problem");
   const repeated = !detail || detail === title;
@@ -23,7 +25,7 @@ export function showProblem(error, { onRetry, onJob = null }) {
     ...(repeated ? [] : [element("p", {}, detail)]),
     ...(errors.length > 1 ? [element("ul", {}, errors.map((one) => element("li", {}, element("code", {}, one.pointer), ` ${one.detail}`)))] : []),
     element("p", {}, element("strong", {}, "What to do: "), onJob ? "Send it as a job, which may be larger and take longer." : adviceFor(code, error.status)),
-    ...(error.status === 401 ? [keyForm(onRetry)] : [buttons(error, onRetry, onJob)]),
+    ...(error.status === 401 ? [keyForm(retry)] : [buttons(error, retry, asJob)]),
     facts(error),
   );
   panel.hidden = false;
