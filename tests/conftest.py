@@ -32,6 +32,8 @@ settings.load_profile("fixed")
 sys.dont_write_bytecode, sys.pycache_prefix = False, str(ROOT / "var/pycache")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+# Two processes that compile one function at once spoil each other's files, and the next to read them crashes.
+os.environ["NUMBA_CACHE_DIR"] = str(ROOT / "var/numba" / os.environ.get("PYTEST_XDIST_WORKER", "alone"))
 
 SLOW = (
     "unit/emoserve/test_document.py",
