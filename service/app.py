@@ -1,17 +1,16 @@
 """The application: routers, middleware, error handlers, and the life of its services."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import __version__
 from service.api import (
@@ -45,9 +44,6 @@ from service.rollout import CANARY_HEADER
 from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import describe_exception, service_logger
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _ROUTERS = (
     *(audio, embedding, profiles, video, action_units, jobs, streams),

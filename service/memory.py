@@ -1,7 +1,5 @@
 """The C library's memory: what is freed goes back to the system."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 from typing import Final

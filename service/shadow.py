@@ -1,24 +1,19 @@
 """A speech model that judges some uploads a second time, for a comparison in metrics alone."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from service.loaded import Loaded
+from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Cancelled, Work
+from service.pipeline.results import AudioEmotion
 from service.problems import Problem
 from service.rollout import is_bound, is_drawn, named
+from service.settings import Settings
 from service.telemetry.logs import describe_exception, service_logger
-
-if TYPE_CHECKING:
-    from service.loaded import Loaded
-    from service.pipeline.audio_options import AudioOptions
-    from service.pipeline.results import AudioEmotion
-    from service.settings import Settings
-    from service.telemetry.metrics import Metrics
+from service.telemetry.metrics import Metrics
 
 
 class Shadow:

@@ -4,8 +4,6 @@ The exported graph itself answers every step, those without a face included, as 
 row of zeros counts. Answers are shifted back by the delay that the bundle was trained with, zeros in front (E9).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +35,7 @@ class TargetAnswers:
         """CCC of each sequence and of all joined; ``seed`` is the bootstrap's."""
         return concordance(self.gold, self.predicted, seed=seed)
 
-    def difference_to(self, rival: TargetAnswers, seed: int) -> ConcordanceDifference:
+    def difference_to(self, rival: "TargetAnswers", seed: int) -> ConcordanceDifference:
         """CCC of the rival minus this one's, on the same sequences."""
         return concordance_difference(self.gold, self.predicted, rival.predicted, seed=seed)
 

@@ -10,8 +10,6 @@
 Corpora that rate frames do not tell their rate; the table of features, which has a row a frame, does.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

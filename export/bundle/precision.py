@@ -1,7 +1,5 @@
 """A bundle again with small weights, once its answers were found to be near enough to those of the first."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from collections.abc import Sequence

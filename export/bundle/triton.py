@@ -3,8 +3,6 @@
 Format: github.com/triton-inference-server/server, docs/user_guide/model_configuration.md.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

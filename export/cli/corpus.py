@@ -1,7 +1,5 @@
 """``emoserve-export corpus``: a published corpus as a folder with ``utterances.csv``."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path

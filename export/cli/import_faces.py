@@ -1,7 +1,5 @@
 """``emoserve-export import`` of a published network of cropped faces."""
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """``emoserve-export import``: a published model of speech or faces as a served bundle, in one command."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import resource

@@ -1,7 +1,5 @@
 """``emoserve-export triton``: a model repository of Triton Inference Server out of speech bundles."""
 
-from __future__ import annotations
-
 import argparse
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A publisher's folder as a corpus of this project: one table, partitions of different speakers, statistics."""
 
-from __future__ import annotations
-
 import csv
 import random
 from collections import Counter

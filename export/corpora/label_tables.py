@@ -1,7 +1,5 @@
 """Corpora that keep emotions, speakers or transcripts in tables beside the recordings."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections import Counter

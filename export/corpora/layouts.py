@@ -4,8 +4,6 @@ Each layout is what its publisher's page documents. Corpora that keep this in a 
 :mod:`export.corpora.label_tables`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

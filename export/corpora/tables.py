@@ -1,7 +1,5 @@
 """Reading a corpus: a folder with ``utterances.csv`` and either audio files or CREMA-D's log-mel features."""
 
-from __future__ import annotations
-
 import csv
 import math
 from collections.abc import Mapping, Sequence
@@ -63,7 +61,7 @@ class Corpus:
         """Whether the recordings themselves are there."""
         return all(utterance.audio is not None for utterance in self.utterances)
 
-    def partition(self, *names: str) -> Corpus:
+    def partition(self, *names: str) -> "Corpus":
         """The same corpus, cut to some partitions."""
         kept = tuple(utterance for utterance in self.utterances if utterance.partition in names)
         return Corpus(self.name, self.folder, kept)

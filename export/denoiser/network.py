@@ -7,8 +7,6 @@ does not depend on the level; tanh layers between the LSTM layers only. All laye
 depends on later ones, but the level of the whole recording enters every frame.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 
@@ -81,7 +79,7 @@ class DenoiserConfig:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_text(cls, text: str) -> DenoiserConfig:
+    def from_text(cls, text: str) -> "DenoiserConfig":
         """Inverse of :meth:`to_text`."""
         return cls(**json.loads(text))
 

@@ -1,7 +1,5 @@
 """Making a network's confidence match how often it is right: a temperature and biases of its classes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -64,7 +62,7 @@ class Calibration:
         return settings
 
     @classmethod
-    def from_settings(cls, settings: dict[str, object]) -> Calibration:
+    def from_settings(cls, settings: dict[str, object]) -> "Calibration":
         """Inverse of :meth:`to_settings`; other settings are passed over."""
         given: dict[str, Any] = settings
         biases, fitted_on = (tuple(given.get(key) or ()) for key in (CLASS_BIASES, CALIBRATED_ON))

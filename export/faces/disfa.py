@@ -4,8 +4,6 @@
 of the left camera, ``LeftVideoSN001_comp.avi``, wherever it lies below the corpus.
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

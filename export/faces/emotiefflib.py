@@ -1,7 +1,5 @@
 """Download of EmotiEffLib's ONNX files: the licence first, then one file of a pinned commit, hash-checked."""
 
-from __future__ import annotations
-
 import hashlib
 import urllib.request
 from collections.abc import Callable

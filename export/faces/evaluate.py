@@ -1,7 +1,5 @@
 """Scoring action units on videos beside tables of another tool or of human coders."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,7 +105,7 @@ def pairs_in(folder: Path) -> list[tuple[Path, Path]]:
     return found
 
 
-def side_by_side(read: Callable[[bytes], FaceSeries], video: Path, table: Path, fps: float | None) -> Recording:
+def side_by_side(read: Callable[[bytes], FaceSeries], video: Path, table: Path, fps: float | None) -> "Recording":
     """Action units and reference of one recording, frame by frame.
 
     Raises:

@@ -7,8 +7,6 @@ FlatBuffers internals page of the publisher. All numbers are little-endian. Noth
 read.
 """
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +61,7 @@ class Table:
         position = self._field(field)
         return default if position is None else _unpack(self.buffer, layout, position)
 
-    def table(self, field: int) -> Table | None:
+    def table(self, field: int) -> "Table | None":
         """Table below ``field``."""
         target = self._target(field)
         return None if target is None else Table(self.buffer, target)
@@ -80,7 +78,7 @@ class Table:
             raise FlatBufferError("a vector runs beyond the end of the file")
         return np.frombuffer(self.buffer, kind, length, begin)
 
-    def tables(self, field: int) -> list[Table]:
+    def tables(self, field: int) -> "list[Table]":
         """Vector of tables below ``field``; empty where the field is absent."""
         target = self._target(field)
         if target is None:

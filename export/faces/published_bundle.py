@@ -1,7 +1,5 @@
 """A published network of cropped faces as a bundle: compared with the publisher's own graph, then written."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

@@ -4,8 +4,6 @@ A file is recognised by its input and output, as the publishers' programs show t
 ONNX files, and LibreFace's notebook that exports its own. Nothing of a publisher is executed but the graph's operators.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """A table of features in memory, one row an utterance or a window."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -49,11 +47,11 @@ class FeatureTable:
     def __len__(self) -> int:
         return len(self.names)
 
-    def rows(self, chosen: NDArray[np.bool_]) -> FeatureTable:
+    def rows(self, chosen: NDArray[np.bool_]) -> "FeatureTable":
         """The rows where ``chosen`` holds."""
         return self.at(np.flatnonzero(chosen))
 
-    def at(self, places: NDArray[np.intp]) -> FeatureTable:
+    def at(self, places: NDArray[np.intp]) -> "FeatureTable":
         """The rows at ``places``, in that order."""
 
         def take(column: tuple[str, ...]) -> tuple[str, ...]:

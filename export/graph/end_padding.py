@@ -1,7 +1,5 @@
 """TensorFlow's padding for strided convolutions: where the padding is odd, the odd row and column go last."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,7 +10,7 @@ class EndPaddedConv2d(nn.Conv2d):
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     @classmethod
-    def like(cls, layer: nn.Conv2d) -> EndPaddedConv2d:
+    def like(cls, layer: nn.Conv2d) -> "EndPaddedConv2d":
         """``layer`` with TensorFlow's padding, for an even picture: one cell less in front than behind.
 
         A kernel of size k at stride 2 needs k − 2 cells, of which PyTorch's symmetric padding reads one more in front.

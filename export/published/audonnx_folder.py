@@ -5,8 +5,6 @@ answer is the publisher's, bit for bit, whatever the clip was batched with. Noth
 whose ``transform`` is a program, such as openSMILE, is refused.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

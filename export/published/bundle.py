@@ -1,7 +1,5 @@
 """Published models as bundles: checked against the publisher's own program, then written."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ the dense layer are rebuilt in PyTorch from the config, and ``tests/unit/export/
 them to FunASR's own class.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ falls with distance (ALiBi, Press et al. 2022): a slope for each head times a le
 step knows where its clip ends.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -7,8 +7,6 @@ An encoder takes what its front end gives and the steps of each clip, int64 [bat
 after each layer, float32 [batch, steps, width] each, the last state, and the steps of each clip.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch

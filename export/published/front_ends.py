@@ -3,8 +3,6 @@
 Every front end takes waveform float32 [batch, samples] and lengths int64 [batch].
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from numpy.typing import NDArray

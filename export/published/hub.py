@@ -1,7 +1,5 @@
 """Fetching a published model from the hub: its licence first, then the files of one pinned commit, hash-checked."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

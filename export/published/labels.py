@@ -1,7 +1,5 @@
 """Names of emotions as publishers write them, and as Emoserve does."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from export.corpora.labels import PLANE

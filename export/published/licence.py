@@ -1,7 +1,5 @@
 """The licence of a published model: its name as SPDX, whether it permits commercial use, and its text."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from huggingface_hub.repocard import metadata_load

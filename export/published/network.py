@@ -1,7 +1,5 @@
 """A published model as one network from waveform to answers, and its ONNX graph."""
 
-from __future__ import annotations
-
 import tempfile
 import warnings
 from collections.abc import Mapping

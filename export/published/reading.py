@@ -4,8 +4,6 @@ Known are transformers' classifiers on wav2vec 2.0, HuBERT, WavLM, data2vec-audi
 dimensional head on wav2vec 2.0, whose class transformers does not have.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ of SpeechBrain: the clip and the states of the last layer are each brought to me
 and given to the dense layer. SpeechBrain's pooling adds noise of at most 9e-5 to the average; here it is left out.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,21 +1,16 @@
 """``/v1/models``: what is served, from what data, for what use; ``/v2/models``: the same for machines."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 
 from service.api.openapi.documentation import NOT_FOUND_RESPONSES, PROBLEM_RESPONSES, problem_responses
 from service.card import Card
+from service.pipeline.device.session import Signature, Tensor
 from service.problems import ModelNotFound, Unavailable
+from service.registry import Bundle
 from service.schemas.about import ModelEntry, ModelMetadata, ModelReady, ModelsAnswer, TensorMetadata, WithheldEntry
 from service.services import services_of
-
-if TYPE_CHECKING:
-    from service.pipeline.device.session import Signature, Tensor
-    from service.registry import Bundle
 
 router = APIRouter(tags=["models"])
 

@@ -5,31 +5,59 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import orjson
 
-from service.cli.check_faces import face_checks
-from service.cli.check_jobs import job_checks
-from service.cli.check_result import Check, attempt, tried
 from service.cli.settings_flags import add_model_flags, settings_from
+from service.cli.terminal import failure_line
 from service.local.engine import PATIENCE_S
 from service.local.sources import printable
 from service.pipeline.audio_options import EmbeddingOptions
 from service.pipeline.device.task import Work
+from service.pipeline.video_setup import load_affect
 from service.probe import PROBE_RATE_HZ, judge_probe, probe_samples, probe_wav
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.pipeline.decoding.decode import Decoder
     from service.pipeline.speech_pipeline import SpeechPipeline
+    from service.pipeline.video_pipeline import VideoPipeline
     from service.registry import Bundle, Registry
+
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def tried(name: str, action: Callable[[], str]) -> Check:
+    """The check ``name``, whose detail is what ``action`` returns, or the reason why it failed."""
+    detail, problem = attempt(action)
+    return Check(name, ok=detail is not None, detail=detail or problem)
+
+
+def attempt(action: Callable[[], Made]) -> tuple[Made | None, str]:
+    """The result of ``action``, or None and the reason: whatever goes wrong is what a check is for."""
+    try:
+        return action(), ""
+    except Exception as error:
+        return None, failure_line(error) or printable(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -171,3 +199,70 @@ def _embed_probe(pipeline: SpeechPipeline, bundle: Bundle) -> str:
 
 def _name(bundle: Bundle) -> str:
     return f"{bundle.card.name}/{bundle.card.version}"
+
+
+def job_checks(settings: Settings) -> Iterator[Check]:
+    """Try folders and database, and leave nothing there; what a running service has there is not touched."""
+    if not settings.jobs:
+        yield Check("jobs", ok=True, detail="switched off")
+        return
+    yield tried("jobs", lambda: _try(settings))
+
+
+def _try(settings: Settings) -> str:
+    folders = list(dict.fromkeys([settings.state_dir, settings.spool_dir or settings.state_dir]))
+    for folder in folders:
+        _write_into(folder)
+    written = f"{' and '.join(map(str, folders))} can be written to"
+    if settings.jobs_database_url is None:
+        return written
+    _ask_database(settings)
+    return f"{written}, the database answers"
+
+
+def _write_into(folder: Path) -> None:
+    """Write a file that has no name. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"x")
+
+
+def _ask_database(settings: Settings) -> None:
+    """Connect and ask for a number. Raises sqlalchemy.exc.SQLAlchemyError."""
+    import sqlalchemy as sql
+
+    from service.jobs.ledger import postgres_address
+
+    engine = sql.create_engine(postgres_address(settings), connect_args={"connect_timeout": 10})
+    try:
+        with engine.connect() as connection:
+            connection.execute(sql.select(1))
+    finally:
+        engine.dispose()
+
+
+def face_checks(
+    settings: Settings, registry: Registry, decoder: Decoder, speech: SpeechPipeline, stack: ExitStack
+) -> Iterator[Check]:
+    """Run every graph of the face half. What is not prepared is said, and is no failure: speech works without it."""
+    bundles = registry.of_task("affect")
+    if not bundles:
+        yield Check("faces", ok=True, detail="no affect model: videos and action units are answered 503")
+        return
+    affect, problem = attempt(lambda: _start(settings, registry, decoder, speech, stack))
+    if affect is None:
+        yield Check("faces", ok=False, detail=problem)
+        return
+    for bundle in bundles:
+        yield Check(f"model {bundle.card.name}/{bundle.card.version}", ok=True, detail="ran")
+    missing = "not prepared, videos are answered 503: run `emoserve setup`"
+    yield Check("faces", ok=True, detail="the networks ran" if affect.has_faces else missing)
+
+
+def _start(
+    settings: Settings, registry: Registry, decoder: Decoder, speech: SpeechPipeline, stack: ExitStack
+) -> VideoPipeline:
+    affect = load_affect(settings, registry, decoder, speech)  # runs every graph once
+    assert affect is not None
+    stack.callback(affect.close)
+    return affect

@@ -1,31 +1,70 @@
 """The outermost layer: identity, common headers, header limit, unexpected errors, log and audit line, metrics."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.caller import is_audited, is_open
 from service.http.exchange import Exchange, begin_exchange
 from service.http.problem_response import problem_response
 from service.http.security_headers import DEFAULT_CONTENT_SECURITY_POLICY, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
-from service.http.watched_socket import WatchedSocket
 from service.http.work_pool import ClientGoneError
 from service.problems import Draining, HeadersTooLarge, InternalError, Problem
-from service.telemetry.audit import AuditEntry, log_request
+from service.telemetry.audit import AuditEntry, AuditLog, log_request
 from service.telemetry.logs import describe_exception, request_logger
-from service.telemetry.tracing import RequestTrace
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import RequestTrace, Tracer
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+SWITCHING_PROTOCOLS = 101
+INTERNAL_ERROR = 1011
 
-    from service.telemetry.audit import AuditLog
-    from service.telemetry.metrics import Metrics
-    from service.telemetry.tracing import Tracer
+
+class WatchedSocket:
+    """Adds the request id to the answer and counts.
+
+    Attributes:
+        status: 101 once the socket is accepted, else that of the refusal; 499 where the client left before.
+    """
+
+    def __init__(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+        self._exchange = exchange
+        self._receive = receive
+        self._send = send
+        self.status = 499
+
+    async def receive(self) -> Message:
+        """The next event."""
+        message = await self._receive()
+        if message["type"] == "websocket.receive":
+            self._exchange.body_bytes += len(message.get("bytes") or message.get("text") or b"")
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass an event on."""
+        if message["type"] == "websocket.accept":
+            self.status = SWITCHING_PROTOCOLS
+        elif message["type"] == "websocket.http.response.start":
+            self.status = message["status"]
+        if message["type"] in ("websocket.accept", "websocket.http.response.start"):
+            headers = MutableHeaders(raw=list(message.get("headers", [])))
+            headers["X-Request-Id"] = self._exchange.request_id
+            message["headers"] = headers.raw
+        await self._send(message)
+
+    async def break_off(self) -> None:
+        """Close after an error that nobody expected."""
+        if self.status == SWITCHING_PROTOCOLS:
+            try:
+                await self._send({"type": "websocket.close", "code": INTERNAL_ERROR})
+            except Exception:  # the client has gone, or the close was sent already
+                return
+        else:
+            self.status = 500
+            await self._send({"type": "websocket.close"})
+
 
 CLIENT_GONE_STATUS = 499  # what nginx writes into its log; never sent, for nobody is there to read it
 UNMATCHED_ROUTE = "unmatched"
@@ -92,7 +131,7 @@ class Envelope:
         finally:
             self._record(scope, exchange, socket.status)
 
-    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         exchange = answer.exchange
         if header_bytes(scope) > self._max_header_bytes:
             await self._refuse(HeadersTooLarge(), scope, receive, answer)
@@ -118,7 +157,7 @@ class Envelope:
         fields = {"request_id": exchange.request_id, **describe_exception(type(error), error.__traceback__)}
         request_logger.error("unexpected error", extra={"fields": fields})
 
-    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         answer.exchange.code = problem.code
         await problem_response(problem, scope)(scope, receive, answer.send)
 

@@ -1,29 +1,22 @@
 """Before a body is read: nobody gets further under a foreign name, or without credentials once any are set up."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access.accounts import Accounts, LimitedAccount
+from service.access.authenticator import Authenticator
 from service.access.caller import is_open, path_of, required_scope, sender_of, set_caller
 from service.access.credentials import BASIC_CHALLENGE, SUBPROTOCOL, is_navigation
 from service.http.problem_response import problem_response
+from service.http.site import Site
 from service.pipeline.device.account import Unlimited, charged_to
 from service.problems import Forbidden, Problem, RateLimited, Unauthenticated
-
-if TYPE_CHECKING:
-    from starlette.routing import BaseRoute
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from service.access.accounts import Accounts, LimitedAccount
-    from service.access.authenticator import Authenticator
-    from service.http.site import Site
-    from service.telemetry.audit import AuditLog
-    from service.telemetry.metrics import Metrics
+from service.telemetry.audit import AuditLog
+from service.telemetry.metrics import Metrics
 
 _POLICY_VIOLATED = 1008  # RFC 6455, section 7.4.1
 _DENIAL_EXTENSION = "websocket.http.response"

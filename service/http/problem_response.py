@@ -1,19 +1,14 @@
 """Problems as RFC 9457 answers."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import orjson
 from fastapi import Response
+from starlette.types import Scope
 
 from service.access.caller import path_of
 from service.http.exchange import exchange_of
 from service.problems import Problem
-
-if TYPE_CHECKING:
-    from starlette.types import Scope
 
 PROTOCOL_PREFIX = "/v2/"
 """Prefix of the addresses of the Open Inference Protocol."""

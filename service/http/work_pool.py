@@ -1,7 +1,5 @@
 """Blocking work beside the event loop: a bounded pool of threads, and bounded memory for uploads."""
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import threading
@@ -135,7 +133,7 @@ class WorkPool:
                 self._running[work.party] += 1
                 self._executor.submit(self._do, work)
 
-    def _do(self, work: _Waiting) -> None:
+    def _do(self, work: "_Waiting") -> None:
         """A thread's part."""
         party = work.party
         try:
@@ -169,7 +167,7 @@ class _Waiting:
 class HeldUpload:
     """The bytes that one upload holds."""
 
-    def __init__(self, memory: UploadMemory, sender: str) -> None:
+    def __init__(self, memory: "UploadMemory", sender: str) -> None:
         self._memory = memory
         self._sender: str | None = sender
         self.size_bytes = 0

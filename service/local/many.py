@@ -1,7 +1,5 @@
 """Many recordings, judged several at once, whose answers come in the order of the recordings."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from service.pipeline.results import AudioEmotion, ChannelEmotion, Timeline
 from service.render.channels import has_channel_list, has_dominance, merged_channel
-from service.render.plot_bars import draw_bars, draw_gauges
 from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page, in_words
-from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style, clock, one_line, percent, signed
+from service.render.plot_style import (
+    DARK,
+    LIGHT,
+    PAGE_INCHES,
+    Style,
+    bare,
+    clock,
+    one_line,
+    percent,
+    signed,
+    write_share,
+)
 from service.render.plot_timeline import (
     draw_activity,
     draw_affect,
@@ -22,6 +34,7 @@ from service.render.plot_timeline import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
 
 # Inches: margins, then the heights of the panels.
 _LEAST_LEFT, _MOST_LEFT, _CHARACTER = 1.15, 2.6, 0.085
@@ -182,3 +195,59 @@ class _EmotionPage(Page):
         self.footer(
             f"{rules} Statistical estimates of how the voice sounds. Not a diagnosis.", f"Model {in_words(model)}"
         )
+
+
+def draw_bars(axes: Axes, channel: ChannelEmotion, labels: tuple[str, ...], style: Style) -> None:
+    """Draw probabilities as horizontal bars, the largest on top."""
+    bare(axes, style)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    if channel.probabilities is None:
+        axes.set_yticks(range(len(labels)), labels)
+        _say_no_speech(axes, style)
+        return
+    order = np.argsort(-channel.probabilities, kind="stable").tolist()
+    for quarter in (0.25, 0.5, 0.75, 1.0):
+        axes.axvline(quarter, color=style.rule, linewidth=0.8, zorder=1)
+    axes.axvline(0, color=style.quiet_ink, linewidth=1, zorder=4)
+    for row, index in enumerate(order):
+        share = float(channel.probabilities[index])
+        leads = labels[index] == channel.emotion
+        axes.barh(row, share, height=0.68, color=style.class_colour(index), alpha=1.0 if leads else 0.55, zorder=3)
+        write_share(axes, row, share, leads=leads, style=style)
+    axes.set_yticks(range(len(labels)), [labels[index] for index in order])
+    axes.tick_params(axis="y", labelcolor=style.ink, labelsize=10)
+    axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+
+
+def draw_gauges(axes: Axes, channel: ChannelEmotion, style: Style) -> None:
+    """Draw arousal, valence and, where the model has it, dominance as bars from 0 to the left or right, −1…1."""
+    rows = [("arousal", channel.arousal, style.arousal), ("valence", channel.valence, style.valence)]
+    if channel.timeline.dominance is not None:
+        rows.append(("dominance", channel.dominance, style.dominance))
+    bare(axes, style)
+    axes.set_xlim(-1.05, 1.05)
+    axes.set_ylim(len(rows) - 0.3, -0.8)
+    for level in (-1, -0.5, 0.5, 1):
+        axes.axvline(level, color=style.rule, linewidth=0.8, zorder=1)
+    axes.axvline(0, color=style.quiet_ink, linewidth=1, zorder=4)
+    ground = {"facecolor": style.panel, "edgecolor": "none", "pad": 1.5}
+    for row, (name, value, colour) in enumerate(rows):
+        text = f"{name} –" if value is None else f"{name} {signed(value)}"
+        axes.text(-1.0, row - 0.36, text, ha="left", va="center", fontsize=10, color=colour, zorder=5, bbox=ground)
+        axes.barh(row, 0.0 if value is None else float(np.clip(value, -1, 1)), height=0.34, color=colour, zorder=3)
+    axes.set_xticks([-1, 0, 1], ["−1", "0", "+1"])
+
+
+def _say_no_speech(axes: Axes, style: Style) -> None:
+    axes.set_facecolor(style.silence)
+    axes.text(
+        0.5,
+        0.5,
+        "no speech found",
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        fontsize=12,
+        color=style.quiet_ink,
+    )

@@ -1,7 +1,5 @@
 """The extractors as PyTorch modules, made without values so that weights are never drawn only to be replaced."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -50,7 +48,7 @@ class EmbeddingNetwork(nn.Module):
             return torch.flatten(self._until_layer(x), 1)
         return self._cut(self.network, x)
 
-    def load(self, tensors: Mapping[str, NDArray[np.float32]]) -> EmbeddingNetwork:
+    def load(self, tensors: Mapping[str, NDArray[np.float32]]) -> "EmbeddingNetwork":
         """Take values by their names in the publisher's network; a head without values stays without."""
         # PyTorch warns of arrays that cannot be written, such as those inside an ONNX file.
         writable = {name: tensor if tensor.flags.writeable else tensor.copy() for name, tensor in tensors.items()}

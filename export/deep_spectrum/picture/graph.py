@@ -5,6 +5,8 @@ once, and columns and rows of pixels are laid out after them. Nothing of a clip 
 with.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -14,7 +16,6 @@ from export.deep_spectrum.picture.clip_ends import write_counter
 from export.deep_spectrum.picture.colour_maps import COLOURS, colour_table
 from export.deep_spectrum.picture.layout import Layout, write_layout
 from export.deep_spectrum.picture.presets import PlotPreset, PlotPresetError
-from export.deep_spectrum.picture.seen_frames import write_seen
 from export.deep_spectrum.picture.spectrogram_graph import VECTOR_LANES, Spectrogram, filled_rows, write_spectrogram
 from export.deep_spectrum.picture.time_axis import write_columns
 from export.graph.builder import FLOAT, GraphBuilder
@@ -128,3 +129,37 @@ def _level(graph: GraphBuilder, preset: PlotPreset, value: str) -> str:
     if preset.magnitude == "amplitude" and preset.representation == "mel":
         floor = POWER_FLOOR**0.5
     return graph.add("Log", graph.add("Max", value, graph.constant(floor)))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Names of what was chosen.
+
+    Attributes:
+        frames: int64 [batch, frames], counted within a clip.
+        shown: place in ``frames`` that each column of pixels shows, int64 [batch, columns]; None where they are one for
+            one.
+    """
+
+    frames: str
+    shown: str | None
+
+
+def write_seen(graph: GraphBuilder, frames: str, columns: str, count: int, *, once: bool) -> Seen:
+    """Choose all frames of a clip where it has fewer than columns, else those of the columns.
+
+    Args:
+        frames: of a clip in this batch, int64 [1].
+        columns: frame that is seen at each column, int64 [batch, count].
+        once: whether a frame that fills several columns shall be computed but once.
+    """
+    if not once:
+        return Seen(columns, None)
+    all_columns, counter = graph.constant([count]), graph.constant(np.arange(count))
+    few = graph.add("LessOrEqual", frames, all_columns)
+    chosen = graph.add("Where", few, counter, columns)
+    start, axis = graph.constant([0]), graph.constant([1])
+    return Seen(
+        graph.add("Slice", chosen, start, graph.add("Min", frames, all_columns), axis),
+        graph.add("Where", few, columns, counter),
+    )

@@ -1,7 +1,5 @@
 """Layout of a spectrogram's colours: from its columns and rows to the pixels of a network's input."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +29,7 @@ class Layout:
     down: Blocks | None = None
 
     @classmethod
-    def of(cls, preset: PlotPreset, size: int, sample_rate_hz: int) -> Layout:
+    def of(cls, preset: PlotPreset, size: int, sample_rate_hz: int) -> "Layout":
         """How a preset fills a picture of ``size`` pixels."""
         rows = rows_of_pixels(preset, sample_rate_hz)
         if preset.resize == "nearest" or size == preset.render_pixels:

@@ -6,8 +6,6 @@ to *t* alone, and the filter sees the last row of features again in place of tho
 are provisional: they differ from the final ones wherever the face moves after *t*.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,7 +43,7 @@ class AffectRows:
         return len(self.time_s)
 
     @classmethod
-    def joined(cls, parts: Sequence[AffectRows]) -> AffectRows:
+    def joined(cls, parts: "Sequence[AffectRows]") -> "AffectRows":
         """Rows that follow each other, from any number of parts."""
         none = np.zeros(0, np.float32)
 

@@ -3,8 +3,6 @@
 Resource limits, no privileges, Landlock, and a seccomp filter. Which of them the kernel grants is told.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os
@@ -49,7 +47,7 @@ class Confinement:
     unprivileged: bool
 
     @classmethod
-    def from_message(cls, message: dict[str, Any]) -> Confinement:
+    def from_message(cls, message: dict[str, Any]) -> "Confinement":
         """Read what a process tells of itself. Raises ValueError if it tells nothing of the kind."""
         told = message.get("confinement")
         if not isinstance(told, dict):

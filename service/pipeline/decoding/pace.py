@@ -1,7 +1,5 @@
 """Foresight on long work: what cannot be done in time is refused as soon as its speed tells, not at its deadline."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

@@ -1,7 +1,5 @@
 """Places at the decoders, which owners take in turn: nobody's heavy work keeps another's waiting."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import Counter
@@ -22,7 +20,7 @@ SLICE_S: Final = 0.5
 class Place:
     """A place of one piece of work, or its wait for one."""
 
-    def __init__(self, places: Places, owner: str) -> None:
+    def __init__(self, places: "Places", owner: str) -> None:
         self._places = places
         self.owner = owner
         self.given = threading.Event()

@@ -6,8 +6,6 @@ is refused. Neither a burst of small files nor one of long compressed files can 
 first: its own limits answer 429, the service's 503.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -46,7 +44,7 @@ def estimate_s(data: bytes | memoryview) -> float:
 class Hold:
     """The share of capacity that one admitted request holds."""
 
-    def __init__(self, admission: Admission, seconds: float, account: Account) -> None:
+    def __init__(self, admission: "Admission", seconds: float, account: Account) -> None:
         self._admission = admission
         self._account = account
         self.owner = account.name

@@ -1,7 +1,5 @@
 """The work of one request: its deadline, cancellation, progress and the times of its stages."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -70,7 +68,7 @@ class Work:
     @classmethod
     def within(
         cls, deadline_s: float, cancel: threading.Event | None = None, progress: Callable[[float], None] | None = None
-    ) -> Work:
+    ) -> "Work":
         """Work that must be done ``deadline_s`` seconds from now."""
         return cls(time.monotonic() + deadline_s, cancel, progress)
 
@@ -95,7 +93,7 @@ class Work:
         if self.progress is not None:
             self.progress(min(done, 1.0))
 
-    def part(self, begin: float, end: float) -> Work:
+    def part(self, begin: float, end: float) -> "Work":
         """The same request for a part of the work: its progress 0…1 is this work's ``begin``…``end``."""
         whole = self.progress
         if whole is None:

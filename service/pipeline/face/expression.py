@@ -5,8 +5,6 @@ the action units and the affect model, which see points alone. A face is looked 
 as there are rows.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Final
 

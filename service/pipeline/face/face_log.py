@@ -5,8 +5,6 @@ as float16 (9 MB an hour at 30 frames a second). The person's resting level is t
 them are known.
 """
 
-from __future__ import annotations
-
 from array import array
 from dataclasses import dataclass
 from typing import Any, Final
@@ -157,7 +155,7 @@ class FaceLog:
         return {"sights": self.sights, "presence": self.presence}
 
     @classmethod
-    def resume(cls, state: dict[str, Any]) -> FaceLog:
+    def resume(cls, state: dict[str, Any]) -> "FaceLog":
         """A log that goes on where :meth:`state` was asked for, without frames."""
         log = cls()
         log.sights, log.presence = state["sights"], state["presence"]

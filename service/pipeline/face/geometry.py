@@ -6,20 +6,16 @@ to corners, as in the publisher's converter: half a pixel of shift costs up to 1
 (measured).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.pipeline.media.video_frames import Picture
 from service.pipeline.results import FloatArray
-
-if TYPE_CHECKING:
-    from service.pipeline.media.video_frames import Picture
 
 Points = NDArray[np.float64]
 """Places on a picture, float64, pixels."""

@@ -1,7 +1,5 @@
 """Numbers that a network saw in pictures of a face, look by look and as rows of a timeline."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -91,7 +89,7 @@ class ExpressionSeries:
         looks: Looks | None,
         grid_s: NDArray[np.float64],
         known: NDArray[np.bool_],
-    ) -> ExpressionSeries:
+    ) -> "ExpressionSeries":
         """The rows of a face; arguments as :meth:`Looks.at`, and no look where there is no face."""
         if looks is None or not len(looks.time_s):
             return cls(columns, np.full((len(grid_s), columns.width), np.nan, np.float32))

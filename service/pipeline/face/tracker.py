@@ -5,8 +5,6 @@ the number of the one that was lost last where that is plausible: at about the s
 size while nobody else is in the picture. Nobody is recognised.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -79,7 +77,7 @@ class _Track:
         return {"number": self.number, "region": region, "box": self.box, "seen": self.seen}
 
     @classmethod
-    def resume(cls, state: dict[str, Any]) -> _Track:
+    def resume(cls, state: dict[str, Any]) -> "_Track":
         return cls(state["number"], Region(**state["region"]), state["box"], state["seen"])
 
 

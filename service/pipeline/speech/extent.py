@@ -1,7 +1,5 @@
 """Range of the sample values of a channel: whether it is silent, its gaps, and the outline that a plot draws of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +85,7 @@ class Gaps:
     ends: NDArray[np.int64]
 
     @classmethod
-    def of(cls, spans: Iterable[FlagSpan], offset_s: float, rate_hz: int) -> Gaps | None:
+    def of(cls, spans: Iterable[FlagSpan], offset_s: float, rate_hz: int) -> "Gaps | None":
         """The gaps among ``spans``, in samples of which the first lies at ``offset_s``; None without any."""
         times_s = np.array([(one.start_s, one.end_s) for one in spans if one.flag == Flag.SOUND_GAP]).reshape(-1, 2)
         places = np.rint((times_s - offset_s) * rate_hz).astype(np.int64)

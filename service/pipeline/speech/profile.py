@@ -4,8 +4,6 @@ A profile is the mean over clips of what the model's encoder gives for each. It 
 person is a voiceprint.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -61,7 +59,7 @@ def profile_weight(clips: int, takes: ProfileInput) -> float:
 
 def profile_view(
     source: ProfileChoice | None, voice: VoiceProfile | None, takes: ProfileInput | None, rate_hz: int
-) -> View:
+) -> "View":
     """The view of one channel: a profile that its clips are compared with, or None.
 
     Args:

@@ -1,7 +1,5 @@
 """Segments of an answer: what the model says of each utterance, made of its answers for the clips of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,7 +27,7 @@ class UtteranceParts:
     numbers: NDArray[np.int64]
     answers: dict[str, FloatArray]
 
-    def after(self, number: int) -> UtteranceParts:
+    def after(self, number: int) -> "UtteranceParts":
         """Answers for the utterances after ``number``."""
         later = self.numbers > number
         return UtteranceParts(self.numbers[later], {name: values[later] for name, values in self.answers.items()})

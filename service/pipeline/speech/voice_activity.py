@@ -8,8 +8,6 @@ state_size and threshold; where they say that cues is false, the graph alone dec
 answer is that of one single run while memory stays bounded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -83,7 +81,7 @@ class Steps:
     powers: NDArray[np.float64]
 
     @classmethod
-    def none(cls) -> Steps:
+    def none(cls) -> "Steps":
         """No step."""
         no = np.zeros(0, np.bool_)
         return cls(no, no, np.zeros(0, np.float32), np.zeros(0, np.float64))

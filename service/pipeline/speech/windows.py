@@ -4,8 +4,6 @@ The rule is the same for a recording whose length is known and for sound that is
 at least one window as long as the hop is not longer than the window.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 
@@ -56,7 +54,7 @@ class Windows:
     def __len__(self) -> int:
         return len(self.start_samples)
 
-    def after(self, done: int) -> Windows:
+    def after(self, done: int) -> "Windows":
         """All but the first so many."""
         return replace(self, start_samples=self.start_samples[done:])
 

@@ -4,8 +4,6 @@ A face's series and the speaker turn become the affect model's features; those g
 them; the flags of every stage and the model's own go along.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -47,7 +45,7 @@ class SpeakerTurn:
         grid_s: NDArray[np.float64],
         step_s: float,
         spans: Iterable[FlagSpan],
-    ) -> SpeakerTurn:
+    ) -> "SpeakerTurn":
         """The turn in a sound that was listened to; arguments as :func:`speaker_turn`.
 
         Args:

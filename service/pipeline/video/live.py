@@ -1,7 +1,5 @@
 """The pipeline of frames that arrive one by one: decode, follow the face, action units, affect."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -62,7 +60,7 @@ class LiveVideo:
         self,
         options: LiveVideoOptions,
         affect: AffectModel,
-        face: _FollowedFace | None,
+        face: "_FollowedFace | None",
         decoder: Decoder,
         device: Batcher,
     ) -> None:

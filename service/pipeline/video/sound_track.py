@@ -1,9 +1,6 @@
 """The sound track of a video: the steps at which somebody speaks, for the turn column."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +11,9 @@ from service.pipeline.decoding.decode import Decoder
 from service.pipeline.device.task import Work
 from service.pipeline.media.channels import PickedChannels
 from service.pipeline.results import FloatArray
+from service.pipeline.speech_pipeline import SpeechPipeline
 from service.pipeline.video.assemble import SpeakerTurn
 from service.problems import CodecUnsupported, MediaCrashedDecoder, MediaInvalid, NoAudioStream, TooManyChannels
-
-if TYPE_CHECKING:
-    from service.pipeline.speech_pipeline import SpeechPipeline
 
 
 def find_turn(

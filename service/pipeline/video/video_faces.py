@@ -5,8 +5,6 @@ again: what the tracker knows. The values of the frames since the last segment a
 grow with the video until the end, when a frame and face costs 80 bytes.
 """
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -187,7 +185,7 @@ class VideoFaces:
             "looked_s": list(self._looked_s.items()),
         }
 
-    def afresh(self) -> VideoFaces:
+    def afresh(self) -> "VideoFaces":
         """The same for another picture track of the recording, of which nobody is told."""
         return VideoFaces(self._networks, self._units, self._neutral, expression=self._expression)
 

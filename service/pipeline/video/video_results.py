@@ -1,7 +1,5 @@
 """The video pipeline's options and its answer: plain data, no behaviour."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -153,7 +151,7 @@ class VideoAffect:
     flag_spans: tuple[FlagSpan, ...] = ()
     face: int | None = None
     seen_s: tuple[float, float] | None = None
-    faces: tuple[VideoAffect, ...] | None = None
+    faces: "tuple[VideoAffect, ...] | None" = None
     neutral: NeutralUse | None = None
     stages_s: dict[str, float] = field(default_factory=dict)
 

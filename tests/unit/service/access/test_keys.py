@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from service.__main__ import main
-from service.access.api_keys import ApiKeys
+from service.access.authenticator import ApiKeys
 from service.access.key_file import KeyFile, digest_of, id_in, new_key, parse_key_file, read_key_file, write_key_file
 from service.access.watched_file import FileInvalid, WatchedFile
 from service.problems import Unauthenticated

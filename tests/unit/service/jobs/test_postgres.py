@@ -19,8 +19,7 @@ import sqlalchemy as sql
 from pydantic import SecretStr
 from sqlalchemy.pool import NullPool
 
-from service.cli.check_jobs import job_checks
-from service.cli.check_result import Check
+from service.cli.check import Check, job_checks
 from service.jobs.job import cursor_of, read_cursor
 from service.jobs.leases import LEASE_S
 from service.jobs.ledger import open_ledger

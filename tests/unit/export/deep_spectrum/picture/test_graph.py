@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from export.deep_spectrum.picture.colour_maps import colour_table
+from export.deep_spectrum.picture.graph import write_seen
 from export.deep_spectrum.picture.presets import PLOT_PRESETS
 from export.evaluation.voice import synthetic_voice
+from export.graph.builder import INT64, GraphBuilder
 from tests.plot_pictures import Plotter
+from tests.support.graphs import run_graph
 
 VOICES = [synthetic_voice(duration_s, 16_000, seed) for seed, duration_s in enumerate((0.5, 1.3, 3.0, 5.9))]
 NOISY = VOICES[2] + np.random.default_rng(9).normal(0.0, 0.003, len(VOICES[2])).astype(np.float32)
@@ -124,3 +127,29 @@ def test_residue_of_a_decoder_is_silence():
     plotter = Plotter(CUMMINS)
     silent = np.where(np.abs(clip) < 1e-30, 0.0, clip).astype(np.float32)
     np.testing.assert_array_equal(plotter.alone(clip), plotter.alone(silent))
+
+
+COLUMNS = np.array([[0, 0, 1, 2, 2], [0, 1, 2, 2, 3]])
+
+
+def seen(frames: int) -> tuple[np.ndarray, np.ndarray]:
+    graph = GraphBuilder("seen")
+    columns, given = graph.input("columns", INT64, ["batch", 5]), graph.input("frames", INT64, [1])
+    chosen = write_seen(graph, given, columns, 5, once=True)
+    assert chosen.shown is not None
+    graph.output("chosen", chosen.frames, INT64, ["batch or 1", "frames"])
+    graph.output("shown", chosen.shown, INT64, ["batch", 5])
+    return tuple(run_graph(graph, columns=COLUMNS, frames=np.array([frames])))
+
+
+@pytest.mark.parametrize(("frames", "computed"), [(4, 4), (5, 5), (6, 5), (900, 5)])
+def test_every_column_shows_its_frame_and_no_more_are_computed(frames, computed):
+    chosen, shown = seen(frames)
+    assert chosen.shape == (2, computed)
+    np.testing.assert_array_equal(np.take_along_axis(chosen, shown, axis=1), COLUMNS)
+
+
+def test_columns_are_computed_one_for_one_where_nothing_is_saved():
+    graph = GraphBuilder("seen")
+    chosen = write_seen(graph, "frames", "columns", 5, once=False)
+    assert (chosen.frames, chosen.shown) == ("columns", None)
