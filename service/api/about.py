@@ -4,7 +4,7 @@ import inspect
 
 from fastapi import APIRouter, Request
 
-from service.api.answers import AUDIO_MEDIA_TYPES
+from service.api.answers import ANSWER_MEDIA_TYPES
 from service.api.openapi.documentation import PROBLEM_RESPONSES, problem_responses
 from service.flags import FACTS
 from service.http.problem_response import problem_type
@@ -36,7 +36,7 @@ async def read_limits(request: Request) -> LimitsAnswer:
         jobs=_of_jobs(settings),
         descriptions={name: field.description or "" for name, field in Limits.model_fields.items()},
         request_media_types=[MULTIPART, *(f"{kind}*" for kind in RAW_KINDS), *RAW_TYPES, RAW_TABLES[0]],
-        response_media_types=list(AUDIO_MEDIA_TYPES),
+        response_media_types=list(ANSWER_MEDIA_TYPES),
         formats=[
             MediaFormat(
                 container=name,

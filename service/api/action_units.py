@@ -4,16 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
-from service.api.answers import refuse_what_cannot_be_carried
-from service.api.event_stream import UploadEvents
+from service.api.answers import ANSWER_MEDIA_TYPES, refuse_what_cannot_be_carried
+from service.api.event_stream import Emit, answer_or_events
 from service.api.fhir import FhirQuery
 from service.api.openapi.video import TABLE_BODY, TABLE_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
-from service.api.upload_answer import answer_media_type, answer_upload
+from service.api.upload_answer import answer_media_type, respond_with_affect
 from service.api.video_parameters import TableQuery
-from service.http.negotiation import EVENTS, JSON
 from service.http.uploads import RAW_TABLES
+from service.pipeline.device.task import Work
 from service.pipeline.video_setup import require_affect
 from service.services import services_of
 
@@ -40,26 +39,14 @@ async def analyse_action_units_affect(request: Request, query: Annotated[TableCa
     `file`. Columns are found by name: time stamp, confidence and 17 intensities such as `AU01_r`.
     """
     options = query.options()
-    media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
+    media_type = answer_media_type(request, ANSWER_MEDIA_TYPES)
     fhir = query.fhir(media_type)
     refuse_what_cannot_be_carried(options.include, media_type)
     affect = require_affect(services_of(request).loaded.affect)
-    if media_type == EVENTS:
-        return UploadEvents(
-            request,
-            lambda data, work, _emit: respond_with_affect(
-                request,
-                affect.analyse_table(data, options, work),
-                options.include,
-                JSON,
-            ),
-            RAW_TABLES,
-        )
-    return await answer_upload(
-        request,
-        lambda data, work: respond_with_affect(
+
+    def answer(data: memoryview, work: Work, _emit: Emit | None) -> bytes:
+        return respond_with_affect(
             request, affect.analyse_table(data, options, work), options.include, media_type, fhir
-        ),
-        media_type,
-        RAW_TABLES,
-    )
+        )
+
+    return await answer_or_events(request, answer, media_type, RAW_TABLES)

@@ -6,10 +6,12 @@ from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.options import EVERY_FACE, read_speakers
 from service.pipeline.results import AudioEmbedding, AudioEmotion, FloatArray
+from service.pipeline.video.video_results import VideoAffect
 from service.problems import NotAcceptable
 from service.render.fhir.request import FhirRequest
 
-AUDIO_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
+ANSWER_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
+"""Media types of an answer about sound or a face."""
 
 EMBEDDING_MEDIA_TYPES = (JSON, CSV)
 
@@ -55,7 +57,7 @@ def audio_answer(
 
     Args:
         result: what the pipeline found.
-        media_type: one of :data:`AUDIO_MEDIA_TYPES`, perhaps with a parameter.
+        media_type: one of :data:`ANSWER_MEDIA_TYPES`, perhaps with a parameter.
         request_id: for the JSON document.
         options: which parts the JSON document holds; CSV and plot always have the timeline, or segments in its place.
         fhir: how a bundle is made.
@@ -121,3 +123,33 @@ def warm_up_rendering() -> None:
 def json_bytes(document: object) -> bytes:
     """Encode a JSON document; NaN becomes null."""
     return orjson.dumps(document)
+
+
+def affect_answer(
+    result: VideoAffect, media_type: str, request_id: str, include: frozenset[str], fhir: FhirRequest = PLAIN_FHIR
+) -> bytes:
+    """Render ``result``.
+
+    Args:
+        result: what the pipeline found.
+        media_type: one of :data:`ANSWER_MEDIA_TYPES`, perhaps with a parameter.
+        request_id: for the JSON document.
+        include: parts that were asked for; see :func:`refuse_what_cannot_be_carried`.
+        fhir: how a bundle is made.
+    """
+    if media_type == CSV:
+        from service.render.csv import video_affect_csv
+
+        return video_affect_csv(result).encode()
+    if media_type == PNG:
+        from service.render.video_plot import affect_png
+
+        return affect_png(result, include)
+    if media_type.startswith(FHIR):
+        from service.render.fhir.bundle import fhir_bundle
+        from service.render.fhir.findings import findings_of_affect
+
+        return fhir_bundle(findings_of_affect(result), request_id, fhir)
+    from service.render.video_json import video_affect_json
+
+    return json_bytes(video_affect_json(result, request_id, include))

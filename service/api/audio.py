@@ -6,18 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from service.api.answers import AUDIO_MEDIA_TYPES, audio_answer, refuse_what_cannot_be_carried, sound_parts
-from service.api.event_stream import Emit, UploadEvents
+from service.api.answers import ANSWER_MEDIA_TYPES, audio_answer, refuse_what_cannot_be_carried, sound_parts
+from service.api.event_stream import Emit, answer_or_events
 from service.api.fhir import FhirQuery
 from service.api.openapi.documentation import AUDIO_RESPONSES, CANARY_PARAMETER, PROFILE, VOICE_BODY
 from service.api.parameters import AudioQuery, refuse_repeated_parameters, with_profile
-from service.api.upload_answer import answer_media_type, answer_upload, note_analysis
-from service.http.exchange import Exchange, exchange_of
-from service.http.negotiation import EVENTS, JSON
-from service.loaded import Loaded
+from service.api.upload_answer import answer_media_type, note_analysis
+from service.http.exchange import exchange_of
+from service.http.negotiation import JSON
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
-from service.pipeline.results import AudioEmotion, JudgedWindow
+from service.pipeline.results import JudgedWindow, OnWindow
 from service.render.fhir.request import FhirRequest
 from service.render.stream_json import window_members
 from service.rollout import with_canary
@@ -48,66 +47,41 @@ async def analyse_audio_emotion(request: Request, query: Annotated[AudioCallQuer
     voice activity in CSV and FHIR.
     """
     options = query.options(services_of(request).settings.limits)
-    media_type = answer_media_type(request, AUDIO_MEDIA_TYPES)
+    media_type = answer_media_type(request, ANSWER_MEDIA_TYPES)
     fhir = query.fhir(media_type)
     refuse_what_cannot_be_carried(sound_parts(options), media_type)
     documents = {PROFILE: bytearray()}
 
-    def known() -> AudioOptions:
-        return with_profile(options, documents)
+    def answer(data: memoryview, work: Work, emit: Emit | None) -> bytes:
+        return _analyse(request, data, with_profile(options, documents), media_type, work, fhir, emit)
 
-    if media_type == EVENTS:
-        return UploadEvents(
-            request,
-            lambda data, work, emit: _analyse_aloud(request, data, known(), work, emit),
-            documents=documents,
-        )
-    return await answer_upload(
-        request,
-        lambda data, work: _analyse(request, data, known(), media_type, work, fhir),
-        media_type,
-        documents=documents,
-    )
+    return await answer_or_events(request, answer, media_type, documents=documents)
 
 
 def _analyse(
-    request: Request, data: memoryview, options: AudioOptions, media_type: str, work: Work, fhir: FhirRequest
+    request: Request,
+    data: memoryview,
+    options: AudioOptions,
+    media_type: str,
+    work: Work,
+    fhir: FhirRequest,
+    emit: Emit | None,
 ) -> bytes:
-    """The blocking half: pipeline and rendering, in a worker thread."""
+    """The blocking half: pipeline and rendering, in a worker thread; raises Malformed, ModelNotFound of a canary."""
+    services, exchange = services_of(request), exchange_of(request.scope)
+    loaded = services.loaded
     needed = replace(options, rows=options.timeline or media_type != JSON)
-    loaded = services_of(request).loaded
-    chosen = _chosen(request, needed, loaded)
-    result = loaded.pipeline.analyse(data, chosen, work)
-    exchange = _answered(request, loaded, data, options, chosen, result)
+    chosen = with_canary(needed, services.settings, loaded.registry, request.headers, exchange.request_id)
+    result = loaded.pipeline.analyse(data, chosen, work, on_window=None if emit is None else _teller(emit))
+    services.metrics.answered(result)
+    note_analysis(request, result.media, result.stages_s, [result.model])
+    services.shadow.follow(loaded, data, options, chosen, result, exchange.request_id)
     with exchange.stage("render"):
         return audio_answer(result, media_type, exchange.request_id, options, fhir)
 
 
-def _analyse_aloud(request: Request, data: memoryview, options: AudioOptions, work: Work, emit: Emit) -> bytes:
-    """Pipeline and rendering in a worker thread, with progress and windows told on the way; always JSON."""
-    loaded = services_of(request).loaded
-    chosen = _chosen(request, options, loaded)
-
+def _teller(emit: Emit) -> OnWindow:
     def tell(window: JudgedWindow, labels: Sequence[str]) -> None:
         emit("window", {"channel": window.channel, **window_members(window, labels)})
 
-    result = loaded.pipeline.analyse(data, chosen, work, on_window=tell)
-    exchange = _answered(request, loaded, data, options, chosen, result)
-    return audio_answer(result, JSON, exchange.request_id, options)
-
-
-def _chosen(request: Request, options: AudioOptions, loaded: Loaded) -> AudioOptions:
-    """The options, with the canary's name where it is to answer. Raises Malformed, ModelNotFound."""
-    settings, draw = services_of(request).settings, exchange_of(request.scope).request_id
-    return with_canary(options, settings, loaded.registry, request.headers, draw)
-
-
-def _answered(
-    request: Request, loaded: Loaded, data: memoryview, asked: AudioOptions, done: AudioOptions, result: AudioEmotion
-) -> Exchange:
-    """Count the answer, note what it took, and let the shadow follow."""
-    services = services_of(request)
-    services.metrics.answered(result)
-    exchange = note_analysis(request, result.media, result.stages_s, [result.model])
-    services.shadow.follow(loaded, data, asked, done, result, exchange.request_id)
-    return exchange
+    return tell

@@ -14,7 +14,7 @@ from fastapi import Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.upload_answer import do_upload
+from service.api.upload_answer import answer_upload, do_upload
 from service.http.exchange import exchange_of
 from service.http.multipart import Documents
 from service.http.negotiation import EVENTS
@@ -34,8 +34,28 @@ LEAST_PROGRESS = 0.01
 Emit = Callable[[str, object], None]
 """Sends one event: its name and a JSON document. Called in any thread."""
 
-EventAnswer = Callable[[memoryview, Work, Emit], bytes]
-"""The blocking half of a call: upload in, JSON answer out, events on the way. The work's progress is sent already."""
+EventAnswer = Callable[[memoryview, Work, Emit | None], bytes]
+"""The blocking half of a call: upload in, answer out, events on the way where they are asked for, else None. The
+work's progress is sent already."""
+
+
+async def answer_or_events(
+    request: Request,
+    answer: EventAnswer,
+    media_type: str,
+    raw_types: Sequence[str] = RAW_MEDIA,
+    *,
+    documents: Documents | None = None,
+    is_long: bool = False,
+) -> Response:
+    """Send the answer, or its events where ``media_type`` is theirs; arguments, errors as :func:`answer_upload`."""
+    if media_type == EVENTS:
+        return UploadEvents(request, answer, raw_types, documents=documents, is_long=is_long)
+
+    def silent(data: memoryview, work: Work) -> bytes:
+        return answer(data, work, None)
+
+    return await answer_upload(request, silent, media_type, raw_types, documents=documents, is_long=is_long)
 
 
 @dataclass(frozen=True)

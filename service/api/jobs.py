@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 
 from service.access.caller import caller_of
-from service.api.affect_answer import AFFECT_MEDIA_TYPES, affect_answer
 from service.api.answers import (
-    AUDIO_MEDIA_TYPES,
+    ANSWER_MEDIA_TYPES,
     SOUND_PARTS,
+    affect_answer,
     audio_answer,
     refuse_what_cannot_be_carried,
     sound_parts,
@@ -209,8 +209,7 @@ async def read_job_result(request: Request, job_id: str, query: Annotated[JobRes
     """The answer of the call without a job, byte for byte but for the request id; `Accept` chooses its form."""
     services = services_of(request)
     job = await asyncio.to_thread(_find, request, job_id)
-    whole = AUDIO_MEDIA_TYPES if isinstance(job.options, AudioOptions) else AFFECT_MEDIA_TYPES
-    media_type = answer_media_type(request, [one for one in whole if one != EVENTS])
+    media_type = answer_media_type(request, [one for one in ANSWER_MEDIA_TYPES if one != EVENTS])
     fhir = query.fhir(media_type, analysis=job.id)
     parts = _parts(job.options, query.include)
     refuse_what_cannot_be_carried(parts, media_type, getattr(job.options, "face", ""))

@@ -24,13 +24,7 @@ _STARTING = problem_responses(Unavailable)
 @router.get("/v1/models", operation_id="list_models", summary="All models", responses=PROBLEM_RESPONSES | _STARTING)
 async def list_models(request: Request) -> ModelsAnswer:
     """Every model with its card (intended use, limits, measurements), and those withheld with the reason."""
-    registry = services_of(request).loaded.registry
-    return ModelsAnswer(
-        models=[_entry(bundle) for bundle in registry.bundles],
-        withheld=[
-            WithheldEntry(name=model.name, version=model.version, reason=model.reason) for model in registry.withheld
-        ],
-    )
+    return _all(request)
 
 
 @router.get(
@@ -41,13 +35,9 @@ async def list_models(request: Request) -> ModelsAnswer:
 )
 async def read_model(request: Request, name: str) -> ModelsAnswer:
     """The cards of every version of one model."""
-    registry = services_of(request).loaded.registry
-    withheld = [
-        WithheldEntry(name=model.name, version=model.version, reason=model.reason)
-        for model in registry.withheld
-        if model.name == name
-    ]
-    models = [_entry(bundle) for bundle in registry.bundles if bundle.card.name == name]
+    every = _all(request)
+    models = [entry for entry in every.models if entry.card.name == name]
+    withheld = [entry for entry in every.withheld if entry.name == name]
     if not models and not withheld:
         raise ModelNotFound
     return ModelsAnswer(models=models, withheld=withheld)
@@ -106,6 +96,16 @@ async def model_version_metadata(request: Request, model: str, version: str) -> 
 async def model_version_ready(request: Request, model: str, version: str) -> ModelReady:
     """200 when this version of the model can take requests now."""
     return _ready(request, _versions(request, model, version))
+
+
+def _all(request: Request) -> ModelsAnswer:
+    registry = services_of(request).loaded.registry
+    return ModelsAnswer(
+        models=[_entry(bundle) for bundle in registry.bundles],
+        withheld=[
+            WithheldEntry(name=model.name, version=model.version, reason=model.reason) for model in registry.withheld
+        ],
+    )
 
 
 def _versions(request: Request, name: str, version: str | None = None) -> list[Bundle]:

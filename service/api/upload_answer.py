@@ -6,13 +6,16 @@ from typing import TypeVar
 from fastapi import Request, Response
 
 from service.access.caller import sender_of
+from service.api.answers import affect_answer
 from service.http.exchange import Exchange, exchange_of
 from service.http.multipart import Documents, NextFile
 from service.http.negotiation import FHIR, choose_fhir_version, choose_media_type
 from service.http.uploads import RAW_MEDIA, client_gone, read_upload
 from service.pipeline.device.task import Work
 from service.pipeline.results import MediaInfo, ModelReference
+from service.pipeline.video.video_results import VideoAffect
 from service.problems import RateLimited, Unavailable
+from service.render.fhir.request import FhirRequest
 from service.services import services_of
 
 Result = TypeVar("Result")
@@ -96,3 +99,12 @@ def note_analysis(
     exchange.media_s = media.duration_s
     services_of(request).metrics.audio_seconds_total.labels("ok").inc(media.duration_s)
     return exchange
+
+
+def respond_with_affect(
+    request: Request, result: VideoAffect, include: frozenset[str], media_type: str, fhir: FhirRequest
+) -> bytes:
+    """Note what the work took, and render ``result``."""
+    exchange = note_analysis(request, result.media, result.stages_s, result.models.values())
+    with exchange.stage("render"):
+        return affect_answer(result, media_type, exchange.request_id, include, fhir)

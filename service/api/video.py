@@ -4,17 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from service.api.affect_answer import AFFECT_MEDIA_TYPES, respond_with_affect
-from service.api.answers import refuse_what_cannot_be_carried
-from service.api.event_stream import Emit, UploadEvents
+from service.api.answers import ANSWER_MEDIA_TYPES, refuse_what_cannot_be_carried
+from service.api.event_stream import Emit, answer_or_events
 from service.api.fhir import FhirQuery
 from service.api.openapi.documentation import FACE_BODY, NEUTRAL
 from service.api.openapi.video import VIDEO_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
-from service.api.upload_answer import answer_media_type, answer_upload
+from service.api.upload_answer import answer_media_type, respond_with_affect
 from service.api.video_parameters import VideoQuery
-from service.http.negotiation import EVENTS, JSON
 from service.pipeline.affect.live import AffectRows, OnRows
+from service.pipeline.device.task import Work
 from service.pipeline.video_setup import require_faces
 from service.render.video_json import affect_members
 from service.services import services_of
@@ -44,32 +43,18 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoCallQuery
     with 406: attribution and frames in CSV and FHIR, boxes in FHIR and in a plot.
     """
     options = query.options()
-    media_type = answer_media_type(request, AFFECT_MEDIA_TYPES)
+    media_type = answer_media_type(request, ANSWER_MEDIA_TYPES)
     fhir = query.fhir(media_type)
     refuse_what_cannot_be_carried(options.include, media_type, options.face)
     affect = require_faces(services_of(request).loaded.affect)
     documents = {NEUTRAL: bytearray()}
-    if media_type == EVENTS:
-        return UploadEvents(
-            request,
-            lambda data, work, emit: respond_with_affect(
-                request,
-                affect.analyse(data, query.with_neutral(documents), work, on_rows=_teller(emit)),
-                options.include,
-                JSON,
-            ),
-            documents=documents,
-            is_long=True,
-        )
-    return await answer_upload(
-        request,
-        lambda data, work: respond_with_affect(
-            request, affect.analyse(data, query.with_neutral(documents), work), options.include, media_type, fhir
-        ),
-        media_type,
-        documents=documents,
-        is_long=True,
-    )
+
+    def answer(data: memoryview, work: Work, emit: Emit | None) -> bytes:
+        on_rows = None if emit is None else _teller(emit)
+        result = affect.analyse(data, query.with_neutral(documents), work, on_rows=on_rows)
+        return respond_with_affect(request, result, options.include, media_type, fhir)
+
+    return await answer_or_events(request, answer, media_type, documents=documents, is_long=True)
 
 
 def _teller(emit: Emit) -> OnRows:

@@ -118,20 +118,8 @@ class VideoQuery(_AffectQuery):
             for name in (f"{part}_model", f"{part}_version"):
                 if getattr(self, name) is not None and part not in included:
                     raise Unprocessable(f"{name} needs include={part}.", pointer=f"/{name}")
-        return VideoOptions(
-            neutral=self.neutral,
-            face=read_face(self.face),
-            include=included,
-            model=self.model,
-            version=self.version,
-            channel=self.channel,
-            track=self.track,
-            picture_track=self.picture_track,
-            audio_model=self.audio_model,
-            audio_version=self.audio_version,
-            expression_model=self.expression_model,
-            expression_version=self.expression_version,
-        )
+        given = self.model_dump(include=set(VideoQuery.model_fields), exclude={"face", "include"})
+        return VideoOptions(**given, face=read_face(self.face), include=included)
 
     def with_neutral(self, documents: Documents) -> VideoOptions:
         """The options with the document that came in the body.

@@ -138,7 +138,7 @@ def channel_members(
     if channel.timeline.dominance is not None:
         answer["dominance"] = plain_number(channel.dominance)
     if timeline:
-        answer["timeline"] = _columns(channel.timeline, labels)
+        answer["timeline"] = row_columns(channel.timeline, labels)
     if segments:
         answer["segments"] = None if channel.segments is None else segments_columns(channel.segments, labels)
     if voice_activity:
@@ -181,7 +181,7 @@ def plain_number(value: float | None) -> float | None:
     return round(float(value), PROBABILITY_DECIMALS)
 
 
-def _columns(rows: Timeline | Segments, labels: tuple[str, ...]) -> dict[str, Any]:
+def row_columns(rows: Timeline | Segments, labels: tuple[str, ...]) -> dict[str, Any]:
     """Columns of windows or utterances: lists by name; a column that the model has not is None."""
 
     def column(values: FloatArray | None) -> list[float | None] | None:
@@ -206,7 +206,7 @@ def segments_columns(segments: Segments, labels: tuple[str, ...]) -> dict[str, A
     """Columns of utterances: lists by name, ``probabilities`` by label; a column that the model has not is None."""
     speaker = {} if segments.speaker is None else {"speaker": list(segments.speaker)}
     return (
-        _columns(segments, labels)
+        row_columns(segments, labels)
         | speaker
         | {
             "emotion": top_labels(segments.probabilities, labels),

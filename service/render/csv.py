@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.face.looks import ExpressionColumns
-from service.pipeline.results import AudioEmotion, ChannelEmotion, FlagSpan, FloatArray, Plausible, Segments
+from service.pipeline.results import AudioEmotion, FlagSpan, FloatArray, Plausible, Segments, Timeline
 from service.pipeline.speech.speakers import speakers_within
 from service.pipeline.video.video_results import VideoAffect
-from service.render.audio_json import PROBABILITY_DECIMALS, SECONDS_DECIMALS, segments_columns
+from service.render.audio_json import LEVEL_DECIMALS, PROBABILITY_DECIMALS, SECONDS_DECIMALS, row_columns
 from service.render.channels import has_dominance, merged_channel, plain_values, top_labels
 from service.render.video_json import ACTION_UNIT_DECIMALS, BOX_DECIMALS, BOX_SIDES, UNCERTAINTIES
 
@@ -50,20 +50,19 @@ def csv_header(result: AudioEmotion, *, segments: bool = False) -> list[Cell]:
 def csv_rows(result: AudioEmotion, *, segments: bool = False) -> Iterator[list[Cell]]:
     """The rows below the header: each channel's windows in order, or its utterances."""
     for channel in result.channels:
+        table = channel.segments if segments else channel.timeline
+        if table is None:
+            continue
+        rows = _rows(channel.channel, table, result.labels)
+        if isinstance(table, Segments):
+            speakers: Sequence[Cell] | None = table.speaker
+        else:
+            turns = channel.turns
+            speakers = None if turns is None else speakers_within(turns, table.start_s, table.end_s)
+        if speakers is not None:
+            rows = _with_cells(rows, speakers)
         spans = [span for span in result.flag_spans if span.channel in (None, channel.channel)]
-        if not segments:
-            timeline = channel.timeline
-            rows = _channel_rows(channel, result.labels)
-            if channel.turns is not None:
-                rows = _with_cells(rows, speakers_within(channel.turns, timeline.start_s, timeline.end_s))
-            rows = _flagged(rows, spans, timeline.start_s, timeline.end_s)
-            yield from _with_dominance(rows, timeline.dominance)
-        elif channel.segments is not None:
-            rows = _segment_rows(channel.channel, channel.segments, result.labels)
-            if channel.segments.speaker is not None:
-                rows = _with_cells(rows, channel.segments.speaker)
-            rows = _flagged(rows, spans, channel.segments.start_s, channel.segments.end_s)
-            yield from _with_dominance(rows, channel.segments.dominance)
+        yield from _with_dominance(_flagged(rows, spans, table.start_s, table.end_s), table.dominance)
 
 
 def csv_text(rows: list[list[Cell]]) -> str:
@@ -73,43 +72,19 @@ def csv_text(rows: list[list[Cell]]) -> str:
     return buffer.getvalue()
 
 
-def _channel_rows(channel: ChannelEmotion, labels: tuple[str, ...]) -> Iterator[list[Cell]]:
-    timeline = channel.timeline
-
-    def column(values: FloatArray | None) -> list[float | None]:
-        if values is None:
-            return [None] * len(timeline.start_s)
-        return plain_values(values, PROBABILITY_DECIMALS)
-
-    columns: list[list[float | None]] = [
-        *(column(timeline.probabilities[:, index]) for index in range(len(labels))),
-        column(timeline.arousal),
-        column(timeline.valence),
-        column(timeline.speech),
-        column(timeline.confidence),
-    ]
-    starts_s = plain_values(timeline.start_s, SECONDS_DECIMALS)
-    ends_s = plain_values(timeline.end_s, SECONDS_DECIMALS)
-    emotions = top_labels(timeline.probabilities, labels)
-    sets = _plausible_cells(timeline.plausible, len(starts_s))
-    for start_s, end_s, emotion, *cells in zip(starts_s, ends_s, emotions, *columns, sets, strict=True):
-        yield [channel.channel, start_s, end_s, emotion, *cells]
-
-
-def _segment_rows(channel: str, segments: Segments, labels: tuple[str, ...]) -> Iterator[list[Cell]]:
-    columns = segments_columns(segments, labels)
-    unknown: list[float | None] = [None] * len(segments)
+def _rows(channel: str, table: Timeline | Segments, labels: tuple[str, ...]) -> Iterator[list[Cell]]:
+    columns = row_columns(table, labels)
+    unknown: list[float | None] = [None] * len(table.start_s)
+    level = [plain_values(table.speech_level_db, LEVEL_DECIMALS)] if isinstance(table, Segments) else []
     rows = zip(
         columns["start_s"],
         columns["end_s"],
-        columns["emotion"],
+        top_labels(table.probabilities, labels),
         *columns["probabilities"].values(),
-        columns["arousal"] or unknown,
-        columns["valence"] or unknown,
-        columns["speech"],
-        columns["speech_level_db"],
-        columns["confidence"],
-        _plausible_cells(segments.plausible, len(segments)),
+        *(columns[name] or unknown for name in ("arousal", "valence", "speech")),
+        *level,
+        columns["confidence"] or unknown,
+        _plausible_cells(table.plausible, len(unknown)),
         strict=True,
     )
     for row in rows:
@@ -235,7 +210,7 @@ def _sound_columns(audio: AudioEmotion, time_s: NDArray[np.float64]) -> list[lis
     """
     channel = merged_channel(audio)
     start_s, end_s = channel.timeline.start_s, channel.timeline.end_s
-    told = (row[3 : 3 + len(_sound_names(audio))] for row in _channel_rows(channel, audio.labels))
+    told = (row[3 : 3 + len(_sound_names(audio))] for row in _rows(channel.channel, channel.timeline, audio.labels))
     rows = list(_with_dominance(told, channel.timeline.dominance))
     middles_s = (start_s + end_s) / 2
     nearest = np.clip(np.searchsorted((middles_s[1:] + middles_s[:-1]) / 2, time_s), 0, max(len(rows) - 1, 0))
