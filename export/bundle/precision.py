@@ -27,6 +27,7 @@ from export.evaluation.verification import (
     scaled_difference,
     verification,
 )
+from export.failures import UserError
 from export.graph.precision import Precision, reduced
 from service.card import CARD_FILE_NAME, Card, FileEntry, Measurement, Parity, read_card, write_card
 from service.pipeline.device.session import Session
@@ -46,7 +47,7 @@ TASKS = ("speech-emotion", "speech-embedding", "speaker-embedding")
 TIMED_RUNS = 15
 
 
-class PrecisionError(ValueError):
+class PrecisionError(UserError):
     """A bundle that cannot be written with small weights; the message is one line."""
 
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from export.bundle.write import TENSORS_ROLE
+from export.failures import UserError
 from service.card import CARD_FILE_NAME, Card, read_card
 from service.pipeline.device.session import Session, Tensor
 
@@ -19,7 +20,7 @@ FIRST_VERSION = "1"
 """Triton's number of a bundle whose version is no whole number."""
 
 
-class NoTensorsError(ValueError):
+class NoTensorsError(UserError):
     """The bundle's graph does not take the waveform; the message is one line."""
 
 

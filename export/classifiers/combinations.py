@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from export.failures import UserError
 from export.features.table import FeatureTable
 
 TEN_NETWORKS = (
@@ -25,7 +26,7 @@ COMBINATIONS: dict[str, tuple[str, ...]] = {
 SPELLINGS = {"squeezenet1": "squeezenet", "squeezenet11": "squeezenet"}
 
 
-class CombinationError(ValueError):
+class CombinationError(UserError):
     """Tables that do not hold the networks of a combination; the message names those missing."""
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from export.failures import UserError
 from export.features.table import FeatureTable
 
 PARTITIONS = ("train", "devel", "test")
 
 
-class TrainingError(ValueError):
+class TrainingError(UserError):
     """Features that no classifier can be trained on; the message is one line."""
 
 

@@ -13,6 +13,7 @@ from safetensors.numpy import load, save
 from export.classifiers.fitting import Linear
 from export.classifiers.probabilities import Link, link_of, probabilities
 from export.classifiers.recipe import Calibration, ClassWeight, Loss, Penalty, Scaling, Selection
+from export.failures import UserError
 from export.features.origin import Backbone
 from service.card import Licence, Measurement, TrainingData
 
@@ -23,7 +24,7 @@ TENSORS = ("scale", "offset", "weights", "bias")
 """float64: [features], [features], [classes, features], [classes]."""
 
 
-class HeadError(ValueError):
+class HeadError(UserError):
     """A head that cannot be read or used; the message names it and the cause."""
 
 

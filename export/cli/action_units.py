@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from export.cli.common import ExpectedFailure, say
+from export.cli.common import say
 from service.card import read_card
 
 
@@ -20,12 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, evaluate and write the action-unit bundles; returns the exit status."""
     from export.faces.action_units import train_action_units  # slow to import
-    from export.faces.synthetic_faces import SyntheticFacesError
 
-    try:
-        bundles = train_action_units(arguments.data, arguments.out, arguments.seed)
-    except SyntheticFacesError as error:
-        raise ExpectedFailure(str(error)) from error
+    bundles = train_action_units(arguments.data, arguments.out, arguments.seed)
     for bundle in bundles:
         say(str(bundle))
         for measurement in read_card(bundle).measurements:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from export.corpora.tables import CorpusError
+from export.failures import UserError
 from service.card import CARD_FILE_NAME, Card, read_card
 from service.cpus import usable_cpus
 
@@ -31,7 +32,7 @@ def exit_status(program: str, chosen: argparse.Namespace) -> int:
     """Run the command of ``chosen``; its exit status, or 1 for an expected failure and 130 when it is stopped."""
     try:
         return int(chosen.run(chosen))
-    except (ExpectedFailure, CorpusError, OSError) as failure:
+    except (ExpectedFailure, UserError, CorpusError, OSError) as failure:
         note(f"{program}: {failure}")
         return 1
     except KeyboardInterrupt:

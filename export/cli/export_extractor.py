@@ -5,12 +5,10 @@ from pathlib import Path
 
 from export.cli.common import ExpectedFailure, Subparsers, note, plain_name, plain_version, say
 from export.deep_spectrum.bundle import ExtractorBundle, speech_input, write_extractor_bundle
-from export.deep_spectrum.networks.layers import WeightsError
 from export.deep_spectrum.networks.normalisation import CONVENTIONS, NORMALISATIONS
 from export.deep_spectrum.networks.specification import EXTRACTORS
 from export.deep_spectrum.plot_choice import PARAMETERS, plot_text
 from export.deep_spectrum.weights.load import PUBLISHER, load_weights
-from export.evaluation.verification import ParityError
 from export.evaluation.voice import recordings_or_voice
 from service.card import Licence
 
@@ -101,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         note(f"{weights.network}: {weights.source}, trained with '{weights.convention.name}' ({weights.variant})")
         recordings = recordings_or_voice(arguments.audio, rate_hz)
         folder = write_extractor_bundle(weights, about, arguments.out, recordings)
-    except (WeightsError, ParityError, ValueError) as error:
+    except ValueError as error:
         raise ExpectedFailure(str(error)) from error
     say(f"{arguments.network}: {folder}")
     return 0

@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from export.bundle.precision import PrecisionError, Reduction, reduce_bundle
+from export.bundle.precision import Reduction, reduce_bundle
 from export.cli.common import ExpectedFailure, available_threads, bundle_card, note, plain_name, say
 from export.corpora.tables import read_corpora
-from export.evaluation.verification import ParityError
 from export.evaluation.voice import recordings_or_voice
 
 
@@ -42,18 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise ExpectedFailure(f"{card.name} is no speech model")
     recordings = recordings_or_voice(arguments.audio, card.speech.sample_rate_hz)
     corpora = [(arguments.partition, one.partition(arguments.partition)) for one in read_corpora(arguments.corpus)]
-    try:
-        made = reduce_bundle(
-            arguments.model,
-            arguments.precision,
-            arguments.out,
-            recordings,
-            corpora,
-            name=arguments.name,
-            threads=available_threads(),
-        )
-    except (PrecisionError, ParityError) as error:
-        raise ExpectedFailure(str(error)) from error
+    made = reduce_bundle(
+        arguments.model,
+        arguments.precision,
+        arguments.out,
+        recordings,
+        corpora,
+        name=arguments.name,
+        threads=available_threads(),
+    )
     for line in _lines(made):
         note(line)
     say(f"bundle: {made.folder}")

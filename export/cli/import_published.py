@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from export.bundle.card import BundleText
-from export.cli.common import ExpectedFailure, note, plain_name, plain_version, say
+from export.cli.common import note, plain_name, plain_version, say
 from export.cli.import_faces import import_face, is_face_source
-from export.evaluation.verification import ParityError
 from export.evaluation.voice import recordings_or_voice, synthetic_voice
 from export.published.audonnx_folder import AudonnxFolder, is_audonnx
 from export.published.bundle import Origin, Source, write_published
@@ -62,21 +61,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import."""
-    try:
-        if is_face_source(str(arguments.source)):
-            consent = partial(_agree, accepted=arguments.accept_licence)
-            import_face(arguments, partial(_licensed, arguments), consent, arguments.name)
-            return 0
-        folder, name, revision, licence = _found(arguments)
-        source = read_source(folder, arguments.labels, arguments.sample_rate_hz, encoder_alone=arguments.embedding)
-        origin = Origin(name, revision, files_sha256(folder), licence_text(folder))
-        text = _text(arguments, source, origin, licence)
-        outputs = ", ".join(source.published_labels) or "embedding"
-        note(f"{origin.name}: {source.title}; {outputs}; licence {licence.spdx}")
-        recordings = recordings_or_voice(arguments.audio, source.sample_rate_hz)
-        written = write_published(source, text, origin, arguments.out, recordings)
-    except (PublishedError, ParityError) as error:
-        raise ExpectedFailure(str(error)) from error
+    if is_face_source(str(arguments.source)):
+        consent = partial(_agree, accepted=arguments.accept_licence)
+        import_face(arguments, partial(_licensed, arguments), consent, arguments.name)
+        return 0
+    folder, name, revision, licence = _found(arguments)
+    source = read_source(folder, arguments.labels, arguments.sample_rate_hz, encoder_alone=arguments.embedding)
+    origin = Origin(name, revision, files_sha256(folder), licence_text(folder))
+    text = _text(arguments, source, origin, licence)
+    outputs = ", ".join(source.published_labels) or "embedding"
+    note(f"{origin.name}: {source.title}; {outputs}; licence {licence.spdx}")
+    recordings = recordings_or_voice(arguments.audio, source.sample_rate_hz)
+    written = write_published(source, text, origin, arguments.out, recordings)
     note(_cost(written, source))
     say(f"bundle: {written}")
     return 0

@@ -11,9 +11,9 @@ from export.cli.classifier_options import (
     add_training_arguments,
     compared,
     corpus_names,
-    expected_errors,
     load_tables,
     recipe_of,
+    without_remarks,
 )
 from export.cli.common import ExpectedFailure, advance_by, available_threads, progress_bar, say
 from export.features.files import read_table
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, report and write."""
     recipe = recipe_of(arguments)
-    with expected_errors():
+    with without_remarks():
         tables = load_tables(arguments)
         if len(tables) > 1:
             raise ExpectedFailure("one network at a time; 'emoserve-export train fusion' takes several")

@@ -9,9 +9,9 @@ from export.cli.classifier_options import (
     add_training_arguments,
     compared,
     corpus_names,
-    expected_errors,
     load_tables,
     recipe_of,
+    without_remarks,
 )
 from export.cli.common import advance_by, available_threads, note, progress_bar, say
 
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, report and write."""
     recipe = recipe_of(arguments)
-    with expected_errors():
+    with without_remarks():
         tables = load_tables(arguments)
         if arguments.combination:
             tables = choose(arguments.combination, tables)

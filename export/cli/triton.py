@@ -4,8 +4,8 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from export.bundle.triton import NoTensorsError, write_triton_model
-from export.cli.common import ExpectedFailure, bundle_card, say
+from export.bundle.triton import write_triton_model
+from export.cli.common import bundle_card, say
 
 MAX_BATCH = 8  # the service's own, EMOSERVE_MAX_BATCH
 QUEUE_DELAY_US = 500
@@ -34,12 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the repository and print its folders."""
     for bundle in arguments.models:
         bundle_card(bundle)
-        try:
-            folder = write_triton_model(
-                bundle, arguments.out, max_batch=arguments.max_batch, queue_delay_us=arguments.queue_delay_us
-            )
-        except NoTensorsError as error:
-            raise ExpectedFailure(str(error)) from error
+        folder = write_triton_model(
+            bundle, arguments.out, max_batch=arguments.max_batch, queue_delay_us=arguments.queue_delay_us
+        )
         say(str(folder))
     return 0
 

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from export.evaluation.calibration import Calibration, Kind
 from export.evaluation.metrics import fit_temperature
+from export.failures import UserError
 
 INVERSE_TEMPERATURES = (0.2, 5.0)
 BIASES = (-5.0, 5.0)
 """Bounds of the search for biases, which would diverge on speech that a network separates without an error."""
 
 
-class CalibrationError(ValueError):
+class CalibrationError(UserError):
     """Held-out speech on which nothing can be fitted; the message says why."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from export.failures import UserError
 from service.card import Card, SpeechInput
 
 BATCH_TOLERANCE = 1e-5
@@ -16,7 +17,7 @@ Compute = Callable[[Sequence[Clip]], NDArray[np.float32]]
 """One implementation: clips, float32 [samples] each, to values float32 [clips, …]."""
 
 
-class ParityError(ValueError):
+class ParityError(UserError):
     """A graph that does not compute what its network computes; the message is one line."""
 
 

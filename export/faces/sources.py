@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.faces.wheel_download import download_wheel
+from export.failures import UserError
 
 TASK_URL = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
@@ -29,7 +30,7 @@ WHEEL_REQUIREMENT = "mediapipe==0.10.21"  # later wheels hold no model files (me
 DETECTOR, MESH, BLENDSHAPES = "detector", "mesh", "blendshapes"
 
 
-class FaceSourceError(Exception):
+class FaceSourceError(UserError):
     """The networks cannot be had from a source, or are not the ones that were expected."""
 
 

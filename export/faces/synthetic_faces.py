@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from export.faces.action_unit_graphs import ACTION_UNITS
 from export.faces.constants import BLENDSHAPES
+from export.failures import UserError
 
 HELD_OUT_IDENTITIES = 80
 
 
-class SyntheticFacesError(ValueError):
+class SyntheticFacesError(UserError):
     """The file is not a set of synthetic faces."""
 
 

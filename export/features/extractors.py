@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from export.failures import UserError
 from export.features.origin import Backbone, backbone_of
 from service.card import Licence, SpeechInput, read_card
 from service.pipeline.device.session import Session
@@ -25,7 +26,7 @@ FEATURE_SETS: tuple[FeatureSet, ...] = ("eGeMAPSv02", "ComParE_2016")
 PROBE_S = 0.5
 
 
-class ExtractorError(ValueError):
+class ExtractorError(UserError):
     """A bundle or program that gives no features; the message is one line."""
 
 

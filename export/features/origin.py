@@ -5,10 +5,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from export.failures import UserError
 from service.card import Card, Licence, Member, TrainingData
 
 
-class OriginError(ValueError):
+class OriginError(UserError):
     """A statement of origin that cannot be read; the message names the file."""
 
 

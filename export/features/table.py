@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from export.failures import UserError
 from export.features.origin import Origin
 
 DESCRIPTION_COLUMNS = ("name", "speaker", "partition", "label", "start_s", "end_s")
 """Columns that precede the features in every row."""
 
 
-class FeatureTableError(ValueError):
+class FeatureTableError(UserError):
     """A table that cannot be read, written or used; the message names it and the cause."""
 
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from export.failures import UserError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -34,7 +36,7 @@ RATES_HZ = (8_000, 16_000)
 """Sample rates that speech encoders are published for and that the voice detector knows."""
 
 
-class PublishedError(ValueError):
+class PublishedError(UserError):
     """A published model that cannot be imported; the message is one line that says why."""
 
 

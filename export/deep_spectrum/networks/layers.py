@@ -8,6 +8,7 @@ import torch
 from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
+from export.failures import UserError
 from export.graph.module_graph import ModuleTracer
 
 NAMED_AT_MOST = 6
@@ -16,7 +17,7 @@ LONGEST = 65_536
 """Most numbers that a layer may give; VGG16's first would give three million."""
 
 
-class WeightsError(ValueError):
+class WeightsError(UserError):
     """Weights or a layer that cannot be had, read or used for the network asked for; the message is one line."""
 
 
