@@ -62,6 +62,18 @@ def add_trained_bundle_arguments(parser: argparse.ArgumentParser, checkpoint: st
     parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR", help="folder of bundles")
 
 
+def add_checked_bundle_arguments(parser: argparse.ArgumentParser, name: str, default: str | None = None) -> None:
+    """Add what a bundle takes whose graph is checked on recordings: ``--name``, ``--version``, ``--audio``, ``--out``.
+
+    Args:
+        name: what ``--name`` says for itself; ``default`` is its default.
+    """
+    parser.add_argument("--name", type=plain_name, default=default, help=name)
+    parser.add_argument("--version", type=plain_version, default="1", help="version of the bundle")
+    parser.add_argument("--audio", nargs="+", type=Path, metavar="FILE", help="recordings for the check of the graph")
+    parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
+
+
 def add_cache_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--cache DIR``."""
     parser.add_argument(

@@ -9,10 +9,9 @@ import torch
 from export.bundle.card import BundleText
 from export.cli.common import (
     ExpectedFailure,
+    add_checked_bundle_arguments,
     add_corpus_argument,
     advance,
-    plain_name,
-    plain_version,
     progress_bar,
     say,
 )
@@ -86,10 +85,7 @@ Write = Callable[[argparse.Namespace, list[Waveform]], Path]
 
 
 def _configure(parser: argparse.ArgumentParser, name: str, write: Write) -> None:
-    parser.add_argument("--name", type=plain_name, default=name, help="of the bundle")
-    parser.add_argument("--version", type=plain_version, default="1", help="version of the bundle")
-    parser.add_argument("--audio", nargs="+", type=Path, metavar="FILE", help="recordings for the check of the graph")
-    parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
+    add_checked_bundle_arguments(parser, "of the bundle", name)
     parser.set_defaults(run=run, write=write)
 
 

@@ -1,9 +1,8 @@
 """``emoserve-export export <network>``: one of the eleven Deep Spectrum extractors as a bundle."""
 
 import argparse
-from pathlib import Path
 
-from export.cli.common import ExpectedFailure, Subparsers, note, plain_name, plain_version, say
+from export.cli.common import ExpectedFailure, Subparsers, add_checked_bundle_arguments, note, say
 from export.deep_spectrum.bundle import ExtractorBundle, speech_input, write_extractor_bundle
 from export.deep_spectrum.networks.normalisation import CONVENTIONS, NORMALISATIONS
 from export.deep_spectrum.networks.specification import EXTRACTORS
@@ -63,10 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--licence", metavar="SPDX", help="licence of a file's weights")
     parser.add_argument("--commercial-use", action="store_true", help="--licence permits commercial use")
     parser.add_argument("--attribution", default="", help="whom --licence asks to name")
-    parser.add_argument("--name", type=plain_name, help="of the bundle; deep-spectrum-NETWORK if not given")
-    parser.add_argument("--version", type=plain_version, default="1", help="version of the bundle")
-    parser.add_argument("--audio", nargs="+", type=Path, metavar="FILE", help="recordings for the check of the graph")
-    parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
+    add_checked_bundle_arguments(parser, "of the bundle; deep-spectrum-NETWORK if not given")
     parser.set_defaults(run=run)
 
 

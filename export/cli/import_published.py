@@ -4,15 +4,14 @@ import argparse
 import re
 import resource
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from export.bundle.card import BundleText
-from export.cli.common import note, plain_name, plain_version, say
-from export.cli.import_faces import import_face, is_face_source
+from export.cli.common import add_checked_bundle_arguments, note, say
+from export.cli.import_faces import import_face, is_face_source, processor_ms
 from export.evaluation.voice import recordings_or_voice, synthetic_voice
 from export.published.audonnx_folder import AudonnxFolder, is_audonnx
 from export.published.bundle import Origin, Source, write_published
@@ -23,7 +22,6 @@ from export.published.licence import hub_identifier, licence_of
 from export.published.reading import checked
 from export.published.speechbrain_folder import SpeechBrainFolder, is_speechbrain
 from service.card import Card, Licence
-from service.pipeline.device.session import Session
 from service.settings import Settings
 
 TIMED_S = 5.0
@@ -43,8 +41,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--downloads", type=Path, default=Path("var/published"), metavar="DIR", help="where files of the hub are kept"
     )
-    parser.add_argument("--name", type=plain_name, help="of the bundle (default: the publisher's)")
-    parser.add_argument("--version", type=plain_version, default="1", help="version of the bundle")
     parser.add_argument("--labels", type=_labels, metavar="A,B,…", help="names of the classes, in the model's order")
     parser.add_argument(
         "--embedding", action="store_true", help="the encoder alone, as an embedding; a head is left out"
@@ -54,8 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample-rate-hz", type=int, default=16_000, metavar="N", help="of an audonnx folder, which does not tell it"
     )
-    parser.add_argument("--audio", nargs="+", type=Path, metavar="FILE", help="recordings for the check of the graph")
-    parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
+    add_checked_bundle_arguments(parser, "of the bundle (default: the publisher's)")
     parser.set_defaults(run=run)
 
 
@@ -166,13 +161,8 @@ def _text(arguments: argparse.Namespace, source: Source, origin: Origin, licence
 
 def _cost(bundle: Path, source: Source) -> str:
     """Processor time of one clip on one thread, and the memory that the import took."""
-    session = Session(bundle / "model.onnx", device="cpu", threads=1)
     clip = synthetic_voice(TIMED_S, source.sample_rate_hz, seed=0)
-    inputs = {"waveform": clip[None], "lengths": np.array([len(clip)])}
-    session.run(inputs, session.output_names)
-    started = time.thread_time()
-    session.run(inputs, session.output_names)
-    clip_ms = 1e3 * (time.thread_time() - started)
+    clip_ms = processor_ms(bundle, {"waveform": clip[None], "lengths": np.array([len(clip)])})
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     return (
         f"{TIMED_S:g} s of sound take {clip_ms:.0f} ms of one core; the import took {peak_gb:.1f} GB of memory at most"
