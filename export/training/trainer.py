@@ -2,17 +2,17 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from export.evaluation.calibration import Calibration
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, append_figures, load_checkpoint, save_checkpoint
-from export.training.one_cycle import OneCycle
 from service.card import Doubt
 
 
@@ -47,6 +47,68 @@ class LoopConfig:
 Network = TypeVar("Network", bound=nn.Module)
 
 
+class OneCycle:
+    """The part of a training that changes weights, and that a checkpoint holds.
+
+    Vectors (biases, normalisation) do not decay.
+    """
+
+    def __init__(self, network: nn.Module, config: LoopConfig) -> None:
+        self.step = 0
+        self._network = network
+        self._clip_norm = config.clip_norm
+        averaging = get_ema_multi_avg_fn(config.average_decay)
+        self._average = AveragedModel(network, multi_avg_fn=averaging, use_buffers=config.average_buffers)
+        matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+        vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+        self._optimizer = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+            lr=config.peak_rate,
+        )
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimizer, config.peak_rate, total_steps=config.steps, pct_start=config.rise
+        )
+
+    @property
+    def averaged(self) -> nn.Module:
+        """The network with averaged weights."""
+        return self._average.module
+
+    @property
+    def rate(self) -> float:
+        """The present learning rate."""
+        return float(self._schedule.get_last_lr()[0])
+
+    def learn(self, loss: Tensor) -> float:
+        """Change the weights once by the gradient of ``loss``; returns its value."""
+        self._optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._network.parameters(), self._clip_norm)
+        self._optimizer.step()
+        self._schedule.step()
+        self._average.update_parameters(self._network)
+        self.step += 1
+        return float(loss.detach())
+
+    def state(self) -> dict[str, object]:
+        """Everything that :meth:`restore` needs to go on as if nothing had happened."""
+        return {
+            "step": self.step,
+            "network": self._network.state_dict(),
+            "average": self._average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state` gave."""
+        self._network.load_state_dict(state["network"])
+        self._average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self.step = state["step"]
+
+
 class Trainer(ABC, Generic[Network]):
     """One training run; started again in the same folder, it goes on where its last checkpoint was made.
 
@@ -70,16 +132,7 @@ class Trainer(ABC, Generic[Network]):
         self._config = config
         self._out = out
         self._settings = settings
-        self._cycle = OneCycle(
-            network,
-            steps=config.steps,
-            peak_rate=config.peak_rate,
-            rise=config.rise,
-            weight_decay=config.weight_decay,
-            average_decay=config.average_decay,
-            average_buffers=config.average_buffers,
-            clip_norm=config.clip_norm,
-        )
+        self._cycle = OneCycle(network, config)
         self.calibration: Calibration | None = None
         self._doubt: Doubt | None = None
         self.class_prior: dict[str, float] | None = None
