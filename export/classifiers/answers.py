@@ -74,7 +74,7 @@ def answers_of(
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures of one partition; what :func:`export.evaluation.confusion_plot.draw_confusion` draws.
+    """Figures of one partition; what :func:`export.evaluation.plots.draw_confusion` draws.
 
     Attributes:
         calibration_error: expected calibration error in 15 bins.

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from export.classifiers.answers import Figures, Predictions, figures_of, write_answers
 from export.classifiers.head import HeadCard
-from export.evaluation.confusion_plot import draw_confusion
 from export.evaluation.metrics import reliability
-from export.evaluation.reliability_plot import draw_reliability
+from export.evaluation.plots import draw_confusion, draw_reliability
 from service.card import Measurement
 
 REPORT_FILE_NAME = "report.json"

@@ -20,7 +20,7 @@ from export.cli.common import (
 )
 from export.corpora.tables import Corpus, read_corpora
 from export.evaluation.bundle import CorpusAnswers, answer_corpus
-from export.evaluation.confusion_plot import draw_confusion
+from export.evaluation.plots import draw_confusion
 from export.evaluation.ratings import describe_ratings, rating_figures
 from export.evaluation.report import EmotionReport, report
 from export.evaluation.significance import mcnemar, proportion_z_test

@@ -19,6 +19,7 @@ ANY = -1
 AFFECT_FEATURES = 37
 
 _STARTING = problem_responses(Unavailable)
+_OF_ONE = NOT_FOUND_RESPONSES | _STARTING
 
 
 @router.get("/v1/models", operation_id="list_models", summary="All models", responses=PROBLEM_RESPONSES | _STARTING)
@@ -27,12 +28,7 @@ async def list_models(request: Request) -> ModelsAnswer:
     return _all(request)
 
 
-@router.get(
-    "/v1/models/{name}",
-    operation_id="read_model",
-    summary="All versions of a model",
-    responses=NOT_FOUND_RESPONSES | _STARTING,
-)
+@router.get("/v1/models/{name}", operation_id="read_model", summary="All versions of a model", responses=_OF_ONE)
 async def read_model(request: Request, name: str) -> ModelsAnswer:
     """The cards of every version of one model."""
     every = _all(request)
@@ -47,30 +43,20 @@ async def read_model(request: Request, name: str) -> ModelsAnswer:
     "/v1/models/{name}/{version}",
     operation_id="read_model_version",
     summary="One version of a model",
-    responses=NOT_FOUND_RESPONSES | _STARTING,
+    responses=_OF_ONE,
 )
 async def read_model_version(request: Request, name: str, version: str) -> ModelEntry:
     """The card of one version of one model."""
     return _entry(_versions(request, name, version)[0])
 
 
-@router.get(
-    "/v2/models/{model}",
-    operation_id="model_metadata",
-    summary="Tensors of a model",
-    responses=NOT_FOUND_RESPONSES | _STARTING,
-)
+@router.get("/v2/models/{model}", operation_id="model_metadata", summary="Tensors of a model", responses=_OF_ONE)
 async def model_metadata(request: Request, model: str) -> ModelMetadata:
     """Open Inference Protocol metadata of the newest version."""
     return _metadata(request, _versions(request, model))
 
 
-@router.get(
-    "/v2/models/{model}/ready",
-    operation_id="model_ready",
-    summary="Readiness of a model",
-    responses=NOT_FOUND_RESPONSES | _STARTING,
-)
+@router.get("/v2/models/{model}/ready", operation_id="model_ready", summary="Readiness of a model", responses=_OF_ONE)
 async def model_ready(request: Request, model: str) -> ModelReady:
     """200 when the model can take requests now."""
     return _ready(request, _versions(request, model))
@@ -80,7 +66,7 @@ async def model_ready(request: Request, model: str) -> ModelReady:
     "/v2/models/{model}/versions/{version}",
     operation_id="model_version_metadata",
     summary="Tensors of one version of a model",
-    responses=NOT_FOUND_RESPONSES | _STARTING,
+    responses=_OF_ONE,
 )
 async def model_version_metadata(request: Request, model: str, version: str) -> ModelMetadata:
     """Open Inference Protocol metadata of one version."""
@@ -91,7 +77,7 @@ async def model_version_metadata(request: Request, model: str, version: str) -> 
     "/v2/models/{model}/versions/{version}/ready",
     operation_id="model_version_ready",
     summary="Readiness of one version of a model",
-    responses=NOT_FOUND_RESPONSES | _STARTING,
+    responses=_OF_ONE,
 )
 async def model_version_ready(request: Request, model: str, version: str) -> ModelReady:
     """200 when this version of the model can take requests now."""

@@ -18,8 +18,7 @@ from service.render.csv import video_affect_csv
 from service.render.plot import audio_emotion_png
 from service.render.plot_style import LIGHT
 from service.render.video_json import UNCERTAINTIES, video_affect_json
-from service.render.video_panels import face_timeline
-from service.render.video_plot import affect_png, video_affect_png
+from service.render.video_plot import affect_png, face_timeline, video_affect_png
 from service.render.video_words import (
     PRIOR_NOTE,
     TRAINED_NOTE,
