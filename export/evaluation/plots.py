@@ -11,6 +11,11 @@ from matplotlib.ticker import PercentFormatter
 
 from export.evaluation.metrics import Interval, Reliability
 
+MARKS = ("o", "s")
+COLOURS = ("#b35806", "#2166ac")
+LARGEST_MARK = 420.0
+"""Area of the mark of a bin that holds all answers, in square points."""
+
 
 class Confusion(Protocol):
     """Figures with a confusion matrix, whose rows are the truth."""
@@ -50,12 +55,6 @@ def draw_confusion(figures: Confusion, file: Path) -> None:
     figure.colorbar(image, ax=axes, label="share of the row")
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=110)
-
-
-MARKS = ("o", "s")
-COLOURS = ("#b35806", "#2166ac")
-LARGEST_MARK = 420.0
-"""Area of the mark of a bin that holds all answers, in square points."""
 
 
 def draw_reliability(curves: Mapping[str, Reliability], title: str, file: Path) -> None:

@@ -206,10 +206,10 @@ def job_checks(settings: Settings) -> Iterator[Check]:
     if not settings.jobs:
         yield Check("jobs", ok=True, detail="switched off")
         return
-    yield tried("jobs", lambda: _try(settings))
+    yield tried("jobs", lambda: _try_places(settings))
 
 
-def _try(settings: Settings) -> str:
+def _try_places(settings: Settings) -> str:
     folders = list(dict.fromkeys([settings.state_dir, settings.spool_dir or settings.state_dir]))
     for folder in folders:
         _write_into(folder)
@@ -249,7 +249,7 @@ def face_checks(
     if not bundles:
         yield Check("faces", ok=True, detail="no affect model: videos and action units are answered 503")
         return
-    affect, problem = attempt(lambda: _start(settings, registry, decoder, speech, stack))
+    affect, problem = attempt(lambda: _start_affect(settings, registry, decoder, speech, stack))
     if affect is None:
         yield Check("faces", ok=False, detail=problem)
         return
@@ -259,7 +259,7 @@ def face_checks(
     yield Check("faces", ok=True, detail="the networks ran" if affect.has_faces else missing)
 
 
-def _start(
+def _start_affect(
     settings: Settings, registry: Registry, decoder: Decoder, speech: SpeechPipeline, stack: ExitStack
 ) -> VideoPipeline:
     affect = load_affect(settings, registry, decoder, speech)  # runs every graph once

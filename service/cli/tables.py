@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 BAR_CHARACTERS = 30
 
+_SHOWN = 5
+"""Action units, and inputs, that are named about a face."""
+
 
 class TableReport:
     """Probabilities as bars for one file, a line for each of several. All is printed at the end.
@@ -181,9 +184,6 @@ def _share(channel: ChannelEmotion, labels: tuple[str, ...]) -> str:
     if channel.probabilities is None or channel.emotion is None:
         return "–"
     return percent(float(channel.probabilities[labels.index(channel.emotion)]))
-
-
-_SHOWN = 5
 
 
 def affect_line(name: str, result: VideoAffect) -> list[str]:
