@@ -50,6 +50,13 @@ CATALOGUE = (
         "emoserve-export train emonet --recipe paper --mode {full,head,adapters} --start FILE [--start-domain NAME]",
     ),
     Entry(
+        "emonet (VGG16)",
+        "C6, C16, C19, C20",
+        "VGG16, frozen as a whole or in part, behind a learned colour map; attention or mean, EmoNet's head",
+        "emoserve-export train emonet --recipe paper --vgg16 {publisher,FILE} [--frozen-layers N] [--sharpness 0]",
+        "torchvision's weights, not Keras'; no recurrent top; an odd last column is pooled alone; no published result",
+    ),
+    Entry(
         "ge2e",
         "B10",
         "three LSTM layers of a speaker encoder (GE2E, 40 mel bands) with attention and two dense layers; emotion, "

@@ -106,6 +106,9 @@ def _add_emonet_arguments(parser: argparse.ArgumentParser) -> None:
         help="to transfer from",
     )
     parser.add_argument("--modes", nargs="+", choices=["full", "head", "adapters"], default=["adapters"])
+    parser.add_argument(
+        "--vgg16", metavar="WEIGHTS", help="a row of VGG16 as well (C6): publisher, a file, or random:SEED"
+    )
 
 
 def _add_diarisation_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,8 +24,8 @@ from research.preparation import finish, usable
 from research.published import EMONET
 from research.tables import Cell
 
-BEST, LAST = "ResNet, best epoch", "ResNet, last epoch"
-"""The baselines; significance is told against the first (C27)."""
+BEST, LAST, VGG16 = "ResNet, best epoch", "ResNet, last epoch", "VGG16, best epoch"
+"""The baselines; significance is told against the first (C27), also of the VGG16 where its weights are there (C6)."""
 
 ALL = "all"
 SINGLE = "single"
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         sources = _sources(study, corpora, arguments.sources)
         rows: list[dict[str, Cell]] = []
         for corpus in corpora:
-            found = _systems(study, corpus, sources, arguments.modes)
+            found = _systems(study, corpus, sources, arguments.modes, arguments.vgg16)
             rows += _rows(corpus, found, study.share)
             finish(rows, arguments.out / "emonet", f"EmoNet, front end '{arguments.preset}' (C5, C22–C29)")
     except CorpusError as error:
@@ -94,11 +94,14 @@ def _sources(study: Study, corpora: Sequence[Corpus], wanted: Sequence[str]) -> 
 
 
 def _systems(
-    study: Study, corpus: Corpus, sources: Mapping[str, Path], modes: Sequence[str]
+    study: Study, corpus: Corpus, sources: Mapping[str, Path], modes: Sequence[str], vgg16: str | None
 ) -> dict[str, dict[str, Predictions]]:
     """Predictions on devel and test of every system, by its name."""
     scratch = study.train(f"scratch-{corpus.name}", [corpus], several=False, adapters=False)
     weights = {BEST: scratch / CHECKPOINT_FILE_NAME, LAST: scratch / LAST_FILE_NAME}
+    if vgg16:
+        folder = study.train(f"vgg16-{corpus.name}", [corpus], several=False, vgg16=vgg16)
+        weights[VGG16] = folder / CHECKPOINT_FILE_NAME
     for source, start in sources.items():
         if source == f"{SINGLE} {corpus.name}":
             continue

@@ -20,6 +20,7 @@ from export.emonet.aggregated import TARGETS
 from export.emonet.open_recipe import OpenRecipe, train_open
 from export.emonet.paper_recipe import PATIENCE_EPOCHS, STAGE_STEPS, PaperRecipe, train_paper
 from export.emonet.transfer import MODES
+from export.emonet.vgg16 import CONVOLUTIONS
 from export.evaluation.calibration import KINDS
 from export.evaluation.calibration_fit import CalibrationError
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
@@ -62,6 +63,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="recipe 'paper': a domain a corpus, or levels of the corpora put together, to transfer from (C24)",
     )
     parser.add_argument("--no-adapters", action="store_true", help="recipe 'paper': the baseline from scratch (C5)")
+    parser.add_argument(
+        "--vgg16",
+        metavar="WEIGHTS",
+        help="recipe 'paper': a VGG16 behind learned colours in place of the residual network (C6); its weights as "
+        "for 'export vgg16': publisher, a file, or random:SEED",
+    )
+    parser.add_argument(
+        "--frozen-layers", type=int, default=CONVOLUTIONS, metavar="N", help="first convolutions of it that stay"
+    )
+    parser.add_argument(
+        "--sharpness", type=float, default=0.3, metavar="X", help="recipe 'paper': λ of the attention; 0 is the mean"
+    )
     parser.add_argument("--seed", type=int, default=0)
     add_cache_argument(parser)
     parser.set_defaults(run=run)
@@ -103,6 +116,9 @@ def run(arguments: argparse.Namespace) -> int:
             target=arguments.target,
             adapters=not arguments.no_adapters,
             start_domain=arguments.start_domain,
+            vgg16=arguments.vgg16,
+            frozen_layers=arguments.frozen_layers,
+            sharpness=arguments.sharpness,
         )
         total = paper.stage_steps and paper.stage_steps * len(paper.rates)
         with progress_bar("training", total) as bar:

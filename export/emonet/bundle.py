@@ -22,6 +22,7 @@ from export.corpora.audio import stack
 from export.emonet.graph import emonet_model
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.training_loop import load_trained
+from export.emonet.vgg16 import make_emonet
 from export.evaluation.calibration import Calibration
 from export.evaluation.verification import Clip, Compute
 from export.graph.front_end import PRESETS, FrontEnd
@@ -75,7 +76,7 @@ def load_network(folder: Path) -> EmoNet:
     card = read_card(folder)
     settings = card.settings["network"]
     assert isinstance(settings, str)
-    network = EmoNet(EmoNetConfig.from_text(settings))
+    network = make_emonet(EmoNetConfig.from_text(settings))
     network.load_state_dict(load_file(folder / card.file_with_role("weights")))
     return network.eval()
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from export.corpora.labels import arousal_matrix, valence_matrix
 from export.emonet.network import LACKING, AdaptedConvolution, Attention, EmoNet, Head, ResidualBlock
+from export.emonet.vgg16 import Vgg16EmoNet
 from export.evaluation.calibration import UNCALIBRATED, Calibration
 from export.graph.builder import BOOL, FLOAT, GraphBuilder
 from export.graph.front_end import FrontEndPreset
@@ -75,6 +76,17 @@ class _Writer:
         pictures, frames = write_front_end(graph, self._preset, waveform, lengths)
         pictures, frames = graph.rename(pictures, PICTURES), graph.rename(frames, FRAME_COUNTS)
         x = self._pad_time(graph.add("Unsqueeze", pictures, graph.constant([1])))
+        x, mask = self._painted(x, frames, network) if isinstance(network, Vgg16EmoNet) else self._residual(x, frames)
+        embedding = self._attend(x, mask, network.attention)
+        head = network.heads[self._domain]
+        assert isinstance(head, Head)
+        self._head(embedding, head, calibration)
+        graph.output("embedding", embedding, FLOAT, ["batch", network.attention.projection.in_features])
+        return graph.model("emoserve-export", metadata)
+
+    def _residual(self, x: str, frames: str) -> tuple[str, str]:
+        """The feature map of the residual network, and its mask."""
+        graph, network = self._graph, self._network
         x = self._convolve(x, network.stem)
         frames = self._divide(frames, network.config.stem_stride)
         mask = self._mask(x, frames)
@@ -87,13 +99,25 @@ class _Writer:
             x, mask = self._block(x, block, frames, mask, steps)
         scale, shift = normalisation(network.final_norms[self._domain])
         x = self._affine(x, scale, shift)
-        x = graph.add("Mul", graph.add("Relu", x), mask)
-        embedding = self._attend(x, mask, network.attention)
-        head = network.heads[self._domain]
-        assert isinstance(head, Head)
-        self._head(embedding, head, calibration)
-        graph.output("embedding", embedding, FLOAT, ["batch", network.attention.projection.in_features])
-        return graph.model("emoserve-export", metadata)
+        return graph.add("Mul", graph.add("Relu", x), mask), mask
+
+    def _painted(self, x: str, frames: str, network: Vgg16EmoNet) -> tuple[str, str]:
+        """The feature map of VGG16 on the learned colours, and its mask."""
+        graph, mask = self._graph, self._mask(x, frames)
+        x = graph.add("Relu", self._biased(x, network.colours, 0))
+        x = graph.add("Mul", self._affine(x, *normalisation(network.norms[self._domain])), mask)
+        for layer in network.features.children():
+            if isinstance(layer, nn.Conv2d):
+                x = graph.add("Mul", graph.add("Relu", self._biased(x, layer, 1)), mask)
+            elif isinstance(layer, nn.MaxPool2d):
+                x = graph.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+                frames = self._divide(frames, 2)
+                mask = self._mask(x, frames)
+        return x, mask
+
+    def _biased(self, x: str, layer: nn.Conv2d, pad: int) -> str:
+        weights = self._graph.constant(_array(layer.weight)), self._graph.constant(_array(layer.bias))
+        return self._graph.add("Conv", x, *weights, pads=[pad] * 4)
 
     def _pad_time(self, x: str) -> str:
         graph = self._graph

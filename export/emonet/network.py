@@ -44,6 +44,8 @@ class EmoNetConfig:
         heads: classes of each domain's head; empty where every head has all ``labels``.
         plane: whether heads tell levels of arousal and valence too, which the paper's do not.
         same_ends: whether an odd count of frames is padded as TensorFlow's SAME does (G1).
+        backbone: 'resnet', or 'vgg16' (C6), of which ``frozen_layers`` convolutions do not learn and which began with
+            the weights ``base``; see :mod:`export.emonet.vgg16`.
     """
 
     labels: tuple[str, ...]
@@ -58,6 +60,9 @@ class EmoNetConfig:
     heads: tuple[tuple[str, ...], ...] = ()
     plane: bool = True
     same_ends: bool = False
+    backbone: str = "resnet"
+    frozen_layers: int = 0
+    base: str = ""
 
     def classes(self, domain: str) -> tuple[str, ...]:
         """Classes of a domain's head, some or all of ``labels``."""
@@ -66,6 +71,8 @@ class EmoNetConfig:
     @property
     def time_stride(self) -> int:
         """Frames a step of the last feature map."""
+        if self.backbone == "vgg16":
+            return 2**5  # five poolings
         return self.stem_stride * 2 ** len(STACK_CHANNELS)
 
     def to_json(self) -> dict[str, object]:
@@ -212,6 +219,13 @@ class EmoNet(nn.Module):
     def __init__(self, config: EmoNetConfig) -> None:
         super().__init__()
         self.config = config
+        channels = self.make_layers()
+        self.attention = Attention(channels, config.attention_sharpness)
+        self.heads = nn.ModuleDict({domain: Head(channels, config, domain) for domain in config.domains})
+
+    def make_layers(self) -> int:
+        """Make the layers before the attention; returns how many channels they give."""
+        config = self.config
         self.stem = AdaptedConvolution(1, STEM_CHANNELS, config.stem_kernel, config.stem_stride, config, 0.0)
         blocks: list[ResidualBlock] = []
         inputs = STEM_CHANNELS
@@ -221,8 +235,11 @@ class EmoNet(nn.Module):
                 inputs = outputs
         self.blocks = nn.ModuleList(blocks)
         self.final_norms = nn.ModuleDict({domain: nn.BatchNorm2d(inputs) for domain in config.domains})  # C13
-        self.attention = Attention(inputs, config.attention_sharpness)
-        self.heads = nn.ModuleDict({domain: Head(inputs, config, domain) for domain in config.domains})
+        return inputs
+
+    def learnable(self) -> list[nn.Parameter]:
+        """Parameters that a training from scratch tunes."""
+        return list(self.parameters())
 
     def embed(self, pictures: Tensor, frames: Tensor, domain: str = "any") -> Tensor:
         """Attention-pooled features, float32 [batch, 256].
@@ -233,18 +250,25 @@ class EmoNet(nn.Module):
         """
         stride = self.config.time_stride
         pictures = functional.pad(pictures, (0, -pictures.shape[-1] % stride))
+        return self.attention(*self.cells(pictures, frames, domain))
+
+    def cells(self, pictures: Tensor, frames: Tensor, domain: str) -> tuple[Tensor, Tensor]:
+        """Feature map before the attention, float32 [batch, channels, bands, steps], and its mask.
+
+        Args:
+            pictures, frames: as for :meth:`embed`; the steps are a multiple of the total stride.
+        """
         x = self.stem(pictures, domain)
-        frames = _ceil_divide(frames, self.config.stem_stride)
-        mask = _time_mask(frames, x)
+        frames = ceil_divide(frames, self.config.stem_stride)
+        mask = time_mask(frames, x)
         x = x * mask
         for block in self.blocks:
             steps = frames if self.config.same_ends else None
             if block.widens:
-                frames = _ceil_divide(frames, 2)
-                mask = _time_mask(frames, x[..., ::2])
+                frames = ceil_divide(frames, 2)
+                mask = time_mask(frames, x[..., ::2])
             x = block(x, mask, domain, steps)
-        x = functional.relu(self.final_norms[domain](x)) * mask
-        return self.attention(x, mask)
+        return functional.relu(self.final_norms[domain](x)) * mask, mask
 
     def forward(self, pictures: Tensor, frames: Tensor, domain: str = "any") -> dict[str, Tensor]:
         """Logits by output name: emotion [batch, classes of the domain], arousal [batch, 2], valence [batch, 3]."""
@@ -266,10 +290,12 @@ class EmoNet(nn.Module):
         return parameters
 
 
-def _ceil_divide(counts: Tensor, divisor: int) -> Tensor:
+def ceil_divide(counts: Tensor, divisor: int) -> Tensor:
+    """Quotients, rounded up."""
     return (counts + divisor - 1) // divisor
 
 
-def _time_mask(frames: Tensor, like: Tensor) -> Tensor:
+def time_mask(frames: Tensor, like: Tensor) -> Tensor:
+    """1 inside each clip and 0 beyond it, [batch, 1, 1, steps], for steps and type of ``like``."""
     steps = torch.arange(like.shape[-1], device=like.device)
     return (steps[None, :] < frames[:, None]).to(like.dtype)[:, None, None, :]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from export.corpora.tables import Corpus, CorpusError
+from export.deep_spectrum.networks.layers import WeightsError
+from export.deep_spectrum.weights.load import load_weights
 from export.emonet.aggregated import TARGETS, aggregated
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.training_loop import label_set
 from export.emonet.transfer import Source, started, train_mode, tune
+from export.emonet.vgg16 import CONVOLUTIONS, Vgg16EmoNet
 from export.emonet.waveforms import WaveformCorpus
 from export.evaluation.metrics import unweighted_average_recall
 from export.graph.front_end import PRESETS, FrontEnd
@@ -45,6 +48,9 @@ class PaperRecipe:
         target: 'emotion', with a domain for each corpus, or the levels of the aggregated corpora (C24).
         adapters: whether there are any; without, 'scratch' is the baseline of C5.
         stage_steps: steps a learning-rate stage; None ends a stage after ``patience_epochs`` without a gain.
+        vgg16: weights of a VGG16 that takes the place of the residual network (C6), see
+            :func:`export.deep_spectrum.weights.load.load_weights`; ``frozen_layers`` of its convolutions do not learn.
+        sharpness: λ of C14; 0 pools by the mean.
         start, start_domain: checkpoint to transfer from, and its domain whose parts a new one takes over.
     """
 
@@ -58,11 +64,14 @@ class PaperRecipe:
     adapters: bool = True
     patience_epochs: int = PATIENCE_EPOCHS
     start_domain: str | None = None
+    vgg16: str | None = None
+    frozen_layers: int = CONVOLUTIONS
+    sharpness: float = 0.3
 
     @property
     def rates(self) -> tuple[float, ...]:
-        """Learning rate of each stage."""
-        return STAGE_RATES if self.mode in ("scratch", "adapters") else TUNING_STAGE_RATES
+        """Learning rate of each stage; a VGG16 is tuned and not trained from scratch."""
+        return STAGE_RATES if self.mode in ("scratch", "adapters") and not self.vgg16 else TUNING_STAGE_RATES
 
 
 @dataclass
@@ -103,18 +112,41 @@ def _network(corpora: Sequence[Corpus], recipe: PaperRecipe) -> EmoNet:
         label_set([corpus.labels for corpus in corpora]),
         domains=tuple(corpus.name for corpus in corpora),
         heads=tuple(corpus.labels for corpus in corpora),
-        adapters=recipe.adapters,
+        adapters=recipe.adapters and not recipe.vgg16,
+        attention_sharpness=recipe.sharpness,
+        frozen_layers=recipe.frozen_layers,
         plane=False,
         same_ends=True,
     )
+    if not 0 <= recipe.frozen_layers <= CONVOLUTIONS:
+        raise CorpusError(f"VGG16 has {CONVOLUTIONS} convolutions, not {recipe.frozen_layers}")
+    if recipe.vgg16 and recipe.mode != "scratch":
+        raise CorpusError(f"mode '{recipe.mode}' takes its network from --start: leave --vgg16 out")
     if recipe.mode == "scratch":
-        return EmoNet(config)
+        return _pretrained(config, recipe.vgg16) if recipe.vgg16 else EmoNet(config)
     if recipe.start is None:
         raise CorpusError(f"mode '{recipe.mode}' transfers from a checkpoint: give --start")
     source = Source.read(recipe.start)
     if source.preset != recipe.preset:
         raise CorpusError(f"{recipe.start}: trained behind front end '{source.preset}', not '{recipe.preset}'")
     return started(config, source, recipe.mode, recipe.start_domain)
+
+
+def _pretrained(config: EmoNetConfig, source: str) -> Vgg16EmoNet:
+    """A network that begins with the weights ``source`` of VGG16: 'publisher', 'random:SEED' or a file.
+
+    Raises:
+        CorpusError: the weights cannot be had, or are of another network.
+    """
+    try:
+        weights = load_weights("vgg16", source)
+    except (WeightsError, OSError) as error:
+        raise CorpusError(str(error)) from error
+    base = f"{weights.source}; {weights.licence.spdx}" + f"; sha256 {weights.sha256}" * bool(weights.sha256)
+    network = Vgg16EmoNet(replace(config, backbone="vgg16", base=base))
+    values = {name.removeprefix("features."): value for name, value in weights.tensors.items() if "features." in name}
+    network.features.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in values.items()})
+    return network
 
 
 class _Run:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from export.emonet.batches import BatchSampler
 from export.emonet.network import EmoNet, EmoNetConfig
+from export.emonet.vgg16 import make_emonet
 from export.training.affect_loss import Targets
 from export.training.checkpoint import averaged_weights, load_checkpoint
 from export.training.trainer import LoopConfig, Trainer
@@ -60,7 +61,7 @@ def load_trained(checkpoint: Path) -> tuple[EmoNet, str]:
     config = state.get("config", {})
     if "labels" not in config or not {"average", "preset"} & state.keys():
         raise ValueError(f"{checkpoint}: not a checkpoint of 'emoserve-export train emonet'")
-    network = EmoNet(EmoNetConfig.from_json(config))
+    network = make_emonet(EmoNetConfig.from_json(config))
     network.load_state_dict(averaged_weights(state) if "average" in state else state["network"])
     return network.eval(), state.get("preset", "open")
 

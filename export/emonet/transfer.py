@@ -11,6 +11,7 @@ from torch import nn
 
 from export.corpora.tables import CorpusError
 from export.emonet.network import EmoNet, EmoNetConfig
+from export.emonet.vgg16 import make_emonet
 from export.training.checkpoint import load_checkpoint
 
 MODES = ("scratch", "full", "head", "adapters")
@@ -76,7 +77,9 @@ def started(config: EmoNetConfig, source: Source, mode: str, start_domain: str |
     """
     if mode != "adapters":
         config = replace(config, adapters=source.config.adapters)
-    network = EmoNet(config)
+    if source.config.backbone != config.backbone:
+        config = replace(config, backbone=source.config.backbone, base=source.config.base)
+    network = make_emonet(config)
     taken = {name: value for name, value in source.state.items() if _owner(name) is None}
     for domain in config.domains:
         is_known = domain in source.config.domains
@@ -101,7 +104,7 @@ def tune(network: EmoNet, mode: str) -> list[nn.Parameter]:
     tuned = {
         "head": list(network.heads.parameters()),
         "adapters": network.domain_parameters(network.config.domains),
-    }.get(mode, list(network.parameters()))
+    }.get(mode, network.learnable())
     network.requires_grad_(False)
     for parameter in tuned:
         parameter.requires_grad_(True)

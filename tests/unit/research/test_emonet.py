@@ -8,7 +8,7 @@ import pytest
 
 from export.emonet import paper_recipe
 from research.__main__ import main
-from tests.support.narrow_emonet import narrow_emonet
+from tests.support.narrow_emonet import narrow_emonet, narrow_vgg16
 from tests.support.small_corpus import write_small_corpus
 
 
@@ -16,6 +16,7 @@ from tests.support.small_corpus import write_small_corpus
 def narrow() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         narrow_emonet(patch)
+        narrow_vgg16(patch)
         yield
 
 
@@ -23,14 +24,26 @@ def narrow() -> Iterator[None]:
 def study(narrow: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     folder = tmp_path_factory.mktemp("emonet")
     corpora = [str(write_small_corpus(folder / name, per_class=2)) for name in ("one", "two")]
-    words = ["emonet", "--out", str(folder / "out"), "--share", "1e-4", "--sources", "both", "single", "--corpus"]
-    assert main([*words, *corpora]) == 0
-    return folder / "out", [*words, *corpora]
+    words = [
+        "emonet",
+        "--out",
+        str(folder / "out"),
+        "--share",
+        "1e-4",
+        "--sources",
+        "both",
+        "single",
+        "--vgg16",
+        "random:1",
+    ]
+    words += ["--corpus", *corpora]
+    assert main(words) == 0
+    return folder / "out", words
 
 
 def test_the_table_has_every_system_on_every_corpus(study: tuple[Path, list[str]]) -> None:
     rows = json.loads((study[0] / "emonet.json").read_text())["rows"]
-    systems = ["ResNet, best epoch", "ResNet, last epoch", "both, adapters"]
+    systems = ["ResNet, best epoch", "ResNet, last epoch", "VGG16, best epoch", "both, adapters"]
     assert [(row["corpus"], row["system"]) for row in rows] == [
         *(("one", system) for system in [*systems, "single two, adapters"]),
         *(("two", system) for system in [*systems, "single one, adapters"]),
@@ -42,7 +55,7 @@ def test_the_table_has_every_system_on_every_corpus(study: tuple[Path, list[str]
     assert {row["n"] for row in rows} == {6}
     assert {row["share of the schedule"] for row in rows} == {1e-4}
     assert first["paper, EMO-DB test / mean of 26 corpora"] == "59.2 / 45.43"
-    assert rows[2]["paper, EMO-DB test / mean of 26 corpora"] == "61.1 / 43.47"
+    assert rows[3]["paper, EMO-DB test / mean of 26 corpora"] == "61.1 / 43.47"
     assert (study[0] / "confusions/one-both, adapters.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -11,6 +11,7 @@ from export.catalogue import CATALOGUE
 from export.cli.evaluate import compare
 from service.card import read_card, write_card
 from tests.shared_material import ROOT, corpus_folder
+from tests.support.narrow_emonet import narrow_vgg16
 from tests.support.small_corpus import write_small_corpus
 
 
@@ -228,23 +229,51 @@ def test_unpaired_answers_are_compared_by_the_z_test(trained):
     assert compare(figures, correct, rival, correct[1:])["test"] == "z on accuracies"
 
 
+def paper_bundle(folder, corpora, *choices):
+    """A network of recipe 'paper' as a bundle, by the commands alone."""
+    words = ["train", "emonet", "--recipe", "paper", "--steps", 1, "--out", folder / "run", "--corpus", *corpora]
+    assert main(list(map(str, [*words, *choices]))) == 0
+    card = json.loads((ROOT / "export/emonet/cards/emonet-open.json").read_text())
+    card |= {"name": "paper", "version": "1", "preset": "paper", "seen_corpora": [one.name for one in corpora]}
+    card |= {"calibration_corpora": [], "hop_s": 2.5}
+    (folder / "card.json").write_text(json.dumps(card))
+    words = ["export", "emonet", "--weights", folder / "run/last.pt", "--card", folder / "card.json"]
+    assert main(list(map(str, [*words, "--out", folder / "models", "--corpus", *corpora]))) == 0
+    return folder / "models/paper/1"
+
+
 @pytest.fixture(scope="module")
 def domains(tmp_path_factory):
-    """A bundle of recipe 'paper' with two domains, by the commands alone."""
+    """A bundle with two domains."""
     folder = tmp_path_factory.mktemp("paper")
     corpora = [write_small_corpus(folder / name, per_class=2) for name in ("first", "second")]
     table = corpora[1] / "utterances.csv"
     rows = table.read_text().splitlines()
     table.write_text("\n".join(row for row in rows if ",sadness," not in row) + "\n")
-    words = ["train", "emonet", "--recipe", "paper", "--steps", 1, "--out", folder / "run", "--corpus", *corpora]
-    assert main(list(map(str, words))) == 0
-    card = json.loads((ROOT / "export/emonet/cards/emonet-open.json").read_text())
-    card |= {"name": "paper", "version": "1", "preset": "paper", "seen_corpora": ["first", "second"]}
-    card |= {"calibration_corpora": [], "hop_s": 2.5}
-    (folder / "card.json").write_text(json.dumps(card))
-    words = ["export", "emonet", "--weights", folder / "run/last.pt", "--card", folder / "card.json"]
-    assert main(list(map(str, [*words, "--out", folder / "models", "--corpus", *corpora]))) == 0
+    paper_bundle(folder, corpora)
     return folder
+
+
+def test_a_vgg16_is_trained_exported_verified_and_scored(tmp_path, capsys, monkeypatch):
+    """C6 in miniature, with random weights."""
+    narrow_vgg16(monkeypatch)
+    corpus = write_small_corpus(tmp_path / "small", per_class=1)
+    bundle = paper_bundle(tmp_path, [corpus], "--vgg16", "random:1", "--frozen-layers", "12", "--sharpness", "0")
+    network = json.loads(read_card(bundle).settings["network"])
+    assert (network["backbone"], network["base"]) == ("vgg16", "random numbers, seed 1; CC0-1.0")
+    assert main(["verify", str(bundle)]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(bundle), "--corpus", str(corpus), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 3
+    again = ["train", "emonet", "--recipe", "paper", "--corpus", corpus, "--out", tmp_path / "full", "--steps", 1]
+    for more, cause in (
+        (["--vgg16", "random:1", "--mode", "full", "--start", tmp_path / "run/last.pt"], "leave --vgg16 out"),
+        (["--vgg16", tmp_path / "nowhere.pth"], "nowhere.pth"),
+        (["--vgg16", "random:1", "--frozen-layers", "14"], "VGG16 has 13 convolutions, not 14"),
+    ):
+        assert main(list(map(str, [*again, *more]))) == 1
+        assert cause in capsys.readouterr().err
+    assert main(list(map(str, [*again, "--mode", "full", "--start", tmp_path / "run/last.pt"]))) == 0
 
 
 def test_a_network_of_the_papers_recipe_has_a_graph_for_each_corpus(domains, capsys):

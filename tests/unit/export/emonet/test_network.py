@@ -6,11 +6,13 @@ from torch import nn
 from export.corpora.audio import stack
 from export.emonet.graph import emonet_model, fold_convolution
 from export.emonet.network import AdaptedConvolution, EmoNet, EmoNetConfig
+from export.emonet.vgg16 import CONVOLUTIONS, Vgg16EmoNet, make_emonet
 from export.evaluation.calibration import Calibration
 from export.evaluation.voice import synthetic_voice
 from export.graph.front_end import PRESETS, FrontEnd
 from export.graph.high_pass import high_passed
 from service.pipeline.device.session import Session
+from tests.support.narrow_emonet import narrow_vgg16
 
 LABELS = ("anger", "happiness", "neutral", "sadness")
 PAPER = {"plane": False, "same_ends": True}
@@ -19,7 +21,7 @@ PAPER = {"plane": False, "same_ends": True}
 def random_network(labels: tuple[str, ...] = LABELS, **options: object) -> EmoNet:
     """A network whose normalisation is not the identity and whose outputs stay moderate."""
     torch.manual_seed(440)
-    network = EmoNet(EmoNetConfig(labels, **options))
+    network = make_emonet(EmoNetConfig(labels, **options))
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.3, 0.6)
@@ -36,6 +38,28 @@ def test_parameters_are_counted_as_in_the_paper():
         network = EmoNet(EmoNetConfig(LABELS, adapters=adapters, **PAPER))
         running = sum(buffer.numel() for name, buffer in network.named_buffers() if "running" in name)
         assert sum(parameter.numel() for parameter in network.parameters()) + running == wanted
+
+
+def test_vgg16_learns_behind_its_frozen_layers():
+    """C6: 14,714,688 weights of VGG16 without its classifier; colours, normalisation, attention and head learn."""
+    network = Vgg16EmoNet(EmoNetConfig(LABELS, backbone="vgg16", frozen_layers=CONVOLUTIONS - 1))
+    assert sum(one.numel() for one in network.features.parameters()) == 14_714_688
+    learnt = {id(one) for one in network.learnable()}
+    names = {name.split(".")[0] for name, one in network.named_parameters() if id(one) in learnt}
+    assert names == {"colours", "norms", "features", "attention", "heads"}
+    assert {name for name, one in network.features.named_parameters() if id(one) in learnt} == {"28.weight", "28.bias"}
+
+
+def test_vgg16_is_the_publishers_on_its_learned_colours(monkeypatch):
+    """Without ends to mask: the mean over the cells of torchvision's own layers (λ = 0, C14)."""
+    narrow_vgg16(monkeypatch)
+    network = random_network(backbone="vgg16", attention_sharpness=0.0)
+    picture = torch.randn(1, 1, 64, 96)
+    with torch.inference_mode():
+        colours = nn.functional.relu(nn.functional.conv2d(picture, network.colours.weight, network.colours.bias))
+        expected = network.features(network.norms["any"](colours)).mean(dim=(2, 3))
+        assert float(expected.std()) > 0.01
+        torch.testing.assert_close(network.embed(picture, torch.tensor([96])), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_domains_share_no_parameters_of_their_own():
@@ -69,11 +93,16 @@ def test_folding_is_exact(kernel, stride, domains):
 
 @pytest.mark.parametrize(
     ("preset", "options", "biases"),
-    [("open", {"stem_kernel": 5, "stem_stride": 2}, (0.9, -1.4, 0.2, 0.3)), ("paper", {"same_ends": True}, ())],
+    [
+        ("open", {"stem_kernel": 5, "stem_stride": 2}, (0.9, -1.4, 0.2, 0.3)),
+        ("paper", {"same_ends": True}, ()),
+        ("paper", {"backbone": "vgg16", "attention_sharpness": 0.0}, ()),
+    ],
 )
-def test_graph_computes_what_the_network_computes(preset, options, biases, tmp_path):
+def test_graph_computes_what_the_network_computes(preset, options, biases, tmp_path, monkeypatch):
     import onnx
 
+    narrow_vgg16(monkeypatch)
     network = random_network(**options)
     file = tmp_path / "emonet.onnx"
     calibration = Calibration(1.7, biases)
