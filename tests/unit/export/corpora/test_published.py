@@ -365,6 +365,37 @@ def test_a_broken_corpus_is_refused(name, tmp_path, sound, capsys) -> None:
     assert not (tmp_path / "out/utterances.csv").exists()
 
 
+def broken_ways(name):
+    """Five ways to break a miniature: what is done to its tables and recordings, and a part of what is said."""
+    tables, files = (TABLED[name][0], TABLED[name][1]) if name in TABLED else ({}, [*NAMED[name]])
+    noise = dict.fromkeys(tables, "\x00 no, table")
+    yield {}, [], "no"  # nothing is there
+    yield tables, ["notes/of another form.wav"], "no recording" if tables else "a name of another form"
+    yield tables, dict.fromkeys(files, b"RIFF"), "cannot be read"
+    if tables:
+        yield {}, files, "no"
+        yield noise, files, "publisher"
+    else:
+        yield {}, [file.replace(".wav", ".avi") for file in files], "nothing like"
+        yield {}, files[:1], "1 speakers are too few"
+
+
+@pytest.mark.parametrize("name", [*NAMED, *TABLED])
+def test_every_layout_is_refused_when_it_is_broken(name, tmp_path, sound, capsys) -> None:
+    for number, (tables, files, message) in enumerate(broken_ways(name)):
+        folder, out = tmp_path / f"{number}/publisher", tmp_path / f"{number}/out"
+        folder.mkdir(parents=True)
+        lay_out(folder, files, sound | {".avi": sound[".wav"]}, tables)
+        for file, content in files.items() if isinstance(files, dict) else ():
+            (folder / file).write_bytes(content)
+        into = [] if "speakers" in message else ["--partition", "test"]
+        assert main(["corpus", name, str(folder), "--out", str(out), *into]) == 1, (number, message)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+        assert str(folder) in line or "speakers" in line
+        assert not (out / "utterances.csv").exists()
+
+
 def test_a_damaged_recording_is_named(tmp_path, sound, capsys) -> None:
     lay_out(tmp_path, [f"wav/{speaker}a01Wa.wav" for speaker in ("03", "08", "09")], sound)
     (tmp_path / "wav/08a01Wa.wav").write_bytes(b"RIFF")
