@@ -11,7 +11,14 @@ from export.classifiers.answers import Predictions
 from export.classifiers.combinations import COMPARE
 from export.classifiers.examples import TrainingError
 from export.classifiers.recipe import RECIPES, Recipe
-from export.cli.common import ExpectedFailure, Subparsers, add_cache_argument, add_corpus_argument, exit_status
+from export.cli.common import (
+    ExpectedFailure,
+    Subparsers,
+    add_cache_argument,
+    add_corpus_argument,
+    add_device_argument,
+    exit_status,
+)
 from export.corpora.tables import Corpus
 from export.features.extractors import OpenSmileExtractor
 from research.classes import GROUPINGS
@@ -109,6 +116,7 @@ def _add_emonet_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--vgg16", metavar="WEIGHTS", help="a row of VGG16 as well (C6): publisher, a file, or random:SEED"
     )
+    add_device_argument(parser)
 
 
 def _add_diarisation_arguments(parser: argparse.ArgumentParser) -> None:

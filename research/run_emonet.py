@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from export.classifiers.answers import Predictions, by_name
-from export.cli.common import ExpectedFailure, available_threads, progress_bar, report_to
+from export.cli.common import ExpectedFailure, available_threads, progress_bar, report_to, training_device
 from export.corpora.tables import Corpus, CorpusError
 from export.emonet.aggregated import TARGETS
 from export.emonet.paper_recipe import LAST_FILE_NAME, PATIENCE_EPOCHS, STAGE_STEPS, PaperRecipe, predict, train_paper
@@ -61,12 +61,13 @@ class Study:
 def run(arguments: argparse.Namespace) -> int:
     """Train sources and systems, and write the table anew after each corpus."""
     torch.set_num_threads(available_threads())
+    device = training_device(arguments.device)
     if not 0 < arguments.share <= 1:
         raise ExpectedFailure("--share is above 0 and at most 1")
     corpora = usable(arguments)
     if len({corpus.name for corpus in corpora}) < len(corpora):
         raise ExpectedFailure("two corpora have the same name")
-    study = Study(arguments.out, PaperRecipe(arguments.preset, seed=arguments.seed), arguments.share)
+    study = Study(arguments.out, PaperRecipe(arguments.preset, seed=arguments.seed, device=device), arguments.share)
     try:
         sources = _sources(study, corpora, arguments.sources)
         rows: list[dict[str, Cell]] = []

@@ -11,7 +11,7 @@ from typing import cast
 from export.classifiers.answers import Predictions, read_answers
 from export.classifiers.recipe import CLASSIFIERS, RECIPES, Calibration, Loss, Recipe
 from export.classifiers.report import ANSWERS_FILE_NAME
-from export.cli.common import ExpectedFailure, bundle_card, note
+from export.cli.common import ExpectedFailure, add_device_argument, bundle_card, note
 from export.cli.data import OPENSMILE_NOTE, add_licence_argument, add_recordings_arguments, with_licences
 from export.cli.features import compute
 from export.evaluation.significance import compare_answers, holm
@@ -29,6 +29,7 @@ def add_training_arguments(parser: argparse.ArgumentParser, calibration: Calibra
     source.add_argument("--model", nargs="+", type=Path, metavar="DIR", help="bundles with an embedding, and --corpus")
     add_recordings_arguments(parser, required=False)
     add_licence_argument(parser)
+    add_device_argument(parser)
     usual = parser.add_mutually_exclusive_group()
     usual.add_argument("--classifier", choices=sorted(CLASSIFIERS), default="sgd", help="its usual recipe; sgd: ottl")
     usual.add_argument("--recipe", choices=sorted(RECIPES), help="ottl: A20–A21; cummins: D13–D14; gerczuk: C3–C4")
@@ -98,7 +99,7 @@ def load_tables(arguments: argparse.Namespace) -> list[tuple[Path, FeatureTable]
         return [(file, _licensed(table, arguments.data_licence)) for file, table in tables]
     for bundle in arguments.model:
         bundle_card(bundle)
-    return [(bundle, compute(BundleExtractor(bundle), arguments)) for bundle in arguments.model]
+    return [(bundle, compute(BundleExtractor(bundle, arguments.device), arguments)) for bundle in arguments.model]
 
 
 def compared(parts: Sequence[Predictions], rivals: Sequence[Path]) -> tuple[list[dict[str, object]], list[str]]:

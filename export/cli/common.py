@@ -18,6 +18,7 @@ from export.corpora.tables import CorpusError
 from export.failures import UserError
 from service.card import CARD_FILE_NAME, Card, read_card
 from service.cpus import usable_cpus
+from service.problems import EmoserveError
 
 
 class ExpectedFailure(Exception):
@@ -32,7 +33,7 @@ def exit_status(program: str, chosen: argparse.Namespace) -> int:
     """Run the command of ``chosen``; its exit status, or 1 for an expected failure and 130 when it is stopped."""
     try:
         return int(chosen.run(chosen))
-    except (ExpectedFailure, UserError, CorpusError, OSError) as failure:
+    except (ExpectedFailure, UserError, CorpusError, EmoserveError, OSError) as failure:
         note(f"{program}: {failure}")
         return 1
     except KeyboardInterrupt:
@@ -72,6 +73,24 @@ def add_checked_bundle_arguments(parser: argparse.ArgumentParser, name: str, def
     parser.add_argument("--version", type=plain_version, default="1", help="version of the bundle")
     parser.add_argument("--audio", nargs="+", type=Path, metavar="FILE", help="recordings for the check of the graph")
     parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where it computes (default cpu)")
+
+
+def training_device(name: str) -> str:
+    """The device of a training that ``--device`` names.
+
+    Raises:
+        ExpectedFailure: PyTorch cannot use it.
+    """
+    import torch  # slow to import
+
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ExpectedFailure("the device 'cuda' cannot be used: PyTorch finds no GPU here; --device cpu works")
+    return name
 
 
 def add_cache_argument(parser: argparse.ArgumentParser) -> None:

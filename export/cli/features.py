@@ -5,12 +5,22 @@ import importlib.util
 import time
 from pathlib import Path
 
-from export.cli.common import ExpectedFailure, advance_by, available_threads, bundle_card, note, progress_bar, say
+from export.cli.common import (
+    ExpectedFailure,
+    add_device_argument,
+    advance_by,
+    available_threads,
+    bundle_card,
+    note,
+    progress_bar,
+    say,
+)
 from export.cli.data import OPENSMILE_NOTE, add_licence_argument, add_recordings_arguments, described_data, read_all
 from export.features.extraction import Cut, Extractor, extract
 from export.features.extractors import FEATURE_SETS, BundleExtractor, OpenSmileExtractor
 from export.features.files import check_suffix, write_table
 from export.features.table import FeatureTable
+from service.pipeline.device.session import Device
 from service.problems import Problem
 
 SOME_LEFT_OUT = 3
@@ -26,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--opensmile", choices=FEATURE_SETS, help="openSMILE functionals (research licence)")
     add_recordings_arguments(parser, required=True)
     add_licence_argument(parser)
+    add_device_argument(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.csv, FILE.arff or FILE.parquet")
     parser.set_defaults(run=run)
 
@@ -33,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compute and write."""
     check_suffix(arguments.out)
-    extractor = make_extractor(arguments.model, arguments.opensmile)
+    extractor = make_extractor(arguments.model, arguments.opensmile, arguments.device)
     began_s = time.monotonic()
     table = compute(extractor, arguments)
     spent_s = time.monotonic() - began_s
@@ -46,12 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
     return SOME_LEFT_OUT if table.origin.left_out else 0
 
 
-def make_extractor(bundle: Path | None, feature_set: str | None) -> Extractor:
+def make_extractor(bundle: Path | None, feature_set: str | None, device: Device) -> Extractor:
     """The extractor that the command line names.
 
     Raises:
         ExpectedFailure: no bundle is there, or openSMILE is not installed.
         ExtractorError: the bundle gives no features.
+        DeviceError: the device cannot be used.
     """
     if feature_set:
         if importlib.util.find_spec("opensmile") is None:
@@ -60,7 +72,7 @@ def make_extractor(bundle: Path | None, feature_set: str | None) -> Extractor:
         return OpenSmileExtractor(feature_set)  # type: ignore[arg-type]
     assert bundle is not None
     bundle_card(bundle)
-    return BundleExtractor(bundle)
+    return BundleExtractor(bundle, device)
 
 
 def compute(extractor: Extractor, arguments: argparse.Namespace) -> FeatureTable:

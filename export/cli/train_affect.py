@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from export.cli.common import print_measurements
+from export.cli.common import add_device_argument, print_measurements, training_device
 
 AVEC_NOTE = (
     "For comparison, on AVEC 2019's development recordings alone: CCC 0.531 of arousal and 0.565 of valence, "
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", nargs="+", help="of network E")
     parser.add_argument("--scope", choices=["sequence", "concatenated"], default="sequence", help="of the loss")
     parser.add_argument("--fps", type=float, help="replaces the time stamps of the tables")
-    parser.add_argument("--device", default="cpu")
+    add_device_argument(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=run)
 
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
             corpus=arguments.corpus_name,
             turns=arguments.turns,
             fps=arguments.fps,
-            device=arguments.device,
+            device=training_device(arguments.device),
             on_epoch=show,
         )
     print_measurements(card, arguments.out)

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import torch
 
-from export.cli.common import ExpectedFailure, add_corpus_argument, available_threads, progress_bar, report_to, say
+from export.cli.common import (
+    ExpectedFailure,
+    add_corpus_argument,
+    add_device_argument,
+    available_threads,
+    progress_bar,
+    report_to,
+    say,
+    training_device,
+)
 from export.corpora.tables import read_corpora
 from export.denoiser.recipe import DenoiserRecipe, train_denoiser
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
@@ -22,12 +31,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--partitions", nargs="+", default=["train"], choices=["train", "devel", "test"])
     parser.add_argument("--threads", type=int, default=available_threads(), help="threads of PyTorch")
     parser.add_argument("--seed", type=int, default=0)
+    add_device_argument(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on training."""
     torch.set_num_threads(arguments.threads)
+    device = training_device(arguments.device)
     corpora = read_corpora(arguments.corpus)
     for corpus in corpora:
         if not corpus.has_audio:
@@ -35,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not corpus.partition(*arguments.partitions).utterances:
             names = "' or '".join(arguments.partitions)
             raise ExpectedFailure(f"{corpus.name} has no partition '{names}'")
-    recipe = DenoiserRecipe(arguments.steps, arguments.seed, tuple(arguments.partitions))
+    recipe = DenoiserRecipe(arguments.steps, arguments.seed, tuple(arguments.partitions), device=device)
     with progress_bar("training", arguments.steps) as bar:
         train_denoiser(corpora, recipe, arguments.out, report_to(bar))
     draw_curves(arguments.out / LOG_FILE_NAME, arguments.out / "curve.png")

@@ -9,11 +9,13 @@ from export.cli.common import (
     ExpectedFailure,
     add_cache_argument,
     add_corpus_argument,
+    add_device_argument,
     available_threads,
     note,
     progress_bar,
     report_to,
     say,
+    training_device,
 )
 from export.corpora.tables import CorpusError, read_corpora
 from export.emonet.aggregated import TARGETS
@@ -76,6 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--sharpness", type=float, default=0.3, metavar="X", help="recipe 'paper': λ of the attention; 0 is the mean"
     )
     parser.add_argument("--seed", type=int, default=0)
+    add_device_argument(parser)
     add_cache_argument(parser)
     parser.set_defaults(run=run)
 
@@ -83,6 +86,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on training."""
     torch.set_num_threads(available_threads())
+    device = training_device(arguments.device)
     corpora = read_corpora(arguments.corpus)
     if arguments.recipe == "open":
         steps = arguments.steps or 5000
@@ -93,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             start=arguments.start,
             calibration=arguments.calibration,
+            device=device,
         )
         try:
             with progress_bar("training", steps) as bar:
@@ -119,6 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
             vgg16=arguments.vgg16,
             frozen_layers=arguments.frozen_layers,
             sharpness=arguments.sharpness,
+            device=device,
         )
         total = paper.stage_steps and paper.stage_steps * len(paper.rates)
         with progress_bar("training", total) as bar:

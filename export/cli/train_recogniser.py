@@ -8,11 +8,13 @@ import torch
 from export.cli.common import (
     ExpectedFailure,
     add_cache_argument,
+    add_device_argument,
     advance_by,
     available_threads,
     progress_bar,
     report_to,
     say,
+    training_device,
 )
 from export.speech_representations.recogniser.deepspeech import CheckpointError, read_weights
 from export.speech_representations.recogniser.network import PRESETS, Recogniser, preset
@@ -44,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--without-augmentation", action="store_true", help="neither tempo nor gain change (B10)")
     parser.add_argument("--threads", type=int, help="processors to use; all by default")
     parser.add_argument("--seed", type=int, default=0)
+    add_device_argument(parser)
     add_cache_argument(parser)
     parser.set_defaults(run=run)
 
@@ -51,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on training, and tell the error rate on speakers of the partition test."""
     torch.set_num_threads(arguments.threads or available_threads())
+    device = training_device(arguments.device)
     spoken = [row for folder in arguments.corpus for row in read_transcripts(folder)]
     train, test = ([row for row in spoken if row.partition == name] for name in ("train", "test"))
     if not train or not test:
@@ -75,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         weight_decay=0.01,
         average_decay=0.99,
         report_steps=epoch_steps,
+        device=device,
     )
     trainer = RecogniserTrainer(
         network, readings.where("train"), loop, arguments.out, arguments.seed, not arguments.without_augmentation

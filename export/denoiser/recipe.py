@@ -46,6 +46,7 @@ class DenoiserRecipe:
     batch_size: int = 24
     report_steps: int = 100
     half_precision: bool = field(default_factory=has_half_layers)
+    device: str = "cpu"
     mixtures: MixtureConfig = field(default_factory=MixtureConfig)
 
     @property
@@ -57,7 +58,8 @@ class DenoiserRecipe:
             peak_rate=2e-3,
             weight_decay=0.01,
             report_steps=self.report_steps,
-            half_precision=self.half_precision,
+            half_precision=self.half_precision and self.device == "cpu",
+            device=self.device,
             rise=0.1,
             average_buffers=False,
         )
@@ -92,7 +94,7 @@ def train_denoiser(
 
 def load_denoiser(checkpoint: Path) -> Denoiser:
     """The averaged network of a checkpoint, in evaluation mode."""
-    state = torch.load(checkpoint, weights_only=True)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     network = Denoiser(DenoiserConfig.from_text(state["config"]))
     network.load_state_dict(averaged_weights(state))
     return network.eval()
@@ -124,7 +126,8 @@ class DenoiserTrainer(Trainer[Denoiser]):
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Spectra of disturbed and wanted speech, and the mean square of the disturbed one."""
-        heard, wanted = (torch.from_numpy(part) for part in self._sampler.draw(step, self._config.batch_size))
+        parts = self._sampler.draw(step, self._config.batch_size)
+        heard, wanted = (torch.from_numpy(part).to(self._config.device) for part in parts)
         with torch.no_grad():
             return self.network.transform(heard), self.network.transform(wanted), heard.square().mean(dim=1)
 

@@ -37,6 +37,7 @@ class OpenRecipe:
     batch_size: int = 32
     start: Path | None = None
     calibration: Kind = "temperature"
+    device: str = "cpu"
 
 
 def train_open(
@@ -66,7 +67,8 @@ def train_open(
     loss = AffectLoss(
         LossConfig(), torch.from_numpy(arousal_matrix(labels)), torch.from_numpy(valence_matrix(labels)), share
     )
-    loop = LoopConfig(recipe.steps, recipe.batch_size, half_precision=has_matrix_units())
+    is_half = recipe.device == "cpu" and has_matrix_units()
+    loop = LoopConfig(recipe.steps, recipe.batch_size, half_precision=is_half, device=recipe.device)
     trainer = EmoNetTrainer(network, sampler, loss, loop, out, recipe.seed)
     trainer.resume()
 

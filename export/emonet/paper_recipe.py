@@ -67,6 +67,7 @@ class PaperRecipe:
     vgg16: str | None = None
     frozen_layers: int = CONVOLUTIONS
     sharpness: float = 0.3
+    device: str = "cpu"
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -158,9 +159,9 @@ class _Run:
         devel: list[WaveformCorpus],
         out: Path,
     ) -> None:
-        self._network = network
+        self._network = network.to(recipe.device)
         self._recipe = recipe
-        self._front_end = FrontEnd(PRESETS[recipe.preset])
+        self._front_end = FrontEnd(PRESETS[recipe.preset]).to(recipe.device)
         self._training = training
         self._devel = devel
         self._out = out
@@ -247,10 +248,11 @@ def predict(network: EmoNet, front_end: FrontEnd, corpus: WaveformCorpus) -> Ten
 
 
 def _logits(network: EmoNet, front_end: FrontEnd, corpus: WaveformCorpus, waveform: Tensor, lengths: Tensor) -> Tensor:
+    device = front_end.kernels.device
     with torch.no_grad():
-        pictures, frames = front_end(waveform, lengths)
+        pictures, frames = front_end(waveform.to(device), lengths.to(device))
     logits: Tensor = network(pictures[:, None], frames, corpus.corpus.name)["emotion"]
-    return logits
+    return logits.cpu()
 
 
 def _optimizer(

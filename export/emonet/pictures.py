@@ -57,8 +57,9 @@ def batch_logits(network: EmoNet, values: Sequence[NDArray[np.uint8]]) -> dict[s
     scaled = scale_relative(decibels, inside, frames < MAX_FRAMES)[:, None]
     network.eval()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        logits = network(scaled.to(memory_format=torch.channels_last), frames)
-    return {name: value.float().numpy() for name, value in logits.items()}
+        device = next(network.parameters()).device
+        logits = network(scaled.to(device, memory_format=torch.channels_last), frames.to(device))
+    return {name: value.float().cpu().numpy() for name, value in logits.items()}
 
 
 def corpus_uar(network: EmoNet, pictures: Pictures, labels: Sequence[str]) -> float:

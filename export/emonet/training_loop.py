@@ -45,10 +45,11 @@ class EmoNetTrainer(Trainer[EmoNet]):
     def batch_loss(self) -> Tensor:
         """Draw clips, and compare what the network says with what is wanted."""
         batch = self._sampler.draw()
-        pictures = batch.pictures.to(memory_format=self._layout)
+        device = self._config.device
+        pictures = batch.pictures.to(device, memory_format=self._layout)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._config.half_precision):
-            logits = self.network(pictures, batch.frames)
-        return self._loss(logits, batch.targets)
+            logits = self.network(pictures, batch.frames.to(device))
+        return self._loss({name: value.cpu() for name, value in logits.items()}, batch.targets)
 
 
 def load_trained(checkpoint: Path) -> tuple[EmoNet, str]:

@@ -112,7 +112,7 @@ class FrontEnd(nn.Module):
         """
         power = self.mel_power(waveform, lengths)
         frames = self._frame_counts(lengths)
-        mask = torch.arange(power.shape[-1])[None, :] < frames[:, None]
+        mask = torch.arange(power.shape[-1], device=power.device)[None, :] < frames[:, None]
         if self.preset.scaling == "log":
             return torch.log(power + 1e-6) * mask[:, None, :], frames
         if self.preset.scaling == "power":
@@ -122,7 +122,7 @@ class FrontEnd(nn.Module):
 
     def mel_power(self, waveform: Tensor, lengths: Tensor) -> Tensor:
         """Mel power spectrogram, float32 [batch, bands, frames]."""
-        samples = torch.arange(waveform.shape[1])[None, :] < lengths[:, None]
+        samples = torch.arange(waveform.shape[1], device=waveform.device)[None, :] < lengths[:, None]
         signal = (waveform * samples)[:, None, :]
         if self.preset.centred:
             half = self.preset.fft_samples // 2

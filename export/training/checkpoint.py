@@ -24,10 +24,10 @@ def save_checkpoint(state: Mapping[str, object], file: Path) -> None:
 
 
 def load_checkpoint(file: Path) -> dict[str, Any] | None:
-    """The state in ``file``, or None where there is no such file; nothing in it is executed."""
+    """The state in ``file`` on the CPU, or None where there is no such file; nothing in it is executed."""
     if not file.is_file():
         return None
-    state: dict[str, Any] = torch.load(file, weights_only=True)
+    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     return state
 
 

@@ -30,6 +30,7 @@ class LoopConfig:
         half_precision: bfloat16 where the recipe uses it.
         rise: share of the steps in which the rate rises.
         average_buffers: whether buffers, such as statistics of batch normalisations, are averaged too.
+        device: of PyTorch, where the network is.
     """
 
     steps: int
@@ -42,6 +43,7 @@ class LoopConfig:
     half_precision: bool = False
     rise: float = 0.15
     average_buffers: bool = True
+    device: str = "cpu"
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -128,7 +130,7 @@ class Trainer(ABC, Generic[Network]):
         settings: dict[str, object] | str,
     ) -> None:
         torch.manual_seed(seed)
-        self.network = network
+        self.network = network.to(config.device)
         self._config = config
         self._out = out
         self._settings = settings
@@ -204,17 +206,17 @@ class Trainer(ABC, Generic[Network]):
 
 def load_calibration(checkpoint: Path) -> Calibration | None:
     """The calibration that :meth:`Trainer.keep` put into a checkpoint; None if the training did not come to its end."""
-    settings = torch.load(checkpoint, weights_only=True).get("calibration")
+    settings = torch.load(checkpoint, map_location="cpu", weights_only=True).get("calibration")
     return Calibration.from_settings(settings) if settings else None
 
 
 def load_doubt(checkpoint: Path) -> Doubt | None:
     """The bound of plausible labels that :meth:`Trainer.keep` put into a checkpoint; None if it put none there."""
-    values = torch.load(checkpoint, weights_only=True).get("doubt")
+    values = torch.load(checkpoint, map_location="cpu", weights_only=True).get("doubt")
     return Doubt(**values) if values else None
 
 
 def load_class_prior(checkpoint: Path) -> dict[str, float] | None:
     """Share of each class that the network learnt to expect; None where the training did not tell."""
-    shares: dict[str, float] | None = torch.load(checkpoint, weights_only=True).get("class_prior")
+    shares: dict[str, float] | None = torch.load(checkpoint, map_location="cpu", weights_only=True).get("class_prior")
     return shares

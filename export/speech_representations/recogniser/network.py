@@ -131,7 +131,7 @@ class Recogniser(nn.Module):
         steps = first_steps(frames)
         for convolution, norm in zip(self.convolutions, self.convolution_norms, strict=True):
             x = convolution(x).permute(3, 0, 2, 1)  # [steps, batch, bands, channels]
-            inside = torch.arange(len(x))[:, None] < steps
+            inside = torch.arange(len(x), device=x.device)[:, None] < steps
             x = _normed(norm, x, inside).clamp(0.0, LARGEST).permute(1, 3, 2, 0)
             steps = steps - (KERNELS[1][1] - 1)
         steps, x = last_steps(frames), x.flatten(1, 2).permute(2, 0, 1)

@@ -50,7 +50,7 @@ def magnitude(waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 def scaled(magnitudes: Tensor, frames: Tensor, scaling: Scaling) -> Tensor:
     """log(1 + magnitude) less its mean, over its deviation; zero beyond each clip, float32 [batch, 161, frames]."""
-    inside = (torch.arange(magnitudes.shape[2])[None, :] < frames[:, None])[:, None, :]
+    inside = (torch.arange(magnitudes.shape[2], device=frames.device)[None, :] < frames[:, None])[:, None, :]
     axes = (1, 2) if scaling == "clip" else (2,)
     values = torch.log1p(magnitudes) * inside
     count = frames[:, None, None] * (BINS if scaling == "clip" else 1)

@@ -94,11 +94,12 @@ class RecogniserTrainer(Trainer[Recogniser]):
             value = self._readings.magnitudes[row]
             shortest = 2 * 2 * len(self._targets[row]) + LEAST_FRAMES
             values.append(augmented(random, value, min(shortest, value.shape[1])) if self._augment else value)
-        scores, steps = self.network.scores_by_layer(*batch_of(values))
+        scores, steps = self.network.scores_by_layer(*(part.to(self._config.device) for part in batch_of(values)))
         wanted = [torch.tensor(self._targets[row]) for row in rows]
         lengths = torch.tensor([len(target) for target in wanted])
         *inner, outer = (
-            functional.ctc_loss(layer, torch.cat(wanted), steps, lengths, zero_infinity=True) for layer in scores
+            functional.ctc_loss(layer.cpu(), torch.cat(wanted), steps.cpu(), lengths, zero_infinity=True)
+            for layer in scores
         )
         return (1 - INNER_SHARE) * outer + INNER_SHARE * torch.stack(inner).mean() if inner else outer
 
@@ -106,10 +107,10 @@ class RecogniserTrainer(Trainer[Recogniser]):
 def transcribe(network: Recogniser, magnitudes: Sequence[Magnitudes], batch_size: int = 16) -> list[str]:
     """Texts that the network hears, character by character, without a language model."""
     network.eval()
-    texts = []
+    device, texts = network.characters.weight.device, []
     with torch.inference_mode():
         for start in range(0, len(magnitudes), batch_size):
-            scores, steps = network(*batch_of(magnitudes[start : start + batch_size]))
+            scores, steps = network(*(part.to(device) for part in batch_of(magnitudes[start : start + batch_size])))
             best = scores.argmax(dim=2).T
             texts += [
                 greedy(row[:count], network.config.alphabet)

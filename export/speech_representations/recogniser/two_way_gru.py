@@ -54,7 +54,7 @@ def turning(count: int, steps: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         steps: int64 [batch], steps of each clip.
     """
-    place = torch.arange(count)[:, None]
+    place = torch.arange(count, device=steps.device)[:, None]
     inside = place < steps
     return torch.where(inside, steps - 1 - place, place), inside
 

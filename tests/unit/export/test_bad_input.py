@@ -34,7 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_speech_bundle(folder / "models", "tiny", max_length_s=2.0)
     write_small_corpus(folder / "small")
     write_small_corpus(folder / "single", emotions=("anger",))
-    words = ("features", "--model", folder / "models/tiny/1", "--data-licence", "CC0-1.0")
+    words = ("features", "--device", "cpu", "--model", folder / "models/tiny/1", "--data-licence", "CC0-1.0")
     for name in ("small", "single"):
         assert main(list(map(str, (*words, "--corpus", folder / name, "--out", folder / f"{name}.csv")))) == 0
     for name, value in (("nan", np.nan), ("infinite", np.inf)):
@@ -111,6 +111,30 @@ def test_one_line_names_the_cause(place: Path, capsys: pytest.CaptureFixture, ca
     assert main([word.format(place) for word in words]) == EXPECTED
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("emoserve-export: ")]
     assert cause in line
+    assert not list(place.glob("never*"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "emonet", "--corpus", "{0}/small"),
+        ("train", "emonet", "--corpus", "{0}/small", "--recipe", "paper"),
+        ("train", "denoiser", "--corpus", "{0}/small"),
+        ("train", "recogniser", "--corpus", "{0}/small"),
+        ("train", "shallow-fau", "--features", "{0}", "--labels", "{0}"),
+        ("train", "deep-spectrum", "--corpus", "{0}/small", "--model", "{0}/models/tiny/1"),
+        (*TINY, "{0}/small"),
+    ],
+)
+def test_a_device_that_is_not_there_is_told_before_any_work(
+    place: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("service.pipeline.device.session.why_cuda_is_unusable", lambda: "none is there")
+    out = () if "--out" in words else ("--out", "{0}/never")
+    assert main([word.format(place) for word in (*words, *out, "--device", "cuda")]) == EXPECTED
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert "the device 'cuda' cannot be used" in line
     assert not list(place.glob("never*"))
 
 

@@ -232,6 +232,7 @@ def test_unpaired_answers_are_compared_by_the_z_test(trained):
 def paper_bundle(folder, corpora, *choices):
     """A network of recipe 'paper' as a bundle, by the commands alone."""
     words = ["train", "emonet", "--recipe", "paper", "--steps", 1, "--out", folder / "run", "--corpus", *corpora]
+    words += ["--device", "cpu"]
     assert main(list(map(str, [*words, *choices]))) == 0
     card = json.loads((ROOT / "export/emonet/cards/emonet-open.json").read_text())
     card |= {"name": "paper", "version": "1", "preset": "paper", "seen_corpora": [one.name for one in corpora]}
