@@ -44,6 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--peak-rate", type=float, default=1.5e-3, help="highest learning rate of the cycle")
     parser.add_argument("--without-augmentation", action="store_true", help="neither tempo nor gain change (B10)")
+    parser.add_argument(
+        "--beams", type=int, default=1, metavar="N", help="tell the error rate of a beam search of N prefixes as well"
+    )
     parser.add_argument("--threads", type=int, help="processors to use; all by default")
     parser.add_argument("--seed", type=int, default=0)
     add_device_argument(parser)
@@ -55,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, or go on training, and tell the error rate on speakers of the partition test."""
     torch.set_num_threads(arguments.threads or available_threads())
     device = training_device(arguments.device)
+    if arguments.beams < 1:
+        raise ExpectedFailure("--beams is 1 at least")
     spoken = [row for folder in arguments.corpus for row in read_transcripts(folder)]
     train, test = ([row for row in spoken if row.partition == name] for name in ("train", "test"))
     if not train or not test:
@@ -94,10 +99,12 @@ def run(arguments: argparse.Namespace) -> int:
         trainer.run(evaluate, report_to(bar))
     draw_curves(arguments.out / LOG_FILE_NAME, arguments.out / "curves.png")
     heard = readings.where("test")
-    rate = error_rate(trainer.averaged_network(), heard)
+    rates = {beams: error_rate(trainer.averaged_network(), heard, beams) for beams in sorted({1, arguments.beams})}
     guess = commonest_character_rate([row.text for row in heard.spoken])
     speakers = len({row.speaker for row in heard.spoken})
-    say(f"character error rate on {len(heard.spoken)} recordings of {speakers} speakers not heard: {rate:.3f}")
+    for beams, rate in rates.items():
+        how = f" (beam search of {beams} prefixes)" * (beams > 1)
+        say(f"character error rate on {len(heard.spoken)} recordings of {speakers} speakers not heard: {rate:.3f}{how}")
     say(f"the most frequent character alone: {guess:.3f}")
     say(f"trained: {arguments.out / CHECKPOINT_FILE_NAME}")
     return 0

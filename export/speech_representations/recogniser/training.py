@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from export.speech_representations.recogniser.beam import beam_search
 from export.speech_representations.recogniser.network import LEAST_FRAMES, Recogniser, RecogniserConfig
 from export.speech_representations.recogniser.text import character_error_rate, encode, greedy
 from export.speech_representations.recogniser.transcripts import Spoken
@@ -104,24 +105,34 @@ class RecogniserTrainer(Trainer[Recogniser]):
         return (1 - INNER_SHARE) * outer + INNER_SHARE * torch.stack(inner).mean() if inner else outer
 
 
-def transcribe(network: Recogniser, magnitudes: Sequence[Magnitudes], batch_size: int = 16) -> list[str]:
-    """Texts that the network hears, character by character, without a language model."""
+def transcribe(
+    network: Recogniser, magnitudes: Sequence[Magnitudes], beams: int = 1, batch_size: int = 16
+) -> list[str]:
+    """Texts that the network hears, character by character, without a language model.
+
+    Args:
+        beams: prefixes that a beam search follows; 1 takes the most probable character of each step.
+    """
     network.eval()
     device, texts = network.characters.weight.device, []
     with torch.inference_mode():
         for start in range(0, len(magnitudes), batch_size):
             scores, steps = network(*(part.to(device) for part in batch_of(magnitudes[start : start + batch_size])))
-            best = scores.argmax(dim=2).T
-            texts += [
-                greedy(row[:count], network.config.alphabet)
-                for row, count in zip(best.tolist(), steps.tolist(), strict=True)
-            ]
+            for row, count in zip(scores.transpose(0, 1).cpu().numpy(), steps.tolist(), strict=True):
+                texts.append(_text(row[:count], network.config.alphabet, beams))
     return texts
 
 
-def error_rate(network: Recogniser, readings: Readings) -> float:
+def _text(scores: NDArray[np.float32], alphabet: str, beams: int) -> str:
+    if beams == 1:
+        return greedy(scores.argmax(axis=1).tolist(), alphabet)
+    return "".join(alphabet[place] for place in beam_search(scores, beams)[0])
+
+
+def error_rate(network: Recogniser, readings: Readings, beams: int = 1) -> float:
     """Character error rate of :func:`transcribe`."""
-    return character_error_rate([row.text for row in readings.spoken], transcribe(network, readings.magnitudes))
+    heard = transcribe(network, readings.magnitudes, beams)
+    return character_error_rate([row.text for row in readings.spoken], heard)
 
 
 def load_recogniser(checkpoint: Path) -> Recogniser:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+from collections import Counter
+from itertools import groupby, product
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from emoserve import Analyzer
 from export.__main__ import main
 from export.corpora.tables import CorpusError
 from export.evaluation.voice import synthetic_voice
+from export.speech_representations.recogniser.beam import beam_search
 from export.speech_representations.recogniser.network import Recogniser, RecogniserConfig
 from export.speech_representations.recogniser.spectrogram import magnitude
 from export.speech_representations.recogniser.text import (
@@ -73,6 +76,26 @@ def test_alphabet_and_greedy_answer() -> None:
     assert greedy([0, steps[0], steps[0], 0, steps[1], 0, steps[2], steps[2]], alphabet) == "BEE"
     with pytest.raises(CorpusError, match="lacks: Q Z"):
         encode("ZQ", alphabet)
+
+
+@pytest.mark.parametrize(("steps", "characters"), [(1, 3), (4, 3), (5, 2), (5, 4)])
+def test_a_wide_beam_finds_the_most_probable_text(steps, characters) -> None:
+    """All alignments are added up, text by text (CTC); a wide beam loses none of them."""
+    random, unlike = np.random.default_rng(steps * 10 + characters), 0
+    for _ in range(20):
+        odds = random.dirichlet([0.7] * characters, steps)
+        texts = Counter()
+        for path in product(range(characters), repeat=steps):
+            kept = tuple(place for place, _ in groupby(path) if place)
+            texts[kept] += np.prod(odds[np.arange(steps), path])
+        ((wanted, probability),) = texts.most_common(1)
+        found, score = beam_search(np.log(odds), characters**steps)
+        assert found == wanted
+        assert score == pytest.approx(np.log(probability))
+        narrow, less = beam_search(np.log(odds), 1)
+        assert less <= np.log(texts[narrow]) + 1e-9
+        unlike += wanted != tuple(place for place, _ in groupby(odds.argmax(axis=1)) if place)
+    assert unlike or steps == 1, "greedy decoding is another rule"
 
 
 def test_transcripts(tmp_path) -> None:
@@ -157,7 +180,9 @@ def test_commands_train_export_verify_and_serve(tmp_path, monkeypatch, capsys) -
     log = [json.loads(line) for line in (tmp_path / "run/training.jsonl").read_text().splitlines()]
     assert [row["step"] for row in log] == [2, 4]
     assert "devel_error_rate" in log[0]
-    assert main(list(map(str, words))) == 0  # nothing is left to do
+    assert main(list(map(str, [*words, "--beams", "4", "--device", "cpu"]))) == 0  # nothing is left to do
+    assert "(beam search of 4 prefixes)" in capsys.readouterr().out
+    assert len((tmp_path / "run/training.jsonl").read_text().splitlines()) == 2
     models = tmp_path / "models"
     export = ["export", "recogniser", "--weights", tmp_path / "run", "--licence", "CC-BY-4.0", "--out", models]
     assert main(list(map(str, [*export, "--layers", "1", "3"]))) == 0
