@@ -17,6 +17,7 @@ from export.cli.common import (
     say,
     training_device,
 )
+from export.corpora.requirements import require_mapped, require_trainable
 from export.corpora.tables import CorpusError, read_corpora
 from export.emonet.aggregated import TARGETS
 from export.emonet.open_recipe import OpenRecipe, train_open
@@ -88,6 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(available_threads())
     device = training_device(arguments.device)
     corpora = read_corpora(arguments.corpus)
+    require_trainable(corpora, arguments.partitions)
+    require_mapped(corpora)
     if arguments.recipe == "open":
         steps = arguments.steps or 5000
         recipe = OpenRecipe(

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from export.corpora.labels import PLANE
-from export.corpora.tables import Corpus, CorpusError, Utterance
+from export.corpora.requirements import require_mapped
+from export.corpora.tables import Corpus, Utterance
 
 TARGETS = {"emotion": (), "arousal": ("arousal",), "valence": ("valence",), "both": ("arousal", "valence")}
 """Domains of a source by its target; where there are none, each corpus is a domain of its own."""
@@ -26,9 +27,8 @@ def aggregated(corpora: Sequence[Corpus], axis: str, seed: int) -> Corpus:
     """
     random, place = np.random.default_rng(seed), _AXES.index(axis)
     kept: list[Utterance] = []
+    require_mapped(corpora)
     for corpus in corpora:
-        if unknown := sorted(set(corpus.labels) - PLANE.keys()):
-            raise CorpusError(f"{corpus.folder}: '{unknown[0]}' has no place in the plane of arousal and valence (C26)")
         rows: dict[str, dict[str, list[Utterance]]] = defaultdict(lambda: defaultdict(list))
         for utterance in corpus.utterances:
             level = PLANE[utterance.emotion][place]

@@ -51,17 +51,19 @@ def train_open(
 
     Raises:
         CalibrationError: biases are wanted, and devel lacks an emotion; nothing was trained.
+        OtherTrainingError: the checkpoint to start from is of another network.
     """
     torch.manual_seed(recipe.seed)
     labels = label_set([corpus.labels for corpus in corpora])
     absent = set(labels) - {emotion for corpus in corpora for emotion in corpus.partition("devel").labels}
     if absent and recipe.calibration == "biases":
         raise CalibrationError(f"biases need devel recordings of every emotion; of {min(absent)} there is none")
+    start = load_trained(recipe.start)[0] if recipe.start else None
     training = [select(load_pictures(corpus, cache), recipe.partitions) for corpus in corpora]
     devel = [select(load_pictures(corpus, cache), ("devel",)) for corpus in corpora]
     network = EmoNet(EmoNetConfig(labels, stem_kernel=5, stem_stride=2, block_dropout=0.1, head_dropout=0.2))
-    if recipe.start:
-        take_over(network, load_trained(recipe.start)[0])
+    if start:
+        take_over(network, start)
     sampler = BatchSampler(training, labels, recipe.batch_size, AugmentationConfig(), seed=recipe.seed)
     share = torch.from_numpy(np.concatenate([soft_targets(corpus.corpus, labels) for corpus in training]).mean(axis=0))
     loss = AffectLoss(

@@ -10,7 +10,7 @@ from export.emonet.batches import BatchSampler
 from export.emonet.network import EmoNet, EmoNetConfig
 from export.emonet.vgg16 import make_emonet
 from export.training.affect_loss import Targets
-from export.training.checkpoint import averaged_weights, load_checkpoint
+from export.training.checkpoint import OtherTrainingError, averaged_weights, load_checkpoint
 from export.training.trainer import LoopConfig, Trainer
 
 
@@ -56,12 +56,12 @@ def load_trained(checkpoint: Path) -> tuple[EmoNet, str]:
     """The network of a checkpoint in evaluation mode, the averaged one of recipe 'open', and its front end.
 
     Raises:
-        ValueError: it is of no EmoNet.
+        OtherTrainingError: it is of no EmoNet.
     """
     state = load_checkpoint(checkpoint) or {}
     config = state.get("config", {})
     if "labels" not in config or not {"average", "preset"} & state.keys():
-        raise ValueError(f"{checkpoint}: not a checkpoint of 'emoserve-export train emonet'")
+        raise OtherTrainingError(f"{checkpoint}: not a checkpoint of 'emoserve-export train emonet'")
     network = make_emonet(EmoNetConfig.from_json(config))
     network.load_state_dict(averaged_weights(state) if "average" in state else state["network"])
     return network.eval(), state.get("preset", "open")

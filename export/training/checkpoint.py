@@ -8,11 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from service.problems import EmoserveError
+
 CHECKPOINT_FILE_NAME = "checkpoint.pt"
 LOG_FILE_NAME = "training.jsonl"
 
 AVERAGED_PREFIX = "module."
 """Prefix that :class:`torch.optim.swa_utils.AveragedModel` gives to the names of the weights."""
+
+
+OF_ANOTHER = "has the checkpoint of another training; choose a new --out"
+
+
+class OtherTrainingError(EmoserveError, ValueError):
+    """A checkpoint of another network or training; the message is one line."""
 
 
 def save_checkpoint(state: Mapping[str, object], file: Path) -> None:

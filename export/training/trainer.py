@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from export.evaluation.calibration import Calibration
-from export.training.checkpoint import CHECKPOINT_FILE_NAME, append_figures, load_checkpoint, save_checkpoint
+from export.training.checkpoint import (
+    CHECKPOINT_FILE_NAME,
+    OF_ANOTHER,
+    OtherTrainingError,
+    append_figures,
+    load_checkpoint,
+    save_checkpoint,
+)
 from service.card import Doubt
 
 
@@ -150,11 +157,18 @@ class Trainer(ABC, Generic[Network]):
         return self._cycle.step
 
     def resume(self) -> bool:
-        """Load the checkpoint of the folder, if there is one."""
+        """Load the checkpoint of the folder, if there is one.
+
+        Raises:
+            OtherTrainingError: it is of another network.
+        """
         state = load_checkpoint(self._out / CHECKPOINT_FILE_NAME)
         if state is None:
             return False
-        self._cycle.restore(state)
+        try:
+            self._cycle.restore(state)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise OtherTrainingError(f"{self._out}: {OF_ANOTHER}") from error
         torch.manual_seed(self.step)
         return True
 

@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 import subprocess
@@ -5,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from export.__main__ import COMMANDS, main
 from export.catalogue import CATALOGUE
@@ -192,6 +194,54 @@ def test_every_command_has_help(command, capsys):
         main([command, "--help"])
     assert stop.value.code == 0
     assert command in capsys.readouterr().out
+
+
+def change_rows(corpus, change):
+    """Rewrite a corpus's table row by row; rows that become None go."""
+    table = corpus / "utterances.csv"
+    with table.open(newline="") as lines:
+        rows = [row for row in map(change, csv.DictReader(lines)) if row]
+    with table.open("w", newline="") as lines:
+        writer = csv.DictWriter(lines, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.mark.parametrize("recipe", ["open", "paper"])
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (lambda row: row if row["emotion"] == "anger" else None, "needs two classes, and there is anger alone"),
+        (lambda row: row if row["partition"] != "devel" else None, "no recordings of the partition devel"),
+        (lambda row: row | {"partition": ""}, "no recordings of the partition train"),
+        (lambda row: row | {"emotion": row["emotion"].replace("anger", "nostalgia")}, "'nostalgia' has no place in"),
+    ],
+)
+def test_corpora_that_cannot_be_learnt_from_are_refused(recipe, change, cause, tmp_path, capsys):
+    corpus = write_small_corpus(tmp_path / "small", per_class=1)
+    change_rows(corpus, change)
+    words = ["train", "emonet", "--recipe", recipe, "--steps", "1", "--corpus", str(corpus)]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert cause in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_checkpoints_of_another_network_are_refused(tmp_path, capsys):
+    corpus, other = write_small_corpus(tmp_path / "small", per_class=1), tmp_path / "other"
+    other.mkdir()
+    for name in ("checkpoint.pt", "last.pt"):
+        torch.save({"config": {}, "network": {}, "average": {}, "step": 1}, other / name)
+    into = ["--corpus", corpus, "--steps", 1, "--out"]
+    for words, cause in (
+        (["emonet", *into, other], "choose a new --out"),
+        (["emonet", "--recipe", "paper", *into, other], "choose a new --out"),
+        (["denoiser", *into, other], "choose a new --out"),
+        (["emonet", *into, tmp_path / "run", "--start", other / "last.pt"], "last.pt: not a checkpoint of"),
+    ):
+        assert main(["train", *map(str, words)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert cause in line
 
 
 @pytest.mark.parametrize(
