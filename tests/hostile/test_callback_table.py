@@ -1,9 +1,7 @@
 """Hostile callbacks: addresses that would lead elsewhere, and receivers that redirect, fail or hang up."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,8 +14,8 @@ from tests.support import live_server
 from tests.support.job_server import AUDIO, VIDEO, JobServer, ended, serving_jobs, submit
 from tests.support.live_server import small_settings
 from tests.support.patience import wait_until
+from tests.support.receiver import SECRET, Receiver, receiving
 
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 REFUSED = (
     *(
         "",
@@ -46,47 +44,16 @@ REFUSED = (
 )
 
 
-class Receiver(ThreadingHTTPServer):
-    """Answers with ``statuses`` one after the other, then with 204; 0 hangs up."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.statuses: list[int] = []
-        self.seen: list[tuple[str, dict[str, str], bytes]] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/in?token=hush"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        status = self.server.statuses.pop(0) if self.server.statuses else 204
-        self.server.seen.append((self.path, dict(self.headers), body))
-        if status:
-            self.send_response(status)
-            self.send_header("Location", "/elsewhere")
-            self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
+    with receiving() as receiver:
         yield receiver
-        receiver.shutdown()
 
 
 @contextmanager
 def serving(folder: Path, receiver: Receiver) -> Iterator[JobServer]:
     allowed: dict[str, Any] = {
-        "callback_hosts": ["hook.example", f"127.0.0.1:{receiver.server_port}"],
+        "callback_hosts": ["hook.example", receiver.host],
         "callback_secrets": [SECRET],
         "callback_networks": ["127.0.0.0/8"],
         "callback_http": True,
@@ -148,9 +115,9 @@ def test_the_end_of_a_job_is_told(
     with Emoserve(server.url) as emoserve:
         job = emoserve.submit_audio_emotion(content, callback=receiver.address)
     wait_until(lambda: len(receiver.seen) == 1)
-    [(path, headers, body)] = receiver.seen
-    told = read_webhook(SECRET, headers, body)
-    assert (path, told.job_id, told.state, told.type) == ("/in?token=hush", job.id, state, f"job.{state}")
+    [notice] = receiver.seen
+    told = read_webhook(SECRET, notice.headers, notice.body)
+    assert (notice.path, told.job_id, told.state, told.type) == ("/in?token=hush", job.id, state, f"job.{state}")
     wait_until(lambda: pending(server) == [])
 
 
@@ -161,9 +128,9 @@ def test_receivers_that_redirect_fail_or_hang_up(client: httpx.Client, server: J
     assert ended(client, job)["state"] == "succeeded", "a job does not wait for its receiver"
     wait_until(lambda: len(receiver.seen) == 5)
     wait_until(lambda: pending(server) == [])
-    assert {path for path, *_ in receiver.seen} == {"/in?token=hush"}
-    assert len({headers["webhook-id"] for _, headers, _ in receiver.seen}) == 1
-    assert len({body for *_, body in receiver.seen}) == 1
+    assert {notice.path for notice in receiver.seen} == {"/in?token=hush"}
+    assert len({notice.id for notice in receiver.seen}) == 1
+    assert len({notice.body for notice in receiver.seen}) == 1
 
 
 @pytest.mark.job_row("callback receivers")
@@ -180,8 +147,8 @@ def test_what_was_not_told_is_told_by_the_next_process(tmp_path: Path, receiver:
     assert receiver.seen == []
     with serving(tmp_path / "state", receiver) as second:
         wait_until(lambda: pending(second) == [])
-    [(_, headers, body)] = receiver.seen
-    assert f"/v1/jobs/{read_webhook(SECRET, headers, body).job_id}" == job
+    [notice] = receiver.seen
+    assert f"/v1/jobs/{read_webhook(SECRET, notice.headers, notice.body).job_id}" == job
 
 
 def test_a_key_with_another_callback_is_another_request(client: httpx.Client, receiver: Receiver) -> None:

@@ -118,3 +118,11 @@ class JobProgram:
         assert process.stdout is not None
         process.stdout.close()
         return status
+
+
+def team(tmp_path: Path, models: str, settings: dict[str, str], count: int) -> list[JobProgram]:
+    """Services that share database and spool, each with a state folder of its own."""
+    folders = [tmp_path / f"service-{number}" for number in range(count)]
+    for folder in folders:
+        folder.mkdir()
+    return [JobProgram(folder / "state", models, settings) for folder in folders]

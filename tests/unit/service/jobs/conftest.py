@@ -1,5 +1,6 @@
 """A job whose way can be disturbed, and settings of processes that share one PostgreSQL."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from service.settings import Settings
 from tests.support import fake_jobs
 from tests.support.live_server import small_settings
 from tests.support.postgres import Cluster, running_cluster
+from tests.tiny_models import write_speech_bundle, write_voice_bundle
 from tests.unit.service.jobs.job_scene import Recording, Scene
 
 
@@ -59,3 +61,23 @@ def settings_of(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return small_settings(**{"state_dir": tmp_path / name, "max_job_body_bytes": 10_000, **shared, **changes})
 
     return of
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> str:
+    """Small speech and voice models, as a setting."""
+    write_speech_bundle(tmp_path / "models")
+    write_voice_bundle(tmp_path / "models")
+    return json.dumps([str(tmp_path / "models")])
+
+
+@pytest.fixture
+def settings(cluster: Cluster, tmp_path: Path) -> dict[str, str]:
+    """Settings of a service in a process of its own, on PostgreSQL."""
+    return {
+        "JOBS_DATABASE_URL": cluster.url,
+        "SPOOL_DIR": str(tmp_path / "spool"),
+        "SPOOL_KEY": "a secret of the operator, long enough",
+        "JOB_SEGMENT_S": "4",
+        "DECODE_WORKERS": "1",
+    }

@@ -1,16 +1,11 @@
 """Jobs in PostgreSQL: they go on after kills, outages and restores, in one service or in several."""
 
-import base64
-import json
 import random
 import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -26,32 +21,12 @@ from service.jobs.ledger import open_ledger
 from service.settings import Settings
 from tests.plain_wav import wav
 from tests.support.clock import Clock
-from tests.support.job_program import JobProgram
+from tests.support.job_program import JobProgram, team
 from tests.support.patience import wait_until
 from tests.support.postgres import Cluster, programs
-from tests.tiny_models import write_speech_bundle, write_voice_bundle
+from tests.support.receiver import receiving
 from tests.unit.service.jobs.test_ledger import make
 from tests.unit.service.jobs.test_long_audio import talk
-
-SECRET = "whsec_" + base64.b64encode(b"s" * 24).decode()
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> str:
-    write_speech_bundle(tmp_path / "models")
-    write_voice_bundle(tmp_path / "models")
-    return json.dumps([str(tmp_path / "models")])
-
-
-@pytest.fixture
-def settings(cluster: Cluster, tmp_path: Path) -> dict[str, str]:
-    return {
-        "JOBS_DATABASE_URL": cluster.url,
-        "SPOOL_DIR": str(tmp_path / "spool"),
-        "SPOOL_KEY": "a secret of the operator, long enough",
-        "JOB_SEGMENT_S": "4",
-        "DECODE_WORKERS": "1",
-    }
 
 
 def test_a_job_goes_on_after_a_kill(models: str, settings: dict[str, str], tmp_path: Path) -> None:
@@ -124,14 +99,6 @@ def submit_slow(program: JobProgram) -> tuple[str, bytes]:
     return address, direct
 
 
-def team(tmp_path: Path, models: str, settings: dict[str, str], count: int) -> list[JobProgram]:
-    """Services that share database and spool, each with a state folder of its own."""
-    folders = [tmp_path / f"service-{number}" for number in range(count)]
-    for folder in folders:
-        folder.mkdir()
-    return [JobProgram(folder / "state", models, settings) for folder in folders]
-
-
 def test_of_two_services_on_one_database_each_tells_of_all_jobs_and_takes_over(
     cluster: Cluster, models: str, settings: dict[str, str], tmp_path: Path
 ) -> None:
@@ -176,10 +143,9 @@ def test_jobs_go_on_when_their_database_comes_back(
         assert program.result(address).content == direct
 
 
-def test_a_database_that_cannot_be_reached_stops_nothing_else(tmp_path: Path) -> None:
-    write_speech_bundle(tmp_path / "models")
+def test_a_database_that_cannot_be_reached_stops_nothing_else(models: str, tmp_path: Path) -> None:
     settings = {"JOBS_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "DECODE_WORKERS": "1"}
-    program = JobProgram(tmp_path / "state", json.dumps([str(tmp_path / "models")]), settings)
+    program = JobProgram(tmp_path / "state", models, settings)
     program.start_without_jobs()
     try:
         program.wait(lambda: "could not start jobs" in program.log_path.read_text())
@@ -226,13 +192,12 @@ def test_twenty_jobs_of_three_services_that_are_killed_stopped_and_stalled(
 ) -> None:
     """Every job ends once, with the same result and one notice, whoever worked on it."""
     chance, body, pause = random.Random(17), wav(talk(60.0)), threading.Event()
-    with receiving() as (port, told):
-        to = {"CALLBACK_HOSTS": f'["127.0.0.1:{port}"]', "CALLBACK_HTTP": "true", "CALLBACK_SECRETS": f'["{SECRET}"]'}
-        services = team(tmp_path, models, settings | to | {"CALLBACK_NETWORKS": '["127.0.0.0/8"]'}, 3)
+    with receiving() as receiver:
+        services = team(tmp_path, models, settings | receiver.settings, 3)
         with services[0], services[1], services[2]:
             url, key = f"{services[0].url}/v1/audio/emotion?hop_s=0.05", {"x-request-id": "same"}
             direct = httpx.post(url, content=body, headers=key, timeout=60).content
-            asked = {"hop_s": "0.05", "callback": f"http://127.0.0.1:{port}/"}
+            asked = {"hop_s": "0.05", "callback": receiver.address}
             addresses = []
             for number in range(20):
                 addresses.append(services[number % 3].submit("audio-emotion", body, **asked))
@@ -254,34 +219,9 @@ def test_twenty_jobs_of_three_services_that_are_killed_stopped_and_stalled(
                 assert services[0].finished(address)["state"] == "succeeded", number
                 for service in services:
                     assert service.result(address).content == direct
-            wait_until(lambda: len(set(told)) == len(addresses))
+            wait_until(lambda: len({notice.id for notice in receiver.seen}) == len(addresses))
             wait_until(lambda: len(list((tmp_path / "spool").glob("*/result~*"))) == len(addresses))
         assert "a job failed" not in "".join(service.log_path.read_text() for service in services)
-
-
-@contextmanager
-def receiving() -> Iterator[tuple[int, list[str]]]:
-    """A receiver of notices: its port, and the ids of those that came."""
-    told: list[str] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            told.append(self.headers["webhook-id"])
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_port, told
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.mark.long
