@@ -1,6 +1,7 @@
 """``emoserve analyze``: judge recordings in this process."""
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from service.cli.settings_flags import add_model_flags, settings_from
 from service.cli.terminal import UsageError, failure_line, say
 from service.local.answers import Answer
 from service.local.engine import LocalEngine, running_engine
+from service.local.judge import Choices
 from service.local.many import Judged, answers
 from service.local.sources import STANDARD_INPUT, FileError, Source, find_sources
 
@@ -142,7 +144,9 @@ def run(arguments: argparse.Namespace) -> int:
         engine = opened.enter_context(running_engine(settings, decoders=arguments.workers))
         report: Report
         if arguments.form == "parquet":
-            report = PartsReport(arguments.output, shown, _made_with(arguments, engine), resume=arguments.resume)
+            report = PartsReport(
+                arguments.output, shown, _made_with(arguments, choices, engine), resume=arguments.resume
+            )
             sources = [source for source in sources if source.name not in report.done]
         elif arguments.form in _FOLDER_FORMS:
             report = FileReport(arguments.form, arguments.output, sources, fhir)
@@ -218,9 +222,12 @@ def _listed(named: str | None) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def _made_with(arguments: argparse.Namespace, engine: LocalEngine) -> str:
-    """All that an answer depends on: the flags and the bundles."""
+def _made_with(arguments: argparse.Namespace, choices: Choices, engine: LocalEngine) -> str:
+    """All that an answer depends on: the flags, the documents that they name, and the bundles."""
     flags = {name: value for name, value in vars(arguments).items() if name not in _NOT_OF_ANSWERS}
+    for name, document in (("profile", choices.audio.voice), ("neutral", choices.video.resting)):
+        if document is not None:
+            flags[name] = hashlib.sha256(Path(flags[name]).read_bytes()).hexdigest()
     bundles = sorted(f"{bundle.card.name}/{bundle.card.version}@{bundle.sha256}" for bundle in engine.registry.bundles)
     return json.dumps({"flags": flags, "bundles": bundles}, default=str, sort_keys=True)
 

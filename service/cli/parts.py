@@ -134,7 +134,9 @@ class PartsReport:
         except (pyarrow.ArrowException, KeyError) as error:
             raise UsageError(f"{part}: not a part that this command wrote") from error
         if (stored.schema.metadata or {}).get(_SETTINGS_KEY) != self._settings.encode():
-            raise UsageError(f"{part} was made with other options or another model: choose another folder")
+            raise UsageError(
+                f"{part} was made with other options, another profile or another model: choose another folder"
+            )
         return list(set(stored["file"].to_pylist()))
 
 

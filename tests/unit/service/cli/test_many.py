@@ -10,12 +10,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pyarrow import parquet
 
 from service.__main__ import main
 from service.cli import parts
+from service.pipeline.face.neutral import FaceProfile
+from service.pipeline.speech.profile import VoiceProfile
 from service.problems import MediaInvalid
+from service.schemas.profile import profile_document
 from tests.support.example_results import example_result
 from tests.support.fakes import FakeEngine, face_bundles
 
@@ -112,7 +116,7 @@ def test_an_interrupted_run_keeps_what_is_done(engine: FakeEngine, folder: Path)
     ("flags", "message"),
     [
         ([], "holds parts already"),
-        (["--resume", "--prior", "uniform"], "was made with other options or another model"),
+        (["--resume", "--prior", "uniform"], "was made with other options, another profile or another model"),
     ],
 )
 def test_parts_of_another_run_are_left_alone(
@@ -124,6 +128,25 @@ def test_parts_of_another_run_are_left_alone(
     assert bulk(folder, *flags) == 2
     assert message in capsys.readouterr().err
     assert rows(folder) == before
+
+
+@pytest.mark.parametrize("flag", ["--profile", "--neutral"])
+def test_a_profile_is_its_content(
+    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    """A run goes on with a profile that was moved, and not with one that was changed."""
+
+    def write(count: int) -> list[str]:
+        voice = VoiceProfile("0f" * 32, count, 61.4, np.zeros(12, np.float32))
+        face = FaceProfile("0f" * 32, count, 478, np.zeros(17, np.float32))
+        (folder / "me.json").write_text(profile_document(voice if flag == "--profile" else face).model_dump_json())
+        return [flag, str(folder / "me.json")]
+
+    bulk(folder, *write(20))
+    (folder / "me.json").rename(folder / "moved.json")
+    assert bulk(folder, "--resume", flag, str(folder / "moved.json")) == 1, "one recording is bad, as before"
+    assert bulk(folder, "--resume", *write(21)) == 2
+    assert "another profile" in capsys.readouterr().err
 
 
 def test_foreign_parts_are_refused(engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
