@@ -13,6 +13,7 @@ from typing import Final, TextIO
 from service.cli.embeddings import EmbeddingFile, add_embedding_flags, check_embedding_flags, embedding_file
 from service.cli.fhir import FHIR_FLAGS, add_fhir_flags, fhir_from
 from service.cli.judge import add_face_flags, choices_from
+from service.cli.on_ray import bundle_names, ray_answers, require_ray
 from service.cli.parts import PartsReport
 from service.cli.plots import Plots
 from service.cli.progress import FileProgress, progress_bar
@@ -37,6 +38,7 @@ _NOT_OF_ANSWERS: Final = frozenset(
         "form",
         "output",
         "resume",
+        "ray",
         "plot",
         "dark",
         "embedding",
@@ -71,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(form="table")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there instead of standard output")
     parser.add_argument("--resume", action="store_true", help="go on with the parts in --output: nothing is done twice")
+    parser.add_argument("--ray", action="store_true", help="judge on Ray Data; RAY_ADDRESS names a cluster")
     parser.add_argument(
         "--plot",
         metavar="OUT.png",
@@ -121,6 +124,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--format {arguments.form} writes into a folder: name it with --output")
     if arguments.resume and arguments.form != "parquet":
         raise UsageError("--resume goes on with the parts of --format parquet")
+    if arguments.ray and (arguments.form != "parquet" or arguments.plot or arguments.embedding):
+        raise UsageError("--ray writes the parts of --format parquet, and neither --plot nor --embedding")
     failures: list[tuple[str, str]] = []
     paths = [*arguments.paths, *_listed(arguments.files_from)]
     if not paths:
@@ -138,6 +143,8 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"{name}: {reason}")
     if not sources:
         return 1
+    if arguments.ray:
+        require_ray(sources)
     fhir = fhir_from(arguments, choices, several=several)
     shown = replace(choices.audio, timeline=arguments.timeline)
     with ExitStack() as opened:
@@ -159,7 +166,13 @@ def run(arguments: argparse.Namespace) -> int:
             with progress_bar(
                 sources, enabled=_progress_wanted(arguments, sources), lines=arguments.form == "parquet"
             ) as progress:
-                judged = answers(engine, choices, sources, arguments.workers, progress)
+                judged: Iterator[Judged]
+                if arguments.ray:
+                    names = bundle_names(engine.registry)
+                    on_ray = ray_answers(settings, choices, names, sources, arguments.workers)
+                    judged = (Judged(source, answer) for source, answer in on_ray)
+                else:
+                    judged = answers(engine, choices, sources, arguments.workers, progress)
                 failed = _analyse_all(engine, judged, report, plots, embeddings, progress)
         finally:
             report.close()  # after the bar has gone, and on Ctrl-C with what is done
@@ -228,8 +241,7 @@ def _made_with(arguments: argparse.Namespace, choices: Choices, engine: LocalEng
     for name, document in (("profile", choices.audio.voice), ("neutral", choices.video.resting)):
         if document is not None:
             flags[name] = hashlib.sha256(Path(flags[name]).read_bytes()).hexdigest()
-    bundles = sorted(f"{bundle.card.name}/{bundle.card.version}@{bundle.sha256}" for bundle in engine.registry.bundles)
-    return json.dumps({"flags": flags, "bundles": bundles}, default=str, sort_keys=True)
+    return json.dumps({"flags": flags, "bundles": bundle_names(engine.registry)}, default=str, sort_keys=True)
 
 
 def _spare_sources(sources: Sequence[Source], targets: Sequence[Path | None]) -> None:
