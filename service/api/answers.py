@@ -20,8 +20,8 @@ SOUND_PARTS = ("segments", "voice_activity", "speakers")
 
 CARRIED = {
     CSV: frozenset({"segments", "speakers", "action_units", "audio", "boxes", "expression"}),
-    PNG: frozenset({"segments", "voice_activity", "action_units", "attribution", "audio"}),
-    FHIR: frozenset({"action_units", "audio"}),
+    PNG: frozenset({"segments", "voice_activity", "action_units", "attribution", "audio", "expression"}),
+    FHIR: frozenset({"action_units", "audio", "expression"}),
 }
 """Parts of an answer that a media type has room for; types that are not named have room for all."""
 

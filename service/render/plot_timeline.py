@@ -170,11 +170,22 @@ def _ramp(style: Style) -> Colormap:
     return LinearSegmentedColormap.from_list("speech", [style.panel, style.wave])
 
 
-def draw_lanes(axes: Axes, channel: ChannelEmotion, timeline: Timeline, labels: tuple[str, ...], style: Style) -> None:
-    """Draw a lane for each class, first label on top: its height is the probability, in full colour where it leads."""
+def draw_lanes(
+    axes: Axes,
+    channel: ChannelEmotion,
+    timeline: Timeline,
+    labels: tuple[str, ...],
+    style: Style,
+    *,
+    unknown: str = "no speech",
+) -> None:
+    """Draw a lane for each class, first label on top: its height is the probability, in full colour where it leads.
+
+    ``unknown`` labels gaps.
+    """
     bare(axes, style)
     axes.set_ylim(0, len(labels))
-    shade_unknown(axes, timeline, style, written="no speech")
+    shade_unknown(axes, timeline, style, written=unknown)
     edges_s = cell_edges_s(timeline)
     known = known_rows(timeline)
     leader = np.where(known, np.argmax(np.nan_to_num(timeline.probabilities), axis=1), -1)

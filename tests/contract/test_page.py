@@ -154,6 +154,31 @@ def test_answers_can_be_saved(page: Page, page_server: LiveServer, speech: Path)
     assert b"start_s" in contents["csv"].splitlines()[0]
 
 
+def test_a_published_network_stands_beside_the_curves(page: Page, page_server: LiveServer, movie: Path) -> None:
+    page.get_by_text("Options", exact=True).click()
+    page.get_by_label("Published face model").select_option("looks/1")
+    analyse(page, movie)
+    asked = page_server.affect.seen[-1][1]
+    assert "expression" in asked.include
+    assert (asked.expression_model, asked.expression_version) == ("looks", "1")
+    for title in (
+        "Arousal and valence as looks sees them",
+        "Expression as looks sees it",
+        "Action units as looks sees",
+    ):
+        figure = page.locator("figure", has_text=title)
+        expect(figure).to_be_visible()
+        expect(figure.locator("figcaption")).to_contain_text("that others published")
+    until(page, IS_DRAWN)
+    figure.locator("summary").click()
+    expect(figure.locator("tbody tr").first).to_have_text("0:00.04.00")
+    expect(page.locator(".facts")).to_contain_text("Published face model")
+    for kind in ("csv", "png", "fhir"):
+        with page.expect_download():
+            page.click(f'[data-format="{kind}"]')
+        assert "expression" in page_server.affect.seen[-1][1].include
+
+
 def test_each_form_of_a_face_is_asked_for_with_what_it_has_room_for(
     page: Page, page_server: LiveServer, movie: Path
 ) -> None:

@@ -121,8 +121,11 @@ def watched_page(browser: Browser, url: str, *, opened_at: str = "/", **options:
 
 
 def services_with_faces(settings: Settings) -> Services:
-    """Stand-ins that list two models for the voice and one each for face and affect."""
+    """Stand-ins that list two models for the voice and one each for face, affect and expression."""
     voice = fake_card()
-    faces = [FakeBundle(voice.model_copy(update={"name": it, "task": it, "speech": None})) for it in ("face", "affect")]
+    tasks = {"face": "face", "affect": "affect", "looks": "face-expression"}
+    faces = [
+        FakeBundle(voice.model_copy(update={"name": it, "task": task, "speech": None})) for it, task in tasks.items()
+    ]
     registry = FakeRegistry((FakeBundle(voice), FakeBundle(fake_card(version="2")), *faces))
     return Services(settings, Loaded(registry, FakeDecoder(), FakePipeline(), FakeVideoPipeline()))

@@ -6,6 +6,7 @@ import numpy as np
 
 from service.pipeline.affect.attribution import Attribution, Moment
 from service.pipeline.affect.columns import COLUMNS
+from service.pipeline.face.looks import ExpressionColumns, ExpressionSeries
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import MediaInfo, ModelReference
 from service.pipeline.video.video_results import Statistics, VideoAffect
@@ -21,6 +22,7 @@ def example_affect(
     attribution: bool = True,
     audio: bool = False,
     boxes: bool = False,
+    expression: bool = False,
     faces: int | None = None,
     trained: str = "prior",
     flags: tuple[str, ...] = ("trained: prior",),
@@ -45,16 +47,14 @@ def example_affect(
         table[first:end] = np.nan
         confidence[first:end] = 0.0
     known = bool(np.isfinite(arousal).any())
-    alone = (
-        example_affect(steps, gaps=gaps, units=units, speech=speech, attribution=False, boxes=boxes)
-        if faces is not None
-        else None
-    )
+    parts = {"units": units, "boxes": boxes, "expression": expression}
+    alone = example_affect(steps, gaps=gaps, speech=speech, attribution=False, **parts) if faces is not None else None
     return VideoAffect(
         media=MediaInfo(steps / 10, "mp4", "h264", frame_rate_hz=25.0, width=640, height=360),
         models={
             part: ModelReference(name, "1", "ab" * 32, "CC0-1.0", "CPUExecutionProvider")
-            for part, name in (("faces", "mediapipe-faces"), ("affect", "affect-prior"))
+            for part, name in (("faces", "mediapipe-faces"), ("affect", "affect-prior"), ("expression", "looks"))
+            if expression or part != "expression"
         },
         time_s=time_s,
         arousal=arousal.astype(np.float32),
@@ -72,11 +72,20 @@ def example_affect(
         trained=trained,
         look_ahead_s=1.0,
         boxes=_boxes(time_s, arousal) if boxes else None,
+        expression=_looks(table, valence) if expression else None,
         face=0,
         seen_s=(0.0, (steps - 1) / 10),
         faces=None if alone is None else tuple(replace(alone, face=number) for number in range(faces or 0)),
         stages_s={"decode": 0.2, "faces": 1.5, "affect": 0.01, "post": 0.002},
     )
+
+
+def _looks(table: np.ndarray, valence: np.ndarray) -> ExpressionSeries:
+    """A network that sees joy and anger, half the valence of the prior, and one unit at 4."""
+    columns = ExpressionColumns(has_plane=True, labels=("anger", "joy"), action_units=("AU12",))
+    joy = np.clip(table[:, 8] / 3, 0, 1)
+    rows = [valence / 2, -valence, 1 - joy, joy, np.where(np.isnan(valence), np.nan, 4.0)]
+    return ExpressionSeries(columns, np.stack(rows, axis=1).astype(np.float32))
 
 
 def _boxes(time_s: np.ndarray, arousal: np.ndarray) -> np.ndarray:

@@ -243,6 +243,7 @@ class FakeVideoPipeline:
             attribution="attribution" in options.include,
             audio="audio" in options.include,
             boxes="boxes" in options.include,
+            expression="expression" in options.include,
             faces=2 if options.face == "all" else None,
         )
 

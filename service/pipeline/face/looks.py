@@ -103,3 +103,9 @@ class ExpressionSeries:
                 return self.values[:, first : first + count]
             first += count
         return None
+
+    def mean(self, name: str) -> FloatArray | None:
+        """Means of one output over the rows that are known, float32 [count]; None without it or such a row."""
+        values = self.output(name)
+        known = None if values is None else values[np.isfinite(values).all(axis=1)]
+        return None if known is None or not len(known) else known.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -17,6 +17,8 @@ SOUND_TRACK = "speech-"
 AFFECT = "affect"
 FACES = "faces"
 ACTION_UNITS = "action_units"
+EXPRESSION = "expression"
+"""Part of a published network, and the beginning of its codes."""
 
 SIGNED = (-1.0, 1.0)
 SHARE = (0.0, 1.0)
@@ -103,6 +105,7 @@ def findings_of_affect(result: VideoAffect) -> Findings:
     detector = FACES if FACES in result.models else AFFECT
     series.append(replace(confidence, bounds=SHARE, part=detector))
     series += _unit_series(result)
+    series += _looks_series(result)
     if result.audio is None:
         return Findings(tuple(series), result.models, tuple(notes), result.media.duration_s)
     sound = findings_of_audio(result.audio)
@@ -123,6 +126,34 @@ def _unit_series(result: VideoAffect) -> list[Series]:
         mean = float(known.mean(dtype=np.float64)) if len(known) else None
         one = _steps(f"action-unit-{name[2:]}", f"Intensity of action unit {name[2:]}", result, values, mean)
         series.append(replace(one, bounds=(0.0, MAX_INTENSITY), part=maker))
+    return series
+
+
+def _looks_series(result: VideoAffect) -> list[Series]:
+    """Numbers of a published network, where they were asked for."""
+    seen = result.expression
+    if seen is None:
+        return []
+    by = "by a published network"
+    named = {
+        "valence": [("valence", f"Valence of the face, {by}", SIGNED)],
+        "arousal": [("arousal", f"Arousal of the face, {by}", SIGNED)],
+        "probabilities": [
+            (f"probability-{label}", f"Probability of the expression {label}", SHARE) for label in seen.columns.labels
+        ],
+        "action_units": [
+            (f"action-unit-{unit[2:]}", f"Intensity of action unit {unit[2:]}, {by}", (0.0, MAX_INTENSITY))
+            for unit in seen.columns.action_units
+        ],
+    }
+    series = []
+    for output in seen.columns.outputs:
+        values, means = seen.output(output), seen.mean(output)
+        assert values is not None
+        for index, (code, title, bounds) in enumerate(named[output]):
+            mean = None if means is None else float(means[index])
+            one = _steps(f"{EXPRESSION}-{code}", title, result, values[:, index], mean)
+            series.append(replace(one, bounds=bounds, part=EXPRESSION))
     return series
 
 

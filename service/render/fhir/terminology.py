@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from service import __version__
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.render.fhir.bundle import validated
-from service.render.fhir.findings import SOUND_TRACK, channel_place
+from service.render.fhir.findings import EXPRESSION, SOUND_TRACK, channel_place
 from service.render.fhir.resources import CODE_SYSTEM, EMOTION_TITLE, LAST_WINDOW, RECORDING, Resource, uuid_identifier
 
 CODES = "emoserve"
@@ -82,7 +82,13 @@ def _quantities(labels: Sequence[str], channels: Sequence[str]) -> Iterator[_Con
             yield from _with_endings(SOUND_TRACK + code + suffix, [f"{title}{place}, sound track"], LAST_WINDOW)
     yield "face-confidence", "Confidence of the face detection"
     for unit in ACTION_UNITS:
-        yield from _with_endings(f"action-unit-{unit[2:]}", [f"Intensity of action unit {unit[2:]}"])
+        words = f"Intensity of action unit {unit[2:]}"
+        yield from _with_endings(f"action-unit-{unit[2:]}", [words])
+        yield from _with_endings(f"{EXPRESSION}-action-unit-{unit[2:]}", [f"{words}, by a published network"])
+    for code, title in seen.items():
+        yield from _with_endings(f"{EXPRESSION}-{code}", [f"{title}, by a published network"])
+    for label in labels:
+        yield from _with_endings(f"{EXPRESSION}-probability-{label}", [f"Probability of the expression {label}"])
 
 
 def _with_endings(code: str, titles: list[str], *endings: str) -> Iterator[_Concept]:

@@ -31,7 +31,7 @@ export function otherKind(code, hasFaces) {
 /** Path and parameters of the call for a kind. */
 export function callOf(kind, choices) {
   if (kind === "voice") return { path: "v1/audio/emotion", query: { timeline: "true", segments: "true", voice_activity: "true", ...choices.voice } };
-  if (kind === "face") return { path: "v1/video/affect", query: { include: PARTS.join(","), ...choices.face } };
+  if (kind === "face") return { path: "v1/video/affect", query: { include: (choices.face.expression_model ? [...PARTS, "expression"] : PARTS).join(","), ...choices.face } };
   return { path: "v1/action-units/affect", query: { include: "action_units,attribution", ...choices.table } };
 }
 

@@ -43,7 +43,7 @@ function peakTable({ low, high, duration }) {
 }
 
 /** Probabilities of the classes: stacked, or as lines. */
-export function probabilityChart({ title, moments, series, duration, playhead }) {
+export function probabilityChart({ title, note, moments, series, duration, playhead }) {
   const read = readerOf(moments, series, percent, { sorted: true });
   const styles = { stacked: drawStacked, lines: drawLines };
   let style = "stacked";
@@ -58,7 +58,7 @@ export function probabilityChart({ title, moments, series, duration, playhead })
     style, (value) => { style = value; plot.update({}); });
   return {
     plot,
-    node: figure({ title, unit: "probability", legend: [...series, ...gapLegend(series, moments)], controls: [styleChoice], plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }),
+    node: figure({ title, unit: "probability", note, legend: [...series, ...gapLegend(series, moments)], controls: [styleChoice], plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }),
   };
 }
 
@@ -106,8 +106,8 @@ export function turnChart({ turns, series, duration, playhead }) {
 }
 
 /** Lines between −1 and 1. */
-export function affectChart({ title, moments, series, duration, playhead }) {
-  return lineChart({ title, unit: "−1 to +1", moments, series, duration, playhead, low: -1, high: 1, height: 150, format: signed, axis: (value) => signed(value, 1) });
+export function affectChart({ title, note, moments, series, duration, playhead }) {
+  return lineChart({ title, note, unit: "−1 to +1", moments, series, duration, playhead, low: -1, high: 1, height: 150, format: signed, axis: (value) => signed(value, 1) });
 }
 
 /** One share between 0 and 1 as an area. */
@@ -115,7 +115,7 @@ export function shareChart({ title, moments, series, duration, playhead }) {
   return lineChart({ title, unit: "share", moments, series: [series], duration, playhead, low: 0, high: 1, height: 52, format: percent, isArea: true });
 }
 
-function lineChart({ title, unit, moments, series, duration, playhead, low, high, height, format, axis = format, isArea = false }) {
+function lineChart({ title, note, unit, moments, series, duration, playhead, low, high, height, format, axis = format, isArea = false }) {
   const plot = new Plot({
     label: `${title}, position`, height, x: { start: 0, end: duration }, y: { low, high, format: axis },
     step: stepOf(duration), playhead, read: readerOf(moments, series, format),
@@ -130,9 +130,9 @@ function lineChart({ title, unit, moments, series, duration, playhead, low, high
       });
     },
   });
-  const note = series.some(({ halves }) => halves?.some((half) => half !== null)) ? BAND_NOTE : undefined;
+  const hasBand = series.some(({ halves }) => halves?.some((half) => half !== null));
   const legend = [...(series.length > 1 ? series : []), ...gapLegend(series, moments)];
-  return { plot, node: figure({ title, unit, note, legend, plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }) };
+  return { plot, node: figure({ title, unit, note: hasBand ? BAND_NOTE : note, legend, plot, table: tableOf(moments, series, (value) => value.toFixed(3)) }) };
 }
 
 /** What the grey means, where there is any. */

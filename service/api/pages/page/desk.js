@@ -281,6 +281,6 @@ function downloadsOf({ kind, answer, text, call, jobId }, file) {
 
 /** The query that reads all that a job's answer holds. */
 function partsOf(kind, answer) {
-  const parts = kind === "voice" ? SOUND_PARTS : PARTS;
+  const parts = kind === "voice" ? SOUND_PARTS : [...PARTS, "expression"];
   return { include: parts.filter((part) => part in (answer.channels?.[0] ?? answer)).join(",") };
 }

@@ -7,9 +7,9 @@ import { ProblemError } from "./server.js";
 
 // Parts of an answer that each form has room for, as service/api/answers.py says.
 const CARRIED = {
-  csv: ["segments", "speakers", "action_units", "audio", "boxes"],
-  png: ["segments", "voice_activity", "action_units", "attribution", "audio"],
-  "fhir.json": ["action_units", "audio"],
+  csv: ["segments", "speakers", "action_units", "audio", "boxes", "expression"],
+  png: ["segments", "voice_activity", "action_units", "attribution", "audio", "expression"],
+  "fhir.json": ["action_units", "audio", "expression"],
 };
 const FORMATS = [
   { text: "JSON", ending: "json", accept: "application/json" },

@@ -12,12 +12,13 @@ import { capital, featureInShort, featureInWords, unitInWords } from "./words.js
 const ROW_PX = 15;
 const MOST_INTENSE = 5;
 const MATTERING_SHARE = 0.8; // of all contributions: the rows that make it up are shown, the others as one
+const UNITS_NOTE = "Movements of the face by the Facial Action Coding System: point at a row for its name.";
 const INTENSITY = ["panel", "intensity-1", "intensity-2", "intensity-3"];
 // PiYG of ColorBrewer (Brewer et al. 2003); the style sheet turns it round its middle for dark pages.
 const PINK_TO_GREEN = ["piyg-0", "piyg-1", "piyg-2", "piyg-3", "piyg-4", "piyg-5", "piyg-6", "piyg-7", "piyg-8", "piyg-9", "piyg-10"];
 
 /** Intensities of the action units, 0…5, ten times a second. */
-export function actionUnitMap({ units, time, duration, playhead }) {
+export function actionUnitMap({ units, time, duration, playhead, title = "Action units", note = UNITS_NOTE }) {
   const names = Object.keys(units);
   const rows = Object.values(units);
   const moments = momentsOfSteps(time, duration);
@@ -26,7 +27,7 @@ export function actionUnitMap({ units, time, duration, playhead }) {
   const top = Math.min(MOST_INTENSE, Math.ceil(strongest));
   const text = (value) => ((value ?? null) === null ? "unknown" : value.toFixed(2));
   const plot = new Plot({
-    label: "Action units, position", height: names.length * ROW_PX, x: { start: 0, end: duration }, y: { rows: names },
+    label: `${title}, position`, height: names.length * ROW_PX, x: { start: 0, end: duration }, y: { rows: names },
     step: stepOf(duration), playhead,
     read: (at, row) => ({ title: moment(at), lines: [{ name: unitInWords(names[row]), value: text(rows[row]?.[nearest(time, at)]) }] }),
     draw: (context, frame) => {
@@ -39,7 +40,7 @@ export function actionUnitMap({ units, time, duration, playhead }) {
     heads: ["Time", ...names.map(unitInWords)],
     rows: time.map((at, index) => [clock(at, 1), ...rows.map((values) => text(values[index]))]),
   });
-  return { plot, node: figure({ title: "Action units", unit: "intensity", note: "Movements of the face by the Facial Action Coding System: point at a row for its name.", scale: scaleBar(INTENSITY, "0", String(top)), plot, table }) };
+  return { plot, node: figure({ title, unit: "intensity", note, scale: scaleBar(INTENSITY, "0", String(top)), plot, table }) };
 }
 
 /** What raised and what lowered arousal or valence: when, in words, and input by input and lag by lag. */

@@ -19,6 +19,9 @@ export function offerModels(models) {
   };
   select.addEventListener("change", showDefaults);
   showDefaults();
+  const networks = cards.filter((card) => card.task === "face-expression");
+  byId("network").replaceChildren(element("option", { value: "" }, "None"), ...networks.map((card) => element("option", { value: `${card.name}/${card.version}` }, `${card.name} ${card.version} · ${card.licence.spdx}`)));
+  byId("network-choice").hidden = !networks.length;
   const hasFaces = cards.some((card) => card.task === "face") && cards.some((card) => card.task === "affect");
   byId("judge-face").disabled = !hasFaces;
   byId("no-faces").hidden = hasFaces;
@@ -46,12 +49,13 @@ export function readChoices() {
   const neutral = byId("neutral").value;
   const span = `${byId("neutral-start").value || 0}:${byId("neutral-end").value || 3}`;
   const face = byId("face").value.trim();
+  const [network, networkVersion] = byId("network").value.split("/");
   return {
     asJob: document.querySelector("input[name=work]:checked").value === "job",
     judge: document.querySelector("input[name=judge]:checked").value,
     voice: known({ model, version, window_s: byId("window").value, hop_s: byId("hop").value, channel: unlessDefault(byId("channel").value, "mix"), speakers: unlessDefault(byId("speakers").value, "off") }),
     table: known({ fps: byId("fps").value, face: unlessDefault(face === "all" ? "largest" : face, "largest") }),
-    face: known({ neutral: unlessDefault(neutral === "span" ? span : neutral, "median"), face: unlessDefault(face, "largest") }),
+    face: known({ neutral: unlessDefault(neutral === "span" ? span : neutral, "median"), face: unlessDefault(face, "largest"), expression_model: network, expression_version: networkVersion }),
   };
 }
 

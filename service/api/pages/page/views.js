@@ -13,7 +13,7 @@ import { capital } from "./words.js";
 import { zoomChoice } from "./zoom.js";
 
 const DASHES = { valence: [7, 4], dominance: [2, 3] };
-const ROLES = { faces: "Face model", action_units: "Action units", affect: "Affect model", voice_activity: "Speech finder", denoiser: "Denoiser", speakers: "Speaker model" };
+const ROLES = { faces: "Face model", action_units: "Action units", affect: "Affect model", voice_activity: "Speech finder", expression: "Published face model", denoiser: "Denoiser", speakers: "Speaker model" };
 
 /**
  * What belongs beside one another: `summary` and `charts` are nodes; `plots` have to be closed in the end.
@@ -86,6 +86,7 @@ export function faceView(answer, outline, playhead, downloads, face, onFace) {
     faceCurves(timeline, shared),
     pathOf("Arousal over valence of the face", affectSeries(timeline), shared),
     confidenceCurve(timeline, shared),
+    ...networkCharts(judged.expression, answer.models.expression?.name, timeline.time_s, shared),
     judged.action_units ? actionUnitMap({ units: judged.action_units, time: timeline.time_s, duration, playhead }) : null,
     isFirst && answer.attribution ? attributionMap({ attribution: answer.attribution, playhead }) : null,
     outline ? outlineChart({ outline, duration, playhead }) : null,
@@ -96,6 +97,19 @@ export function faceView(answer, outline, playhead, downloads, face, onFace) {
   view.charts.unshift(...[downloads, zoomChoice(playhead, duration)].filter(Boolean));
   if (faces.length > 1) view.charts.unshift(choice("Face", faces.map((one) => ({ value: String(one.face), text: `Face ${one.face}` })), face, onFace));
   return view;
+}
+
+/** What a published network saw in the face's pictures, beside our curves. */
+function networkCharts(seen, name, time, { duration, playhead, moments }) {
+  if (!seen) return [];
+  const shared = { moments, duration, playhead };
+  const note = "A network that others published reads the picture of the face; our curves come from how it moves. Where they differ, neither is known to be right.";
+  const { labels, probabilities, action_units: units } = seen;
+  return [
+    seen.arousal || seen.valence ? affectChart({ ...shared, note, title: `Arousal and valence as ${name} sees them`, series: affectSeries(seen) }) : null,
+    probabilities ? probabilityChart({ ...shared, note, title: `Expression as ${name} sees it`, series: labels.map((label, index) => ({ label: capital(label), colourName: classColour(index), values: probabilities[label] })) }) : null,
+    units ? actionUnitMap({ units, time, duration, playhead, note, title: `Action units as ${name} sees them` }) : null,
+  ];
 }
 
 function voiceCharts({ timeline, segments, voice_activity: activity, probabilities }, labels, shared) {

@@ -16,9 +16,10 @@ from service.pipeline.video.video_results import VideoAffect
 from service.render.attribution_plot import attribution_png, rows_that_matter
 from service.render.csv import video_affect_csv
 from service.render.plot import audio_emotion_png
-from service.render.plot_style import LIGHT
+from service.render.plot_style import DARK, LIGHT
 from service.render.video_json import UNCERTAINTIES, video_affect_json
-from service.render.video_plot import affect_png, face_timeline, video_affect_png
+from service.render.video_panels import face_timeline
+from service.render.video_plot import affect_png, video_affect_png
 from service.render.video_words import (
     PRIOR_NOTE,
     TRAINED_NOTE,
@@ -144,7 +145,7 @@ def test_picture_of_attribution_fills_its_page(dark: bool) -> None:
 
 def assert_fills_page(picture: bytes, dark: bool) -> None:
     inked = ink_of(pixels(picture), dark)
-    assert 500 < len(inked) < 1500
+    assert 500 < len(inked) < 1700
     assert inked[: int(0.1 * len(inked))].any()
     assert inked[int(0.9 * len(inked)) :].any()
 
@@ -307,3 +308,22 @@ def test_what_a_network_saw_stands_beside_the_timeline() -> None:
     units = ExpressionSeries(ExpressionColumns(has_plane=False, labels=(), action_units=("AU12",)), values[:, 4:])
     document = video_affect_json(replace(result, expression=units), "id", include)["expression"]
     assert (document["valence"], document["probabilities"], document["labels"]) == (None, None, [])
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_plot_has_panels_of_what_a_network_saw(dark: bool) -> None:
+    result = example_affect(100, gaps=((20, 40),), expression=True)
+    seen = result.expression
+    assert seen is not None
+    style = DARK if dark else LIGHT
+    picture = video_affect_png(result, dark=dark)
+    assert_fills_page(picture, dark)
+    for index in range(2):  # each class leads somewhere
+        assert count(pixels(picture), style.class_colour(index)) > 500
+    heights = [len(pixels(video_affect_png(result)))]
+    for has_plane, labels, units in ((True, (), ()), (False, ("anger", "joy"), ()), (False, (), ("AU12",))):
+        columns = ExpressionColumns(has_plane, labels, units)
+        one = ExpressionSeries(columns, np.full((100, columns.width), 0.5, np.float32))
+        heights.append(len(pixels(video_affect_png(replace(result, expression=one)))))
+    heights.append(len(pixels(video_affect_png(replace(result, expression=None)))))
+    assert heights[0] - heights[-1] == pytest.approx(sum(height - heights[-1] for height in heights[1:-1]), abs=2)

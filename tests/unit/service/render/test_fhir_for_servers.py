@@ -97,7 +97,7 @@ FINDINGS = {
     "voice": lambda: findings_of_audio(voice()),
     "channels": lambda: findings_of_audio(stereo()),
     "face and voice": lambda: findings_of_affect(example_affect(40, audio=True)),
-    "face": lambda: findings_of_affect(example_affect(40, gaps=((5, 9),))),
+    "face": lambda: findings_of_affect(example_affect(40, gaps=((5, 9),), expression=True)),
 }
 
 
@@ -230,6 +230,12 @@ def test_a_summary_of_silence_says_that_nothing_is_known() -> None:
 
 def test_quantities_say_their_scale() -> None:
     found = observations(fhir_bundle(findings_of_affect(example_affect(40, audio=True)), "r", FhirRequest()))
+    seen = observations(fhir_bundle(findings_of_affect(example_affect(40, expression=True)), "r", FhirRequest()))
+    for code, unit in (("valence", "-1 to 1"), ("probability-joy", "0 to 1"), ("action-unit-12", "0 to 5")):
+        [whole] = seen[f"expression-{code}"]["component"]
+        assert whole["valueQuantity"]["unit"] == f"on a scale from {unit}"
+        assert seen[f"expression-{code}"]["device"] != seen["arousal"]["device"]
+    assert whole["valueQuantity"]["value"] == 4.0
     for code, unit in (("arousal", "-1 to 1"), ("speech-probability-fear", "0 to 1"), ("action-unit-12", "0 to 5")):
         [whole] = found[code]["component"]
         assert whole["valueQuantity"]["unit"] == f"on a scale from {unit}"
@@ -237,7 +243,7 @@ def test_quantities_say_their_scale() -> None:
 
 @pytest.mark.parametrize("version", list(RELEASES))
 def test_every_code_of_every_bundle_is_explained(version: str) -> None:
-    system = json.loads(terminology("CodeSystem", "emoserve", SIX_LABELS, CHANNELS, version))
+    system = json.loads(terminology("CodeSystem", "emoserve", [*SIX_LABELS, "joy"], CHANNELS, version))
     concepts = {concept["code"]: concept for concept in system["concept"]}
     assert len(concepts) == len(system["concept"])
     shifted = voice(3)
