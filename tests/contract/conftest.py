@@ -1,5 +1,7 @@
 """Fixtures of the tests that look at the page."""
 
+import asyncio
+from asyncio import events
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +14,22 @@ from tests.support.browser import Watched, chromium, services_with_faces, watche
 from tests.support.live_server import LiveServer, serving, small_settings
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="package")
+def resting_browser() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    """One browser for all modules, and the event loop of its driver, which other tests must not find running."""
     with chromium() as browser:
-        yield browser
+        loop = asyncio.get_running_loop()
+        events._set_running_loop(None)
+        yield browser, loop
+        events._set_running_loop(loop)
+
+
+@pytest.fixture(scope="module")
+def browser(resting_browser: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    browser, loop = resting_browser
+    events._set_running_loop(loop)
+    yield browser
+    events._set_running_loop(None)
 
 
 @pytest.fixture(scope="module")

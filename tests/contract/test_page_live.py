@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.contract.page_probes import check_view
 from tests.plain_wav import tone, wav
-from tests.support.browser import CHROMIUM, until, watched_page
+from tests.support.browser import CHROMIUM, until, watched_page, without_microphone
 from tests.support.credentials import add_key
 from tests.support.live_server import LiveServer
 from tests.support.patience import wait_until
@@ -144,16 +144,11 @@ def test_what_is_discarded_is_gone(talking: Browser, tiny: LiveServer) -> None:
 
 
 def test_a_refused_microphone_is_told(browser: Browser, tiny: LiveServer) -> None:
-    arguments = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--deny-permission-prompts"]
-    strict = browser.browser_type.launch(executable_path=CHROMIUM, args=arguments)
-    try:
-        with watched_page(strict, tiny.url) as watched:
-            watched.page.click("#live-voice")
-            expect(watched.page.locator("#record-note")).to_contain_text("was not allowed to record")
-            expect(watched.page.locator("#live")).to_be_hidden()
-            expect(watched.page.locator("#live-voice")).to_be_focused()
-    finally:
-        strict.close()
+    with without_microphone(browser) as strict, watched_page(strict, tiny.url) as watched:
+        watched.page.click("#live-voice")
+        expect(watched.page.locator("#record-note")).to_contain_text("was not allowed to record")
+        expect(watched.page.locator("#live")).to_be_hidden()
+        expect(watched.page.locator("#live-voice")).to_be_focused()
 
 
 def test_the_browsers_password_holds_for_the_live_view_until_the_keys_change(

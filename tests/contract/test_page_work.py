@@ -14,7 +14,7 @@ from service.http.problem_response import problem_document
 from service.pipeline.affect.live import AffectRows
 from service.problems import MediaTooLong, all_problems
 from tests.plain_wav import tone, wav
-from tests.support.browser import CHROMIUM, until, watched_page
+from tests.support.browser import until, watched_page, without_microphone
 from tests.support.job_server import JobServer, serving_jobs
 from tests.support.patience import HANG_S
 from tests.support.tiny_services import serving_tiny
@@ -230,12 +230,7 @@ def test_a_file_that_is_gone_is_not_taken_for_a_lost_service(page: Page, tmp_pat
 
 
 def test_a_refused_microphone_is_told_plainly(browser: Browser, server: JobServer) -> None:
-    arguments = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--deny-permission-prompts"]
-    strict = browser.browser_type.launch(executable_path=CHROMIUM, args=arguments)
-    try:
-        with watched_page(strict, server.url) as watched:
-            watched.page.click("#record-voice")
-            expect(watched.page.locator("#record-note")).to_contain_text("was not allowed to record")
-            expect(watched.page.locator("#recorder")).to_be_hidden()
-    finally:
-        strict.close()
+    with without_microphone(browser) as strict, watched_page(strict, server.url) as watched:
+        watched.page.click("#record-voice")
+        expect(watched.page.locator("#record-note")).to_contain_text("was not allowed to record")
+        expect(watched.page.locator("#recorder")).to_be_hidden()

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from service.pipeline.results import Timeline
 from tests.plain_wav import tone, wav
 from tests.support import fakes
-from tests.support.browser import chromium, watched_page
+from tests.support.browser import watched_page
 from tests.support.live_server import serving, small_settings
 
 DURATION_S, RATE_HZ = 120.0, 8000
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+def page(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     start_s = np.arange(0.0, DURATION_S)
     shares = np.linspace(0.1, 0.9, len(start_s), dtype=np.float32)
     timeline = Timeline(start_s, start_s + 1, np.stack([shares, 1 - shares], axis=1), shares, None, None)
@@ -30,7 +30,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
         channels=(replace(short.channels[0], timeline=timeline),),
     )
     monkeypatch.setattr(fakes, "fake_result", lambda **_: long)
-    with chromium() as browser, serving(small_settings()) as live, watched_page(browser, live.url) as watched:
+    with serving(small_settings()) as live, watched_page(browser, live.url) as watched:
         yield watched.page
 
 

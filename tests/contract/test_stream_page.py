@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+from playwright.sync_api import Browser
+
 from tests.shared_material import ROOT
-from tests.support.browser import chromium, until
+from tests.support.browser import until
 from tests.support.patience import wait_until
 from tests.support.tiny_services import FACES, serving_project
 
@@ -31,9 +33,8 @@ def pages() -> Iterator[str]:
         server.server_close()
 
 
-def test_a_browser_streams_microphone_and_camera() -> None:
-    with pages() as origin, chromium() as browser, serving_project(cors_origins=[origin]) as server:
-        page = browser.new_page()
+def test_a_browser_streams_microphone_and_camera(browser: Browser) -> None:
+    with pages() as origin, browser.new_page() as page, serving_project(cors_origins=[origin]) as server:
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(f"{origin}/stream.html")

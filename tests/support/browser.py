@@ -54,6 +54,17 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+@contextmanager
+def without_microphone(browser: Browser) -> Iterator[Browser]:
+    """Another browser, which refuses to record."""
+    arguments = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--deny-permission-prompts"]
+    strict = browser.browser_type.launch(executable_path=CHROMIUM, args=arguments)
+    try:
+        yield strict
+    finally:
+        strict.close()
+
+
 def until(page: Page, condition: str, argument: object = None, timeout_s: float = HANG_S) -> None:
     """Wait until an expression is true. Playwright's own way has the page evaluate text, which the policy forbids."""
     ends_s = time.monotonic() + timeout_s
