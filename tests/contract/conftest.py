@@ -1,10 +1,11 @@
-"""Fixtures of the tests that look at the page."""
+"""A client of the module's own server, and fixtures of the tests that look at the page."""
 
 import asyncio
 from asyncio import events
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -12,6 +13,13 @@ from tests.media_files import greys, video
 from tests.plain_wav import tone, wav
 from tests.support.browser import Watched, chromium, services_with_faces, watched_page
 from tests.support.live_server import LiveServer, serving, small_settings
+
+
+@pytest.fixture
+def http(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client of the module's ``server``."""
+    with httpx.Client(base_url=server.url) as client:
+        yield client
 
 
 @pytest.fixture(scope="package")

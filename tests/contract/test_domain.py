@@ -52,12 +52,6 @@ def server(models: Path) -> Iterator[LiveServer]:
         yield server
 
 
-@pytest.fixture
-def http(server: LiveServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield client
-
-
 def test_a_domain_answers_for_itself_in_every_form(http: httpx.Client, server: LiveServer, models: Path) -> None:
     def ask(accept: str = "application/json", **query: str) -> httpx.Response:
         answer = http.post(EMOTION, params=query, content=wav(SOUND), headers={"accept": accept})

@@ -37,17 +37,11 @@ VOICE = {
 
 
 @pytest.fixture(scope="module")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     needs_faces()
     limits = {"max_body_bytes": 10**7, "max_frame_pixels": 1280 * 960}
     with serving_project_jobs(tmp_path_factory.mktemp("state"), limits=limits) as server:
         yield server
-
-
-@pytest.fixture
-def http(faces: LiveServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=faces.url, timeout=HANG_S) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +50,8 @@ def smile() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def document(faces: LiveServer, smile: bytes) -> dict[str, Any]:
-    answer = httpx.post(faces.url + PROFILES, files=[("file", ("a.mp4", smile))], params=REST, timeout=HANG_S)
+def document(server: LiveServer, smile: bytes) -> dict[str, Any]:
+    answer = httpx.post(server.url + PROFILES, files=[("file", ("a.mp4", smile))], params=REST, timeout=HANG_S)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -82,7 +76,7 @@ def test_a_profile_is_made_and_continued(http: httpx.Client, document: dict[str,
 
 
 def test_uploads_events_and_jobs_take_it(
-    http: httpx.Client, faces: LiveServer, document: dict[str, Any], smile: bytes
+    http: httpx.Client, server: LiveServer, document: dict[str, Any], smile: bytes
 ) -> None:
     headers, units = {"x-request-id": "same"}, {"include": "action_units"}
     direct = http.post(AFFECT, files=beside(smile, document), params=units, headers=headers)
@@ -108,12 +102,12 @@ def test_uploads_events_and_jobs_take_it(
     assert job.status_code == 202, job.text
     wait_until(lambda: http.get(job.headers["location"]).json()["state"] not in ("queued", "running"))
     assert http.get(f"{job.headers['location']}/result", headers=headers).content == direct.content
-    assert holding(faces.services.settings.state_dir, document["mean"].encode()) == []
+    assert holding(server.services.settings.state_dir, document["mean"].encode()) == []
 
 
-def test_streams_take_it(faces: LiveServer, http: httpx.Client, document: dict[str, Any], smile: bytes) -> None:
+def test_streams_take_it(server: LiveServer, http: httpx.Client, document: dict[str, Any], smile: bytes) -> None:
     expected = http.post(AFFECT, files=beside(smile, document)).json()["timeline"]["valence"]
-    with StreamClient(faces, VIDEO) as client:
+    with StreamClient(server, VIDEO) as client:
         client.say("config", neutral=document)
         assert client.hear()["type"] == "session.created"
         with av.open(io.BytesIO(smile)) as container:
@@ -136,8 +130,8 @@ def test_streams_take_it(faces: LiveServer, http: httpx.Client, document: dict[s
         ({"neutral": "median"}, "config_invalid"),
     ],
 )
-def test_streams_refuse_other_documents(faces: LiveServer, config: dict[str, Any], code: str) -> None:
-    with StreamClient(faces, VIDEO) as client:
+def test_streams_refuse_other_documents(server: LiveServer, config: dict[str, Any], code: str) -> None:
+    with StreamClient(server, VIDEO) as client:
         client.say("config", **config)
         error = client.hear()
     assert (error["code"], error["pointer"]) == (code, "/neutral")
@@ -202,11 +196,11 @@ def test_recordings_without_a_resting_face(http: httpx.Client, document: dict[st
 
 
 def test_both_halves_of_the_client_send_faces(
-    faces: LiveServer, make_client: MakeClient, document: dict[str, Any], smile: bytes, tmp_path: Path
+    server: LiveServer, make_client: MakeClient, document: dict[str, Any], smile: bytes, tmp_path: Path
 ) -> None:
     path = tmp_path / "smile.mp4"
     path.write_bytes(smile)
-    with make_client(faces.url) as client:
+    with make_client(server.url) as client:
         assert client.make_profile([path], kind="face", neutral="0:1") == document
         answer = client.video_affect(path, neutral=document)
         assert (answer.neutral.source, answer.neutral.frames) == ("document", document["frames"])

@@ -44,20 +44,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tiny(models: Path) -> Iterator[LiveServer]:
+def server(models: Path) -> Iterator[LiveServer]:
     with serving_tiny(models, threads=2, limits={"max_embedding_values": 5000}) as server:
         yield server
 
 
 @pytest.fixture
-def http(tiny: LiveServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=tiny.url, timeout=60) as client:
-        yield client
-
-
-@pytest.fixture
-def client(tiny: LiveServer) -> Iterator[triton.InferenceServerClient]:
-    with triton.InferenceServerClient(tiny.url.removeprefix("http://")) as client:
+def client(server: LiveServer) -> Iterator[triton.InferenceServerClient]:
+    with triton.InferenceServerClient(server.url.removeprefix("http://")) as client:
         yield client
 
 

@@ -20,18 +20,12 @@ ASKED = {"source": "asked", "by_label": {"anger": 0.99, "neutral": 0.01}}
 
 
 @pytest.fixture(scope="module")
-def tiny(tiny_models: Path) -> Iterator[LiveServer]:
+def server(tiny_models: Path) -> Iterator[LiveServer]:
     with serving_tiny(tiny_models, threads=2) as server:
         yield server
 
 
-@pytest.fixture
-def http(tiny: LiveServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=tiny.url, timeout=60) as client:
-        yield client
-
-
-def test_every_form_of_the_answer_follows(http: httpx.Client, tiny: LiveServer) -> None:
+def test_every_form_of_the_answer_follows(http: httpx.Client, server: LiveServer) -> None:
     def ask(accept: str, prior: str) -> httpx.Response:
         answer = http.post(EMOTION, params={"prior": prior}, content=wav(SOUND), headers={"accept": accept})
         assert answer.status_code == 200, answer.text
@@ -49,7 +43,7 @@ def test_every_form_of_the_answer_follows(http: httpx.Client, tiny: LiveServer) 
     rows = list(csv.DictReader(io.StringIO(ask("text/csv", "anger:0.99").text)))
     assert all(float(row["anger"]) > float(row["neutral"]) for row in rows)
     assert "before anything is heard: anger 0.99, neutral 0.01." in ask("application/fhir+json", "anger:0.99").text
-    with StreamClient(tiny) as client:
+    with StreamClient(server) as client:
         client.begin(prior="anger:0.99")
         client.send(pcm(SOUND))
         *_, closed = client.end()
@@ -67,12 +61,12 @@ def test_every_form_of_the_answer_follows(http: httpx.Client, tiny: LiveServer) 
         ("anger:0,neutral:0", "excludes every label"),
     ],
 )
-def test_bad_priors_are_refused(http: httpx.Client, tiny: LiveServer, prior: str, detail: str) -> None:
+def test_bad_priors_are_refused(http: httpx.Client, server: LiveServer, prior: str, detail: str) -> None:
     answer = http.post(EMOTION, params={"prior": prior}, content=wav(SOUND))
     problem = answer.json()
     assert (answer.status_code, problem["code"], problem["errors"][0]["pointer"]) == (422, "config_invalid", "/prior")
     assert detail in problem["detail"]
-    with StreamClient(tiny) as client:
+    with StreamClient(server) as client:
         error = client.begin(prior=prior)
     assert (error["code"], error["pointer"]) == ("config_invalid", "/prior")
     assert detail in error["detail"]

@@ -23,7 +23,7 @@ LOUD = wav(talk(0.8, 0.6, 0.8))
 
 
 @pytest.fixture(scope="module")
-def profiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("profiled")
     write_speech_bundle(folder, profiles=True, priority=1)
     write_speech_bundle(folder, "plain")
@@ -33,12 +33,6 @@ def profiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     )
     with serving_with_jobs(settings) as server:
         yield server
-
-
-@pytest.fixture
-def http(profiled: LiveServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=profiled.url, timeout=60) as client:
-        yield client
 
 
 @pytest.fixture
@@ -63,7 +57,7 @@ def test_a_profile_is_made_and_continued(http: httpx.Client, document: dict[str,
     assert more["clips"] == 6
 
 
-def test_uploads_events_and_jobs_take_it(http: httpx.Client, profiled: LiveServer, document: dict[str, Any]) -> None:
+def test_uploads_events_and_jobs_take_it(http: httpx.Client, server: LiveServer, document: dict[str, Any]) -> None:
     headers = {"x-request-id": "same"}
     without = http.post(EMOTION, content=LOUD).json()
     direct = http.post(EMOTION, files=with_profile(document), headers=headers)
@@ -82,7 +76,7 @@ def test_uploads_events_and_jobs_take_it(http: httpx.Client, profiled: LiveServe
     assert job.status_code == 202, job.text
     wait_until(lambda: http.get(job.headers["location"]).json()["state"] not in ("queued", "running"))
     assert http.get(f"{job.headers['location']}/result", headers=headers).content == direct.content
-    state_dir = profiled.services.settings.state_dir
+    state_dir = server.services.settings.state_dir
     assert holding(state_dir, job.headers["location"].rsplit("/", 1)[1].encode()) != []
     assert holding(state_dir, document["mean"].encode()) == []
 
@@ -126,12 +120,12 @@ def test_recordings_without_a_profile_in_them(http: httpx.Client, files, params,
 
 
 def test_both_halves_of_the_client_send_profiles(
-    profiled: LiveServer, make_client: MakeClient, document: dict[str, Any], tmp_path: Path
+    server: LiveServer, make_client: MakeClient, document: dict[str, Any], tmp_path: Path
 ) -> None:
     calm, loud = tmp_path / "calm.wav", tmp_path / "loud.wav"
     calm.write_bytes(wav(talk(0.3, 0.3)))
     loud.write_bytes(LOUD)
-    with make_client(profiled.url) as client:
+    with make_client(server.url) as client:
         made = client.make_profile([calm, calm.read_bytes()])
         assert made["mean"] == document["mean"]
         more = client.make_profile([calm], profile=made)

@@ -48,12 +48,6 @@ def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
         yield server
 
 
-@pytest.fixture
-def http(server: LiveServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield client
-
-
 def version(http: httpx.Client, headers: dict[str, str] | None = None, **params: str) -> str:
     answer = http.post(EMOTION, content=SOUND, headers=headers, params=params)
     assert answer.status_code == 200, answer.text

@@ -44,15 +44,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(models: Path) -> Iterator[LiveServer]:
+def server(models: Path) -> Iterator[LiveServer]:
     with serving_tiny(models, threads=2) as server:
         yield server
-
-
-@pytest.fixture
-def http(served: LiveServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served.url, timeout=60) as client:
-        yield client
 
 
 def ask(http: httpx.Client, accept: str = "application/json", **params: object) -> httpx.Response:
@@ -66,7 +60,7 @@ def test_nobody_is_told_unless_asked(http: httpx.Client) -> None:
     assert off | {"request_id": ""} == plain | {"request_id": ""}
 
 
-def test_every_form_of_the_answer_follows(http: httpx.Client, served: LiveServer) -> None:
+def test_every_form_of_the_answer_follows(http: httpx.Client, server: LiveServer) -> None:
     for asked in ("auto", "2"):
         answer = ask(http, segments=True, speakers=asked).json()
         turns = list(zip(*(answer["turns"][name] for name in ("start_s", "end_s", "speaker")), strict=True))
@@ -87,7 +81,7 @@ def test_every_form_of_the_answer_follows(http: httpx.Client, served: LiveServer
         assert (table[0]["speaker"], list(table[0])[-2:]) == ("A", ["speaker", "flags"])
     result = json.loads(ask(http, "text/event-stream", segments=True, speakers="2").text.rsplit("data: ", 1)[1])
     assert result | {"request_id": ""} == answer | {"request_id": ""}
-    with StreamClient(served) as stream:
+    with StreamClient(server) as stream:
         stream.begin(speakers="2", segments=True)
         stream.send(pcm(SOUND))
         *_, closed = stream.end()
@@ -96,7 +90,7 @@ def test_every_form_of_the_answer_follows(http: httpx.Client, served: LiveServer
     assert told["turns"] == answer["turns"]
     assert told["segments"]["speaker"] == answer["segments"]["speaker"]
     assert [one["speech_s"] for one in told["speakers"]] == [one["speech_s"] for one in answer["speakers"]]
-    with Emoserve(served.url) as client:
+    with Emoserve(server.url) as client:
         read = client.audio_emotion(wav(SOUND), segments=True, speakers=2)
         assert read.speakers is not None
         assert read.turns is not None
@@ -143,7 +137,7 @@ def test_what_cannot_be_told_is_refused(http: httpx.Client, params, accept: str,
     assert "speakers" in answer.json()["detail"]
 
 
-def test_a_stream_refuses_it_too(served: LiveServer) -> None:
-    with StreamClient(served) as client:
+def test_a_stream_refuses_it_too(server: LiveServer) -> None:
+    with StreamClient(server) as client:
         error = client.begin(speakers="many")
     assert (error["code"], error["pointer"]) == ("config_invalid", "/speakers")
