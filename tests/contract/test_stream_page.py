@@ -2,35 +2,29 @@
 
 import functools
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 
 from playwright.sync_api import Browser
 
 from tests.shared_material import ROOT
 from tests.support.browser import until
+from tests.support.http_server import Quiet, answering
 from tests.support.patience import wait_until
 from tests.support.tiny_services import FACES, serving_project
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        return
+class Files(Quiet, SimpleHTTPRequestHandler):
+    """Files of a folder."""
 
 
 @contextmanager
 def pages() -> Iterator[str]:
     """The folder of the examples, on a port of its own: another origin than the service's."""
-    handler = functools.partial(Quiet, directory=str(ROOT / "docs/examples"))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    handler = functools.partial(Files, directory=str(ROOT / "docs/examples"))
+    with answering(handler) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_a_browser_streams_microphone_and_camera(browser: Browser) -> None:

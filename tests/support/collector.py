@@ -1,11 +1,12 @@
 """A collector of traces: takes OTLP over HTTP and keeps it."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.http_server import Quiet, answering
 
 ALLOWED = {
     "http.request.method",
@@ -19,7 +20,7 @@ ALLOWED = {
 """Every attribute that a span may have."""
 
 
-class _Collector(BaseHTTPRequestHandler):
+class _Collector(Quiet, BaseHTTPRequestHandler):
     received: list[ExportTraceServiceRequest]
 
     def do_POST(self) -> None:
@@ -28,18 +29,10 @@ class _Collector(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
 
 @contextmanager
 def collecting() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
     """Its address, and what it has received."""
     handler = type("Handler", (_Collector,), {"received": []})
-    collector = HTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=collector.serve_forever, daemon=True).start()
-    try:
+    with answering(handler) as collector:
         yield f"http://127.0.0.1:{collector.server_port}/v1/traces", handler.received
-    finally:
-        collector.shutdown()
-        collector.server_close()

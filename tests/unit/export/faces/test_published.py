@@ -1,8 +1,7 @@
 """Published face networks become bundles that answer as PyTorch does; broken ones are refused in one line."""
 
-import http.server
-import threading
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 import onnx
@@ -16,6 +15,7 @@ from service.card import read_card
 from service.pipeline.face.expression import ExpressionModel
 from service.registry import Bundle
 from tests.support.face_networks import LibreFaceResNet, small, write_libreface, write_network
+from tests.support.http_server import Quiet, answering
 
 IMAGENET = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 HALVES = torch.full((3,), 0.5), torch.full((3,), 0.5)
@@ -155,31 +155,24 @@ def test_the_policy_refuses_what_is_not_for_commerce(tmp_path, capsys, monkeypat
     assert "forbids commercial use" in capsys.readouterr().err
 
 
-class Publisher(http.server.BaseHTTPRequestHandler):
+class Publisher(Quiet, BaseHTTPRequestHandler):
     def do_GET(self):
         data = self.server.files.get(self.path)
         self.send_response(200 if data is not None else 404)
         self.end_headers()
         self.wfile.write(data or b"")
 
-    def log_message(self, *arguments):
-        pass
-
 
 @pytest.fixture
 def publisher(monkeypatch):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Publisher)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     data = graph(FACE, 10)
     root = f"/{emotiefflib.COMMIT}"
-    server.files = {f"{root}/LICENSE": b"Apache License", f"{root}/{emotiefflib.FOLDER}/enet_b0_8_va_mtl.onnx": data}
-    monkeypatch.setattr(emotiefflib, "ADDRESS", f"http://127.0.0.1:{server.server_address[1]}")
+    files = {f"{root}/LICENSE": b"Apache License", f"{root}/{emotiefflib.FOLDER}/enet_b0_8_va_mtl.onnx": data}
     monkeypatch.setitem(emotiefflib.SHA256, "enet_b0_8_va_mtl", sha256(data).hexdigest())
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Publisher) as server:
+        server.files = files
+        monkeypatch.setattr(emotiefflib, "ADDRESS", f"http://127.0.0.1:{server.server_port}")
+        yield server
 
 
 def fetch(tmp_path, *arguments):

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -22,6 +22,7 @@ from service.access.tokens import LEEWAY_S, Tokens
 from service.access.watched_file import FileInvalid
 from service.problems import Unauthenticated, Unavailable
 from tests.support.credentials import AUDIENCE, ISSUER, Issuer, unsigned
+from tests.support.http_server import Quiet, answering
 
 
 @pytest.fixture(scope="module")
@@ -246,27 +247,19 @@ def test_only_safe_addresses_are_fetched(address, is_safe):
 
 
 def test_keys_over_a_real_socket_but_not_by_an_unsafe_redirect_nor_without_end(monkeypatch):
-    class Answers(BaseHTTPRequestHandler):
+    class Answers(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200 if self.path == "/keys" else 302)
             self.send_header("Location", "http://issuer.example/keys")
             self.end_headers()
             self.wfile.write(b"content")
 
-        def log_message(self, *_: object) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            address = f"http://127.0.0.1:{server.server_port}"
-            monkeypatch.setattr("service.access.token_keys.MAX_BYTES", len(b"content"))
-            assert fetch_safely(f"{address}/keys") == b"content"
-            monkeypatch.setattr("service.access.token_keys.MAX_BYTES", len(b"content") - 1)
-            with pytest.raises(OSError, match="too large"):
-                fetch_safely(f"{address}/keys")
-            with pytest.raises(OSError, match="not safe"):
-                fetch_safely(f"{address}/elsewhere")
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(Answers) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr("service.access.token_keys.MAX_BYTES", len(b"content"))
+        assert fetch_safely(f"{address}/keys") == b"content"
+        monkeypatch.setattr("service.access.token_keys.MAX_BYTES", len(b"content") - 1)
+        with pytest.raises(OSError, match="too large"):
+            fetch_safely(f"{address}/keys")
+        with pytest.raises(OSError, match="not safe"):
+            fetch_safely(f"{address}/elsewhere")

@@ -17,6 +17,7 @@ from service.jobs.outgoing import AddressRefusedError, Target, is_permitted, pos
 from service.problems import CallbackRefused
 from service.settings import Settings
 from tests.support.certificates import Authority
+from tests.support.http_server import Quiet, answering
 from tests.support.patience import HANG_S
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -138,7 +139,7 @@ def test_networks_that_the_operator_names_are_called() -> None:
     assert called == ["10.1.2.3", "::ffff:10.1.2.3", "fd00::1"]
 
 
-class Receiver(BaseHTTPRequestHandler):
+class Receiver(Quiet, BaseHTTPRequestHandler):
     """Answers with the status that the path names, and keeps what came."""
 
     def do_POST(self) -> None:
@@ -148,17 +149,12 @@ class Receiver(BaseHTTPRequestHandler):
         self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/200?redirected")
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture
 def receiver() -> Iterator[HTTPServer]:
-    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+    with answering(Receiver) as server:
         server.seen = []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
-        server.shutdown()
 
 
 def local(server: HTTPServer, path: str = "/", host: str = "hook.example", scheme: str = "http") -> Target:
