@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import audonnx
+import pytest
 import torch
 import transformers
 from torch import nn
@@ -186,6 +187,14 @@ def lively(model: nn.Module) -> nn.Module:
             else:
                 value.add_(0.1 * torch.randn_like(value))
     return model
+
+
+def assert_refused(message: str, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line of the error says why, and nothing was written."""
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("emoserve-export: ")
+    assert message in error
+    assert not out.exists()
 
 
 def change(file: Path, **values: Any) -> None:

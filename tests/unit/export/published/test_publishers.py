@@ -10,6 +10,7 @@ from export.__main__ import main
 from export.evaluation.voice import synthetic_voice
 from service.card import read_card
 from service.pipeline.device.session import Session
+from tests.support.published import assert_refused
 from tests.support.publishers import (
     SPEECHBRAIN_CLASSES,
     TOKENS,
@@ -227,7 +228,4 @@ def test_a_broken_folder_is_refused_in_one_line(publisher, case, request, tmp_pa
     spoil(folder)
     with contextlib.chdir(tmp_path):
         assert run_import(folder, tmp_path / "models") == 1
-    error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("emoserve-export: ")
-    assert message in error
-    assert not (tmp_path / "models").exists()
+    assert_refused(message, tmp_path / "models", capsys)

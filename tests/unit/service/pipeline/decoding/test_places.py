@@ -9,11 +9,9 @@ import pytest
 from service import problems
 from service.pipeline.decoding import places as places_module
 from service.pipeline.decoding import pool as pool_module
-from service.pipeline.decoding.decode import Decoder
 from service.pipeline.decoding.places import Places
 from service.pipeline.device.account import Unlimited, charged_to
 from service.pipeline.device.task import Cancelled
-from service.settings import Limits
 from tests import media_files as files
 from tests.support.patience import HANG_S, wait_until
 
@@ -134,14 +132,6 @@ def test_a_slice_is_not_cut_short() -> None:
 
 
 # What is short, and what is long -------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def decoder():
-    decoder = Decoder(Limits(), 1)
-    decoder.start()
-    yield decoder
-    decoder.close()
 
 
 LONG = files.tone(20.0, 8_000)
