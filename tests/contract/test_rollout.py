@@ -121,10 +121,10 @@ def test_a_shadow_is_compared_and_answers_nobody(models: Path, monkeypatch: pyte
         assert version(http, model="tiny") == "2"
         analyse, failing = server.services.loaded.pipeline.analyse, []
 
-        def fail(*arguments: object) -> object:
+        def fail(*arguments: object, **named: object) -> object:
             if not failing:
                 failing.append(True)
-                return analyse(*arguments)
+                return analyse(*arguments, **named)
             raise ZeroDivisionError
 
         monkeypatch.setattr(server.services.loaded.pipeline, "analyse", fail)
