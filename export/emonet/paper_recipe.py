@@ -23,10 +23,9 @@ from export.evaluation.metrics import unweighted_average_recall
 from export.graph.front_end import PRESETS, FrontEnd
 from export.training.checkpoint import (
     CHECKPOINT_FILE_NAME,
-    OF_ANOTHER,
-    OtherTrainingError,
     append_figures,
     load_checkpoint,
+    restoring,
     save_checkpoint,
 )
 
@@ -183,11 +182,9 @@ class _Run:
         tuned, place = tune(self._network, self._recipe.mode), self._place
         state = load_checkpoint(self._out / LAST_FILE_NAME)
         if state is not None:
-            try:
+            with restoring(self._out):
                 self._network.load_state_dict(state["network"])
                 place = self._place = _Place(**state["place"])
-            except (RuntimeError, KeyError, TypeError) as error:
-                raise OtherTrainingError(f"{self._out}: {OF_ANOTHER}") from error
         while place.stage < len(self._recipe.rates):
             optimizer, schedule = _optimizer(tuned, self._recipe.rates[place.stage])
             if state is not None and place.stage_step:

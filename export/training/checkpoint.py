@@ -1,14 +1,15 @@
 """A training's folder: its checkpoint, which is there and whole or not there, and its log."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from service.problems import EmoserveError
+from export.failures import UserError
 
 CHECKPOINT_FILE_NAME = "checkpoint.pt"
 LOG_FILE_NAME = "training.jsonl"
@@ -17,11 +18,21 @@ AVERAGED_PREFIX = "module."
 """Prefix that :class:`torch.optim.swa_utils.AveragedModel` gives to the names of the weights."""
 
 
-OF_ANOTHER = "has the checkpoint of another training; choose a new --out"
+class OtherTrainingError(UserError):
+    """A checkpoint of another network or training."""
 
 
-class OtherTrainingError(EmoserveError, ValueError):
-    """A checkpoint of another network or training; the message is one line."""
+@contextmanager
+def restoring(folder: Path) -> Iterator[None]:
+    """Put the state of a checkpoint in ``folder`` back, within ``with``.
+
+    Raises:
+        OtherTrainingError: the state does not fit.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise OtherTrainingError(f"{folder}: has the checkpoint of another training; choose a new --out") from error
 
 
 def save_checkpoint(state: Mapping[str, object], file: Path) -> None:

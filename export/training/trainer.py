@@ -14,10 +14,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from export.evaluation.calibration import Calibration
 from export.training.checkpoint import (
     CHECKPOINT_FILE_NAME,
-    OF_ANOTHER,
-    OtherTrainingError,
     append_figures,
     load_checkpoint,
+    restoring,
     save_checkpoint,
 )
 from service.card import Doubt
@@ -165,10 +164,8 @@ class Trainer(ABC, Generic[Network]):
         state = load_checkpoint(self._out / CHECKPOINT_FILE_NAME)
         if state is None:
             return False
-        try:
+        with restoring(self._out):
             self._cycle.restore(state)
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise OtherTrainingError(f"{self._out}: {OF_ANOTHER}") from error
         torch.manual_seed(self.step)
         return True
 
