@@ -10,7 +10,7 @@ import numpy as np
 from service.pipeline.face.looks import ExpressionSeries
 from service.pipeline.results import ChannelEmotion, FloatArray
 from service.pipeline.video.video_results import VideoAffect
-from service.render.plot_page import GAP, HEADING, Page
+from service.render.plot_page import GAP, HEADING, Page, in_words
 from service.render.plot_timeline import draw_affect, draw_lanes
 from service.render.video_panels import as_windows, draw_units
 from service.render.video_words import unit_in_words
@@ -40,6 +40,11 @@ class LooksPanels:
         columns = self.seen.columns
         rows = [_PLANE * columns.has_plane, _LANE * len(columns.labels), _UNIT * len(columns.action_units)]
         return sum(HEADING + height + GAP for height in rows if height)
+
+    @property
+    def origin(self) -> str:
+        """The line below the picture that says which network it is."""
+        return f"Published network {in_words(self.result.models['expression'])}"
 
     def draw(self, page: Page, shared: Axes) -> Axes:
         """Draw them below the panels of ``page``, on the time axis of ``shared``; returns the last one."""

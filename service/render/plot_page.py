@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 120
 
 # Inches: margins, and what separates panels.
-RIGHT, TOP, BOTTOM = 1.3, 1.0, 0.95
+RIGHT, TOP, BOTTOM, FOOTER_LINE = 1.3, 1.0, 0.95, 0.2
 GAP, HEADING = 0.14, 0.34
 
 
@@ -64,10 +64,10 @@ class Page:
         self.text(one_line(title, 80), 0.36, size=16, bold=True)
         self.text("  ·  ".join(facts), 0.68)
 
-    def footer(self, rules: str, origin: str) -> None:
-        """Write the last two lines."""
-        self.text(rules, self.height - 0.42, size=9)
-        self.text(origin, self.height - 0.22, size=9)
+    def footer(self, *lines: str) -> None:
+        """Write the last lines; there is room for two."""
+        for above, line in enumerate(reversed(lines)):
+            self.text(line, self.height - 0.22 - FOOTER_LINE * above, size=9)
 
     def panel(self, height: float, shared: Axes | None = None) -> Axes:
         """Add axes of ``height`` below the last ones, with the time axis of ``shared``."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from service.pipeline.video.video_results import VideoAffect
 from service.render.looks_panels import LooksPanels
-from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page, joined_below
+from service.render.plot_page import BOTTOM, FOOTER_LINE, GAP, HEADING, RIGHT, TOP, Page, joined_below
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style
 from service.render.plot_timeline import draw_affect, draw_clock, draw_strip, shade_unknown
 from service.render.video_panels import draw_scale, draw_uncertainty, draw_units, face_timeline, overall
@@ -62,7 +62,8 @@ class _AffectPage(Page):
         if result.action_units is not None:
             height += HEADING + _UNIT * len(result.action_unit_names) + GAP
         self.looks = None if result.expression is None else LooksPanels(result, result.expression)
-        height += 0 if self.looks is None else self.looks.height
+        if self.looks is not None:
+            height += self.looks.height + FOOTER_LINE
         super().__init__(style, height, _LEFT)
 
     def draw(self, title: str) -> None:
@@ -89,7 +90,7 @@ class _AffectPage(Page):
         if self.looks is not None:
             last = self.looks.draw(self, affect)
         draw_clock(last, span_s, self.style)
-        self.footer(*footnotes(self.result))
+        self.footer(*footnotes(self.result), *([] if self.looks is None else [self.looks.origin]))
 
     def _flags(self) -> None:
         flags = [flag.replace("_", " ") for flag in self.result.flags if not flag.startswith("trained")]
