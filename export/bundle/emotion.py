@@ -81,6 +81,13 @@ class Drawn:
     further: Mapping[str, DomainGraph] = field(default_factory=dict)
 
 
+Statistics = NDArray[np.float32]
+"""Means over the windows of recordings that a graph tells, float32 [recordings, numbers]."""
+
+LearnFamiliar = Callable[[Sequence[Statistics]], Callable[[Statistics], NDArray[np.float32]]]
+"""Takes statistics of each corpus of the training; gives what tells unfamiliarity, float32 [recordings], of others."""
+
+
 @dataclass(frozen=True)
 class EmotionSource:
     """Weights that can be written as a bundle, and what was found out about them before.
@@ -92,6 +99,7 @@ class EmotionSource:
         doubt: bound of plausible labels as the training or the former export fitted it.
         class_prior: share of each class that the network expects under ``calibration``.
         preset: front end that the weights know, where there are several.
+        learn_familiar: lets the network know the speech of its training, where it can tell it from other speech.
     """
 
     write: Callable[[EmotionText, Calibration, Path, list[NDArray[np.float32]]], Path]
@@ -100,6 +108,7 @@ class EmotionSource:
     doubt: Doubt | None = None
     class_prior: dict[str, float] | None = None
     preset: str = ""
+    learn_familiar: LearnFamiliar | None = None
 
 
 def write_emotion_bundle(

@@ -6,10 +6,12 @@ The weights come from a checkpoint, or from a bundle: what a bundle holds is eno
 import argparse
 import json
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from export.bundle.card import add_measurements, read_text
 from export.bundle.emotion import EmotionSource, EmotionText
@@ -30,7 +32,7 @@ from export.cli.evaluate import evaluate
 from export.corpora.audio import parity_recordings
 from export.corpora.tables import Corpus, read_corpora
 from export.emonet.bundle import read_source as emonet_source
-from export.evaluation.bundle import answer_corpus, truth
+from export.evaluation.bundle import CorpusAnswers, answer_corpus, truth
 from export.evaluation.calibration import KINDS, UNCALIBRATED, Calibration, Kind
 from export.evaluation.calibration_fit import HeldOut, calibrate, expected_classes
 from export.evaluation.conformal import Judged, fit_doubt
@@ -49,16 +51,17 @@ def configure_emonet(parser: argparse.ArgumentParser) -> None:
 
 def configure_ge2e(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    _configure(parser, voice_source, "checkpoint, or the folder of a bundle")
+    _configure(parser, voice_source, "checkpoint, or the folder of a bundle", ("familiarity",))
 
 
-def _configure(parser: argparse.ArgumentParser, read: ReadSource, weights: str) -> None:
+def _configure(parser: argparse.ArgumentParser, read: ReadSource, weights: str, further: Sequence[Kind] = ()) -> None:
     add_trained_bundle_arguments(parser, weights)
     parser.add_argument(
         "--calibration",
-        choices=[*KINDS, KEPT],
-        help="fitted on devel: a temperature, or also a bias for each class; or kept as it is with the weights; "
-        "default: fit the kind that is with the weights",
+        choices=[*KINDS, *further, KEPT],
+        help="fitted on devel: a temperature, or also a bias for each class"
+        + (", or a temperature that grows where speech is unlike that of the training" if further else "")
+        + "; or kept as it is with the weights; default: fit the kind that is with the weights",
     )
     parser.add_argument(
         "--rivals",
@@ -90,11 +93,10 @@ def run(arguments: argparse.Namespace) -> int:
     kind, calibration, prior = arguments.calibration, source.calibration, source.class_prior
     if kind != KEPT:
         wanted = about.calibration_corpora or seen
-        devel = [_not_heard(corpus, seen) for corpus in corpora if corpus.name in wanted]
         kind = kind or (calibration.kind if calibration else "temperature")
-        if calibration and calibration.kind != kind:
+        if calibration and "biases" in {calibration.kind, kind} and calibration.kind != kind:
             prior = None  # it is of the other kind
-        calibration, expected = fit(source, about, kind, devel, recordings)
+        calibration, expected = fit(source, about, kind, Heard(corpora, seen, wanted), recordings)
         prior = expected if kind == "biases" else prior
     elif calibration is None:
         raise ExpectedFailure(f"{arguments.weights}: no calibration is with these weights")
@@ -122,9 +124,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _not_heard(corpus: Corpus, seen: Collection[str]) -> Corpus:
-    """The partitions that are there to choose by: devel, and train as well where the corpus was not trained on."""
-    return corpus.partition(*(("devel",) if corpus.name in seen else ("train", "devel")))
+@dataclass(frozen=True)
+class Heard:
+    """Corpora, those of them that were trained on, and those that a calibration is fitted on, by name."""
+
+    corpora: Sequence[Corpus]
+    seen: Collection[str]
+    wanted: Collection[str]
+
+    @property
+    def training(self) -> list[Corpus]:
+        """The partitions train of the corpora that are both seen and wanted."""
+        return [corpus.partition("train") for corpus in self._wanted if corpus.name in self.seen]
+
+    @property
+    def held_out(self) -> list[Corpus]:
+        """The partitions to choose by: devel, and train as well of a corpus that was not trained on."""
+        parts = {True: ("devel",), False: ("train", "devel")}
+        return [corpus.partition(*parts[corpus.name in self.seen]) for corpus in self._wanted]
+
+    @property
+    def _wanted(self) -> list[Corpus]:
+        return [corpus for corpus in self.corpora if corpus.name in self.wanted]
 
 
 def source_of(weights: Path, read: ReadSource) -> EmotionSource:
@@ -140,28 +161,48 @@ def source_of(weights: Path, read: ReadSource) -> EmotionSource:
 
 
 def fit(
-    source: EmotionSource, about: EmotionText, kind: Kind, corpora: list[Corpus], recordings: list[np.ndarray]
+    source: EmotionSource, about: EmotionText, kind: Kind, heard: Heard, recordings: list[np.ndarray]
 ) -> tuple[Calibration, dict[str, float]]:
     """Fit on devel what the bundle's own graph answers, over windows as the service runs it; with devel's classes."""
-    if not all(corpus.utterances for corpus in corpora):
+    held_out, training = heard.held_out, heard.training if kind == "familiarity" else []
+    if not all(corpus.utterances for corpus in held_out):
         raise ExpectedFailure("a corpus to calibrate on has no partition 'devel'")
-    parts = []
+    if kind == "familiarity" and not (training and all(corpus.utterances for corpus in training)):
+        raise ExpectedFailure("what is familiar is learnt from partition 'train' of the corpora that were trained on")
     with tempfile.TemporaryDirectory() as scratch:
         folder = source.write(about, UNCALIBRATED, Path(scratch), recordings)
-        for corpus in corpora:
-            with progress_bar(f"devel of {corpus.name}", len(corpus.utterances)) as bar:
-                answers = answer_corpus(folder, corpus, available_threads(), advance_by(bar))
+
+        def statistics(corpus: Corpus) -> NDArray[np.float32]:
+            values = answers_of(folder, corpus, "train").statistics
+            assert values is not None
+            return values
+
+        unfamiliarity = None
+        if training:
+            assert source.learn_familiar is not None
+            unfamiliarity = source.learn_familiar([statistics(corpus) for corpus in training])
+        parts = []
+        for corpus in held_out:
+            answers = answers_of(folder, corpus, "devel")
             logits = np.log(np.maximum(answers.probabilities, 1e-12))
             own = np.array([label in corpus.labels for label in answers.labels])
-            parts.append(HeldOut(corpus.name, logits, truth(corpus, answers.labels), own))
+            part = HeldOut(corpus.name, logits, truth(corpus, answers.labels), own, is_known=corpus.name in heard.seen)
+            if unfamiliarity and answers.statistics is not None:
+                part = replace(part, unfamiliarity=unfamiliarity(answers.statistics))
+            parts.append(part)
     return calibrate(parts, kind), expected_classes(parts, answers.labels)
+
+
+def answers_of(folder: Path, corpus: Corpus, what: str) -> CorpusAnswers:
+    """Answers of a bundle for a corpus, beside a bar that names ``what`` of it is heard."""
+    with progress_bar(f"{what} of {corpus.name}", len(corpus.utterances)) as bar:
+        return answer_corpus(folder, corpus, available_threads(), advance_by(bar))
 
 
 def judged(folder: Path, corpus: Corpus) -> Judged:
     """Answers of a bundle for the partitions train and devel of a corpus, as far as it has their classes."""
     part = corpus.partition("train", "devel")
-    with progress_bar(f"plausible labels of {corpus.name}", len(part.utterances)) as bar:
-        answers = answer_corpus(folder, part, available_threads(), advance_by(bar))
+    answers = answers_of(folder, part, "plausible labels")
     target = truth(part, answers.labels)
     return Judged(corpus.name, answers.probabilities[target >= 0], target[target >= 0])
 

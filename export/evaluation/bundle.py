@@ -19,8 +19,10 @@ from service.pipeline.speech.windows import plan_windows
 from service.problems import MediaTooShort
 from service.settings import Limits
 
-OUTPUTS = ("probabilities", *DIMENSIONS)
-"""Outputs of a model; dimensions are optional."""
+STATISTICS = "statistics"
+
+OUTPUTS = ("probabilities", *DIMENSIONS, STATISTICS)
+"""Outputs of a model; all but the first are optional."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class CorpusAnswers:
     Attributes:
         probabilities: float32 [utterances, classes], mean over windows.
         arousal, valence, dominance: float32 [utterances], mean over windows; None where the model has no such output.
+        statistics: float32 [utterances, numbers], mean over windows of what profiles are made of; None likewise.
     """
 
     labels: tuple[str, ...]
@@ -37,6 +40,7 @@ class CorpusAnswers:
     arousal: NDArray[np.float32] | None
     valence: NDArray[np.float32] | None
     dominance: NDArray[np.float32] | None = None
+    statistics: NDArray[np.float32] | None = None
 
 
 def answer_corpus(
@@ -66,8 +70,8 @@ def answer_corpus(
         if progress:
             progress()
     columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    dimensions = {name: columns.get(name) for name in DIMENSIONS}
-    return CorpusAnswers(tuple(card.labels), columns["probabilities"], **dimensions)
+    optional = {name: columns.get(name) for name in (*DIMENSIONS, STATISTICS)}
+    return CorpusAnswers(tuple(card.labels), columns["probabilities"], **optional)
 
 
 Judge = Callable[[Utterance], dict[str, NDArray[np.float32]]]

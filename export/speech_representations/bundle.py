@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from export.bundle.emotion import Drawn, EmotionSource, EmotionText, check_weights, former, write_emotion_bundle
 from export.corpora.audio import stack
@@ -18,6 +20,7 @@ from export.evaluation.verification import Clip, Compute
 from export.graph.front_end import FrontEnd
 from export.graph.high_pass import BELOW_SPEECH, high_passed
 from export.speech_representations.encoder import PRESET
+from export.speech_representations.familiarity import fit_familiarity
 from export.speech_representations.graph import read_voice, voice_model
 from export.speech_representations.network import HALF_WEIGHT_CLIPS, POOLED, VoiceConfig, VoiceNetwork
 from export.training.checkpoint import averaged_weights, load_checkpoint
@@ -40,11 +43,38 @@ def read_source(weights: Path) -> EmotionSource:
             names; the message is one line.
     """
     if not weights.is_dir():
-        write = partial(write_voice_bundle, load_trained(weights))
-        prior = load_class_prior(weights)
-        return EmotionSource(write, load_calibration(weights), doubt=load_doubt(weights), class_prior=prior)
-    check_weights(read_card(weights), weights, "model")
-    return EmotionSource(partial(write_voice_bundle, load_network(weights)), *former(weights))
+        network, prior = load_trained(weights), load_class_prior(weights)
+        source = EmotionSource(
+            partial(write_voice_bundle, network),
+            load_calibration(weights),
+            doubt=load_doubt(weights),
+            class_prior=prior,
+        )
+    else:
+        check_weights(read_card(weights), weights, "model")
+        network = load_network(weights)
+        source = EmotionSource(partial(write_voice_bundle, network), *former(weights))
+    return replace(source, learn_familiar=partial(learn_familiar, network))
+
+
+def learn_familiar(
+    network: VoiceNetwork, training: Sequence[NDArray[np.float32]]
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Let the network know the speech of its training; what tells the unfamiliarity of other recordings.
+
+    Args:
+        training: the graph's statistics of each corpus's recordings, float32 [recordings, 1536].
+    """
+
+    def seen(statistics: NDArray[np.float32]) -> Tensor:
+        return network.seen(torch.from_numpy(statistics))
+
+    familiarity = network.familiarity = fit_familiarity([seen(part).numpy() for part in training])
+
+    def unfamiliarity(statistics: NDArray[np.float32]) -> NDArray[np.float32]:
+        return familiarity.unfamiliarity(seen(statistics)).numpy()
+
+    return unfamiliarity
 
 
 def load_trained(checkpoint: Path) -> VoiceNetwork:
@@ -113,7 +143,15 @@ def by_network(network: VoiceNetwork, calibration: Calibration) -> Compute:
         waveform, lengths = stack([high_passed(clip, PRESET.sample_rate_hz, BELOW_SPEECH) for clip in clips])
         with torch.inference_mode():
             power, frames = front_end(torch.from_numpy(waveform), torch.from_numpy(lengths))
-            logits = network(power.transpose(1, 2), frames)["emotion"]
-        return calibration.probabilities(logits.numpy())
+            return calibrated(network, calibration, power.transpose(1, 2), frames)
 
     return compute
+
+
+def calibrated(network: VoiceNetwork, calibration: Calibration, power: Tensor, frames: Tensor) -> NDArray[np.float32]:
+    """Probabilities, float32 [batch, classes], of the network's input; see :meth:`VoiceNetwork.forward`."""
+    pooled = network.encoder(power, frames)
+    logits = network.judge(pooled)["emotion"].numpy()
+    if network.familiarity is None:
+        return calibration.probabilities(logits)
+    return calibration.probabilities(logits, network.familiarity.unfamiliarity(network.seen(pooled)).numpy())

@@ -8,12 +8,13 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from export.evaluation.calibration import UNCALIBRATED, Calibration
+from export.evaluation.calibration import LARGEST_TEMPERATURE, UNCALIBRATED, Calibration
 from export.graph.builder import FLOAT, GraphBuilder
 from export.graph.front_end_graph import declare_speech_inputs, time_mask, write_front_end
 from export.graph.high_pass import BELOW_SPEECH, write_high_pass
 from export.graph.recurrent import read_lstm, write_lstm
 from export.speech_representations.encoder import PRESET
+from export.speech_representations.familiarity import Familiarity
 from export.speech_representations.network import (
     ACTIVE_LEVEL,
     ACTIVE_SHARE,
@@ -36,7 +37,7 @@ def voice_model(
 
     Args:
         metadata: strings kept inside the file, such as author and licence.
-        calibration: scales and shifts the emotion logits; it is folded into the last layer.
+        calibration: scales and shifts the emotion logits, by how familiar a recording is where the network can tell.
     """
     graph = GraphBuilder("ge2e")
     pooled = EncoderWriter(graph, network.encoder).pooled()
@@ -126,7 +127,8 @@ class _HeadWriter:
 
     def write(self, pooled: str, calibration: Calibration) -> None:
         """The outputs behind the pooled representation."""
-        self._head(self._personal(pooled), calibration)
+        seen = self._personal(pooled)
+        self._head(seen, self._sharpness(seen, calibration), calibration)
 
     def _personal(self, pooled: str) -> str:
         """The representation seen from a profile, or from the mean of the training, in units of its deviation."""
@@ -139,10 +141,30 @@ class _HeadWriter:
         seen = graph.add("Sub", graph.add("Sub", pooled, shift), centre)
         return graph.add("Div", seen, graph.constant(_array(self._network.spread), "spread"))
 
-    def _head(self, pooled: str, calibration: Calibration) -> None:
+    def _sharpness(self, seen: str, calibration: Calibration) -> str:
+        """One by the temperature: a number, or [batch, 1] where it depends on how familiar a recording is."""
+        graph, familiarity = self._graph, self._network.familiarity
+        if familiarity is None:
+            return graph.constant(1.0 / calibration.temperature)
+        numbers = graph.constant([1])
+        centred = graph.add("Sub", seen, graph.constant(_array(familiarity.mean), "familiarity.mean"))
+        directions = graph.constant(_array(familiarity.directions), "familiarity.directions")
+        inside = graph.add("Gemm", centred, directions, transB=1)
+        left = graph.add(
+            "Sub", graph.add("ReduceSumSquare", centred, numbers), graph.add("ReduceSumSquare", inside, numbers)
+        )
+        mean = graph.add("Max", graph.add("Mul", left, graph.constant(1.0 / POOLED)), graph.constant(0.0))
+        typical = graph.constant(_array(familiarity.typical), "familiarity.typical")
+        above = graph.add("Sub", graph.add("Div", graph.add("Sqrt", mean), typical), graph.constant(1.0))
+        growth = graph.constant(-calibration.growth)
+        fallen = graph.add("Exp", graph.add("Mul", graph.add("Max", above, graph.constant(0.0)), growth))
+        sharpness = graph.add("Mul", fallen, graph.constant(1.0 / calibration.temperature))
+        return graph.add("Max", sharpness, graph.constant(1.0 / LARGEST_TEMPERATURE))
+
+    def _head(self, seen: str, sharpness: str, calibration: Calibration) -> None:
         graph, network = self._graph, self._network
-        hidden = graph.add("Relu", self._dense(pooled, "hidden"))
-        scaled = graph.add("Mul", self._dense(hidden, "emotion"), graph.constant(1.0 / calibration.temperature))
+        hidden = graph.add("Relu", self._dense(seen, "hidden"))
+        scaled = graph.add("Mul", self._dense(hidden, "emotion"), sharpness)
         logits = graph.add("Add", scaled, graph.constant(calibration.offsets.astype(np.float32)))
         classes = len(network.config.labels)
         graph.output("probabilities", graph.add("Softmax", logits, axis=1), FLOAT, ["batch", classes])
@@ -177,6 +199,9 @@ def read_voice(model: onnx.ModelProto, config: VoiceConfig) -> VoiceNetwork:
     network.load_state_dict(
         {key: torch.from_numpy(np.array(value)) for key, value in state.items()},
     )
+    if "familiarity.mean" in values:
+        parts = (values[f"familiarity.{name}"] for name in ("mean", "directions", "typical"))
+        network.familiarity = Familiarity(*(torch.from_numpy(np.array(part)) for part in parts))
     return network.eval()
 
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 from export.corpora.labels import AROUSAL_LEVELS, VALENCE_LEVELS
 from export.graph.high_pass import BELOW_SPEECH
 from export.speech_representations.encoder import LAYERS, PRESET, REFERENCE_SHARES, UNITS, encoder_layers
+from export.speech_representations.familiarity import Familiarity
 
 ACTIVE_SHARE = 1e-3
 """Frames of at least this share of the loudest frame's energy are active: 30 dB below it."""
@@ -158,6 +159,7 @@ class VoiceNetwork(nn.Module):
     def __init__(self, config: VoiceConfig, encoder: VoiceEncoder | None = None) -> None:
         super().__init__()
         self.config = config
+        self.familiarity: Familiarity | None = None
         self.encoder = encoder or VoiceEncoder(config.equalisation)
         self.register_buffer("centre", torch.zeros(POOLED))
         self.register_buffer("spread", torch.ones(POOLED))
@@ -173,9 +175,12 @@ class VoiceNetwork(nn.Module):
 
     def judge(self, pooled: Tensor, profile: Profile | None = None) -> dict[str, Tensor]:
         """The same from the pooled representation, seen from a profile where there is one."""
+        x = self.dropout(functional.relu(self.hidden(self.dropout(self.seen(pooled, profile)))))
+        return {"emotion": self.emotion(x), "arousal": self.arousal(x), "valence": self.valence(x)}
+
+    def seen(self, pooled: Tensor, profile: Profile | None = None) -> Tensor:
+        """The representation from the profile's mean, or the training's, in the training's deviations."""
         if profile is not None:
             mean, weight = profile
             pooled = pooled - weight[:, None] * (mean - self.centre)
-        pooled = self.dropout((pooled - self.centre) / self.spread)
-        x = self.dropout(functional.relu(self.hidden(pooled)))
-        return {"emotion": self.emotion(x), "arousal": self.arousal(x), "valence": self.valence(x)}
+        return (pooled - self.centre) / self.spread

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from export.bundle.emotion import verify_emotion_bundle
 from export.evaluation.calibration import Calibration
 from export.evaluation.verification import Clip, Verification
-from export.speech_representations.bundle import by_network, load_network
+from export.speech_representations.bundle import by_network, calibrated, load_network
 from export.speech_representations.encoder import PRESET
 from export.speech_representations.encoder_bundle import librosa_power
 from export.speech_representations.network import VoiceNetwork
@@ -39,5 +39,4 @@ def verify_voice_bundle(folder: Path, recordings: Sequence[Clip]) -> Verificatio
 def _reference(network: VoiceNetwork, calibration: Calibration, clip: Clip) -> NDArray[np.float32]:
     power = librosa_power(clip)
     with torch.inference_mode():
-        logits = network(torch.from_numpy(power)[None], torch.tensor([len(power)]))["emotion"]
-    return calibration.probabilities(logits.numpy())
+        return calibrated(network, calibration, torch.from_numpy(power)[None], torch.tensor([len(power)]))

@@ -67,6 +67,35 @@ def test_switched_off_there_is_a_temperature_alone():
     assert found.temperature != pytest.approx(fit_temperature(logits, truth), rel=1e-3)
 
 
+def strange(count: int, about: float, temperature: float, growth: float, seed: int, corpus: str, is_known: bool):
+    """A corpus whose speech is about that unfamiliar, and whose truths are as likely as a growing temperature says."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 2.0, (count, 4))
+    unfamiliarity = random.normal(about, 0.1, count)
+    chances = Calibration(temperature, growth=growth).probabilities(logits, unfamiliarity).astype(np.float64)
+    truth = (chances.cumsum(axis=1) < random.random((count, 1)) * chances.sum(axis=1, keepdims=True)).sum(axis=1)
+    return HeldOut(corpus, logits, truth, np.ones(4, bool), unfamiliarity, is_known)
+
+
+def test_a_known_growth_of_the_temperature_is_found():
+    parts = [
+        strange(8_000, about, 0.9, 1.2, seed, str(about), about < 1.2) for seed, about in enumerate((1.1, 1.5, 2.0))
+    ]
+    found = calibrate(parts, "familiarity")
+    assert (found.kind, found.fitted_on) == ("familiarity", ("1.1", "1.5", "2.0"))
+    assert found.temperature == pytest.approx(0.9, rel=0.05)
+    assert found.growth == pytest.approx(1.2, rel=0.05)
+    assert found.temperatures(np.array([0.2, 1.0, 9.0])) == pytest.approx([found.temperature, found.temperature, 5.0])
+
+
+def test_known_corpora_together_count_as_much_as_the_others():
+    """Ten more corpora that were never heard move nothing, where they say the same as one."""
+    known, never = strange(500, 1.1, 0.7, 0.0, 1, "known", True), strange(500, 1.6, 2.0, 0.0, 2, "never", False)
+    few, many = calibrate([known, never], "familiarity"), calibrate([known, *[never] * 10], "familiarity")
+    assert many.temperature == pytest.approx(few.temperature, rel=1e-3)
+    assert many.growth == pytest.approx(few.growth, abs=1e-2)
+
+
 @pytest.mark.parametrize("kind", ["temperature", "biases"])
 def test_utterances_of_unknown_classes_are_left_out(kind):
     logits, truth = drawn(300, 1.3, BIASES)
@@ -96,7 +125,9 @@ def test_biases_stay_finite_where_nothing_is_wrong():
     assert found.temperature >= 0.2
 
 
-@pytest.mark.parametrize("calibration", [Calibration(1.7), Calibration(0.8, BIASES, ("a", "b"))])
+@pytest.mark.parametrize(
+    "calibration", [Calibration(1.7), Calibration(0.8, BIASES, ("a", "b")), Calibration(0.9, growth=1.4)]
+)
 def test_settings_of_a_card_hold_a_calibration(calibration):
     assert Calibration.from_settings({**calibration.to_settings(), "network": "{}"}) == calibration
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from export.__main__ import main
+from export.evaluation.calibration import Calibration
 from export.speech_representations import encoder
 from export.speech_representations.encoder import WHEEL_MEMBER, EncoderFileError, encoder_layers, read_encoder
 from service.card import read_card
@@ -80,6 +81,23 @@ def test_a_bundle_is_exported_again_as_it_was(trained):
     assert main(list(map(str, words))) == 0
     assert (trained / "again/small/1/ge2e.onnx").read_bytes() == (former / "ge2e.onnx").read_bytes()
     assert read_card(trained / "again/small/1").class_prior == read_card(former).class_prior
+
+
+def test_a_bundle_learns_what_is_familiar(trained, capsys):
+    """Exported again from itself, without its training: corpus two counts as never heard."""
+    card = json.loads((trained / "card.json").read_text())
+    (trained / "one.json").write_text(json.dumps(card | {"version": "2", "calibration_corpora": ["one", "two"]}))
+    (trained / "none.json").write_text(json.dumps(card | {"seen_corpora": []}))
+    former, words = trained / "models/small/1", ["export", "ge2e", "--calibration", "familiarity"]
+    words += ["--out", trained / "models", "--corpus", trained / "one", trained / "two", "--weights"]
+    assert main(list(map(str, [*words, former, "--card", trained / "one.json"]))) == 0
+    found = Calibration.from_settings(dict(read_card(trained / "models/small/2").settings))
+    assert found.kind == "familiarity"
+    assert main(["verify", str(trained / "models/small/2")]) == 0
+    assert read_card(trained / "models/small/2").class_prior == read_card(former).class_prior
+    capsys.readouterr()
+    assert main(list(map(str, [*words, former, "--card", trained / "none.json"]))) == 1
+    assert "partition 'train' of the corpora that were trained on" in capsys.readouterr().err
 
 
 def test_weights_of_another_network_are_refused(trained, capsys):
