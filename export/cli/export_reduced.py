@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="MODEL",
-        help="folder of a speech bundle, such as models/ge2e-open/2",
+        help="folder of a speech bundle, such as models/ge2e-open/3",
     )
     parser.add_argument(
         "--precision",

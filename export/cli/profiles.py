@@ -27,7 +27,7 @@ EQUAL_ERROR_CLIPS = 5
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", type=Path, help="folder of a bundle that takes profiles, such as models/ge2e-open/2")
+    parser.add_argument("model", type=Path, help="folder of a bundle that takes profiles, such as models/ge2e-open/3")
     add_corpus_argument(parser)
     parser.add_argument("--partitions", nargs="+", default=["test"], choices=["train", "devel", "test"])
     parser.add_argument("--json", action="store_true", help="one JSON line a row instead of a table")

@@ -14,7 +14,7 @@ QUEUE_DELAY_US = 500
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "models", nargs="+", type=Path, metavar="MODEL", help="bundle folders, such as models/ge2e-open/2"
+        "models", nargs="+", type=Path, metavar="MODEL", help="bundle folders, such as models/ge2e-open/3"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="model repository; made if not there")
     parser.add_argument(

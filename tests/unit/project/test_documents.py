@@ -93,7 +93,7 @@ def test_python_in_documents_is_part_of_an_example_that_is_run(block):
     assert block.path in run_whole or any(block.text in example for example in examples)
 
 
-@pytest.mark.parametrize("model", ["ge2e-open/2", "ge2e-research/2", "emonet-open/2", "emonet-research/2"])
+@pytest.mark.parametrize("model", ["ge2e-open/3", "ge2e-research/2", "emonet-open/2", "emonet-research/2"])
 def test_figures_of_the_documents_are_those_of_the_cards(model):
     for entry in read_card(ROOT / "models" / model).measurements:
         if entry.metric == "unweighted_average_recall":
