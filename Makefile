@@ -31,7 +31,9 @@ serve: .venv/online var/models/.prepared
 # Tests wait for processes and sockets a third of their time: three at once keep two processors busy.
 WORKERS ?= 3
 
-test: .venv/test var/models/.prepared lint test-code
+test: .venv/test var/models/.prepared
+	$(MAKE) --jobs 2 lint var/numba/made
+	$(MAKE) test-code
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -39,10 +41,15 @@ lint: .venv/test
 	$(BIN)/mypy
 	$(BIN)/mypy --strict client/emoserve_client client/unasync.py
 
-test-code: .venv/test var/models/.prepared
+test-code: .venv/test var/models/.prepared var/numba/made
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 
-unit: .venv/test var/models/.prepared
+# librosa compiles functions when it is imported, in 40 s; each worker of the tests begins with a copy of these.
+var/numba/made: .venv/test
+	NUMBA_CACHE_DIR=$@ $(BIN)/python -c "from librosa.core import audio, pitch; from librosa.util import utils"
+	touch $@
+
+unit: .venv/test var/models/.prepared var/numba/made
 	$(BIN)/python -m pytest tests/unit -m "not long and not slow" --numprocesses $(WORKERS) --dist loadscope
 
 # Decoder processes are not measured: their sandbox lets them write no file.

@@ -6,6 +6,7 @@ import os
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
 import functools
+import shutil
 import ssl
 import sys
 from collections.abc import Iterator
@@ -33,7 +34,10 @@ sys.dont_write_bytecode, sys.pycache_prefix = False, str(ROOT / "var/pycache")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 # Two processes that compile one function at once spoil each other's files, and the next to read them crashes.
-os.environ["NUMBA_CACHE_DIR"] = str(ROOT / "var/numba" / os.environ.get("PYTEST_XDIST_WORKER", "alone"))
+made, own = (ROOT / "var/numba" / name for name in ("made", os.environ.get("PYTEST_XDIST_WORKER", "alone")))
+if made.is_dir() and not own.is_dir():
+    shutil.copytree(made, own)
+os.environ["NUMBA_CACHE_DIR"] = str(own)
 
 SLOW = (
     "unit/emoserve/test_document.py",

@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from export.__main__ import main
 from export.corpora.audio import stack
 from export.emonet.graph import emonet_model, fold_convolution
 from export.emonet.network import AdaptedConvolution, EmoNet, EmoNetConfig
@@ -12,6 +15,7 @@ from export.evaluation.voice import synthetic_voice
 from export.graph.front_end import PRESETS, FrontEnd
 from export.graph.high_pass import high_passed
 from service.pipeline.device.session import Session
+from tests.shared_material import ROOT, corpus_folder
 from tests.support.narrow_emonet import narrow_vgg16
 
 LABELS = ("anger", "happiness", "neutral", "sadness")
@@ -210,3 +214,10 @@ def test_company_does_not_matter_in_the_network(options):
 def test_configuration_survives_text():
     config = EmoNetConfig(LABELS, domains=("a", "b"), stem_kernel=5, heads=(LABELS[:2], LABELS))
     assert EmoNetConfig.from_text(config.to_text()) == config
+
+
+def test_committed_bundles_verify_on_human_speech(capsys):
+    audio = sorted(corpus_folder("ravdess").glob("audio/*.opus"))[:3]
+    bundles = [str(ROOT / "models" / name / "2") for name in ("emonet-open", "emonet-research")]
+    assert main(["verify", *bundles, "--json", "--audio", *map(str, audio)]) == 0
+    assert [json.loads(line)["passed"] for line in capsys.readouterr().out.splitlines()] == [True, True]
