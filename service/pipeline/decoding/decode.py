@@ -262,6 +262,7 @@ class Decoder:
             max_sample_magnitude=limits.max_sample_magnitude,
             max_streams=limits.max_streams,
             claims_length=container.claims_length,
+            first_byte=container.first_byte,
             wav=None if container.wav is None else asdict(container.wav),
         )
 

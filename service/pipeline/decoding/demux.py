@@ -9,7 +9,7 @@ import math
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 from service.pipeline.media.bare_frames import TAIL_BYTES, ends_within_frame, ends_within_page
 from service.pipeline.media.sampling import AudioJob, check_format, to_float
@@ -43,6 +43,34 @@ _ENDS_EARLY: Final[dict[str, Callable[[bytes], bool]]] = {
 Container = Any
 Stream = Any
 Packet = Any
+
+
+def behind(whole: BinaryIO, first_byte: int) -> BinaryIO:
+    """The rest of a file from ``first_byte`` on.
+
+    FFmpeg finds the frame that tells an encoder's delay only where a file begins with it or with one tag.
+    """
+    return cast(BinaryIO, _Behind(whole, first_byte)) if first_byte else whole
+
+
+class _Behind(io.BufferedIOBase):
+    def __init__(self, whole: BinaryIO, first_byte: int) -> None:
+        self._whole, self._first_byte = whole, first_byte
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._whole.tell() - self._first_byte
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._whole.seek(offset + (self._first_byte if whence == io.SEEK_SET else 0), whence) - self._first_byte
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._whole.read(-1 if size is None else size)
 
 
 class Frames:

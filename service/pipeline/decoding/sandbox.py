@@ -24,6 +24,7 @@ from service.flags import Flag
 from service.pipeline.decoding.demux import (
     INDEXED,
     Frames,
+    behind,
     claimed_s,
     claimed_samples,
     ends_early,
@@ -106,6 +107,7 @@ def decode_audio(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, objec
 
 def decode_any(upload: BinaryIO, job: AudioJob, emit: Emit) -> dict[str, object]:
     """Decode any container with FFmpeg. Arguments, result and errors as of :func:`decode_audio`."""
+    upload = behind(upload, job.first_byte)
     with _open(upload, job.demuxer, job.audio_codecs) as container:
         tracks = _tracks(container, job.audio_codecs, job.max_streams, job.demuxer)
         claims_too_long = claimed_s(container) > job.max_duration_s

@@ -26,6 +26,7 @@ class Container:
         wav: where the samples of a WAV file lie.
         tracks: tracks that the index of an MP4 file lists, else 0.
         claims_length: whether its header says how long it is.
+        first_byte: offset at which the demuxer begins; tags and zeros before it are nothing to decode.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Container:
     wav: WavLayout | None = None
     tracks: int = 0
     claims_length: bool = False
+    first_byte: int = 0
 
 
 def sniff(data: bytes | memoryview) -> Container:
@@ -69,7 +71,7 @@ def _frames_alone(view: memoryview) -> Container:
         raise refused(_kind_of_text(bytes(view[:256])))
     name, start = found
     claims_length = name == "mp3" and tells_length(view, start)
-    return Container(name, DEMUXERS[name], AUDIO_CODECS[name], claims_length=claims_length)
+    return Container(name, DEMUXERS[name], AUDIO_CODECS[name], claims_length=claims_length, first_byte=start)
 
 
 def refused(found: str) -> ContainerUnsupported:

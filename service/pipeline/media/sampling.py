@@ -35,6 +35,7 @@ class AudioJob:
         channel: which channels come out, None for every one.
         track: number among the sound tracks; None lets the decoder choose.
         claims_length: whether the header says how long the recording is.
+        first_byte: offset at which the demuxer begins.
         wav: fields of a WavLayout, if there is one.
         most_samples: of all channels that may be gone through; None for any number.
     """
@@ -55,6 +56,7 @@ class AudioJob:
     channel: PickedChannels | None = None
     track: int | None = None
     claims_length: bool = False
+    first_byte: int = 0
     wav: dict[str, Any] | None = None
     most_samples: int | None = None
 

@@ -82,6 +82,19 @@ def test_bare_frames_behind_tags_padding_and_a_cut_frame(decoder, seed):
 
 
 @pytest.mark.parametrize(
+    "before", [files.id3(700), files.id3(700) + bytes(417), files.id3(5) + files.id3(3000), bytes(90)]
+)
+def test_tags_and_zeros_before_an_mp3_change_no_sample(decoder, before):
+    """The first frame tells how much silence the encoder put before the sound; it is found behind them as well."""
+    bare = files.mp3(sound_of(1.5), RATE_HZ)
+    bare = bare[bare.index(b"\xff") :]
+    plain, tagged = (decoder.audio(data, target_rate_hz=RATE_HZ) for data in (bare, before + bare))
+    np.testing.assert_array_equal(tagged.samples, plain.samples)
+    assert (tagged.media.duration_s, tagged.flags) == (plain.media.duration_s, plain.flags)
+    assert plain.media.duration_s == pytest.approx(1.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(
     ("data", "found"),
     [
         (b"PK\x03\x04" + bytes(60), "ZIP"),
