@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast, get_args
 
 import numpy as np
 import orjson
 from pydantic import BaseModel, PrivateAttr
 
-from service.local.answers import csv_table, json_document
+from service.local.answers import Answer, csv_table, json_document, picture
 from service.pipeline import results
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.results import FloatArray
 from service.pipeline.video import video_results
-from service.problems import EmoserveError
+from service.pipeline.video.video_results import INCLUDES
+from service.problems import EmoserveError, Unprocessable
 from service.render.channels import has_channel_list
 from service.render.embedding import audio_embedding_json, mean_rows
+from service.render.plot_style import LEAST_WIDTH_MM, MOST_WIDTH_MM, PRINT_WIDTH_MM, PlotForm, PlotKind
 from service.render.video_json import video_affect_json
 from service.schemas.audio import AudioEmotionAnswer
 from service.schemas.embedding import AudioEmbeddingAnswer
@@ -50,7 +52,42 @@ class _Record(BaseModel, Generic[Result]):
         return self._result
 
 
-class AudioEmotion(_Record[results.AudioEmotion], AudioEmotionAnswer):
+class _Drawn(_Record[Result]):
+    """An answer that can be drawn."""
+
+    def plot(
+        self,
+        kind: PlotKind = "svg",
+        *,
+        width_mm: float = PRINT_WIDTH_MM,
+        title: str | None = None,
+        dark: bool = False,
+    ) -> bytes:
+        """A picture of the answer as the service draws it, with the parts that were asked for.
+
+        Args:
+            kind: 'png', 1320 pixels wide, 'svg' or 'pdf'.
+            width_mm: width of SVG and PDF in print, 165…841.
+            title: first line; a general one if None.
+            dark: light ink on dark paper.
+
+        Raises:
+            Unprocessable: another kind or width.
+        """
+        if kind not in get_args(PlotKind):
+            raise Unprocessable(f"kind must be one of {', '.join(get_args(PlotKind))}.", pointer="/kind")
+        if not LEAST_WIDTH_MM <= width_mm <= MOST_WIDTH_MM:
+            raise Unprocessable(
+                f"width_mm must be between {LEAST_WIDTH_MM:g} and {MOST_WIDTH_MM:g}.", pointer="/width_mm"
+            )
+        has = self.model_fields_set
+        shown = AudioOptions(segments="segments" in has, voice_activity="voice_activity" in has)
+        answer = cast("Answer", self._known())
+        form, parts = PlotForm(kind, width_mm), has & set(INCLUDES)
+        return picture(answer, form, title=title, dark=dark, audio=shown, include=frozenset(parts))
+
+
+class AudioEmotion(_Drawn[results.AudioEmotion], AudioEmotionAnswer):
     """Emotion in a recording."""
 
     @classmethod
@@ -69,7 +106,7 @@ class AudioEmotion(_Record[results.AudioEmotion], AudioEmotionAnswer):
         return _frame(self._known(), segments="segments" in self.model_fields_set)
 
 
-class VideoAffect(_Record[video_results.VideoAffect], VideoAffectAnswer):
+class VideoAffect(_Drawn[video_results.VideoAffect], VideoAffectAnswer):
     """Arousal and valence of a face over time."""
 
     @classmethod

@@ -9,9 +9,10 @@ Channel = Literal["mix", "left", "right", "each"]
 Include = Literal["action_units", "attribution", "audio", "boxes", "expression", "frame_units"]
 
 
-class FhirOptions(TypedDict, total=False):
-    """Parameters of answers in 'application/fhir+json'.
+class AnswerOptions(TypedDict, total=False):
+    """Parameters of answers in 'application/fhir+json', and of plots.
 
+    ``plot_width_mm`` is the width of 'image/svg+xml' and 'application/pdf' in print. The others are of FHIR:
     ``bundle`` is 'collection', or 'transaction' for a FHIR server; ``subject`` is 'Patient/ID', ``encounter``
     'Encounter/ID', ``effective`` when the recording began, ``identifier`` your own name of it, 'SYSTEM|VALUE', from
     which those of the observations derive; ``summary_only`` leaves out series.
@@ -23,6 +24,7 @@ class FhirOptions(TypedDict, total=False):
     effective: str
     identifier: str
     summary_only: bool
+    plot_width_mm: float
 
 
 class SoundOptions(TypedDict, total=False):
@@ -62,8 +64,8 @@ class EmotionOptions(SoundOptions, total=False):
     speakers: str | int
 
 
-class EmotionAnswerOptions(EmotionOptions, FhirOptions, total=False):
-    """Parameters of ``POST /v1/audio/emotion`` and of answers in FHIR."""
+class EmotionAnswerOptions(EmotionOptions, AnswerOptions, total=False):
+    """Parameters of ``POST /v1/audio/emotion`` and of the answer's form."""
 
 
 class VideoOptions(TypedDict, total=False):
@@ -88,8 +90,8 @@ class VideoOptions(TypedDict, total=False):
     expression_version: str
 
 
-class VideoAnswerOptions(VideoOptions, FhirOptions, total=False):
-    """Parameters of ``POST /v1/video/affect`` and of answers in FHIR."""
+class VideoAnswerOptions(VideoOptions, AnswerOptions, total=False):
+    """Parameters of ``POST /v1/video/affect`` and of the answer's form."""
 
 
 class TableOptions(TypedDict, total=False):
@@ -102,8 +104,8 @@ class TableOptions(TypedDict, total=False):
     fps: float
 
 
-class TableAnswerOptions(TableOptions, FhirOptions, total=False):
-    """Parameters of ``POST /v1/action-units/affect`` and of answers in FHIR."""
+class TableAnswerOptions(TableOptions, AnswerOptions, total=False):
+    """Parameters of ``POST /v1/action-units/affect`` and of the answer's form."""
 
 
 class AudioStreamOptions(TypedDict, total=False):

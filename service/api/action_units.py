@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from service.api.answer_query import AnswerQuery
 from service.api.answers import ANSWER_MEDIA_TYPES, refuse_what_cannot_be_carried
 from service.api.event_stream import Emit, answer_or_events
-from service.api.fhir import FhirQuery
 from service.api.openapi.video import TABLE_BODY, TABLE_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
 from service.api.upload_answer import answer_media_type, respond_with_affect
@@ -19,7 +19,7 @@ from service.services import services_of
 router = APIRouter(tags=["video"])
 
 
-class TableCallQuery(TableQuery, FhirQuery):
+class TableCallQuery(TableQuery, AnswerQuery):
     """Query parameters of the call."""
 
 
@@ -40,13 +40,11 @@ async def analyse_action_units_affect(request: Request, query: Annotated[TableCa
     """
     options = query.options()
     media_type = answer_media_type(request, ANSWER_MEDIA_TYPES)
-    fhir = query.fhir(media_type)
+    form = query.form(media_type)
     refuse_what_cannot_be_carried(options.include, media_type)
     affect = require_affect(services_of(request).loaded.affect)
 
     def answer(data: memoryview, work: Work, _emit: Emit | None) -> bytes:
-        return respond_with_affect(
-            request, affect.analyse_table(data, options, work), options.include, media_type, fhir
-        )
+        return respond_with_affect(request, affect.analyse_table(data, options, work), options.include, form)
 
     return await answer_or_events(request, answer, media_type, RAW_TABLES)

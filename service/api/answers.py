@@ -1,16 +1,23 @@
 """A result as the bytes of the chosen media type. Blocking: runs in a worker thread."""
 
+from dataclasses import dataclass, field
+from typing import Final
+
 import orjson
 
-from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PNG
+from service.http.negotiation import CSV, EVENTS, FHIR, JSON, PDF, PNG, SVG
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.options import EVERY_FACE, read_speakers
 from service.pipeline.results import AudioEmbedding, AudioEmotion, FloatArray
 from service.pipeline.video.video_results import VideoAffect
 from service.problems import NotAcceptable
 from service.render.fhir.request import FhirRequest
+from service.render.plot_style import PlotForm, PlotKind
 
-ANSWER_MEDIA_TYPES = (JSON, CSV, PNG, FHIR, EVENTS)
+PLOT_KINDS: Final[dict[str, PlotKind]] = {PNG: "png", SVG: "svg", PDF: "pdf"}
+"""Media types of plots."""
+
+ANSWER_MEDIA_TYPES = (JSON, CSV, *PLOT_KINDS, FHIR, EVENTS)
 """Media types of an answer about sound or a face."""
 
 EMBEDDING_MEDIA_TYPES = (JSON, CSV)
@@ -18,9 +25,11 @@ EMBEDDING_MEDIA_TYPES = (JSON, CSV)
 SOUND_PARTS = ("segments", "voice_activity", "speakers")
 """Parts of a sound's answer that not every media type has room for, by the names of their parameters."""
 
+_ON_PLOTS = frozenset({"segments", "voice_activity", "action_units", "attribution", "audio", "expression"})
+
 CARRIED = {
     CSV: frozenset({"segments", "speakers", "action_units", "audio", "boxes", "expression"}),
-    PNG: frozenset({"segments", "voice_activity", "action_units", "attribution", "audio", "expression"}),
+    **dict.fromkeys(PLOT_KINDS, _ON_PLOTS),
     FHIR: frozenset({"action_units", "audio", "expression"}),
 }
 """Parts of an answer that a media type has room for; types that are not named have room for all."""
@@ -47,34 +56,45 @@ def refuse_what_cannot_be_carried(parts: frozenset[str], media_type: str, face: 
         raise NotAcceptable(f"{kind} cannot carry {', '.join(left_out)}. Ask for {JSON}, or leave it out.")
 
 
-PLAIN_FHIR = FhirRequest()
+@dataclass(frozen=True)
+class AnswerForm:
+    """Form of an answer.
+
+    Args:
+        media_type: one of :data:`ANSWER_MEDIA_TYPES`, perhaps with a parameter.
+        fhir: how a bundle is made.
+        plot: how a plot is made.
+    """
+
+    media_type: str
+    fhir: FhirRequest = field(default_factory=FhirRequest)
+    plot: PlotForm = field(default_factory=PlotForm)
 
 
-def audio_answer(
-    result: AudioEmotion, media_type: str, request_id: str, options: AudioOptions, fhir: FhirRequest = PLAIN_FHIR
-) -> bytes:
+def audio_answer(result: AudioEmotion, form: AnswerForm, request_id: str, options: AudioOptions) -> bytes:
     """Render ``result``.
 
     Args:
         result: what the pipeline found.
-        media_type: one of :data:`ANSWER_MEDIA_TYPES`, perhaps with a parameter.
+        form: of the answer.
         request_id: for the JSON document.
         options: which parts the JSON document holds; CSV and plot always have the timeline, or segments in its place.
-        fhir: how a bundle is made.
     """
-    if media_type == CSV:
+    if form.media_type == CSV:
         from service.render.csv import audio_emotion_csv
 
         return audio_emotion_csv(result, segments=options.segments).encode()
-    if media_type == PNG:
-        from service.render.plot import audio_emotion_png
+    if form.media_type in PLOT_KINDS:
+        from service.render.plot import audio_emotion_page
+        from service.render.plot_file import plot_file
 
-        return audio_emotion_png(result, segments=options.segments, voice_activity=options.voice_activity)
-    if media_type.startswith(FHIR):
+        page = audio_emotion_page(result, segments=options.segments, voice_activity=options.voice_activity)
+        return plot_file([page], form.plot)
+    if form.media_type.startswith(FHIR):
         from service.render.fhir.bundle import fhir_bundle
         from service.render.fhir.findings import findings_of_audio
 
-        return fhir_bundle(findings_of_audio(result), request_id, fhir)
+        return fhir_bundle(findings_of_audio(result), request_id, form.fhir)
     from service.render.audio_json import audio_emotion_json
 
     document = audio_emotion_json(
@@ -85,11 +105,6 @@ def audio_answer(
         voice_activity=options.voice_activity,
     )
     return orjson.dumps(document)
-
-
-def fhir_version(media_type: str) -> str:
-    """The value of ``fhirVersion`` in a media type as :func:`~service.api.upload_answer.answer_media_type` gives it."""
-    return media_type.rpartition("=")[2]
 
 
 def embedding_answer(result: AudioEmbedding, media_type: str, request_id: str) -> bytes:
@@ -125,31 +140,29 @@ def json_bytes(document: object) -> bytes:
     return orjson.dumps(document)
 
 
-def affect_answer(
-    result: VideoAffect, media_type: str, request_id: str, include: frozenset[str], fhir: FhirRequest = PLAIN_FHIR
-) -> bytes:
+def affect_answer(result: VideoAffect, form: AnswerForm, request_id: str, include: frozenset[str]) -> bytes:
     """Render ``result``.
 
     Args:
         result: what the pipeline found.
-        media_type: one of :data:`ANSWER_MEDIA_TYPES`, perhaps with a parameter.
+        form: of the answer.
         request_id: for the JSON document.
         include: parts that were asked for; see :func:`refuse_what_cannot_be_carried`.
-        fhir: how a bundle is made.
     """
-    if media_type == CSV:
+    if form.media_type == CSV:
         from service.render.csv import video_affect_csv
 
         return video_affect_csv(result).encode()
-    if media_type == PNG:
-        from service.render.video_plot import affect_png
+    if form.media_type in PLOT_KINDS:
+        from service.render.plot_file import plot_file
+        from service.render.video_plot import affect_pages
 
-        return affect_png(result, include)
-    if media_type.startswith(FHIR):
+        return plot_file(affect_pages(result, include), form.plot)
+    if form.media_type.startswith(FHIR):
         from service.render.fhir.bundle import fhir_bundle
         from service.render.fhir.findings import findings_of_affect
 
-        return fhir_bundle(findings_of_affect(result), request_id, fhir)
+        return fhir_bundle(findings_of_affect(result), request_id, form.fhir)
     from service.render.video_json import video_affect_json
 
     return json_bytes(video_affect_json(result, request_id, include))

@@ -12,15 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 
 from service.access.caller import caller_of
+from service.api.answer_query import AnswerQuery
 from service.api.answers import (
     ANSWER_MEDIA_TYPES,
     SOUND_PARTS,
+    AnswerForm,
     affect_answer,
     audio_answer,
     refuse_what_cannot_be_carried,
     sound_parts,
 )
-from service.api.fhir import FhirQuery
 from service.api.job_answer import job_address, job_answer
 from service.api.job_events import event_id, job_events
 from service.api.job_upload import idempotency_key, receive_job
@@ -53,7 +54,6 @@ from service.pipeline.speech.speaker_answer import without_speakers
 from service.pipeline.video.video_results import INCLUDES, VideoAffect, with_parts
 from service.pipeline.video_setup import require_faces
 from service.problems import NotFound
-from service.render.fhir.request import FhirRequest
 from service.rollout import named, with_canary
 from service.schemas.jobs import JobAnswer, JobListAnswer
 from service.services import services_of
@@ -83,7 +83,7 @@ class SubmitVideoQuery(VideoQuery, _SubmitQuery):
     """Query parameters of ``POST /v1/jobs/video-affect``."""
 
 
-class JobResultQuery(FhirQuery):
+class JobResultQuery(AnswerQuery):
     """Query parameters of ``GET /v1/jobs/{id}/result``."""
 
     include: str | None = Field(
@@ -210,7 +210,7 @@ async def read_job_result(request: Request, job_id: str, query: Annotated[JobRes
     services = services_of(request)
     job = await asyncio.to_thread(_find, request, job_id)
     media_type = answer_media_type(request, [one for one in ANSWER_MEDIA_TYPES if one != EVENTS])
-    fhir = query.fhir(media_type, analysis=job.id)
+    form = query.form(media_type, analysis=job.id)
     parts = _parts(job.options, query.include)
     refuse_what_cannot_be_carried(parts, media_type, getattr(job.options, "face", ""))
 
@@ -218,7 +218,7 @@ async def read_job_result(request: Request, job_id: str, query: Annotated[JobRes
         result = services.jobs.result(job)
         exchange = exchange_of(request.scope)
         with exchange.stage("render"):
-            return _render(result, job.options, parts, media_type, exchange.request_id, fhir)
+            return _render(result, job.options, parts, form, exchange.request_id)
 
     body = await services.work.run(
         render, deadline_s=services.settings.limits.deadline_s, client_gone=client_gone(request)
@@ -292,13 +292,12 @@ def _render(
     result: AudioEmotion | VideoAffect,
     options: JobOptions,
     parts: frozenset[str],
-    media_type: str,
+    form: AnswerForm,
     request_id: str,
-    fhir: FhirRequest,
 ) -> bytes:
     if isinstance(result, AudioEmotion):
         assert isinstance(options, AudioOptions)
         shown = replace(options, segments="segments" in parts, voice_activity="voice_activity" in parts)
         told = result if "speakers" in parts else without_speakers(result)
-        return audio_answer(told, media_type, request_id, shown, fhir)
-    return affect_answer(with_parts(result, parts), media_type, request_id, parts, fhir)
+        return audio_answer(told, form, request_id, shown)
+    return affect_answer(with_parts(result, parts), form, request_id, parts)

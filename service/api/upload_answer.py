@@ -6,7 +6,7 @@ from typing import TypeVar
 from fastapi import Request, Response
 
 from service.access.caller import sender_of
-from service.api.answers import affect_answer
+from service.api.answers import AnswerForm, affect_answer
 from service.http.exchange import Exchange, exchange_of
 from service.http.multipart import Documents, NextFile
 from service.http.negotiation import FHIR, choose_fhir_version, choose_media_type
@@ -15,7 +15,6 @@ from service.pipeline.device.task import Work
 from service.pipeline.results import MediaInfo, ModelReference
 from service.pipeline.video.video_results import VideoAffect
 from service.problems import RateLimited, Unavailable
-from service.render.fhir.request import FhirRequest
 from service.services import services_of
 
 Result = TypeVar("Result")
@@ -101,10 +100,8 @@ def note_analysis(
     return exchange
 
 
-def respond_with_affect(
-    request: Request, result: VideoAffect, include: frozenset[str], media_type: str, fhir: FhirRequest
-) -> bytes:
+def respond_with_affect(request: Request, result: VideoAffect, include: frozenset[str], form: AnswerForm) -> bytes:
     """Note what the work took, and render ``result``."""
     exchange = note_analysis(request, result.media, result.stages_s, result.models.values())
     with exchange.stage("render"):
-        return affect_answer(result, media_type, exchange.request_id, include, fhir)
+        return affect_answer(result, form, exchange.request_id, include)

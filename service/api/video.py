@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from service.api.answer_query import AnswerQuery
 from service.api.answers import ANSWER_MEDIA_TYPES, refuse_what_cannot_be_carried
 from service.api.event_stream import Emit, answer_or_events
-from service.api.fhir import FhirQuery
 from service.api.openapi.documentation import FACE_BODY, NEUTRAL
 from service.api.openapi.video import VIDEO_RESPONSES
 from service.api.parameters import refuse_repeated_parameters
@@ -21,7 +21,7 @@ from service.services import services_of
 router = APIRouter(tags=["video"])
 
 
-class VideoCallQuery(VideoQuery, FhirQuery):
+class VideoCallQuery(VideoQuery, AnswerQuery):
     """Query parameters of the call."""
 
 
@@ -39,12 +39,12 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoCallQuery
     are made of, what moved them, and the emotion of the sound track.
 
     Send the file as the raw request body with its media type or as the multipart part `file`. `Accept` chooses
-    between JSON, CSV (one row a step), a PNG plot, FHIR and events. What a form has no room for is refused
+    between JSON, CSV (one row a step), a plot (PNG, SVG, PDF), FHIR and events. What a form has no room for is refused
     with 406: attribution and frames in CSV and FHIR, boxes in FHIR and in a plot.
     """
     options = query.options()
     media_type = answer_media_type(request, ANSWER_MEDIA_TYPES)
-    fhir = query.fhir(media_type)
+    form = query.form(media_type)
     refuse_what_cannot_be_carried(options.include, media_type, options.face)
     affect = require_faces(services_of(request).loaded.affect)
     documents = {NEUTRAL: bytearray()}
@@ -52,7 +52,7 @@ async def analyse_video_affect(request: Request, query: Annotated[VideoCallQuery
     def answer(data: memoryview, work: Work, emit: Emit | None) -> bytes:
         on_rows = None if emit is None else _teller(emit)
         result = affect.analyse(data, query.with_neutral(documents), work, on_rows=on_rows)
-        return respond_with_affect(request, result, options.include, media_type, fhir)
+        return respond_with_affect(request, result, options.include, form)
 
     return await answer_or_events(request, answer, media_type, documents=documents, is_long=True)
 

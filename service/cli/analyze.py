@@ -15,7 +15,7 @@ from service.cli.fhir import FHIR_FLAGS, add_fhir_flags, fhir_from
 from service.cli.judge import add_face_flags, choices_from
 from service.cli.on_ray import bundle_names, ray_answers, require_ray
 from service.cli.parts import PartsReport
-from service.cli.plots import Plots
+from service.cli.plots import Plots, add_plot_flags, plot_form
 from service.cli.progress import FileProgress, progress_bar
 from service.cli.reports import FileReport, Report, report_for
 from service.cli.settings_flags import add_model_flags, settings_from
@@ -40,6 +40,8 @@ _NOT_OF_ANSWERS: Final = frozenset(
         "resume",
         "ray",
         "plot",
+        "plot_format",
+        "plot_width_mm",
         "dark",
         "embedding",
         "threads",
@@ -74,12 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there instead of standard output")
     parser.add_argument("--resume", action="store_true", help="go on with the parts in --output: nothing is done twice")
     parser.add_argument("--ray", action="store_true", help="judge on Ray Data; RAY_ADDRESS names a cluster")
-    parser.add_argument(
-        "--plot",
-        metavar="OUT.png",
-        help="a picture too; for several files a folder, or a name with {name} in it",
-    )
-    parser.add_argument("--dark", action="store_true", help="light ink on dark paper for --plot")
+    add_plot_flags(parser)
     parser.add_argument("--timeline", action="store_true", help="every window in JSON and table, too")
     parser.add_argument(
         "--segments", action="store_true", help="utterances, too; in CSV and --plot in place of windows"
@@ -132,8 +129,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("name recordings or folders, or a list of them with --files-from")
     sources = find_sources(paths, lambda name, reason: failures.append((name, reason)), choices.suffixes)
     several = len(paths) > 1 or len(sources) > 1
+    form = plot_form(arguments)
     plots = (
-        Plots(arguments.plot, sources, dark=arguments.dark, audio=choices.audio, include=choices.include)
+        Plots(arguments.plot, sources, form, dark=arguments.dark, audio=choices.audio, include=choices.include)
         if arguments.plot and sources
         else None
     )

@@ -39,8 +39,8 @@ def fhir_from(arguments: argparse.Namespace, choices: Choices, *, several: bool)
         if given or arguments.fhir_version:
             raise UsageError(f"--{next(iter(given), 'fhir_version').replace('_', '-')} needs --format fhir")
         return FhirRequest()
+    from service.api.answer_query import FhirQuery
     from service.api.answers import refuse_what_cannot_be_carried, sound_parts
-    from service.api.fhir import FhirQuery
     from service.http.negotiation import FHIR
 
     if several and (single := [name for name in _OF_ONE if name in given]):

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.access.caller import is_audited, is_open
 from service.http.exchange import Exchange, begin_exchange
 from service.http.problem_response import problem_response
-from service.http.security_headers import DEFAULT_CONTENT_SECURITY_POLICY, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY
+from service.http.security_headers import SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY, content_security_policy
 from service.http.work_pool import ClientGoneError
 from service.problems import Draining, HeadersTooLarge, InternalError, Problem
 from service.telemetry.audit import AuditEntry, AuditLog, log_request
@@ -251,7 +251,7 @@ class _Answer:
             headers["Server-Timing"] = self.exchange.server_timing()
             headers.update(SECURITY_HEADERS)
             headers["Cache-Control"] = self.exchange.cache_control
-            headers.setdefault("Content-Security-Policy", DEFAULT_CONTENT_SECURITY_POLICY)
+            headers.setdefault("Content-Security-Policy", content_security_policy(headers.get("content-type", "")))
             if self.is_secure:
                 headers["Strict-Transport-Security"] = STRICT_TRANSPORT_SECURITY
             if not self.body_is_read():

@@ -9,6 +9,8 @@ from service.problems import NotAcceptable
 JSON = "application/json"
 CSV = "text/csv"
 PNG = "image/png"
+SVG = "image/svg+xml"
+PDF = "application/pdf"
 FHIR = "application/fhir+json"
 EVENTS = "text/event-stream"
 FHIR_VERSIONS = ("4.0", "4.3", "5.0")

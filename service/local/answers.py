@@ -7,6 +7,7 @@ from service.pipeline.results import AudioEmotion
 from service.pipeline.video.video_results import VideoAffect
 from service.render.csv import Cell
 from service.render.fhir.request import FhirRequest
+from service.render.plot_style import PlotForm
 
 Answer = AudioEmotion | VideoAffect
 
@@ -41,14 +42,25 @@ def csv_table(answer: Answer, *, segments: bool = False) -> tuple[list[Cell], li
     return csv_header(answer, segments=segments), list(csv_rows(answer, segments=segments))
 
 
-def picture(answer: Answer, *, title: str, dark: bool, audio: AudioOptions, include: frozenset[str]) -> bytes:
-    """The answer as a PNG; ``audio`` and ``include`` as in :func:`json_document`."""
+def picture(
+    answer: Answer,
+    form: PlotForm,
+    *,
+    title: str | None = None,
+    dark: bool = False,
+    audio: AudioOptions,
+    include: frozenset[str],
+) -> bytes:
+    """The answer as a plot; ``audio`` and ``include`` as in :func:`json_document`."""
+    from service.render.plot_file import plot_file
+
     if isinstance(answer, VideoAffect):
-        from service.render.video_plot import affect_png
+        from service.render.video_plot import affect_pages
 
-        return affect_png(answer, include, title=title, dark=dark)
-    from service.render.plot import audio_emotion_png
+        return plot_file(affect_pages(answer, include, title=title, dark=dark), form)
+    from service.render.plot import audio_emotion_page
 
-    return audio_emotion_png(
+    page = audio_emotion_page(
         answer, title=title, dark=dark, segments=audio.segments, voice_activity=audio.voice_activity
     )
+    return plot_file([page], form)

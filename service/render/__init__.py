@@ -1,1 +1,1 @@
-"""Rendering of results as JSON, CSV, PNG and FHIR."""
+"""Rendering of results as JSON, CSV, plots and FHIR."""

@@ -1,8 +1,8 @@
-"""The PNG answer with ``include=attribution``: the share of each input and lag in arousal and valence."""
+"""The plot with ``include=attribution``: the share of each input and lag in arousal and valence."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +23,16 @@ _LEFT, _ROW, _MAP, _BARS, _BETWEEN, _AXIS, _SCALE = 2.75, 0.215, 2.3, 1.35, 0.3,
 _NAMED_BARS = 5
 _LINE = 0.2
 _RULE = "Green raises the answer, pink lowers it, from that of a face at rest. Lag 0 is the moment answered."
+_SCALE_RULE = "what a cell adds to the mean, which is −1 … +1; bars sum a row"
 _MATTER = 0.8
 """Share of all contributions of a target that the rows drawn for it make up; the others are one row."""
 _LEAST = 1e-9  # keeps the scale finite where all cells are 0
 
 
-def attribution_png(result: VideoAffect, *, title: str | None = None, dark: bool = False) -> bytes:
-    """Draw the attribution of ``result``, which must have one; a PNG, 1320 pixels wide."""
+def attribution_page(result: VideoAffect, *, title: str | None = None, dark: bool = False) -> Page:
+    """Draw the attribution of ``result``, which must have one."""
     assert result.attribution is not None
-    page = _AttributionPage(result, result.attribution, DARK if dark else LIGHT)
-    page.draw(title or "Which action units drove this recording")
-    return page.png()
+    return _AttributionPage(result, result.attribution, DARK if dark else LIGHT).draw(title)
 
 
 class _AttributionPage(Page):
@@ -48,7 +47,7 @@ class _AttributionPage(Page):
         words_height = HEADING + _LINE * max(1, *map(len, self.lines.values()))
         super().__init__(style, TOP + HEADING + self.rows_height + _AXIS + _SCALE + words_height + GAP + BOTTOM, _LEFT)
 
-    def draw(self, title: str) -> None:
+    def draw(self, title: str | None) -> Self:
         """Draw everything."""
         parts = self.attribution
         targets = (
@@ -57,7 +56,7 @@ class _AttributionPage(Page):
         )
         largest_cell = max(_LEAST, *(float(np.abs(cells).max()) for _, cells, _ in targets))
         largest_sum = max(_LEAST, *(float(np.abs(cells.sum(axis=1)).max()) for _, cells, _ in targets))
-        self.title(title, facts_of(self.result))
+        self.title(title or "Which action units drove this recording", facts_of(self.result))
         top = self.cursor + HEADING - 0.16
         self.cursor += HEADING
         names = [feature_in_words(parts.features[row]) for row in self.rows]
@@ -80,6 +79,7 @@ class _AttributionPage(Page):
         self.text(_RULE, self.cursor - 0.02, size=9.5)
         self._moments()
         self.footer(*footnotes(self.result))
+        return self
 
     def _few(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
         """The rows that matter, and the sum of the others, of cells [features, lags]."""
@@ -98,7 +98,7 @@ class _AttributionPage(Page):
 
     def _scale(self, largest: float) -> None:
         """Draw the scale of both maps' colours."""
-        self.text("what a cell adds to the mean", self.cursor + 0.08, x=self.left + _MAP + 0.1, size=9.5)
+        self.text(_SCALE_RULE, self.cursor + 0.08, x=self.left + _MAP + 0.1, size=9.5)
         chart = self.axes(self.cursor, 0.16, left=self.left, right=PAGE_INCHES - self.left - _MAP)
         draw_scale(chart, largest, self.style)
         self.cursor += _SCALE

@@ -51,11 +51,11 @@ class LooksPanels:
         columns, style, last = self.seen.columns, page.style, shared
         name = self.result.models["expression"].name
         if columns.has_plane:
-            page.heading(f"Arousal and valence as {name} sees them in the picture")
+            page.heading(f"Arousal and valence as {name} sees them in the picture, −1 … +1")
             last, plane = page.panel(_PLANE, shared), self._channel(None)
             draw_affect(last, plane, plane.timeline, style, unknown=_NO_FACE)
         if columns.labels:
-            page.heading(f"Expression as {name} sees it", margin="mean")
+            page.heading(f"Expression as {name} sees it, probability 0 … 1", margin="mean")
             last, classes = page.panel(_LANE * len(columns.labels), shared), self._channel("probabilities")
             draw_lanes(last, classes, classes.timeline, columns.labels, style, unknown=_NO_FACE)
         if columns.action_units:

@@ -1,14 +1,14 @@
-"""The PNG answer for sound: a picture of one recording."""
+"""The plot of a sound: a picture of one recording."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from service.pipeline.results import AudioEmotion, ChannelEmotion, Timeline
 from service.render.channels import has_channel_list, has_dominance, merged_channel
-from service.render.plot_page import BOTTOM, GAP, HEADING, RIGHT, TOP, Page, in_words
+from service.render.plot_page import AFFECT_SCALE, BOTTOM, GAP, HEADING, RIGHT, TOP, Page, in_words
 from service.render.plot_style import (
     DARK,
     LIGHT,
@@ -43,15 +43,15 @@ _CLOCK = 0.3
 _GAUGE, _GAUGE_GAP = 2.3, 0.95
 
 
-def audio_emotion_png(
+def audio_emotion_page(
     result: AudioEmotion,
     *,
     title: str | None = None,
     dark: bool = False,
     segments: bool = False,
     voice_activity: bool = False,
-) -> bytes:
-    """Draw ``result``: lanes over time, or bars for a single window; a PNG, 1320 pixels wide. Little evidence is pale.
+) -> Page:
+    """Draw ``result``: lanes over time, or bars for a single window. Little evidence is pale.
 
     Args:
         result: result of the speech pipeline.
@@ -61,8 +61,7 @@ def audio_emotion_png(
         voice_activity: whether to draw speech at the steps of voice activity in place of windows, likewise.
     """
     page = _EmotionPage(result, DARK if dark else LIGHT, segments=segments, voice_activity=voice_activity)
-    page.draw(title or "Emotion in the voice")
-    return page.png()
+    return page.draw(title)
 
 
 class _EmotionPage(Page):
@@ -84,9 +83,9 @@ class _EmotionPage(Page):
             height += _CLOCK
         super().__init__(style, height, left=min(max(_LEAST_LEFT, 0.3 + _CHARACTER * longest), _MOST_LEFT))
 
-    def draw(self, title: str) -> None:
+    def draw(self, title: str | None) -> Self:
         """Draw everything."""
-        self._header(title)
+        self._header(title or "Emotion in the voice")
         span_s = self._span_s()
         wave = self.panel(_WAVE)
         draw_waveform(wave, self.result.envelope, span_s, self.style)
@@ -99,6 +98,7 @@ class _EmotionPage(Page):
         if self.over_time:
             draw_clock(last, span_s, self.style)
         self._footer()
+        return self
 
     def _rows(self, channel: ChannelEmotion) -> Timeline:
         if self.segments and channel.segments is not None:
@@ -116,7 +116,7 @@ class _EmotionPage(Page):
         if not self.over_time:
             return HEADING + max(_BAR * classes, 1.6) + _CLOCK
         speech = (_SPEECH + GAP) if self.result.channels[0].timeline.speech is not None else 0.0
-        affect = (_AFFECT + GAP) if self.with_affect else 0.0
+        affect = (HEADING + _AFFECT + GAP) if self.with_affect else 0.0
         return HEADING + speech + _LANE * classes + GAP + affect
 
     def _timeline(self, channel: ChannelEmotion, timeline: Timeline, shared: Axes) -> Axes:
@@ -130,6 +130,7 @@ class _EmotionPage(Page):
             draw_lanes(lanes, channel, timeline, self.result.labels, self.style)
             if not self.with_affect:
                 return lanes
+        self.heading(AFFECT_SCALE + (", dominance (−1 … +1)" if has_dominance(self.result) else ""))
         affect = self.panel(_AFFECT, shared)
         draw_affect(affect, channel, timeline, self.style)
         return affect
@@ -146,7 +147,7 @@ class _EmotionPage(Page):
             left = PAGE_INCHES - RIGHT - _GAUGE
             bars = self.axes(self.cursor, height, right=RIGHT + _GAUGE + _GAUGE_GAP)
             draw_gauges(self.axes(self.cursor, height, left=left), channel, self.style)
-            named = "Arousal, valence, dominance" if has_dominance(self.result) else "Arousal and valence"
+            named = "Arousal, valence, dominance" if has_dominance(self.result) else "Arousal, valence, −1 … +1"
             self.text(named, top, x=left, bold=True)
         else:
             bars = self.axes(self.cursor, height)
@@ -188,7 +189,7 @@ class _EmotionPage(Page):
     def _footer(self) -> None:
         model = self.result.model
         rules = (
-            "Height is probability; full colour marks the leading emotion."
+            "Height is probability, 0 … 1 a lane; full colour marks the leading emotion."
             if self.over_time
             else "Full colour marks the leading emotion."
         )

@@ -7,8 +7,9 @@ the same time.
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from service.pipeline.results import ModelReference
 from service.render.plot_style import PAGE_INCHES, SHARE_INCHES, Style, one_line
@@ -22,9 +23,16 @@ DOTS_PER_INCH = 120
 RIGHT, TOP, BOTTOM, FOOTER_LINE = 1.3, 1.0, 0.95, 0.2
 GAP, HEADING = 0.14, 0.34
 
+AFFECT_SCALE = "Arousal (−1 calm … +1 excited), valence (−1 unpleasant … +1 pleasant)"
+"""Scale of both lines."""
 
-class Page:
-    """One figure with margins in inches; ``cursor`` is the distance from its upper edge to the next panel."""
+
+class Page(ABC):
+    """One figure with margins in inches; ``cursor`` is the distance from its upper edge to the next panel.
+
+    Attributes:
+        name: its first line.
+    """
 
     def __init__(self, style: Style, height: float, left: float) -> None:
         from matplotlib.figure import Figure
@@ -34,20 +42,18 @@ class Page:
         self.left = left
         self.figure = Figure(figsize=(PAGE_INCHES, height), dpi=DOTS_PER_INCH, facecolor=style.paper)
         self.cursor = TOP
+        self.name = ""
+
+    @abstractmethod
+    def draw(self, title: str | None) -> Self:
+        """Draw everything, below ``title`` or a general one; returns the page."""
 
     def png(self) -> bytes:
-        """The figure as a PNG, 1320 pixels wide, without metadata on software or time.
-
-        matplotlib keeps each thread's fonts open; they are closed here, which costs nothing that can be measured.
-        """
-        from matplotlib import font_manager
+        """The figure as a PNG, 1320 pixels wide, without metadata on software or time."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         buffer = io.BytesIO()
-        try:
-            FigureCanvasAgg(self.figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
-        finally:
-            font_manager._get_font.cache_clear()  # type: ignore[attr-defined]
+        FigureCanvasAgg(self.figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
         return buffer.getvalue()
 
     def heading(self, line: str, margin: str = "") -> float:
@@ -61,7 +67,8 @@ class Page:
 
     def title(self, title: str, facts: Sequence[str]) -> None:
         """Write the first two lines."""
-        self.text(one_line(title, 80), 0.36, size=16, bold=True)
+        self.name = one_line(title, 80)
+        self.text(self.name, 0.36, size=16, bold=True)
         self.text("  ·  ".join(facts), 0.68)
 
     def footer(self, *lines: str) -> None:
@@ -115,21 +122,6 @@ class Page:
             horizontalalignment=align,
             verticalalignment="center",
         )
-
-
-def joined_below(pages: Sequence[bytes]) -> bytes:
-    """One PNG of several pages of one width, each below the one before."""
-    from PIL import Image
-
-    pictures = [Image.open(io.BytesIO(page)).convert("RGB") for page in pages]
-    whole = Image.new("RGB", (pictures[0].width, sum(picture.height for picture in pictures)))
-    top = 0
-    for picture in pictures:
-        whole.paste(picture, (0, top))
-        top += picture.height
-    buffer = io.BytesIO()
-    whole.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def in_words(model: ModelReference) -> str:

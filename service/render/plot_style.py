@@ -1,11 +1,11 @@
-"""Colours, number formats and time axis of the plots."""
+"""Form of a plot's file; colours, number formats and time axis of the plots."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,31 @@ PAGE_INCHES = 11.0
 
 SHARE_INCHES = 0.62
 """Distance from a panel to the right edge of the percentages in the margin, inches."""
+
+
+PlotKind = Literal["png", "svg", "pdf"]
+
+LEAST_WIDTH_MM: Final = 165.0
+"""Below, the smallest letters, 8.5 points on a page of 11 inches, would be less than 5 points."""
+
+MOST_WIDTH_MM: Final = 841.0
+"""Width of A0."""
+
+PRINT_WIDTH_MM: Final = 180.0
+"""Two columns of most journals; the smallest letters are 5.5 points there."""
+
+
+@dataclass(frozen=True)
+class PlotForm:
+    """Form of a plot's file.
+
+    Args:
+        kind: of file.
+        width_mm: width of SVG and PDF; a PNG is 1320 pixels wide.
+    """
+
+    kind: PlotKind = "png"
+    width_mm: float = PRINT_WIDTH_MM
 
 
 @dataclass(frozen=True)
@@ -144,6 +169,11 @@ def write_margin(axes: Axes, row: float, text: str, *, bold: bool, style: Style)
         fontweight="bold" if bold else "normal",
         color=style.ink if bold else style.quiet_ink,
     )
+
+
+def write_unit(axes: Axes, text: str, style: Style) -> None:
+    """Write what a panel's height or colour means into the right margin."""
+    axes.text(1.01, 0.5, text, transform=axes.transAxes, ha="left", va="center", fontsize=9, color=style.quiet_ink)
 
 
 def bare(axes: Axes, style: Style) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.pipeline.results import ChannelEmotion, FloatArray, Segments, Timeline, VoiceTrace
-from service.render.plot_style import Style, bare, signed, time_ticks, write_share
+from service.render.plot_style import Style, bare, signed, time_ticks, write_share, write_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,10 @@ _LEAST_PEAK = 0.1  # quieter recordings look as quiet as they are
 _FAINTEST = 0.25  # strength of a row without any voice
 _MARKED_WINDOWS = 60
 _MOST_COLUMNS = 1200
+_MOST_PATHS = 2500
 _LABELLED_GAP = 0.085
+_SHARE = "pale 0, full 1"
+_CLOCK_UNIT = (26, -8)  # points from the end of the time axis
 
 
 def pooled(timeline: Timeline) -> Timeline:
@@ -122,6 +125,7 @@ def draw_waveform(axes: Axes, envelope: FloatArray, span_s: tuple[float, float],
             times_s, envelope[:, 0], envelope[:, 1], color=style.wave, edgecolor=style.wave, linewidth=0.5, zorder=3
         )
     axes.set_yticks([0], ["sound"])
+    write_unit(axes, f"±{peak:.2f}\nof full scale", style)
 
 
 def draw_speech(axes: Axes, timeline: Timeline, style: Style) -> None:
@@ -140,6 +144,7 @@ def draw_activity(axes: Axes, trace: VoiceTrace, style: Style) -> None:
     if len(steps):
         draw_cells(axes, trace.start_s + first * trace.hop_s, shares[None, :], _ramp(style), (0, 1))
     axes.set_yticks([0.5], ["speech"])
+    write_unit(axes, _SHARE, style)
 
 
 def draw_strip(axes: Axes, timeline: Timeline, shares: FloatArray, name: str, style: Style) -> None:
@@ -148,6 +153,7 @@ def draw_strip(axes: Axes, timeline: Timeline, shares: FloatArray, name: str, st
     axes.set_ylim(0, 1)
     draw_cells(axes, cell_edges_s(timeline), np.nan_to_num(np.clip(shares, 0, 1))[None, :], _ramp(style), (0, 1))
     axes.set_yticks([0.5], [name])
+    write_unit(axes, _SHARE, style)
 
 
 def draw_cells(
@@ -157,11 +163,15 @@ def draw_cells(
     colours: Colormap | str,
     limits: tuple[float, float],
 ) -> None:
-    """Draw coloured cells [rows, columns]: rows of height 1 from the bottom, between the edges ``columns``."""
+    """Draw coloured cells [rows, columns]: rows of height 1 from the bottom, between the edges ``columns``.
+
+    Many cells are an image in SVG and PDF: as paths they would take megabytes.
+    """
     rows = np.linspace(0.0, len(cells), len(cells) + 1)
     mesh = axes.pcolormesh(columns, rows, cells, cmap=colours, vmin=limits[0], vmax=limits[1], zorder=2)
     mesh.set_edgecolor("face")
     mesh.set_linewidth(0.2)
+    mesh.set_rasterized(cells.size > _MOST_PATHS)
 
 
 def _ramp(style: Style) -> Colormap:
@@ -293,3 +303,14 @@ def draw_clock(axes: Axes, span_s: tuple[float, float], style: Style) -> None:
     ticks, names = time_ticks(*span_s)
     axes.set_xticks(ticks, names)
     axes.tick_params(axis="x", length=3, color=style.quiet_ink)
+    unit = "h:min:s" if span_s[1] >= 3600 else "min:s"
+    axes.annotate(
+        unit,
+        (1, 0),
+        _CLOCK_UNIT,
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="top",
+        fontsize=9,
+        color=style.quiet_ink,
+    )

@@ -1,12 +1,13 @@
-"""The PNG answer about a face: arousal, valence, confidence, speech, units and a published network, over time."""
+"""The plot of a face: arousal, valence, confidence, speech, units and a published network, over time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Self
 
 from service.pipeline.video.video_results import VideoAffect
 from service.render.looks_panels import LooksPanels
-from service.render.plot_page import BOTTOM, FOOTER_LINE, GAP, HEADING, RIGHT, TOP, Page, joined_below
+from service.render.plot_page import AFFECT_SCALE, BOTTOM, FOOTER_LINE, GAP, HEADING, RIGHT, TOP, Page
 from service.render.plot_style import DARK, LIGHT, PAGE_INCHES, Style
 from service.render.plot_timeline import draw_affect, draw_clock, draw_strip, shade_unknown
 from service.render.video_panels import draw_scale, draw_uncertainty, draw_units, face_timeline, overall
@@ -21,35 +22,33 @@ TITLE = "Arousal and valence in the face"
 _LEFT, _AFFECT, _STRIP, _UNIT, _SCALE = 2.15, 2.4, 0.16, 0.235, 1.5  # inches
 
 
-def affect_png(result: VideoAffect, include: frozenset[str], *, title: str | None = None, dark: bool = False) -> bytes:
-    """Draw all that ``include`` asks for and ``result`` has in one picture.
+def affect_pages(
+    result: VideoAffect, include: frozenset[str], *, title: str | None = None, dark: bool = False
+) -> Iterator[Page]:
+    """Draw all that ``include`` asks for and ``result`` has, page by page.
 
     The series over time come first, those of each face where every face was asked for, then the attribution, then the
     emotion of the sound track. Attribution that is asked for alone is drawn alone.
     """
-    pages = []
     with_attribution = "attribution" in include and result.attribution is not None
     if not (with_attribution and include == {"attribution"}):
         for face in result.faces or ():
-            pages.append(video_affect_png(face, title=f"{title or TITLE}, face {face.face}", dark=dark))
+            yield video_affect_page(face, title=f"{title or TITLE}, face {face.face}", dark=dark)
         if not result.faces:
-            pages.append(video_affect_png(result, title=title, dark=dark))
+            yield video_affect_page(result, title=title, dark=dark)
     if with_attribution:
-        from service.render.attribution_plot import attribution_png
+        from service.render.attribution_plot import attribution_page
 
-        pages.append(attribution_png(result, title=title, dark=dark))
+        yield attribution_page(result, title=title, dark=dark)
     if "audio" in include and result.audio is not None:
-        from service.render.plot import audio_emotion_png
+        from service.render.plot import audio_emotion_page
 
-        pages.append(audio_emotion_png(result.audio, title="Emotion in the voice of the sound track", dark=dark))
-    return pages[0] if len(pages) == 1 else joined_below(pages)
+        yield audio_emotion_page(result.audio, title="Emotion in the voice of the sound track", dark=dark)
 
 
-def video_affect_png(result: VideoAffect, *, title: str | None = None, dark: bool = False) -> bytes:
-    """Draw ``result`` over time, with action units where it has them; a PNG, 1320 pixels wide."""
-    page = _AffectPage(result, DARK if dark else LIGHT)
-    page.draw(title or TITLE)
-    return page.png()
+def video_affect_page(result: VideoAffect, *, title: str | None = None, dark: bool = False) -> Page:
+    """Draw ``result`` over time, with action units where it has them."""
+    return _AffectPage(result, DARK if dark else LIGHT).draw(title)
 
 
 class _AffectPage(Page):
@@ -66,12 +65,12 @@ class _AffectPage(Page):
             height += self.looks.height + FOOTER_LINE
         super().__init__(style, height, _LEFT)
 
-    def draw(self, title: str) -> None:
+    def draw(self, title: str | None) -> Self:
         """Draw everything."""
-        self.title(title, facts_of(self.result))
+        self.title(title or TITLE, facts_of(self.result))
         self._flags()
         pale = "" if self.result.arousal_uncertainty is None else "; pale: 95 % of refits"
-        self.heading(f"Arousal (−1 calm … +1 excited), valence (−1 unpleasant … +1 pleasant){pale}")
+        self.heading(AFFECT_SCALE + pale)
         span_s = (0.0, max(self.result.media.duration_s, float(self.timeline.end_s[-1])))
         affect = self.panel(_AFFECT)
         affect.set_xlim(*span_s)
@@ -91,6 +90,7 @@ class _AffectPage(Page):
             last = self.looks.draw(self, affect)
         draw_clock(last, span_s, self.style)
         self.footer(*footnotes(self.result), *([] if self.looks is None else [self.looks.origin]))
+        return self
 
     def _flags(self) -> None:
         flags = [flag.replace("_", " ") for flag in self.result.flags if not flag.startswith("trained")]

@@ -10,7 +10,8 @@ import pytest
 from fhir.resources.bundle import Bundle
 from PIL import Image
 
-from service.api.fhir import FhirQuery
+from service.api.answer_query import AnswerQuery
+from service.api.answers import ANSWER_MEDIA_TYPES
 from service.loaded import Loaded
 from service.pipeline.affect.columns import COLUMNS
 from service.pipeline.face.unit_scale import ACTION_UNITS
@@ -94,6 +95,8 @@ def test_csv_and_png(client: httpx.Client, address: str, send: dict) -> None:
     pictures = {post("image/png", include).content for include in ("", "action_units", "attribution")}
     assert len(pictures) == 3
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert b">Which action units drove this recording<" in post("image/svg+xml", "attribution").content
+    assert post("application/pdf", "action_units,attribution").content.count(b"/MediaBox") == 2
     assert post("audio/wav", "").status_code == 406
 
 
@@ -103,6 +106,8 @@ def test_csv_and_png(client: httpx.Client, address: str, send: dict) -> None:
         ("text/csv", "attribution"),
         ("text/csv", "frame_units"),
         ("image/png", "boxes"),
+        ("image/svg+xml", "boxes"),
+        ("application/pdf", "frame_units"),
         ("image/png", "frame_units"),
         ("application/fhir+json", "attribution"),
         ("application/fhir+json; fhirVersion=5.0", "boxes"),
@@ -206,15 +211,9 @@ def test_documented_with_example_and_problems(client: httpx.Client) -> None:
     for address, parameters in ((VIDEO, of_video), (TABLE, {"fps"})):
         operation = paths[address]["post"]
         named = {parameter["name"] for parameter in operation["parameters"]}
-        assert named == {"include", "face", "model", "version"} | parameters | set(FhirQuery.model_fields)
+        assert named == {"include", "face", "model", "version"} | parameters | set(AnswerQuery.model_fields)
         answer = operation["responses"]["200"]["content"]
-        assert set(answer) == {
-            "application/json",
-            "text/csv",
-            "image/png",
-            "application/fhir+json",
-            "text/event-stream",
-        }
+        assert set(answer) == set(ANSWER_MEDIA_TYPES)
         VideoAffectAnswer.model_validate(answer["application/json"]["example"])
     assert "text/csv" in paths[TABLE]["post"]["requestBody"]["content"]
     assert "columns_missing" in str(paths[TABLE]["post"]["responses"]["422"])

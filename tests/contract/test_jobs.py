@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from service.access.caller import ANONYMOUS
-from service.api.fhir import FhirQuery
+from service.api.answer_query import AnswerQuery
+from service.api.answers import ANSWER_MEDIA_TYPES
 from service.app import create_app
 from service.http.negotiation import FHIR
 from service.pipeline.audio_options import AudioOptions
@@ -82,7 +83,7 @@ def test_a_job_begins_while_the_engine_rests(server: JobServer, client: httpx.Cl
     assert engine._is_awake
 
 
-@pytest.mark.parametrize("media_type", ["application/json", "text/csv", "image/png", FHIR])
+@pytest.mark.parametrize("media_type", [one for one in ANSWER_MEDIA_TYPES if one != "text/event-stream"])
 @pytest.mark.parametrize(("address", "query"), [(AUDIO, ""), (VIDEO, "?include=action_units")])
 def test_results_come_as_the_call_without_a_job_gives_them(client, address, query, media_type) -> None:
     job = submit(client, address=address + query)
@@ -336,15 +337,15 @@ def test_the_document_describes_all_of_it() -> None:
     submit_call = paths[AUDIO]["post"]
     direct = paths["/v1/audio/emotion"]["post"]
     names = {parameter["name"] for parameter in submit_call["parameters"]}
-    of_fhir = set(FhirQuery.model_fields)
-    assert names == {parameter["name"] for parameter in direct["parameters"]} - of_fhir | {
+    of_form = set(AnswerQuery.model_fields)
+    assert names == {parameter["name"] for parameter in direct["parameters"]} - of_form | {
         "Idempotency-Key",
         "callback",
     }
     result = paths["/v1/jobs/{job_id}/result"]["get"]["parameters"]
-    assert {parameter["name"] for parameter in result} == of_fhir | {"job_id", "include"}
+    assert {parameter["name"] for parameter in result} == of_form | {"job_id", "include"}
     assert {"200", "202", "409", "413", "503", "507"} <= set(submit_call["responses"])
     assert "Location" in submit_call["responses"]["202"]["headers"]
     result = paths["/v1/jobs/{job_id}/result"]["get"]["responses"]
-    assert set(result["200"]["content"]) == {"application/json", "text/csv", "image/png", FHIR}
+    assert set(result["200"]["content"]) == {*ANSWER_MEDIA_TYPES} - {"text/event-stream"}
     assert {"404", "409", "410"} <= set(result)

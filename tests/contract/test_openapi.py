@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.api.answers import ANSWER_MEDIA_TYPES
 from service.app import create_app
 from service.problems import MediaInvalid, all_problems
 from service.rollout import CANARY_HEADER
@@ -72,13 +73,15 @@ def test_audio_call_is_complete(document: dict) -> None:
     assert set(parameters) == {
         *("model", "version", "timeline", "window_s", "hop_s", "channel", "track", "start_s", "end_s", "denoise"),
         *("segments", "voice_activity", "min_speech", "profile", "prior", "domain", "speakers", CANARY_HEADER),
-        *("bundle", "subject", "encounter", "effective", "identifier", "summary_only"),
+        *("bundle", "subject", "encounter", "effective", "identifier", "summary_only", "plot_width_mm"),
     }
     for name, parameter in parameters.items():
         assert parameter["description"]
         assert not name.endswith("_s") or "seconds" in parameter["description"]
     answer = operation["responses"]["200"]["content"]
-    assert set(answer) == {"application/json", "text/csv", "image/png", "application/fhir+json", "text/event-stream"}
+    assert set(answer) == set(ANSWER_MEDIA_TYPES)
+    width = parameters["plot_width_mm"]["schema"]
+    assert (width["minimum"], width["default"], width["maximum"]) == (165, 180, 841)
     assert answer["application/json"]["schema"]["$ref"].endswith("AudioEmotionAnswer")
     assert answer["application/json"]["example"]["labels"]
 

@@ -85,6 +85,9 @@ def test_timeline_is_left_out_unless_asked_for(client: httpx.Client) -> None:
     [
         ("text/csv", "text/csv; charset=utf-8", b"channel,"),
         ("image/png", "image/png", b"\x89PNG"),
+        ("image/*", "image/png", b"\x89PNG"),
+        ("image/svg+xml, image/png;q=0.5", "image/svg+xml", b"<?xml"),
+        ("application/pdf", "application/pdf", b"%PDF-1.4"),
         ("application/json;q=0.5, text/csv", "text/csv; charset=utf-8", b"channel,"),
         ("*/*", "application/json", b"{"),
         ("application/fhir+json", "application/fhir+json; fhirVersion=4.0", b'{"resourceType":"Bundle"'),
@@ -100,6 +103,26 @@ def test_negotiation(client: httpx.Client, accept: str, media_type: str, begin: 
     assert response.status_code == 200
     assert response.headers["content-type"] == media_type
     assert response.content.startswith(begin)
+
+
+@pytest.mark.parametrize(("media_type", "size"), [("image/svg+xml", b'width="250mm"'), ("application/pdf", b"708.6")])
+def test_plots_are_as_wide_as_asked_and_cannot_act(client: httpx.Client, media_type: str, size: bytes) -> None:
+    drawn = client.post(EMOTION, params={"plot_width_mm": 250}, content=b"RIFF....", headers={"accept": media_type})
+    assert size in drawn.content
+    assert drawn.headers["x-content-type-options"] == "nosniff"
+    policy = drawn.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert ("sandbox" in policy) == (media_type == "image/svg+xml")
+
+
+@pytest.mark.parametrize("accept", ["image/png", "application/json", "text/csv", "text/event-stream"])
+def test_a_width_in_print_is_of_two_forms_alone(client: httpx.Client, accept: str) -> None:
+    response = client.post(EMOTION, params={"plot_width_mm": 200}, content=b"RIFF....", headers={"accept": accept})
+    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+    assert "image/svg+xml or application/pdf" in response.json()["detail"]
+    usual = client.post(EMOTION, params={"plot_width_mm": 180}, content=b"RIFF....", headers={"accept": accept})
+    assert usual.status_code == 200
 
 
 @pytest.mark.parametrize(

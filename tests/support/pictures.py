@@ -5,6 +5,36 @@ import io
 import numpy as np
 from PIL import Image
 
+from service.pipeline.results import AudioEmotion
+from service.pipeline.video.video_results import VideoAffect
+from service.render.attribution_plot import attribution_page
+from service.render.plot import audio_emotion_page
+from service.render.plot_file import plot_file
+from service.render.plot_style import PlotForm
+from service.render.video_plot import affect_pages, video_affect_page
+
+PNG = PlotForm()
+
+
+def audio_emotion_png(result: AudioEmotion, **options: object) -> bytes:
+    """The plot of a voice."""
+    return plot_file([audio_emotion_page(result, **options)], PNG)
+
+
+def video_affect_png(result: VideoAffect, **options: object) -> bytes:
+    """The plot of a face over time."""
+    return plot_file([video_affect_page(result, **options)], PNG)
+
+
+def attribution_png(result: VideoAffect, **options: object) -> bytes:
+    """The plot of an attribution."""
+    return plot_file([attribution_page(result, **options)], PNG)
+
+
+def affect_png(result: VideoAffect, include: frozenset[str], **options: object) -> bytes:
+    """The plot of a face with all its parts."""
+    return plot_file(affect_pages(result, include, **options), PNG)
+
 
 def pixels(picture: bytes) -> np.ndarray:
     """uint8 [height, width, 3]."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import schemathesis
 
+from service.api.answer_query import FhirQuery
 from service.api.answers import CARRIED, SOUND_PARTS
-from service.api.fhir import FhirQuery
-from service.http.negotiation import FHIR
+from service.http.negotiation import FHIR, SVG
 from service.pipeline.options import EVERY_FACE
 
 
@@ -52,12 +52,15 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> b
         and ({"model", "version"} if query.get("kind") == "face" else {"neutral"}) & query.keys()
     ):
         return False  # of the other kind
-    if FhirQuery.model_fields.keys() & query.keys() and not CARRIED[FHIR] >= {
+    parts = {
         *(name for name in SOUND_PARTS if query.get(name) not in (None, "off", False, "false")),
         *(part.strip() for part in str(query.get("include", "")).split(",") if part.strip()),
-        *(["faces"] if query.get("face") == EVERY_FACE else []),
-    }:
-        return False  # FHIR has no room for these parts
+    }
+    if FhirQuery.model_fields.keys() & query.keys():
+        if not CARRIED[FHIR] >= parts or query.get("face") == EVERY_FACE:
+            return False  # FHIR has no room for these parts
+    elif "plot_width_mm" in query and not CARRIED[SVG] >= parts:
+        return False  # nor has a plot
     if not _is_day(str(query.get("effective", ""))[:10]):
         return False
     for part in ("audio", "expression"):
@@ -71,9 +74,13 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> b
 
 @schemathesis.hook
 def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
-    """Ask for FHIR wherever a parameter of FHIR answers is given: other answers have no room for it."""
-    if FhirQuery.model_fields.keys() & (case.query or {}).keys():
+    """Ask for FHIR or a plot wherever a parameter of theirs is given: other answers have no room for it."""
+    query = case.query or {}
+    if FhirQuery.model_fields.keys() & query.keys():
         case.headers["accept"] = FHIR
+        query.pop("plot_width_mm", None)
+    elif "plot_width_mm" in query:
+        case.headers["accept"] = SVG
     return case
 
 

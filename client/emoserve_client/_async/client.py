@@ -22,10 +22,10 @@ from emoserve_client.event_answers import AffectRows, Progress, Window
 from emoserve_client.event_streams import JobEvents, UploadEvent, UploadEvents
 from emoserve_client.job_answers import Job, JobPage
 from emoserve_client.options import (
+    AnswerOptions,
     AudioStreamOptions,
     EmotionAnswerOptions,
     EmotionOptions,
-    FhirOptions,
     SoundOptions,
     TableAnswerOptions,
     TableOptions,
@@ -78,7 +78,7 @@ class AsyncEmoserve:
         return await self._run(calls.audio_emotion(file, options))
 
     async def audio_emotion_as(self, media_type: str, file: Upload, **options: Unpack[EmotionAnswerOptions]) -> bytes:
-        """Get the answer of :meth:`audio_emotion` as 'text/csv', 'image/png' or 'application/fhir+json'."""
+        """Get the answer of :meth:`audio_emotion` in another form, such as 'text/csv' or 'image/svg+xml'."""
         return await self._run(calls.analyse_as(calls.AUDIO_EMOTION, media_type, file, options))
 
     def audio_emotion_events(
@@ -126,7 +126,7 @@ class AsyncEmoserve:
         return await self._run(calls.video_affect(file, options))
 
     async def video_affect_as(self, media_type: str, file: Upload, **options: Unpack[VideoAnswerOptions]) -> bytes:
-        """Get the answer of :meth:`video_affect` as 'text/csv', 'image/png' or 'application/fhir+json'."""
+        """Get the answer of :meth:`video_affect` in another form, such as 'text/csv' or 'image/svg+xml'."""
         return await self._run(calls.analyse_as(calls.VIDEO_AFFECT, media_type, file, options))
 
     def video_affect_events(
@@ -144,7 +144,7 @@ class AsyncEmoserve:
         return await self._run(calls.table_affect(file, options))
 
     async def table_affect_as(self, media_type: str, file: Upload, **options: Unpack[TableAnswerOptions]) -> bytes:
-        """Get the answer of :meth:`table_affect` as 'text/csv', 'image/png' or 'application/fhir+json'."""
+        """Get the answer of :meth:`table_affect` in another form, such as 'text/csv' or 'image/svg+xml'."""
         return await self._run(calls.analyse_as(calls.TABLE_AFFECT, media_type, file, options))
 
     def table_affect_events(
@@ -240,8 +240,8 @@ class AsyncEmoserve:
         """Get the answer of a job that has succeeded."""
         return await self._run(calls.result(job_id, VideoAffect.read))
 
-    async def result_as(self, media_type: str, job_id: str, **options: Unpack[FhirOptions]) -> bytes:
-        """Get the answer of a job as the bytes of ``media_type``; the options are for 'application/fhir+json'."""
+    async def result_as(self, media_type: str, job_id: str, **options: Unpack[AnswerOptions]) -> bytes:
+        """Get the answer of a job as the bytes of ``media_type``; each option is for one of them."""
         return await self._run(calls.result_as(job_id, media_type, options))
 
     async def cancel(self, job_id: str) -> None:

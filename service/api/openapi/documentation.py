@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from service import problems
-from service.http.negotiation import CSV, EVENTS, FHIR, PNG
+from service.http.negotiation import CSV, EVENTS, FHIR, PDF, PNG, SVG
 from service.http.problem_response import MEDIA_TYPE, problem_document
 from service.pipeline.media.containers import TITLES
 from service.rollout import CANARY_HEADER
@@ -36,6 +36,7 @@ EVENT_STREAM = {
 }
 BINARY = {"type": "string", "format": "binary"}
 FILE = BINARY | {"minLength": 1}
+PLOTS = {PNG: {"schema": BINARY}, SVG: {"schema": {"type": "string"}}, PDF: {"schema": BINARY}}
 PROFILE = "profile"
 """Name of the part that holds a profile."""
 NEUTRAL = "neutral"
@@ -207,7 +208,7 @@ AUDIO_RESPONSES: Responses = {
         "content": {
             "application/json": {"example": _AUDIO_EXAMPLE},
             CSV: {"schema": {"type": "string", "description": "One row a window."}},
-            PNG: {"schema": BINARY},
+            **PLOTS,
             FHIR: {"schema": FHIR_BUNDLE},
             EVENTS: {"schema": EVENT_STREAM},
         },

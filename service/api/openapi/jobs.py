@@ -4,8 +4,8 @@ from typing import Any
 
 from service.api.openapi.documentation import (
     AUDIO_RESPONSES,
-    BINARY,
     FHIR_BUNDLE,
+    PLOTS,
     PROBLEM_RESPONSES,
     UPLOAD_PROBLEMS,
     VOICE_PROBLEMS,
@@ -13,7 +13,7 @@ from service.api.openapi.documentation import (
     problem_responses,
 )
 from service.api.openapi.video import VIDEO_RESPONSES
-from service.http.negotiation import CSV, FHIR, JSON, PNG
+from service.http.negotiation import CSV, FHIR, JSON
 from service.problems import (
     CallbackRefused,
     IdempotencyConflict,
@@ -123,7 +123,7 @@ RESULT_RESPONSES: Responses = {
                 }
             },
             CSV: {"schema": {"type": "string", "description": "One row a window or step."}},
-            PNG: {"schema": BINARY},
+            **PLOTS,
             FHIR: {"schema": FHIR_BUNDLE},
         },
     },

@@ -1,11 +1,11 @@
 """OpenAPI texts of the calls about faces."""
 
 from service.api.openapi.documentation import (
-    BINARY,
     EVENT_STREAM,
     EXAMPLE_REQUEST_ID,
     FHIR_BUNDLE,
     MEDIA_PROBLEMS,
+    PLOTS,
     PROBLEM_RESPONSES,
     PROFILE_PROBLEMS,
     UPLOAD_PROBLEMS,
@@ -14,7 +14,7 @@ from service.api.openapi.documentation import (
     upload_body,
 )
 from service.flags import Flag
-from service.http.negotiation import CSV, EVENTS, FHIR, PNG
+from service.http.negotiation import CSV, EVENTS, FHIR
 from service.http.uploads import RAW_TABLES
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.problems import (
@@ -90,7 +90,7 @@ _ANSWER: Responses = {
         "content": {
             "application/json": {"example": _EXAMPLE},
             CSV: {"schema": {"type": "string", "description": "One row a step."}},
-            PNG: {"schema": BINARY},
+            **PLOTS,
             FHIR: {"schema": FHIR_BUNDLE},
             EVENTS: {"schema": EVENT_STREAM},
         },

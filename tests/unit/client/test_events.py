@@ -21,7 +21,7 @@ from emoserve_client.server_events import EventDecoder, ServerEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.api.answers import audio_answer
+from service.api.answers import AnswerForm, audio_answer
 from service.pipeline.audio_options import AudioOptions
 from tests.support.client_halves import MakeClient, Script
 from tests.support.fakes import fake_result
@@ -29,7 +29,7 @@ from tests.support.fakes import fake_result
 pytestmark = pytest.mark.usefixtures("pauses")
 
 EVENT_HEADERS = {"content-type": "text/event-stream"}
-ANSWER = json.loads(audio_answer(fake_result(), "application/json", "r-1", AudioOptions(timeline=True)))
+ANSWER = json.loads(audio_answer(fake_result(), AnswerForm("application/json"), "r-1", AudioOptions(timeline=True)))
 WINDOW = {"index": 0, "start_s": 0.0, "end_s": 1.0, "channel": "mix", "probabilities": {"anger": 1.0}}
 WINDOW |= {"emotion": "anger", "arousal": 0.5, "valence": None, "speech": 1.0}
 RAW = (

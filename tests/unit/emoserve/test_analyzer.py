@@ -260,6 +260,20 @@ def test_frames_have_the_columns_of_the_csv(analyzer: Analyzer, monkeypatch: pyt
         answer.to_frame()
 
 
+def test_answers_are_drawn_with_the_parts_that_were_asked_for(analyzer: Analyzer) -> None:
+    voice = analyzer.audio(wav(LOW), segments=True)
+    assert b"one row an utterance" in voice.plot()
+    assert b"one row an utterance" not in analyzer.audio(wav(LOW), timeline=True).plot("svg", title="talk")
+    face = analyzer.table(table(), include="action_units")
+    assert b"AU12 lip corner puller" in face.plot("svg", width_mm=250)
+    assert face.plot("pdf").startswith(b"%PDF")
+    assert face.plot("png") != face.plot("png", dark=True)
+    for wrong in ({"kind": "gif"}, {"width_mm": 100}, {"width_mm": 1e9}):
+        with pytest.raises(emoserve.EmoserveError) as caught:
+            voice.plot(**wrong)
+        assert caught.value.pointer == f"/{next(iter(wrong))}"
+
+
 def test_a_closed_analyzer_answers_no_more(models: Path, clip: Path) -> None:
     analyzer = emoserve.Analyzer(model_dirs=[models], device="cpu", threads=1)
     assert {card.name for card in analyzer.models} >= {"affect-prior"}

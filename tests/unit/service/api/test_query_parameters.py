@@ -20,6 +20,7 @@ from service.api.video_parameters import TableQuery, VideoQuery
 from service.http.problem_response import pointer_to
 from service.problems import Unprocessable
 from service.render.fhir.request import FhirRequest
+from service.render.plot_style import PlotForm
 from service.settings import Limits
 
 LIMITS = Limits(min_hop_s=0.05)
@@ -93,6 +94,7 @@ KINDS: tuple[tuple[type[BaseModel], dict[str, tuple[tuple[str, ...], tuple[str, 
     (VideoQuery, WITH_SOUND, {"include": "audio"}),
     (VideoQuery, WITH_LOOKS, {"include": "expression"}),
     (TableQuery, TABLE, {}),
+    (AudioCallQuery, FHIR_ANSWER | {"plot_width_mm": (("165", "841"), ("164.9", "841.1", *NO_NUMBERS))}, {}),
     (AudioCallQuery, FHIR_ANSWER | {"prior": PRIOR}, {}),
     (VideoCallQuery, FHIR_ANSWER | VIDEO, {}),
     (TableCallQuery, FHIR_ANSWER | TABLE, {}),
@@ -160,6 +162,7 @@ def test_every_parameter_is_handed_on() -> None:
     both = AudioCallQuery(model="m", speakers="2", **given)
     assert both.options(LIMITS) == AudioQuery(model="m", speakers="2").options(LIMITS)
     assert both.fhir("application/fhir+json; fhirVersion=5.0", "j") == FhirRequest("5.0", analysis="j", **given)
+    assert AudioCallQuery(plot_width_mm=200).form("image/svg+xml").plot == PlotForm("svg", 200)
     table = {"model": "m", "version": "2", "face": "3", "fps": "25", "include": "attribution"}
     assert vars(options_of(TableQuery, table)) == table | {"fps": 25.0, "include": frozenset({"attribution"})}
 

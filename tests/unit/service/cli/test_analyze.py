@@ -167,6 +167,41 @@ def test_plot_of_one(engine: FakeEngine, folder: Path, tmp_path: Path) -> None:
     assert Image.open(tmp_path / "one.png").width == 1320
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "begin"),
+    [
+        (["one.svg"], "one.svg", b'width="180mm"'),
+        (["one.SVG", "--plot-width-mm", "250"], "one.SVG", b'width="250mm"'),
+        (["one.pdf"], "one.pdf", b"%PDF"),
+        (["plots", "--plot-format", "pdf"], "plots/good.pdf", b"%PDF"),
+        (["{name}.svg"], "good.svg", b"<svg"),
+    ],
+)
+def test_a_plot_is_a_file_for_print(
+    engine: FakeEngine, folder: Path, tmp_path: Path, words: list[str], name: str, begin: bytes
+) -> None:
+    target, *flags = words
+    assert main(["analyze", "--plot", str(tmp_path / target), *flags, str(folder / "good.wav")]) == 0
+    assert begin in (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--plot-format", "svg"], "need --plot"),
+        (["--plot", "a.png", "--plot-width-mm", "200"], "1320 pixels"),
+        (["--plot", "a.svg", "--plot-width-mm", "164"], "between 165 and 841"),
+        (["--plot", "a.svg", "--plot-width-mm", "nan"], "between 165 and 841"),
+        (["--plot", "a.svg", "--plot-format", "pdf"], "does not end like"),
+    ],
+)
+def test_flags_of_a_plot_that_do_not_fit(
+    engine: FakeEngine, folder: Path, capsys: pytest.CaptureFixture[str], flags: list[str], told: str
+) -> None:
+    assert main(["analyze", *flags, str(folder / "good.wav")]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_plots_of_several_mirror_the_folder(engine: FakeEngine, folder: Path, tmp_path: Path) -> None:
     plots = tmp_path / "plots"
     assert main(["analyze", "--plot", str(plots), "--json", str(folder)]) == 1

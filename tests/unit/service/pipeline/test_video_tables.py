@@ -12,10 +12,10 @@ from service.pipeline.video.video_results import TableOptions, VideoOptions
 from service.problems import FeaturesInvalid, ModelNotFound, TimestampsInvalid
 from service.render.csv import video_affect_csv
 from service.render.video_json import video_affect_json
-from service.render.video_plot import affect_png
 from service.render.video_words import facts_of
 from tests import media_files as files
 from tests.shared_material import ROOT
+from tests.support.pictures import affect_png
 from tests.support.work import patient
 from tests.unit.service.pipeline.test_video_pipeline import EVERYTHING, build, closing, media
 

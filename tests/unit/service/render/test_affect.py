@@ -13,15 +13,13 @@ from service.pipeline.face.looks import ExpressionColumns, ExpressionSeries
 from service.pipeline.face.unit_scale import ACTION_UNITS
 from service.pipeline.results import FlagSpan
 from service.pipeline.video.video_results import VideoAffect
-from service.render.attribution_plot import attribution_png, rows_that_matter
+from service.render.attribution_plot import rows_that_matter
 from service.render.csv import video_affect_csv
 from service.render.looks_panels import LooksPanels
-from service.render.plot import audio_emotion_png
 from service.render.plot_page import DOTS_PER_INCH, FOOTER_LINE
 from service.render.plot_style import DARK, LIGHT
 from service.render.video_json import UNCERTAINTIES, video_affect_json
 from service.render.video_panels import face_timeline
-from service.render.video_plot import affect_png, video_affect_png
 from service.render.video_words import (
     PRIOR_NOTE,
     TRAINED_NOTE,
@@ -34,7 +32,16 @@ from service.render.video_words import (
 )
 from service.schemas.video import VideoAffectAnswer
 from tests.support.example_affect import example_affect
-from tests.support.pictures import count, ink_of, mask, pixels
+from tests.support.pictures import (
+    affect_png,
+    attribution_png,
+    audio_emotion_png,
+    count,
+    ink_of,
+    mask,
+    pixels,
+    video_affect_png,
+)
 
 EVERYTHING = frozenset({"action_units", "attribution", "audio"})
 LOST = example_affect(100, gaps=((0, 100),))

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from service.pipeline.results import AudioEmotion, Segments, VoiceTrace
-from service.render.plot import audio_emotion_png
 from service.render.plot_style import LIGHT, clock, one_line, percent, signed, time_ticks
 from service.render.plot_timeline import cell_edges_s, pooled, unknown_spans_s, utterances
 from tests.support.example_results import NINE_LABELS, SIX_LABELS, example_result, example_timeline
-from tests.support.pictures import count, ink_of, mask
+from tests.support.pictures import audio_emotion_png, count, ink_of, mask
 from tests.support.pictures import pixels as pixels_of
 
 WIDTH_PIXELS = 1320
@@ -119,7 +118,7 @@ def test_threads_draw_the_same_pictures() -> None:
 
 def test_global_state_of_pyplot_is_never_made() -> None:
     program = (
-        "import sys; from service.render.plot import audio_emotion_png;"
+        "import sys; from tests.support.pictures import audio_emotion_png;"
         "from tests.support.example_results import example_result; audio_emotion_png(example_result(1));"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
