@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from service.http.problem_response import problem_document
-from service.pipeline.results import Segments
+from service.pipeline.results import AudioEmotion, Segments
 from service.problems import CapacityExceeded
 from tests.plain_wav import tone, wav
 from tests.support import fakes
@@ -102,6 +102,60 @@ def test_a_row_opens_its_result_and_leads_back_by_keyboard(page: Page, visits: l
     assert saved.value.suggested_filename == "third.csv"
     page.get_by_role("button", name="Back to the list").press("Enter")
     expect(name).to_be_focused()
+
+
+def names(page: Page) -> list[str]:
+    return [text.partition("\n")[0].split(" ")[0] for text in rows(page).locator("th .name-button").all_inner_texts()]
+
+
+def test_heads_sort_the_list_up_down_and_back(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clear = fakes.fake_result()
+    values = {2: (0.7, "anger"), 10: (-0.4, "neutral"), 1: (None, "anger"), 3: (0.7, "anger")}
+    answers = iter(values.values())
+
+    def result(**_: object) -> AudioEmotion:
+        arousal, emotion = next(answers)
+        return replace(clear, channels=(replace(clear.channels[0], arousal=arousal, emotion=emotion),))
+
+    monkeypatch.setattr(fakes, "fake_result", result)
+    paths = [tmp_path / f"visit{number}.wav" for number in values]
+    for path in paths:
+        path.write_bytes(wav(tone(0.5)))
+    page.set_input_files("#file", paths)
+    until_states(page, *["done"] * 4)
+    came = [path.name for path in paths]
+    for head, upward, downward in (
+        ("Recording", [1, 2, 3, 10], [10, 3, 2, 1]),
+        ("Arousal, mean", [10, 2, 3, 1], [2, 3, 10, 1]),
+        ("Leading emotion", [2, 1, 3, 10], [10, 2, 1, 3]),
+        ("Status", [2, 10, 1, 3], [2, 10, 1, 3]),
+    ):
+        column = page.locator("#batch-table thead th", has_text=head)
+        button = column.get_by_role("button")
+        orders = {"ascending": [f"visit{number}.wav" for number in upward]}
+        orders["descending"] = [f"visit{number}.wav" for number in downward]
+        for order, wanted in {**orders, "none": came}.items():
+            button.focus()
+            page.keyboard.press("Enter" if order == "ascending" else "Space")
+            expect(column).to_have_attribute("aria-sort", order)
+            expect(button).to_be_focused()
+            assert names(page) == wanted, (head, order)
+            assert page.locator("[aria-sort=ascending], [aria-sort=descending]").count() == (order != "none")
+
+
+def test_a_sorted_list_stays_sorted_and_keeps_the_focus(page: Page, visits: list[Path]) -> None:
+    page.set_input_files("#file", visits[:1])
+    page.set_input_files("#file", visits)
+    until_states(page, "done", "done", "failed", "done")
+    page.get_by_role("button", name="Status").click()
+    until_states(page, "done", "done", "done", "failed")
+    retry = page.get_by_role("button", name="Try again: =1+1.wav")
+    retry.focus()
+    page.get_by_role("button", name="Recording", exact=True).evaluate("(button) => button.click()")
+    assert names(page) == ["=1+1.wav", "first.wav", "first.wav", "third.wav"]
+    expect(retry).to_be_focused()
+    page.set_input_files("#file", visits[2])
+    until_states(page, "failed", "done", "done", "done", "done")
 
 
 def test_work_on_a_list_can_be_stopped_and_gone_on_with(

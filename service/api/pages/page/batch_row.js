@@ -7,8 +7,9 @@ import { bytes, duration, percent, signed } from "./numbers.js";
 import { capital, flagInShort } from "./words.js";
 
 const SHOWN_FLAGS = 3;
+/** States in the order in which they are sorted. */
+const STATES = ["done", "failed", "stopped", "working", "job", "waiting"];
 
-/** States: waiting, working, job, done, failed, stopped. */
 export class BatchRow {
   /** @param {File} file @param {{onOpen: (row: BatchRow) => void, onPick: () => void, onRetry: (row: BatchRow) => void}} actions */
   constructor(file, actions) {
@@ -85,15 +86,15 @@ export class BatchRow {
   }
 }
 
-/** Columns between the name and the tick. */
+/** Columns between the name and the tick; a row without a rank comes last. */
 export const COLUMNS = [
-  { key: "status", head: "Status" },
-  { key: "length", head: "Length", read: ({ durationS }) => duration(durationS) },
-  { key: "emotion", head: "Leading emotion", read: (brief) => capital(emotionInWords(brief)) },
-  { key: "plausible", head: "Plausible", read: ({ plausible }) => plausible?.join(", ") || "–" },
-  { key: "arousal", head: "Arousal, mean", read: ({ arousal }) => (arousal === null ? "unknown" : signed(arousal)) },
-  { key: "valence", head: "Valence, mean", read: ({ valence }) => (valence === null ? "unknown" : signed(valence)) },
-  { key: "flags", head: "Please note", read: ({ flags }) => flagsInShort(flags) },
+  { key: "status", head: "Status", rank: ({ state }) => STATES.indexOf(state) },
+  { key: "length", head: "Length", read: ({ durationS }) => duration(durationS), rank: ({ brief }) => brief?.durationS ?? null },
+  { key: "emotion", head: "Leading emotion", read: (brief) => capital(emotionInWords(brief)), rank: ({ brief }) => (brief?.emotion ? emotionInWords(brief) : null) },
+  { key: "plausible", head: "Plausible", read: ({ plausible }) => plausible?.join(", ") || "–", rank: ({ brief }) => brief?.plausible?.join(", ") || null },
+  { key: "arousal", head: "Arousal, mean", read: ({ arousal }) => (arousal === null ? "unknown" : signed(arousal)), rank: ({ brief }) => brief?.arousal ?? null },
+  { key: "valence", head: "Valence, mean", read: ({ valence }) => (valence === null ? "unknown" : signed(valence)), rank: ({ brief }) => brief?.valence ?? null },
+  { key: "flags", head: "Please note", read: ({ flags }) => flagsInShort(flags), rank: ({ brief }) => brief?.flags.length ?? null },
 ];
 
 function flagsInShort(flags) {

@@ -4,6 +4,7 @@ import { COLUMNS } from "./batch_row.js";
 import { byId, element } from "./dom.js";
 import { save } from "./downloads.js";
 import { rowsAsCsv, rowsAsJson } from "./row_files.js";
+import { SortHeads } from "./sort_heads.js";
 
 const ENDED = ["done", "failed", "stopped"];
 
@@ -12,13 +13,14 @@ export class BatchTable {
   #isRunning = false;
   #body = element("tbody", { role: "rowgroup" });
   #actions;
+  #heads;
 
   /** @param {{onStop: () => void, onGoOn: () => void, onClear: () => void, onCompare: (rows: object[]) => void}} actions */
   constructor(actions) {
     this.#actions = actions;
-    const heads = ["Recording", ...COLUMNS.map(({ head }) => head), "Compare"];
+    this.#heads = new SortHeads([{ head: "Recording", rank: ({ file }) => file.name }, ...COLUMNS, { head: "Compare" }], () => this.#arrange());
     byId("batch-table").replaceChildren(element("table", { role: "table", "aria-labelledby": "batch-heading" },
-      element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, heads.map((text) => element("th", { role: "columnheader", scope: "col" }, text)))), this.#body));
+      element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, this.#heads.nodes)), this.#body));
     const on = (id, action) => byId(id).addEventListener("click", action);
     on("batch-stop", actions.onStop);
     on("batch-go-on", actions.onGoOn);
@@ -38,7 +40,6 @@ export class BatchTable {
 
   /** Show these rows; those that were there stay as they are. */
   show(rows) {
-    this.#body.append(...rows.filter((row) => !this.#rows.includes(row)).map(({ node }) => node));
     this.#rows = rows;
     byId("batch").hidden = !rows.length;
     this.update({});
@@ -61,6 +62,7 @@ export class BatchTable {
     byId("batch-progress").hidden = byId("batch-stop").hidden = !isRunning;
     byId("batch-go-on").hidden = isRunning || !this.#rows.some(({ state }) => state === "stopped");
     for (const id of ["batch-csv", "batch-json"]) byId(id).disabled = !this.#rows.some(({ brief }) => brief);
+    this.#arrange();
     this.picked();
   }
 
@@ -79,6 +81,15 @@ export class BatchTable {
     this.tell("");
     this.show([]);
     byId("main").focus({ preventScroll: true });
+  }
+
+  /** Put the rows in order; the focus stays where it is. */
+  #arrange() {
+    const nodes = this.#heads.sorted(this.#rows).map(({ node }) => node);
+    if (nodes.length === this.#body.children.length && nodes.every((node, place) => node === this.#body.children[place])) return;
+    const focused = document.activeElement;
+    this.#body.append(...nodes);
+    if (focused !== document.activeElement) focused.focus({ preventScroll: true });
   }
 
   #picked() { return this.#rows.filter(({ isPicked }) => isPicked); }
