@@ -28,6 +28,7 @@ class Window(Record):
         start_s, end_s: seconds from the beginning of the recording or stream.
         channel: channel of an upload; None in a live stream, where the mean of all channels is judged.
         probabilities: probability of each label; None with too little speech to judge.
+        by_label: the same, under the name that whole answers have for it; None of a service before it was told.
         arousal, valence: values in −1…1, or None.
         dominance: likewise; None of a model that does not tell it.
         speech: share of speech, 0…1, or None if the service has no voice activity detector.
@@ -48,6 +49,7 @@ class Window(Record):
     confidence: float | None
     plausible: Sequence[str] | None
     raw: Document = field(repr=False)
+    by_label: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Segment(Record):
         index: number of the utterance, from 0.
         start_s, end_s: seconds from the beginning of the stream.
         probabilities: probability of each label; None with too little speech to judge.
+        by_label: the same, under the name that whole answers have for it; None of a service before it was told.
         arousal, valence: values in −1…1, or None.
         dominance: likewise; None of a model that does not tell it.
         speech: share of speech, 0…1.
@@ -79,6 +82,7 @@ class Segment(Record):
     confidence: float
     plausible: Sequence[str] | None
     raw: Document = field(repr=False)
+    by_label: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from service.pipeline.results import AudioEmotion, ChannelEmotion, FlagSpan
 from service.pipeline.video.video_results import VideoAffect
-from service.render.channels import has_channel_list
+from service.render.channels import has_channel_list, top_labels
 
 FACE_STEP_S = 1.0
 """Length of the intervals of a face's arousal and valence, which are means."""
@@ -96,9 +96,7 @@ def _of_channel(answer: AudioEmotion, channel: ChannelEmotion) -> list[Tier]:
         values |= {} if channel.timeline.dominance is None else {"dominance": channel.dominance}
         return [Tier(prefix + name, [(*whole, _text(value))] * (value is not None)) for name, value in values.items()]
     times = list(zip(rows.start_s.tolist(), rows.end_s.tolist(), strict=True))
-    emotions = [
-        None if np.isnan(shares).any() else answer.labels[int(shares.argmax())] for shares in rows.probabilities
-    ]
+    emotions = top_labels(rows.probabilities, answer.labels) if answer.labels else None
     columns = {"emotion": emotions, "arousal": rows.arousal, "valence": rows.valence, "dominance": rows.dominance}
     found = [
         Tier(prefix + name, [(*time, _text(value)) for time, value in zip(times, column, strict=True)])

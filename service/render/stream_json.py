@@ -11,12 +11,13 @@ from service.render.channels import plain_values
 def window_members(window: JudgedWindow, labels: Sequence[str]) -> dict[str, object]:
     """Members of one window: the numbers of its row in the timeline, with the same rounding."""
     known = window.probabilities
-    shares = None if known is None else plain_values(known, PROBABILITY_DECIMALS)
+    shares = None if known is None else dict(zip(labels, plain_values(known, PROBABILITY_DECIMALS), strict=True))
     return {
         "index": window.index,
         "start_s": round(window.start_s, SECONDS_DECIMALS),
         "end_s": round(window.end_s, SECONDS_DECIMALS),
-        "probabilities": None if shares is None else dict(zip(labels, shares, strict=True)),
+        "probabilities": shares,
+        "by_label": shares,
         "emotion": most_probable(known, labels),
         "arousal": plain_number(window.arousal),
         "valence": plain_number(window.valence),
@@ -33,9 +34,10 @@ def segment_members(segment: JudgedSegment, labels: Sequence[str]) -> dict[str, 
     shares = columns.pop("probabilities")
     assert isinstance(shares, dict)
     members = {name: None if values is None else values[0] for name, values in columns.items()}
-    known = members["emotion"] is not None
+    known = {label: values[0] for label, values in shares.items()} if members["emotion"] is not None else None
     return {
         "index": segment.index,
-        "probabilities": {label: values[0] for label, values in shares.items()} if known else None,
+        "probabilities": known,
+        "by_label": known,
         **members,
     }

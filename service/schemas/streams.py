@@ -154,6 +154,7 @@ class WindowMessage(ServerMessage):
     start_s: float
     end_s: float
     probabilities: dict[str, float] | None = Field(description="by label; null with too little speech to judge")
+    by_label: dict[str, float] | None = Field(description="the same, under the name that whole answers have for it")
     emotion: str | None
     arousal: float | None
     valence: float | None
@@ -171,6 +172,7 @@ class SegmentMessage(ServerMessage):
     start_s: float
     end_s: float
     probabilities: dict[str, float] | None = Field(description="by label; null with too little speech to judge")
+    by_label: dict[str, float] | None = Field(description="the same, under the name that whole answers have for it")
     emotion: str | None
     arousal: float | None
     valence: float | None

@@ -14,6 +14,7 @@ import pytest
 from emoserve_client import Emoserve
 from playwright.sync_api import Browser, expect
 
+from emoserve import Analyzer
 from emoserve.__main__ import main
 from service.jobs.spool import Spool
 from service.pipeline.audio_options import AudioOptions
@@ -112,6 +113,7 @@ def test_streams_jobs_client_and_program_tell_the_same(
     assert closed["answer"]["dominance"] == pytest.approx(-VALENCE, abs=0.02)
     judged = [window for window in windows if window["type"] == "window"]
     assert {window["emotion"] for window in judged} == {None}
+    assert all(window["by_label"] == window["probabilities"] for window in windows)
     assert judged[0]["dominance"] == pytest.approx(-judged[0]["valence"], abs=1e-6)
     assert all("dominance" in window for window in windows if window["type"] == "segment")
     built = Built(models)
@@ -131,6 +133,43 @@ def test_streams_jobs_client_and_program_tell_the_same(
         assert "+0.2" in (told := capsys.readouterr().out) or "0.2" in told
         assert "dominance" in told
         assert f"−{VALENCE:.2f}" in told or f"-{VALENCE:.2f}" in told
+
+
+def test_files_of_every_form_hold_rows_of_dominance(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyarrow import parquet
+
+    sound = tmp_path / "tone.wav"
+    sound.write_bytes(wav(SOUND))
+    monkeypatch.setenv("EMOSERVE_MODEL_DIRS", json.dumps([str(models)]))
+    monkeypatch.setenv("EMOSERVE_DEVICE", "cpu")
+    with Analyzer(model_dirs=[models], device="cpu") as analyzer:
+        windows, utterances = (analyzer.audio(sound, segments=segments).to_frame() for segments in (False, True))
+    for frame in (windows, utterances):
+        assert frame["dominance"].dropna().tolist() == pytest.approx((-frame["valence"].dropna()).tolist(), abs=1e-6)
+        assert frame["dominance"].notna().any()
+    assert main(["analyze", str(sound), "--format", "jsonl", "--timeline", "--segments"]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert line["dominance"] == pytest.approx(-VALENCE, abs=0.02)
+    for name, frame in (("timeline", windows), ("segments", utterances)):
+        assert line[name]["dominance"] == [None if np.isnan(one) else one for one in frame["dominance"]], name
+    for flags, told in (([], None), (["--timeline"], windows), (["--segments"], utterances)):
+        folder = tmp_path / "".join(["parts", *flags])
+        assert main(["analyze", str(sound), "--format", "parquet", "--output", str(folder), *flags]) == 0
+        (part,) = folder.glob("voice-*.parquet")
+        column = parquet.read_table(part)["dominance"].to_pylist()
+        wanted = (
+            [line["dominance"]]
+            if told is None
+            else line["segments" if flags == ["--segments"] else "timeline"]["dominance"]
+        )
+        assert column == pytest.approx(wanted, abs=1e-6)
+    (value,) = utterances["dominance"]
+    for form, suffix, mark in (("textgrid", ".TextGrid", 'name = "dominance"'), ("eaf", ".eaf", 'TIER_ID="dominance"')):
+        assert main(["analyze", str(sound), "--format", form, "--output", str(tmp_path / form)]) == 0
+        (written,) = (tmp_path / form).glob(f"*{suffix}")
+        assert f"{value:+.2f}" in written.read_text("utf-8").partition(mark)[2]
 
 
 def test_a_model_without_classes_needs_arousal_and_valence(tmp_path: Path) -> None:
