@@ -15,6 +15,7 @@ from service.problems import EmoserveError
 
 if TYPE_CHECKING:
     from emoserve.analyzer import Analyzer, FileAnswer
+    from emoserve.process import Process
     from emoserve.records import AudioEmbedding, AudioEmotion, VideoAffect
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "AudioEmotion",
     "EmoserveError",
     "FileAnswer",
+    "Process",
     "VideoAffect",
     "__version__",
     "errors",
@@ -31,6 +33,7 @@ __all__ = [
 _HOMES = {
     "Analyzer": "emoserve.analyzer",
     "FileAnswer": "emoserve.analyzer",
+    "Process": "emoserve.process",
     "AudioEmbedding": "emoserve.records",
     "AudioEmotion": "emoserve.records",
     "VideoAffect": "emoserve.records",
