@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TextIO
 
+from service.cli.audformat import AudformatReport
 from service.cli.embeddings import EmbeddingFile, add_embedding_flags, check_embedding_flags, embedding_file
 from service.cli.fhir import FHIR_FLAGS, add_fhir_flags, fhir_from
 from service.cli.judge import add_face_flags, choices_from
@@ -28,7 +29,7 @@ from service.local.sources import STANDARD_INPUT, FileError, Source, find_source
 
 _LONG_WORK_BYTES = 4 * 1024**2
 
-_FOLDER_FORMS: Final = ("parquet", "textgrid", "eaf", "fhir")
+_FOLDER_FORMS: Final = ("parquet", "audformat", "textgrid", "eaf", "fhir")
 
 _NOT_OF_ANSWERS: Final = frozenset(
     {
@@ -68,9 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="form",
         type=lambda name: "json" if name == "jsonl" else name,
         choices=["table", "json", "csv", *_FOLDER_FORMS],
-        metavar="{table,jsonl,csv,parquet,textgrid,eaf,fhir}",
-        help="the last four write into the folder --output: Parquet parts, one row a recording, or as --timeline or "
-        "--segments say; or a file a recording for Praat, ELAN or a FHIR server",
+        metavar="{table,jsonl,csv,parquet,audformat,textgrid,eaf,fhir}",
+        help="the last five write into the folder --output: Parquet parts or a database, one row a recording, or as "
+        "--timeline or --segments say; or a file a recording for Praat, ELAN or a FHIR server",
     )
     parser.set_defaults(form="table")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there instead of standard output")
@@ -153,6 +154,8 @@ def run(arguments: argparse.Namespace) -> int:
                 arguments.output, shown, _made_with(arguments, choices, engine), resume=arguments.resume
             )
             sources = [source for source in sources if source.name not in report.done]
+        elif arguments.form == "audformat":
+            report = AudformatReport(arguments.output, shown)
         elif arguments.form in _FOLDER_FORMS:
             report = FileReport(arguments.form, arguments.output, sources, fhir)
             _spare_sources(sources, list(report.paths.values()))

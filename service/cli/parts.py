@@ -30,7 +30,7 @@ PART_S: Final = 60.0
 FAILED_FILE_NAME: Final = "failed.parquet"
 
 _SETTINGS_KEY: Final = b"emoserve"
-_TEXTS: Final = frozenset(
+TEXTS: Final = frozenset(
     {"file", "sha256", "model", "model_version", "model_sha256", "channel", "emotion", "plausible", "speaker", "flags"}
     | {"audio_emotion", "code", "detail"}
 )
@@ -75,15 +75,8 @@ class PartsReport:
 
     def add(self, source: Source, result: Answer) -> None:
         """Keep the rows of one recording."""
-        kind, model = "voice", getattr(result, "model", None)
-        if isinstance(result, VideoAffect):
-            kind, model = "face", result.models.get("affect")
+        kind, rows, model = answer_rows(result, self._audio)
         told: dict[str, Cell] = {"file": source.name, "sha256": _sha256(source), **_model_cells(model)}
-        if isinstance(result, AudioEmotion) and not (self._audio.timeline or self._audio.segments):
-            rows = _whole(result)
-        else:
-            header, cells = csv_table(result, segments=self._audio.segments)
-            rows = [dict(zip(map(str, header), row, strict=True)) for row in cells]
         self._rows[kind] += [told | row for row in rows]
         self._recordings += 1
         full = self._recordings >= PART_RECORDINGS or sum(map(len, self._rows.values())) >= PART_ROWS
@@ -118,7 +111,7 @@ class PartsReport:
 
         names = list(dict.fromkeys(name for row in rows for name in row))
         fields: list[tuple[str, pyarrow.DataType]] = [
-            (name, pyarrow.string() if name in _TEXTS else pyarrow.float64()) for name in names
+            (name, pyarrow.string() if name in TEXTS else pyarrow.float64()) for name in names
         ]
         schema = pyarrow.schema(fields).with_metadata({_SETTINGS_KEY: self._settings.encode()})
         unfinished = file.with_suffix(".unfinished")
@@ -138,6 +131,17 @@ class PartsReport:
                 f"{part} was made with other options, another profile or another model: choose another folder"
             )
         return list(set(stored["file"].to_pylist()))
+
+
+def answer_rows(result: Answer, audio: AudioOptions) -> tuple[str, list[dict[str, Cell]], ModelReference | None]:
+    """Kind of an answer, 'voice' or 'face', its rows by column, and the model that judged."""
+    if isinstance(result, AudioEmotion) and not (audio.timeline or audio.segments):
+        return "voice", _whole(result), result.model
+    header, cells = csv_table(result, segments=audio.segments)
+    rows = [dict(zip(map(str, header), row, strict=True)) for row in cells]
+    if isinstance(result, VideoAffect):
+        return "face", rows, result.models.get("affect")
+    return "voice", rows, result.model
 
 
 def _whole(result: AudioEmotion) -> list[dict[str, Cell]]:
