@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import audformat
 import pandas as pd
 import pytest
 import yaml
@@ -92,7 +93,6 @@ def test_channels_and_faces_have_tables_of_their_own(tmp_path: Path) -> None:
 
 
 def test_the_package_of_the_format_reads_it(tmp_path: Path) -> None:
-    audformat = pytest.importorskip("audformat")
     report = AudformatReport(tmp_path, AudioOptions(timeline=True))
     answer = example_result(6, channels=("left", "right"))
     report.add(Source(None, Path("talk.wav")), answer)
