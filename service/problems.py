@@ -102,9 +102,7 @@ class FieldTooLarge(Malformed, code="field_too_large", title="A multipart field 
     """A multipart text field over the limit."""
 
 
-class FilenameInvalid(
-    Malformed, code="filename_invalid", title="The file name holds control characters or is too long."
-):
+class FilenameInvalid(Malformed, code="filename_invalid", title="The file name is too long or has control characters."):
     """A file name with control characters or of excessive length."""
 
 
@@ -140,15 +138,11 @@ class SessionNotFound(NotFound, code="session_not_found", title="There is no suc
     """A stream that never was, is another caller's, or has waited too long."""
 
 
-class MethodNotAllowed(
-    Problem, status=405, code="method_not_allowed", title="This address does not answer that method."
-):
+class MethodNotAllowed(Problem, status=405, code="method_not_allowed", title="This address does not take that method."):
     """The route exists, the method does not."""
 
 
-class NotAcceptable(
-    Problem, status=406, code="not_acceptable", title="None of the accepted media types can be produced."
-):
+class NotAcceptable(Problem, status=406, code="not_acceptable", title="None of the accepted media types can be made."):
     """None of the types in ``Accept`` can be made."""
 
 
@@ -246,6 +240,14 @@ class ProfileTooLittleFace(Unprocessable, code="profile_too_little_face", title=
 
 class CallbackRefused(Unprocessable, code="callback_refused", title="This service does not call that address."):
     """A callback where the operator allows none, or to an address that is not permitted."""
+
+
+class UrlRefused(Unprocessable, code="url_refused", title="This service fetches nothing from that address."):
+    """A recording by URL where the operator allows none, or at an address that is not permitted."""
+
+
+class UrlUnreadable(Unprocessable, code="url_unreadable", title="The recording cannot be fetched from its address."):
+    """The server at a permitted URL did not answer with a whole recording; the detail says what it did."""
 
 
 class MediaInvalid(Unprocessable, code="media_invalid", title="The recording cannot be decoded."):

@@ -233,6 +233,16 @@ class Settings(BaseSettings):
         default=[], description="networks that callbacks may reach although they are not public, as JSON: '10.1.0.0/16'"
     )
     callback_http: bool = Field(False, description="permit callbacks without TLS")
+    input_url_hosts: list[str] = Field(
+        default=[],
+        description="hosts that recordings may be fetched from, as JSON: HOST or HOST:PORT, '.example.org' for all "
+        "below; none: the part 'url' is refused",
+    )
+    input_url_networks: list[Network] = Field(
+        default=[],
+        description="networks that recordings may be fetched from although they are not public, as JSON: '10.1.0.0/16'",
+    )
+    input_url_http: bool = Field(False, description="permit recordings to be fetched without TLS")
     state_dir: Path = Field(
         default_factory=_state_folder, description="folder of the jobs' database and lock; one service a folder"
     )

@@ -18,7 +18,7 @@ from emoserve_client.job_answers import Job, JobPage, JobState
 from emoserve_client.problems import EmoserveError, Problem, ServiceUnreachable
 from emoserve_client.retries import Retries
 from emoserve_client.stream_messages import AudioStreamCreated, StreamClosed, StreamLimits, VideoStreamCreated
-from emoserve_client.uploads import Upload
+from emoserve_client.uploads import Upload, Url
 from emoserve_client.video_answers import AffectTimeline, Attribution, Face, Neutral, Summary, VideoAffect
 from emoserve_client.webhooks import Webhook, WebhookInvalid, read_webhook
 
@@ -53,6 +53,7 @@ __all__ = [
     "StreamLimits",
     "Summary",
     "Upload",
+    "Url",
     "VideoAffect",
     "VideoStreamCreated",
     "VoiceActivity",

@@ -12,7 +12,7 @@ from emoserve_client.audio_answers import AudioEmbedding, AudioEmotion
 from emoserve_client.common_answers import Document
 from emoserve_client.event_streams import EVENTS
 from emoserve_client.job_answers import Job, JobPage
-from emoserve_client.uploads import Form, Source, Upload, form_of, source_of
+from emoserve_client.uploads import Form, Source, Upload, Url, form_of, source_of
 from emoserve_client.video_answers import VideoAffect
 
 Answer = TypeVar("Answer")
@@ -174,9 +174,11 @@ def parameters(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _body(path: str, upload: Upload, options: Mapping[str, Any]) -> Source | Form:
-    """The file, and the documents beside it that the options hold."""
+    """The file or its address, and the documents beside it that the options hold."""
     given = {name: options.get(name) for name in DOCUMENTS}
     documents = {name: json.dumps(one).encode() for name, one in given.items() if isinstance(one, Mapping)}
+    if isinstance(upload, Url):
+        return form_of([], {**documents, "url": upload.address.encode()})
     if documents:
         return form_of([upload], documents)
     return source_of(upload, table=path == TABLE_AFFECT)

@@ -5,13 +5,25 @@ import mimetypes
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import anyio.to_thread
 
-Upload = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+@dataclass(frozen=True)
+class Url:
+    """A recording that the service fetches itself, where its operator allows it.
+
+    Attributes:
+        address: such as a presigned one of S3; whoever has it, has the recording.
+    """
+
+    address: str = field(repr=False)
+
+
+Upload = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Url
 """Types that can be sent as a file."""
 
 PIECE_BYTES = 256 * 1024
@@ -118,7 +130,10 @@ def source_of(upload: Upload, *, table: bool = False) -> Source:
 
     Raises:
         OSError: no readable file is at the path.
+        TypeError: it is an address, where files alone are taken.
     """
+    if isinstance(upload, Url):
+        raise TypeError("profiles are made from files, not from addresses")
     if isinstance(upload, bytes | bytearray | memoryview):
         return Source(io.BytesIO(upload), "text/csv" if table else UNKNOWN_TYPE, len(upload), repeatable=True)
     if isinstance(upload, str | os.PathLike):

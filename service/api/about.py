@@ -34,6 +34,7 @@ async def read_limits(request: Request) -> LimitsAnswer:
     return LimitsAnswer(
         limits=settings.limits,
         jobs=_of_jobs(settings),
+        input_url=bool(settings.input_url_hosts),
         descriptions={name: field.description or "" for name, field in Limits.model_fields.items()},
         request_media_types=[MULTIPART, *(f"{kind}*" for kind in RAW_KINDS), *RAW_TYPES, RAW_TABLES[0]],
         response_media_types=list(ANSWER_MEDIA_TYPES),

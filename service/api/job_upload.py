@@ -9,15 +9,17 @@ from fastapi import Request
 
 from service.access.caller import caller_of, sender_of
 from service.http.exchange import exchange_of
-from service.http.multipart import Documents
-from service.http.uploads import BodySink, choose_sink, declared_bytes, too_large
+from service.http.multipart import URL, Documents
+from service.http.uploads import BodySink, RawBody, choose_sink, declared_bytes, fetched, too_large
 from service.http.work_pool import ClientGoneError
 from service.jobs.job import Job, JobOptions
-from service.jobs.outgoing import read_target
 from service.jobs.plans import job_limits
 from service.jobs.reception import Reception
+from service.outgoing.address import callback_permission, input_permission, read_target
+from service.outgoing.fetch import Receive
 from service.problems import BodyTimeout, Malformed, RateLimited, Unavailable
 from service.services import services_of
+from service.settings import Settings
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 STRIDE_BYTES: Final = 65_536
@@ -49,7 +51,7 @@ async def receive_job(
     services = services_of(request)
     key = idempotency_key(request)
     if callback is not None:
-        read_target(callback, services.settings)
+        read_target(callback, callback_permission(services.settings))
     try:
         problem = services.health.work_problem()
         if problem is not None:
@@ -58,7 +60,7 @@ async def receive_job(
         with services.uploads.hold(sender_of(request.scope)):
             limits = job_limits(services.settings)
             target = _Target()
-            documents: Documents = {part: bytearray()}
+            documents: Documents = {part: bytearray(), URL: bytearray()}
             sink = choose_sink(request, limits, target, documents=documents)
             caller = caller_of(request.scope)
             reception = await asyncio.to_thread(
@@ -67,8 +69,12 @@ async def receive_job(
             target.reception = reception
             try:
                 with exchange_of(request.scope).stage("upload"):
-                    await _pour(request, sink, reception, limits.body_timeout_s)
+                    await _pour(request.receive, sink, reception, services.settings)
                     sink.finish()
+                    if documents[URL]:
+                        permission = input_permission(services.settings)
+                        async with fetched(request, documents, permission, limits) as receive:
+                            await _pour(receive, RawBody(target), reception, services.settings)
                     await asyncio.to_thread(jobs.complete, reception, complete(documents))
                     return await asyncio.to_thread(reception.finish)
             except BaseException:
@@ -110,9 +116,9 @@ class _Target:
         self.reception.extend(content)
 
 
-async def _pour(request: Request, sink: BodySink, reception: Reception, stride_s: float) -> None:
-    """Take the body; it may take long, but not ``stride_s`` for a stride."""
-    settings = services_of(request).settings
+async def _pour(receive: Receive, sink: BodySink, reception: Reception, settings: Settings) -> None:
+    """Take the body; it may take long, but not ``body_timeout_s`` for a stride."""
+    stride_s = settings.limits.body_timeout_s
     clock = asyncio.get_running_loop().time
     more, body_bytes = True, 0
     stride_end, due_at = STRIDE_BYTES, clock() + stride_s
@@ -120,7 +126,7 @@ async def _pour(request: Request, sink: BodySink, reception: Reception, stride_s
         async with asyncio.timeout(settings.job_upload_timeout_s):
             while more:
                 async with asyncio.timeout_at(due_at):
-                    message = await request.receive()
+                    message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientGoneError
                 chunk = message.get("body", b"")

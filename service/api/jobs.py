@@ -45,7 +45,7 @@ from service.http.multipart import Documents
 from service.http.negotiation import EVENTS
 from service.http.uploads import client_gone
 from service.jobs.job import CURSOR_PATTERN, Job, JobOptions, read_cursor
-from service.jobs.outgoing import MAX_CHARACTERS
+from service.outgoing.address import CALLBACK_CHARACTERS
 from service.pipeline.audio_options import AudioOptions
 from service.pipeline.device.task import Work
 from service.pipeline.options import read_include
@@ -68,7 +68,7 @@ class _SubmitQuery(BaseModel):
 
     callback: str | None = Field(
         None,
-        max_length=MAX_CHARACTERS,
+        max_length=CALLBACK_CHARACTERS,
         description="https address that gets a signed POST (Standard Webhooks) when the job has ended, where the "
         "operator has named its host; left out: nobody is told.",
         examples=["https://clinic.example/hooks/emoserve"],

@@ -12,6 +12,7 @@ from service.api.openapi.documentation import (
     PROBLEM_RESPONSES,
     PROFILE,
     PROFILE_PART,
+    URL_PROBLEMS,
     Responses,
     problem_responses,
 )
@@ -50,7 +51,7 @@ PROFILE_BODY: dict[str, Any] = {
 PROFILE_RESPONSES: Responses = {
     200: {"model": VoiceDocument | FaceDocument, "description": "The document, to be kept by the caller."},
     **PROBLEM_RESPONSES,
-    **problem_responses(*MEDIA_PROBLEMS, TooManyFrames, *MAKER_PROBLEMS),
+    **problem_responses(*(kind for kind in MEDIA_PROBLEMS if kind not in URL_PROBLEMS), TooManyFrames, *MAKER_PROBLEMS),
 }
 
 

@@ -11,6 +11,7 @@ from service.http.exchange import Exchange, exchange_of
 from service.http.multipart import Documents, NextFile
 from service.http.negotiation import FHIR, choose_fhir_version, choose_media_type
 from service.http.uploads import RAW_MEDIA, client_gone, read_upload
+from service.outgoing.address import input_permission
 from service.pipeline.device.task import Work
 from service.pipeline.results import MediaInfo, ModelReference
 from service.pipeline.video.video_results import VideoAffect
@@ -76,7 +77,9 @@ async def do_upload(
     try:
         services.check_capacity()
         with services.uploads.hold(sender_of(request.scope)) as held:
-            data = await read_upload(request, limits, held, raw_types, documents, next_file)
+            data = await read_upload(
+                request, limits, held, input_permission(services.settings), raw_types, documents, next_file
+            )
             return await services.work.run(
                 lambda work: answer(data, work),
                 deadline_s=limits.deadline_s,

@@ -21,6 +21,8 @@ from service.problems import (
 from service.settings import Limits
 
 FILE_FIELD = b"file"
+URL: Final = "url"
+"""Name of the part that tells where the recording is, in place of ``file``; a document as others are."""
 MAX_BOUNDARY_BYTES = 70  # RFC 2046, section 5.1.1
 MAX_PART_HEADERS = 8
 MAX_PART_HEADER_BYTES = 8 * 1024
@@ -130,14 +132,19 @@ class MultipartFile:
         Raises:
             MultipartTruncated: the closing boundary never came.
             FieldMissing: no part of that name.
+            TooManyFiles: a part ``url`` beside it.
             Unprocessable: there were other fields; parameters are query parameters.
         """
         if not self._ended:
             raise MultipartTruncated
-        if not self._files:
+        is_elsewhere = bool(self._documents.get(URL.encode()))
+        if not self._files and not is_elsewhere:
             raise FieldMissing
+        if self._files and is_elsewhere:
+            raise TooManyFiles("The parts 'file' and 'url' exclude each other.")
         if self._extra_fields:
-            named = " and ".join(f"'{name}'" for name in ("file", *(one.decode() for one in self._documents)))
+            beside = (one.decode() for one in self._documents if one != URL.encode())
+            named = " and ".join(f"'{name}'" for name in ("file", *beside))
             raise Unprocessable(f"Parameters are query parameters; the body holds {named} alone.")
 
     def _after_preamble(self, chunk: bytes) -> bytes:

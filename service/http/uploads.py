@@ -1,15 +1,18 @@
 """The request body on its way in: multipart or raw, counted while it arrives, and into memory where it fits."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from fastapi import Request
 
 from service.http.envelope import has_body
 from service.http.exchange import exchange_of
-from service.http.multipart import Documents, MultipartFile, NextFile, Target, boundary_of
+from service.http.multipart import URL, Documents, MultipartFile, NextFile, Target, boundary_of
 from service.http.work_pool import ClientGoneError, HeldUpload
+from service.outgoing.address import Permission, read_target
+from service.outgoing.fetch import Receive, fetching
 from service.problems import (
     BodyMissing,
     BodyTimeout,
@@ -65,34 +68,61 @@ async def read_upload(
     request: Request,
     limits: Limits,
     held: HeldUpload,
+    permission: Permission,
     raw_types: Sequence[str] = RAW_MEDIA,
     documents: Documents | None = None,
     next_file: NextFile | None = None,
 ) -> memoryview:
-    """Read the recording or table out of the request's body.
+    """Read the recording or table out of the request's body, or from where its part ``url`` says.
 
     Args:
         request: its headers are checked first, so that a hopeless body is not even read.
         limits: of the service.
         held: accounts for the memory.
+        permission: addresses that may be fetched from; calls that take several files take no URL.
         raw_types: media types that the body may have where it is not multipart.
         documents, next_file: as of :class:`~service.http.multipart.MultipartFile`.
 
     Raises:
-        Problem: 400, 408, 413, 415 or 503 as the module's problems say.
+        Problem: 400, 408, 413, 415, 422 or 503 as the module's problems and :func:`fetched` say.
         ClientGoneError: the client closed the connection meanwhile.
     """
     content = bytearray()
+    documents = documents or {}
+    if next_file is None:
+        documents = {URL: bytearray(), **documents}
     sink = choose_sink(request, limits, content, raw_types, documents, next_file)
     with exchange_of(request.scope).stage("upload"):
         try:
             async with asyncio.timeout(limits.body_timeout_s):
-                await _pour(request, sink, limits, held)
+                await _pour(request.receive, sink, limits, held)
         except TimeoutError:
             raise BodyTimeout from None
-        held.arrived()
         sink.finish()
+        if documents.get(URL):
+            async with (
+                fetched(request, documents, permission, limits) as receive,
+                asyncio.timeout(limits.body_timeout_s),
+            ):
+                await _pour(receive, RawBody(content), limits, held)
+        held.arrived()
         return memoryview(content)
+
+
+@asynccontextmanager
+async def fetched(
+    request: Request, documents: Documents, permission: Permission, limits: Limits
+) -> AsyncIterator[Receive]:
+    """Fetch the recording from where the part ``url`` says, during a ``with`` block.
+
+    Raises:
+        UrlRefused: the address is not permitted.
+        Problem: as :func:`service.outgoing.fetch.fetching` says.
+    """
+    target = read_target(documents[URL].decode("ascii", errors="replace"), permission)
+    with exchange_of(request.scope).stage("fetch"):
+        async with fetching(target, permission, limits.max_body_bytes, client_gone(request)) as receive:
+            yield receive
 
 
 def choose_sink(
@@ -130,7 +160,7 @@ async def client_gone(request: Request) -> None:
         pass
 
 
-async def _pour(request: Request, sink: BodySink, limits: Limits, held: HeldUpload) -> None:
+async def _pour(receive: Receive, sink: BodySink, limits: Limits, held: HeldUpload) -> None:
     """Take the body, which may not fall below its least rate.
 
     Raises:
@@ -142,7 +172,7 @@ async def _pour(request: Request, sink: BodySink, limits: Limits, held: HeldUplo
     more = True
     while more:
         async with asyncio.timeout_at(due_at):
-            message = await request.receive()
+            message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         chunk = message.get("body", b"")

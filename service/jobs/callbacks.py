@@ -21,7 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from service import __version__
 from service.jobs.job import Job, JobState
 from service.jobs.ledger import Ledger
-from service.jobs.outgoing import Target, post, read_target
+from service.outgoing.address import Target, callback_permission, read_target
+from service.outgoing.post import post
 from service.problems import CallbackRefused
 from service.settings import Settings, secret_bytes
 from service.telemetry.logs import describe_exception, service_logger
@@ -106,7 +107,7 @@ class Callbacks:
         headers = signed_headers(job, body, self._secrets, int(self._clock()))
         host, reason, is_over = None, "", False
         try:
-            target = read_target(job.callback, self._settings)
+            target = read_target(job.callback, callback_permission(self._settings))
             host = target.host
             status = self._send(target, body, headers)
             is_over = status == GONE

@@ -85,6 +85,7 @@ class LimitsAnswer(Answer):
 
     limits: Limits
     jobs: JobLimits
+    input_url: bool = Field(description="whether a recording may be named by its address, in the part `url`")
     descriptions: dict[str, str] = Field(description="what each limit counts")
     request_media_types: list[str]
     response_media_types: list[str]

@@ -14,12 +14,13 @@ from pathlib import Path
 import emoserve_client
 import httpx
 import pytest
-from emoserve_client import AsyncEmoserve, Emoserve, Job, JobState, Problem, Progress, Retries, ServiceUnreachable
+from emoserve_client import AsyncEmoserve, Emoserve, Job, JobState, Problem, Progress, Retries, ServiceUnreachable, Url
 
 from service.api import event_stream
 from tests.support.client_halves import MakeClient
+from tests.support.far_server import RECORDING, far_server
 from tests.support.job_server import serving_jobs
-from tests.support.live_server import LiveServer
+from tests.support.live_server import LiveServer, serving, small_settings
 from tests.support.patience import HANG_S, wait_until
 
 CLIENT = Path(__file__).parents[2] / "client"
@@ -150,6 +151,19 @@ def test_nobody_there(make_client: MakeClient) -> None:
         assert not emoserve.ready()
         with pytest.raises(ServiceUnreachable):
             emoserve.models()
+
+
+def test_a_recording_by_its_address(make_client: MakeClient) -> None:
+    with far_server() as store, serving(small_settings(**store.settings)) as server:
+        url = Url(store.presigned("talk.wav"))
+        with make_client(server.url) as emoserve:
+            emoserve.audio_emotion(url)
+            list(emoserve.audio_emotion_events(url))
+            emoserve.video_affect(url)
+            with pytest.raises(TypeError):
+                emoserve.make_profile([url])
+        assert [content for content, _ in server.pipeline.seen] == [RECORDING] * 2
+    assert "Signature" not in repr(url)
 
 
 def test_a_file_that_is_not_there_is_told_before_anything_is_sent(client: Emoserve) -> None:

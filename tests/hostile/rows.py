@@ -95,6 +95,20 @@ ROWS: dict[int, tuple[str, str]] = {
         "32 KiB, there twice",
         "422 `profile_invalid`; 400 `field_too_large`, `multipart_invalid`; nothing of it is repeated in the answer",
     ),
+    81: (
+        "`url` to another host or port, this machine, a cloud's metadata, in other spellings and schemes, with user, "
+        "fragment, line breaks, of 8 KB; a name that leads inside, or elsewhere at the second look",
+        "422 `url_refused`; nothing is asked, or the address that was checked",
+    ),
+    82: (
+        "a far server that redirects, refuses, drips, hangs up, cuts off, never ends, lies about lengths, compresses, "
+        "speaks no HTTP, or has another's certificate",
+        "422 `url_unreadable`, 413 `body_too_large`; one request, memory bounded, the address never repeated",
+    ),
+    83: (
+        "`url` twice, beside `file`, empty, of 40 KB, as a parameter, where several files are taken",
+        "400 `multipart_invalid`, `too_many_files`, `field_missing`, `field_too_large`; 422 `config_invalid`",
+    ),
 }
 """Number → what is sent, and the answer."""
 
@@ -193,6 +207,10 @@ JOBS: dict[str, tuple[str, str]] = {
     "callback receivers": (
         "a receiver that redirects, fails or hangs up, or is away until the service starts again",
         "sent again with the same id, later and later; no redirect is followed; the job has ended meanwhile",
+    ),
+    "recordings by URL": (
+        "rows 81 and 82 for a job; a recording that drips",
+        "as for uploads, before the job is taken; the same recording by a freshly signed address is the same request",
     ),
     "wrong methods": ("PUT, PATCH and POST on the addresses of a job", "405 with `Allow`"),
 }

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from service.http import uploads
 from service.http.exchange import Exchange
 from service.http.work_pool import UploadMemory
+from service.outgoing.address import input_permission
 from service.problems import BodyTimeout
 from service.services import Services
-from service.settings import Limits
+from service.settings import Limits, Settings
 from tests.support.live_server import connected, read_answers, serving, small_settings, wait_until
 from tests.support.raw_http import WAV_TYPE, post
 
@@ -108,7 +109,7 @@ def test_a_body_that_keeps_the_rate_may_take_longer(bytes_per_s: int, is_taken: 
     headers = [(b"content-length", b"%d" % (seconds * bytes_per_s)), (b"content-type", b"audio/wav")]
     scope = {"type": "http", "headers": headers, "state": {"exchange": Exchange("one")}}
     with closing(loop), UploadMemory(1, 10_000).hold() as held:
-        reading = uploads.read_upload(Request(scope, receive), limits, held)
+        reading = uploads.read_upload(Request(scope, receive), limits, held, input_permission(Settings()))
         if is_taken:
             assert len(loop.run_until_complete(reading)) == seconds * bytes_per_s
             return

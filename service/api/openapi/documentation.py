@@ -7,8 +7,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from service import problems
+from service.http.multipart import URL
 from service.http.negotiation import CSV, EVENTS, FHIR, PDF, PNG, SVG
 from service.http.problem_response import MEDIA_TYPE, problem_document
+from service.outgoing.address import INPUT_CHARACTERS
 from service.pipeline.media.containers import TITLES
 from service.rollout import CANARY_HEADER
 from service.schemas.about import ProblemDocument
@@ -41,6 +43,13 @@ PROFILE = "profile"
 """Name of the part that holds a profile."""
 NEUTRAL = "neutral"
 """Name of the part that holds the profile of a face."""
+URL_PART = {
+    "type": "string",
+    "format": "uri",
+    "maxLength": INPUT_CHARACTERS,
+    "description": "Address to fetch it from in place of `file`, such as a presigned one of S3, where the operator "
+    "has named its host (`input_url` of `GET /v1/limits`); https, one GET, no redirect.",
+}
 PROFILE_PART = {
     "type": "string",
     "contentMediaType": "application/json",
@@ -97,9 +106,9 @@ def upload_body(description: str, part: str, media_types: Sequence[str]) -> dict
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "required": ["file"],
+                    "oneOf": [{"required": ["file"]}, {"required": [URL]}],
                     "additionalProperties": False,
-                    "properties": {"file": {**FILE, "description": part}},
+                    "properties": {"file": {**FILE, "description": part}, URL: URL_PART},
                 }
             },
         },
@@ -158,6 +167,8 @@ PROBLEM_RESPONSES: Responses = {
     **problem_responses(problems.MethodNotAllowed, problems.HeadersTooLarge, problems.InternalError),
 }
 
+URL_PROBLEMS = (problems.UrlRefused, problems.UrlUnreadable)
+"""Refusals of every call that takes a recording by its address."""
 UPLOAD_PROBLEMS: tuple[type[problems.Problem], ...] = (
     problems.Malformed,
     problems.BodyMissing,
@@ -176,6 +187,7 @@ UPLOAD_PROBLEMS: tuple[type[problems.Problem], ...] = (
     problems.UnsupportedContentType,
     problems.ContentEncodingUnsupported,
     problems.Unprocessable,
+    *URL_PROBLEMS,
     problems.Unavailable,
     problems.CapacityExceeded,
     problems.Draining,

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from service.jobs.callbacks import HOLD_S, WAITS_S, Callbacks, notice, signed_headers
 from service.jobs.job import Job, JobState
 from service.jobs.ledger import Ledger, sqlite_engine
-from service.jobs.outgoing import AddressRefusedError, Target
+from service.outgoing.address import AddressRefusedError, Target
 from service.pipeline.audio_options import AudioOptions
 from service.settings import Settings, secret_bytes
 from service.telemetry.metrics import Metrics

@@ -1,6 +1,7 @@
 """Addresses that are called: the operator's list, one look at the host's addresses, nothing private, no redirect."""
 
 import contextlib
+import http.client
 import socket
 import ssl
 import threading
@@ -12,9 +13,18 @@ from typing import Any
 
 import pytest
 
-from service.jobs import outgoing
-from service.jobs.outgoing import AddressRefusedError, Target, is_permitted, post, read_target
-from service.problems import CallbackRefused
+from service.outgoing import post as posting
+from service.outgoing.address import (
+    AddressRefusedError,
+    Permission,
+    Target,
+    callback_permission,
+    input_permission,
+    is_permitted,
+    read_target,
+)
+from service.outgoing.post import post
+from service.problems import CallbackRefused, UrlRefused
 from service.settings import Settings
 from tests.support.certificates import Authority
 from tests.support.http_server import Quiet, answering
@@ -27,6 +37,10 @@ LOOPBACK = [ip_network("127.0.0.0/8")]
 
 def settings(**changes: Any) -> Settings:
     return Settings(**{"callback_hosts": HOSTS, "callback_secrets": [SECRET], **changes})
+
+
+def allowed(**changes: Any) -> Permission:
+    return callback_permission(settings(**changes))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +56,7 @@ def settings(**changes: Any) -> Settings:
     ],
 )
 def test_addresses_that_the_operator_has_named(text: str, expected: Target) -> None:
-    assert read_target(text, settings()) == expected
+    assert read_target(text, allowed()) == expected
 
 
 @pytest.mark.parametrize(
@@ -77,14 +91,25 @@ def test_addresses_that_the_operator_has_named(text: str, expected: Target) -> N
 )
 def test_addresses_that_are_refused(text: str) -> None:
     with pytest.raises(CallbackRefused) as caught:
-        read_target(text, settings())
+        read_target(text, allowed())
     assert caught.value.pointer == "/callback"
 
 
 def test_without_named_hosts_nobody_is_called() -> None:
     with pytest.raises(CallbackRefused, match="not allowed it"):
-        read_target("https://hook.example/", Settings())
-    assert read_target("http://hook.example/", settings(callback_http=True)).port == 80
+        read_target("https://hook.example/", callback_permission(Settings()))
+    assert read_target("http://hook.example/", allowed(callback_http=True)).port == 80
+
+
+def test_callbacks_and_recordings_are_permitted_apart() -> None:
+    permission = input_permission(Settings(input_url_hosts=["store.example"], input_url_http=True))
+    long = f"http://store.example/{'x' * 8000}"
+    assert read_target(long, permission).path == long.removeprefix("http://store.example")
+    assert "xxx" not in repr(read_target(long, permission)), "a presigned address is a secret"
+    for text in ("https://hook.example/", f"{long}{'x' * 200}"):
+        with pytest.raises(UrlRefused) as caught:
+            read_target(text, permission)
+        assert caught.value.pointer == "/url"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +235,7 @@ def test_certificates_are_checked_by_name(receiver: HTTPServer, tmp_path: Any) -
 def test_a_side_that_talks_slowly_or_strangely_is_left(
     says: bytes, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outgoing, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(posting, "DEADLINE_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -224,7 +249,7 @@ def test_a_side_that_talks_slowly_or_strangely_is_left(
 
         thread = threading.Thread(target=trickle, daemon=True)
         thread.start()
-        with pytest.raises((OSError, outgoing.http.client.HTTPException)):
+        with pytest.raises((OSError, http.client.HTTPException)):
             post(Target(scheme, "127.0.0.1", port, "/"), b"{}", {}, LOOPBACK, lambda *_: ["127.0.0.1"])
         thread.join(HANG_S)
         assert not thread.is_alive()

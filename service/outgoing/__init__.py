@@ -1,0 +1,1 @@
+"""Calls that the service makes for a client, to addresses that its operator has named."""
