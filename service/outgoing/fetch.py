@@ -9,7 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import httptools
@@ -26,9 +26,6 @@ OVERHEAD_BYTES: Final = 32 * 1024
 
 OVERHEAD: Final = 8
 READ_BYTES: Final = 64 * 1024
-
-_LOOKUPS = ThreadPoolExecutor(4, thread_name_prefix="look-up")
-"""Threads of their own: a name server that is slow holds up nothing else."""
 
 Message = dict[str, Any]
 """An ASGI message of a request's body."""
@@ -75,12 +72,15 @@ def trusted() -> ssl.SSLContext:
 
 
 async def _connect(target: Target, permission: Permission) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    tls = {"ssl": trusted(), "server_hostname": target.name} if target.scheme == "https" else {}
+    is_secure = target.scheme == "https"
+    tls = trusted() if is_secure else None
+    lookup = ThreadPoolExecutor(1, thread_name_prefix="look-up")  # a slow name server holds up nothing else
     try:
         async with asyncio.timeout(CONNECT_S):
-            find = (find_address, target, permission.networks)
-            address = await asyncio.get_running_loop().run_in_executor(_LOOKUPS, *find)
-            return await asyncio.open_connection(address, target.port, **tls)
+            find = partial(find_address, target, permission.networks)
+            address = await asyncio.get_running_loop().run_in_executor(lookup, find)
+            name = target.name if is_secure else None
+            return await asyncio.open_connection(address, target.port, ssl=tls, server_hostname=name)
     except AddressRefusedError:
         raise permission.refusal(
             "The host's name leads to an address that is not permitted.", pointer=f"/{permission.name}"
@@ -89,6 +89,8 @@ async def _connect(target: Target, permission: Permission) -> tuple[asyncio.Stre
         raise UrlUnreadable("The host of the address has no certificate that is trusted.") from None
     except (OSError, UnicodeError):
         raise UrlUnreadable("The host of the address cannot be reached.") from None
+    finally:
+        lookup.shutdown(wait=False)
 
 
 def _request(target: Target) -> bytes:
@@ -104,7 +106,7 @@ def _request(target: Target) -> bytes:
 
 
 class _Answer:
-    """What the other side answers, in messages such as those of a request's body; httptools calls the ``on_…``."""
+    """The other side's answer, in messages such as those of a request's body; httptools calls the ``on_…``."""
 
     def __init__(self, reader: asyncio.StreamReader, watcher: asyncio.Task[None], max_bytes: int) -> None:
         self._reader = reader

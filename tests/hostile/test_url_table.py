@@ -2,7 +2,6 @@
 
 import gzip
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ FAULTS: dict[str, tuple[Talk, str]] = {
     "endless extension": (endless(f"{CHUNKED}\n\n", b"1;" + b"x" * 65536), "beside the recording"),
     "31 digits": (answered(f"HTTP/1.1 200 OK\nContent-Length: {'9' * 31}"), "no HTTP"),
     "slow": (endless("HTTP/1.1 200 OK\nContent-Length: 100000\n\n", b"x", 0.05), "too slowly"),
-    "silent": (lambda _: threading.Event().wait(HANG_S), "too slowly"),
+    "silent": (lambda connection: connection.recv(1), "too slowly"),
     "cut": (sized(RECORDING, len(RECORDING) + 1), "cut off"),
     "cut chunks": (answered(CHUNKED, b"5\r\nsound\r\n"), "cut off"),
     "no length": (answered("HTTP/1.1 200 OK", RECORDING), "length is not told"),
