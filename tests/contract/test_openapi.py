@@ -68,7 +68,7 @@ def test_audio_call_is_complete(document: dict) -> None:
     operation = document["paths"]["/v1/audio/emotion"]["post"]
     content = operation["requestBody"]["content"]
     assert {"multipart/form-data", "audio/wav", "application/octet-stream"} <= set(content)
-    assert content["multipart/form-data"]["schema"]["oneOf"] == [{"required": ["file"]}, {"required": ["url"]}]
+    assert set(content["multipart/form-data"]["schema"]["properties"]) == {"file", "url", "profile"}
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
     assert set(parameters) == {
         *("model", "version", "timeline", "window_s", "hop_s", "channel", "track", "start_s", "end_s", "denoise"),

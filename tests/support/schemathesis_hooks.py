@@ -41,8 +41,9 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> b
         return False
     if isinstance(case.body, dict) and documents & case.body.keys():
         return False  # no schema draws the numbers of a profile
-    if isinstance(case.body, dict) and "url" in case.body:
-        return False  # nor knows the hosts that the operator has named for recordings
+    is_form = case.media_type == "multipart/form-data" and isinstance(case.body, dict)
+    if is_form and ("url" in case.body or "file" not in case.body):
+        return False  # one of both, and no schema knows the hosts that the operator has named
     if ":" in str(query.get("prior", "")):
         return False  # no schema knows the labels of a model
     if query.get("callback") is not None:

@@ -97,16 +97,17 @@ _AUDIO_EXAMPLE = {
 
 
 def upload_body(description: str, part: str, media_types: Sequence[str]) -> dict[str, Any]:
-    """OpenAPI request body of one file: raw with one of ``media_types``, or as the multipart part ``file``."""
+    """OpenAPI request body of one file: raw with one of ``media_types``, or as the part ``file`` or ``url``."""
     return {
         "required": True,
-        "description": f"{description}: raw, or as the multipart part `file`. The format is detected from the content.",
+        "description": f"{description}: raw, or as the multipart part `file`, or its address as the part `url`. "
+        "The format is detected from the content.",
         "content": {
             **{media_type: {"schema": FILE} for media_type in media_types},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "oneOf": [{"required": ["file"]}, {"required": [URL]}],
+                    "minProperties": 1,  # generators of clients make no type of "one of these is required"
                     "additionalProperties": False,
                     "properties": {"file": {**FILE, "description": part}, URL: URL_PART},
                 }
