@@ -8,16 +8,26 @@ import torch
 from export.cli.common import (
     add_cache_argument,
     add_corpus_argument,
+    add_device_argument,
     advance,
     available_threads,
     note,
     progress_bar,
     report_to,
     say,
+    training_device,
 )
-from export.corpora.tables import Corpus, read_corpora
+from export.corpora.requirements import require_audio, require_mapped, require_trainable
+from export.corpora.tables import Corpus, CorpusError, read_corpora
 from export.speech_representations.embedded import Embedded, embed, spectra_of_windows
-from export.speech_representations.recipe import Material, VoiceRecipe, frozen_encoder, train_voice, tune
+from export.speech_representations.recipe import (
+    Material,
+    VoiceRecipe,
+    frozen_encoder,
+    require_heard_by_others,
+    train_voice,
+    tune,
+)
 from export.training.checkpoint import CHECKPOINT_FILE_NAME, LOG_FILE_NAME
 from export.training.curves import draw_curves
 from export.training.trainer import load_calibration, load_doubt
@@ -53,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fit temperature and plausible labels on what networks trained without a corpus say of it",
     )
+    add_device_argument(parser)
     add_cache_argument(parser)
     parser.set_defaults(run=run)
 
@@ -68,9 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
         report_steps=arguments.report_steps,
         unheard=arguments.unheard,
         tuning_steps=arguments.tuning_steps,
+        device=training_device(arguments.device),
     )
-    corpora, left_out = read_corpora(arguments.corpus), read_corpora(arguments.left_out)
-    encoder = frozen_encoder(arguments.encoder, arguments.equalisation)
+    corpora, left_out = _corpora(arguments, recipe)
+    encoder = frozen_encoder(arguments.encoder, arguments.equalisation).to(recipe.device)
     with progress_bar("listening", 2 * len(corpora) + len(left_out)) as bar:
 
         def heard(corpus: Corpus, versions: int, *partitions: str) -> Embedded:
@@ -101,3 +113,20 @@ def run(arguments: argparse.Namespace) -> int:
     draw_curves(arguments.out / LOG_FILE_NAME, arguments.out / "curves.png")
     say(f"trained: {arguments.out / CHECKPOINT_FILE_NAME}")
     return 0
+
+
+def _corpora(arguments: argparse.Namespace, recipe: VoiceRecipe) -> tuple[list[Corpus], list[Corpus]]:
+    """The corpora to train on and those to watch, checked before any is heard.
+
+    Raises:
+        CorpusError: one of them cannot be learnt from, or cannot be judged.
+    """
+    corpora, left_out = read_corpora(arguments.corpus), read_corpora(arguments.left_out)
+    require_audio([*corpora, *left_out])
+    require_trainable(corpora, recipe.partitions)
+    require_mapped(corpora)
+    require_heard_by_others(corpora, recipe)
+    for corpus in left_out:
+        if not corpus.partition("train", "devel").utterances:
+            raise CorpusError(f"{corpus.folder}: no recordings of the partition train or devel to be judged")
+    return corpora, left_out

@@ -20,6 +20,17 @@ def require_trainable(corpora: Sequence[Corpus], partitions: Sequence[str]) -> N
             raise CorpusError(f"{corpus.folder}: a training needs two classes, and there is {corpus.labels[0]} alone")
 
 
+def require_audio(corpora: Sequence[Corpus]) -> None:
+    """Refuse corpora that come as features alone.
+
+    Raises:
+        CorpusError: one does.
+    """
+    for corpus in corpora:
+        if not corpus.has_audio:
+            raise CorpusError(f"{corpus.folder}: comes without audio; 'emoserve-export resynthesise' makes some")
+
+
 def require_mapped(corpora: Sequence[Corpus]) -> None:
     """Refuse emotions whose arousal and valence nobody says (C26).
 

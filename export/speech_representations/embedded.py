@@ -125,17 +125,17 @@ def _pooled(encoder: VoiceEncoder, windows: Sequence[Spectrum]) -> NDArray[np.fl
     for start in range(0, len(windows), BATCH_SIZE):
         batch = windows[start : start + BATCH_SIZE]
         with torch.inference_mode():
-            pooled[start : start + len(batch)] = encoder(*power_of(batch)).numpy()
+            pooled[start : start + len(batch)] = encoder(*power_of(batch, encoder.reference.device)).cpu().numpy()
     return pooled
 
 
-def power_of(windows: Sequence[Spectrum]) -> tuple[Tensor, Tensor]:
-    """Mel power for the encoder, float32 [windows, steps, 40], and the steps of each window, int64."""
+def power_of(windows: Sequence[Spectrum], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Mel power for the encoder, float32 [windows, steps, 40], and the steps of each window, int64, on ``device``."""
     frames = torch.tensor([len(part) for part in windows])
     power = torch.zeros(len(windows), int(frames.max()), windows[0].shape[1])
     for row, part in enumerate(windows):
         power[row, : len(part)] = 10.0 ** torch.from_numpy(part.astype(np.float32))
-    return power, frames
+    return power.to(device), frames.to(device)
 
 
 def windows_of(value: Spectrum) -> list[Spectrum]:
@@ -149,13 +149,13 @@ def windows_of(value: Spectrum) -> list[Spectrum]:
 def held_out(network: VoiceNetwork, heard: Embedded, profiles: Profiles | None = None) -> HeldOut:
     """Logits for the recordings as they are: logarithms of the mean probability over windows."""
     labels, emotions, clean = network.config.labels, heard.emotions, heard.is_clean
-    recordings, profile = heard.recordings[clean], None
+    recordings, profile, device = heard.recordings[clean], None, network.centre.device
     if profiles is not None:
-        mean, weight = (torch.from_numpy(values[recordings]) for values in profiles)
+        mean, weight = (torch.from_numpy(values[recordings]).to(device) for values in profiles)
         profile = mean, weight
     network.eval()
     with torch.inference_mode():
-        logits = network.judge(torch.from_numpy(heard.pooled[clean]), profile)["emotion"]
+        logits = network.judge(torch.from_numpy(heard.pooled[clean]).to(device), profile)["emotion"].cpu()
         odds = torch.softmax(logits, dim=1).double().numpy()
     sums = np.zeros((len(emotions), len(labels)))
     np.add.at(sums, recordings, odds)

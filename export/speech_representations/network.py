@@ -88,11 +88,14 @@ class VoiceEncoder(nn.Module):
         equalisation: see :class:`VoiceConfig`.
     """
 
+    reference: Tensor
+    """Share of each band in the power of speech, float32 [40]."""
+
     def __init__(self, equalisation: float) -> None:
         super().__init__()
         self.equalisation = equalisation
         shares = torch.tensor(REFERENCE_SHARES)
-        self.reference = shares / shares.sum()
+        self.register_buffer("reference", shares / shares.sum(), persistent=False)
         self.layers = encoder_layers()
 
     @property
@@ -100,7 +103,7 @@ class VoiceEncoder(nn.Module):
         """Digest of all that the representation depends on; profiles are bound to it."""
         digest = hashlib.sha256(f"{PRESET.name} {BELOW_SPEECH.below_hz} {self.equalisation}".encode())
         for name, value in [("reference", self.reference), *sorted(self.layers.state_dict().items())]:
-            digest.update(name.encode() + np.ascontiguousarray(value.numpy(), "<f4").tobytes())
+            digest.update(name.encode() + np.ascontiguousarray(value.cpu().numpy(), "<f4").tobytes())
         return digest.hexdigest()
 
     def condition(self, power: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,7 +116,7 @@ class VoiceEncoder(nn.Module):
         Returns:
             The conditioned power, and bool [batch, steps]: which frames are active.
         """
-        inside = torch.arange(power.shape[1])[None, :] < frames[:, None]
+        inside = torch.arange(power.shape[1], device=frames.device)[None, :] < frames[:, None]
         power = power * inside[:, :, None]
         total = power.sum(dim=2)
         active = inside & (total >= ACTIVE_SHARE * total.amax(dim=1, keepdim=True))

@@ -46,6 +46,7 @@ class VoiceRecipe:
         unheard: whether temperature and plausible labels are fitted on what networks that were trained without a
             corpus say of it. Without, there is only a temperature, from corpora that were heard.
         tuning_steps: steps of :func:`tune`.
+        device: of PyTorch, where networks are.
     """
 
     steps: int = 1500
@@ -56,6 +57,7 @@ class VoiceRecipe:
     batch_size: int = 256
     report_steps: int = 250
     tuning_steps: int = 0
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,15 @@ class VoiceTrainer(Trainer[VoiceNetwork]):
 
     def batch_loss(self) -> Tensor:
         """Draw windows and profiles, and compare what the network says with what is wanted."""
-        batch = self._sampler.draw()
-        pooled = batch.pooled
+        batch, device = self._sampler.draw(), self._config.device
+        mean, weight = (values.to(device) for values in batch.profile)
         if self._spectra:
-            power, frames = power_of([self._spectra[window] for window in batch.windows])
-            pooled = self.network.encoder(power, frames) + batch.move
-        return self._loss(self.network.judge(pooled, batch.profile), batch.targets)
+            power, frames = power_of([self._spectra[window] for window in batch.windows], device)
+            pooled = self.network.encoder(power, frames) + batch.move.to(device)
+        else:
+            pooled = batch.pooled.to(device)
+        logits = self.network.judge(pooled, (mean, weight))
+        return self._loss({name: value.cpu() for name, value in logits.items()}, batch.targets)
 
 
 def frozen_encoder(file: Path, equalisation: float) -> VoiceEncoder:
@@ -131,6 +136,21 @@ def common_labels(corpora: Sequence[Corpus]) -> tuple[str, ...]:
     return common
 
 
+def require_heard_by_others(corpora: Sequence[Corpus], recipe: VoiceRecipe) -> None:
+    """Refuse corpora that :func:`train_voice` would find too few, before anything of them is computed.
+
+    Raises:
+        CorpusError: fewer than two classes are in two corpora, or nothing is left where one source is left out.
+    """
+    common_labels([corpus.partition(*recipe.partitions) for corpus in corpora])
+    if not recipe.unheard:
+        return
+    for name in (corpus.name for corpus in corpora):
+        others = [corpus for corpus in corpora if origin(corpus.name) != origin(name)]
+        if not others:
+            raise CorpusError(f"without {name} no corpus is left to train on: give recordings of two sources at least")
+
+
 def train_voice(
     encoder: VoiceEncoder, material: Material, recipe: VoiceRecipe, out: Path, progress: Callable[[int, float], None]
 ) -> VoiceNetwork:
@@ -150,7 +170,13 @@ def train_voice(
     network.centre.copy_(sampler.centre)
     network.spread.copy_(sampler.spread)
     config = LoopConfig(
-        recipe.steps, recipe.batch_size, PEAK_RATE, average_decay=0.99, report_steps=recipe.report_steps, rise=0.1
+        recipe.steps,
+        recipe.batch_size,
+        PEAK_RATE,
+        average_decay=0.99,
+        report_steps=recipe.report_steps,
+        rise=0.1,
+        device=recipe.device,
     )
     trainer = VoiceTrainer(network, sampler, _loss(material.training, labels), config, out, recipe.seed)
     trainer.resume()
@@ -192,7 +218,16 @@ def tune(
     for part, values in zip(training, spectra, strict=True):
         known = np.isin(part.emotions, labels)[part.recordings]
         kept += [value for value, keep in zip(values, known, strict=True) if keep]
-    config = LoopConfig(recipe.tuning_steps, TUNING_BATCH, TUNING_RATE, 0.0, 0.98, recipe.report_steps, rise=0.2)
+    config = LoopConfig(
+        recipe.tuning_steps,
+        TUNING_BATCH,
+        TUNING_RATE,
+        0.0,
+        0.98,
+        recipe.report_steps,
+        rise=0.2,
+        device=recipe.device,
+    )
     trainer = VoiceTrainer(
         deepcopy(network).requires_grad_(True),
         _sampler(training, labels, TUNING_BATCH, recipe.seed + 1),

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from export.corpora.audio import Waveform, read_waveform
-from export.corpora.tables import Corpus, CorpusError
+from export.corpora.requirements import require_audio
+from export.corpora.tables import Corpus
 from export.graph.front_end import FrontEnd
 from export.graph.high_pass import BELOW_SPEECH, high_passed
 from export.speech_representations.distortion import distort
@@ -60,8 +61,7 @@ def load_spectra(
     Raises:
         CorpusError: the corpus comes as features without audio.
     """
-    if not corpus.has_audio:
-        raise CorpusError(f"{corpus.folder}: comes without audio; 'emoserve-export resynthesise' makes some")
+    require_audio([corpus])
     file = cache_file(cache, corpus, "spectra", f"{versions} {seed}")
     if file and file.is_file():
         with np.load(file) as stored:

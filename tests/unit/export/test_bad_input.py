@@ -121,6 +121,7 @@ def test_one_line_names_the_cause(place: Path, capsys: pytest.CaptureFixture, ca
         ("train", "emonet", "--corpus", "{0}/small", "--recipe", "paper"),
         ("train", "denoiser", "--corpus", "{0}/small"),
         ("train", "recogniser", "--corpus", "{0}/small"),
+        ("train", "ge2e", "--corpus", "{0}/small", "--encoder", "{0}/nowhere.whl"),
         ("train", "shallow-fau", "--features", "{0}", "--labels", "{0}"),
         ("train", "deep-spectrum", "--corpus", "{0}/small", "--model", "{0}/models/tiny/1"),
         (*TINY, "{0}/small"),

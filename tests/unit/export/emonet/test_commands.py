@@ -207,7 +207,10 @@ def change_rows(corpus, change):
         writer.writerows(rows)
 
 
-@pytest.mark.parametrize("recipe", ["open", "paper"])
+@pytest.mark.parametrize(
+    "network",
+    [("emonet",), ("emonet", "--recipe", "paper"), ("ge2e", "--encoder", "/nowhere.whl", "--steps", "1")],
+)
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
@@ -217,11 +220,11 @@ def change_rows(corpus, change):
         (lambda row: row | {"emotion": row["emotion"].replace("anger", "nostalgia")}, "'nostalgia' has no place in"),
     ],
 )
-def test_corpora_that_cannot_be_learnt_from_are_refused(recipe, change, cause, tmp_path, capsys):
+def test_corpora_that_cannot_be_learnt_from_are_refused(network, change, cause, tmp_path, capsys):
     corpus = write_small_corpus(tmp_path / "small", per_class=1)
     change_rows(corpus, change)
-    words = ["train", "emonet", "--recipe", recipe, "--steps", "1", "--corpus", str(corpus)]
-    assert main([*words, "--out", str(tmp_path / "run")]) == 1
+    words = ["train", *network, "--corpus", str(corpus), "--out", str(tmp_path / "run")]
+    assert main(words) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert cause in line
     assert not (tmp_path / "run").exists()

@@ -55,6 +55,13 @@ def test_a_clip_is_not_touched_by_what_it_is_padded_with(network, power):
     torch.testing.assert_close(together[1:], alone, atol=1e-6, rtol=0)
 
 
+def test_nothing_stays_behind_on_another_device(network, power):
+    """Tensors of two devices cannot be computed with; 'meta' is one that every machine has."""
+    profile = torch.zeros(2, POOLED, device="meta"), torch.zeros(2, device="meta")
+    logits = network.to("meta")(power.to("meta"), torch.tensor([90, 60], device="meta"), profile)
+    assert {value.device.type for value in logits.values()} == {"meta"}
+
+
 def test_silence_around_speech_is_not_listened_to(network, power):
     _, active = network.encoder.condition(torch.cat([power * 1e-6, power], dim=1), torch.tensor([180, 180]))
     assert not active[:, :90].any()
