@@ -103,7 +103,12 @@ def _add_lakomkin_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_emonet_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=["paper", "code"], default="paper", help="front end (F4)")
     parser.add_argument(
-        "--share", type=float, default=1.0, metavar="X", help="of the paper's schedule, the same for every training"
+        "--budget",
+        "--share",
+        type=share_of_schedule,
+        default=1.0,
+        metavar="X",
+        help="share of the paper's schedule, such as 5%% or 0.05, the same for every training",
     )
     parser.add_argument(
         "--sources",
@@ -117,6 +122,17 @@ def _add_emonet_arguments(parser: argparse.ArgumentParser) -> None:
         "--vgg16", metavar="WEIGHTS", help="a row of VGG16 as well (C6): publisher, a file, or random:SEED"
     )
     add_device_argument(parser)
+
+
+def share_of_schedule(text: str) -> float:
+    """A share above 0 and at most 1, written as such or in per cent, for argparse."""
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no share of the schedule: above 0 and at most 100%")
+    return share
 
 
 def _add_diarisation_arguments(parser: argparse.ArgumentParser) -> None:

@@ -62,12 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Train sources and systems, and write the table anew after each corpus."""
     torch.set_num_threads(available_threads())
     device = training_device(arguments.device)
-    if not 0 < arguments.share <= 1:
-        raise ExpectedFailure("--share is above 0 and at most 1")
     corpora = usable(arguments)
     if len({corpus.name for corpus in corpora}) < len(corpora):
         raise ExpectedFailure("two corpora have the same name")
-    study = Study(arguments.out, PaperRecipe(arguments.preset, seed=arguments.seed, device=device), arguments.share)
+    study = Study(arguments.out, PaperRecipe(arguments.preset, seed=arguments.seed, device=device), arguments.budget)
     try:
         sources = _sources(study, corpora, arguments.sources)
         rows: list[dict[str, Cell]] = []

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from export.emonet import paper_recipe
+from research import run_emonet
 from research.__main__ import main
 from tests.support.narrow_emonet import narrow_emonet, narrow_vgg16
 from tests.support.small_corpus import write_small_corpus
@@ -28,8 +30,8 @@ def study(narrow: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
         "emonet",
         "--out",
         str(folder / "out"),
-        "--share",
-        "1e-4",
+        "--budget",
+        "0.01%",
         "--sources",
         "both",
         "single",
@@ -37,8 +39,28 @@ def study(narrow: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
         "random:1",
     ]
     words += ["--corpus", *corpora]
+    _stopped_in_its_third_training(words)
+    whole = folder / "out/trainings"
+    first = {file: file.stat().st_mtime_ns for file in whole.glob("*/checkpoint.pt")}
+    assert len(first) == 2
     assert main(words) == 0
+    assert {file: file.stat().st_mtime_ns for file in first} == first  # what was whole is not trained again
     return folder / "out", words
+
+
+def _stopped_in_its_third_training(words: list[str]) -> None:
+    """Start the sweep and stop it as Ctrl-C does; what two trainings gave lies in their folders."""
+    train, begun = run_emonet.train_paper, list[object]()
+
+    def train_two(*arguments: Any, **options: Any) -> None:
+        begun.append(arguments)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        train(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_emonet, "train_paper", train_two)
+        assert main(words) == 130
 
 
 def test_the_table_has_every_system_on_every_corpus(study: tuple[Path, list[str]]) -> None:
@@ -71,10 +93,10 @@ def test_a_second_start_trains_nothing(study: tuple[Path, list[str]], monkeypatc
     assert (out / "emonet.md").read_text() == before
 
 
-@pytest.mark.parametrize("share", ["0", "1.5"])
-def test_shares_that_cannot_be_are_refused(
-    study: tuple[Path, list[str]], share: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = [share if word == "1e-4" else word for word in study[1]]
-    assert main(words) == 1
-    assert "--share is above 0" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["--budget", "--share"])
+@pytest.mark.parametrize("budget", ["0", "0%", "1.5", "150%", "much", "nan"])
+def test_budgets_that_cannot_be_are_refused(option: str, budget: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["emonet", "--corpus", "nowhere", "--out", "nowhere", option, budget])
+    assert stop.value.code == 2
+    assert f"'{budget}' is no share of the schedule: above 0 and at most 100%" in capsys.readouterr().err
