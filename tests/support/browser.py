@@ -14,7 +14,7 @@ from service.loaded import Loaded
 from service.services import Services
 from service.settings import Settings
 from tests.support.fakes import FakeBundle, FakeDecoder, FakePipeline, FakeRegistry, FakeVideoPipeline, fake_card
-from tests.support.patience import HANG_S
+from tests.support.patience import HANG_S, pauses_s
 
 CHROMIUM = Path("/usr/bin/chromium")
 expect.set_options(timeout=1000 * HANG_S)
@@ -68,9 +68,10 @@ def without_microphone(browser: Browser) -> Iterator[Browser]:
 def until(page: Page, condition: str, argument: object = None, timeout_s: float = HANG_S) -> None:
     """Wait until an expression is true. Playwright's own way has the page evaluate text, which the policy forbids."""
     ends_s = time.monotonic() + timeout_s
+    pauses = pauses_s(0.02)
     while not page.evaluate(condition, argument):
         assert time.monotonic() < ends_s, condition
-        page.wait_for_timeout(20)
+        page.wait_for_timeout(1000 * next(pauses))
 
 
 @dataclass
