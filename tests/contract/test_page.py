@@ -139,7 +139,14 @@ def test_a_video_has_all_its_maps_and_plays_in_step(watched: Watched, page_serve
 
 def test_answers_can_be_saved(page: Page, page_server: LiveServer, speech: Path) -> None:
     analyse(page, speech)
-    beginnings = {"json": b'{"request_id"', "csv": b"", "png": b"\x89PNG", "fhir": b'{"resourceType":"Bundle"'}
+    beginnings = {
+        "json": b'{"request_id"',
+        "csv": b"",
+        "png": b"\x89PNG",
+        "svg": b"<?xml",
+        "pdf": b"%PDF-",
+        "fhir": b'{"resourceType":"Bundle"',
+    }
     contents = {}
     for kind, beginning in beginnings.items():
         with page.expect_download() as saved:
@@ -149,7 +156,7 @@ def test_answers_can_be_saved(page: Page, page_server: LiveServer, speech: Path)
         assert contents[kind].startswith(beginning)
         asked = page_server.pipeline.seen[-1][1]
         assert asked.segments == (kind != "fhir")
-        assert asked.voice_activity == (kind in ("json", "png"))
+        assert asked.voice_activity == (kind not in ("csv", "fhir"))
     assert json.loads(contents["json"])["timeline"]["start_s"] == [0.0, 1.0]
     assert b"start_s" in contents["csv"].splitlines()[0]
 

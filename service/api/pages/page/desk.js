@@ -273,7 +273,7 @@ export class Desk {
 function downloadsOf({ kind, answer, text, call, jobId }, file) {
   if (jobId === null) {
     const again = async (accept, query) => (await send({ ...call, query, file, accept })).blob;
-    return downloads(file.name, text, call.query, again, "For CSV, PNG and FHIR the recording is sent once more.");
+    return downloads(file.name, text, call.query, again, "For CSV, plots and FHIR the recording is sent once more.");
   }
   const read = (accept, query) => readResult(jobId, accept, query);
   return downloads(file?.name ?? "result", text, partsOf(kind, answer), read, "Made from the result that the service keeps for now.");

@@ -6,15 +6,20 @@ import { announce, byId, element } from "./dom.js";
 import { ProblemError } from "./server.js";
 
 // Parts of an answer that each form has room for, as service/api/answers.py says.
+const PLOTTED = ["segments", "voice_activity", "action_units", "attribution", "audio", "expression"];
 const CARRIED = {
   csv: ["segments", "speakers", "action_units", "audio", "boxes", "expression"],
-  png: ["segments", "voice_activity", "action_units", "attribution", "audio", "expression"],
+  png: PLOTTED,
+  svg: PLOTTED,
+  pdf: PLOTTED,
   "fhir.json": ["action_units", "audio", "expression"],
 };
 const FORMATS = [
   { text: "JSON", ending: "json", accept: "application/json" },
   { text: "CSV", ending: "csv", accept: "text/csv" },
   { text: "PNG", ending: "png", accept: "image/png" },
+  { text: "SVG", ending: "svg", accept: "image/svg+xml" },
+  { text: "PDF", ending: "pdf", accept: "application/pdf" },
   { text: "FHIR", ending: "fhir.json", accept: "application/fhir+json" },
 ];
 
