@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 DIRECTIONS = 64
-"""Directions that speech of the training is described by; 32 and 128 tell known from unknown corpora as well."""
+"""Directions that speech of the training is described by; half as many calibrate as well (docs/training.md)."""
 
 
 @dataclass(frozen=True)

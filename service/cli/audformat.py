@@ -78,7 +78,7 @@ class AudformatReport:
         header = {
             "name": "emoserve",
             "source": f"emoserve {__version__}",
-            "usage": "unrestricted",
+            "usage": "other",  # that of the recordings, which is not known, and of the models, which are the raters
             "languages": [],
             "description": "Statistical estimates by models, which are the raters. Not a diagnosis.",
             "raters": self._raters,
