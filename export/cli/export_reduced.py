@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=["fp16", "int8"],
         required=True,
-        help="of the stored weights; the graph still computes in float32",
+        help="of the stored weights; all but LSTM layers in int8 still compute in float32",
     )
     parser.add_argument("--audio", nargs="+", type=Path, metavar="FILE", help="recordings to compare both on")
     parser.add_argument(

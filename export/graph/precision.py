@@ -1,7 +1,8 @@
-"""Weights of a graph in half precision or 8 bits; what it computes stays in float32.
+"""Weights of a graph in half precision or 8 bits; what it computes stays in float32, but for some LSTM layers.
 
-Each weight is stored small and widened by nodes that ONNX Runtime folds once, when it loads the graph. So a file gets
-smaller, a run costs what it did, every provider runs it, and a clip's answer does not depend on its batch.
+Each weight is stored small and widened by nodes that ONNX Runtime folds once, when it loads the graph. A file gets
+smaller, a run costs what it did, every provider runs it, and a clip's answer does not depend on its batch. LSTM layers
+that take another LSTM's outputs compute with the 8-bit weights themselves, which is faster, on a CPU.
 """
 
 import math
@@ -14,13 +15,17 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from export.graph.integer_lstm import integer_lstm
+
 Precision = Literal["fp16", "int8"]
 
 LEAST_NUMBERS = 1024
 """Smaller tensors, such as biases and scales of norms, stay as they are."""
 
-EXACT = re.compile(r"fourier|mel_bank|front_end\.")
-"""Names of tensors that nobody learnt: Fourier kernels and filter banks, before which levels still differ by 80 dB."""
+EXACT = re.compile(r"fourier|mel_bank|front_end\.|\.wide$")
+"""Names of tensors that nobody learnt, Fourier kernels and filter banks, before which levels still differ by 80 dB;
+and of an LSTM layer that hears such a spectrum and whose outputs go to integer layers.
+"""
 
 STEPS = 127
 """Largest 8-bit number that is used; zero stands for zero."""
@@ -38,13 +43,13 @@ def reduced(model: ModelProto, precision: Precision) -> ModelProto:
 
     Args:
         model: with float32 weights; it is not changed.
-        precision: 'fp16' rounds each number; 'int8' stores whole numbers with a scale for each block of some 32.
+        precision: 'fp16' rounds each number; 'int8' stores whole numbers with a scale for each block of some 32, or of
+            each unit of a layer of :func:`~export.graph.integer_lstm.integer_lstm`.
 
     Raises:
         ValueError: no weight can be stored so, or one is too large for half precision.
     """
-    made = ModelProto()
-    made.CopyFrom(model)
+    made = integer_lstm(model) if precision == "int8" else _copy(model)
     graph = made.graph
     given = {value.name for value in graph.input}
     axes = _axes(graph)
@@ -62,12 +67,18 @@ def reduced(model: ModelProto, precision: Precision) -> ModelProto:
         )
         kept += small
         nodes += widening
-    if not nodes:
+    if not nodes and graph == model.graph:
         raise ValueError("the graph has no float32 weights that could be stored in fewer bits")
     body = [*nodes, *graph.node]
     del graph.node[:], graph.initializer[:]
     graph.node.extend(body)
     graph.initializer.extend(kept)
+    return made
+
+
+def _copy(model: ModelProto) -> ModelProto:
+    made = ModelProto()
+    made.CopyFrom(model)
     return made
 
 

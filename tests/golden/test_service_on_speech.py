@@ -48,6 +48,16 @@ def test_speakers_of_every_corpus_are_answered(client, corpus, model):
         assert len(result["timeline"]["start_s"]) == len(result["timeline"]["probabilities"]["anger"])
 
 
+def test_the_network_in_integers_answers_as_the_default(client):
+    for number in (0, 100, 200):
+        body, _ = speech("emodb7", number)
+        params = ({"model": model, "timeline": True} for model in ("ge2e-open", "ge2e-open-int8"))
+        full, whole = (client.post("/v1/audio/emotion", content=body, params=one).json() for one in params)
+        assert whole["emotion"] == full["emotion"]
+        assert whole["probabilities"] == pytest.approx(full["probabilities"], abs=0.05)
+        assert whole["probabilities"] != full["probabilities"]
+
+
 @pytest.mark.parametrize("media_type", ["application/json", "text/csv"])
 def test_embeddings_are_those_of_the_graph(client, media_type):
     recordings = [utterance.audio for utterance in read_corpus(corpus_folder("emodb7")).utterances[:2]]
