@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from export.cli.common import ExpectedFailure, advance_by, progress_bar, say
-from export.faces.evaluate import Recording, UnitScore, pairs_in, score, side_by_side, unit_reader
+from export.faces.evaluate import Recording, UnitScore, coded_in, score, side_by_side, unit_reader
 from service.card import read_card
 
 
@@ -28,11 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _recordings(arguments: argparse.Namespace, corpus: Path) -> list[Recording]:
-    pairs = pairs_in(corpus)
-    with progress_bar(f"{corpus.name}", len(pairs)) as bar, unit_reader(arguments.model, arguments.faces) as read:
+    coded = coded_in(corpus)
+    with progress_bar(f"{corpus.name}", len(coded)) as bar, unit_reader(arguments.model, arguments.faces) as read:
         advance, found = advance_by(bar), []
-        for video, table in pairs:
-            found.append(side_by_side(read, video, table, arguments.fps))
+        for one in coded:
+            found.append(side_by_side(read, one, arguments.fps))
             advance()
     return found
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from export.faces.bp4d import bp4d_tasks
 from export.faces.disfa import disfa_pairs, read_disfa
 from service.card import read_card
 from service.pipeline.affect.functionals import WINDOW_S, moving_statistics, time_grid
@@ -90,40 +92,63 @@ def unit_reader(bundle: Path, faces: Path) -> Iterator[Callable[[bytes], FaceSer
         networks.close()
 
 
-def pairs_in(folder: Path) -> list[tuple[Path, Path]]:
-    """Videos of a folder beside tables of the same name, or beside folders of labels where it is DISFA, sorted.
+@dataclass(frozen=True)
+class Coded:
+    """A video beside what a tool or human coders say of its units.
+
+    Attributes:
+        name: of the video and of what is said.
+        video: reads the video.
+        reference: reads what is said; takes the frames a second, or None for what the reference tells.
+    """
+
+    name: str
+    video: Callable[[], bytes]
+    reference: Callable[[float | None], FaceSeries]
+
+
+def coded_in(folder: Path) -> list[Coded]:
+    """Videos of a folder beside tables of the same name, or those of DISFA or BP4D, sorted.
 
     Raises:
         ValueError: there are none.
     """
-    if coded := disfa_pairs(folder):
-        return coded
+    if tasks := bp4d_tasks(folder):
+        return [Coded(task.name, task.video, task.series) for task in tasks]
+    if pairs := disfa_pairs(folder):
+        return [
+            Coded(f"{video.name}, {table.name}", video.read_bytes, partial(read_disfa, table)) for video, table in pairs
+        ]
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
     found = [(video, video.with_suffix(".csv")) for video in videos if video.with_suffix(".csv").is_file()]
     if not found:
         raise ValueError(f"{folder} has no video beside a table of its name, such as talk.mp4 and talk.csv")
-    return found
+    return [
+        Coded(f"{video.name}, {table.name}", video.read_bytes, partial(_read_table, table)) for video, table in found
+    ]
 
 
-def side_by_side(read: Callable[[bytes], FaceSeries], video: Path, table: Path, fps: float | None) -> "Recording":
+def _read_table(table: Path, fps: float | None) -> FaceSeries:
+    return read_action_unit_table(table.read_bytes(), Limits(), fps=fps)
+
+
+def side_by_side(read: Callable[[bytes], FaceSeries], coded: Coded, fps: float | None) -> "Recording":
     """Action units and reference of one recording, frame by frame.
 
     Raises:
         ValueError: a file that cannot be used; the message names it.
     """
     try:
-        ours = read(video.read_bytes())
-        theirs = (
-            read_disfa(table, fps) if table.is_dir() else read_action_unit_table(table.read_bytes(), Limits(), fps=fps)
-        )
+        theirs = coded.reference(fps)
+        ours = read(coded.video())
     except (Problem, BundleError) as problem:
-        raise ValueError(f"{video.name}, {table.name}: {problem}") from problem
+        raise ValueError(f"{coded.name}: {problem}") from problem
     nearest = np.clip(np.searchsorted(theirs.time_s, ours.time_s), 1, len(theirs) - 1)
     nearest -= ours.time_s - theirs.time_s[nearest - 1] < theirs.time_s[nearest] - ours.time_s
     apart_s = np.abs(theirs.time_s[nearest] - ours.time_s)
     seen = ours.tracked & theirs.tracked[nearest] & (apart_s < np.median(np.diff(theirs.time_s)))
     if np.count_nonzero(seen) < WINDOW_S * len(ours) / max(float(ours.time_s[-1]), WINDOW_S):
-        raise ValueError(f"{video.name} and {table.name} share less than a second of a face that both see")
+        raise ValueError(f"{coded.name}: both share less than a second of a face that both see")
     return Recording(
         ours.time_s[seen],
         ours.action_units[seen].astype(np.float64),

@@ -17,7 +17,7 @@ from PIL import Image
 from export.faces import constants
 from export.faces.action_units import train_action_units
 from export.faces.bundle import write_face_bundle
-from export.faces.evaluate import pairs_in, score, side_by_side, unit_reader
+from export.faces.evaluate import coded_in, score, side_by_side, unit_reader
 from export.faces.sources import WHEEL_REQUIREMENT, FaceSourceError, from_task, from_wheel
 from export.faces.stages import detector_anchors
 from export.faces.wheel_download import download_wheel
@@ -310,7 +310,7 @@ def test_the_units_follow_a_real_face_beside_openface(faces: Bundle, tmp_path: P
     for name in ("talking_real.mp4", "talking_real.csv"):
         (tmp_path / name).symlink_to(shared_file(f"media/{name}"))
     with unit_reader(ROOT / "models" / "action-units-478" / "2", faces.folder.parents[1]) as read:
-        scores = score([side_by_side(read, *pair, None) for pair in pairs_in(tmp_path)])
+        scores = score([side_by_side(read, one, None) for one in coded_in(tmp_path)])
     found = {unit: one.correlation for unit, one in scores.items() if one.correlation is not None}
     assert len(found) == 9
     assert np.mean(list(found.values())) > 0.6

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export.faces.disfa import UNITS, disfa_pairs, read_disfa
-from export.faces.evaluate import pairs_in, score, side_by_side
+from export.faces.evaluate import coded_in, score, side_by_side
 from service.pipeline.face.face_series import FaceSeries
 from service.pipeline.face.unit_scale import ACTION_UNITS
 
@@ -29,7 +29,7 @@ def disfa(tmp_path):
 
 
 def test_a_miniature_is_read_to_the_number(disfa):
-    ((video, folder),) = pairs_in(disfa)
+    ((video, folder),) = disfa_pairs(disfa)
     assert video.name == "LeftVideoSN001_comp.avi"
     series = read_disfa(folder)
     np.testing.assert_allclose(series.time_s, np.arange(FRAMES) / 20)
@@ -39,10 +39,10 @@ def test_a_miniature_is_read_to_the_number(disfa):
 
 
 def test_only_coded_units_have_figures(disfa):
-    ((video, folder),) = pairs_in(disfa)
-    truth = read_disfa(folder)
+    (coded,) = coded_in(disfa)
+    truth = coded.reference(None)
     ours = FaceSeries(truth.time_s, truth.confidence, np.nan_to_num(truth.action_units), truth.tracked)
-    scores = score([side_by_side(lambda _: ours, video, folder, None)])
+    scores = score([side_by_side(lambda _: ours, coded, None)])
     assert list(scores) == CODED
     assert scores["AU12"].correlation == pytest.approx(1.0)
     assert (scores["AU12"].f1, scores["AU12"].intraclass) == (1.0, pytest.approx(1.0))
