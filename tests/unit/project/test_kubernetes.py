@@ -6,6 +6,7 @@ import functools
 import json
 import shutil
 import subprocess
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import kubernetes_validate
@@ -16,7 +17,7 @@ from service.settings import LEAST_SECRET_CHARACTERS, Limits, Settings
 from tests.shared_material import ROOT
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-OVERLAYS = ("gpu", "jobs", "monitoring", "ingress", "tls")
+OVERLAYS = ("gpu", "jobs", "monitoring", "ingress", "outgoing", "tls")
 PLACES = ("base", *(f"overlays/{name}" for name in OVERLAYS))
 VERSIONS = ("1.30.0", kubernetes_validate.latest_version())
 OF_OPERATORS = {"ServiceMonitor", "PrometheusRule"}
@@ -175,6 +176,29 @@ def test_probes_ask_over_tls_where_the_pod_speaks_it() -> None:
     (secret,) = (mount for mount in container["volumeMounts"] if mount["name"] == "tls")
     for name in ("EMOSERVE_SSL_CERTFILE", "EMOSERVE_SSL_KEYFILE"):
         assert environment("overlays/tls")[name]["value"].startswith(secret["mountPath"])
+
+
+def test_what_goes_out_goes_to_public_addresses_over_tls() -> None:
+    assert rendered("base")["NetworkPolicy", "emoserve"]["spec"]["egress"] == []
+    names, calls = rendered("overlays/outgoing")["NetworkPolicy", "emoserve"]["spec"]["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert calls["ports"] == [{"protocol": "TCP", "port": 443}]
+    closed = [ip_network(one) for block in calls["to"] for one in block["ipBlock"]["except"]]
+    for address in (
+        "10.1.2.3",
+        "100.64.0.1",
+        "127.0.0.1",
+        "169.254.169.254",
+        "172.20.0.1",
+        "192.168.1.1",
+        "::1",
+        "fd00::1",
+    ):
+        assert any(ip_address(address) in network for network in closed), address
+    for address in ("52.219.170.10", "2600:1fa0::1"):
+        assert not any(ip_address(address) in network for network in closed), address
+    hosts = environment("overlays/outgoing")["EMOSERVE_INPUT_URL_HOSTS"]["value"]
+    assert Settings(input_url_hosts=json.loads(hosts)).input_url_hosts
 
 
 OF_KSERVE = {"minReplicas", "maxReplicas", "scaleMetric", "scaleTarget", "timeout"}
