@@ -112,16 +112,16 @@ def write_published(source: Source, text: BundleText, origin: Origin, out: Path,
     )
     clips = clips_of(speech, recordings)
     with tempfile.TemporaryDirectory() as scratch:
-        contents = _save(source.make_graph(text.metadata), Path(scratch))
+        contents = save_graph(source.make_graph(text.metadata), Path(scratch))
         session = Session(Path(scratch) / GRAPH_FILE_NAME, device="cpu", threads=1)
-        difference, batch_difference = _differences(session, source.answers, clips)
+        difference, batch_difference = differences(session, source.answers, clips)
         refuse_difference(text.name, difference, TOLERANCE, "the publisher's program")
         refuse_difference(text.name, batch_difference, BATCH_TOLERANCE, "itself in a batch")
         facts = _facts(source, text, origin, speech, session, difference, len(clips))
         return write_bundle(out, contents, partial(build_card, text, facts))
 
 
-def _save(model: onnx.ModelProto, folder: Path) -> dict[str, Content]:
+def save_graph(model: onnx.ModelProto, folder: Path) -> dict[str, Content]:
     """Save a graph, with its tensors in a file beside it where one file cannot hold it; the files of the bundle."""
     contents = {GRAPH_FILE_NAME: Content(folder / GRAPH_FILE_NAME)}
     is_large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MAX_GRAPH_BYTES
@@ -192,7 +192,7 @@ def verify_published_bundle(
     source = None if read is None else read(card)
     if source is not None and source.weights_sha256 != card.members[0].weights_sha256:
         raise PublishedError(f"these are not the weights that {card.name} {card.version} is made of")
-    difference, batch_difference = _differences(session, None if source is None else source.answers, clips)
+    difference, batch_difference = differences(session, None if source is None else source.answers, clips)
     return verification(
         card,
         len(clips),
@@ -201,7 +201,7 @@ def verify_published_bundle(
     )
 
 
-def _differences(session: Session, program: Program | None, clips: Sequence[Clip]) -> tuple[float, float]:
+def differences(session: Session, program: Program | None, clips: Sequence[Clip]) -> tuple[float, float]:
     """Largest differences of an output: from the publisher's program, each clip alone, and between alone and batch."""
     names = session.output_names
 

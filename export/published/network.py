@@ -1,18 +1,14 @@
 """A published model as one network from waveform to answers, and its ONNX graph."""
 
-import tempfile
-import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
-from onnx import helper
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from export.graph.builder import IR_VERSION, OPSET
+from export.graph.traced import Sizes, traced
 from export.published.encoders import States
 from export.published.front_ends import LAYER_NORM, within
 
@@ -111,49 +107,47 @@ class PublishedNetwork(nn.Module):
         return answers
 
 
-class _Tuple(nn.Module):
-    def __init__(self, network: PublishedNetwork, names: tuple[str, ...]) -> None:
+class StatesNetwork(nn.Module):
+    """Front end and encoder without a head: the states of every layer.
+
+    Args:
+        step_samples: samples of a step, where the encoder hears silence behind each clip that is not to count.
+    """
+
+    def __init__(self, front_end: nn.Module, encoder: nn.Module, step_samples: int | None = None) -> None:
         super().__init__()
-        self.network, self._names = network, names
+        self.front_end, self.encoder, self._step_samples = front_end, encoder, step_samples
 
-    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-        answers = self.network(waveform, lengths)
-        return tuple(answers[name] for name in self._names)
+    def forward(self, waveform: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """States float32 [batch, steps, layers, width]: what the first layer takes, what each gives, and in the last
+        one's place what a head takes; mask float32 [batch, steps], 1 inside each clip.
+        """
+        found: States = self.encoder(*self.front_end(waveform, lengths))
+        states, steps = torch.stack([*found.layers[:-1], found.last], dim=2), found.steps
+        if self._step_samples is not None:
+            heard = torch.div(lengths + self._step_samples - 1, self._step_samples, rounding_mode="floor")
+            steps = torch.minimum(steps, heard)
+            states = states[:, : steps.max()]
+        return {"states": states, "mask": within(states.shape[1], steps)}
 
 
-def published_model(network: PublishedNetwork, example_samples: int, metadata: Mapping[str, str]) -> onnx.ModelProto:
-    """The network as an ONNX graph with the inputs and outputs of a speech bundle.
-
-    PyTorch's exporter that traces is used: the newer one takes half a minute for a tiny network, and onnxscript.
+def published_model(
+    network: PublishedNetwork | StatesNetwork,
+    example_samples: int,
+    metadata: Mapping[str, str],
+    sizes: Mapping[str, Sizes] | None = None,
+) -> onnx.ModelProto:
+    """The network as an ONNX graph with the inputs of a speech bundle.
 
     Args:
         example_samples: length of the clip that is traced.
         metadata: strings kept inside the file.
+        sizes: of outputs, see :func:`export.graph.traced.traced`.
     """
-    network.eval()
     for module in network.modules():
         if parametrize.is_parametrized(module, "weight"):  # weight norm: the products are constants
             parametrize.remove_parametrizations(module, "weight")
     waveform = 0.1 * torch.randn(2, example_samples, generator=torch.Generator().manual_seed(0))
     lengths = torch.tensor([example_samples, example_samples * 3 // 4])
-    with torch.inference_mode(), warnings.catch_warnings(), tempfile.TemporaryDirectory() as scratch:
-        warnings.simplefilter("ignore")  # the tracer warns of every size that it follows
-        shapes = {name: tuple(value.shape) for name, value in network(waveform, lengths).items()}
-        file = Path(scratch) / "model.onnx"
-        torch.onnx.export(
-            _Tuple(network, tuple(shapes)).eval(),  # the exporter puts the whole back into the mode that this has
-            (waveform, lengths),
-            str(file),  # a Path is written to as well, but tensors above 2 GB go beside a text alone
-            dynamo=False,
-            input_names=["waveform", "lengths"],
-            output_names=list(shapes),
-            dynamic_axes={"waveform": {0: "batch", 1: "samples"}, "lengths": {0: "batch"}},
-            opset_version=OPSET,
-        )
-        model = onnx.load(file)
-    model.ir_version = IR_VERSION
-    for output in model.graph.output:
-        sizes: list[str | int] = ["batch", *shapes[output.name][1:]]
-        output.CopyFrom(helper.make_tensor_value_info(output.name, onnx.TensorProto.FLOAT, sizes))
-    helper.set_model_props(model, dict(metadata))
-    return model
+    inputs: dict[str, Sizes] = {"waveform": ("batch", "samples"), "lengths": ("batch",)}
+    return traced(network, {"waveform": waveform, "lengths": lengths}, inputs | dict(sizes or {}), metadata)

@@ -37,6 +37,7 @@ from export.published.network import (
     DimensionHead,
     PooledHead,
     PublishedNetwork,
+    StatesNetwork,
     published_model,
 )
 
@@ -184,6 +185,16 @@ class Published:
         elif self.answer == "dimensions":
             head = DimensionHead(*self.dimension_layers, self.folder.labels)
         return PublishedNetwork(self._front_end(), _encoder(self.folder.config["model_type"], self.encoder), head)
+
+    def states_network(self) -> StatesNetwork:
+        """The encoder alone, with the states of every layer."""
+        front_end = self._front_end()
+        silent = isinstance(front_end, LogMel)  # Whisper's two convolutions take two hops a step
+        return StatesNetwork(
+            front_end,
+            _encoder(self.folder.config["model_type"], self.encoder),
+            2 * int(self.extractor.hop_length) if silent else None,
+        )
 
     def answers(self, clip: Clip) -> dict[str, NDArray[np.float32]]:
         """The publisher's own answer for one clip, float32 [1, …] by output; nothing of our network is in it."""
