@@ -26,17 +26,12 @@ from export.speech_representations.encoder_bundle import (
     write_recogniser,
     write_speakers,
 )
+from export.speech_representations.inputs import GE2E_DATA
 from export.speech_representations.recipe import frozen_encoder
 from export.speech_representations.recogniser.deepspeech import CheckpointError, read_weights
 from export.speech_representations.recogniser.spectrogram import SAMPLE_RATE_HZ
 from export.speech_representations.speakers import SpeakerEncoder, fit_projection, voice_pieces
-from service.card import Licence, TrainingData
-
-ENCODER_DATA = TrainingData(
-    name="GE2E encoder of resemblyzer 0.1.4",
-    licence="Apache-2.0",
-    reference="Weights by Resemble AI; Wan et al. 2018, arXiv:1710.10467",
-)
+from service.card import Licence
 
 SAME_VOICE = 0.5
 """Chosen on mixtures of speakers of train and devel partitions; docs/speakers.md."""
@@ -135,7 +130,7 @@ def _ge2e(arguments: argparse.Namespace, recordings: list[Waveform]) -> Path:
             "al. 2018), over frames within 30 dB of the loudest; weights as they were published."
         ),
         licence=Licence(spdx="Apache-2.0", commercial_use=True, attribution=attribution),
-        training_data=(ENCODER_DATA,),
+        training_data=(GE2E_DATA,),
         known_limits=("It was made to tell speakers apart, and does.",),
     )
     return write_ge2e(frozen_encoder(arguments.encoder, arguments.equalisation), text, arguments.out, recordings)
@@ -148,7 +143,7 @@ def _speakers(arguments: argparse.Namespace, recordings: list[Waveform]) -> Path
     with progress_bar("listening", -(-len(clips) // BATCH_SIZE)) as bar:
         fitted = fit_projection(represent(network.encoder, clips, lambda: advance(bar)), speakers)
     network.projection, network.offset = map(torch.from_numpy, fitted)
-    data = (ENCODER_DATA, *training_data(corpora, arguments.licence))
+    data = (GE2E_DATA, *training_data(corpora, arguments.licence))
     licence = strictest_licence(data)
     text = BundleText(
         name=arguments.name,

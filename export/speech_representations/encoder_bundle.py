@@ -18,7 +18,6 @@ from torch import Tensor
 from export.bundle.card import EMBEDDING_USE, BundleFacts, BundleText, Setting, build_card
 from export.bundle.parity import by_graph, measured_parity
 from export.bundle.write import Content, write_bundle
-from export.corpora.audio import stack
 from export.evaluation.verification import (
     Clip,
     Compute,
@@ -30,53 +29,26 @@ from export.evaluation.verification import (
     scaled_difference,
     verification,
 )
-from export.graph.front_end import FrontEnd
 from export.graph.high_pass import BELOW_SPEECH, high_passed
 from export.speech_representations.encoder import PRESET, WEIGHTS_SHA256
 from export.speech_representations.graph import encoder_model, read_encoder_graph
+from export.speech_representations.inputs import GE2E, RECOGNISER, SPEAKERS, SPEECH, magnitudes, mel_power
 from export.speech_representations.network import POOLED, VoiceEncoder
 from export.speech_representations.recogniser.graph import read_recogniser, recogniser_model
 from export.speech_representations.recogniser.network import Recogniser, RecogniserConfig, layer_means
 from export.speech_representations.recogniser.spectrogram import (
     FFT_SAMPLES,
     HOP_SAMPLES,
-    SAMPLE_RATE_HZ,
-    magnitude,
 )
 from export.speech_representations.speakers import EMBEDDING, SpeakerEncoder, read_speaker_graph, speaker_model
-from service.card import Card, Member, SpeechInput, read_card
+from service.card import Card, Member, read_card
 
-RECOGNISER, GE2E, SPEAKERS = "recogniser", "ge2e-encoder", "ge2e-speakers"
 BATCH_SIZE = 32
 GRAPH_FILE_NAME = "encoder.onnx"
 TOLERANCE = 1e-4
 REFERENCE_TOLERANCE = 1e-3
 """Largest difference from PyTorch, and from librosa's front end with PyTorch behind: see :func:`scaled_difference`."""
 
-SPEECH = {
-    RECOGNISER: SpeechInput(
-        sample_rate_hz=SAMPLE_RATE_HZ, window_s=10.0, hop_s=10.0, min_length_s=0.2, max_length_s=30.0, preset=RECOGNISER
-    ),
-    GE2E: SpeechInput(
-        sample_rate_hz=PRESET.sample_rate_hz,
-        window_s=3.0,
-        hop_s=3.0,
-        min_length_s=0.2,
-        max_length_s=30.0,
-        preset=PRESET.name,
-        high_pass_hz=BELOW_SPEECH.below_hz,
-    ),
-    SPEAKERS: SpeechInput(
-        sample_rate_hz=PRESET.sample_rate_hz,
-        window_s=1.6,
-        hop_s=0.8,
-        min_length_s=0.2,
-        max_length_s=30.0,
-        preset=PRESET.name,
-        high_pass_hz=BELOW_SPEECH.below_hz,
-        cpu_batch=4,
-    ),
-}
 SPEAKERS_USE = (
     "Telling which stretches of one recording are spoken by the same person, so that answers can be given for each. "
     "It identifies nobody: it compares a recording with itself alone."
@@ -100,7 +72,7 @@ def write_recogniser(
     model = recogniser_model(network, layers, text.metadata)
     settings: dict[str, Setting] = {"network": network.config.to_text(), "layers": list(layers)}
     member = Member(network=RECOGNISER, licence=text.licence, dimensions=network.config.units * len(layers))
-    return _write(model, _recogniser(network, layers, _magnitudes), text, settings, member, out, recordings)
+    return _write(model, _recogniser(network, layers, magnitudes), text, settings, member, out, recordings)
 
 
 def write_ge2e(encoder: VoiceEncoder, text: BundleText, out: Path, recordings: Sequence[Clip]) -> Path:
@@ -112,7 +84,7 @@ def write_ge2e(encoder: VoiceEncoder, text: BundleText, out: Path, recordings: S
     model = encoder_model(encoder, text.metadata)
     settings: dict[str, Setting] = {"equalisation": encoder.equalisation}
     member = Member(network=GE2E, weights_sha256=WEIGHTS_SHA256, licence=text.licence, dimensions=POOLED)
-    return _write(model, _ge2e(encoder, _mel_power), text, settings, member, out, recordings)
+    return _write(model, _ge2e(encoder, mel_power), text, settings, member, out, recordings)
 
 
 def write_speakers(
@@ -128,7 +100,7 @@ def write_speakers(
     """
     model = speaker_model(network, text.metadata)
     member = Member(network=SPEAKERS, weights_sha256=WEIGHTS_SHA256, licence=text.licence, dimensions=EMBEDDING)
-    return _write(model, _ge2e(network, _mel_power), text, {"threshold": threshold}, member, out, recordings)
+    return _write(model, _ge2e(network, mel_power), text, {"threshold": threshold}, member, out, recordings)
 
 
 def _write(
@@ -187,15 +159,15 @@ def _networks(card: Card, model: onnx.ModelProto) -> tuple[Compute, Compute]:
     """The bundle's network in PyTorch behind its own front end, and behind librosa's."""
     if card.members[0].network == SPEAKERS:
         speakers = read_speaker_graph(model)
-        return _ge2e(speakers, _mel_power), _ge2e(speakers, _librosa_power)
+        return _ge2e(speakers, mel_power), _ge2e(speakers, _librosa_power)
     if card.members[0].network == GE2E:
         encoder = read_encoder_graph(model, card.number("equalisation"))
-        return _ge2e(encoder, _mel_power), _ge2e(encoder, _librosa_power)
+        return _ge2e(encoder, mel_power), _ge2e(encoder, _librosa_power)
     network = read_recogniser(model, RecogniserConfig.from_text(str(card.settings["network"])))
     chosen = card.settings["layers"]
     assert isinstance(chosen, list)
     layers = [int(layer) for layer in chosen]
-    return _recogniser(network, layers, _magnitudes), _recogniser(network, layers, _librosa_magnitudes)
+    return _recogniser(network, layers, magnitudes), _recogniser(network, layers, _librosa_magnitudes)
 
 
 def _recogniser(network: Recogniser, layers: Sequence[int], front: Front) -> Compute:
@@ -218,16 +190,11 @@ def _ge2e(encoder: VoiceEncoder | SpeakerEncoder, front: Front) -> Compute:
 
 def represent(encoder: VoiceEncoder, clips: Sequence[Clip], done: Callable[[], None]) -> NDArray[np.float32]:
     """Pooled layers of each clip, float32 [clips, 1536]; ``done`` is called after each batch."""
-    compute, rows = _ge2e(encoder, _mel_power), []
+    compute, rows = _ge2e(encoder, mel_power), []
     for start in range(0, len(clips), BATCH_SIZE):
         rows.append(compute(clips[start : start + BATCH_SIZE]))
         done()
     return np.concatenate(rows)
-
-
-def _magnitudes(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
-    waveform, lengths = stack(clips)
-    return magnitude(torch.from_numpy(waveform), torch.from_numpy(lengths))
 
 
 def _librosa_magnitudes(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
@@ -238,12 +205,6 @@ def _librosa_magnitudes(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
     window = scipy.signal.windows.hamming(FFT_SAMPLES)
     bins = np.abs(librosa.stft(clip, n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES, window=window, pad_mode="constant"))
     return torch.from_numpy(bins.astype(np.float32))[None], torch.tensor([bins.shape[1]])
-
-
-def _mel_power(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
-    waveform, lengths = stack([high_passed(clip, PRESET.sample_rate_hz, BELOW_SPEECH) for clip in clips])
-    power, frames = FrontEnd(PRESET)(torch.from_numpy(waveform), torch.from_numpy(lengths))
-    return power.transpose(1, 2), frames
 
 
 def _librosa_power(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:

@@ -67,12 +67,16 @@ class EncoderWriter:
 
     def states(self) -> tuple[str, str, str]:
         """The inputs and the layers: states [steps, batch, 768], active steps [batch, 1, steps], frames [batch]."""
+        power, active, frames = self.spectrum()
+        return self._encode(power), active, frames
+
+    def spectrum(self) -> tuple[str, str, str]:
+        """The inputs and what the layers take: power [batch, 40, steps]; active steps and frames as for the states."""
         graph = self._graph
         waveform, lengths = declare_speech_inputs(graph)
         waveform = write_high_pass(graph, PRESET.sample_rate_hz, waveform, lengths, BELOW_SPEECH)
         power, frames = write_front_end(graph, PRESET, waveform, lengths)
-        power, active = self._condition(power, frames)
-        return self._encode(power), active, frames
+        return *self._condition(power, frames), frames
 
     def _condition(self, power: str, frames: str) -> tuple[str, str]:
         """Equalised and levelled power [batch, 40, steps], and whether a step is active, bool [batch, 1, steps]."""

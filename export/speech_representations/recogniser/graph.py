@@ -34,6 +34,23 @@ def recogniser_model(network: Recogniser, layers: Sequence[int], metadata: dict[
         metadata: strings kept inside the file, such as author and licence.
     """
     graph, config = GraphBuilder("recogniser"), network.config
+    states, inside = write_layers(graph, network, max(layers))
+    share = graph.add("Div", inside, graph.add("ReduceSum", inside, graph.constant([0])))
+    means = [
+        graph.add("ReduceSum", graph.add("Mul", states[layer - 1], share), graph.constant([0]), keepdims=0)
+        for layer in layers
+    ]
+    graph.output("embedding", graph.add("Concat", *means, axis=1), FLOAT, ["batch", config.units * len(layers)])
+    return graph.model("emoserve-export", metadata)
+
+
+def write_layers(graph: GraphBuilder, network: Recogniser, count: int) -> tuple[list[str], str]:
+    """Add the inputs and the first ``count`` GRU layers.
+
+    Returns:
+        Names of each layer's states, float32 [steps, batch, units], and of float32 [steps, batch, 1]: 1 inside a clip.
+    """
+    config = network.config
     waveform, lengths = declare_speech_inputs(graph)
     spectrogram, frames = write_spectrogram(graph, waveform, lengths, config.scaling)
     x = graph.add("Unsqueeze", spectrogram, graph.constant([1]))
@@ -48,21 +65,18 @@ def recogniser_model(network: Recogniser, layers: Sequence[int], metadata: dict[
     steps = graph.add("Div", steps, graph.constant([STRIDES[0][1]]))
     steps = graph.add("Add", steps, graph.constant([2 - KERNELS[1][1]]))
     x = graph.add("Reshape", x, graph.constant([0, config.channels * config.bands, -1]))
-    share = graph.add("Cast", time_mask(graph, x, steps, axis=2), to=FLOAT)
-    x, share = (graph.add("Transpose", value, perm=[2, 0, 1]) for value in (x, share))
-    share = graph.add("Div", share, graph.add("ReduceSum", share, graph.constant([0])))
+    inside = graph.add("Cast", time_mask(graph, x, steps, axis=2), to=FLOAT)
+    x, inside = (graph.add("Transpose", value, perm=[2, 0, 1]) for value in (x, inside))
     counts = graph.add("Cast", steps, to=TensorProto.INT32)
-    means = {}
-    for index in range(max(layers)):
+    states: list[str] = []
+    for index in range(count):
         if index:
             x = _norm(graph, network, f"norms.{index - 1}", x, [-1])
         layer = network.layers[index]
         assert isinstance(layer, TwoWayGru)
         x = write_gru(graph, x, f"layers.{index}", layer.onward, layer.homeward, counts)
-        means[index + 1] = graph.add("ReduceSum", graph.add("Mul", x, share), graph.constant([0]), keepdims=0)
-    embedding = graph.add("Concat", *(means[layer] for layer in layers), axis=1)
-    graph.output("embedding", embedding, FLOAT, ["batch", config.units * len(layers)])
-    return graph.model("emoserve-export", metadata)
+        states.append(x)
+    return states, inside
 
 
 def _norm(graph: GraphBuilder, network: Recogniser, name: str, x: str, shape: list[int]) -> str:
