@@ -1,7 +1,7 @@
 """Targets and losses over one label set that no corpus covers whole."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -22,10 +22,13 @@ class Targets:
     Attributes:
         emotions: float32 [batch, classes], rows sum to 1.
         allowed: bool [batch, classes], the classes that the clip's corpus has.
+        ratings: arousal and valence as listeners rated them, float32 [batch], −1 … 1, NaN where nobody did; a rating
+            takes the place of the emotion's.
     """
 
     emotions: Tensor
     allowed: Tensor
+    ratings: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,13 @@ class LossConfig:
         open_set: weight of a second cross entropy over all classes, so that a class which a corpus lacks does not
             drift to the top on that corpus's kind of recording; the main term runs over the corpus's own classes.
         plane: weight of the arousal and the valence cross entropies.
+        rating: weight of the mean square distance from a rating.
     """
 
     smoothing: float = 0.05
     open_set: float = 0.1
     plane: float = 0.3
+    rating: float = 1.0
 
 
 class AffectLoss:
@@ -72,12 +77,22 @@ class AffectLoss:
         loss = -(smoothed * closed).sum(dim=1).mean()
         loss = loss - self._config.open_set * (smoothed * emotion.log_softmax(dim=1)).sum(dim=1).mean()
         for name, matrix in self._plane.items():
-            level = targets @ matrix
+            level, answer = targets @ matrix, logits[name].float()
+            if name in wanted.ratings:
+                rated = ~wanted.ratings[name].isnan()
+                level = level * ~rated[:, None]
+                distance = on_scale(answer) - wanted.ratings[name].nan_to_num()
+                loss = loss + self._config.rating * (distance.square() * rated).mean()
             weighted = level * self._level_weight[name]
-            loss = (
-                loss - self._config.plane * (weighted * functional.log_softmax(logits[name].float(), 1)).sum(1).mean()
-            )
+            loss = loss - self._config.plane * (weighted * functional.log_softmax(answer, 1)).sum(1).mean()
         return loss
+
+
+def on_scale(levels: Tensor) -> Tensor:
+    """Float32 [batch], −1 … 1, of logits [batch, levels]: the mean level, evenly spaced, by its probability."""
+    last = int(levels.shape[1]) - 1
+    places = torch.tensor([2.0 * level / last - 1.0 for level in range(last + 1)], device=levels.device)
+    return torch.softmax(levels, dim=1) @ places
 
 
 def soft_targets(corpus: Corpus, labels: Sequence[str]) -> NDArray[np.float32]:
