@@ -312,19 +312,19 @@ CATALOGUE = (
         "shares in place of an unnamed weighting; 26 HTK-mel bands; every Na of F13",
     ),
     Entry(
-        "published classifiers",
+        "published classifiers and encoders",
         "B15, G5",
         "wav2vec 2.0, HuBERT, WavLM, data2vec-audio, w2v-BERT and Whisper's encoder with transformers' head for "
-        "classes; waveform in, emotion and embedding out",
-        "emoserve-export import NAME|FOLDER",
+        "classes, or without one: waveform in, emotion and embedding out",
+        "emoserve-export import NAME|FOLDER [--embedding]",
         "third-party weights, not at hand here; padding changes no answer, whatever the publisher's program does",
     ),
     Entry(
-        "published encoders",
-        "B15, G5",
-        "the same encoders without a head; the mean of the last state as an embedding",
-        "emoserve-export import NAME|FOLDER --embedding",
-        "third-party weights, not at hand here",
+        "head",
+        "B14–B17, C14, G5",
+        "mean, attention, GRU or progressive head on all layers of those encoders, GE2E, the recogniser or mel bands",
+        "emoserve-export train head --encoder FOLDER --head {mean,attention,recurrent,progressive}",
+        "layers are mixed by learned weights; a dense layer before the softmax; mel bands in place of MFCC and pitch",
     ),
     Entry(
         "published dimensions",

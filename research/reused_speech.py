@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from export.classifiers.selection import speaker_folds
-from export.speech_representations.recogniser.two_way_gru import TwoWayGru, turning
+from export.speech_representations.heads.pooling import MeanPooling, Pooling, RecurrentPooling
 from research.speech_frames import FEATURES
 
 RNN_UNITS = 96
@@ -90,16 +90,14 @@ class EmotionNetwork(nn.Module):
 
     def __init__(self, system: System, reused_units: int, classes: int, dropout: float) -> None:
         super().__init__()
-        self.branches = nn.ModuleList()
-        size = 0
+        branches: list[Pooling] = []
         if system.own_units:
-            width = system.own_units
-            self.branches.append(nn.ModuleList([TwoWayGru(FEATURES, width, True), TwoWayGru(2 * width, width, True)]))
-            size += 2 * width
+            branches.append(RecurrentPooling(FEATURES, system.own_units, layers=2))
         if system.layer:
             width = system.rnn_units
-            self.branches.append(nn.ModuleList([TwoWayGru(reused_units, width, True)] if width else []))
-            size += 2 * width or reused_units
+            branches.append(RecurrentPooling(reused_units, width) if width else MeanPooling(reused_units))
+        self.branches = nn.ModuleList(branches)
+        size = sum(branch.size for branch in branches)
         self.dropout = nn.Dropout(dropout)
         self.classes = nn.Linear(size, classes)
 
@@ -107,11 +105,8 @@ class EmotionNetwork(nn.Module):
         """Logits float32 [batch, classes] of what :meth:`Heard.batch` gives."""
         means = []
         for branch, (x, steps) in zip(self.branches, inputs, strict=True):
-            turned, inside = turning(len(x), steps)
-            assert isinstance(branch, nn.ModuleList)
-            for layer in branch:
-                x = torch.cat(layer(x, turned), dim=2)
-            means.append((x * inside[:, :, None]).sum(dim=0) / steps[:, None])
+            mask = (torch.arange(len(x)) < steps[:, None]).float()
+            means.append(branch(x.transpose(0, 1), mask))
         logits: Tensor = self.classes(self.dropout(torch.cat(means, dim=1)))
         return logits
 

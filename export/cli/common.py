@@ -75,6 +75,17 @@ def add_checked_bundle_arguments(parser: argparse.ArgumentParser, name: str, def
     parser.add_argument("--out", type=Path, default=Path("var/models"), metavar="DIR", help="folder of bundles")
 
 
+def add_publisher_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what a publisher's model takes: ``--revision``, ``--accept-licence``, ``--downloads``, ``--licence`` …"""
+    parser.add_argument("--revision", metavar="COMMIT", help="commit, tag or branch of the hub (default: the newest)")
+    parser.add_argument("--accept-licence", metavar="ID", help="the hub's licence that you have read and accept")
+    parser.add_argument(
+        "--downloads", type=Path, default=Path("var/published"), metavar="DIR", help="where files of the hub are kept"
+    )
+    parser.add_argument("--licence", metavar="SPDX", help="licence of the weights, where the publisher names none")
+    parser.add_argument("--commercial-use", action="store_true", help="--licence permits commercial use")
+
+
 def add_device_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--device``."""
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where it computes (default cpu)")

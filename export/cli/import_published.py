@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from export.bundle.card import BundleText
-from export.cli.common import add_checked_bundle_arguments, note, say
+from export.cli.common import add_checked_bundle_arguments, add_publisher_arguments, note, say
 from export.cli.import_faces import import_face, is_face_source, processor_ms
 from export.evaluation.voice import recordings_or_voice, synthetic_voice
 from export.published.audonnx_folder import AudonnxFolder, is_audonnx
@@ -36,17 +36,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="owner/model of the hub, a folder with the publisher's files, or an ONNX file of EmotiEffLib or "
         "LibreFace; 'emotiefflib:NAME' fetches one",
     )
-    parser.add_argument("--revision", metavar="COMMIT", help="commit, tag or branch of the hub (default: the newest)")
-    parser.add_argument("--accept-licence", metavar="ID", help="the hub's licence that you have read and accept")
-    parser.add_argument(
-        "--downloads", type=Path, default=Path("var/published"), metavar="DIR", help="where files of the hub are kept"
-    )
+    add_publisher_arguments(parser)
     parser.add_argument("--labels", type=_labels, metavar="A,B,…", help="names of the classes, in the model's order")
     parser.add_argument(
         "--embedding", action="store_true", help="the encoder alone, as an embedding; a head is left out"
     )
-    parser.add_argument("--licence", metavar="SPDX", help="licence of the weights, where the publisher names none")
-    parser.add_argument("--commercial-use", action="store_true", help="--licence permits commercial use")
     parser.add_argument(
         "--sample-rate-hz", type=int, default=16_000, metavar="N", help="of an audonnx folder, which does not tell it"
     )
@@ -58,9 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Import."""
     if is_face_source(str(arguments.source)):
         consent = partial(_agree, accepted=arguments.accept_licence)
-        import_face(arguments, partial(_licensed, arguments), consent, arguments.name)
+        import_face(arguments, partial(licensed, arguments), consent, arguments.name)
         return 0
-    folder, name, revision, licence = _found(arguments)
+    folder, name, revision, licence = locate(arguments, str(arguments.source))
     source = read_source(folder, arguments.labels, arguments.sample_rate_hz, encoder_alone=arguments.embedding)
     origin = Origin(name, revision, files_sha256(folder), licence_text(folder))
     text = _text(arguments, source, origin, licence)
@@ -97,14 +91,18 @@ def read_again(folder: Path, card: Card) -> Source:
     return read_source(folder, list(card.labels) or None, card.speech.sample_rate_hz, encoder_alone=is_encoder)
 
 
-def _found(arguments: argparse.Namespace) -> tuple[Path, str, str, Licence]:
-    """The folder, fetched where it is on the hub; the model's name, its commit on the hub, and its licence."""
-    name, folder, revision = str(arguments.source), Path(arguments.source), ""
+def locate(arguments: argparse.Namespace, source: str) -> tuple[Path, str, str, Licence]:
+    """The folder, fetched where it is on the hub; the model's name, its commit on the hub, and its licence.
+
+    Raises:
+        PublishedError: there is no such folder or model, or its licence does not permit what is wanted.
+    """
+    name, folder, revision = source, Path(source), ""
 
     if not folder.exists() and NAME.fullmatch(name):
 
         def consent(identifier: str, text: str) -> None:
-            spdx = _licensed(arguments, name, identifier).spdx
+            spdx = licensed(arguments, name, identifier).spdx
             told = text or f"{name} names the licence {identifier or spdx}: https://huggingface.co/{name}"
             _agree(name, identifier or spdx, told, arguments.accept_licence, spdx)
 
@@ -114,10 +112,10 @@ def _found(arguments: argparse.Namespace) -> tuple[Path, str, str, Licence]:
         raise PublishedError(f"{folder}: no such folder")
     else:
         name = folder.resolve().name
-    return folder, name, revision, _licensed(arguments, name, hub_identifier(folder))
+    return folder, name, revision, licensed(arguments, name, hub_identifier(folder))
 
 
-def _licensed(arguments: argparse.Namespace, name: str, identifier: str) -> Licence:
+def licensed(arguments: argparse.Namespace, name: str, identifier: str) -> Licence:
     """The licence of the weights that ``name`` publishes.
 
     Raises:
@@ -145,7 +143,7 @@ def _agree(name: str, identifier: str, text: str, accepted: str | None, spdx: st
 
 def _text(arguments: argparse.Namespace, source: Source, origin: Origin, licence: Licence) -> BundleText:
     return BundleText(
-        name=arguments.name or _bundle_name(origin.name),
+        name=arguments.name or bundle_name(origin.name),
         version=arguments.version,
         title=f"{origin.name} ({source.title})",
         description=(
@@ -176,7 +174,12 @@ def _labels(text: str) -> list[str]:
     return names
 
 
-def _bundle_name(called: str) -> str:
+def bundle_name(called: str) -> str:
+    """A name of a bundle from what a publisher calls a model.
+
+    Raises:
+        PublishedError: nothing of it can be a name.
+    """
     name = re.sub(r"[^a-z0-9._-]+", "-", called.rpartition("/")[2].lower()).strip("-._")[:64]
     if not name:
         raise PublishedError(f"'{called}' makes no name of a bundle: choose one with --name")

@@ -10,6 +10,7 @@ from export.cli import (
     train_emonet,
     train_fusion,
     train_ge2e,
+    train_head,
     train_recogniser,
 )
 
@@ -19,6 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     networks = parser.add_subparsers(dest="network", required=True, metavar="NETWORK")
     train_emonet.configure(networks.add_parser("emonet", help="EmoNet on speech corpora (C7–C22)"))
     train_ge2e.configure(networks.add_parser("ge2e", help="emotions on the GE2E speaker encoder's layers"))
+    train_head.configure(
+        networks.add_parser("head", help="mean, attention, GRU or progressive head on any speech encoder (B15–B17)")
+    )
     train_recogniser.configure(
         networks.add_parser("recogniser", help="speech recogniser whose layers are reused (B1–B5)")
     )

@@ -17,6 +17,7 @@ from export.evaluation.verification import Clip, Verification
 from export.evaluation.voice import recordings_or_voice
 from export.published.folder import PUBLISHED
 from export.speech_representations.encoder_bundle import is_encoder_bundle, verify_encoder_bundle
+from export.speech_representations.heads.bundle import is_head_bundle, verify_head_bundle
 from export.speech_representations.verification import is_voice_bundle, verify_voice_bundle
 from service.card import CARD_FILE_NAME, Card, read_card
 
@@ -83,6 +84,8 @@ def verifier_of(card: Card, published: Path | None = None) -> Verifier:
     """The comparison for this bundle; classifiers stand behind networks that are verified as bundles of their own."""
     if is_reduced(card):
         return verify_reduced_bundle
+    if is_head_bundle(card):
+        return partial(verify_head_bundle, published=published)
     if PUBLISHED in card.settings:
         from export.published.bundle import verify_published_bundle
 

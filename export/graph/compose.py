@@ -47,6 +47,31 @@ def chain(parts: Sequence[onnx.ModelProto], keep: Sequence[str] = ()) -> onnx.Mo
     return whole
 
 
+def beside(parts: Sequence[onnx.ModelProto], prefix: str) -> onnx.ModelProto:
+    """Run graphs with the same inputs side by side, as one graph.
+
+    Args:
+        prefix: of the inner names of each, before its number and a slash.
+
+    Returns:
+        The whole, checked; an output 'x' of the second part is 'x_1'.
+    """
+    inputs = [value.name for value in parts[0].graph.input]
+    whole = prefixed(parts[0], f"{prefix}0/", keep=inputs)
+    graph = whole.graph
+    for number, part in enumerate(parts):
+        own = graph if number == 0 else prefixed(part, f"{prefix}{number}/", keep=inputs).graph
+        if number:
+            graph.node.extend(own.node)
+            graph.initializer.extend(own.initializer)
+            graph.output.extend(own.output)
+        for output, value in zip(graph.output[-len(part.graph.output) :], part.graph.output, strict=True):
+            graph.node.append(onnx.helper.make_node("Identity", [output.name], [f"{value.name}_{number}"]))
+            output.name = f"{value.name}_{number}"
+    onnx.checker.check_model(whole)
+    return whole
+
+
 def prefixed(model: onnx.ModelProto, prefix: str, keep: Sequence[str]) -> onnx.ModelProto:
     """A copy of ``model`` whose inner names cannot meet those of others; names in ``keep`` stay."""
     names: Mapping[str, str] = {
