@@ -15,11 +15,15 @@ from tests.shared_material import ROOT
 from tests.support.small_corpus import write_small_corpus
 
 
-def write_wheel(folder, seed=0):
-    """A wheel laid out as that of resemblyzer, with random weights; returns its path and the hash of its weights."""
+def write_wheel(folder, seed=0, gain=1.0):
+    """A wheel laid out as that of resemblyzer, with random weights; returns its path and the hash of its weights.
+
+    Args:
+        gain: on PyTorch's usual weights, with which clips hardly differ.
+    """
     torch.manual_seed(seed)
     state = {
-        f"lstm.{name[:-1]}{index}": value
+        f"lstm.{name[:-1]}{index}": gain * value
         for index, layer in enumerate(encoder_layers())
         for name, value in layer.state_dict().items()
     }
