@@ -32,7 +32,7 @@ from service.api import (
 from service.api.answers import warm_up_rendering
 from service.api.openapi.documentation import openapi_document
 from service.api.openapi.security import describe_security
-from service.api.parameters import parameter_errors
+from service.api.parameters import parameter_errors, parameter_names
 from service.http.envelope import Envelope
 from service.http.exchange import exchange_of
 from service.http.guard import Guard
@@ -168,7 +168,7 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _answer(request, parameter_errors(error.errors()))
+    return _answer(request, parameter_errors(error.errors(), parameter_names(request.scope.get("route"))))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

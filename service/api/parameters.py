@@ -1,7 +1,7 @@
 """Query parameters, their bounds, and the report of a bad one."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.api.openapi.documentation import PROFILE
 from service.http.multipart import Documents
-from service.http.problem_response import pointer_to
+from service.http.problem_response import no_such, pointer_to
 from service.pipeline.audio_options import AudioOptions, ChannelChoice, EmbeddingOptions, ProfileChoice
 from service.pipeline.options import (
     MAX_PRIOR_CHARACTERS,
@@ -195,8 +195,26 @@ def refuse_repeated_parameters(request: Request) -> None:
         raise ParameterErrors(errors[:MAX_ERRORS])
 
 
-def parameter_errors(errors: Sequence[Any]) -> ParameterErrors:
-    """The problem for what pydantic found, without the values that it quotes."""
-    return ParameterErrors(
-        [{"pointer": pointer_to(*error["loc"][1:]), "detail": str(error["msg"])} for error in errors[:MAX_ERRORS]]
-    )
+def parameter_errors(errors: Sequence[Any], known: Collection[str] = ()) -> ParameterErrors:
+    """The problem for what pydantic found, without the values that it quotes.
+
+    Args:
+        known: names of the route's parameters, of which one may be meant.
+    """
+    return ParameterErrors([_told(error, known) for error in errors[:MAX_ERRORS]])
+
+
+def _told(error: Any, known: Collection[str]) -> dict[str, str]:  # noqa: ANN401 - pydantic's
+    path = error["loc"][1:]
+    is_unknown = known and error.get("type") == "extra_forbidden"
+    return {
+        "pointer": pointer_to(*path),
+        "detail": no_such("parameter", path[-1], known) if is_unknown else str(error["msg"]),
+    }
+
+
+def parameter_names(route: object) -> list[str]:
+    """Names of the query parameters of a route; none where it has no model of them."""
+    parameters = getattr(getattr(route, "dependant", None), "query_params", [])
+    models = [parameter.field_info.annotation for parameter in parameters]
+    return [name for model in models for name in getattr(model, "model_fields", ())]

@@ -1,6 +1,8 @@
 """Problems as RFC 9457 answers."""
 
+import difflib
 import math
+from collections.abc import Collection
 
 import orjson
 from fastapi import Response
@@ -69,3 +71,11 @@ def problem_response(problem: Problem, scope: Scope, headers: dict[str, str] | N
 def pointer_to(*path: object) -> str:
     """JSON pointer (RFC 6901) to ``path``."""
     return "".join("/" + str(part)[:64].replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def no_such(what: str, name: object, known: Collection[str]) -> str:
+    """The sentence for a ``what`` of an unknown name: the known one that it is most like, or all of them."""
+    alike = difflib.get_close_matches(str(name)[:64], known, n=1)
+    if alike:
+        return f"There is no such {what}. Did you mean '{alike[0]}'?"
+    return f"There is no such {what}. There are: {', '.join(sorted(known))}."

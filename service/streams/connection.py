@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.access.caller import caller_of
 from service.http.exchange import exchange_of
-from service.http.problem_response import pointer_to
+from service.http.problem_response import no_such, pointer_to
 from service.problems import (
     ConfigMissing,
     DeadlineExceeded,
@@ -295,8 +295,10 @@ def read_message(text: str, kinds: Mapping[str, type[ClientMessage]]) -> ClientM
         return kind.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        pointer = pointer_to(*first["loc"])
-        raise Unprocessable(f"{pointer}: {first['msg']}", pointer=pointer) from None
+        pointer, told = pointer_to(*first["loc"]), first["msg"]
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            told = no_such("member", first["loc"][0], kind.model_fields)
+        raise Unprocessable(f"{pointer}: {told}", pointer=pointer) from None
 
 
 def close_code(problem: Problem) -> int:

@@ -172,6 +172,15 @@ def test_errors_are_few_and_their_pointers_short() -> None:
     problem = parameter_errors(errors)
     assert isinstance(problem, ParameterErrors)
     assert problem.errors == [{"pointer": "/" + "x" * 64, "detail": "unknown"}] * MAX_ERRORS
+    unknown = [{"type": "extra_forbidden", "loc": ("query", "tmeline"), "msg": "Extra inputs are not permitted"}]
+    told = [
+        parameter_errors(unknown, known).errors[0]["detail"] for known in (["timeline", "face"], ["limit", "face"], [])
+    ]
+    assert told == [
+        "There is no such parameter. Did you mean 'timeline'?",
+        "There is no such parameter. There are: face, limit.",
+        "Extra inputs are not permitted",
+    ]
     repeated = "&".join(f"p{number}=1&p{number}=2" for number in range(50))
     with pytest.raises(ParameterErrors) as caught:
         refuse_repeated_parameters(Request({"type": "http", "query_string": repeated.encode()}))
