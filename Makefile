@@ -39,7 +39,7 @@ lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict client/emoserve_client client/unasync.py
+	$(BIN)/mypy --strict client/emoserve_client client/unasync.py client/typescript/generate.py
 
 test-code: .venv/test var/models/.prepared var/numba/made
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
@@ -85,6 +85,8 @@ bench: .venv/test var/models/.prepared
 
 client: .venv/test
 	$(BIN)/python client/unasync.py
+	$(BIN)/emoserve openapi > var/openapi.json
+	$(BIN)/python client/typescript/generate.py var/openapi.json
 
 docs: .venv/test
 	$(BIN)/properdocs build --strict --config-file mkdocs.yml
