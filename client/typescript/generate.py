@@ -1,7 +1,6 @@
 """Write ``src/answers.ts``, the types of answers and parameters, from the service's OpenAPI document.
 
-emoserve openapi > openapi.json
-python client/typescript/generate.py openapi.json
+``make client`` runs it.
 """
 
 from __future__ import annotations
