@@ -283,7 +283,7 @@ def test_curl_in_documents(path: Path, jobs: JobServer, store: FarServer, tmp_pa
         line = command.replace("http://127.0.0.1:8000", jobs.url).replace("/ID", f"/{job_id}")
         line = line.replace("https://bucket.s3.eu-central-1.amazonaws.com", f"http://127.0.0.1:{store.port}")
         line = line.replace("…", "x")
-        line = re.sub(r"model=(squeezenet-emodb7|NAME)\b", "model=tiny", line)  # bundles that are the reader's to make
+        line = re.sub(r"model=(squeezenet-emodb7|NAME|own)\b", "model=tiny", line)  # these are the reader's to make
         done = run(["sh", "-c", line.replace("curl ", "curl -sS --fail-with-body ", 1)], tmp_path)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         if begun := re.search(r"^location: /v1/jobs/(\S+)", done.stdout, re.MULTILINE | re.IGNORECASE):
