@@ -86,7 +86,8 @@ def integer_lstm(model: ModelProto) -> ModelProto:
         _rewrite(made.graph, changed)
         types = {value.name: value.type.tensor_type.elem_type for value in infer_shapes(model).graph.value_info}
         _order_sums(made.graph, {name for name, kind in types.items() if kind == TensorProto.FLOAT})
-        made.opset_import.append(helper.make_opsetid(DOMAIN, DOMAIN_VERSION))
+        if all(one.domain != DOMAIN for one in made.opset_import):
+            made.opset_import.append(helper.make_opsetid(DOMAIN, DOMAIN_VERSION))
     return made
 
 
@@ -95,16 +96,18 @@ def _layers(graph: GraphProto) -> list[_Layer]:
     constants = {tensor.name for tensor in graph.initializer}
     found: dict[str, _Layer] = {}
     for node in graph.node:
-        weights = list(node.input[1:])
-        is_plain = (
-            node.op_type == "LSTM" and len(weights) == 3 and len(node.output) == 1 and constants.issuperset(weights)
-        )
-        if not is_plain or [one.name for one in node.attribute] != ["hidden_size"]:
+        if not _is_plain(node) or not constants.issuperset(node.input[1:]):
             continue
         takers = [other for other in graph.node if node.output[0] in other.input]
         if [other.op_type for other in takers] == ["Squeeze"]:
             found[takers[0].output[0]] = _Layer(node, takers[0], found.get(node.input[0]))
     return list(found.values())
+
+
+def _is_plain(node: NodeProto) -> bool:
+    """Whether it is an LSTM of one direction without lengths, initial states and peepholes that gives all steps."""
+    settings = [one.name for one in node.attribute]
+    return node.op_type == "LSTM" and len(node.input) == 4 and len(node.output) == 1 and settings == ["hidden_size"]
 
 
 def _rewrite(graph: GraphProto, layers: list[_Layer]) -> None:
@@ -137,7 +140,7 @@ def _order_sums(graph: GraphProto, floats: Set[str]) -> None:
     nodes: list[NodeProto] = []
     for at, node in enumerate(graph.node):
         is_sum = node.op_type == "ReduceSum" and node.output[0] in floats
-        if at > last or not (is_sum or node.op_type == "LSTM"):
+        if at > last or not (is_sum or _is_plain(node)):
             nodes.append(node)
             continue
         (taken, *rest), (output,) = node.input, node.output

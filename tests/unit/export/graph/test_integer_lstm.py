@@ -6,7 +6,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from export.graph.builder import GraphBuilder
-from export.graph.integer_lstm import LARGEST_PAIR, integer_lstm
+from export.graph.integer_lstm import INTEGER_LSTM, LARGEST_PAIR, integer_lstm
 from export.graph.recurrent import write_lstm
 from service.pipeline.device.session import Session
 
@@ -83,6 +83,12 @@ def test_a_layer_alone_is_left_as_it_is():
 
 
 def test_a_layer_with_lengths_is_left_as_it_is():
+    mixed = stack_of(3)
+    (first,) = [node for node in mixed.graph.node if node.op_type == "LSTM" and node.input[1] == "layers.0.W"]
+    first.output.append("last")  # no plain layer either
+    whole = integer_lstm(mixed)
+    assert [node.op_type for node in whole.graph.node if "LSTM" in node.op_type] == ["LSTM", "LSTM", INTEGER_LSTM]
+    assert run(whole, spectra([0.1, 1.0]))["y1"] == pytest.approx(run(mixed, spectra([0.1, 1.0]))["y1"], abs=1e-6)
     model = stack_of(2)
     (second,) = [node for node in model.graph.node if node.op_type == "LSTM" and node.input[1] == "layers.1.W"]
     model.graph.initializer.append(numpy_helper.from_array(np.array([STEPS], np.int32), "lengths"))
